@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a user half uses of the agent: one struct to register itself, and the
+ * inline pieces its loops are made of.
+ *
+ * The loop over n operations is in the channel.  Nothing is dispatched per
+ * message, so what is timed is the crossing and the few instructions below.
+ */
+#ifndef RC_CHANNEL_H
+#define RC_CHANNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+#include "../../modules/include/ringcross.h"
+
+enum rc_op { RC_PUSH, RC_PULL, RC_CALL, RC_NOTIFY, RC_STREAM, RC_OPS };
+
+struct rc_session;
+
+/* Do @n operations.  0, or -1 after rc_fail() has told why. */
+typedef int rc_loop(struct rc_session *s, uint64_t n);
+
+/**
+ * struct rc_operation - one operation of one mode
+ * @run: its loop; NULL where this mode has not got it
+ * @min: smallest body in bytes
+ * @max: largest body in bytes; @min == @max marks a channel too narrow for the
+ *	header, which carries the sequence number alone in that many bytes
+ * @limit: one sentence: what sets @max
+ */
+struct rc_operation {
+	rc_loop *run;
+	uint32_t min, max;
+	const char *limit;
+};
+
+/**
+ * struct rc_mode - one way to use a channel
+ * @name: short, e.g. "multicast"; the kernel half's emitter has the same
+ * @summary: half a line
+ * @open: get file descriptors and buffers ready, untimed; 0 or -1 after rc_fail()
+ * @close: give all back; also called when @open failed half-way
+ * @operations: indexed by enum rc_op
+ */
+struct rc_mode {
+	const char *name;
+	const char *summary;
+	int (*open)(struct rc_session *s);
+	void (*close)(struct rc_session *s);
+	struct rc_operation operations[RC_OPS];
+};
+
+/* Flags of a channel. */
+#define RC_BASELINE	0x1	/* a floor: carries no message, calls are counted */
+#define RC_UNMEASURED	0x2	/* compiled and listed nowhere: the skeleton */
+
+/**
+ * struct rc_channel - a channel's registration, the last thing in user.c
+ * @name: the folder's name
+ * @summary: one line, for tables
+ * @module: its kernel half, e.g. "rc_netlink"; NULL when it needs none
+ * @needs: modules of the kernel's own to load before, blank-separated, or NULL
+ * @flags: RC_BASELINE, RC_UNMEASURED
+ * @modes: ended by an entry without a name
+ * @cannot: for each operation that no mode has: why, in one sentence
+ */
+struct rc_channel {
+	const char *name;
+	const char *summary;
+	const char *module;
+	const char *needs;
+	uint32_t flags;
+	const struct rc_mode *modes;
+	const char *cannot[RC_OPS];
+};
+
+#define RC_CHANNEL(channel)						\
+	static const struct rc_channel *const channel##_entry		\
+	__attribute__((used, section("rc_channels"))) = &(channel)
+
+/**
+ * struct rc_session - one cell while it runs; a channel may read all of it
+ * @channel: what is measured
+ * @mode: its mode
+ * @op: its operation
+ * @size: bytes of body
+ * @context: enum rc_context that events are raised from
+ * @clock: enum rc_clock
+ * @proof: whole bodies are filled and checked
+ * @core: rc_core's control device, or -1 for a channel without a kernel half
+ * @page: rc_core's status page, or NULL
+ * @tx: message to send; header ready, seq set by rc_tx()
+ * @rx: room for RC_HEADER + @size bytes, page-aligned
+ * @sent: next sequence number to send
+ * @seen: next sequence number expected from the kernel
+ * @armed: clock when the pending event was asked for
+ * @latency: nanoseconds or instructions per notify operation, @latencies of them
+ * @latencies: entries used in @latency
+ * @latency_max: entries allocated in @latency
+ * @delivered: messages that a stream has brought
+ * @lost: gaps in the sequence
+ * @reordered: messages behind one with a higher number
+ * @duplicated: messages seen twice in a row
+ * @first: kernel stamp of the first event of a stream
+ * @last: clock when the newest message of a stream was in hand
+ * @fd: for the channel
+ * @fd2: for the channel
+ * @map: for the channel
+ * @map_len: for the channel
+ * @priv: for the channel
+ * @error: what rc_fail() was told
+ */
+struct rc_session {
+	const struct rc_channel *channel;
+	const struct rc_mode *mode;
+	enum rc_op op;
+	uint32_t size;
+	uint32_t context;
+	uint32_t clock;
+	bool proof;
+	int core;
+	const volatile struct rc_page *page;
+	struct rc_msg *tx, *rx;
+	uint64_t sent, seen;
+	uint64_t armed;
+	uint64_t *latency;
+	uint64_t latencies, latency_max;
+	uint64_t delivered, lost, reordered, duplicated;
+	uint64_t first, last;
+	int fd, fd2;
+	void *map;
+	size_t map_len;
+	void *priv;
+	char error[256];
+};
+
+/* Tell why the cell fails; the first reason stands.  Always returns -1. */
+int rc_fail(struct rc_session *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3), cold));
+
+/* rc_fail() with the text of errno behind @what. */
+int rc_fail_errno(struct rc_session *s, const char *what) __attribute__((cold));
+
+int rc_tx_slow(struct rc_session *s);
+int rc_rx_slow(struct rc_session *s, const struct rc_msg *msg, size_t len, uint64_t seq);
+int rc_raise(struct rc_session *s, uint64_t count);
+
+static inline uint64_t rc_cycles(void)
+{
+#if defined(__x86_64__)
+	return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+	uint64_t ticks;
+
+	__asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(ticks));
+	return ticks;
+#else
+#error "no cycle counter known for this architecture"
+#endif
+}
+
+static inline uint64_t rc_now(const struct rc_session *s)
+{
+	struct timespec t;
+
+	if (s->clock == RC_CLOCK_INSTRUCTIONS)
+		return rc_cycles();
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+/* Bytes of a whole message of this cell. */
+static inline size_t rc_len(const struct rc_session *s)
+{
+	return RC_HEADER + s->size;
+}
+
+/* Make s->tx the next message to send. */
+static inline void rc_tx(struct rc_session *s)
+{
+	s->tx->seq = s->sent++;
+	if (__builtin_expect(s->proof, 0))
+		rc_tx_slow(s);
+}
+
+/* Check that @msg, of which @len bytes came, is the next one from the kernel. */
+static inline int rc_rx(struct rc_session *s, const struct rc_msg *msg, size_t len)
+{
+	uint64_t seq = s->seen++;
+
+	if (__builtin_expect(s->proof || len != rc_len(s) || msg->seq != seq ||
+			     msg->size != s->size, 0))
+		return rc_rx_slow(s, msg, len, seq);
+	return 0;
+}
+
+/* Check that @msg is the reply to the message rc_tx() made last. */
+static inline int rc_rx_reply(struct rc_session *s, const struct rc_msg *msg, size_t len)
+{
+	uint64_t seq = ~(s->sent - 1);
+
+	if (__builtin_expect(s->proof || len != rc_len(s) || msg->seq != seq ||
+			     msg->size != s->size, 0))
+		return rc_rx_slow(s, msg, len, seq);
+	return 0;
+}
+
+/*
+ * A notify loop: rc_arm(), sleep in the channel's own wait, then rc_arrived()
+ * with the event in hand, and only then the check of what it carried:
+ *
+ *	while (n--) {
+ *		if (rc_arm(s))
+ *			return -1;
+ *		len = recv(...);
+ *		rc_arrived(s);
+ *		if (rc_rx(s, msg, len))
+ *			return -1;
+ *	}
+ *
+ * For narrow channels rc_seen_narrow() takes the place of rc_rx().
+ */
+static inline int rc_arm(struct rc_session *s)
+{
+	int err = rc_raise(s, 1);
+
+	s->armed = rc_now(s);
+	return err;
+}
+
+static inline void rc_arrived(struct rc_session *s)
+{
+	uint64_t now = rc_now(s);
+
+	if (s->latencies < s->latency_max)
+		s->latency[s->latencies++] = now - s->page->stamps[s->seen % RC_STAMPS];
+}
+
+/* Check a sequence number that came alone, cut to @mask. */
+int rc_seen_narrow(struct rc_session *s, uint64_t seq, uint64_t mask);
+
+/*
+ * A stream loop drains without blocking, looks whether the producer had ended
+ * before that, and else waits in the channel's own wait with a limit:
+ *
+ *	for (;;) {
+ *		bool over = rc_stream_over(s);
+ *
+ *		while ((len = recv(..., MSG_DONTWAIT)) >= 0)
+ *			if (rc_streamed(s, msg, len))
+ *				return -1;
+ *		if (over)
+ *			return 0;
+ *		poll(&pfd, 1, RC_STREAM_WAIT);
+ *	}
+ */
+#define RC_STREAM_WAIT 20	/* milliseconds */
+
+static inline bool rc_stream_over(const struct rc_session *s)
+{
+	return s->page->done;
+}
+
+/* Count one message of a stream; gaps are losses, not failures. */
+int rc_streamed(struct rc_session *s, const struct rc_msg *msg, size_t len);
+int rc_streamed_narrow(struct rc_session *s, uint64_t seq, uint64_t mask);
+
+#endif /* RC_CHANNEL_H */

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * What both halves of every channel share: the message, and the control
+ * device of rc_core.  The control device arranges a measurement (which half,
+ * which size, "raise an event now"); no measured byte ever crosses it.
+ */
+#ifndef RINGCROSS_H
+#define RINGCROSS_H
+
+#include <linux/types.h>
+#include <linux/ioctl.h>
+
+/**
+ * struct rc_msg - the one message layout of all channels
+ * @size: bytes of body that follow
+ * @magic: RC_MAGIC, so that a stray buffer is not taken for a message
+ * @seq: number of the message in its direction, from 0; a reply carries ~seq
+ * @stamp: kernel clock when the kernel made it; 0 in messages from user space
+ * @body: during the proof every byte follows from @seq, see rc_body_word();
+ *	while timed it is whatever the buffer held, since filling it would be
+ *	our cost and not the channel's
+ */
+struct rc_msg {
+	__u32 size;
+	__u32 magic;
+	__u64 seq;
+	__u64 stamp;
+	__u8  body[];
+};
+
+#define RC_MAGIC	0x52434d53u
+#define RC_HEADER	((__u32)sizeof(struct rc_msg))
+#define RC_BODY_MAX	(1u << 20)
+
+/* The @i-th 8-byte word of the body of message @seq. */
+static inline __u64 rc_body_word(__u64 seq, __u32 i)
+{
+	__u64 x = (seq + 1) * 0x9e3779b97f4a7c15ull + i * 0xbf58476d1ce4e5b9ull;
+
+	return x ^ (x >> 29);
+}
+
+static inline void rc_body_fill(__u8 *body, __u32 size, __u64 seq)
+{
+	__u32 at;
+
+	for (at = 0; at < size; at++)
+		body[at] = (__u8)(rc_body_word(seq, at / 8) >> (8 * (at % 8)));
+}
+
+/*
+ * Offset of the first wrong byte, or @size when all are right.  @flip is
+ * XORed to every byte: a reply is its request with all bits turned (0xff).
+ */
+static inline __u32 rc_body_check(const __u8 *body, __u32 size, __u64 seq, __u8 flip)
+{
+	__u32 at;
+
+	for (at = 0; at < size; at++)
+		if ((__u8)(body[at] ^ flip) !=
+		    (__u8)(rc_body_word(seq, at / 8) >> (8 * (at % 8))))
+			break;
+	return at;
+}
+
+/* ---- control device: /dev/rc_core -------------------------------------- */
+
+#define RC_CORE_DEVICE	"/dev/rc_core"
+#define RC_NAME		24
+
+enum rc_clock {
+	RC_CLOCK_TIME,		/* ktime_get_ns() and CLOCK_MONOTONIC: the same */
+	RC_CLOCK_INSTRUCTIONS,	/* the cycle counter, which icount makes exact */
+};
+
+enum rc_context {
+	RC_PROCESS,		/* a kernel thread */
+	RC_SOFTIRQ,		/* a soft hrtimer's callback */
+	RC_HARDIRQ,		/* a hard hrtimer's callback */
+	RC_CONTEXTS,
+};
+
+/**
+ * struct rc_bind - choose the kernel half and start counting from zero
+ * @half: name of the kernel half, that is of the channel
+ * @mode: its emitter for RC_CORE_RAISE; empty when nothing will be raised
+ * @size: bytes of body for channels that cannot be told by the caller
+ * @proof: 1 makes both halves fill and check whole bodies
+ * @clock: enum rc_clock
+ * @pad: must be 0
+ */
+struct rc_bind {
+	char  half[RC_NAME];
+	char  mode[RC_NAME];
+	__u32 size;
+	__u32 proof;
+	__u32 clock;
+	__u32 pad;
+};
+
+/**
+ * struct rc_raise - have the kernel start @count events
+ * @context: enum rc_context to emit from
+ * @burst: events in a row before the producer gives way (process context)
+ *	or per timer tick; at least 1
+ * @count: how many events in all
+ * @delay: nanoseconds until the first
+ * @interval: nanoseconds between two bursts; 0: as fast as the producer, a
+ *	thread of the lowest priority, gets the CPU (process context only)
+ */
+struct rc_raise {
+	__u32 context;
+	__u32 burst;
+	__u64 count;
+	__u64 delay;
+	__u64 interval;
+};
+
+/**
+ * struct rc_counts - what the kernel halves counted since the bind
+ * @consumed: messages from user space, in order and whole
+ * @made: messages made for user space on its own request
+ * @bad: messages refused: wrong length, order or body
+ * @raised: events the kernel tried to start
+ * @refused: of those, what the channel would not take (queue full, nobody there)
+ * @refused_errno: the last reason for a refusal, a positive errno
+ * @pad: 0
+ */
+struct rc_counts {
+	__u64 consumed;
+	__u64 made;
+	__u64 bad;
+	__u64 raised;
+	__u64 refused;
+	__u32 refused_errno;
+	__u32 pad;
+};
+
+#define RC_STAMPS 4096		/* a power of two */
+
+/**
+ * struct rc_page - what user space may read of a raise, by mmap, read-only
+ * @raised: events tried so far
+ * @done: 1 when the producer has ended
+ * @pad: 0
+ * @stamps: kernel clock just before event seq was handed to the channel, at
+ *	[seq % RC_STAMPS]
+ */
+struct rc_page {
+	__u64 raised;
+	__u32 done;
+	__u32 pad;
+	__u64 stamps[RC_STAMPS];
+};
+
+#define RC_CORE_BIND	_IOW('x', 1, struct rc_bind)
+#define RC_CORE_UNBIND	_IO('x', 2)
+#define RC_CORE_RAISE	_IOW('x', 3, struct rc_raise)
+#define RC_CORE_STOP	_IO('x', 4)		/* end a raise, wait for its producer */
+#define RC_CORE_COUNTS	_IOR('x', 5, struct rc_counts)
+
+#endif /* RINGCROSS_H */
