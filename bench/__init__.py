@@ -1,0 +1,1 @@
+"""ringcross: what it costs to cross between user space and the Linux kernel."""
