@@ -1,0 +1,1 @@
+"""Where a kernel under test runs: in QEMU, or this machine itself."""

@@ -1,0 +1,206 @@
+"""A virtual machine: a stock kernel in QEMU, from an initramfs, without root."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from bench import initramfs
+from bench.cells import Clock
+from bench.errors import TargetError, writing
+from bench.kernels import Kernel, elf_image, host_arch
+from bench.targets.base import Deadlines, Request, Session
+
+Accelerator = Literal["icount", "kvm", "tcg"]
+"""How QEMU runs the guest. Only ``icount`` counts instructions."""
+
+_PIPE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class VmTarget:
+    """Starts the agent as init of a virtual machine.
+
+    Attributes:
+        kernel: what to boot.
+        agent: the static agent.
+        modules: directory with ``rc_*.ko``, ``None`` for none.
+        needs: stock modules that channels need.
+        clock: the clock of the run.
+        accelerator: see :func:`bench.targets.accel.choose`.
+        memory: of the guest, in MiB.
+        append: further words for the kernel's command line.
+        deadlines: how long to wait for it.
+    """
+
+    kernel: Kernel
+    agent: Path
+    modules: Path | None = None
+    needs: tuple[str, ...] = ()
+    clock: Clock = "instructions"
+    accelerator: Accelerator = "icount"
+    memory: int = 256
+    append: tuple[str, ...] = ()
+    deadlines: Deadlines = Deadlines()
+
+    def start(self, requests: Sequence[Request], *, seed: int) -> Session:
+        """Boot the machine; the agent works on *requests* at once.
+
+        Args:
+            requests: packed into the initramfs, so that the host cannot disturb the guest.
+            seed: of the guest's random numbers; equal seeds give equal instruction counts.
+
+        Raises:
+            TargetError: QEMU or something in the initramfs is missing.
+        """
+        qemu = find_qemu()
+        kernel = elf_image(self.kernel)
+        with writing("the initramfs"):
+            folder = Path(tempfile.mkdtemp(prefix="ringcross-vm-"))
+        try:
+            initrd = initramfs.pack(
+                folder / "initramfs",
+                agent=self.agent,
+                requests=requests,
+                modules=self.modules,
+                kernel=self.kernel,
+                needs=self.needs,
+            )
+            read, write = os.pipe()
+            fcntl.fcntl(read, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        console = folder / "console"
+        command = self.command(
+            qemu, kernel=kernel, initrd=initrd, console=console, answers=write, seed=seed
+        )
+        return Session(
+            command,
+            stream=read,
+            console=console,
+            stderr=folder / "stderr",
+            description=self._describe(command, seed),
+            deadlines=self.deadlines,
+            keep=(write,),
+            cleanup=lambda: shutil.rmtree(folder, ignore_errors=True),
+        )
+
+    def command(
+        self, qemu: str, *, kernel: Path, initrd: Path, console: Path, answers: int, seed: int
+    ) -> list[str]:
+        """QEMU's command line; *answers* is the file descriptor that takes the answers."""
+        return [
+            qemu,
+            *_ACCELERATORS[self.accelerator],
+            # microvm has no firmware to run and no PCI to scan: it boots the ELF kernel by PVH.
+            # Without rtc the kernel waits 24 s for one; without pit it cannot calibrate the TSC.
+            *("-M", "microvm,rtc=on,pit=on,pic=on"),
+            *("-cpu", "host" if self.accelerator == "kvm" else _emulated_cpu(qemu)),
+            # Under icount a second CPU hangs the boot.
+            *("-smp", "1"),
+            *("-m", str(self.memory)),
+            "-nodefaults",
+            "-no-user-config",
+            *("-display", "none"),
+            # A panic or the agent's end restarts the machine, which ends QEMU.
+            "-no-reboot",
+            # Seed and clock: without them totals differ from boot to boot.
+            *("-seed", str(seed)),
+            *("-rtc", "base=2020-01-01T00:00:00,clock=vm"),
+            *("-kernel", str(kernel)),
+            *("-initrd", str(initrd)),
+            *("-append", self.kernel_command_line()),
+            *("-chardev", f"file,id=console,path={console}"),
+            *("-device", "isa-serial,chardev=console"),
+            # Writing to this port stops the virtual CPU until the host has taken the byte.
+            *("-chardev", f"file,id=answers,path=/dev/fd/{answers}"),
+            *("-device", "isa-debugcon,iobase=0xe9,chardev=answers"),
+        ]
+
+    def kernel_command_line(self) -> str:
+        """The kernel's command line."""
+        words = [
+            "console=ttyS0",
+            "quiet",
+            # Restart at once after a panic; by triple fault, which needs no device.
+            "panic=-1",
+            "reboot=t",
+            # Equal layouts for equal counts, and the TSC as the clock that counts them.
+            "nokaslr",
+            "norandmaps",
+            "tsc=reliable",
+            *self.append,
+        ]
+        return " ".join(words)
+
+    def _describe(self, command: Sequence[str], seed: int) -> dict[str, Any]:
+        return {
+            "target": "vm",
+            "accelerator": self.accelerator,
+            "clock": self.clock,
+            "forced": self.clock == "time" and self.accelerator != "kvm",
+            "qemu": qemu_version(command[0]),
+            "command_line": shlex.join(command),
+            "kernel": self.kernel.release,
+            "kernel_package": self.kernel.package_version,
+            "kernel_command_line": self.kernel_command_line(),
+            "memory_mb": self.memory,
+            "cpus": 1,
+            "seed": seed,
+        }
+
+
+_ACCELERATORS: dict[Accelerator, tuple[str, ...]] = {
+    # shift=0: one instruction is one virtual nanosecond; sleep=off: idle time is skipped.
+    "icount": ("-accel", "tcg", "-icount", "shift=0,sleep=off"),
+    "kvm": ("-accel", "kvm"),
+    "tcg": ("-accel", "tcg"),
+}
+
+
+def find_qemu() -> str:
+    """Path of QEMU; ``$RINGCROSS_QEMU`` overrides the search.
+
+    Raises:
+        TargetError: it is not installed.
+    """
+    name = os.environ.get("RINGCROSS_QEMU") or host_arch().qemu
+    path = shutil.which(name)
+    if path is None:
+        raise TargetError(
+            f"QEMU is missing ({name}): install it with `apt-get install qemu-system-x86`."
+        )
+    return path
+
+
+@cache
+def qemu_version(qemu: str) -> str:
+    """QEMU's version, e.g. ``7.2.22``."""
+    text = _ask(qemu, "--version")
+    match = re.search(r"version (\S+)", text)
+    return match[1] if match else "unknown"
+
+
+@cache
+def _emulated_cpu(qemu: str) -> str:
+    """All that TCG can do, without the string moves that count one instruction per byte."""
+    known = set(_ask(qemu, "-cpu", "help").split())
+    return ",".join(["max", *(f"-{flag}" for flag in ("erms", "fsrm") if flag in known)])
+
+
+def _ask(qemu: str, *args: str) -> str:
+    done = subprocess.run([qemu, *args], capture_output=True, text=True)
+    if done.returncode:
+        raise TargetError(f"{qemu} does not run ({done.stderr.strip()}): install QEMU again.")
+    return done.stdout
