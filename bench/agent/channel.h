@@ -89,6 +89,8 @@ struct rc_channel {
  * @context: enum rc_context that events are raised from
  * @clock: enum rc_clock
  * @proof: whole bodies are filled and checked
+ * @silent: rc_arm() raises nothing, so the wait is for ever; for the test that
+ *	unloads a module under a sleeping reader
  * @core: rc_core's control device, or -1 for a channel without a kernel half
  * @page: rc_core's status page, or NULL
  * @tx: message to send; header ready, seq set by rc_tx()
@@ -120,6 +122,7 @@ struct rc_session {
 	uint32_t context;
 	uint32_t clock;
 	bool proof;
+	bool silent;
 	int core;
 	const volatile struct rc_page *page;
 	struct rc_msg *tx, *rx;

@@ -42,25 +42,38 @@ static inline __u64 rc_body_word(__u64 seq, __u32 i)
 
 static inline void rc_body_fill(__u8 *body, __u32 size, __u64 seq)
 {
-	__u32 at;
+	__u32 i;
 
-	for (at = 0; at < size; at++)
-		body[at] = (__u8)(rc_body_word(seq, at / 8) >> (8 * (at % 8)));
+	for (i = 0; i < size / 8; i++) {
+		__u64 word = rc_body_word(seq, i);
+
+		__builtin_memcpy(body + 8 * i, &word, 8);
+	}
+	for (i = size / 8 * 8; i < size; i++)
+		body[i] = (__u8)(rc_body_word(seq, i / 8) >> (8 * (i % 8)));
 }
 
 /*
- * Offset of the first wrong byte, or @size when all are right.  @flip is
- * XORed to every byte: a reply is its request with all bits turned (0xff).
+ * Start of the first wrong word, or @size when all are right.  @flip is XORed
+ * to every byte: a reply is its request with all bits turned (0xff).
  */
 static inline __u32 rc_body_check(const __u8 *body, __u32 size, __u64 seq, __u8 flip)
 {
-	__u32 at;
+	__u64 turn = flip * 0x0101010101010101ull;
+	__u32 i;
 
-	for (at = 0; at < size; at++)
-		if ((__u8)(body[at] ^ flip) !=
-		    (__u8)(rc_body_word(seq, at / 8) >> (8 * (at % 8))))
-			break;
-	return at;
+	for (i = 0; i < size / 8; i++) {
+		__u64 word;
+
+		__builtin_memcpy(&word, body + 8 * i, 8);
+		if ((word ^ turn) != rc_body_word(seq, i))
+			return 8 * i;
+	}
+	for (i = size / 8 * 8; i < size; i++)
+		if ((__u8)(body[i] ^ flip) !=
+		    (__u8)(rc_body_word(seq, i / 8) >> (8 * (i % 8))))
+			return i;
+	return size;
 }
 
 /* ---- control device: /dev/rc_core -------------------------------------- */
@@ -87,7 +100,8 @@ enum rc_context {
  * @size: bytes of body for channels that cannot be told by the caller
  * @proof: 1 makes both halves fill and check whole bodies
  * @clock: enum rc_clock
- * @pad: must be 0
+ * @contexts: set by the kernel: bit (1 << enum rc_context) for each context
+ *	that @mode can be raised from
  */
 struct rc_bind {
 	char  half[RC_NAME];
@@ -95,7 +109,7 @@ struct rc_bind {
 	__u32 size;
 	__u32 proof;
 	__u32 clock;
-	__u32 pad;
+	__u32 contexts;
 };
 
 /**
@@ -153,7 +167,7 @@ struct rc_page {
 	__u64 stamps[RC_STAMPS];
 };
 
-#define RC_CORE_BIND	_IOW('x', 1, struct rc_bind)
+#define RC_CORE_BIND	_IOWR('x', 1, struct rc_bind)
 #define RC_CORE_UNBIND	_IO('x', 2)
 #define RC_CORE_RAISE	_IOW('x', 3, struct rc_raise)
 #define RC_CORE_STOP	_IO('x', 4)		/* end a raise, wait for its producer */

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the parts of the agent share.  Channels see only channel.h. */
+#ifndef RC_AGENT_H
+#define RC_AGENT_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "channel.h"
+
+#define RC_PROTOCOL 1
+#define RC_ROUNDS_MAX 1024
+#define RC_SAMPLES_MAX 65536
+
+/* ---- registry.c: the channels that were linked in ---------------------- */
+
+extern const char *const rc_op_names[RC_OPS];
+extern const char *const rc_context_names[RC_CONTEXTS];
+
+const struct rc_channel *rc_find_channel(const char *name);
+const struct rc_mode *rc_find_mode(const struct rc_channel *channel, const char *name);
+int rc_find_name(const char *const *names, int count, const char *name);
+
+/* Check every registration against its own hooks; the number of mistakes, each
+ * told on stderr.
+ */
+int rc_check_channels(void);
+json_object *rc_list(void);
+
+/* ---- answer.c: the way out --------------------------------------------- */
+
+/* "-" is stdout, "port:0xe9" QEMU's debug console, else a file.  0 or -1. */
+int rc_answer_open(const char *where);
+void rc_answer(json_object *answer);			/* takes the reference */
+void rc_answer_binary(const void *data, size_t len);
+json_object *rc_answer_new(const char *re);
+
+/* ---- clock.c: what the harness itself costs ---------------------------- */
+
+/* Calibrated once per boot, in units of the clock. */
+struct rc_overhead {
+	double read;		/* one clock reading */
+	double loop;		/* one turn of an empty loop hook */
+	double round;		/* a round of no turns */
+	double sample;		/* a round of one turn */
+};
+
+/* Time the session's loop over @n operations, as every round is timed. */
+int rc_timed(struct rc_session *s, uint64_t n, uint64_t *total);
+
+void rc_calibrate(uint32_t clock, struct rc_overhead *overhead);
+double rc_copy_floor(uint32_t clock, uint32_t size);
+
+/* ---- module.c, log.c, machine.c ---------------------------------------- */
+
+/* Load @name and what it needs from @dir; already loaded is fine.  0 or -errno. */
+int rc_module_load(const char *dir, const char *name);
+int rc_module_unload(const char *name);
+bool rc_module_loaded(const char *name);
+void rc_module_unload_all(void);	/* all that rc_module_load() has loaded */
+
+void rc_log_skip(void);			/* forget what the kernel logged so far */
+json_object *rc_log_lines(void);	/* what it logged since, warnings and worse */
+
+void rc_machine_prepare(void);		/* as process 1: mount what is missing */
+void rc_machine_restart(void) __attribute__((noreturn));
+
+/* ---- cell.c ------------------------------------------------------------ */
+
+struct rc_cell {
+	const struct rc_channel *channel;
+	const struct rc_mode *mode;
+	enum rc_op op;
+	uint32_t size;
+	int context;		/* enum rc_context, or -1 for the channel's default */
+	uint32_t burst;
+	uint64_t interval;
+	uint32_t rounds;
+	uint64_t round_units;
+	uint32_t samples;
+	uint32_t clock;
+	uint32_t deadline_ms;
+};
+
+enum rc_status { RC_FAIL, RC_OK, RC_SKIP };
+
+/* Lies in memory that the agent shares with the child that runs the cell. */
+struct rc_result {
+	enum rc_status status;
+	char reason[256];
+	uint32_t context;
+	uint64_t n;
+	uint32_t rounds;
+	double round_overhead, sample_overhead;
+	uint64_t total[RC_ROUNDS_MAX];
+	struct rc_stream_counts {
+		uint64_t raised, refused, delivered, lost, reordered, duplicated;
+	} stream[RC_ROUNDS_MAX];
+	uint32_t proof_messages;
+	struct rc_counts proof;
+	uint32_t samples;
+	uint64_t sample[RC_SAMPLES_MAX];
+};
+
+/* Run @cell in a child with a deadline.  Modules must be loaded. */
+void rc_cell_run(const struct rc_cell *cell, const struct rc_overhead *overhead,
+		 struct rc_result *result);
+
+/* The cell itself, in this process. */
+void rc_cell_measure(const struct rc_cell *cell, const struct rc_overhead *overhead,
+		     struct rc_result *result);
+
+/* Run @work in a child that may be killed; true when it ended by itself. */
+bool rc_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
+		 char *reason, size_t len);
+
+/* ---- session.c --------------------------------------------------------- */
+
+int rc_session_open(struct rc_session *s, const struct rc_cell *cell, bool proof);
+void rc_session_close(struct rc_session *s);
+int rc_session_counts(struct rc_session *s, struct rc_counts *counts);
+int rc_session_raise(struct rc_session *s, uint64_t count, uint32_t burst, uint64_t interval);
+int rc_session_stop(struct rc_session *s);
+
+/* ---- lifecycle.c ------------------------------------------------------- */
+
+/* Load and unload twice, unload under a blocked reader: "" or what went wrong. */
+void rc_lifecycle(const struct rc_channel *channel, const char *modules,
+		  char *reason, size_t len);
+
+#endif /* RC_AGENT_H */

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One cell: prove, size the round, time the rounds, sample single operations. */
+#include <stdio.h>
+#include <string.h>
+#include "agent.h"
+
+#define N_MAX 100000
+#define NOTIFY_MAX 50	/* each event costs idle time besides: more teach nothing */
+#define STREAM_MIN 8
+#define STREAM_MAX 4000	/* below RC_STAMPS */
+#define TRIAL 8		/* operations from which the size of a round is estimated */
+#define SAMPLE_ROUNDS 20	/* the sample pass lasts no longer than this many rounds */
+
+static bool is_stream(const struct rc_session *s)
+{
+	return s->op == RC_STREAM;
+}
+
+/* Events arrive in the kernel's own time, so their stamps are what counts. */
+static bool is_stamped(const struct rc_session *s)
+{
+	return s->op == RC_NOTIFY || s->op == RC_STREAM;
+}
+
+/* Raise @n events at the cell's rate and drain them into the session's counts. */
+static int stream(struct rc_session *s, const struct rc_cell *cell, uint64_t n)
+{
+	uint64_t first = s->page->raised, unused;
+
+	s->delivered = s->lost = s->reordered = s->duplicated = 0;
+	if (rc_session_raise(s, n, cell->burst, cell->interval) ||
+	    rc_timed(s, n, &unused) || rc_session_stop(s))
+		return -1;
+	s->first = s->page->stamps[first % RC_STAMPS];
+	/* What is lost at the very end leaves no gap behind it. */
+	if (s->seen < s->page->raised) {
+		s->lost += s->page->raised - s->seen;
+		s->seen = s->page->raised;
+	}
+	if (!s->delivered)
+		return rc_fail(s, "none of %llu streamed messages arrived",
+			       (unsigned long long)n);
+	return 0;
+}
+
+/* One round of @n operations: its total in units of the clock, raw. */
+static int one_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n,
+		     uint64_t *total)
+{
+	uint64_t i;
+
+	if (is_stream(s)) {
+		if (stream(s, cell, n))
+			return -1;
+		*total = s->last - s->first;
+		return 0;
+	}
+	s->latencies = 0;
+	if (rc_timed(s, n, total))
+		return -1;
+	if (is_stamped(s))
+		for (*total = 0, i = 0; i < s->latencies; i++)
+			*total += s->latency[i];
+	return 0;
+}
+
+/* ---- proof ------------------------------------------------------------- */
+
+static uint64_t proof_length(const struct rc_session *s)
+{
+	if (is_stream(s))
+		return 32;
+	return s->size > 1 << 16 ? 2 : 16;
+}
+
+/* What the kernel counted must be what the user half did. */
+static int check_counts(struct rc_session *s, struct rc_counts *counts)
+{
+	if (rc_session_counts(s, counts))
+		return -1;
+	if (s->core < 0 || s->channel->flags & RC_BASELINE)
+		return 0;
+	if (counts->bad)
+		return rc_fail(s, "the kernel half refused %llu messages as broken",
+			       (unsigned long long)counts->bad);
+	if (counts->consumed != s->sent)
+		return rc_fail(s, "%llu messages were sent and the kernel consumed %llu",
+			       (unsigned long long)s->sent,
+			       (unsigned long long)counts->consumed);
+	if (s->op == RC_PULL && counts->made < s->seen)
+		return rc_fail(s, "%llu messages were read and the kernel made only %llu",
+			       (unsigned long long)s->seen, (unsigned long long)counts->made);
+	if (s->op == RC_NOTIFY && counts->raised != s->seen)
+		return rc_fail(s, "%llu events were raised and %llu arrived",
+			       (unsigned long long)counts->raised, (unsigned long long)s->seen);
+	return 0;
+}
+
+static int prove(const struct rc_cell *cell, struct rc_session *s, struct rc_result *result)
+{
+	uint64_t n, total;
+
+	if (rc_session_open(s, cell, true))
+		return -1;
+	n = proof_length(s);
+	if (one_round(s, cell, n, &total) || check_counts(s, &result->proof))
+		return -1;
+	result->proof_messages = (uint32_t)n;
+	return 0;
+}
+
+/* ---- measurement ------------------------------------------------------- */
+
+static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
+{
+	return value < low ? low : value > high ? high : value;
+}
+
+static int size_round(struct rc_session *s, const struct rc_cell *cell, uint64_t *n,
+		      uint64_t *cost)
+{
+	uint64_t trial = is_stream(s) ? 4 * TRIAL : TRIAL, total = 0;
+
+	/* Twice: the first pass meets cold caches and lazy allocations. */
+	if (one_round(s, cell, trial, &total) || one_round(s, cell, trial, &total))
+		return -1;
+	*cost = total / trial + 1;
+	*n = cell->round_units / *cost;
+	if (is_stream(s))
+		*n = clamp(*n, STREAM_MIN, STREAM_MAX);
+	else
+		*n = clamp(*n, 1, s->op == RC_NOTIFY ? NOTIFY_MAX : N_MAX);
+	return 0;
+}
+
+static int time_rounds(struct rc_session *s, const struct rc_cell *cell,
+		       struct rc_result *result)
+{
+	struct rc_counts before = { 0 }, after = { 0 };
+	uint64_t warm;
+
+	if (one_round(s, cell, result->n, &warm))
+		return -1;
+	for (uint32_t i = 0; i < cell->rounds; i++) {
+		if (is_stream(s) && rc_session_counts(s, &before))
+			return -1;
+		if (one_round(s, cell, result->n, &result->total[i]))
+			return -1;
+		result->rounds = i + 1;
+		if (!is_stream(s))
+			continue;
+		if (rc_session_counts(s, &after))
+			return -1;
+		result->stream[i] = (struct rc_stream_counts){
+			.raised = after.raised - before.raised,
+			.refused = after.refused - before.refused,
+			.delivered = s->delivered,
+			.lost = s->lost,
+			.reordered = s->reordered,
+			.duplicated = s->duplicated,
+		};
+	}
+	return 0;
+}
+
+/* A separate pass: a stamp around each operation costs something. */
+static int sample(struct rc_session *s, const struct rc_cell *cell, uint64_t cost,
+		  struct rc_result *result)
+{
+	uint64_t most = clamp(SAMPLE_ROUNDS * cell->round_units / cost, 30, cell->samples);
+	uint64_t total;
+
+	if (is_stream(s))
+		return 0;	/* one-way times of a full queue say nothing of the channel */
+	while (result->samples < most) {
+		if (s->op == RC_NOTIFY) {
+			uint64_t left = most - result->samples;
+			uint64_t n = left < NOTIFY_MAX ? left : NOTIFY_MAX;
+
+			if (one_round(s, cell, n, &total))
+				return -1;
+			memcpy(result->sample + result->samples, s->latency,
+			       n * sizeof(s->latency[0]));
+			result->samples += (uint32_t)n;
+			continue;
+		}
+		if (one_round(s, cell, 1, &total))
+			return -1;
+		result->sample[result->samples++] = total;
+	}
+	return 0;
+}
+
+static void set_overhead(const struct rc_session *s, const struct rc_overhead *overhead,
+			 struct rc_result *result)
+{
+	if (is_stream(s)) {
+		result->round_overhead = overhead->read;
+	} else if (is_stamped(s)) {
+		result->round_overhead = overhead->read * (double)result->n;
+		result->sample_overhead = overhead->read;
+	} else {
+		result->round_overhead = overhead->round + overhead->loop * (double)result->n;
+		result->sample_overhead = overhead->sample;
+	}
+}
+
+static int measure(const struct rc_cell *cell, struct rc_session *s,
+		   const struct rc_overhead *overhead, struct rc_result *result)
+{
+	struct rc_counts counts;
+	uint64_t cost;
+
+	if (rc_session_open(s, cell, false) || size_round(s, cell, &result->n, &cost))
+		return -1;
+	result->context = s->context;
+	set_overhead(s, overhead, result);
+	if (time_rounds(s, cell, result) || sample(s, cell, cost, result))
+		return -1;
+	return check_counts(s, &counts);
+}
+
+void rc_cell_measure(const struct rc_cell *cell, const struct rc_overhead *overhead,
+		     struct rc_result *result)
+{
+	struct rc_session s;
+	int err;
+
+	err = prove(cell, &s, result);
+	if (!err) {
+		rc_session_close(&s);
+		err = measure(cell, &s, overhead, result);
+	}
+	if (err)
+		snprintf(result->reason, sizeof(result->reason), "%s",
+			 s.error[0] ? s.error : "the user half failed and did not say why");
+	rc_session_close(&s);
+	result->status = err ? RC_FAIL : RC_OK;
+}
+
+struct job {
+	const struct rc_cell *cell;
+	const struct rc_overhead *overhead;
+	struct rc_result *result;
+};
+
+static void measure_job(void *arg)
+{
+	const struct job *job = arg;
+
+	rc_cell_measure(job->cell, job->overhead, job->result);
+}
+
+void rc_cell_run(const struct rc_cell *cell, const struct rc_overhead *overhead,
+		 struct rc_result *result)
+{
+	struct job job = { cell, overhead, result };
+	char reason[sizeof(result->reason)] = "";
+
+	if (rc_in_child(measure_job, &job, cell->deadline_ms, reason, sizeof(reason)))
+		return;
+	result->status = RC_FAIL;
+	memcpy(result->reason, reason, sizeof(reason));
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Work in a child that may crash, hang or be killed without harm to the agent. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "agent.h"
+
+/* How long a killed child may take to go; it sleeps uninterruptibly if longer. */
+#define REAP_MS 2000
+
+/* Wait for @pid at most @ms.  True when it is gone, with its @status. */
+static bool wait_for(pid_t pid, int *status, uint32_t ms)
+{
+	struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+	sigset_t chld;
+	pid_t got;
+
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	for (;;) {
+		got = waitpid(pid, status, WNOHANG);
+		if (got == pid)
+			return true;
+		if (got < 0 && errno != EINTR)
+			return false;
+		if (sigtimedwait(&chld, NULL, &left) < 0 && errno == EAGAIN)
+			return waitpid(pid, status, WNOHANG) == pid;
+	}
+}
+
+bool rc_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
+		 char *reason, size_t len)
+{
+	sigset_t chld, before;
+	bool ended;
+	int status;
+	pid_t pid;
+
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &chld, &before);
+
+	pid = fork();
+	if (pid < 0) {
+		snprintf(reason, len, "cannot fork: %s", strerror(errno));
+		goto out_mask;
+	}
+	if (!pid) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		work(arg);
+		_exit(0);
+	}
+	ended = wait_for(pid, &status, deadline_ms);
+	if (!ended) {
+		kill(pid, SIGKILL);
+		snprintf(reason, len, "did not end within %u ms%s", deadline_ms,
+			 wait_for(pid, &status, REAP_MS) ? "" : " and cannot be killed");
+	} else if (WIFSIGNALED(status)) {
+		snprintf(reason, len, "the user half was killed by signal %d (%s)",
+			 WTERMSIG(status), strsignal(WTERMSIG(status)));
+		ended = false;
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return ended;
+
+out_mask:
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return false;
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* As process 1: the few things a root file system would have done. */
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "agent.h"
+
+static const struct {
+	const char *type, *where;
+} mounts[] = {
+	{ "devtmpfs", "/dev" },
+	{ "proc", "/proc" },
+	{ "sysfs", "/sys" },
+	{ "tmpfs", "/tmp" },
+	{ "debugfs", "/sys/kernel/debug" },
+	{ "tracefs", "/sys/kernel/tracing" },
+};
+
+void rc_machine_prepare(void)
+{
+	/* A failure shows itself later, with the channel that needs the mount. */
+	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
+		mkdir(mounts[i].where, 0755);
+		(void)!mount(mounts[i].type, mounts[i].where, mounts[i].type, 0, NULL);
+	}
+}
+
+void rc_machine_restart(void)
+{
+	sync();
+	reboot(RB_AUTOBOOT);
+	_exit(0);
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The channels: the linker gathers their registrations, nobody lists them. */
+#include <stdio.h>
+#include <string.h>
+#include "agent.h"
+
+extern const struct rc_channel *const __start_rc_channels[];
+extern const struct rc_channel *const __stop_rc_channels[];
+
+const char *const rc_op_names[RC_OPS] = { "push", "pull", "call", "notify", "stream" };
+const char *const rc_context_names[RC_CONTEXTS] = { "process", "softirq", "hardirq" };
+
+#define for_each_channel(entry)						\
+	for (const struct rc_channel *const *entry = __start_rc_channels;	\
+	     entry < __stop_rc_channels; entry++)
+
+#define for_each_mode(mode, channel)					\
+	for (const struct rc_mode *mode = (channel)->modes; mode && mode->name; mode++)
+
+const struct rc_channel *rc_find_channel(const char *name)
+{
+	for_each_channel(entry)
+		if (!strcmp((*entry)->name, name))
+			return *entry;
+	return NULL;
+}
+
+const struct rc_mode *rc_find_mode(const struct rc_channel *channel, const char *name)
+{
+	for_each_mode(mode, channel)
+		if (!strcmp(mode->name, name))
+			return mode;
+	return NULL;
+}
+
+int rc_find_name(const char *const *names, int count, const char *name)
+{
+	for (int i = 0; i < count; i++)
+		if (!strcmp(names[i], name))
+			return i;
+	return -1;
+}
+
+static int mistake(const struct rc_channel *channel, const char *where, const char *what)
+{
+	fprintf(stderr, "channel %s, %s: %s\n", channel->name, where, what);
+	return 1;
+}
+
+static int check_operation(const struct rc_channel *channel, const struct rc_operation *op,
+			   const char *name)
+{
+	if (op->min > op->max)
+		return mistake(channel, name, "its smallest size is above its largest");
+	if (op->max > RC_BODY_MAX)
+		return mistake(channel, name, "its largest size is above 1 MiB");
+	if (op->max < RC_BODY_MAX && !op->limit)
+		return mistake(channel, name, "it does not say what limits its size");
+	return 0;
+}
+
+static int check_channel(const struct rc_channel *channel)
+{
+	int mistakes = 0;
+
+	if (!channel->summary || !channel->modes || !channel->modes->name)
+		return mistake(channel, "registration", "a summary and a mode are required");
+	for (int op = 0; op < RC_OPS; op++) {
+		bool some = false;
+
+		for_each_mode(mode, channel) {
+			if (!mode->operations[op].run)
+				continue;
+			some = true;
+			mistakes += check_operation(channel, &mode->operations[op],
+						    rc_op_names[op]);
+		}
+		if (some && channel->cannot[op])
+			mistakes += mistake(channel, rc_op_names[op],
+					    "it both does it and says why it cannot");
+		if (!some && !channel->cannot[op])
+			mistakes += mistake(channel, rc_op_names[op],
+					    "no mode does it and nothing says why");
+	}
+	for_each_mode(mode, channel)
+		if (!mode->summary || !mode->open)
+			mistakes += mistake(channel, mode->name,
+					    "a summary and an open hook are required");
+	return mistakes;
+}
+
+int rc_check_channels(void)
+{
+	int mistakes = 0;
+
+	for_each_channel(entry)
+		mistakes += check_channel(*entry);
+	return mistakes;
+}
+
+static void add_string(json_object *to, const char *key, const char *value)
+{
+	json_object_object_add(to, key, value ? json_object_new_string(value) : NULL);
+}
+
+static json_object *list_operation(const struct rc_operation *op)
+{
+	json_object *out = json_object_new_object();
+
+	json_object_object_add(out, "min", json_object_new_int64(op->min));
+	json_object_object_add(out, "max", json_object_new_int64(op->max));
+	add_string(out, "limit", op->limit ? op->limit : "The suite stops at 1 MiB.");
+	return out;
+}
+
+static json_object *list_mode(const struct rc_mode *mode)
+{
+	json_object *out = json_object_new_object();
+	json_object *operations = json_object_new_object();
+
+	add_string(out, "name", mode->name);
+	add_string(out, "summary", mode->summary);
+	for (int op = 0; op < RC_OPS; op++)
+		if (mode->operations[op].run)
+			json_object_object_add(operations, rc_op_names[op],
+					       list_operation(&mode->operations[op]));
+	json_object_object_add(out, "operations", operations);
+	return out;
+}
+
+static json_object *list_words(const char *words)
+{
+	json_object *out = json_object_new_array();
+
+	while (words && *words) {
+		size_t len = strcspn(words, " ");
+
+		if (len)
+			json_object_array_add(out, json_object_new_string_len(words, (int)len));
+		words += len + (words[len] == ' ');
+	}
+	return out;
+}
+
+static json_object *list_channel(const struct rc_channel *channel)
+{
+	json_object *out = json_object_new_object();
+	json_object *cannot = json_object_new_object();
+	json_object *modes = json_object_new_array();
+
+	add_string(out, "name", channel->name);
+	add_string(out, "summary", channel->summary);
+	add_string(out, "module", channel->module);
+	json_object_object_add(out, "needs", list_words(channel->needs));
+	json_object_object_add(out, "baseline",
+			       json_object_new_boolean(channel->flags & RC_BASELINE));
+	for (int op = 0; op < RC_OPS; op++)
+		if (channel->cannot[op])
+			add_string(cannot, rc_op_names[op], channel->cannot[op]);
+	json_object_object_add(out, "cannot", cannot);
+	for_each_mode(mode, channel)
+		json_object_array_add(modes, list_mode(mode));
+	json_object_object_add(out, "modes", modes);
+	return out;
+}
+
+json_object *rc_list(void)
+{
+	json_object *out = json_object_new_object();
+	json_object *channels = json_object_new_array();
+
+	json_object_object_add(out, "protocol", json_object_new_int(RC_PROTOCOL));
+	for_each_channel(entry)
+		if (!((*entry)->flags & RC_UNMEASURED))
+			json_object_array_add(channels, list_channel(*entry));
+	json_object_object_add(out, "channels", channels);
+	return out;
+}

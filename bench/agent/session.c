@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A session: buffers, the control device, and the checks off the fast path. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "agent.h"
+
+/* Long enough for the user half to be asleep in its wait when the event comes. */
+#define RAISE_DELAY 50000	/* ns */
+
+int rc_fail(struct rc_session *s, const char *format, ...)
+{
+	va_list args;
+
+	if (s->error[0])
+		return -1;
+	va_start(args, format);
+	vsnprintf(s->error, sizeof(s->error), format, args);
+	va_end(args);
+	return -1;
+}
+
+int rc_fail_errno(struct rc_session *s, const char *what)
+{
+	return rc_fail(s, "%s: %s", what, strerror(errno));
+}
+
+int rc_tx_slow(struct rc_session *s)
+{
+	rc_body_fill(s->tx->body, s->size, s->tx->seq);
+	return 0;
+}
+
+int rc_rx_slow(struct rc_session *s, const struct rc_msg *msg, size_t len, uint64_t seq)
+{
+	bool reply = s->op == RC_CALL;
+	uint32_t at;
+
+	if (len != rc_len(s))
+		return rc_fail(s, "message %llu came with %zu bytes instead of %zu",
+			       (unsigned long long)(reply ? ~seq : seq), len, rc_len(s));
+	if (msg->magic != RC_MAGIC || msg->size != s->size)
+		return rc_fail(s, "message %llu came with a broken header",
+			       (unsigned long long)(reply ? ~seq : seq));
+	if (msg->seq != seq)
+		return rc_fail(s, "message %llu came where %llu was due",
+			       (unsigned long long)(reply ? ~msg->seq : msg->seq),
+			       (unsigned long long)(reply ? ~seq : seq));
+	if (!s->proof)
+		return 0;
+	at = rc_body_check(msg->body, s->size, reply ? ~seq : seq, reply ? 0xff : 0);
+	if (at != s->size)
+		return rc_fail(s, "message %llu is wrong from byte %u of its body on",
+			       (unsigned long long)(reply ? ~seq : seq), at);
+	return 0;
+}
+
+int rc_seen_narrow(struct rc_session *s, uint64_t seq, uint64_t mask)
+{
+	uint64_t due = s->seen++;
+
+	if ((seq & mask) == (due & mask))
+		return 0;
+	return rc_fail(s, "event %llu came where %llu was due",
+		       (unsigned long long)(seq & mask), (unsigned long long)(due & mask));
+}
+
+/* The sequence has no end and narrow ones wrap: only the distance counts. */
+static int count_streamed(struct rc_session *s, uint64_t seq, uint64_t mask)
+{
+	uint64_t ahead = (seq - s->seen) & mask;
+
+	s->last = rc_now(s);
+	s->delivered++;
+	if (ahead == mask) {			/* one back: the one just seen */
+		s->duplicated++;
+	} else if (ahead > mask / 2) {
+		s->reordered++;
+	} else {
+		s->lost += ahead;
+		s->seen += ahead + 1;
+	}
+	return 0;
+}
+
+int rc_streamed(struct rc_session *s, const struct rc_msg *msg, size_t len)
+{
+	if (len != rc_len(s) || msg->magic != RC_MAGIC || msg->size != s->size)
+		return rc_fail(s, "a streamed message came broken after %llu whole ones",
+			       (unsigned long long)s->delivered);
+	if (s->proof && rc_body_check(msg->body, s->size, msg->seq, 0) != s->size)
+		return rc_fail(s, "streamed message %llu has a wrong body",
+			       (unsigned long long)msg->seq);
+	return count_streamed(s, msg->seq, UINT64_MAX);
+}
+
+int rc_streamed_narrow(struct rc_session *s, uint64_t seq, uint64_t mask)
+{
+	return count_streamed(s, seq & mask, mask);
+}
+
+/* ---- the control device ------------------------------------------------ */
+
+int rc_session_raise(struct rc_session *s, uint64_t count, uint32_t burst, uint64_t interval)
+{
+	struct rc_raise raise = {
+		.context = s->context,
+		.burst = burst,
+		.count = count,
+		.delay = RAISE_DELAY,
+		.interval = interval,
+	};
+
+	if (s->silent)
+		return 0;
+	if (ioctl(s->core, RC_CORE_RAISE, &raise))
+		return rc_fail_errno(s, "cannot raise an event");
+	return 0;
+}
+
+int rc_session_stop(struct rc_session *s)
+{
+	if (ioctl(s->core, RC_CORE_STOP))
+		return rc_fail_errno(s, "cannot stop the producer");
+	return 0;
+}
+
+int rc_raise(struct rc_session *s, uint64_t count)
+{
+	return rc_session_raise(s, count, 1, 0);
+}
+
+int rc_session_counts(struct rc_session *s, struct rc_counts *counts)
+{
+	memset(counts, 0, sizeof(*counts));
+	if (s->core < 0)
+		return 0;
+	if (ioctl(s->core, RC_CORE_COUNTS, counts))
+		return rc_fail_errno(s, "cannot read the kernel's counts");
+	return 0;
+}
+
+static bool kernel_starts(enum rc_op op)
+{
+	return op == RC_NOTIFY || op == RC_STREAM;
+}
+
+/* The asked context, or the channel's default; -1 when it has not got it. */
+static int choose_context(struct rc_session *s, int asked, uint32_t contexts)
+{
+	if (asked < 0)
+		asked = contexts & (1u << RC_SOFTIRQ) ? RC_SOFTIRQ : RC_PROCESS;
+	if (contexts & (1u << asked)) {
+		s->context = (uint32_t)asked;
+		return 0;
+	}
+	return rc_fail(s, "the kernel half cannot emit from %s context",
+		       rc_context_names[asked]);
+}
+
+static int bind_core(struct rc_session *s, const struct rc_cell *cell)
+{
+	struct rc_bind bind = {
+		.size = s->size,
+		.proof = s->proof,
+		.clock = s->clock,
+	};
+	void *page;
+
+	if (!s->channel->module)
+		return 0;
+	snprintf(bind.half, RC_NAME, "%s", s->channel->name);
+	snprintf(bind.mode, RC_NAME, "%s", s->mode->name);
+
+	s->core = open(RC_CORE_DEVICE, O_RDWR | O_CLOEXEC);
+	if (s->core < 0)
+		return rc_fail_errno(s, "open " RC_CORE_DEVICE);
+	if (ioctl(s->core, RC_CORE_BIND, &bind))
+		return rc_fail_errno(s, "cannot bind the kernel half");
+	page = mmap(NULL, sizeof(struct rc_page), PROT_READ, MAP_SHARED | MAP_POPULATE,
+		    s->core, 0);
+	if (page == MAP_FAILED)
+		return rc_fail_errno(s, "cannot map the status page");
+	s->page = page;
+	if (kernel_starts(s->op))
+		return choose_context(s, cell->context, bind.contexts);
+	return 0;
+}
+
+/* Page-aligned and touched, so that no page fault falls into a round. */
+static void *message_buffer(size_t len)
+{
+	void *buffer = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return buffer == MAP_FAILED ? NULL : buffer;
+}
+
+int rc_session_open(struct rc_session *s, const struct rc_cell *cell, bool proof)
+{
+	memset(s, 0, sizeof(*s));
+	s->channel = cell->channel;
+	s->mode = cell->mode;
+	s->op = cell->op;
+	s->size = cell->size;
+	s->clock = cell->clock;
+	s->proof = proof;
+	s->core = s->fd = s->fd2 = -1;
+
+	s->latency_max = RC_SAMPLES_MAX;
+	s->latency = message_buffer(s->latency_max * sizeof(s->latency[0]));
+	s->tx = message_buffer(rc_len(s));
+	s->rx = message_buffer(rc_len(s));
+	if (!s->tx || !s->rx || !s->latency)
+		return rc_fail_errno(s, "cannot get message buffers");
+	s->tx->magic = RC_MAGIC;
+	s->tx->size = s->size;
+
+	if (bind_core(s, cell))
+		return -1;
+	return s->mode->open(s);
+}
+
+void rc_session_close(struct rc_session *s)
+{
+	if (s->mode->close)
+		s->mode->close(s);
+	if (s->fd >= 0)
+		close(s->fd);
+	if (s->fd2 >= 0)
+		close(s->fd2);
+	if (s->map)
+		munmap(s->map, s->map_len);
+	if (s->page)
+		munmap((void *)(uintptr_t)s->page, sizeof(struct rc_page));
+	if (s->core >= 0)
+		close(s->core);		/* unbinds */
+	if (s->latency)
+		munmap(s->latency, s->latency_max * sizeof(s->latency[0]));
+	if (s->tx)
+		munmap(s->tx, rc_len(s));
+	if (s->rx)
+		munmap(s->rx, rc_len(s));
+}

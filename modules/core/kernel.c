@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: rc_core
+ *
+ * What all kernel halves share, and the control device that arranges a
+ * measurement.  Nothing in here is measured.
+ *
+ * One process at a time opens /dev/rc_core, binds it to the kernel half that
+ * is to be measured, and may then have that half start events: after a delay,
+ * from a kernel thread, a soft or a hard timer interrupt.  The clock's value
+ * just before each event lies in a page that the process maps, so that the
+ * time to its wake-up needs no message to carry it.
+ *
+ * A bind holds a reference to the half's module, so the module cannot go while
+ * a producer may call it.  The half list and the binding are protected by
+ * core_lock; the producer runs only between RC_CORE_RAISE and the end of its
+ * count, RC_CORE_STOP or release, and these wait for it.
+ */
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/kthread.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/version.h>
+#include <linux/vmalloc.h>
+#include "rc_core.h"
+
+DEFINE_PER_CPU(struct rc_tally, rc_tally);
+EXPORT_PER_CPU_SYMBOL_GPL(rc_tally);
+
+struct rc_binding rc_binding;
+EXPORT_SYMBOL_GPL(rc_binding);
+
+static DEFINE_MUTEX(core_lock);
+static LIST_HEAD(halves);
+static struct rc_half *bound;
+static unsigned long core_open;
+
+/* The one producer of events.  All but @stopping is written only while it
+ * does not run.
+ */
+static struct {
+	const struct rc_emitter *emitter;
+	struct rc_raise spec;
+	u64 left;
+	u64 seq;
+	u64 refused;
+	int refused_errno;
+	bool stopping;
+	struct rc_page *page;
+	struct kthread_worker *worker;
+	struct kthread_work work;
+	struct hrtimer timer;
+} producer;
+
+/* ---- messages ---------------------------------------------------------- */
+
+int rc_consume_slow(struct rc_flow *flow, const struct rc_msg *msg, size_t len)
+{
+	if (len < RC_HEADER || msg->magic != RC_MAGIC ||
+	    len - RC_HEADER != msg->size || msg->seq != flow->in ||
+	    rc_body_check(msg->body, msg->size, msg->seq, 0) != msg->size) {
+		this_cpu_inc(rc_tally.bad);
+		return -EBADMSG;
+	}
+	flow->in++;
+	this_cpu_inc(rc_tally.consumed);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(rc_consume_slow);
+
+void rc_make_slow(struct rc_msg *msg)
+{
+	rc_body_fill(msg->body, msg->size, msg->seq);
+}
+EXPORT_SYMBOL_GPL(rc_make_slow);
+
+void rc_reply_slow(struct rc_msg *msg)
+{
+	u32 at;
+
+	for (at = 0; at < msg->size; at++)
+		msg->body[at] ^= 0xff;
+}
+EXPORT_SYMBOL_GPL(rc_reply_slow);
+
+/* ---- registration ------------------------------------------------------ */
+
+int rc_half_register(struct rc_half *half)
+{
+	mutex_lock(&core_lock);
+	list_add_tail(&half->list, &halves);
+	mutex_unlock(&core_lock);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(rc_half_register);
+
+void rc_half_unregister(struct rc_half *half)
+{
+	mutex_lock(&core_lock);
+	list_del(&half->list);
+	mutex_unlock(&core_lock);
+}
+EXPORT_SYMBOL_GPL(rc_half_unregister);
+
+/* ---- the producer ------------------------------------------------------ */
+
+static void produce_burst(void)
+{
+	u32 i;
+
+	for (i = 0; i < producer.spec.burst && producer.left; i++) {
+		struct rc_shot shot = {
+			.seq = producer.seq++,
+			.size = rc_binding.size,
+		};
+		int err;
+
+		producer.left--;
+		shot.stamp = rc_now();
+		WRITE_ONCE(producer.page->stamps[shot.seq % RC_STAMPS], shot.stamp);
+		err = producer.emitter->emit(&shot);
+		if (err) {
+			producer.refused++;
+			producer.refused_errno = -err;
+		}
+		WRITE_ONCE(producer.page->raised, producer.seq);
+	}
+	if (!producer.left)
+		smp_store_release(&producer.page->done, 1);
+}
+
+static void produce_in_thread(struct kthread_work *work)
+{
+	do {
+		produce_burst();
+		cond_resched();
+	} while (producer.left && !producer.spec.interval &&
+		 !READ_ONCE(producer.stopping));
+}
+
+static enum hrtimer_restart produce_on_timer(struct hrtimer *timer)
+{
+	bool again;
+
+	if (READ_ONCE(producer.stopping))
+		return HRTIMER_NORESTART;
+	if (producer.spec.context == RC_PROCESS) {
+		/* The thread may still be at the last burst: then it is late,
+		 * and this tick's burst is not made up for.  Only the thread
+		 * writes producer.left, so a stale value costs one idle tick.
+		 */
+		kthread_queue_work(producer.worker, &producer.work);
+		again = READ_ONCE(producer.left) && producer.spec.interval;
+	} else {
+		produce_burst();
+		again = producer.left;
+	}
+	if (!again)
+		return HRTIMER_NORESTART;
+	hrtimer_forward_now(timer, ns_to_ktime(producer.spec.interval));
+	return HRTIMER_RESTART;
+}
+
+static void producer_stop(void)
+{
+	WRITE_ONCE(producer.stopping, true);
+	hrtimer_cancel(&producer.timer);
+	kthread_cancel_work_sync(&producer.work);
+	WRITE_ONCE(producer.stopping, false);
+}
+
+static void producer_prepare(enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(&producer.timer, produce_on_timer, CLOCK_MONOTONIC, mode);
+#else
+	hrtimer_init(&producer.timer, CLOCK_MONOTONIC, mode);
+	producer.timer.function = produce_on_timer;
+#endif
+}
+
+/* ---- the control device ------------------------------------------------ */
+
+static void core_unbind(void)
+{
+	lockdep_assert_held(&core_lock);
+	if (!bound)
+		return;
+	producer_stop();
+	producer.emitter = NULL;
+	WRITE_ONCE(rc_binding.proof, false);
+	module_put(bound->owner);
+	bound = NULL;
+}
+
+static struct rc_half *find_half(const char *name)
+{
+	struct rc_half *half;
+
+	list_for_each_entry(half, &halves, list)
+		if (!strcmp(half->name, name))
+			return half;
+	return NULL;
+}
+
+static const struct rc_emitter *find_emitter(const struct rc_half *half, const char *mode)
+{
+	const struct rc_emitter *emitter;
+
+	for (emitter = half->emitters; emitter && emitter->mode; emitter++)
+		if (!strcmp(emitter->mode, mode))
+			return emitter;
+	return NULL;
+}
+
+static void core_clear_counts(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		memset(per_cpu_ptr(&rc_tally, cpu), 0, sizeof(struct rc_tally));
+	producer.seq = 0;
+	producer.left = 0;
+	producer.refused = 0;
+	producer.refused_errno = 0;
+	producer.page->raised = 0;
+	producer.page->done = 1;
+}
+
+static long core_bind(struct rc_bind __user *arg)
+{
+	struct rc_bind bind;
+	struct rc_half *half;
+
+	if (copy_from_user(&bind, arg, sizeof(bind)))
+		return -EFAULT;
+	if (strnlen(bind.half, RC_NAME) == RC_NAME || strnlen(bind.mode, RC_NAME) == RC_NAME ||
+	    bind.size > RC_BODY_MAX || bind.proof > 1 ||
+	    bind.clock > RC_CLOCK_INSTRUCTIONS || bind.contexts)
+		return -EINVAL;
+
+	core_unbind();
+	half = find_half(bind.half);
+	if (!half)
+		return -ENOENT;
+	if (!try_module_get(half->owner))
+		return -ENODEV;
+	bound = half;
+	producer.emitter = find_emitter(half, bind.mode);
+	core_clear_counts();
+	WRITE_ONCE(rc_binding.size, bind.size);
+	WRITE_ONCE(rc_binding.proof, bind.proof);
+	WRITE_ONCE(rc_binding.cycles, bind.clock == RC_CLOCK_INSTRUCTIONS);
+	if (half->reset)
+		half->reset();
+
+	bind.contexts = producer.emitter ? producer.emitter->contexts : 0;
+	return copy_to_user(arg, &bind, sizeof(bind)) ? -EFAULT : 0;
+}
+
+static long core_raise(const struct rc_raise __user *arg)
+{
+	struct rc_raise spec;
+
+	if (copy_from_user(&spec, arg, sizeof(spec)))
+		return -EFAULT;
+	if (spec.context >= RC_CONTEXTS || !spec.burst || !spec.count ||
+	    spec.delay > NSEC_PER_SEC || spec.interval > NSEC_PER_SEC)
+		return -EINVAL;
+	/* An interrupt cannot produce for ever: it must have an interval. */
+	if (spec.context != RC_PROCESS && spec.count > spec.burst && !spec.interval)
+		return -EINVAL;
+	if (!bound)
+		return -ENOLINK;
+	if (!producer.emitter || !(producer.emitter->contexts & RC_IN(spec.context)))
+		return -EOPNOTSUPP;
+
+	producer_stop();
+	producer.spec = spec;
+	producer.left = spec.count;
+	producer.page->done = 0;
+	producer_prepare(spec.context == RC_SOFTIRQ ? HRTIMER_MODE_REL_SOFT
+						    : HRTIMER_MODE_REL_HARD);
+	hrtimer_start(&producer.timer, ns_to_ktime(spec.delay),
+		      spec.context == RC_SOFTIRQ ? HRTIMER_MODE_REL_SOFT
+						 : HRTIMER_MODE_REL_HARD);
+	return 0;
+}
+
+static long core_counts(struct rc_counts __user *arg)
+{
+	struct rc_counts counts = {
+		.raised = READ_ONCE(producer.seq),
+		.refused = READ_ONCE(producer.refused),
+		.refused_errno = READ_ONCE(producer.refused_errno),
+	};
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct rc_tally *tally = per_cpu_ptr(&rc_tally, cpu);
+
+		counts.consumed += READ_ONCE(tally->consumed);
+		counts.made += READ_ONCE(tally->made);
+		counts.bad += READ_ONCE(tally->bad);
+	}
+	return copy_to_user(arg, &counts, sizeof(counts)) ? -EFAULT : 0;
+}
+
+static long core_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+	long ret = 0;
+
+	if (mutex_lock_interruptible(&core_lock))
+		return -ERESTARTSYS;
+	switch (cmd) {
+	case RC_CORE_BIND:
+		ret = core_bind(user);
+		break;
+	case RC_CORE_UNBIND:
+		core_unbind();
+		break;
+	case RC_CORE_RAISE:
+		ret = core_raise(user);
+		break;
+	case RC_CORE_STOP:
+		producer_stop();
+		break;
+	case RC_CORE_COUNTS:
+		ret = core_counts(user);
+		break;
+	default:
+		ret = -ENOTTY;
+	}
+	mutex_unlock(&core_lock);
+	return ret;
+}
+
+static int core_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	vm_flags_clear(vma, VM_MAYWRITE);
+#else
+	vma->vm_flags &= ~VM_MAYWRITE;
+#endif
+	return remap_vmalloc_range(vma, producer.page, vma->vm_pgoff);
+}
+
+/* Two measurements at once would measure each other. */
+static int core_open_once(struct inode *inode, struct file *file)
+{
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (test_and_set_bit(0, &core_open))
+		return -EBUSY;
+	return nonseekable_open(inode, file);
+}
+
+static int core_release(struct inode *inode, struct file *file)
+{
+	mutex_lock(&core_lock);
+	core_unbind();
+	mutex_unlock(&core_lock);
+	clear_bit(0, &core_open);
+	return 0;
+}
+
+static const struct file_operations core_fops = {
+	.owner = THIS_MODULE,
+	.open = core_open_once,
+	.release = core_release,
+	.unlocked_ioctl = core_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = core_mmap,
+};
+
+static struct miscdevice core_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "rc_core",
+	.fops = &core_fops,
+	.mode = 0600,
+};
+
+static int __init core_init(void)
+{
+	int err;
+
+	producer.page = vmalloc_user(sizeof(*producer.page));
+	if (!producer.page)
+		return -ENOMEM;
+	producer_prepare(HRTIMER_MODE_REL_HARD);
+	kthread_init_work(&producer.work, produce_in_thread);
+	producer.worker = kthread_create_worker(0, "rc_producer");
+	if (IS_ERR(producer.worker)) {
+		err = PTR_ERR(producer.worker);
+		goto err_page;
+	}
+	/* So that on one CPU it produces when the drain has nothing to do. */
+	sched_set_normal(producer.worker->task, MAX_NICE);
+
+	err = misc_register(&core_device);
+	if (err)
+		goto err_worker;
+	return 0;
+
+err_worker:
+	kthread_destroy_worker(producer.worker);
+err_page:
+	vfree(producer.page);
+	return err;
+}
+
+static void __exit core_exit(void)
+{
+	misc_deregister(&core_device);
+	kthread_destroy_worker(producer.worker);
+	vfree(producer.page);
+}
+
+module_init(core_init);
+module_exit(core_exit);
+MODULE_DESCRIPTION("ringcross: control device, messages and event producer");
+MODULE_LICENSE("GPL");

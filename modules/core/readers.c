@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Readers of events: one queue per open file, one lock per channel.
+ *
+ * The lock is taken from any context, so it is taken with interrupts off.  A
+ * reader is on the list from its open to its release; the waiter checks its
+ * queue under the lock after it is on the wait queue, so the order below loses
+ * no wake-up:
+ *
+ *	reader				emit
+ *	prepare_to_wait
+ *					lock, put, unlock
+ *	lock, sees the event		wake_up
+ */
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/string.h>
+#include "rc_core.h"
+#include "rc_readers.h"
+
+void rc_reader_join(struct rc_readers *readers, struct rc_reader *reader)
+{
+	unsigned long flags;
+
+	reader->head = 0;
+	reader->tail = 0;
+	init_waitqueue_head(&reader->wait);
+	spin_lock_irqsave(&readers->lock, flags);
+	list_add_tail(&reader->node, &readers->list);
+	spin_unlock_irqrestore(&readers->lock, flags);
+}
+EXPORT_SYMBOL_GPL(rc_reader_join);
+
+void rc_reader_leave(struct rc_readers *readers, struct rc_reader *reader)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&readers->lock, flags);
+	list_del(&reader->node);
+	spin_unlock_irqrestore(&readers->lock, flags);
+}
+EXPORT_SYMBOL_GPL(rc_reader_leave);
+
+int rc_readers_emit(struct rc_readers *readers, const struct rc_shot *shot)
+{
+	struct rc_reader *reader;
+	unsigned long flags;
+	int err = -ENOTCONN;
+
+	spin_lock_irqsave(&readers->lock, flags);
+	list_for_each_entry(reader, &readers->list, node) {
+		if (reader->head - reader->tail == RC_QUEUE) {
+			if (err == -ENOTCONN)
+				err = -EAGAIN;
+			continue;
+		}
+		reader->ring[reader->head++ % RC_QUEUE] = *shot;
+		err = 0;
+		wake_up_interruptible_poll(&reader->wait, EPOLLIN | EPOLLRDNORM);
+	}
+	spin_unlock_irqrestore(&readers->lock, flags);
+	return err;
+}
+EXPORT_SYMBOL_GPL(rc_readers_emit);
+
+static bool take(struct rc_readers *readers, struct rc_reader *reader, struct rc_shot *shot)
+{
+	unsigned long flags;
+	bool some;
+
+	spin_lock_irqsave(&readers->lock, flags);
+	some = reader->head != reader->tail;
+	if (some)
+		*shot = reader->ring[reader->tail++ % RC_QUEUE];
+	spin_unlock_irqrestore(&readers->lock, flags);
+	return some;
+}
+
+int rc_reader_next(struct rc_readers *readers, struct rc_reader *reader,
+		   struct rc_shot *shot, bool nonblock)
+{
+	if (take(readers, reader, shot))
+		return 0;
+	if (nonblock)
+		return -EAGAIN;
+	return wait_event_interruptible(reader->wait, take(readers, reader, shot));
+}
+EXPORT_SYMBOL_GPL(rc_reader_next);
+
+__poll_t rc_reader_poll(struct rc_reader *reader, struct file *file,
+			struct poll_table_struct *table)
+{
+	poll_wait(file, &reader->wait, table);
+	return READ_ONCE(reader->head) != READ_ONCE(reader->tail)
+		? EPOLLIN | EPOLLRDNORM : 0;
+}
+EXPORT_SYMBOL_GPL(rc_reader_poll);

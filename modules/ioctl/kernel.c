@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: ioctl
+ *
+ * A command number and an argument on an open device: the function call among
+ * the channels.
+ *
+ * What it is.  ioctl(fd, number, pointer) reaches the driver's unlocked_ioctl
+ * in the caller's own context.  By convention the number encodes direction,
+ * a magic letter, a serial number and the size of what the pointer points to.
+ *
+ * The path of one message.  System call entry, fd lookup, security hook, our
+ * switch, copy_from_user() into the file's buffer; a reply goes back by
+ * copy_to_user() in the same call.  One copy each way, nothing is queued, no
+ * other thread takes part.
+ *
+ * When to choose it.  A request with a reply on an object that is already a
+ * file, where the layout is fixed and a generic parser would be in the way.
+ *
+ * Its trap.  Number and layout are ABI for ever: fixed-width types, no holes,
+ * reject every flag you do not know yet.  The encoded size has 14 bits, so a
+ * direct argument ends at 16383 bytes; larger ones travel by a pointer inside
+ * the argument, which the kernel must then check itself.
+ *
+ * Two modes: direct (the argument is the message) and indirect (the argument
+ * holds address and length).  Events are fetched by an ioctl that sleeps, as
+ * VIDIOC_DQEVENT does; the kernel cannot call back into a process by itself.
+ */
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+#include "rc_core.h"
+#include "rc_readers.h"
+#include "abi.h"
+
+/* State of one open file.  @lock covers @flow and @message. */
+struct ioctl_file {
+	struct mutex lock;
+	struct rc_flow flow;
+	struct rc_reader reader;
+	struct rc_msg *message;		/* room for the largest one */
+};
+
+static DEFINE_RC_READERS(ioctl_readers);
+
+static int ioctl_emit(const struct rc_shot *shot)
+{
+	return rc_readers_emit(&ioctl_readers, shot);
+}
+
+static int ioctl_open(struct inode *inode, struct file *file)
+{
+	struct ioctl_file *state = kzalloc(sizeof(*state), GFP_KERNEL);
+
+	if (!state)
+		return -ENOMEM;
+	state->message = vzalloc(RC_HEADER + RC_BODY_MAX);
+	if (!state->message) {
+		kfree(state);
+		return -ENOMEM;
+	}
+	mutex_init(&state->lock);
+	rc_reader_join(&ioctl_readers, &state->reader);
+	file->private_data = state;
+	return nonseekable_open(inode, file);
+}
+
+static int ioctl_release(struct inode *inode, struct file *file)
+{
+	struct ioctl_file *state = file->private_data;
+
+	rc_reader_leave(&ioctl_readers, &state->reader);
+	vfree(state->message);
+	kfree(state);
+	return 0;
+}
+
+static long ioctl_push(struct ioctl_file *state, const void __user *from, u32 len)
+{
+	if (copy_from_user(state->message, from, len))
+		return -EFAULT;
+	return rc_consume(&state->flow, state->message, len);
+}
+
+static long ioctl_pull(struct ioctl_file *state, void __user *to, u32 len)
+{
+	rc_make(&state->flow, state->message, len - RC_HEADER);
+	return copy_to_user(to, state->message, len) ? -EFAULT : 0;
+}
+
+static long ioctl_call(struct ioctl_file *state, void __user *at, u32 len)
+{
+	long err = ioctl_push(state, at, len);
+
+	if (err)
+		return err;
+	rc_reply(state->message);
+	return copy_to_user(at, state->message, len) ? -EFAULT : 0;
+}
+
+static long ioctl_next(struct ioctl_file *state, const struct rc_shot *shot,
+		       void __user *to, u32 len)
+{
+	if (len < RC_HEADER + shot->size)
+		return -EMSGSIZE;
+	rc_event(shot, state->message);
+	return copy_to_user(to, state->message, RC_HEADER + shot->size) ? -EFAULT : 0;
+}
+
+/* One command, @len bytes at @user; both checked by nobody yet. */
+static long ioctl_serve(struct file *file, unsigned int nr, void __user *user, u32 len)
+{
+	struct ioctl_file *state = file->private_data;
+	struct rc_shot shot;
+	long ret;
+
+	if (len < RC_HEADER || len > RC_HEADER + RC_BODY_MAX)
+		return -EINVAL;
+	/* Sleep for an event without the lock, so that others can go on. */
+	if (nr == RC_IOCTL_NR_NEXT) {
+		ret = rc_reader_next(&ioctl_readers, &state->reader, &shot,
+				     file->f_flags & O_NONBLOCK);
+		if (ret)
+			return ret;
+	}
+
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	switch (nr) {
+	case RC_IOCTL_NR_PUSH:
+		ret = ioctl_push(state, user, len);
+		break;
+	case RC_IOCTL_NR_PULL:
+		ret = ioctl_pull(state, user, len);
+		break;
+	case RC_IOCTL_NR_CALL:
+		ret = ioctl_call(state, user, len);
+		break;
+	case RC_IOCTL_NR_NEXT:
+		ret = ioctl_next(state, &shot, user, len);
+		break;
+	default:
+		ret = -ENOTTY;
+	}
+	mutex_unlock(&state->lock);
+	return ret;
+}
+
+static long ioctl_indirect(struct file *file, unsigned int nr, void __user *user)
+{
+	struct rc_ioctl_buffer buffer;
+
+	if (copy_from_user(&buffer, user, sizeof(buffer)))
+		return -EFAULT;
+	if (buffer.flags)
+		return -EINVAL;
+	return ioctl_serve(file, nr, u64_to_user_ptr(buffer.address), buffer.len);
+}
+
+static long ioctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+	u32 len = _IOC_SIZE(cmd);
+
+	switch (cmd) {
+	case RC_IOCTL_PUSH_AT:
+		return ioctl_indirect(file, RC_IOCTL_NR_PUSH, user);
+	case RC_IOCTL_PULL_AT:
+		return ioctl_indirect(file, RC_IOCTL_NR_PULL, user);
+	case RC_IOCTL_CALL_AT:
+		return ioctl_indirect(file, RC_IOCTL_NR_CALL, user);
+	case RC_IOCTL_NEXT_AT:
+		return ioctl_indirect(file, RC_IOCTL_NR_NEXT, user);
+	}
+	/* A direct command is known when it is one of ours for its own size. */
+	if (cmd == RC_IOCTL_PUSH(len) || cmd == RC_IOCTL_PULL(len) ||
+	    cmd == RC_IOCTL_CALL(len) || cmd == RC_IOCTL_NEXT(len))
+		return ioctl_serve(file, _IOC_NR(cmd), user, len);
+	return -ENOTTY;
+}
+
+static __poll_t ioctl_poll(struct file *file, struct poll_table_struct *table)
+{
+	struct ioctl_file *state = file->private_data;
+
+	return rc_reader_poll(&state->reader, file, table);
+}
+
+static const struct file_operations ioctl_fops = {
+	.owner = THIS_MODULE,
+	.open = ioctl_open,
+	.release = ioctl_release,
+	.unlocked_ioctl = ioctl_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.poll = ioctl_poll,
+};
+
+static struct miscdevice ioctl_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "rc_ioctl",
+	.fops = &ioctl_fops,
+	.mode = 0600,
+};
+
+static struct rc_half ioctl_half = {
+	.name = "ioctl",
+	.owner = THIS_MODULE,
+	.emitters = (const struct rc_emitter[]) {
+		{ "direct", RC_IN_ANY, ioctl_emit },
+		{ "indirect", RC_IN_ANY, ioctl_emit },
+		{ }
+	},
+};
+
+static int __init ioctl_init(void)
+{
+	int err = misc_register(&ioctl_device);
+
+	if (err)
+		return err;
+	err = rc_half_register(&ioctl_half);
+	if (err)
+		misc_deregister(&ioctl_device);
+	return err;
+}
+
+static void __exit ioctl_exit(void)
+{
+	rc_half_unregister(&ioctl_half);
+	misc_deregister(&ioctl_device);
+}
+
+module_init(ioctl_init);
+module_exit(ioctl_exit);
+MODULE_DESCRIPTION("ringcross: ioctl, direct and by pointer");
+MODULE_LICENSE("GPL");
