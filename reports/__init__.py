@@ -1,0 +1,1 @@
+"""Read run folders, draw them, write them as pages that open from a file."""

@@ -1,0 +1,133 @@
+"""Which rows a reader sees first: the best mode at the smallest size, and the floors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reports import words
+from reports.load import OPERATIONS, Channel, Measured, Run
+
+
+@dataclass(frozen=True)
+class Spot:
+    """What one channel shows for one operation.
+
+    Attributes:
+        row: the row whose number is shown, or None.
+        state: ``ok``, ``cannot``, ``fail`` or ``open`` (not measured).
+        reason: why there is no number.
+        losses: one sentence per measured case that lost messages.
+    """
+
+    channel: str
+    operation: str
+    row: Measured | None
+    state: str
+    reason: str = ""
+    losses: tuple[str, ...] = ()
+
+
+def best(rows: list[Measured]) -> Measured | None:
+    """The cheapest row of the smallest size; one that lost nothing, if there is such."""
+    rows = [row for row in rows if row.measured]
+    if not rows:
+        return None
+    smallest = min(row.size for row in rows)
+    return min(
+        (row for row in rows if row.size == smallest),
+        key=lambda row: (row.lossy, row.median, row.mode),
+    )
+
+
+def spot(run: Run, channel: Channel, operation: str) -> Spot:
+    """What the heat map shows for a channel's operation."""
+    rows = list(run.of(channel.name, operation))
+    row = best(rows)
+    losses = tuple(loss(row) for row in rows if row.measured and row.lossy)
+    if row:
+        return Spot(channel.name, operation, row, "ok", losses=losses)
+    failed = next((row for row in rows if row.status == "fail"), None)
+    if failed:
+        return Spot(channel.name, operation, None, "fail", words.sentence(failed.reason))
+    why = channel.cannot.get(operation) or next((row.reason for row in rows if row.reason), "")
+    if why:
+        return Spot(channel.name, operation, None, "cannot", words.sentence(why))
+    return Spot(channel.name, operation, None, "open", "Not measured in this run.")
+
+
+def loss(row: Measured) -> str:
+    """How much a stream lost, and when."""
+    share = words.percent(row.lost, row.offered)
+    amount = f"{share:.2g} % of what was offered" if share else f"{words.number(row.lost)} messages"
+    return f"{row.mode} at {words.size(row.size)}, {words.nanoseconds(row.interval)}: lost {amount}"
+
+
+def ordered(run: Run) -> list[Channel]:
+    """Baselines first, then by their cheapest crossing."""
+
+    def rank(channel: Channel) -> tuple[bool, bool, float, str]:
+        costs = [
+            row.median
+            for operation in ("push", "pull", "call")
+            if (row := best(list(run.of(channel.name, operation)))) and row.median is not None
+        ]
+        carries = channel.name not in ("null", "syscall") and not channel.baseline
+        return carries, not costs, min(costs, default=0.0), channel.name
+
+    return sorted(run.channels, key=rank)
+
+
+def line(run: Run, channel: str, operation: str) -> list[Measured]:
+    """Rows of the heat map's mode over all sizes, all else being equal."""
+    first = best(list(run.of(channel, operation)))
+    return alike(run, first) if first else []
+
+
+def alike(run: Run, first: Measured) -> list[Measured]:
+    """Rows that differ from ``first`` in their size alone, smallest first."""
+    rows = [
+        row
+        for row in run.of(first.channel, first.operation)
+        if row.measured
+        and (row.mode, row.threads, row.context, row.interval, row.burst)
+        == (first.mode, first.threads, first.context, first.interval, first.burst)
+    ]
+    return sorted(rows, key=lambda row: row.size)
+
+
+def variants(run: Run, channel: str, operation: str) -> list[list[Measured]]:
+    """All lines of a channel: one per mode and setting, best first."""
+    firsts: dict[tuple[object, ...], Measured] = {}
+    for row in sorted(run.of(channel, operation), key=lambda row: row.size):
+        if row.measured:
+            setting = (row.mode, row.threads, row.context, row.interval, row.burst)
+            firsts.setdefault(setting, row)
+    return [alike(run, first) for first in firsts.values()]
+
+
+def floor(run: Run, operation: str = "") -> float | None:
+    """Median of the empty handler, for this operation or its cheapest."""
+    rows = list(run.of("null", operation)) or list(run.of("null"))
+    return min((row.median for row in rows if row.measured and row.median), default=None)
+
+
+def copies(run: Run) -> dict[int, float]:
+    """Cost of a plain copy in user space, by size."""
+    floors = run.environment.get("floors")
+    told = (floors.get("copy") if isinstance(floors, dict) else None) or {}
+    return dict(sorted((int(size), float(units)) for size, units in told.items() if units))
+
+
+def lines(run: Run, operation: str) -> dict[str, list[Measured]]:
+    """For a figure of all channels: each channel's line, floors left out."""
+    found = {
+        channel.name: line(run, channel.name, operation)
+        for channel in ordered(run)
+        if not channel.baseline
+    }
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def used(run: Run) -> list[str]:
+    """Operations with a number, in the order of the design."""
+    return [op for op in OPERATIONS if any(row.measured for row in run.rows if row.operation == op)]

@@ -1,0 +1,150 @@
+"""Write the pages of a report: one run in depth, or several side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports import figures, sources, view, words
+from reports.load import OPERATIONS, Run, load_run
+from reports.sources import MODULES
+
+TEMPLATES = Path(__file__).parent / "templates"
+MARKS = "●■◆▲▼✚✖⬢♦◀▶⬟"
+"""The legend's sign for each of the plots' markers."""
+
+
+@lru_cache(maxsize=1)
+def templates() -> Environment:
+    """The templates with their filters, style and script."""
+    jinja = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    jinja.filters |= {
+        "bytes": words.size,
+        "number": words.number,
+        "sentence": words.sentence,
+        "sortable": _sortable,
+    }
+    jinja.globals |= {
+        "css": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        "script": Markup((TEMPLATES / "script.js").read_text(encoding="utf-8")),
+        "operations": OPERATIONS,
+        "markers": MARKS,
+    }
+    return jinja
+
+
+def _sortable(value: float | None) -> str:
+    return "" if value is None or not math.isfinite(value) else repr(value)
+
+
+def write(path: Path, template: str, **values: Any) -> None:
+    """Render a template into a file."""
+    path.write_text(templates().get_template(template).render(values), encoding="utf-8")
+
+
+def render(
+    run_dirs: Sequence[Path | str], out: Path | None = None, modules: Path = MODULES
+) -> Path:
+    """Write a report and return its first page.
+
+    One run goes to ``<run>/report/`` unless ``out`` says otherwise.  Several go
+    side by side into ``out``, each with its own report in a folder below it.
+
+    Raises:
+        DamagedRun: a run cannot be read.
+        ValueError: no run, or several without ``out``.
+    """
+    from reports import several
+
+    if not run_dirs:
+        raise ValueError("Name at least one run folder.")
+    runs = [load_run(path) for path in run_dirs]
+    if len(runs) == 1:
+        return render_run(runs[0], out or runs[0].path / "report", modules)
+    if out is None:
+        raise ValueError("Several runs side by side need a folder to write to.")
+    return several.render_several(runs, out, modules)
+
+
+def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
+    """Write the pages of one run into the folder ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    common = {
+        "run": run,
+        "clock": words.clock_words(run.clock),
+        "kernel": str(run.environment.get("kernel") or "(kernel not recorded)"),
+        "banners": [text for text in [view.banner(run)] if text],
+    }
+    heat = view.heat_map(run)
+    for row in heat:
+        _channel_page(run, row, [other.channel for other in heat], out, modules, common)
+    index = out / "index.html"
+    drawn = [figures.cost(run), *figures.channels_latency(run)]
+    drawn += [figures.rates(run), figures.bandwidth(run)]
+    shown = [figure for figure in drawn if figure]
+    streams = view.streams(run)
+    write(
+        index,
+        "index.html.j2",
+        answer=view.answer(run),
+        machine=view.machine(run),
+        mitigations=view.pairs(run, "mitigations"),
+        config=view.pairs(run, "config"),
+        tools=view.pairs(run, "tools"),
+        warnings=view.warnings(run),
+        heat=heat,
+        figures=shown,
+        has_samples=run.samples is not None,
+        streams=streams,
+        results=view.results(run),
+        overhead=view.overhead(run),
+        sections=_sections(shown, bool(streams)),
+        **common,
+    )
+    return index
+
+
+def _sections(shown: list[figures.Figure], streams: bool) -> list[tuple[str, str]]:
+    names = [("machine", "Machine"), ("clock", "Clock"), ("map", "Heat map")]
+    names += [(figure.name, figure.title) for figure in shown]
+    names += [("streams", "Streams")] if streams else []
+    return [*names, ("all", "All cells"), ("harness", "Overhead"), ("channels", "Channels")]
+
+
+def _channel_page(
+    run: Run, row: view.HeatRow, names: list[str], out: Path, modules: Path, common: dict[str, Any]
+) -> None:
+    channel = run.channel(row.channel)
+    results = view.results(run, channel.name)
+    drawn = [figures.modes(run, channel.name), *figures.modes_latency(run, channel.name)]
+    write(
+        out / row.link,
+        "channel.html.j2",
+        channel=channel,
+        names=names,
+        heat=row,
+        sources=sources.read_sources(channel.name, modules),
+        refusals=view.refusals(run, channel),
+        limits=view.limits(channel),
+        modes=[mode for mode in channel.modes if mode.get("summary")],
+        groups=[
+            (operation, list(rows))
+            for operation, rows in groupby(results, key=lambda it: it.row.operation)
+        ],
+        figures=[figure for figure in drawn if figure],
+        streams=view.streams(run, channel.name),
+        **common,
+    )

@@ -1,0 +1,209 @@
+"""A channel's folder as a page shows it: its DOC: text, its code, where its loops are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import CLexer
+
+MODULES = Path(__file__).parent.parent / "modules"
+
+_COMMENT = re.compile(r"/\*\*?\s*\n?\s*\*?\s*DOC:\s*(?P<text>.*?)\*/", re.S)
+_FUNCTION = re.compile(
+    r"^(?:static |inline |const |unsigned |struct |enum )*[\w ]+?[ *]+(?P<name>\w+)\([^;{]*?\)\s*\n\{",
+    re.M,
+)
+_BULLET = re.compile(r"^(?P<indent> *)(?:[-*•]|\d+[.)]) +(?P<text>.*)$")
+
+
+@dataclass(frozen=True)
+class Code:
+    """One source file, highlighted.
+
+    Attributes:
+        name: file name.
+        anchor: what its line anchors start with, as in ``user-12``.
+        html: table-free markup, one anchor a line.
+        functions: line of each function's name.
+    """
+
+    name: str
+    anchor: str
+    html: str
+    lines: int
+    functions: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a channel's folder holds."""
+
+    title: str
+    doc: str
+    files: tuple[Code, ...]
+
+    def loop(self, channel: str, mode: str, operation: str) -> str:
+        """Anchor of the loop that made a number; empty when it cannot be told."""
+        user = next((code for code in self.files if code.name == "user.c"), None)
+        if not user:
+            return ""
+        for name in (
+            f"{channel}_{mode}_{operation}",
+            f"{mode}_{operation}",
+            f"{channel}_{operation}",
+        ):
+            name = re.sub(r"\W", "_", name)
+            if name in user.functions:
+                return f"{user.anchor}-{user.functions[name]}"
+        return ""
+
+
+def read_sources(channel: str, modules: Path = MODULES) -> Sources:
+    """The folder of a channel; empty parts where files are missing."""
+    folder = modules / channel
+    texts = {}
+    if folder.is_dir():
+        found = sorted(folder.glob("*.[ch]"), key=lambda path: (_order(path.name), path.name))
+        texts = {path.name: path.read_text(encoding="utf-8", errors="replace") for path in found}
+    comment = next(
+        (match["text"] for name in ("kernel.c", "user.c") if (match := _doc(texts.get(name, "")))),
+        "",
+    )
+    title, _, body = comment.partition("\n")
+    return Sources(
+        title=title.strip(),
+        doc=doc_html(_undecorated(body)),
+        files=tuple(_code(name, text) for name, text in texts.items()),
+    )
+
+
+def _order(name: str) -> int:
+    return {"kernel.c": 0, "user.c": 1}.get(name, 2)
+
+
+def _doc(text: str) -> re.Match[str] | None:
+    return _COMMENT.search(text)
+
+
+def _undecorated(body: str) -> list[str]:
+    """The comment's lines without their stars, tabs as eight blanks."""
+    lines = [re.sub(r"^\s*\* ?", "", line).rstrip() for line in body.split("\n")]
+    return [line.expandtabs(8) for line in lines]
+
+
+def doc_html(lines: list[str]) -> str:
+    """Paragraphs, lists and literal blocks of a kernel-doc comment as markup."""
+    blocks: list[str] = []
+    at = 0
+    while at < len(lines):
+        if not lines[at].strip():
+            at += 1
+            continue
+        end = at
+        if _BULLET.match(lines[at]):
+            end = _list_end(lines, at)
+            blocks.append(_list(lines[at:end]))
+        elif lines[at].startswith("  "):
+            end = _indented_end(lines, at)
+            blocks.append(_literal(lines[at:end]))
+        else:
+            while end < len(lines) and lines[end].strip() and not _starts_list(lines, at, end):
+                end += 1
+            blocks.append(_paragraph(lines[at:end]))
+        at = end
+    return "\n".join(block for block in blocks if block)
+
+
+def _starts_list(lines: list[str], first: int, at: int) -> bool:
+    return at > first and bool(_BULLET.match(lines[at]))
+
+
+def _list_end(lines: list[str], at: int) -> int:
+    """A list ends at the first line that is neither an item nor part of one."""
+    while at < len(lines):
+        blank = not lines[at].strip()
+        if blank:
+            following = next((line for line in lines[at:] if line.strip()), "")
+            if not _BULLET.match(following):
+                return at
+        elif not _BULLET.match(lines[at]) and not lines[at].startswith(" "):
+            return at
+        at += 1
+    return at
+
+
+def _indented_end(lines: list[str], at: int) -> int:
+    end = at
+    while at < len(lines) and (lines[at].startswith("  ") or not lines[at].strip()):
+        at += 1
+        if lines[at - 1].strip():
+            end = at
+    return end
+
+
+def _list(lines: list[str]) -> str:
+    items: list[list[str]] = []
+    for line in lines:
+        if match := _BULLET.match(line):
+            items.append([match["text"]])
+        elif line.strip():
+            items[-1].append(line.strip())
+    tag = "ol" if re.match(r" *\d", lines[0]) else "ul"
+    return f"<{tag}>" + "".join(f"<li>{_words(' '.join(i))}</li>" for i in items) + f"</{tag}>"
+
+
+def _literal(lines: list[str]) -> str:
+    margin = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
+    text = "\n".join(line[margin:] for line in lines).rstrip()
+    return f'<pre class="literal" tabindex="0">{escape(text)}</pre>'
+
+
+def _paragraph(lines: list[str]) -> str:
+    """A paragraph; a short first sentence before two blanks is its heading."""
+    text = " ".join(lines)
+    if text == "::":
+        return ""
+    text = text.removesuffix("::") + ":" if text.endswith("::") else text
+    head, gap, rest = text.partition(".  ")
+    if gap and len(head.split()) <= 6 and rest:
+        return f"<p><strong>{_words(head)}.</strong> {_words(rest)}</p>"
+    return f"<p>{_words(text)}</p>"
+
+
+def _words(text: str) -> str:
+    """Escaped; ``code`` and function() names set as code."""
+    text = escape(re.sub(r"  +", " ", text))
+    text = re.sub(r"``(.+?)``", r"<code>\1</code>", text)
+    return re.sub(r"(?<![\w>/])(&amp;)?(\w+\(\))(?![^<]*</code>)", r"<code>\2</code>", text)
+
+
+def _code(name: str, text: str) -> Code:
+    anchor = name.rsplit(".", 1)[0] if name.endswith(".c") else name.replace(".", "-")
+    formatter = HtmlFormatter(nowrap=True)
+    lines = highlight(text, CLexer(stripnl=False), formatter).rstrip("\n").split("\n")
+    html = "\n".join(
+        f'<span class="line" id="{anchor}-{number}"><a href="#{anchor}-{number}" tabindex="-1" '
+        f'aria-label="line {number}" data-line="{number}"></a>{line}</span>'
+        for number, line in enumerate(_closed(lines), start=1)
+    )
+    functions = {
+        match["name"]: text.count("\n", 0, match.start()) + 1 for match in _FUNCTION.finditer(text)
+    }
+    return Code(name, anchor, html, len(lines), functions)
+
+
+def _closed(lines: list[str]) -> list[str]:
+    """Close a span that runs over several lines at each of them, and open it again."""
+    done, inside = [], ""
+    for line in lines:
+        whole = inside + line
+        inside = ""
+        for tag in re.finditer(r'<span class="[^"]*">|</span>', whole):
+            inside = "" if tag.group() == "</span>" else tag.group()
+        done.append(whole + ("</span>" if inside else ""))
+    return done

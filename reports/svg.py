@@ -1,0 +1,207 @@
+"""One small plot as an SVG string that takes its colours from the page around it.
+
+Matplotlib draws in marker colours that no reader sees; they are replaced by CSS
+variables, so that one drawing serves light and dark.  Text stays text.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from reports import words
+
+SERIES = 12
+"""How many series colours the style sheet knows, ``--s0`` and on."""
+
+TEXT, GRID, FLOOR = "#010201", "#010202", "#010203"
+COLOURS = {TEXT: "var(--text)", GRID: "var(--grid)", FLOOR: "var(--muted)"} | {
+    f"#0102{0x40 + slot:02x}": f"var(--s{slot})" for slot in range(SERIES)
+}
+MARKERS = "osD^vPXhd<>p"
+STYLE = {
+    "svg.fonttype": "none",
+    "font.size": 9.5,
+    "text.color": TEXT,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": TEXT,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": TEXT,
+    "ytick.labelcolor": TEXT,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "path.simplify": False,
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a plot.
+
+    Attributes:
+        name: the legend entry it belongs to.
+        label: what a pointer over it says.
+        slot: number of its colour and marker.
+        low, high: interval around each y, or empty.
+        style: ``line``, ``step``, ``dots`` or ``floor``.
+    """
+
+    name: str
+    label: str
+    slot: int
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    style: str = "line"
+    dash: int = 0
+
+
+@dataclass(frozen=True)
+class Plot:
+    """What to draw, in words and numbers."""
+
+    name: str
+    title: str
+    alt: str
+    x: str
+    y: str
+    series: tuple[Series, ...]
+    xscale: str = "log"
+    yscale: str = "log"
+    xticks: tuple[tuple[float, str], ...] = ()
+    yticks: tuple[tuple[float, str], ...] = ()
+    width: float = 5.2
+    height: float = 3.3
+
+
+def draw(plot: Plot) -> str:
+    """The plot as an ``<svg>`` element."""
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": plot.name}):
+        figure = Figure(figsize=(plot.width, plot.height), layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.subplots()
+        _frame(axes, plot)
+        for series in plot.series:
+            _add(axes, series)
+        if plot.yscale == "log":
+            _decade(axes)
+        text = io.StringIO()
+        blank = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(text, format="svg", transparent=True, metadata=blank)
+    return _inline(text.getvalue(), plot)
+
+
+def _frame(axes: Axes, plot: Plot) -> None:
+    axes.set_title(plot.title)
+    axes.set_xlabel(plot.x)
+    axes.set_ylabel(plot.y)
+    axes.set_axisbelow(True)
+    axes.grid(True)
+    for axis, set_scale, scale, ticks in (
+        (axes.xaxis, axes.set_xscale, plot.xscale, plot.xticks),
+        (axes.yaxis, axes.set_yscale, plot.yscale, plot.yticks),
+    ):
+        set_scale(scale)
+        axis.set_minor_locator(NullLocator())
+        if ticks:
+            axis.set_major_locator(FixedLocator([at for at, _ in ticks]))
+            axis.set_major_formatter(FuncFormatter(_named(dict(ticks))))
+        else:
+            if scale == "log":
+                axis.set_major_locator(LogLocator(numticks=8))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: words.short(value)))
+    if plot.xticks and plot.xscale == "log":
+        axes.set_xlim(plot.xticks[0][0] / 1.15, plot.xticks[-1][0] * 1.15)
+    if plot.yticks:
+        edge = 0.6 if plot.yscale == "linear" and plot.yticks[-1][0] > 1 else 0.0
+        axes.set_ylim(plot.yticks[0][0] - edge, plot.yticks[-1][0] + edge)
+
+
+def _named(names: dict[float, str]) -> Callable[[float, int | None], str]:
+    return lambda value, _: names.get(value, "")
+
+
+def _decade(axes: Axes) -> None:
+    """A log axis of at least a decade, with ticks between decades where it is short."""
+    low, high = axes.get_ylim()
+    if high / low < 10:
+        middle = (high * low) ** 0.5
+        low, high = middle / 3.3, middle * 3.3
+        axes.set_ylim(low, high)
+    if high / low < 300:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+
+
+def _add(axes: Axes, series: Series) -> None:
+    colour = FLOOR if series.style == "floor" else f"#0102{0x40 + series.slot % SERIES:02x}"
+    marker = MARKERS[series.slot % len(MARKERS)]
+    gid = f"series|{series.name}|{series.label}"
+    if series.style == "floor":
+        dash = ((0, (1, 1.6)), (0, (5, 2)))[series.dash % 2]
+        (drawn,) = axes.plot(series.xs, series.ys, color=colour, linewidth=1.3, linestyle=dash)
+    elif series.style == "dots":
+        (drawn,) = axes.plot(series.xs, series.ys, color=colour, marker=marker, linestyle="none")
+        drawn.set_markersize(6)
+    elif series.style == "step":
+        (drawn,) = axes.plot(series.xs, series.ys, color=colour, drawstyle="steps-post")
+        drawn.set_linewidth(1.5)
+    else:
+        dash = ((0, ()), (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))[series.dash % 4]
+        (drawn,) = axes.plot(
+            series.xs, series.ys, color=colour, marker=marker, markersize=4.5, linestyle=dash
+        )
+    if series.low:
+        axes.fill_between(
+            series.xs, series.low, series.high, color=colour, alpha=0.18, linewidth=0
+        ).set_gid(gid)
+    drawn.set_gid(gid)
+
+
+def _inline(text: str, plot: Plot) -> str:
+    """Cut what a page does not need, name the series, hand the colours to CSS."""
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.S)
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.S)
+    text = re.sub(r'<defs>\s*<style type="text/css">.*?</style>\s*</defs>\s*', "", text, flags=re.S)
+    text = re.sub(r"font-size: ([\d.]+)px; font-family: [^;\"]*", r"font-size: \1px", text)
+    text = re.sub(r'<g id="series\|([^|"]*)\|([^"]*)">', _series, text)
+    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = text.replace("xlink:href", "href").replace(' transform="rotate(-0 ', ' transform="rotate(0 ')
+    text = re.sub(r"#0102[0-9a-f]{2}", lambda found: COLOURS[found.group()], text)
+    text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
+    text = re.sub(r"(\d+\.\d{2})\d+", r"\1", text)
+    box = re.search(r'viewBox="([^"]*)"', text)
+    assert box, "matplotlib writes a viewBox"
+    head = f'<svg class="plot" role="img" viewBox="{box.group(1)}" aria-label="{escape(plot.alt)}">'
+    return head + text[text.index(">") + 1 :].strip()
+
+
+def _series(found: re.Match[str]) -> str:
+    name, label = found.groups()
+    return f'<g class="series" data-series="{name}"><title>{label}</title>'
+
+
+def slots(names: Sequence[str]) -> dict[str, int]:
+    """A colour for each name that does not change when others come and go in order."""
+    return {name: slot for slot, name in enumerate(sorted(names))}

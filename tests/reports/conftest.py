@@ -1,0 +1,174 @@
+"""A synthetic run folder, as the harness writes them, for the tests of the reports."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+COLUMNS = (
+    "channel operation size threads mode clock unit status reason rounds n min median mean p50 "
+    "p90 p99 p999 max ci_low ci_high overhead messages_per_unit bytes_per_unit offered delivered "
+    "lost boots context interval burst raw_median reordered duplicated"
+).split()
+SIZES = (8, 64, 512, 4096, 65536, 1048576)
+OPERATIONS = ("push", "pull", "call", "notify", "stream")
+
+CHANNELS: dict[str, dict[str, Any]] = {
+    "null": {"modes": {"plain": 320}, "operations": ("push", "pull", "call"), "max": 0},
+    "syscall": {"modes": {"plain": 337}, "operations": ("push", "pull"), "max": 4096},
+    "ioctl": {"modes": {"direct": 520, "indirect": 610}, "operations": OPERATIONS, "max": 65536},
+    "netlink": {"modes": {"unicast": 2600, "multicast": 3100}, "operations": OPERATIONS, "max": 65536},
+    "mmap": {"modes": {"ring": 95}, "operations": ("push", "pull", "stream"), "max": 1048576},
+    "procfs": {"modes": {"text": 760}, "operations": ("push", "pull", "call"), "max": 65536},
+    "signal": {"modes": {"realtime": 4100}, "operations": ("notify", "stream"), "max": 4},
+}
+CANNOT = "A signal carries nothing from the process to the kernel"
+FAILED = "the reply of message 7 differs at byte 12"
+FACTOR = {"push": 1.0, "pull": 1.1, "call": 1.9, "notify": 3.2, "stream": 1.4}
+
+Build = Callable[..., Path]
+
+
+@pytest.fixture
+def build_run(tmp_path: Path) -> Build:
+    """Make a run folder: ``build_run(clock=…, scale=…, name=…, …)``."""
+
+    def build(**options: Any) -> Path:
+        return make_run(tmp_path / options.pop("name", "20260101T000000-6.1.0-test"), **options)
+
+    return build
+
+
+def make_run(
+    path: Path,
+    clock: str = "instructions",
+    scale: float = 1.0,
+    noise: int = 0,
+    forced: bool = False,
+    samples: bool = True,
+    rounds: bool = False,
+) -> Path:
+    """A run with several channels, one lossy stream, one failed cell and skips."""
+    path.mkdir(parents=True)
+    random = np.random.default_rng(noise)
+    rows = [row for name in CHANNELS for row in _rows(name, clock, scale, random)]
+    with (path / "cells.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    (path / "environment.json").write_text(json.dumps(_environment(clock, forced), indent=1))
+    ok = [row for row in rows if row["status"] == "ok"]
+    if samples:
+        _samples(ok, random, 300).to_parquet(path / "samples.parquet")
+    if rounds:
+        _samples(ok, random, 22, 0.004).to_parquet(path / "rounds.parquet")
+    return path
+
+
+def _rows(name: str, clock: str, scale: float, random: np.random.Generator) -> list[dict[str, Any]]:
+    channel = CHANNELS[name]
+    found = []
+    for operation in OPERATIONS:
+        if operation not in channel["operations"]:
+            found.append(_row(name, "", operation, 0, clock, status="skip", reason=_why(name)))
+            continue
+        for mode, base in channel["modes"].items():
+            for size in _sizes(channel["max"]):
+                row = _row(name, mode, operation, size, clock)
+                if size > channel["max"]:
+                    row |= {"status": "skip", "reason": "the socket buffer holds no more"}
+                elif (name, operation, size) == ("procfs", "call", 8):
+                    row |= {"status": "fail", "reason": FAILED}
+                else:
+                    _measure(row, base * scale * FACTOR[operation], random)
+                found.append(row)
+    return found
+
+
+def _sizes(largest: int) -> tuple[int, ...]:
+    return (largest,) if largest < 8 else SIZES
+
+
+def _why(name: str) -> str:
+    return CANNOT if name == "signal" else "Nothing is there to answer"
+
+
+def _row(name: str, mode: str, operation: str, size: int, clock: str, **more: Any) -> dict[str, Any]:
+    return {
+        "channel": name, "mode": mode, "operation": operation, "size": size, "threads": 1,
+        "clock": clock, "unit": "ns" if clock == "time" else "instructions", "status": "ok",
+        "reason": "", "context": "process" if operation == "stream" else "softirq",
+        "interval": 0, "burst": 1, "boots": 2,
+    } | more  # fmt: skip
+
+
+def _measure(row: dict[str, Any], base: float, random: np.random.Generator) -> None:
+    loose = 0.02 if row["clock"] == "time" else 0.0002
+    median = (base + row["size"] / 5) * (1 + loose * random.standard_normal())
+    per = 1e9 if row["clock"] == "time" else 1e6
+    row |= {
+        "rounds": 22, "n": 400, "min": median * (1 - loose), "median": median,
+        "mean": median * 1.01, "p50": median, "p90": median * 1.05, "p99": median * 1.4,
+        "p999": "", "max": median * 9, "ci_low": median * (1 - 2 * loose),
+        "ci_high": median * (1 + 2 * loose), "overhead": 3.1, "raw_median": median + 3.1,
+        "messages_per_unit": per / median, "bytes_per_unit": per / median * row["size"],
+    }  # fmt: skip
+    if row["operation"] == "stream":
+        lost = 4200 if row["mode"] == "multicast" else 0
+        row |= {"offered": 20000, "delivered": 20000 - lost, "lost": lost}
+        row |= {"reordered": 0, "duplicated": 0}
+
+
+def _samples(
+    rows: list[dict[str, Any]], random: np.random.Generator, count: int, loose: float = 0.03
+) -> pd.DataFrame:
+    frames = []
+    for row in rows:
+        for boot in range(2):
+            value = row["median"] * (1 + loose * random.standard_exponential(count)) + 3.1
+            value[:: count // 3 + 1] += row["median"] * 20 * loose
+            frame = pd.DataFrame({"value": value, "overhead": 3.1, "boot": boot})
+            for key in ("channel", "mode", "operation", "size"):
+                frame[key] = row[key]
+            frame["round"] = range(count)
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _environment(clock: str, forced: bool) -> dict[str, Any]:
+    return {
+        "kernel": "6.1.0-56-amd64", "clock": clock, "machine": "x86_64",
+        "cpu_model": "QEMU TCG CPU version 2.5+", "cmdline": "console=ttyS0 nokaslr <quiet>",
+        "mitigations": {"meltdown": "Mitigation: PTI", "spectre_v2": "Mitigation: Retpolines"},
+        "clocksource": "tsc", "qemu": "QEMU emulator version 7.2.19", "target": "vm",
+        "accelerator": "tcg-icount" if clock == "instructions" else "kvm", "forced": forced,
+        "seed": 1, "boots": 2, "plan": "standard", "config": {"CONFIG_HZ": "250"},
+        "tools": {"gcc": "12.2.0", "python": "3.11.2"},
+        "warnings": ["KVM is there but did not boot within 20 s"],
+        "overhead": {"read": 24.0, "loop": 3.0},
+        "floors": {"copy": {str(size): 9 + size / 8 for size in SIZES}},
+        "channels": {"protocol": 1, "channels": [_listed(name) for name in CHANNELS]},
+        "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:03:10Z",
+    }  # fmt: skip
+
+
+def _listed(name: str) -> dict[str, Any]:
+    channel = CHANNELS[name]
+    can = {"min": 0, "max": channel["max"], "limit": "the socket buffer holds no more"}
+    return {
+        "name": name, "summary": f"{name}, as the tests imagine it", "baseline": name == "null",
+        "module": None if name == "syscall" else f"rc_{name}", "needs": [],
+        "cannot": {op: _why(name) for op in OPERATIONS if op not in channel["operations"]},
+        "modes": [
+            {"name": mode, "summary": f"the {mode} way",
+             "operations": dict.fromkeys(channel["operations"], can)}
+            for mode in channel["modes"]
+        ],
+    }  # fmt: skip
