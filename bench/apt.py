@@ -223,13 +223,8 @@ def _deb(folder: Path, package: Package) -> Path | None:
 def _found_deb(folder: Path, package: Package) -> Path:
     deb = _deb(folder, package)
     if deb is None:
-        raise TargetError(
-            f"apt did not deliver {package.name} {package.version}: run again; if that does not "
-            "help, the package was superseded and `--refresh` finds its successor."
-        )
+        raise TargetError(f"apt did not deliver {package.name} {package.version}: run again.")
     return deb
-
-
 
 
 def _first_error(stderr: str) -> str:

@@ -88,9 +88,7 @@ def host_arch() -> Arch:
     """
     machine = platform.machine()
     if machine not in ARCHES:
-        raise TargetError(
-            f"No target for {machine} yet: run on one of {', '.join(ARCHES)}."
-        )
+        raise TargetError(f"No target for {machine} yet: run on one of {', '.join(ARCHES)}.")
     return ARCHES[machine]
 
 
@@ -190,7 +188,9 @@ def elf_image(kernel: Kernel) -> Path:
 def extract_elf(image: bytes, name: str = "vmlinuz") -> bytes:
     """Uncompress the payload of an x86 boot image (its setup header says where it is)."""
     if image[0x202:0x206] != b"HdrS":
-        raise TargetError(f"{name} is no x86 boot image: fetch the kernel again with --refresh.")
+        raise TargetError(
+            f"{name} is no x86 boot image: remove the kernel from the cache and run again."
+        )
     sectors = image[0x1F1] or 4
     offset = int.from_bytes(image[0x248:0x24C], "little")
     length = int.from_bytes(image[0x24C:0x250], "little")

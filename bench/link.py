@@ -104,9 +104,7 @@ def _parse(line: bytes) -> Answer:
             f"An answer is not JSON ({_shown(line)}): see the kernel log, or rebuild the agent."
         ) from error
     if not isinstance(answer, dict) or not isinstance(answer.get("re"), str):
-        raise LinkError(
-            f'A line is no answer, it has no "re" ({_shown(line)}): rebuild the agent.'
-        )
+        raise LinkError(f'A line is no answer, it has no "re" ({_shown(line)}): rebuild the agent.')
     return answer
 
 

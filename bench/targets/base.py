@@ -10,7 +10,6 @@ import selectors
 import signal
 import subprocess
 import time
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,12 +65,12 @@ class Session:
     Args:
         command: the program to run; it gets a process group of its own.
         stream: read end of a pipe with the answers; closed by the session.
-        console: file with the kernel's console, empty when the kernel is not watched.
+        log: reads what the kernel has logged since the start.
         description: what :meth:`describe` gives.
         deadlines: how long to wait.
         keep: file descriptors that the program inherits; closed in this process.
         cleanup: called once when the session closes, after the process has gone.
-        machine: true when the process is the machine, and not the agent alone.
+        machine: true when the process is the machine whose log is read, and not the agent.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class Session:
         command: Sequence[str],
         *,
         stream: int,
-        console: Path | None,
+        log: Callable[[], str],
         stderr: Path,
         description: dict[str, Any],
         deadlines: Deadlines,
@@ -88,7 +87,7 @@ class Session:
         machine: bool = True,
     ) -> None:
         self._stream = stream
-        self._console = console
+        self._read_log = log
         self._stderr = stderr
         self._description = description
         self._deadlines = deadlines
@@ -141,9 +140,9 @@ class Session:
         raise self._ended()
 
     def kernel_log(self) -> str:
-        """What the kernel has written to its console so far; still there after closing."""
+        """What the kernel has logged so far; still there after closing."""
         if not self._closed:
-            self._log = self._read_console()
+            self._log = self._read_log()
         return self._log
 
     def describe(self) -> dict[str, Any]:
@@ -182,15 +181,16 @@ class Session:
     def _watch(self, silent: float) -> None:
         """Raise when the machine has panicked, or has been silent for too long."""
         lines = self.kernel_log().splitlines()
-        if self._console and any(_PANIC.search(line) for line in lines):
+        if self._machine and any(_PANIC.search(line) for line in lines):
             raise self._ended()
         allowed = self._deadlines.silence if self._up else self._deadlines.boot
         if silent < allowed:
             return
-        if oops := _first(_OOPS, lines):
+        oops = _first(_OOPS, lines)
+        if oops and self._machine:
             raise self._panic(oops)
         if not self._up:
-            last = lines[-1].strip() if lines else "its console is empty"
+            last = lines[-1].strip() if lines else "it has said nothing"
             raise NeverCameUp(
                 f"The machine did not come up within {allowed:.0f} s ({last}): try another "
                 "--kernel, or look at the kernel log."
@@ -214,7 +214,7 @@ class Session:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=10)
         lines = self.kernel_log().splitlines()
-        oops = _first(_OOPS, lines)
+        oops = _first(_OOPS, lines) if self._machine else ""
         if oops and not _INIT_DIED.search(oops):
             return self._panic(oops)
         code = self._process.poll()
@@ -253,13 +253,8 @@ class Session:
             return " before the agent was up"
         return "" if self._cell is None else f" in cell {self._cell}"
 
-    def _read_console(self) -> str:
-        if self._console is None or not self._console.exists():
-            return ""
-        return self._console.read_bytes().decode(errors="replace").replace("\r\n", "\n")
 
-
-_live: weakref.WeakSet[Session] = weakref.WeakSet()
+_live: set[Session] = set()
 
 
 @atexit.register
@@ -274,7 +269,7 @@ def _spawn(command: Sequence[str], keep: Sequence[int], stderr: Path) -> subproc
         return subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "--", *command],
             stdin=subprocess.DEVNULL,
-            stdout=errors if 1 not in keep else None,
+            stdout=errors,
             stderr=errors,
             pass_fds=tuple(keep),
             # Ctrl-C on the terminal is for us; we end the program ourselves.
@@ -287,6 +282,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def read_console(path: Path) -> str:
+    """The text of a serial console that was written to a file."""
+    if not path.exists():
+        return ""
+    return path.read_bytes().decode(errors="replace").replace("\r\n", "\n")
 
 
 def _first(pattern: re.Pattern[str], lines: Sequence[str]) -> str:

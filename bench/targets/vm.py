@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from bench import initramfs
 from bench.cells import Clock
 from bench.errors import TargetError, writing
 from bench.kernels import Kernel, elf_image, host_arch
-from bench.targets.base import Deadlines, Request, Session
+from bench.targets.base import Deadlines, Request, Session, read_console
 
 Accelerator = Literal["icount", "kvm", "tcg"]
 """How QEMU runs the guest. Only ``icount`` counts instructions."""
@@ -51,7 +51,7 @@ class VmTarget:
     accelerator: Accelerator = "icount"
     memory: int = 256
     append: tuple[str, ...] = ()
-    deadlines: Deadlines = Deadlines()
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
     def start(self, requests: Sequence[Request], *, seed: int) -> Session:
         """Boot the machine; the agent works on *requests* at once.
@@ -88,7 +88,7 @@ class VmTarget:
         return Session(
             command,
             stream=read,
-            console=console,
+            log=lambda: read_console(console),
             stderr=folder / "stderr",
             description=self._describe(command, seed),
             deadlines=self.deadlines,

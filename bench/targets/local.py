@@ -1,0 +1,161 @@
+"""This machine itself: real time, and modules in the running kernel if one insists."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.errors import UsageError, writing
+from bench.targets.base import Deadlines, Request, Session
+
+PROC_MODULES = Path("/proc/modules")
+KMSG = Path("/dev/kmsg")
+
+
+@dataclass(frozen=True)
+class LocalTarget:
+    """Starts the agent as a child of this process.
+
+    Attributes:
+        agent: the agent.
+        modules: directory with ``rc_*.ko`` built for the running kernel, ``None`` for none.
+        needs_modules: false when only channels without a kernel half are measured.
+        yes_load_modules: the user has said that modules may be loaded into this kernel.
+        deadlines: how long to wait.
+    """
+
+    agent: Path
+    modules: Path | None = None
+    needs_modules: bool = True
+    yes_load_modules: bool = False
+    deadlines: Deadlines = field(default_factory=Deadlines)
+
+    def start(self, requests: Sequence[Request], *, seed: int) -> Session:
+        """Start the agent on *requests*; *seed* has no use here.
+
+        Raises:
+            UsageError: modules are needed and not allowed.
+        """
+        self._check()
+        with writing("the requests"):
+            folder = Path(tempfile.mkdtemp(prefix="ringcross-local-"))
+            (folder / "requests").write_text("".join(json.dumps(r) + "\n" for r in requests))
+        log = _KernelLog()
+        before = loaded_modules()
+        read, write = os.pipe()
+        command = [
+            *(str(self.agent), "--in", str(folder / "requests")),
+            # Not standard output, where a stray message would be taken for an answer.
+            *("--out", f"/dev/fd/{write}"),
+            *(("--modules", str(self.modules)) if self.modules else ()),
+        ]
+
+        def cleanup() -> None:
+            unload(loaded_modules() - before)
+            log.close()
+            shutil.rmtree(folder, ignore_errors=True)
+
+        return Session(
+            command,
+            stream=read,
+            log=log.read,
+            stderr=folder / "stderr",
+            description={
+                "target": "local",
+                "accelerator": "none",
+                "clock": "time",
+                "forced": False,
+                "kernel": platform.release(),
+                "command_line": " ".join(command),
+                "seed": seed,
+            },
+            deadlines=self.deadlines,
+            keep=(write,),
+            cleanup=cleanup,
+            machine=False,
+        )
+
+    def _check(self) -> None:
+        if not self.needs_modules:
+            return
+        if not self.yes_load_modules:
+            raise UsageError(
+                "The local target loads modules into the kernel you are running: use "
+                "--target vm, which risks nothing, or insist with --yes-load-modules."
+            )
+        if os.geteuid() != 0:
+            raise UsageError(
+                "Loading modules into the running kernel needs root: use --target vm, or "
+                "--channels syscall, which needs no module."
+            )
+
+
+def loaded_modules() -> set[str]:
+    """Names of our modules in the running kernel."""
+    with contextlib.suppress(OSError):
+        names = (line.split(" ", 1)[0] for line in PROC_MODULES.read_text().splitlines())
+        return {name for name in names if name.startswith("rc_")}
+    return set()
+
+
+def unload(modules: Iterable[str], seconds: float = 3.0) -> set[str]:
+    """Remove *modules* from the kernel, those that others use after their users.
+
+    Returns:
+        Those that were still busy after *seconds*.
+    """
+    left = set(modules)
+    end = time.monotonic() + seconds
+    while left:
+        left = {name for name in left if not _rmmod(name)}
+        if time.monotonic() > end:
+            break
+        if left:  # a killed agent's files may take a moment to close
+            time.sleep(0.1)
+    return left
+
+
+def _rmmod(name: str) -> bool:
+    return subprocess.run(["rmmod", name], capture_output=True).returncode == 0
+
+
+class _KernelLog:
+    """The running kernel's log from now on; empty where one may not read it."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._fd = -1
+        with contextlib.suppress(OSError):
+            self._fd = os.open(KMSG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            os.lseek(self._fd, 0, os.SEEK_END)
+
+    def read(self) -> str:
+        while self._fd >= 0 and (record := self._record()) is not None:
+            self._lines.append(record)
+        return "".join(f"{line}\n" for line in self._lines)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _record(self) -> str | None:
+        """The next record as dmesg shows it, ``None`` when there is none yet."""
+        try:
+            text = os.read(self._fd, 8192).decode(errors="replace")
+        except BrokenPipeError:
+            return "(records were overwritten before they were read)"
+        except OSError:
+            return None
+        fields, _, message = text.partition(";")
+        microseconds = int(fields.split(",")[2])
+        return f"[{microseconds / 1e6:12.6f}] {message.splitlines()[0]}"
