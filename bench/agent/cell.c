@@ -235,7 +235,7 @@ void rc_cell_measure(const struct rc_cell *cell, const struct rc_overhead *overh
 		snprintf(result->reason, sizeof(result->reason), "%s",
 			 s.error[0] ? s.error : "the user half failed and did not say why");
 	rc_session_close(&s);
-	result->status = err ? RC_FAIL : RC_OK;
+	result->status = !err ? RC_OK : s.skip ? RC_SKIP : RC_FAIL;
 }
 
 struct job {

@@ -113,6 +113,7 @@ struct rc_channel {
  * @map_len: for the channel
  * @priv: for the channel
  * @error: what rc_fail() was told
+ * @skip: what failed is no fault: this kernel or half has not got it
  */
 struct rc_session {
 	const struct rc_channel *channel;
@@ -137,11 +138,15 @@ struct rc_session {
 	size_t map_len;
 	void *priv;
 	char error[256];
+	bool skip;
 };
 
 /* Tell why the cell fails; the first reason stands.  Always returns -1. */
 int rc_fail(struct rc_session *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3), cold));
+
+/* rc_fail() for what cannot be had here, which is a skip and not a failure. */
+int rc_skip(struct rc_session *s, const char *reason) __attribute__((cold));
 
 /* rc_fail() with the text of errno behind @what. */
 int rc_fail_errno(struct rc_session *s, const char *what) __attribute__((cold));

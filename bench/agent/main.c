@@ -171,15 +171,20 @@ static void load_modules(const struct rc_channel *channel, char *reason, size_t 
 		snprintf(reason, len, "cannot load %s: %s", channel->module, strerror(-err));
 }
 
-static void unload_module(const struct rc_channel *channel, char *reason, size_t len)
+/* A module that stays fails the cell, but does not hide an earlier reason. */
+static void unload_module(const struct rc_channel *channel, struct rc_result *result)
 {
 	int err;
 
 	if (!channel->module || !rc_module_loaded(channel->module))
 		return;
 	err = rc_module_unload(channel->module);
-	if (err)
-		snprintf(reason, len, "cannot unload %s: %s", channel->module, strerror(-err));
+	if (!err)
+		return;
+	result->status = RC_FAIL;
+	if (!result->reason[0])
+		snprintf(result->reason, sizeof(result->reason), "cannot unload %s: %s",
+			 channel->module, strerror(-err));
 }
 
 static bool read_cell(json_object *request, struct rc_cell *cell, char *reason, size_t len)
@@ -293,9 +298,7 @@ static void do_cell(json_object *request)
 		load_modules(cell.channel, result->reason, sizeof(result->reason));
 		if (!result->reason[0])
 			rc_cell_run(&cell, &overhead, result);
-		unload_module(cell.channel, result->reason, sizeof(result->reason));
-		if (result->reason[0])
-			result->status = RC_FAIL;
+		unload_module(cell.channel, result);
 	}
 	ok = result->status == RC_OK;
 
@@ -320,7 +323,8 @@ static void do_lifecycle(json_object *request)
 	rc_log_skip();
 	if (channel) {
 		load_modules(channel, reason, sizeof(reason));
-		unload_module(channel, reason, sizeof(reason));
+		if (channel->module && !reason[0])
+			rc_module_unload(channel->module);
 		if (!reason[0])
 			rc_lifecycle(channel, modules, reason, sizeof(reason));
 	}

@@ -26,6 +26,12 @@ int rc_fail(struct rc_session *s, const char *format, ...)
 	return -1;
 }
 
+int rc_skip(struct rc_session *s, const char *reason)
+{
+	s->skip = true;
+	return rc_fail(s, "%s", reason);
+}
+
 int rc_fail_errno(struct rc_session *s, const char *what)
 {
 	return rc_fail(s, "%s: %s", what, strerror(errno));
@@ -160,6 +166,7 @@ static int choose_context(struct rc_session *s, int asked, uint32_t contexts)
 		s->context = (uint32_t)asked;
 		return 0;
 	}
+	s->skip = true;
 	return rc_fail(s, "the kernel half cannot emit from %s context",
 		       rc_context_names[asked]);
 }
