@@ -1,0 +1,56 @@
+"""What the tests on a booted kernel share: one boot that tries every channel."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import pytest
+
+from tests.vm import machine
+from tests.vm.machine import Answer, Operation
+
+CONTEXTS = ("process", "softirq", "hardirq")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """All that one boot told about every channel."""
+
+    answers: list[Answer]
+    cells: dict[tuple[Operation, int, str], Answer]
+    lifecycles: dict[str, Answer]
+
+    def of(self, kind: str) -> Answer:
+        return next(answer for answer in self.answers if answer["re"] == kind)
+
+
+def variants(operation: Operation) -> list[tuple[int, str]]:
+    """Sizes in the default context; for events each context too."""
+    found = [(size, "default") for size in operation.sizes()]
+    if operation.operation == "notify":
+        found += [(max(operation.min, min(8, operation.max)), context) for context in CONTEXTS]
+    return found
+
+
+@pytest.fixture(scope="session")
+def trial() -> Trial:
+    """Every operation of every mode at its sizes, and every module's life, in one boot."""
+    keys = [(op, *variant) for op in machine.operations() for variant in variants(op)]
+    channels = [channel["name"] for channel in machine.listing()["channels"]]
+    requests = [
+        machine.SETUP,
+        {"do": "floors", "sizes": [8, 4096]},
+        *(
+            machine.cell(op, size, number, context=context)
+            for number, (op, size, context) in enumerate(keys)
+        ),
+        *({"do": "lifecycle", "channel": name} for name in channels),
+    ]
+    answers = machine.boot(machine.machine(), requests)
+    found = {answer["id"]: answer for answer in answers if answer["re"] == "cell"}
+    return Trial(
+        answers,
+        dict(zip(keys, (found[number] for number in itertools.count()), strict=False)),
+        {answer["channel"]: answer for answer in answers if answer["re"] == "lifecycle"},
+    )

@@ -1,0 +1,101 @@
+"""Boots for the tests: requests in, answers out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from bench import build, kernels
+from bench.kernels import Kernel
+from bench.targets.vm import Accelerator, VmTarget
+
+SETUP = {"do": "setup", "clock": "instructions"}
+
+Answer = dict[str, Any]
+
+
+@cache
+def listing() -> dict[str, Any]:
+    """What the agent can measure."""
+    told = subprocess.run([build.build_agent(), "--list"], capture_output=True, check=True)
+    found: dict[str, Any] = json.loads(told.stdout)
+    return found
+
+
+@cache
+def stock() -> Kernel:
+    return kernels.find("stock")
+
+
+def machine(accelerator: Accelerator = "icount", **options: Any) -> VmTarget:
+    kernel = options.pop("kernel", None) or stock()
+    needs = tuple(sorted({need for channel in listing()["channels"] for need in channel["needs"]}))
+    return VmTarget(
+        kernel=kernel,
+        agent=build.build_agent(),
+        modules=build.build_modules(kernel),
+        needs=needs,
+        clock="instructions" if accelerator == "icount" else "time",
+        accelerator=accelerator,
+        **options,
+    )
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of one mode, as ``--list`` tells it."""
+
+    channel: str
+    mode: str
+    operation: str
+    min: int
+    max: int
+    baseline: bool = field(default=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        return f"{self.channel}-{self.mode}-{self.operation}"
+
+    def sizes(self) -> list[int]:
+        """The ends of what it carries, and something between."""
+        return sorted({min(max(size, self.min), self.max) for size in (0, 8, 2048, 1 << 20)})
+
+
+def operations() -> list[Operation]:
+    return [
+        Operation(
+            channel["name"], mode["name"], name, limits["min"], limits["max"], channel["baseline"]
+        )
+        for channel in listing()["channels"]
+        for mode in channel["modes"]
+        for name, limits in mode["operations"].items()
+    ]
+
+
+def cell(operation: Operation, size: int, number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "do": "cell",
+        "id": number,
+        "channel": operation.channel,
+        "mode": operation.mode,
+        "operation": operation.operation,
+        "size": size,
+        "rounds": 3,
+        "round_units": 20_000,
+        "samples": 8,
+        "context": "default",
+        "burst": 1,
+        "interval": 0,
+        "deadline_ms": 20_000,
+        **more,
+    }
+
+
+def boot(target: VmTarget, requests: Sequence[dict[str, Any]], seed: int = 1) -> list[Answer]:
+    """All answers of one boot."""
+    with target.start(requests, seed=seed) as session:
+        return list(session.answers())

@@ -1,0 +1,72 @@
+"""Every channel on a booted kernel: its proofs, its limits, the life of its module."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.kernel_log import complaints
+from tests.vm import machine
+from tests.vm.conftest import Trial, variants
+from tests.vm.machine import Operation
+
+pytestmark = pytest.mark.vm
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "operation" in metafunc.fixturenames:
+        found = machine.operations()
+        metafunc.parametrize("operation", found, ids=[operation.name for operation in found])
+    if "channel" in metafunc.fixturenames:
+        metafunc.parametrize("channel", [c["name"] for c in machine.listing()["channels"]])
+
+
+def test_messages_arrive_intact(trial: Trial, operation: Operation) -> None:
+    """The agent proves each cell before it times it, and counts while it does."""
+    tried = 0
+    for size, context in variants(operation):
+        answer = trial.cells[operation, size, context]
+        if answer["status"] == "skip":
+            assert context != "default", answer["reason"]
+            assert "cannot emit from" in answer["reason"]
+            continue
+        assert answer["status"] == "ok", f"{size} B, {context}: {answer['reason']}"
+        assert answer["proof"]["messages"] > 0
+        assert answer["proof"]["bad"] == 0
+        assert len(answer["rounds"]) == 3
+        assert all(total > 0 for total in answer["rounds"])
+        tried += 1
+    assert tried
+
+
+def test_kernel_half_counted_what_the_user_half_did(trial: Trial, operation: Operation) -> None:
+    answer = trial.cells[operation, *variants(operation)[0]]
+    proof = answer["proof"]
+    if not operation.baseline and operation.operation in ("push", "call"):
+        assert proof["consumed"] == proof["messages"]
+    if not operation.baseline and operation.operation == "pull":
+        assert proof["made"] >= proof["messages"]
+
+
+def test_kernel_log_stays_clean(trial: Trial, operation: Operation) -> None:
+    for variant in variants(operation):
+        assert not complaints(trial.cells[operation, *variant]["log"])
+
+
+def test_module_lives_and_goes(trial: Trial, channel: str) -> None:
+    """Loaded and unloaded twice; not pulled from under a reader that sleeps."""
+    answer = trial.lifecycles[channel]
+    assert answer["status"] == "ok", answer["reason"]
+    assert not complaints(answer["log"])
+
+
+def test_size_above_the_limit_is_a_skip_with_the_limit_as_reason() -> None:
+    narrowed = [op for op in machine.operations() if op.max < 1 << 20]
+    requests = [machine.SETUP] + [
+        machine.cell(op, op.max + 1, number) for number, op in enumerate(narrowed)
+    ]
+    answers = machine.boot(machine.machine(), requests)
+    cells = [answer for answer in answers if answer["re"] == "cell"]
+    assert len(cells) == len(narrowed)
+    for operation, answer in zip(narrowed, cells, strict=True):
+        assert answer["status"] == "skip", operation.name
+        assert answer["reason"].endswith("."), operation.name
