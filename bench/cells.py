@@ -46,8 +46,9 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Stable name, e.g. ``netlink-unicast-push-64``."""
-        return f"{self.channel}-{self.mode}-{self.operation}-{self.size}"
+        """Stable name, e.g. ``netlink-unicast-push-64``, or ``signal-pull`` to skip."""
+        parts = (self.channel, self.mode, self.operation, str(self.size) if self.mode else "")
+        return "-".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
@@ -80,3 +81,13 @@ class CellResult:
     stream: dict[str, tuple[int, ...]] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     boot: int = 0
+
+
+def failed(cell: Cell, reason: str, boot: int = 0) -> CellResult:
+    """The result of a cell that could not be measured to its end, and why."""
+    return CellResult(cell=cell, status="fail", reason=reason, boot=boot)
+
+
+def skipped(cell: Cell) -> CellResult:
+    """The result of a cell that is not to be measured at all."""
+    return CellResult(cell=cell, status="skip", reason=cell.skip)

@@ -1,0 +1,38 @@
+"""Reading a kernel log for signs that a measurement cannot be trusted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_BAD = re.compile(
+    r"""\bWARNING:|\bBUG:|\bBUG\ at\b|\bOops\b|\bCall\ Trace\b|\bKernel\ panic\b
+    |\bgeneral\ protection\ fault\b|\b(?:soft|hard)\ lockup\b|\bblocked\ for\ more\ than\b
+    |\bdetected\ stalls?\b|\bself-detected\ stall\b|\bmemory\ leak|\bleaked\b|\bkmemleak\b
+    |\bstill\ has\ \d+\ objects|\bObjects\ remaining\b|\brefcount_t:|\bKASAN\b|\bUBSAN\b
+    |\bpossible\ (?:circular|recursive)\ locking\b|\bscheduling\ while\ atomic\b
+    |\bINFO:\ (?:task|rcu|trying)\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# Said at boot by healthy machines that lack what the line is about.
+_HARMLESS = re.compile(
+    r"\bkmemleak: (?:Kernel memory leak detector|Automatic memory scanning)"
+    r"|lockup detector|NMI watchdog|Spectre|MDS:|MMIO Stale Data|TAA:",
+    re.IGNORECASE,
+)
+_PREFIX = re.compile(r"^(?:<\d+>)?\s*(?:\[[^\]]*\]\s*)*")
+
+
+def complaints(lines: Iterable[str]) -> list[str]:
+    """The lines that show a warning, a bug, an oops, a lockup or a leak, bare of stamps."""
+    return [
+        _PREFIX.sub("", line).strip()
+        for line in lines
+        if _BAD.search(line) and not _HARMLESS.search(line)
+    ]
+
+
+def verdict(lines: Iterable[str]) -> str:
+    """Why these lines fail a cell, as one sentence; empty when they do not."""
+    found = complaints(lines)
+    return f"The kernel logged: {found[0]}" if found else ""

@@ -1,0 +1,200 @@
+"""Which cells to measure: from what the agent lists to a shuffled schedule.
+
+A listing is the JSON object that ``rc_agent --list`` prints; see
+``bench/agent/PROTOCOL.md``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import random
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.cells import OPERATIONS, Cell, Clock, Operation
+from bench.errors import UsageError
+
+Listing = dict[str, Any]
+
+MAX_SIZE = 1 << 20
+_FEWEST_SAMPLES = 50
+_LARGE = 16384  # bytes; above, an operation is mostly copying and samples get dear
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much to measure.
+
+    Attributes:
+        name: ``quick``, ``standard`` or ``full``.
+        sizes: bytes of body.
+        rounds: timed rounds per cell and boot.
+        samples: single operations stamped per cell and boot, for small messages.
+        round_units: how long a round shall be, in units of each clock.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    rounds: int
+    samples: int
+    round_units: dict[Clock, int]
+
+    def samples_at(self, size: int) -> int:
+        """Samples for a message of ``size`` bytes: fewer when one costs a lot."""
+        if size <= _LARGE:
+            return self.samples
+        return max(_FEWEST_SAMPLES, self.samples * _LARGE // size)
+
+
+# A round of instructions stays far below a timer tick's distance (4 M at
+# 250 Hz), so that most rounds see no tick.  One of nanoseconds is about 1 ms.
+PLANS: dict[str, Plan] = {
+    plan.name: plan
+    for plan in (
+        Plan("quick", (8, 2048, 65536), 11, 200, {"instructions": 150_000, "time": 1_000_000}),
+        Plan(
+            "standard",
+            (8, 64, 512, 2048, 16384, 131072, 1048576),
+            25,
+            600,
+            {"instructions": 300_000, "time": 1_000_000},
+        ),
+        Plan(
+            "full",
+            tuple(1 << power for power in range(3, 21)),
+            51,
+            2000,
+            {"instructions": 300_000, "time": 1_000_000},
+        ),
+    )
+}
+
+
+def unknown(what: str, given: str, known: Iterable[str]) -> UsageError:
+    """The error for a name nobody knows: what exists, and the nearest of it."""
+    known = list(known)
+    near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return UsageError(f"There is no {what} {given!r}.{hint} Known: {', '.join(known)}.")
+
+
+def find_plan(name: str) -> Plan:
+    """The plan called ``name``; UsageError when there is none."""
+    try:
+        return PLANS[name]
+    except KeyError:
+        raise unknown("plan", name, PLANS) from None
+
+
+def parse_size(text: str) -> int:
+    """Bytes from ``"64"``, ``"4k"`` or ``"1M"`` (powers of 1024), up to 1 MiB."""
+    match = re.fullmatch(r"(\d+)\s*([kKmM]?)(?:i?[bB])?", text.strip())
+    if match is None:
+        raise UsageError(f"{text!r} is not a size: write bytes, as in 64, 4k or 1M.")
+    size = int(match[1]) << {"": 0, "k": 10, "m": 20}[match[2].lower()]
+    if not 1 <= size <= MAX_SIZE:
+        raise UsageError(f"Size {text} is out of range: from 1 byte to 1M.")
+    return size
+
+
+def make_cells(
+    listing: Listing,
+    plan: Plan,
+    *,
+    channels: Sequence[str] = (),
+    operations: Sequence[str] = (),
+    sizes: Sequence[int] = (),
+) -> list[Cell]:
+    """All cells of a plan, in the order of the listing, cells to skip included.
+
+    Args:
+        listing: what ``rc_agent --list`` printed.
+        plan: gives the sizes unless ``sizes`` does.
+        channels: exactly these; all when empty, baselines among them.
+        operations: only these; all when empty.
+        sizes: bytes of body.
+
+    Raises:
+        UsageError: a channel or operation that does not exist.
+    """
+    by_name = {channel["name"]: channel for channel in listing["channels"]}
+    for name in channels:
+        if name not in by_name:
+            raise unknown("channel", name, by_name)
+    for name in operations:
+        if name not in OPERATIONS:
+            raise unknown("operation", name, OPERATIONS)
+    picked = [by_name[name] for name in dict.fromkeys(channels or by_name)]
+    wanted = [operation for operation in OPERATIONS if not operations or operation in operations]
+    return [
+        cell
+        for channel in picked
+        for operation in wanted
+        for cell in _cells_of(channel, operation, sorted(set(sizes or plan.sizes)))
+    ]
+
+
+def _cells_of(channel: Listing, operation: Operation, sizes: Sequence[int]) -> list[Cell]:
+    """One channel's cells of one operation; one skip cell when no mode has it."""
+    cells = [
+        cell
+        for mode in channel["modes"]
+        if operation in mode["operations"]
+        for cell in _cells_of_mode(channel, mode, operation, sizes)
+    ]
+    if cells:
+        return cells
+    reason = channel["cannot"].get(operation) or "This channel has no such operation."
+    return [Cell(channel["name"], "", operation, 0, skip=reason)]
+
+
+def _cells_of_mode(
+    channel: Listing, mode: Listing, operation: Operation, sizes: Sequence[int]
+) -> list[Cell]:
+    can = mode["operations"][operation]
+    low, high = int(can["min"]), int(can["max"])
+    # A producer thread is the only one that can emit as fast as it goes;
+    # a single event is more telling from where drivers raise theirs.
+    context = "process" if operation == "stream" else "softirq"
+
+    def cell(size: int) -> Cell:
+        skip = ""
+        if size > high:
+            skip = can.get("limit") or f"Messages go up to {high} bytes."
+        elif size < low:
+            skip = f"Messages start at {low} bytes."
+        return Cell(channel["name"], mode["name"], operation, size, context=context, skip=skip)
+
+    return [cell(low)] if low == high else [cell(size) for size in sizes]
+
+
+def schedule(cells: Sequence[Cell], seed: int) -> list[Cell]:
+    """The cells to measure in an order shuffled by ``seed``, the same each time.
+
+    Neighbours in the plan are far apart in time, so that a drift of the
+    machine does not look like a difference between channels.
+    """
+    order = [cell for cell in cells if not cell.skip]
+    random.Random(seed).shuffle(order)
+    return order
+
+
+def request(cell: Cell, number: int, plan: Plan, clock: Clock) -> dict[str, Any]:
+    """The agent's request for one cell, numbered ``number``."""
+    return {
+        "do": "cell",
+        "id": number,
+        "channel": cell.channel,
+        "mode": cell.mode,
+        "operation": cell.operation,
+        "size": cell.size,
+        "rounds": plan.rounds,
+        "round_units": plan.round_units[clock],
+        "samples": plan.samples_at(cell.size),
+        "context": cell.context,
+        "burst": cell.burst,
+        "interval": cell.interval,
+        "deadline_ms": 20_000,
+    }

@@ -1,0 +1,169 @@
+"""From the agent's raw counts to the figures of one row.
+
+What the harness itself costs is taken off, and printed beside the result
+(``overhead``).  What a raw figure contains depends on the operation:
+
+=================  ==============================  ===========================
+operation          a round, over n operations      a sample
+=================  ==============================  ===========================
+push, pull, call   one clock reading, n turns      one reading, one turn
+notify             n latencies, a reading in each  one reading
+stream             from the first stamp to the     one reading
+                   last message: nothing
+=================  ==============================  ===========================
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from bench.cells import PER, CellResult, Clock
+
+Floats = NDArray[np.float64]
+
+FEWEST_ROUNDS = 11
+"""Rounds that an interval needs; below, it is NaN."""
+_RESAMPLES = 999
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of one cell, per operation, in units of the clock, net.
+
+    ``min`` to ``ci_high`` and ``p50`` to ``max`` are NaN where there is too little
+    to tell them from.  ``overhead`` was taken off; ``raw_median`` is with it.
+    """
+
+    rounds: int
+    n: int
+    min: float
+    median: float
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    p999: float
+    max: float
+    ci_low: float
+    ci_high: float
+    overhead: float
+    raw_median: float
+    messages_per_unit: float
+    bytes_per_unit: float
+
+
+def round_overhead(result: CellResult) -> float:
+    """What the harness adds to one operation of a round."""
+    if result.cell.operation == "stream":
+        return 0.0
+    if result.cell.operation == "notify":
+        return result.read
+    return result.read / max(result.n, 1) + result.loop
+
+
+def sample_overhead(result: CellResult) -> float:
+    """What the harness adds to one sample."""
+    if result.cell.operation in ("notify", "stream"):
+        return result.read
+    return result.read + result.loop
+
+
+def raw_rounds(result: CellResult) -> Floats:
+    """Units per operation of each round, as measured; NaN where none was done."""
+    totals = np.asarray(result.rounds, dtype=np.float64)
+    if result.cell.operation == "stream":
+        done = np.asarray(result.stream.get("delivered", ()), dtype=np.float64)
+        if len(done) != len(totals):
+            done = np.zeros_like(totals)
+    else:
+        done = np.full_like(totals, result.n)
+    return np.divide(totals, done, out=np.full_like(totals, math.nan), where=done > 0)
+
+
+def net_rounds(result: CellResult) -> Floats:
+    """Units per operation of each round, the harness's own cost taken off."""
+    return raw_rounds(result) - round_overhead(result)
+
+
+def net_samples(result: CellResult) -> Floats:
+    """Units of each sampled operation, the harness's own cost taken off."""
+    return np.asarray(result.samples, dtype=np.float64) - sample_overhead(result)
+
+
+def percentile(samples: Floats, p: float) -> float:
+    """The ``p``-th percentile (0 to 100), NaN when too few samples lie beyond it.
+
+    Of 200 samples, the 99.9th percentile would be the largest under another name.
+    """
+    if len(samples) == 0 or len(samples) * (100 - p) < 100 - 1e-6:
+        return math.nan
+    return float(np.percentile(samples, p))
+
+
+def median_interval(rounds: Floats) -> tuple[float, float]:
+    """The bootstrap 95 % interval of the median; NaN below 11 rounds.
+
+    The seed is fixed, so that the same rounds always give the same interval.
+    """
+    if len(rounds) < FEWEST_ROUNDS:
+        return math.nan, math.nan
+    if np.all(rounds == rounds[0]):
+        return float(rounds[0]), float(rounds[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interval = stats.bootstrap(
+            (rounds,),
+            np.median,
+            n_resamples=_RESAMPLES,
+            confidence_level=_CONFIDENCE,
+            method="percentile",
+            vectorized=True,
+            rng=np.random.default_rng(0),
+        ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
+    """The row of one cell from its results, one per boot.
+
+    Rounds and samples of several boots are pooled.  ``results`` holds at least one.
+    """
+    rounds = np.concatenate([net_rounds(result) for result in results])
+    raw = np.concatenate([raw_rounds(result) for result in results])
+    rounds, raw = rounds[~np.isnan(rounds)], raw[~np.isnan(raw)]
+    samples = np.concatenate([net_samples(result) for result in results])
+    median = float(np.median(rounds)) if len(rounds) else math.nan
+    low, high = median_interval(rounds)
+    messages = PER[clock][0] / median if median > 0 else math.nan
+    return Summary(
+        rounds=len(rounds),
+        n=results[0].n,
+        min=float(rounds.min()) if len(rounds) else math.nan,
+        median=median,
+        mean=float(rounds.mean()) if len(rounds) else math.nan,
+        p50=percentile(samples, 50),
+        p90=percentile(samples, 90),
+        p99=percentile(samples, 99),
+        p999=percentile(samples, 99.9),
+        max=float(samples.max()) if len(samples) else math.nan,
+        ci_low=low,
+        ci_high=high,
+        overhead=float(np.mean([round_overhead(result) for result in results])),
+        raw_median=float(np.median(raw)) if len(raw) else math.nan,
+        messages_per_unit=messages,
+        bytes_per_unit=messages * results[0].cell.size,
+    )
+
+
+def stream_total(results: Sequence[CellResult], key: str) -> int | None:
+    """The sum of a stream's counter over rounds and boots; None for other operations."""
+    counts = [result.stream[key] for result in results if key in result.stream]
+    return sum(sum(count) for count in counts) if counts else None
