@@ -1,0 +1,241 @@
+"""One run from its options to its folder: plan, target, runner and recorder put together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import environment
+from bench.cells import UNITS, Cell, CellResult, Clock
+from bench.errors import RingcrossError, TargetError, UsageError
+from bench.options import RUNS, RunOptions
+from bench.plan import Listing, find_plan, make_cells, schedule
+from bench.progress import Progress, Silent
+from bench.recorder import Header, Recorder, new_folder
+from bench.runner import Facts, Runner, Settings, is_complete
+from bench.workshop import Site, Workshop
+
+
+class Campaign:
+    """A run that measures when it is first asked for a result.
+
+    Making one finds out what there is to measure: it builds the agent at most, and
+    boots nothing.  Close it, or use it as a context manager, so that the folder is
+    finished and no machine stays behind.
+
+    Attributes:
+        options: as asked for, or as the resumed folder says.
+        cells: all cells of the run, in the plan's order.
+        error: what ended the run early.
+        folder: the run folder, once there is one.
+    """
+
+    def __init__(
+        self,
+        options: RunOptions,
+        *,
+        workshop: Workshop | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.error: RingcrossError | None = None
+        self.folder: Path | None = options.resume
+        self._progress = progress or Silent()
+        self._workshop = workshop or Workshop(self._progress.say)
+        self._recorder: Recorder | None = None
+        if options.resume is not None:
+            self._recorder = Recorder.resume(options.resume)
+            given = RunOptions.from_json(self._recorder.header.options)
+            # Consent is asked for each time; it is not a property of the run.
+            options = replace(
+                given, resume=options.resume, yes_load_modules=options.yes_load_modules
+            )
+        self.options = options
+        self.plan = find_plan(options.plan)
+        self.listing: Listing = self._workshop.listing()
+        self.cells = list(self._recorder.header.cells) if self._recorder else self._make_cells()
+        self._selected: Sequence[Cell] | None = None
+        self._runner: Runner | None = None
+        self._stream: Generator[CellResult] = _nothing()
+        self._open = False
+        self._environment: dict[str, Any] = {}
+
+    def __enter__(self) -> Campaign:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def results(self) -> dict[Cell, list[CellResult]]:
+        """What has been recorded, per cell and boot."""
+        return self._recorder.results if self._recorder else {}
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the run; known once it has started."""
+        assert self._recorder is not None, "not started"
+        return self._recorder.header.clock
+
+    def identity(self) -> dict[str, str]:
+        """What makes figures comparable: kernel, target, clock, unit and its scale."""
+        if self._recorder is None:
+            return {}
+        unit = UNITS[self.clock]
+        return {
+            "kernel": str(self._environment.get("kernel", "")),
+            "target": self.options.target,
+            "clock": self.clock,
+            "unit": unit,
+            "scale": f"1e-9 of a 'second' is 1 {unit}",
+        }
+
+    def failed(self) -> list[str]:
+        """The cells that failed, each with its reason."""
+        return [
+            f"{cell.name} failed: {result.reason}"
+            for cell, results in self.results.items()
+            for result in results
+            if result.status == "fail"
+        ]
+
+    def order(self) -> list[Cell]:
+        """All cells in the order in which their last result arrives; skipped ones first."""
+        last = schedule(self.cells, self.options.seed + self.options.boots - 1)
+        return [cell for cell in self.cells if cell.skip] + last
+
+    def select(self, cells: Sequence[Cell]) -> None:
+        """Measure only these of the plan's cells; to be called before the first result."""
+        self._selected = cells
+
+    def result(self, cell: Cell) -> list[CellResult]:
+        """The results of ``cell``, one per boot; measures until they are there.
+
+        Raises:
+            RingcrossError: the run has ended early; the same each time.
+        """
+        while not self._settled(cell):
+            if self.error is not None:
+                raise self.error
+            try:
+                self._start()
+                next(self._stream)
+            except StopIteration:
+                raise TargetError(f"{cell.name} is no cell of this run.") from None
+            except RingcrossError as error:
+                self.error = error
+                raise
+        return self.results[cell]
+
+    def run(self) -> None:
+        """Measure all that is selected."""
+        for cell in self._selected or self.cells:
+            self.result(cell)
+
+    def close(self) -> None:
+        """Stop the machine and finish the folder; a second call does nothing."""
+        self._stream.close()
+        recorder, self._open = self._recorder if self._open else None, False
+        if recorder is None:
+            return
+        try:
+            complete = is_complete(recorder, self.options.boots)
+            self._write_environment(recorder, finished=complete)
+            recorder.finish(complete=complete)
+        except RingcrossError as error:
+            self.error = self.error or error
+        finally:
+            recorder.close()
+
+    def _make_cells(self) -> list[Cell]:
+        options = self.options
+        return make_cells(
+            self.listing,
+            self.plan,
+            channels=options.channels,
+            operations=options.operations,
+            sizes=options.sizes,
+        )
+
+    def _settled(self, cell: Cell) -> bool:
+        had = self.results.get(cell, [])
+        return len(had) >= self.options.boots or any(result.status != "ok" for result in had)
+
+    def _start(self) -> None:
+        """Get the target and the run folder, once."""
+        if self._runner is not None:
+            return
+        site = self._workshop.prepare(self.options, self.listing, self._selected or self.cells)
+        if self._recorder is None:
+            folder = self.options.run_dir or new_folder(RUNS, site.kernel, site.clock)
+            header = Header(self.options.to_json(), site.clock, tuple(self._selected or self.cells))
+            self._recorder = Recorder.create(folder, header)
+            self.folder = folder
+        elif self._recorder.header.clock != site.clock:
+            raise UsageError(
+                f"The run in {self.folder} counts {self._recorder.header.clock}, which this "
+                f"machine cannot go on with (it would count {site.clock}): start a new run."
+            )
+        self._open = True
+        self._environment = self._known(site)
+        self._write_environment(self._recorder, finished=False)
+        settings = Settings(self.plan, site.clock, self.options.seed, self.options.boots)
+        self._runner = Runner(
+            site.target, self._recorder, settings, cells=self._selected, progress=self._progress
+        )
+        self._stream = self._runner.results()
+
+    def _known(self, site: Site) -> dict[str, Any]:
+        """What is known before the first boot."""
+        options = self.options
+        return {
+            "kernel": site.kernel,
+            "clock": site.clock,
+            "target": options.target,
+            "seed": options.seed,
+            "boots": options.boots,
+            "plan": options.plan,
+            "config": environment.select_config(site.config),
+            "tools": environment.tools(),
+            "channels": self.listing,
+            "started": self._began() or _now(),
+            "finished": None,
+        }
+
+    def _began(self) -> str:
+        """When a resumed run began."""
+        try:
+            assert self.options.resume is not None
+            return str(
+                json.loads((self.options.resume / "environment.json").read_text())["started"]
+            )
+        except (AssertionError, OSError, ValueError, KeyError):
+            return ""
+
+    def _write_environment(self, recorder: Recorder, *, finished: bool) -> None:
+        facts = self._runner.facts if self._runner else Facts()
+        found = self._environment | environment.from_files(facts.files)
+        found |= {
+            "kernel": facts.hello.get("kernel") or found["kernel"],
+            "machine": facts.hello.get("machine", ""),
+            "overhead": facts.overhead,
+            "floors": {"copy": facts.floors},
+            "accelerator": facts.session.get("accelerator", ""),
+            "qemu": facts.session.get("qemu", ""),
+            "forced": bool(facts.session.get("forced", False)),
+            "session": facts.session,
+            "finished": _now() if finished else None,
+        }
+        found["warnings"] = list(environment.warnings(found))
+        recorder.write_environment(found)
+
+
+def _nothing() -> Generator[CellResult]:
+    yield from ()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,330 @@
+"""The command line: ``ringcross`` and ``python -m bench``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bench import options as run_options
+from bench import progress
+from bench.cells import OPERATIONS, UNITS
+from bench.errors import RingcrossError, UsageError
+from bench.options import ACCELERATORS, CLOCKS, TARGETS, RunOptions
+from bench.plan import PLANS
+
+INTERRUPTED = 130
+OUT = Console(highlight=False)
+ERR = Console(stderr=True, highlight=False)
+
+
+class Cli(click.Group):
+    """A group whose errors are one sentence, and whose exit codes are ours."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a known error becomes its sentence and its exit code."""
+        try:
+            return super().invoke(ctx)
+        except RingcrossError as error:
+            if ctx.params.get("debug"):
+                raise
+            fail(str(error), error.exit_code)
+        except KeyboardInterrupt:
+            fail("Interrupted.", INTERRUPTED)
+
+
+def fail(sentence: str, code: int) -> NoReturn:
+    """Say why on standard error, and exit."""
+    ERR.print(f"ringcross: {sentence}", style="red", markup=False, soft_wrap=True)
+    sys.exit(code)
+
+
+@click.group(
+    cls=Cli,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 fine, 1 measured but some cells failed, 2 wrong usage, 3 the target "
+    "could not be had, 4 disk full, 5 damaged run folder, 130 interrupted.",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="ringcross")
+def main(debug: bool) -> None:
+    """What does it cost to cross from user space into the Linux kernel, or back?
+
+    \b
+    ringcross run                      measure all channels in a virtual machine
+    ringcross run --channels netlink   only one
+    ringcross list                     what there is to measure
+    ringcross report RUN               render a run folder again
+    """
+    del debug  # looked up by Cli.invoke()
+
+
+def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of ``run``."""
+    for option in reversed(
+        (
+            click.option("--target", type=click.Choice(TARGETS), default="vm", show_default=True,
+                         help="Where the kernel under test runs."),
+            click.option("--kernel", default="stock", show_default=True, metavar="SPEC",
+                         help="'stock', a series such as 6.12, or an exact release."),
+            click.option("--clock", type=click.Choice(CLOCKS), default="auto", show_default=True,
+                         help="What to count; auto: time with KVM, instructions without."),
+            click.option("--plan", default="quick", show_default=True, metavar="PLAN",
+                         help=f"How much: {', '.join(PLANS)}."),
+            click.option("--channels", metavar="LIST", help="Exactly these, e.g. netlink,ioctl."),
+            click.option("--operations", metavar="LIST",
+                         help=f"Only these of {', '.join(OPERATIONS)}."),
+            click.option("--sizes", metavar="LIST", help="Bytes of body, e.g. 8,4k,1M."),
+            click.option("--seed", type=int, default=1, show_default=True,
+                         help="Of the first boot and the order of cells."),
+            click.option("--boots", type=click.IntRange(1, 100), default=1, show_default=True,
+                         help="Measure each cell in so many boots."),
+            click.option("--accel", type=click.Choice(ACCELERATORS), default="auto",
+                         show_default=True, help="How QEMU runs the guest."),
+            click.option("--force-time", "--force", is_flag=True,
+                         help="Allow nanoseconds under emulation, where they tell little."),
+            click.option("--yes-load-modules", is_flag=True,
+                         help="Allow --target local to load modules into this very kernel."),
+            click.option("--run-dir", type=click.Path(path_type=Path, file_okay=False),
+                         help="Where to record; a new folder in reports/runs/ if not given."),
+            click.option("--resume", type=click.Path(path_type=Path, file_okay=False),
+                         metavar="DIR", help="Go on with this run, with its own options."),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+@main.command()
+@_run_parameters
+@click.option("--report/--no-report", default=True, help="Render the report at the end.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, not as a table.")
+def run(report: bool, as_json: bool, **given: Any) -> None:
+    """Measure, and render a report.
+
+    \b
+    ringcross run --plan standard
+    ringcross run --kernel 6.12 --channels netlink,ioctl --sizes 64,4k
+    ringcross run --target local --channels syscall     real nanoseconds, no root
+    ringcross run --resume reports/runs/20250101T120000Z-6.1.0-amd64-instructions
+    """
+    from bench.session import run_campaign
+
+    options = _options(given)
+    shown = progress.for_console(ERR)
+    begun = time.monotonic()
+    with _terminated_as_interrupted():
+        campaign, code = run_campaign(options, shown)
+    if code == INTERRUPTED:
+        where = campaign.folder
+        fail(
+            f"Interrupted; go on with: ringcross run --resume {where}"
+            if where
+            else "Interrupted before anything was measured.",
+            INTERRUPTED,
+        )
+    if campaign.error is not None:
+        kept = f" What was measured is kept in {campaign.folder}." if campaign.results else ""
+        fail(f"{campaign.error}{kept}", campaign.error.exit_code)
+    assert campaign.folder is not None
+    page = _render([campaign.folder]) if report else None
+    if as_json:
+        print(json.dumps({"run": str(campaign.folder), "report": str(page) if page else None,
+                          "failed": campaign.failed()}))  # fmt: skip
+    else:
+        _print_table(campaign.folder)
+        took = progress.clock_text(time.monotonic() - begun)
+        OUT.print(
+            f"{len(campaign.results)} cells in {took}, recorded in {campaign.folder}/",
+            soft_wrap=True,
+        )
+        if page:
+            OUT.print(f"Report: {page}", soft_wrap=True)
+    for reason in campaign.failed():
+        ERR.print(reason, style="red", markup=False, soft_wrap=True)
+    sys.exit(1 if campaign.failed() else 0)
+
+
+def _options(given: dict[str, Any]) -> RunOptions:
+    return RunOptions(
+        **given
+        | {
+            "channels": run_options.words(given["channels"]),
+            "operations": run_options.words(given["operations"]),
+            "sizes": run_options.sizes(given["sizes"]),
+        }
+    )
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does, so that no machine is left behind."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _render(folders: list[Path], out: Path | None = None) -> Path:
+    """Render the report of runs; a damaged one is an error of ours."""
+    from reports.load import DamagedRun
+    from reports.pages import render
+
+    try:
+        return render(folders, out)
+    except DamagedRun as error:
+        raise RingcrossError(str(error), exit_code=5) from error
+
+
+def _print_table(folder: Path) -> None:
+    """The smallest size of each channel and mode: median cost per operation."""
+    from reports.load import load_run
+
+    loaded = load_run(folder)
+    cost: dict[tuple[str, str], dict[str, float]] = {}
+    smallest: dict[tuple[str, str, str], float] = {}
+    for row in loaded.rows:
+        if row.measured and row.median is not None:
+            key = (row.channel, row.mode, row.operation)
+            if row.size <= smallest.get(key, row.size):
+                smallest[key] = row.size
+                cost.setdefault((row.channel, row.mode), {})[row.operation] = row.median
+    unit = UNITS["time" if loaded.clock == "time" else "instructions"]
+    table = Table(
+        title=f"{unit} per operation, smallest message, median",
+        title_justify="left",
+        box=box.SIMPLE,
+    )
+    table.add_column("channel")
+    for operation in OPERATIONS:
+        table.add_column(operation, justify="right")
+    for (channel, mode), values in sorted(cost.items(), key=lambda item: item[0][0] != "null"):
+        cells = (f"{values[op]:,.0f}" if op in values else "–" for op in OPERATIONS)
+        style = "dim" if channel == "null" else None
+        table.add_row(f"{channel} {mode}", *cells, style=style)
+    if cost:
+        OUT.print(table)
+
+
+@main.command("list")
+@click.option("--json", "as_json", is_flag=True, help="The agent's own list, for programs.")
+def list_channels(as_json: bool) -> None:
+    """What can be measured: channels, their operations, and why one is missing.
+
+    \b
+    ringcross list
+    ringcross list --json | jq '.channels[].name'
+    """
+    from bench.workshop import Workshop
+
+    listing = Workshop(lambda line: ERR.print(line, style="dim")).listing()
+    if as_json:
+        print(json.dumps(listing, indent=1))
+        return
+    table = Table("channel", *OPERATIONS, "what it is")
+    for channel in listing["channels"]:
+        has = {
+            operation: any(operation in mode["operations"] for mode in channel["modes"])
+            for operation in OPERATIONS
+        }
+        marks = ("yes" if has[operation] else "–" for operation in OPERATIONS)
+        table.add_row(channel["name"], *marks, channel["summary"])
+    OUT.print(table)
+    for channel in listing["channels"]:
+        for operation, reason in channel["cannot"].items():
+            OUT.print(f"[bold]{channel['name']}[/] has no {operation}: {reason}", soft_wrap=True)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def doctor(as_json: bool) -> None:
+    """Whether this machine has what a run needs, and what to do if not.
+
+    Ends with 3 when something that the default run needs is missing.
+    """
+    from bench import doctor as checks
+
+    findings = list(checks.examine())
+    install = checks.install_command(findings)
+    if as_json:
+        print(json.dumps({"findings": [f.to_json() for f in findings], "install": install}))
+    else:
+        for finding in findings:
+            colour = {"ok": "green", "note": "yellow", "missing": "red"}[finding.state]
+            OUT.print(f"[{colour}]{finding.state:8}[/]{finding.what}: {finding.found}",
+                      soft_wrap=True)  # fmt: skip
+            if finding.advice:
+                OUT.print(f"        {finding.advice}", style="dim", soft_wrap=True)
+        if install:
+            OUT.print(f"Install what is missing: {install}", soft_wrap=True)
+    sys.exit(3 if any(finding.state == "missing" for finding in findings) else 0)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where to.")
+def report(runs: tuple[Path, ...], out: Path | None) -> None:
+    """Render a report of one run, or of several side by side.
+
+    \b
+    ringcross report reports/runs/20250101T120000Z-6.1.0-amd64-instructions
+    """
+    OUT.print(f"Report: {_render(list(runs), out)}", soft_wrap=True)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--fetch", metavar="SPEC", help="Take this kernel into the cache.")
+def kernels(as_json: bool, fetch: str | None) -> None:
+    """Kernels that can be measured: those in the cache, and series known by name.
+
+    \b
+    ringcross kernels --fetch 6.12
+    """
+    from bench import kernels as store
+
+    if fetch:
+        store.find(fetch, say=lambda line: ERR.print(line, style="dim"))
+    cached = [kernel.release for kernel in store.list_kernels()]
+    if as_json:
+        print(json.dumps({"cached": cached, "known": ["stock", *store.SERIES]}))
+        return
+    OUT.print(f"In the cache: {', '.join(cached) or 'none yet'}")
+    by_name = ", ".join(f"{series} (Debian {name})" for series, name in store.SERIES.items())
+    OUT.print(f"By name: stock (this distribution's), {by_name}")
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv",
+              show_default=True)  # fmt: skip
+def export(run: Path, form: str) -> None:
+    """Print the rows of a run, for other programs.
+
+    \b
+    ringcross export reports/runs/… --format json | jq '.[] | select(.status == "fail")'
+    """
+    from reports.load import DamagedRun, load_run
+
+    try:
+        cells = load_run(run).cells
+    except DamagedRun as error:
+        raise UsageError(str(error)) from error
+    text = cells.to_csv(index=False) if form == "csv" else cells.to_json(orient="records")
+    click.echo(text, nl=form == "json")

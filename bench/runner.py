@@ -1,0 +1,292 @@
+"""Measuring cells on a target, boot by boot, and surviving machines that die.
+
+The runner is a generator: whoever wants results pulls them.  The machine works
+meanwhile; its answers wait for us, and under the instructions clock so does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+from bench import environment, kernel_log
+from bench.cells import Cell, CellResult, Clock, failed, skipped
+from bench.errors import SessionLost, TargetError
+from bench.plan import Plan, request, schedule
+from bench.progress import Progress, Silent
+from bench.recorder import Recorder
+
+MAX_CRASHES = 3
+"""Machines that may die in a row without one cell measured in between."""
+
+
+class Session(Protocol):
+    """One boot at work; see :mod:`bench.targets.base`."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
+    def answers(self) -> Iterator[dict[str, Any]]:
+        """The agent's answers as they come."""
+
+    def kernel_log(self) -> str:
+        """What the kernel has logged; still there when the session has ended."""
+
+    def describe(self) -> dict[str, Any]:
+        """Target, accelerator, versions and the command."""
+
+
+class Target(Protocol):
+    """Where the kernel under test runs; see :mod:`bench.targets.base`."""
+
+    def start(self, requests: Sequence[dict[str, Any]], *, seed: int) -> Session:
+        """Boot, and hand all requests over."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to measure.
+
+    Attributes:
+        plan: rounds, samples and their length.
+        clock: what to count.
+        seed: of the first boot; each further boot has the next.
+        boots: how often each cell is measured, each time in a boot of its own.
+    """
+
+    plan: Plan
+    clock: Clock
+    seed: int = 1
+    boots: int = 1
+
+
+@dataclass
+class Facts:
+    """What sessions told besides cells."""
+
+    hello: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str | None] = field(default_factory=dict)
+    overhead: dict[str, float] = field(default_factory=dict)
+    floors: dict[str, float] = field(default_factory=dict)
+    session: dict[str, Any] = field(default_factory=dict)
+
+
+class Runner:
+    """Measures the cells of a recorder's run that it has no result for yet."""
+
+    def __init__(
+        self,
+        target: Target,
+        recorder: Recorder,
+        settings: Settings,
+        *,
+        cells: Sequence[Cell] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.facts = Facts()
+        self._target = target
+        self._recorder = recorder
+        self._settings = settings
+        self._cells = list(recorder.header.cells if cells is None else cells)
+        self._numbers = {cell: n for n, cell in enumerate(recorder.header.cells)}
+        self._progress = progress or Silent()
+        self._crashes = 0
+
+    def left(self, boot: int) -> list[Cell]:
+        """Cells still to be measured in this boot, in its shuffled order.
+
+        A cell that failed or was skipped in an earlier boot is not tried again.
+        """
+        order = schedule(self._cells, self._settings.seed + boot)
+        return [cell for cell in order if self._wants(cell, boot)]
+
+    def results(self) -> Generator[CellResult]:
+        """Measure, record and give out one result after another.
+
+        Raises:
+            TargetError: no machine could be had, or too many died in a row.
+            DiskFull: the run folder cannot be written.
+        """
+        self._progress.start(sum(len(self.left(b)) for b in range(self._settings.boots)))
+        try:
+            yield from self._skips()
+            for boot in range(self._settings.boots):
+                while cells := self.left(boot):
+                    yield from self._boot(boot, cells)
+        finally:
+            self._progress.stop()
+
+    def requests(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+        """All that one boot is asked, known before it starts."""
+        settings = self._settings
+        sizes = sorted({cell.size for cell in self._recorder.header.cells if not cell.skip})
+        return [
+            {"do": "setup", "clock": settings.clock},
+            {"do": "read", "paths": list(environment.PATHS)},
+            {"do": "floors", "sizes": sizes},
+            *(request(cell, self._numbers[cell], settings.plan, settings.clock) for cell in cells),
+        ]
+
+    def _wants(self, cell: Cell, boot: int) -> bool:
+        had = self._recorder.results.get(cell, [])
+        return not any(result.boot == boot or result.status != "ok" for result in had)
+
+    def _skips(self) -> Iterator[CellResult]:
+        for cell in self._cells:
+            if cell.skip and cell not in self._recorder.results:
+                result = skipped(cell)
+                self._recorder.add(result)
+                yield result
+
+    def _boot(self, boot: int, cells: Sequence[Cell]) -> Iterator[CellResult]:
+        """Measure ``cells`` until all are done or the machine dies."""
+        seed = self._settings.seed + boot
+        self._progress.say(f"Boot {boot + 1} of {self._settings.boots}, seed {seed}")
+        conversation = _Conversation(self._settings, boot, self._recorder.header.cells, self.facts)
+        session = self._target.start(self.requests(cells), seed=seed)
+        try:
+            with session:
+                for found in conversation.follow(session.answers()):
+                    if isinstance(found, Cell):
+                        self._progress.begin(found)
+                    else:
+                        yield self._record(found)
+        except SessionLost as error:
+            yield from self._lost(conversation, boot, error)
+            return
+        finally:
+            self.facts.session = session.describe()
+            self._recorder.add_kernel_log(f"boot {boot + 1}, seed {seed}", session.kernel_log())
+        for cell in cells:
+            if self._wants(cell, boot):
+                yield self._record(failed(cell, conversation.why_unanswered(), boot))
+
+    def _record(self, result: CellResult) -> CellResult:
+        self._crashes = 0
+        self._recorder.add(result)
+        self._progress.done(result)
+        return result
+
+    def _lost(
+        self, conversation: _Conversation, boot: int, error: SessionLost
+    ) -> Iterator[CellResult]:
+        """Account for a machine that died: the cell in flight fails, the run goes on."""
+        self._crashes += 1
+        crashes = self._crashes
+        cell = conversation.in_flight(error.cell_id)
+        if cell is not None and self._wants(cell, boot):
+            yield self._record(failed(cell, str(error), boot))
+            self._crashes = crashes
+        elif not conversation.results:
+            raise TargetError(
+                f"The machine was lost before the first cell began. {error}"
+            ) from error
+        if crashes >= MAX_CRASHES:
+            raise TargetError(f"The machine died {crashes} times in a row. {error}") from error
+        self._progress.say(f"The machine was lost; going on in a new boot. {error}")
+
+
+class _Conversation:
+    """Makes results out of the answers of one session."""
+
+    def __init__(self, settings: Settings, boot: int, cells: Sequence[Cell], facts: Facts) -> None:
+        self._settings = settings
+        self._boot = boot
+        self._cells = cells
+        self._facts = facts
+        self._current: int | None = None
+        self._error = ""
+        self.results = 0
+
+    def follow(self, answers: Iterator[dict[str, Any]]) -> Iterator[Cell | CellResult]:
+        """A cell when it begins and its result when it ends."""
+        for answer in answers:
+            kind = answer["re"]
+            if kind == "begin":
+                self._current = int(answer["id"])
+                yield self._cells[self._current]
+            elif kind == "cell":
+                self._current = None
+                self.results += 1
+                yield self._result(answer)
+            else:
+                self._learn(kind, answer)
+
+    def in_flight(self, cell_id: int | None) -> Cell | None:
+        """The cell that was being measured when the session ended."""
+        number = self._current if cell_id is None else cell_id
+        return None if number is None else self._cells[number]
+
+    def why_unanswered(self) -> str:
+        """The reason for a cell that the agent passed over."""
+        return self._error or "The agent ended without an answer for this cell."
+
+    def _learn(self, kind: str, answer: dict[str, Any]) -> None:
+        facts = self._facts
+        if kind == "hello":
+            facts.hello = {name: answer.get(name, "") for name in ("kernel", "machine")}
+        elif kind == "setup":
+            facts.overhead = {name: float(answer[name]) for name in ("read", "loop")}
+        elif kind == "read":
+            facts.files = facts.files or dict(answer["files"])
+        elif kind == "floors":
+            facts.floors = facts.floors or dict(answer["copy"])
+        elif kind == "error":
+            self._error = f"The agent refused a request: {answer.get('reason', '')}"
+
+    def _result(self, answer: dict[str, Any]) -> CellResult:
+        cell = self._cells[int(answer["id"])]
+        log = tuple(answer.get("log", ()))
+        result = CellResult(
+            cell=cell,
+            status=answer["status"],
+            reason=str(answer.get("reason", "")),
+            boot=self._boot,
+            log=log,
+        )
+        if bad := kernel_log.verdict(log):
+            first = f"{result.reason} " if result.status == "fail" and result.reason else ""
+            return replace(result, status="fail", reason=first + bad)
+        return self._figures(result, answer) if result.status == "ok" else result
+
+    def _figures(self, result: CellResult, answer: dict[str, Any]) -> CellResult:
+        keys = ("raised", "refused", "delivered", "lost", "reordered", "duplicated")
+        full = replace(
+            result,
+            n=int(answer["n"]),
+            rounds=tuple(int(total) for total in answer["rounds"]),
+            samples=tuple(np.asarray(answer.get("samples", ()), dtype="<u8").ravel().tolist()),
+            read=self._facts.overhead.get("read", 0.0),
+            loop=self._facts.overhead.get("loop", 0.0),
+            stream={key: tuple(answer[key]) for key in keys if key in answer},
+        )
+        return _checked(full)
+
+
+def _checked(result: CellResult) -> CellResult:
+    """The result, or why there is no figure in it."""
+    reason = ""
+    if not result.rounds or result.n <= 0:
+        reason = "The agent gave no round for this cell."
+    elif result.cell.operation == "stream" and not any(result.stream.get("delivered", ())):
+        reason = "Not one message of the stream was delivered."
+    return replace(result, status="fail", reason=reason) if reason else result
+
+
+def is_complete(recorder: Recorder, boots: int) -> bool:
+    """Whether nothing of the run is left to measure."""
+    for cell in recorder.header.cells:
+        had = recorder.results.get(cell, [])
+        settled = any(result.status != "ok" for result in had)
+        if not settled and len(had) < boots:
+            return False
+    return True

@@ -1,0 +1,81 @@
+"""One run through pytest: the benchmarks are tests, whoever starts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.campaign import Campaign
+from bench.errors import RingcrossError
+from bench.options import RunOptions
+from bench.progress import Progress
+from bench.workshop import Workshop
+
+BENCHMARKS = Path(__file__).resolve().parent
+INTERRUPTED = 130
+
+
+class Bridge:
+    """Brings a campaign into a pytest session, and remembers how that ended.
+
+    ``conftest.py`` asks the plugin manager for it by its name.
+    """
+
+    __name__ = "ringcross-campaign"
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.campaign = campaign
+        self.interrupted = False
+        self.trouble = ""
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Ctrl-C; the exit that ``conftest.py`` makes of an error comes here too."""
+        self.interrupted = excinfo.errisinstance(KeyboardInterrupt)
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """pytest itself, or one of our hooks, failed."""
+        self.trouble = str(excrepr)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A benchmark file that cannot be imported."""
+        if report.failed:
+            self.trouble = report.longreprtext
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """An error around a test; a failed cell shows in the call itself, and is recorded."""
+        if report.failed and report.when != "call":
+            self.trouble = report.longreprtext
+
+
+def run_campaign(
+    options: RunOptions, progress: Progress, workshop: Workshop | None = None
+) -> tuple[Campaign, int]:
+    """Measure what ``options`` ask for, as a pytest session without its own output.
+
+    Returns:
+        The campaign, closed, and 0, 1 when cells failed, 130 when interrupted, or the exit
+        code of ``campaign.error``.
+
+    Raises:
+        RingcrossError: there is nothing to measure, or nothing to do it with.
+    """
+    campaign = Campaign(options, workshop=workshop, progress=progress)
+    bridge = Bridge(campaign)
+    arguments = [
+        str(BENCHMARKS),
+        f"--rootdir={BENCHMARKS.parent}",
+        f"--config-file={BENCHMARKS.parent / 'pyproject.toml'}",
+        # Progress is ours; nor is there anything to capture, cache or rewrite.
+        *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler"),
+        *("--capture=no", "--assert=plain", "--benchmark-quiet"),
+    ]
+    with campaign:
+        pytest.main(arguments, plugins=[bridge])
+    if bridge.interrupted:
+        return campaign, INTERRUPTED
+    if campaign.error is not None:
+        return campaign, campaign.error.exit_code
+    if bridge.trouble or not campaign.results:
+        raise RingcrossError(f"pytest could not run the benchmarks: {bridge.trouble or '?'}")
+    return campaign, 1 if campaign.failed() else 0

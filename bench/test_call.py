@@ -1,0 +1,14 @@
+"""call: a request, and a reply that depends on it."""
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.engine import AGENT_CLOCK, Measured
+
+
+@pytest.mark.benchmark(timer=AGENT_CLOCK, group="call")
+def test_call(benchmark: BenchmarkFixture, measured: Measured) -> None:
+    """One cell of the plan: its recorded rounds, replayed on the agent's clock."""
+    measured.require()
+    benchmark.extra_info.update(measured.info)
+    benchmark.pedantic(measured.run_round, setup=AGENT_CLOCK.reset, rounds=measured.rounds)

@@ -1,0 +1,14 @@
+"""notify: from an event in the kernel to the woken user who has it in hand."""
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.engine import AGENT_CLOCK, Measured
+
+
+@pytest.mark.benchmark(timer=AGENT_CLOCK, group="notify")
+def test_notify(benchmark: BenchmarkFixture, measured: Measured) -> None:
+    """One cell of the plan: its recorded rounds, replayed on the agent's clock."""
+    measured.require()
+    benchmark.extra_info.update(measured.info)
+    benchmark.pedantic(measured.run_round, setup=AGENT_CLOCK.reset, rounds=measured.rounds)

@@ -1,0 +1,14 @@
+"""pull: the user asks and gets a fresh message."""
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.engine import AGENT_CLOCK, Measured
+
+
+@pytest.mark.benchmark(timer=AGENT_CLOCK, group="pull")
+def test_pull(benchmark: BenchmarkFixture, measured: Measured) -> None:
+    """One cell of the plan: its recorded rounds, replayed on the agent's clock."""
+    measured.require()
+    benchmark.extra_info.update(measured.info)
+    benchmark.pedantic(measured.run_round, setup=AGENT_CLOCK.reset, rounds=measured.rounds)

@@ -1,0 +1,139 @@
+"""Getting ready what a run needs: the agent, a kernel, its modules and a target."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast, get_args
+
+from bench import build, kernels
+from bench.cells import UNITS, Cell, Clock
+from bench.environment import read_config
+from bench.errors import TargetError, UsageError
+from bench.kernels import Kernel
+from bench.options import TARGETS, RunOptions
+from bench.plan import Listing, unknown
+from bench.runner import Target
+from bench.targets import accel
+from bench.targets.local import LocalTarget
+from bench.targets.vm import VmTarget, find_qemu
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place to measure at.
+
+    Attributes:
+        target: boots it.
+        clock: what it counts.
+        kernel: its release.
+        config: text of its ``.config``, empty when not known.
+    """
+
+    target: Target
+    clock: Clock
+    kernel: str
+    config: str = ""
+
+
+class Workshop:
+    """Builds and finds things, and tells ``say`` what takes long."""
+
+    def __init__(self, say: kernels.Say = kernels.silent) -> None:
+        self._say = say
+
+    def listing(self) -> Listing:
+        """What ``rc_agent --list`` prints; builds the agent for it."""
+        agent = build.build_agent()
+        told = subprocess.run([agent, "--list"], capture_output=True, text=True, check=False)
+        if told.returncode:
+            raise TargetError(f"{agent} --list failed: {told.stderr.strip()}")
+        listing: Listing = json.loads(told.stdout)
+        return listing
+
+    def prepare(self, options: RunOptions, listing: Listing, cells: Sequence[Cell]) -> Site:
+        """The target that ``options`` name, ready to boot.
+
+        Raises:
+            UsageError: options that do not go together.
+            TargetError: a kernel, compiler or emulator that cannot be had.
+        """
+        measured = {cell.channel for cell in cells if not cell.skip}
+        channels = [channel for channel in listing["channels"] if channel["name"] in measured]
+        if options.target == "vm":
+            return self._vm(options, channels)
+        if options.target == "local":
+            return self._local(options, channels)
+        raise unknown("target", options.target, TARGETS)
+
+    def _vm(self, options: RunOptions, channels: Sequence[Listing]) -> Site:
+        find_qemu()  # the first thing missing is the first thing told, before any download
+        kernel = kernels.find(options.kernel, say=self._say)
+        agent = build.build_agent()
+        clock = self._vm_clock(options, kernel, agent)
+        target = VmTarget(
+            kernel,
+            agent,
+            modules=self._modules(kernel, channels),
+            needs=tuple(sorted({need for channel in channels for need in channel["needs"]})),
+            clock=clock,
+            accelerator=accel.choose(
+                clock, _wish(options), kernel=kernel, agent=agent, force=options.force_time
+            ),
+        )
+        return Site(target, clock, kernel.release, read_config(kernel.config))
+
+    def _vm_clock(self, options: RunOptions, kernel: Kernel, agent: Path) -> Clock:
+        """The clock asked for; if none was, time where KVM works and instructions elsewhere."""
+        if options.clock != "auto":
+            return _clock(options.clock)
+        if _wish(options) == "tcg":
+            return "instructions"
+        probed = accel.probe(kernel, agent)
+        if not probed.usable:
+            self._say(f"Counting instructions: no usable KVM ({probed.reason})")
+        return "time" if probed.usable else "instructions"
+
+    def _local(self, options: RunOptions, channels: Sequence[Listing]) -> Site:
+        if _clock(options.clock, auto="time") != "time":
+            raise UsageError(
+                "The local target counts time only: leave out --clock, or use --target vm."
+            )
+        release = platform.release()
+        needs_modules = any(channel["module"] for channel in channels)
+        modules: Path | None = None
+        if needs_modules and options.yes_load_modules and os.geteuid() == 0:
+            modules = self._modules(kernels.running(), channels)
+        target = LocalTarget(
+            build.build_agent(),
+            modules=modules,
+            needs_modules=needs_modules,
+            yes_load_modules=options.yes_load_modules,
+        )
+        return Site(target, "time", release, read_config(Path(f"/boot/config-{release}")))
+
+    def _modules(self, kernel: Kernel, channels: Sequence[Listing]) -> Path | None:
+        if not any(channel["module"] for channel in channels):
+            return None
+        self._say(f"Building modules for kernel {kernel.release}")
+        return build.build_modules(kernel)
+
+
+def _wish(options: RunOptions) -> accel.Wish:
+    if options.accel in get_args(accel.Wish):
+        return cast(accel.Wish, options.accel)
+    raise unknown("accelerator", options.accel, get_args(accel.Wish))
+
+
+def _clock(given: str, auto: Clock = "instructions") -> Clock:
+    if given == "auto":
+        return auto
+    for clock in UNITS:
+        if given == clock:
+            return clock
+    raise unknown("clock", given, ("auto", *UNITS))

@@ -1,0 +1,53 @@
+"""``python -m tests.fake_ringcross``: ringcross with the fake target instead of machines.
+
+``FAKE_DEEDS`` names what goes wrong where, e.g. ``netlink-push=panic,signal-notify=fail``;
+``FAKE_SLOW`` gives seconds per cell.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import bench.campaign
+import bench.session
+import bench.workshop
+from bench.cli import main
+from bench.errors import DiskFull, KernelPanic, NeverCameUp
+from tests import fake_target
+from tests.fake_target import FakeSession, FakeTarget, FakeWorkshop
+
+DEEDS: dict[str, Any] = {
+    "panic": KernelPanic("The kernel crashed: BUG: fake"),
+    "fail": {"status": "fail", "reason": "The body was wrong."},
+    "full": DiskFull("No space left while writing the results: make room."),
+    "never": NeverCameUp("The machine did not come up."),
+    "interrupt": KeyboardInterrupt(),
+}
+
+
+class SlowSession(FakeSession):
+    """Takes its time per cell."""
+
+    def _cell(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        time.sleep(float(os.environ.get("FAKE_SLOW", "0")))
+        yield from super()._cell(request)
+
+
+def _deeds() -> dict[str, Any]:
+    pairs = [word.split("=") for word in os.environ.get("FAKE_DEEDS", "").split(",") if word]
+    return {where: DEEDS[what] for where, what in pairs}
+
+
+class _Workshop(FakeWorkshop):
+    def __init__(self, *args: object) -> None:
+        super().__init__(FakeTarget(_deeds()))
+
+
+if __name__ == "__main__":
+    setattr(fake_target, "FakeSession", SlowSession)  # noqa: B010 - mypy knows it as a class
+    for module in (bench.campaign, bench.workshop):
+        setattr(module, "Workshop", _Workshop)  # noqa: B010
+    main(prog_name="ringcross")

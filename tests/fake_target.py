@@ -1,0 +1,207 @@
+"""A target without a machine: answers requests as the agent would, and dies on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.cells import Clock
+from bench.errors import KernelPanic, RingcrossError
+from bench.options import RunOptions
+from bench.workshop import Site, Workshop
+
+READ, LOOP, N = 2.0, 3.0, 100
+
+LISTING: dict[str, Any] = {
+    "protocol": 1,
+    "channels": [
+        {
+            "name": "null",
+            "summary": "the floor",
+            "module": "rc_null",
+            "needs": [],
+            "baseline": True,
+            "cannot": dict.fromkeys(("notify", "stream"), "A floor has nothing to say."),
+            "modes": [
+                {
+                    "name": "ioctl",
+                    "summary": "an empty handler",
+                    "operations": {
+                        op: {"min": 0, "max": 0, "limit": "It carries nothing."}
+                        for op in ("push", "pull", "call")
+                    },
+                }
+            ],
+        },
+        {
+            "name": "netlink",
+            "summary": "sockets",
+            "module": "rc_netlink",
+            "needs": [],
+            "baseline": False,
+            "cannot": {"pull": "A socket has no pull."},
+            "modes": [
+                {
+                    "name": "unicast",
+                    "summary": "one peer",
+                    "operations": {
+                        "push": {"min": 0, "max": 200000, "limit": "The socket buffer."},
+                        "call": {"min": 0, "max": 32768, "limit": "One skb."},
+                        "notify": {"min": 0, "max": 32768, "limit": "One skb."},
+                    },
+                },
+                {
+                    "name": "multicast",
+                    "summary": "a group",
+                    "operations": {
+                        "notify": {"min": 0, "max": 32768, "limit": "One skb."},
+                        "stream": {"min": 0, "max": 32768, "limit": "One skb."},
+                    },
+                },
+            ],
+        },
+        {
+            "name": "signal",
+            "summary": "a value",
+            "module": "rc_signal",
+            "needs": [],
+            "baseline": False,
+            "cannot": dict.fromkeys(("push", "pull", "call"), "A signal goes one way."),
+            "modes": [
+                {
+                    "name": "realtime",
+                    "summary": "queued",
+                    "operations": {"notify": {"min": 4, "max": 4, "limit": "A value."}},
+                }
+            ],
+        },
+    ],
+}
+
+
+def cost(request: dict[str, Any]) -> int:
+    """What one operation of this cell costs in the fake world, net, in units."""
+    return 100 + len(request["channel"]) + int(request["size"]) // 8
+
+
+class FakeSession:
+    """Answers the requests of one boot.
+
+    ``deeds`` maps what is asked (``channel-operation``) to what happens there: an exception
+    to raise, or fields that replace those of the answer.
+    """
+
+    def __init__(self, requests: Sequence[dict[str, Any]], deeds: dict[str, Any]) -> None:
+        self.requests = requests
+        self.deeds = deeds
+        self.closed = False
+
+    def __enter__(self) -> FakeSession:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.closed = True
+
+    def kernel_log(self) -> str:
+        return "[    0.0] Linux version fake\n"
+
+    def describe(self) -> dict[str, Any]:
+        return {"target": "vm", "accelerator": "icount", "qemu": "7.2", "forced": False}
+
+    def answers(self) -> Iterator[dict[str, Any]]:
+        if isinstance(self.deeds.get("boot"), BaseException):
+            raise self.deeds["boot"]
+        yield {"re": "hello", "protocol": 1, "kernel": "6.1.0-fake", "machine": "x86_64"}
+        for request in self.requests:
+            yield from getattr(self, f"_{request['do']}")(request)
+        yield {"re": "end"}
+
+    def _setup(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield {"re": "setup", "clock": request["clock"], "read": READ, "loop": LOOP}
+
+    def _read(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        files: dict[str, str | None] = dict.fromkeys(request["paths"])
+        files["/proc/cmdline"] = "quiet nokaslr\n"
+        files["/proc/cpuinfo"] = "processor: 0\nmodel name\t: Fake CPU\n"
+        yield {"re": "read", "files": files}
+
+    def _floors(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield {"re": "floors", "copy": {str(size): size / 8 for size in request["sizes"]}}
+
+    def _cell(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield {"re": "begin", "id": request["id"]}
+        deed = self.deeds.get(f"{request['channel']}-{request['operation']}", {})
+        if isinstance(deed, BaseException):
+            if isinstance(deed, KernelPanic):
+                deed = KernelPanic(str(deed), cell_id=request["id"])
+            raise deed
+        if deed == "ignore":
+            yield {"re": "error", "reason": "what?"}
+            return
+        yield _answer(request) | deed
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Round k costs k units more per operation than ``cost``, for k < 3."""
+    each = cost(request)
+    operation = request["operation"]
+    overhead = {"notify": READ * N, "stream": 0.0}.get(operation, READ + LOOP * N)
+    rounds = [int((each + k % 3) * N + overhead) for k in range(request["rounds"])]
+    answer = {
+        "re": "cell",
+        "id": request["id"],
+        "status": "ok",
+        "reason": "",
+        "n": N,
+        "rounds": rounds,
+        "log": [],
+        "samples": np.full(request["samples"], each + READ + LOOP).astype("<u8"),
+    }
+    if operation == "stream":
+        full = [N] * request["rounds"]
+        none = [0] * request["rounds"]
+        answer |= {"raised": full, "delivered": full, "refused": none, "lost": none}
+        answer |= {"reordered": none, "duplicated": none}
+    return answer
+
+
+class FakeTarget:
+    """Starts fake sessions; ``deeds`` says what goes wrong in which boot.
+
+    Either one dictionary for all boots, or a list with one for each start.
+    """
+
+    def __init__(self, deeds: dict[str, Any] | list[dict[str, Any]] | None = None) -> None:
+        self.deeds = deeds or {}
+        self.sessions: list[FakeSession] = []
+        self.seeds: list[int] = []
+
+    def start(self, requests: Sequence[dict[str, Any]], *, seed: int) -> FakeSession:
+        deeds = self.deeds
+        if isinstance(deeds, list):
+            deeds = deeds[len(self.sessions)] if len(self.sessions) < len(deeds) else {}
+        if isinstance(deeds.get("start"), BaseException):
+            raise deeds["start"]
+        self.seeds.append(seed)
+        self.sessions.append(FakeSession(list(requests), deeds))
+        return self.sessions[-1]
+
+
+class FakeWorkshop(Workshop):
+    """Gives the fake target instead of building and booting."""
+
+    def __init__(self, target: FakeTarget | None = None, clock: Clock = "instructions") -> None:
+        super().__init__()
+        self.target = target or FakeTarget()
+        self.clock: Clock = clock
+        self.error: RingcrossError | None = None
+
+    def listing(self) -> dict[str, Any]:
+        return LISTING
+
+    def prepare(self, options: RunOptions, listing: Any, cells: Any) -> Site:
+        if self.error:
+            raise self.error
+        return Site(self.target, self.clock, "6.1.0-fake", "CONFIG_HZ=250\nCONFIG_KASAN=y\n")
