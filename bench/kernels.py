@@ -203,14 +203,23 @@ def extract_elf(image: bytes, name: str = "vmlinuz") -> bytes:
 
 def _uncompress(payload: bytes, name: str) -> bytes:
     # The kernel appends the size to the payload, so what follows the stream is ignored.
-    if payload.startswith(b"\xfd7zXZ\0"):
-        return lzma.LZMADecompressor().decompress(payload)
-    if payload.startswith(b"\x28\xb5\x2f\xfd"):
-        return zstandard.ZstdDecompressor().decompressobj().decompress(payload)
-    raise TargetError(
-        f"{name} is compressed in a way that is not supported (neither xz nor zstd): "
-        "use another kernel."
-    )
+    try:
+        if payload.startswith(b"\xfd7zXZ\0"):
+            xz = lzma.LZMADecompressor()
+            data, whole = xz.decompress(payload), xz.eof
+        elif payload.startswith(b"\x28\xb5\x2f\xfd"):
+            zstd = zstandard.ZstdDecompressor().decompressobj()
+            data, whole = zstd.decompress(payload), zstd.eof
+        else:
+            raise TargetError(
+                f"{name} is compressed in a way that is not supported (neither xz nor zstd): "
+                "use another kernel."
+            )
+    except (lzma.LZMAError, zstandard.ZstdError):
+        whole = False
+    if not whole:
+        raise TargetError(f"{name} is damaged: remove the kernel from the cache and run again.")
+    return data
 
 
 def _store(cache: Path | None) -> Path:
@@ -256,8 +265,11 @@ def _specs(store: Path) -> dict[str, str]:
 def _load(folder: Path) -> Kernel | None:
     """The kernel in *folder*, ``None`` unless it was unpacked to the end."""
     try:
-        version = json.loads((folder / _FINISHED).read_text())["package_version"]
-    except (OSError, ValueError, KeyError):
+        finished = json.loads((folder / _FINISHED).read_text())
+        version, root = finished["package_version"], finished["root"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if root != str(folder):  # a cache that was moved: the headers point to the old place
         return None
     return _kernel(folder, folder.name, version)
 
@@ -285,13 +297,20 @@ def _first(*paths: Path) -> Path:
 
 
 def _fetch(store: Path, spec: str, arch: Arch, say: Say) -> Kernel:
+    trouble: TargetError | None = None
     for label, sources in _places(spec):
         apt = Apt(store.parent / "apt" / label, sources)
         say(f"Asking apt for kernel {spec} ({label})")
-        apt.update()
+        try:
+            apt.update()
+        except TargetError as error:  # one suite that is gone must not hide another
+            trouble = trouble or error
+            continue
         image = _image(apt, spec, arch)
         if image is not None:
             return _unpack(store, apt, image, say)
+    if trouble is not None:
+        raise trouble
     raise UsageError(_unknown(spec, store.parent))
 
 
@@ -342,7 +361,7 @@ def _unpack(store: Path, apt: Apt, image: Package, say: Say) -> Kernel:
         for deb in debs:
             _extract(deb, new)
         _repoint(new, release, final)
-        _write_json(new / _FINISHED, {"package_version": image.version})
+        _write_json(new / _FINISHED, {"package_version": image.version, "root": str(final)})
         _kernel(new, release, image.version)
         shutil.rmtree(final, ignore_errors=True)
         new.rename(final)

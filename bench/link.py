@@ -99,7 +99,7 @@ class Decoder:
 def _parse(line: bytes) -> Answer:
     try:
         answer = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LinkError(
             f"An answer is not JSON ({_shown(line)}): see the kernel log, or rebuild the agent."
         ) from error

@@ -108,6 +108,12 @@ class Session:
             for fd in keep:
                 os.close(fd)
 
+    @property
+    def pid(self) -> int:
+        """Process, and process group, of the running program."""
+        assert self._process is not None
+        return self._process.pid
+
     def __enter__(self) -> Self:
         return self
 
@@ -137,6 +143,10 @@ class Session:
             except LinkError as error:
                 error.cell_id = self._cell
                 raise
+        try:
+            decoder.finish()
+        except LinkError as cut:
+            raise self._ended() from cut
         raise self._ended()
 
     def kernel_log(self) -> str:

@@ -1,0 +1,198 @@
+"""Builds happen once per change, and their first complaint is the one shown.
+
+The "kernel" here is a makefile that compiles what kbuild would, in a moment.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bench import build
+from bench.errors import TargetError
+from bench.kernels import Kernel
+
+HEADERS = """\
+objects := $(patsubst $(M)/%/kernel.c,$(M)/rc_%.ko,$(wildcard $(M)/*/kernel.c))
+modules: $(objects)
+$(M)/rc_%.ko: $(M)/%/kernel.c
+\t@echo made $* >> $(M)/made
+\t$(CC) -g -Wall -c -o $@ $<
+"""
+
+needs_compiler = pytest.mark.skipif(
+    not all(map(shutil.which, ("make", "gcc", "strip"))), reason="no compiler is installed"
+)
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Kernel:
+    headers = tmp_path / "headers"
+    headers.mkdir()
+    (headers / "Makefile").write_text(HEADERS)
+    config = tmp_path / "config"
+    config.write_text('CONFIG_CC_VERSION_TEXT="gcc-0 (none) 0.0"\n')
+    return Kernel("6.1.0-0-amd64", "1", config, headers, config, tmp_path, tmp_path)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    modules = tmp_path / "modules"
+    for name in ("null", "ioctl"):
+        (modules / name).mkdir(parents=True)
+        (modules / name / "kernel.c").write_text(f"int rc_{name};\n")
+        (modules / name / "user.c").write_text("not for the kernel\n")
+    (modules / "Kbuild").write_text("# nothing\n")
+    return modules
+
+
+def made(tmp_path: Path) -> list[str]:
+    return (tmp_path / "build/6.1.0-0-amd64/modules/made").read_text().split("\n")[:-1]
+
+
+@needs_compiler
+def test_builds_once_per_change(tmp_path: Path, kernel: Kernel, source: Path) -> None:
+    def run() -> list[str]:
+        folder = build.build_modules(kernel, source, tmp_path / "build")
+        return sorted(p.name for p in folder.iterdir())
+
+    assert run() == ["rc_ioctl.ko", "rc_null.ko"]
+    count = len(made(tmp_path))
+    (source / "null/user.c").write_text("changed\n")
+    assert run() == ["rc_ioctl.ko", "rc_null.ko"]
+    assert len(made(tmp_path)) == count, "user halves are no part of a module"
+    (source / "null/kernel.c").write_text("int changed;\n")
+    run()
+    assert made(tmp_path)[count:].count("made null") == 1
+    shutil.rmtree(source / "ioctl")
+    assert run() == ["rc_null.ko"]
+    assert not list(source.rglob("*.ko")), "built outside the sources"
+
+
+@needs_compiler
+def test_modules_do_not_name_the_folder_they_were_built_in(
+    tmp_path: Path, kernel: Kernel, source: Path
+) -> None:
+    code = "const char *where = __FILE__;\nint kept;\n"
+    (source / "null/kernel.c").write_text(code)
+    module = build.build_modules(kernel, source, tmp_path / "build") / "rc_null.ko"
+    assert str(tmp_path).encode() in (module.parent.parent / "modules/rc_null.ko").read_bytes()
+    assert b".debug_info" not in module.read_bytes()
+    assert b"kept" in module.read_bytes()
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("static int unused;\nint x;\n", "kernel.c:1:.* warning: .unused. defined but not used"),
+        ("int x\n", "kernel.c:1:.* error: expected"),
+    ],
+)
+def test_first_complaint_fails_the_build(
+    tmp_path: Path, kernel: Kernel, source: Path, code: str, message: str
+) -> None:
+    build.build_modules(kernel, source, tmp_path / "build")
+    (source / "null/kernel.c").write_text(code)
+    for _ in range(2):  # a failed build is not taken for a finished one
+        with pytest.raises(TargetError, match=message) as caught:
+            build.build_modules(kernel, source, tmp_path / "build")
+        (source / "null/kernel.c").touch()
+    log = tmp_path / "build/6.1.0-0-amd64/modules.log"
+    assert f"whole log: {log}" in str(caught.value)
+    assert "kernel.c" in log.read_text()
+
+
+@needs_compiler
+def test_repaired_build_works_again(tmp_path: Path, kernel: Kernel, source: Path) -> None:
+    good = (source / "null/kernel.c").read_text()
+    (source / "null/kernel.c").write_text("static int unused;\n")
+    with pytest.raises(TargetError):
+        build.build_modules(kernel, source, tmp_path / "build")
+    (source / "null/kernel.c").write_text(good)
+    assert (build.build_modules(kernel, source, tmp_path / "build") / "rc_null.ko").exists()
+
+
+@needs_compiler
+def test_no_modules_at_all(tmp_path: Path, kernel: Kernel) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TargetError, match=r"made no rc_\*\.ko"):
+        build.build_modules(kernel, tmp_path / "empty", tmp_path / "build")
+
+
+@pytest.mark.parametrize("tool", ["make", "gcc"])
+def test_missing_tool(
+    tmp_path: Path, kernel: Kernel, monkeypatch: pytest.MonkeyPatch, tool: str
+) -> None:
+    left = {"make", "gcc"} - {tool}
+    monkeypatch.setattr(shutil, "which", lambda name: name if name in left else None)
+    with pytest.raises(TargetError, match=f"{tool} is missing: install it with"):
+        build.module_command(kernel, tmp_path)
+
+
+def test_command_for_newer_kernels(
+    tmp_path: Path, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel.config.write_text(
+        'CONFIG_CC_VERSION_TEXT="x86_64-linux-gnu-gcc-14 (Debian) 14.2.0"\n'
+        "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=y\n"
+    )
+    (kernel.headers / "vmlinux").touch()
+    tools = {"make", "gcc", "gcc-14", "pahole"}
+    monkeypatch.setattr(shutil, "which", lambda name: name if name in tools else None)
+    monkeypatch.setattr(build, "_major", lambda compiler: 14 if compiler == "gcc-14" else 12)
+    command = build.module_command(kernel, tmp_path)
+    assert command[:3] == ["make", "-C", str(kernel.headers)]
+    assert {f"M={tmp_path}", "W=1", "CC=gcc-14"} < set(command)
+    assert command[-1] == "modules"
+    assert not [word for word in command if word.startswith("CONFIG_")]
+    tools -= {"gcc-14", "pahole"}
+    command = build.module_command(kernel, tmp_path)
+    assert "CC=gcc" in command
+    assert "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=" in command
+    assert "CONFIG_DEBUG_INFO_BTF_MODULES=" in command
+
+
+@pytest.mark.parametrize(
+    ("log", "problem"),
+    [
+        ("", ""),
+        ("  CC [M]  errors.o\n  LD [M]  warning.o\n", ""),
+        ("warning: the compiler differs from the one used to build the kernel\n", ""),
+        ("Skipping BTF generation for x.ko due to unavailability of vmlinux\n", ""),
+        ("warning: pahole version differs from the one used to build the kernel\n", ""),
+        ("a\nx.c:1:2: warning: first\nx.c:3:4: error: second\n", "x.c:1:2: warning: first"),
+        (
+            "WARNING: modpost: missing MODULE_DESCRIPTION() in x.o\n",
+            "WARNING: modpost: missing MODULE_DESCRIPTION() in x.o",
+        ),
+        ('ERROR: modpost: "f" undefined!\n', 'ERROR: modpost: "f" undefined!'),
+        (
+            "make[1]: *** No rule to make target 'x'.  Stop.\n",
+            "make[1]: *** No rule to make target 'x'.  Stop.",
+        ),
+    ],
+)
+def test_first_problem(log: str, problem: str) -> None:
+    assert build.first_problem(log) == problem
+
+
+@needs_compiler
+def test_agent(tmp_path: Path) -> None:
+    source = tmp_path / "agent"
+    source.mkdir()
+    (source / "main.c").write_text("int main(void) { return 0; }\n")
+    (source / "Makefile").write_text(
+        "$(OUT)/rc_agent: main.c\n\t@echo made >> $(OUT)/made\n\t$(CC) -g -o $@ $<\n"
+    )
+    folder = tmp_path / "build/agent"
+    agent = build.build_agent(source, tmp_path / "build")
+    assert agent.read_bytes().startswith(b"\x7fELF")
+    assert b".debug_info" not in agent.read_bytes()
+    assert build.build_agent(source, tmp_path / "build") == agent
+    assert (folder / "made").read_text() == "made\n"
+    (source / "main.c").write_text("int main(void) { return x; }\n")
+    with pytest.raises(TargetError, match=r"The agent cannot be built: main\.c:1:.*error.*log: "):
+        build.build_agent(source, tmp_path / "build")

@@ -1,0 +1,54 @@
+"""Each error is one sentence, and each kind has its exit code."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from bench import errors
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (errors.UsageError, 2),
+        (errors.TargetError, 3),
+        (errors.NeverCameUp, 3),
+        (errors.DiskFull, 4),
+        (errors.CellStalled, 1),
+        (errors.AgentDied, 1),
+        (errors.KernelPanic, 1),
+        (errors.TargetLost, 1),
+        (errors.LinkError, 1),
+    ],
+)
+def test_exit_codes(kind: type[errors.RingcrossError], code: int) -> None:
+    error = kind("What happened: what to do.")
+    assert error.exit_code == code
+    assert str(error) == "What happened: what to do."
+
+
+def test_losses_know_the_cell_in_flight() -> None:
+    assert errors.CellStalled("x", cell_id=7).cell_id == 7
+    assert errors.AgentDied("x").cell_id is None
+    panic = errors.KernelPanic("x", line="Kernel panic - not syncing", cell_id=1, exit_code=3)
+    assert (panic.line, panic.cell_id, panic.exit_code) == ("Kernel panic - not syncing", 1, 3)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_full_disk_becomes_one_sentence(number: int) -> None:
+    told = r"No space left while writing cells \(/some/cells\.csv\): make room"
+    with pytest.raises(errors.DiskFull, match=told), errors.writing("cells"):
+        raise OSError(number, "full", "/some/cells.csv")
+
+
+def test_a_really_full_device() -> None:
+    with pytest.raises(errors.DiskFull, match="the table"), errors.writing("the table"):
+        Path("/dev/full").write_text("x")
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(PermissionError), errors.writing("cells.csv"):
+        raise PermissionError(errno.EACCES, "no")

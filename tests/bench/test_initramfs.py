@@ -1,0 +1,131 @@
+"""The archive is one that cpio reads, and stock modules come with what they need."""
+
+from __future__ import annotations
+
+import errno
+import json
+import lzma
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from bench import initramfs
+from bench.errors import DiskFull, TargetError, UsageError
+from bench.kernels import Kernel
+
+
+def module(depends: str) -> bytes:
+    """As much of a module as is read: its ``.modinfo`` section."""
+    return b"\x7fELF\0license=GPL\0depends=" + depends.encode() + b"\0name=x\0"
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Kernel:
+    tree = tmp_path / "lib/modules/6.1.0-0-amd64"
+    files = {
+        "fs/configfs/configfs.ko": module(""),
+        "net/vsock.ko.xz": lzma.compress(module("")),
+        "net/virtio-common.ko.zst": zstandard.ZstdCompressor().compress(module("vsock,unix")),
+        "net/vsock_loopback.ko": module("virtio-common,vsock"),
+        "net/broken.ko": module("missing"),
+        "net/old.ko.gz": b"",
+    }
+    for name, data in files.items():
+        path = tree / "kernel" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (tree / "modules.builtin").write_text("kernel/net/unix/unix.ko\nkernel/a/very-plain.ko\n")
+    return Kernel("6.1.0-0-amd64", "1", *([tmp_path] * 3), modules_dir=tree, root=tmp_path)
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Path:
+    path = tmp_path / "rc_agent"
+    path.write_bytes(b"#!agent")
+    return path
+
+
+def test_archive_as_cpio_sees_it(tmp_path: Path, agent: Path, kernel: Kernel) -> None:
+    if shutil.which("cpio") is None:
+        pytest.skip("cpio is not installed, and it is the second opinion here")
+    built = tmp_path / "ko"
+    built.mkdir()
+    (built / "rc_null.ko").write_bytes(b"null")
+    (built / "other.txt").write_bytes(b"not packed")
+    requests = [{"do": "setup"}, {"do": "cell", "id": 1}]
+    path = initramfs.pack(
+        tmp_path / "initramfs",
+        agent=agent,
+        requests=requests,
+        modules=built,
+        kernel=kernel,
+        needs=["vsock_loopback"],
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    # Device nodes need root: leave out the one there is.
+    command = ["cpio", "-i", "--quiet", "--nonmatching", "dev/console"]
+    subprocess.run(command, input=path.read_bytes(), cwd=out, check=True)
+    names = sorted(str(p.relative_to(out)) for p in out.rglob("*"))
+    assert names == [
+        "dev",
+        "init",
+        "modules",
+        "modules/modules.dep",
+        "modules/rc_null.ko",
+        "modules/virtio_common.ko",
+        "modules/vsock.ko",
+        "modules/vsock_loopback.ko",
+        "proc",
+        "requests",
+        "sys",
+        "tmp",
+    ]
+    assert (out / "init").read_bytes() == b"#!agent"
+    assert stat.S_IMODE((out / "init").stat().st_mode) == 0o755
+    assert [json.loads(li) for li in (out / "requests").read_text().splitlines()] == requests
+    listing = subprocess.run(
+        ["cpio", "-tv", "--quiet"], input=path.read_bytes(), capture_output=True, check=True
+    ).stdout.decode()
+    assert any(li.startswith("crw-------") and "5,   1" in li for li in listing.splitlines())
+
+
+def test_equal_contents_give_equal_bytes(tmp_path: Path, agent: Path) -> None:
+    one = initramfs.pack(tmp_path / "1", agent=agent, requests=[{"do": "x"}]).read_bytes()
+    agent.touch()
+    assert initramfs.pack(tmp_path / "2", agent=agent, requests=[{"do": "x"}]).read_bytes() == one
+
+
+def test_dependencies_come_first(kernel: Kernel) -> None:
+    files = initramfs.stock_modules(kernel, ["vsock-loopback", "configfs", "configfs"])
+    assert files["modules/modules.dep"] == b"configfs:\nvsock_loopback: vsock virtio_common\n"
+    assert files["modules/virtio_common.ko"] == module("vsock,unix")
+    assert files["modules/vsock.ko"] == module("")
+
+
+def test_built_in_modules_are_not_packed(kernel: Kernel) -> None:
+    assert initramfs.stock_modules(kernel, ["unix", "very_plain"]) == {}
+
+
+@pytest.mark.parametrize("need", ["nonsense", "broken"])
+def test_unknown_module(kernel: Kernel, need: str) -> None:
+    with pytest.raises(UsageError, match=r"Kernel 6\.1\.0-0-amd64 has no module"):
+        initramfs.stock_modules(kernel, [need])
+
+
+def test_unknown_compression(kernel: Kernel) -> None:
+    with pytest.raises(TargetError, match=r"old\.ko\.gz is compressed in an unknown way"):
+        initramfs.stock_modules(kernel, ["old"])
+
+
+def test_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, agent: Path) -> None:
+    def full(_self: Path, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DiskFull, match="while writing the initramfs"):
+        initramfs.pack(tmp_path / "i", agent=agent, requests=[])

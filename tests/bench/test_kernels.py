@@ -1,0 +1,353 @@
+"""Kernels come from a package archive of our own making, through the real apt."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import lzma
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from bench import apt, kernels
+from bench.errors import TargetError, UsageError
+from bench.kernels import Kernel
+
+ELF = b"\x7fELF" + bytes(range(256)) * 40
+
+needs_apt = pytest.mark.skipif(
+    not all(map(shutil.which, ("apt-get", "dpkg-deb"))), reason="apt is not installed"
+)
+
+
+def boot_image(payload: bytes) -> bytes:
+    """An x86 boot image: two setup sectors, then the payload at offset 64."""
+    image = bytearray(3 * 512 + 64)
+    image[0x1F1] = 2
+    image[0x202:0x206] = b"HdrS"
+    image[0x248:0x24C] = (64).to_bytes(4, "little")
+    image[0x24C:0x250] = len(payload).to_bytes(4, "little")
+    return bytes(image) + payload + b"behind it"
+
+
+class Archive:
+    """A Debian archive in a directory, with one suite after another."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.suites: dict[str, str] = {}
+
+    def add(self, suite: str, name: str, version: str, depends: str = "", **files: bytes) -> None:
+        """Add a package; the names of *files* have ``__`` for ``/``."""
+        tree = self.root / "tree"
+        shutil.rmtree(tree, ignore_errors=True)
+        control = f"Package: {name}\nVersion: {version}\nArchitecture: amd64\n"
+        control += f"Maintainer: nobody <nobody@localhost>\nDescription: {name}\n"
+        control += f"Depends: {depends}\n" if depends else ""
+        (tree / "DEBIAN").mkdir(parents=True)
+        (tree / "DEBIAN/control").write_text(control)
+        for path, data in files.items():
+            file = tree / path.replace("__", "/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        deb = self.root / f"pool/{name}_{version}_amd64.deb"
+        deb.parent.mkdir(exist_ok=True)
+        subprocess.run(["dpkg-deb", "-Zgzip", "-b", tree, deb], check=True, capture_output=True)
+        digest = hashlib.sha256(deb.read_bytes()).hexdigest()
+        self.suites[suite] = self.suites.get(suite, "") + (
+            f"{control}Filename: pool/{deb.name}\nSize: {deb.stat().st_size}\nSHA256: {digest}\n\n"
+        )
+
+    def kernel(self, suite: str, version: str, release: str, *, headers: bool = True) -> None:
+        """Add a kernel with all that belongs to it, and metapackages that name it."""
+        image = {
+            f"boot__vmlinuz-{release}": boot_image(lzma.compress(ELF)),
+            f"boot__config-{release}": b"CONFIG_X=y\n",
+            f"lib__modules__{release}__kernel__fs__configfs.ko": b"module",
+        }
+        self.add(suite, f"linux-image-{release}", version, "kmod, linux-base (>= 4)", **image)
+        self.add(suite, "linux-image-amd64", version, f"linux-image-{release} (= {version})")
+        if not headers:
+            return
+        series = ".".join(version.split(".")[:2])
+        makefile = f"include /usr/src/linux-headers-{release}-common/Makefile\n".encode()
+        self.add(
+            suite,
+            f"linux-headers-{release}",
+            version,
+            f"linux-headers-{release}-common (= {version}), linux-kbuild-{series}, gcc-12",
+            **{f"usr__src__linux-headers-{release}__Makefile": makefile},
+        )
+        common = {f"usr__src__linux-headers-{release}-common__Makefile": b"all:\n"}
+        self.add(suite, f"linux-headers-{release}-common", version, **common)
+        kbuild = {f"usr__lib__linux-kbuild-{series}__fixdep": b"tool"}
+        self.add(suite, f"linux-kbuild-{series}", version, **kbuild)
+
+    def publish(self) -> None:
+        """Write the indexes."""
+        for suite, text in self.suites.items():
+            index = self.root / f"dists/{suite}/main/binary-amd64/Packages"
+            index.parent.mkdir(parents=True, exist_ok=True)
+            index.write_text(text)
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            entry = f" {digest} {len(text)} main/binary-amd64/Packages\n"
+            release = f"Origin: Test\nCodename: {suite}\nSuite: {suite}\nComponents: main\n"
+            release += "Architectures: amd64\nDate: Mon, 01 Jan 2024 00:00:00 UTC\n"
+            (self.root / f"dists/{suite}/Release").write_text(f"{release}SHA256:\n{entry}")
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
+    """An archive that the system's apt configuration names, of a release called ``here``."""
+    made = Archive(tmp_path / "archive")
+    made.root.mkdir()
+    etc = tmp_path / "etc"
+    (etc / "parts").mkdir(parents=True)
+    line = f"deb [trusted=yes arch=amd64] copy:{made.root} here main # comment\n"
+    (etc / "sources.list").write_text(line)
+    (etc / "apt.conf").write_text(
+        f'Dir::Etc::sourcelist "{etc}/sources.list";\nDir::Etc::sourceparts "{etc}/parts";\n'
+        f'Dir::Etc::preferences "/dev/null";\nDir::Etc::preferencesparts "{etc}/parts";\n'
+    )
+    monkeypatch.setenv("APT_CONFIG", str(etc / "apt.conf"))
+    monkeypatch.setenv("RINGCROSS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(kernels, "_codename", lambda: "here")
+    monkeypatch.setattr(kernels, "SERIES", {"9.7": "older", "9.8": "here"})
+    made.kernel("here", "9.8.100-2", "9.8.0-7-amd64")
+    made.kernel("here", "9.8.99-1", "9.8.0-6-amd64")
+    made.kernel("here-backports", "9.10.1-1~bpo", "9.10.1+here-amd64")
+    made.kernel("older", "9.7.5-1", "9.7.0-3-amd64")
+    made.publish()
+    return made
+
+
+@needs_apt
+def test_stock_kernel(archive: Archive, tmp_path: Path) -> None:
+    said: list[str] = []
+    kernel = kernels.find(say=said.append)
+    root = tmp_path / "cache/kernels/9.8.0-7-amd64"
+    assert kernel == Kernel(
+        release="9.8.0-7-amd64",
+        package_version="9.8.100-2",
+        vmlinuz=root / "boot/vmlinuz-9.8.0-7-amd64",
+        headers=root / "usr/src/linux-headers-9.8.0-7-amd64",
+        config=root / "boot/config-9.8.0-7-amd64",
+        modules_dir=root / "lib/modules/9.8.0-7-amd64",
+        root=root,
+    )
+    makefile = (kernel.headers / "Makefile").read_text()
+    assert makefile == f"include {root}/usr/src/linux-headers-9.8.0-7-amd64-common/Makefile\n"
+    assert (root / "usr/lib/linux-kbuild-9.8/fixdep").exists()
+    assert any("Fetching kernel 9.8.0-7-amd64" in line for line in said)
+    # Nothing but the kernel stays behind.
+    left = sorted(p.name for p in (tmp_path / "cache/kernels").iterdir())
+    assert left == [".lock", "9.8.0-7-amd64", "specs.json"]
+    assert archive.root.exists()
+
+
+@needs_apt
+def test_second_call_needs_no_network(archive: Archive) -> None:
+    first = kernels.find("stock")
+    shutil.rmtree(archive.root)
+    assert kernels.find("stock") == first
+    assert kernels.find("9.8.0-7-amd64") == first
+    assert kernels.list_kernels() == [first]
+    assert kernels.elf_image(first).read_bytes() == ELF
+    first.vmlinuz.unlink()
+    assert kernels.elf_image(first).read_bytes() == ELF
+
+
+@needs_apt
+@pytest.mark.usefixtures("archive")
+@pytest.mark.parametrize(
+    ("spec", "release"),
+    [
+        ("9.8", "9.8.0-7-amd64"),
+        ("9.8.0-6-amd64", "9.8.0-6-amd64"),
+        ("9.10", "9.10.1+here-amd64"),
+        ("9.7", "9.7.0-3-amd64"),
+    ],
+)
+def test_series_and_exact_releases(spec: str, release: str) -> None:
+    assert kernels.find(spec).release == release
+    assert [k.release for k in kernels.list_kernels()] == [release]
+
+
+@needs_apt
+@pytest.mark.usefixtures("archive")
+@pytest.mark.parametrize("spec", ["9.1", "9", "10.0", "9.8.0-99-amd64", "mainline", "../x"])
+def test_unknown_kernel_lists_what_is_known(spec: str) -> None:
+    kernels.find("9.8")
+    with pytest.raises(UsageError) as caught:
+        kernels.find(spec)
+    assert f"Kernel {spec} is not known" in str(caught.value)
+    assert "stock, 9.7, 9.8, 9.8.0-7-amd64" in str(caught.value)
+
+
+@needs_apt
+def test_kernel_without_headers(archive: Archive) -> None:
+    archive.kernel("here", "9.9.1-1", "9.9.0-1-amd64", headers=False)
+    archive.publish()
+    with pytest.raises(TargetError, match=r"9\.9\.0-1-amd64 .* has no matching headers") as caught:
+        kernels.find("9.9")
+    assert caught.value.exit_code == 3
+
+
+@needs_apt
+def test_interrupted_unpacking_is_redone(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    extract = kernels._extract
+    done: list[str] = []
+
+    def stops_at_the_third(deb: Path, into: Path) -> None:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(deb.name)
+        extract(deb, into)
+
+    monkeypatch.setattr(kernels, "_extract", stops_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        kernels.find()
+    assert kernels.list_kernels() == []
+    assert not (tmp_path / "cache/kernels/9.8.0-7-amd64").exists()
+    monkeypatch.setattr(kernels, "_extract", extract)
+    shutil.rmtree(archive.root / "pool")  # what was downloaded is not fetched again
+    assert kernels.find().release == "9.8.0-7-amd64"
+
+
+@needs_apt
+def test_damaged_download_is_told(archive: Archive) -> None:
+    deb = archive.root / "pool/linux-kbuild-9.8_9.8.100-2_amd64.deb"
+    deb.write_bytes(bytes(deb.stat().st_size))
+    with pytest.raises(TargetError, match="apt-get download failed"):
+        kernels.find()
+
+
+@needs_apt
+def test_no_network(archive: Archive) -> None:
+    shutil.rmtree(archive.root)
+    with pytest.raises(TargetError, match=r"apt-get update failed .*check the network"):
+        kernels.find()
+
+
+@needs_apt
+def test_refresh_follows_the_metapackage(archive: Archive) -> None:
+    assert kernels.find().release == "9.8.0-7-amd64"
+    archive.kernel("here", "9.8.101-1", "9.8.0-8-amd64")
+    archive.publish()
+    assert kernels.find().release == "9.8.0-7-amd64"
+    assert kernels.find(refresh=True).release == "9.8.0-8-amd64"
+    assert kernels.find().release == "9.8.0-8-amd64"
+
+
+@needs_apt
+def test_moved_cache_is_not_trusted(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kernels.find()
+    (tmp_path / "cache").rename(tmp_path / "moved")
+    monkeypatch.setenv("RINGCROSS_CACHE", str(tmp_path / "moved"))
+    assert kernels.list_kernels() == []
+    makefile = (kernels.find().headers / "Makefile").read_text()
+    assert str(tmp_path / "moved") in makefile
+    assert archive.root.exists()
+
+
+def test_apt_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(TargetError, match="apt-get is missing"):
+        kernels.find(cache=tmp_path)
+
+
+def test_cache_with_a_blank(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match=r"no blank and no colon .* set RINGCROSS_CACHE"):
+        kernels.find(cache=tmp_path / "my cache")
+
+
+def test_unknown_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "pdp11")
+    with pytest.raises(TargetError, match="No target for pdp11"):
+        kernels.find()
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv("RINGCROSS_CACHE", raising=False)
+    assert kernels.default_cache() == tmp_path / "xdg/ringcross"
+    monkeypatch.setenv("RINGCROSS_CACHE", str(tmp_path / "own"))
+    assert kernels.default_cache() == tmp_path / "own"
+    assert kernels.list_kernels() == []
+
+
+def test_damaged_records_are_ignored(tmp_path: Path) -> None:
+    folder = tmp_path / "kernels/9.8.0-7-amd64"
+    folder.mkdir(parents=True)
+    for text in ("", "[]", "{}", json.dumps({"package_version": "1", "root": "/elsewhere"})):
+        (folder / ".ringcross.json").write_text(text)
+        assert kernels.list_kernels(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        lzma.compress(ELF) + len(ELF).to_bytes(4, "little"),
+        zstandard.ZstdCompressor().compress(ELF) + len(ELF).to_bytes(4, "little"),
+    ],
+    ids=["xz", "zstd"],
+)
+def test_elf_out_of_a_boot_image(payload: bytes) -> None:
+    assert kernels.extract_elf(boot_image(payload)) == ELF
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (b"", "no x86 boot image"),
+        (bytes(4096), "no x86 boot image"),
+        (boot_image(b"\x1f\x8bgzip"), "neither xz nor zstd"),
+        (boot_image(lzma.compress(b"MZ")), "no ELF kernel"),
+        (boot_image(lzma.compress(ELF)[:40]), "is damaged"),
+        (boot_image(b"\xfd7zXZ\0garbage, and more of it"), "is damaged"),
+        (boot_image(b"\x28\xb5\x2f\xfdgarbage, and more of it"), "is damaged"),
+    ],
+)
+def test_boot_images_we_cannot_read(image: bytes, message: str) -> None:
+    with pytest.raises(TargetError, match=message):
+        kernels.extract_elf(image)
+
+
+def test_running_kernel_without_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "release", lambda: "0.0.0-none")
+    with pytest.raises(TargetError, match=r"linux-headers-0\.0\.0-none, or use --target vm"):
+        kernels.running()
+
+
+def test_sources_in_both_formats() -> None:
+    line = "deb [signed-by=/k.gpg arch=amd64,i386] scheme://host/debian here main contrib # x"
+    assert apt.parse_one_line(line) == {
+        "Types": "deb",
+        "URIs": "scheme://host/debian",
+        "Suites": "here",
+        "Components": "main contrib",
+        "Signed-By": "/k.gpg",
+        "Architectures": "amd64 i386",
+    }
+    assert apt.parse_one_line("# deb x y z") is None
+    assert apt.parse_one_line("deb-src x y z") is None
+    text = (
+        "# c\nTypes: deb deb-src\nSuites: here here-updates\nSigned-By:\n -----BEGIN\n .\n\nA: b\n"
+    )
+    stanzas = apt.parse_stanzas(text)
+    assert stanzas == [
+        {"Types": "deb deb-src", "Suites": "here here-updates", "Signed-By": "\n -----BEGIN\n ."},
+        {"A": "b"},
+    ]
+    assert apt.parse_stanzas(apt.format_stanzas(stanzas)) == stanzas
+    assert apt.derive(stanzas, {"here": "older"}) == [
+        {"Types": "deb", "Suites": "older", "Signed-By": "\n -----BEGIN\n ."}
+    ]
