@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Message files: one message per write(), one per read().
+ *
+ * A write is one whole message wherever the position stands, since a message
+ * has no place in a file.  A read does look at the position, so that a short
+ * buffer gets the rest of the same message with its next read, and cat ends.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include "rc_core.h"
+#include "rc_file.h"
+
+/* State of one open event file.  Only @file.message needs @file.lock; the
+ * reader has its own rules, see readers.c.
+ */
+struct rc_events {
+	struct rc_file file;
+	struct rc_readers *readers;
+	struct rc_reader reader;
+};
+
+/* Zeroed, because what a message does not fill goes to user space with it. */
+static int hold(struct rc_file *state, size_t len)
+{
+	struct rc_msg *message;
+
+	lockdep_assert_held(&state->lock);
+	if (len <= state->room)
+		return 0;
+	message = kvzalloc(len, GFP_KERNEL);
+	if (!message)
+		return -ENOMEM;
+	kvfree(state->message);
+	state->message = message;
+	state->room = len;
+	return 0;
+}
+
+static int take(struct rc_file *state, const char __user *from, size_t len)
+{
+	int err;
+
+	if (len < RC_HEADER)
+		return -EINVAL;
+	if (len > RC_HEADER + RC_BODY_MAX)
+		return -EMSGSIZE;
+	state->len = 0;
+	err = hold(state, len);
+	if (err)
+		return err;
+	if (copy_from_user(state->message, from, len))
+		return -EFAULT;
+	return rc_consume(&state->flow, state->message, len);
+}
+
+/* ---- message and transaction ------------------------------------------- */
+
+int rc_file_open(struct inode *inode, struct file *file)
+{
+	struct rc_file *state = kzalloc(sizeof(*state), GFP_KERNEL);
+
+	if (!state)
+		return -ENOMEM;
+	mutex_init(&state->lock);
+	file->private_data = state;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(rc_file_open);
+
+int rc_file_release(struct inode *inode, struct file *file)
+{
+	struct rc_file *state = file->private_data;
+
+	rc_file_free(state);
+	kfree(state);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(rc_file_release);
+
+void rc_file_reset(struct rc_file *state)
+{
+	mutex_lock(&state->lock);
+	state->flow = (struct rc_flow){ };
+	state->len = 0;
+	mutex_unlock(&state->lock);
+}
+EXPORT_SYMBOL_GPL(rc_file_reset);
+
+/* Give back what @state holds; nobody may use it any more. */
+void rc_file_free(struct rc_file *state)
+{
+	kvfree(state->message);
+}
+EXPORT_SYMBOL_GPL(rc_file_free);
+
+ssize_t rc_file_push(struct file *file, const char __user *from, size_t len, loff_t *pos)
+{
+	struct rc_file *state = file->private_data;
+	int err;
+
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	err = take(state, from, len);
+	mutex_unlock(&state->lock);
+	return err ? err : len;
+}
+EXPORT_SYMBOL_GPL(rc_file_push);
+
+ssize_t rc_file_pull(struct file *file, char __user *to, size_t len, loff_t *pos)
+{
+	struct rc_file *state = file->private_data;
+	u32 size = rc_size();
+	ssize_t ret = 0;
+
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	if (!*pos)
+		ret = hold(state, RC_HEADER + size);
+	if (!*pos && !ret) {
+		rc_make(&state->flow, state->message, size);
+		state->len = RC_HEADER + size;
+	}
+	if (!ret)
+		ret = simple_read_from_buffer(to, len, pos, state->message, state->len);
+	mutex_unlock(&state->lock);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(rc_file_pull);
+
+ssize_t rc_file_request(struct file *file, const char __user *from, size_t len, loff_t *pos)
+{
+	struct rc_file *state = file->private_data;
+	int err;
+
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	err = take(state, from, len);
+	if (!err) {
+		rc_reply(state->message);
+		state->len = len;
+		*pos = 0;	/* a plain read() shall find the reply */
+	}
+	mutex_unlock(&state->lock);
+	return err ? err : len;
+}
+EXPORT_SYMBOL_GPL(rc_file_request);
+
+ssize_t rc_file_reply(struct file *file, char __user *to, size_t len, loff_t *pos)
+{
+	struct rc_file *state = file->private_data;
+	ssize_t ret;
+
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	ret = simple_read_from_buffer(to, len, pos, state->message, state->len);
+	mutex_unlock(&state->lock);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(rc_file_reply);
+
+/* ---- events ------------------------------------------------------------ */
+
+/* A stream, so that a reader who sleeps does not hold the lock of the position. */
+int rc_events_open(struct inode *inode, struct file *file, struct rc_readers *readers)
+{
+	struct rc_events *events = kzalloc(sizeof(*events), GFP_KERNEL);
+
+	if (!events)
+		return -ENOMEM;
+	mutex_init(&events->file.lock);
+	events->readers = readers;
+	rc_reader_join(readers, &events->reader);
+	file->private_data = events;
+	return stream_open(inode, file);
+}
+EXPORT_SYMBOL_GPL(rc_events_open);
+
+int rc_events_release(struct inode *inode, struct file *file)
+{
+	struct rc_events *events = file->private_data;
+
+	rc_reader_leave(events->readers, &events->reader);
+	rc_file_free(&events->file);
+	kfree(events);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(rc_events_release);
+
+ssize_t rc_events_read(struct file *file, char __user *to, size_t len, loff_t *pos)
+{
+	struct rc_events *events = file->private_data;
+	struct rc_file *state = &events->file;
+	struct rc_shot shot;
+	size_t whole;
+	ssize_t ret;
+
+	/* Sleep without the lock, so that others can go on. */
+	ret = rc_reader_next(events->readers, &events->reader, &shot,
+			     file->f_flags & O_NONBLOCK);
+	if (ret)
+		return ret;
+	whole = RC_HEADER + shot.size;
+	if (len < whole)
+		return -EMSGSIZE;
+
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	ret = hold(state, whole);
+	if (!ret) {
+		rc_event(&shot, state->message);
+		ret = copy_to_user(to, state->message, whole) ? -EFAULT : whole;
+	}
+	mutex_unlock(&state->lock);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(rc_events_read);
+
+__poll_t rc_events_poll(struct file *file, struct poll_table_struct *table)
+{
+	struct rc_events *events = file->private_data;
+
+	return rc_reader_poll(&events->reader, file, table);
+}
+EXPORT_SYMBOL_GPL(rc_events_poll);
