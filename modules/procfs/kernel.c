@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: procfs
+ *
+ * A file under /proc, whose content is whatever a function returns.
+ *
+ * What it is.  proc_create() hangs a name into /proc with a table of handlers,
+ * struct proc_ops.  The file has no storage: write() calls our handler with the
+ * caller's buffer, read() calls another one to make the content on the spot.
+ *
+ * The path of one message.  System call entry, fd lookup, access check and
+ * security hook, procfs takes a use count on the entry so that it cannot be
+ * removed meanwhile, our handler, copy_from_user() or copy_to_user(), use count
+ * back.  One copy each way, in the caller's context.
+ *
+ * When to choose it.  Text about processes, or about the kernel as a whole,
+ * that people read with cat.  A driver's own files belong to sysfs, debugfs or
+ * a device; new ones in /proc are not welcome.
+ *
+ * Its trap.  The entry's use count is no reference to the module.  proc_remove()
+ * waits for handlers that run, so an unload while a reader sleeps in one would
+ * sleep as long.  So our open takes a module reference.  And a shell opens the
+ * file for every operation: looking up the path costs more than the message.
+ *
+ * A call is two system calls: the request is written, the reply is read from
+ * the same open file, which keeps it until the next request.  Events come by a
+ * read that sleeps; procfs passes poll() on but has no queue of its own, so we
+ * keep one per open file.
+ *
+ * Two modes: pread (the file is kept open) and reopen (open, one operation,
+ * close, as a shell does).  What the handlers do is in core/file.c; a state per
+ * open file would forget the sequence at each close, so reopen uses a file of
+ * its own with one state for all opens.
+ */
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/proc_fs.h>
+#include "rc_core.h"
+#include "rc_file.h"
+#include "rc_readers.h"
+#include "abi.h"
+
+static DEFINE_RC_FILE(procfs_shared);
+static DEFINE_RC_READERS(procfs_readers);
+
+static int procfs_emit(const struct rc_shot *shot)
+{
+	return rc_readers_emit(&procfs_readers, shot);
+}
+
+static void procfs_reset(void)
+{
+	rc_file_reset(&procfs_shared);
+}
+
+/* ---- opens: each holds the module until its release --------------------- */
+
+static int procfs_open(struct inode *inode, struct file *file)
+{
+	int err;
+
+	if (!try_module_get(THIS_MODULE))
+		return -ENODEV;
+	err = rc_file_open(inode, file);
+	if (err)
+		module_put(THIS_MODULE);
+	return err;
+}
+
+/*
+ * After module_put() we still run module code for some instructions.  That is
+ * sound here and only here: proc_remove() waits until this release has returned.
+ */
+static int procfs_release(struct inode *inode, struct file *file)
+{
+	rc_file_release(inode, file);
+	module_put(THIS_MODULE);
+	return 0;
+}
+
+static int procfs_open_shared(struct inode *inode, struct file *file)
+{
+	if (!try_module_get(THIS_MODULE))
+		return -ENODEV;
+	file->private_data = &procfs_shared;
+	return 0;
+}
+
+static int procfs_release_shared(struct inode *inode, struct file *file)
+{
+	module_put(THIS_MODULE);
+	return 0;
+}
+
+static int procfs_open_events(struct inode *inode, struct file *file)
+{
+	int err;
+
+	if (!try_module_get(THIS_MODULE))
+		return -ENODEV;
+	err = rc_events_open(inode, file, &procfs_readers);
+	if (err)
+		module_put(THIS_MODULE);
+	return err;
+}
+
+static int procfs_release_events(struct inode *inode, struct file *file)
+{
+	rc_events_release(inode, file);
+	module_put(THIS_MODULE);
+	return 0;
+}
+
+/* ---- the files: without proc_lseek some kernels jump to NULL ------------ */
+
+static const struct proc_ops procfs_message_ops = {
+	.proc_open = procfs_open,
+	.proc_release = procfs_release,
+	.proc_write = rc_file_push,
+	.proc_read = rc_file_pull,
+	.proc_lseek = default_llseek,
+};
+
+static const struct proc_ops procfs_transaction_ops = {
+	.proc_open = procfs_open,
+	.proc_release = procfs_release,
+	.proc_write = rc_file_request,
+	.proc_read = rc_file_reply,
+	.proc_lseek = default_llseek,
+};
+
+static const struct proc_ops procfs_events_ops = {
+	.proc_open = procfs_open_events,
+	.proc_release = procfs_release_events,
+	.proc_read = rc_events_read,
+	.proc_poll = rc_events_poll,
+	.proc_lseek = noop_llseek,
+};
+
+static const struct proc_ops procfs_shared_ops = {
+	.proc_open = procfs_open_shared,
+	.proc_release = procfs_release_shared,
+	.proc_write = rc_file_push,
+	.proc_read = rc_file_pull,
+	.proc_lseek = default_llseek,
+};
+
+static struct proc_dir_entry *procfs_dir;
+
+static struct rc_half procfs_half = {
+	.name = "procfs",
+	.owner = THIS_MODULE,
+	.reset = procfs_reset,
+	.emitters = (const struct rc_emitter[]) {
+		{ "pread", RC_IN_ANY, procfs_emit },
+		{ }
+	},
+};
+
+static int __init procfs_init(void)
+{
+	int err;
+
+	procfs_dir = proc_mkdir(RC_PROCFS_DIR, NULL);
+	if (!procfs_dir)
+		return -ENOMEM;
+	err = -ENOMEM;
+	if (!proc_create(RC_PROCFS_MESSAGE, 0600, procfs_dir, &procfs_message_ops) ||
+	    !proc_create(RC_PROCFS_TRANSACTION, 0600, procfs_dir, &procfs_transaction_ops) ||
+	    !proc_create(RC_PROCFS_EVENTS, 0400, procfs_dir, &procfs_events_ops) ||
+	    !proc_create(RC_PROCFS_SHARED, 0600, procfs_dir, &procfs_shared_ops))
+		goto err_dir;
+	err = rc_half_register(&procfs_half);
+	if (err)
+		goto err_dir;
+	return 0;
+
+err_dir:
+	proc_remove(procfs_dir);	/* and all that is in it */
+	rc_file_free(&procfs_shared);
+	return err;
+}
+
+static void __exit procfs_exit(void)
+{
+	rc_half_unregister(&procfs_half);
+	proc_remove(procfs_dir);
+	rc_file_free(&procfs_shared);
+}
+
+module_init(procfs_init);
+module_exit(procfs_exit);
+MODULE_DESCRIPTION("ringcross: files under /proc");
+MODULE_LICENSE("GPL");
