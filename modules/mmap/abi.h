@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * The area that both halves see:
+ *
+ *	0		struct rc_mmap_ends
+ *	RC_MMAP_SLOTS	slot 0
+ *	  + stride	slot 1, ...
+ *
+ * A ring's head and tail count messages, not slots, and run over the end of
+ * 32 bits: message i lies in slot i modulo slots, which is a power of two.
+ */
+#ifndef RC_MMAP_ABI_H
+#define RC_MMAP_ABI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define RC_MMAP_DEVICE		"/dev/rc_mmap"
+#define RC_MMAP_SLOTS		4096u
+#define RC_MMAP_SLOTS_MAX	1024u
+#define RC_MMAP_AREA_MAX	(8u << 20)	/* bytes of all slots together */
+
+/**
+ * struct rc_mmap_ends - where a ring stands
+ * @head: messages put in so far; only the producer writes it
+ * @tail: messages taken out so far; only the consumer writes it
+ *
+ * A cache line each, so that the two sides do not steal it from each other.
+ */
+struct rc_mmap_ends {
+	__u32 head;
+	__u32 pad[15];
+	__u32 tail;
+	__u32 pad2[15];
+};
+
+/**
+ * struct rc_mmap_slot - room for one message
+ * @len: bytes of @message in use, header and body
+ * @pad: 0
+ * @message: a struct rc_msg
+ */
+struct rc_mmap_slot {
+	__u32 len;
+	__u32 pad;
+	__u8  message[];
+};
+
+enum rc_mmap_kind {
+	RC_MMAP_PAGE,		/* one slot, both ways, by doorbell; no ends */
+	RC_MMAP_TO_KERNEL,	/* a ring: user space produces, the kernel consumes */
+	RC_MMAP_TO_USER,	/* a ring: the kernel produces, user space consumes */
+	RC_MMAP_KINDS,
+};
+
+/**
+ * struct rc_mmap_setup - what area this open file shall have; once per file
+ * @kind: enum rc_mmap_kind
+ * @room: bytes of the largest message, header and body
+ * @slots: a power of two; 1 for RC_MMAP_PAGE
+ * @stride: set by the kernel: bytes from one slot to the next; 0 before
+ * @len: set by the kernel: bytes to map from offset 0; 0 before
+ */
+struct rc_mmap_setup {
+	__u32 kind;
+	__u32 room;
+	__u32 slots;
+	__u32 stride;
+	__u64 len;
+};
+
+#define RC_MMAP_SETUP	_IOWR('x', 0x50, struct rc_mmap_setup)
+
+/* Doorbells of a page. */
+#define RC_MMAP_PUSH	_IO('x', 0x51)	/* consume what lies in the slot */
+#define RC_MMAP_PULL	_IO('x', 0x52)	/* make a message; argument: its length */
+#define RC_MMAP_CALL	_IO('x', 0x53)	/* consume, and turn it into its reply there */
+/* Doorbell of a ring to the kernel: consume all of it, return how many. */
+#define RC_MMAP_KICK	_IO('x', 0x54)
+
+#endif

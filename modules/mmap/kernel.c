@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: mmap
+ *
+ * Memory that a driver and a process both see: nothing crosses, it is there.
+ *
+ * What it is.  The driver allocates pages and its mmap handler enters them into
+ * the caller's page tables.  From then on a store by one side is a load by the
+ * other.  What memory cannot do is make anybody look: for that a doorbell is
+ * needed, here an ioctl without a message towards the kernel, and a wait queue
+ * under poll() towards the user.
+ *
+ * The path of one message.  Written once, where the other side reads it.
+ *
+ * - page: one slot.  push writes the message there and rings; the kernel checks
+ *   it in place before the ring returns.  pull rings, the kernel makes a fresh
+ *   message, and the caller reads it there.  call does both: the reply takes
+ *   the request's place.
+ * - ring: slots between a head that only the producer moves and a tail that
+ *   only the consumer moves, no lock in between.  push puts a message in and
+ *   rings, once per message.  For notify and stream the kernel puts messages in
+ *   and wakes who sleeps in poll(); while the ring holds something, the user
+ *   takes it without any system call.
+ *
+ * When to choose it.  Much data, or many messages per wake-up: one doorbell can
+ * stand for a whole ring of them, and a body costs the same at any size.
+ *
+ * Its trap.  The other side can write at any time, also between your check and
+ * your use.  So the kernel copies each header word out once and uses only the
+ * copy, keeps its own position, bounds what the user's index says, and never
+ * reads a length twice.  Order is yours as well: acquire and release on head
+ * and tail.  And pages must outlive their last mapping.
+ *
+ * How to read the numbers.  Neither side copies the body, both work on the
+ * shared slot: the numbers hold a doorbell or a wake-up, a header and the
+ * indexes, and do not grow with the size.  Who must copy the body out, or
+ * builds it elsewhere first, adds the cost of a plain copy of that size.
+ */
+#include <linux/align.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/log2.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+#include <linux/wait.h>
+#include "rc_core.h"
+#include "abi.h"
+
+/*
+ * State of one open file.  A mapping holds the file, so the area lives until
+ * the file is closed and the last mapping is gone; the file holds the module.
+ *
+ * @lock covers the setup, @flow, and @position of all but a ring to the user.
+ * @area is set once, with release, after all that describes it; whoever loads
+ * it with acquire may use @kind, @room, @slots and @stride without a lock.
+ * The mmap handler must do so: it runs under mmap_lock, which copying from the
+ * user under @lock takes too.
+ *
+ * @position is the kernel's own index.  What it publishes of it in the area is
+ * for the user to read, and never read back.  Rings to the user are on
+ * mmap_rings; mmap_emit_lock covers that list and their @position, and is taken
+ * from any context.  Only the proof fills bodies under it, and that is untimed.
+ */
+struct mmap_file {
+	struct mutex lock;
+	struct rc_flow flow;
+	struct list_head node;
+	wait_queue_head_t wait;
+	u32 kind;
+	u32 room;
+	u32 slots;
+	u32 stride;
+	u32 position;
+	void *area;
+};
+
+static LIST_HEAD(mmap_rings);
+static DEFINE_SPINLOCK(mmap_emit_lock);
+
+static struct rc_mmap_ends *mmap_ends(const struct mmap_file *state)
+{
+	return state->area;
+}
+
+static struct rc_mmap_slot *mmap_slot(const struct mmap_file *state, u32 position)
+{
+	return state->area + RC_MMAP_SLOTS +
+	       (size_t)(position & (state->slots - 1)) * state->stride;
+}
+
+static struct rc_msg *mmap_message(struct rc_mmap_slot *slot)
+{
+	return (struct rc_msg *)slot->message;
+}
+
+/* ---- messages that the other side may change under our hands ------------ */
+
+/*
+ * rc_consume() and its like read a header more than once, so they get a private
+ * copy of it, without a body: size and body are checked here, by that copy.
+ */
+static int mmap_take(struct mmap_file *state, struct rc_mmap_slot *slot, struct rc_msg *head)
+{
+	const struct rc_msg *shared = mmap_message(slot);
+	u32 len = READ_ONCE(slot->len);
+	u32 size = READ_ONCE(shared->size);
+
+	head->size = 0;
+	head->magic = READ_ONCE(shared->magic);
+	head->seq = READ_ONCE(shared->seq);
+	if (len < RC_HEADER || len > state->room || len - RC_HEADER != size)
+		head->magic = 0;
+	else if (unlikely(READ_ONCE(rc_binding.proof)) &&
+		 rc_body_check(shared->body, size, head->seq, 0) != size)
+		head->magic = 0;
+	if (rc_consume(&state->flow, head, RC_HEADER))
+		return -EBADMSG;
+	head->size = size;
+	return 0;
+}
+
+static void mmap_put(struct rc_mmap_slot *slot, const struct rc_msg *head)
+{
+	struct rc_msg *shared = mmap_message(slot);
+
+	WRITE_ONCE(slot->len, RC_HEADER + head->size);
+	WRITE_ONCE(shared->size, head->size);
+	WRITE_ONCE(shared->magic, head->magic);
+	WRITE_ONCE(shared->seq, head->seq);
+	WRITE_ONCE(shared->stamp, head->stamp);
+	if (unlikely(READ_ONCE(rc_binding.proof)))
+		rc_body_fill(shared->body, head->size, head->seq);
+}
+
+/* ---- page --------------------------------------------------------------- */
+
+static long mmap_push(struct mmap_file *state)
+{
+	struct rc_msg head;
+
+	return mmap_take(state, mmap_slot(state, 0), &head);
+}
+
+static long mmap_pull(struct mmap_file *state, unsigned long len)
+{
+	struct rc_msg head;
+
+	if (len < RC_HEADER || len > state->room)
+		return -EMSGSIZE;
+	rc_make(&state->flow, &head, 0);
+	head.size = len - RC_HEADER;
+	mmap_put(mmap_slot(state, 0), &head);
+	return 0;
+}
+
+static long mmap_call(struct mmap_file *state)
+{
+	struct rc_mmap_slot *slot = mmap_slot(state, 0);
+	struct rc_msg *shared = mmap_message(slot);
+	struct rc_msg head;
+	u32 at;
+
+	if (mmap_take(state, slot, &head))
+		return -EBADMSG;
+	WRITE_ONCE(shared->seq, ~head.seq);
+	if (unlikely(READ_ONCE(rc_binding.proof)))
+		for (at = 0; at < head.size; at++)
+			shared->body[at] ^= 0xff;
+	return 0;
+}
+
+/* ---- rings -------------------------------------------------------------- */
+
+static long mmap_kick(struct mmap_file *state)
+{
+	struct rc_mmap_ends *ends = mmap_ends(state);
+	/* Pairs with the user's release: the messages up to here are whole. */
+	u32 head = smp_load_acquire(&ends->head);
+	u32 count = head - state->position, i;
+	struct rc_msg message;
+	int err = 0;
+
+	if (count > state->slots)
+		return -EINVAL;
+	for (i = 0; i < count && !err; i++) {
+		err = mmap_take(state, mmap_slot(state, state->position), &message);
+		/* A refused one is behind us too, or the ring would stand still. */
+		state->position++;
+		/* After our last look into the slot: the user may fill it again. */
+		smp_store_release(&ends->tail, state->position);
+	}
+	return err ? err : (long)count;
+}
+
+static int mmap_offer(struct mmap_file *state, const struct rc_shot *shot)
+{
+	struct rc_mmap_ends *ends = mmap_ends(state);
+	struct rc_msg head;
+
+	lockdep_assert_held(&mmap_emit_lock);
+	if (RC_HEADER + shot->size > state->room)
+		return -EMSGSIZE;
+	/* Pairs with the user's release of the slot.  A tail that cannot be
+	 * makes the ring look full, which harms nobody but its owner.
+	 */
+	if (state->position - smp_load_acquire(&ends->tail) >= state->slots)
+		return -EAGAIN;
+	head = (struct rc_msg){
+		.size = shot->size,
+		.magic = RC_MAGIC,
+		.seq = shot->seq,
+		.stamp = shot->stamp,
+	};
+	mmap_put(mmap_slot(state, state->position), &head);
+	WRITE_ONCE(state->position, state->position + 1);
+	smp_store_release(&ends->head, state->position);
+	wake_up_interruptible_poll(&state->wait, EPOLLIN | EPOLLRDNORM);
+	return 0;
+}
+
+static int mmap_emit(const struct rc_shot *shot)
+{
+	struct mmap_file *state;
+	unsigned long flags;
+	int ret = -ENOTCONN;
+
+	spin_lock_irqsave(&mmap_emit_lock, flags);
+	list_for_each_entry(state, &mmap_rings, node) {
+		int err = mmap_offer(state, shot);
+
+		if (!err || ret == -ENOTCONN)
+			ret = err;
+	}
+	spin_unlock_irqrestore(&mmap_emit_lock, flags);
+	return ret;
+}
+
+/* ---- the device --------------------------------------------------------- */
+
+static int mmap_open(struct inode *inode, struct file *file)
+{
+	struct mmap_file *state = kzalloc(sizeof(*state), GFP_KERNEL);
+
+	if (!state)
+		return -ENOMEM;
+	mutex_init(&state->lock);
+	INIT_LIST_HEAD(&state->node);
+	init_waitqueue_head(&state->wait);
+	file->private_data = state;
+	return nonseekable_open(inode, file);
+}
+
+static int mmap_release(struct inode *inode, struct file *file)
+{
+	struct mmap_file *state = file->private_data;
+	unsigned long flags;
+
+	spin_lock_irqsave(&mmap_emit_lock, flags);
+	list_del(&state->node);
+	spin_unlock_irqrestore(&mmap_emit_lock, flags);
+	vfree(state->area);
+	kfree(state);
+	return 0;
+}
+
+static bool mmap_setup_valid(const struct rc_mmap_setup *setup)
+{
+	if (setup->kind >= RC_MMAP_KINDS || setup->stride || setup->len)
+		return false;
+	if (setup->room < RC_HEADER || setup->room > RC_HEADER + RC_BODY_MAX)
+		return false;
+	if (!is_power_of_2(setup->slots) || setup->slots > RC_MMAP_SLOTS_MAX)
+		return false;
+	return setup->kind != RC_MMAP_PAGE || setup->slots == 1;
+}
+
+/* Make everything known before @area is, and only then let events in. */
+static void mmap_publish(struct mmap_file *state, const struct rc_mmap_setup *setup, void *area)
+{
+	unsigned long flags;
+
+	state->kind = setup->kind;
+	state->room = setup->room;
+	state->slots = setup->slots;
+	state->stride = setup->stride;
+	smp_store_release(&state->area, area);
+	if (state->kind != RC_MMAP_TO_USER)
+		return;
+	spin_lock_irqsave(&mmap_emit_lock, flags);
+	list_add_tail(&state->node, &mmap_rings);
+	spin_unlock_irqrestore(&mmap_emit_lock, flags);
+}
+
+static long mmap_setup(struct mmap_file *state, struct rc_mmap_setup __user *arg)
+{
+	struct rc_mmap_setup setup;
+	void *area;
+	u64 bytes;
+
+	lockdep_assert_held(&state->lock);
+	if (copy_from_user(&setup, arg, sizeof(setup)))
+		return -EFAULT;
+	if (!mmap_setup_valid(&setup))
+		return -EINVAL;
+	if (state->area)
+		return -EBUSY;
+	setup.stride = ALIGN(sizeof(struct rc_mmap_slot) + setup.room, 64);
+	bytes = (u64)setup.stride * setup.slots;
+	if (bytes > RC_MMAP_AREA_MAX)
+		return -E2BIG;
+	setup.len = PAGE_ALIGN(RC_MMAP_SLOTS + bytes);
+	area = vmalloc_user(setup.len);		/* zeroed: no stale memory leaves */
+	if (!area)
+		return -ENOMEM;
+	if (copy_to_user(arg, &setup, sizeof(setup))) {
+		vfree(area);
+		return -EFAULT;
+	}
+	mmap_publish(state, &setup, area);
+	return 0;
+}
+
+/* The doorbells; each belongs to one kind of area. */
+static long mmap_doorbell(struct mmap_file *state, unsigned int cmd, unsigned long arg)
+{
+	u32 kind = cmd == RC_MMAP_KICK ? RC_MMAP_TO_KERNEL : RC_MMAP_PAGE;
+
+	lockdep_assert_held(&state->lock);
+	if (!state->area)
+		return -ENXIO;
+	if (state->kind != kind)
+		return -EINVAL;
+	switch (cmd) {
+	case RC_MMAP_PUSH:
+		return mmap_push(state);
+	case RC_MMAP_PULL:
+		return mmap_pull(state, arg);
+	case RC_MMAP_CALL:
+		return mmap_call(state);
+	default:
+		return mmap_kick(state);
+	}
+}
+
+static long mmap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct mmap_file *state = file->private_data;
+	long ret;
+
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	switch (cmd) {
+	case RC_MMAP_SETUP:
+		ret = mmap_setup(state, (struct rc_mmap_setup __user *)arg);
+		break;
+	case RC_MMAP_PUSH:
+	case RC_MMAP_PULL:
+	case RC_MMAP_CALL:
+	case RC_MMAP_KICK:
+		ret = mmap_doorbell(state, cmd, arg);
+		break;
+	default:
+		ret = -ENOTTY;
+	}
+	mutex_unlock(&state->lock);
+	return ret;
+}
+
+static int mmap_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct mmap_file *state = file->private_data;
+	void *area = smp_load_acquire(&state->area);
+
+	if (!area)
+		return -ENXIO;
+	/* A private mapping would part from the kernel's at its first store. */
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	return remap_vmalloc_range(vma, area, vma->vm_pgoff);
+}
+
+/*
+ * On the wait queue first, then a look; the producer does it the other way
+ * round, so one of the two sees the other:
+ *
+ *	poll				emit
+ *	poll_wait: on the queue
+ *					position, head
+ *	position: not empty		wake_up: finds the poller
+ */
+static __poll_t mmap_poll(struct file *file, struct poll_table_struct *table)
+{
+	struct mmap_file *state = file->private_data;
+
+	if (!smp_load_acquire(&state->area) || state->kind != RC_MMAP_TO_USER)
+		return EPOLLERR;
+	poll_wait(file, &state->wait, table);
+	return READ_ONCE(state->position) != READ_ONCE(mmap_ends(state)->tail)
+		? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+static const struct file_operations mmap_fops = {
+	.owner = THIS_MODULE,
+	.open = mmap_open,
+	.release = mmap_release,
+	.unlocked_ioctl = mmap_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = mmap_mmap,
+	.poll = mmap_poll,
+};
+
+static struct miscdevice mmap_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "rc_mmap",
+	.fops = &mmap_fops,
+	.mode = 0600,
+};
+
+static struct rc_half mmap_half = {
+	.name = "mmap",
+	.owner = THIS_MODULE,
+	.emitters = (const struct rc_emitter[]) {
+		{ "ring", RC_IN_ANY, mmap_emit },
+		{ }
+	},
+};
+
+/* Not mmap_init(): the kernel has one of its own. */
+static int __init mmap_half_init(void)
+{
+	int err = misc_register(&mmap_device);
+
+	if (err)
+		return err;
+	err = rc_half_register(&mmap_half);
+	if (err)
+		misc_deregister(&mmap_device);
+	return err;
+}
+
+static void __exit mmap_half_exit(void)
+{
+	rc_half_unregister(&mmap_half);
+	misc_deregister(&mmap_device);
+}
+
+module_init(mmap_half_init);
+module_exit(mmap_half_exit);
+MODULE_DESCRIPTION("ringcross: shared memory, one page or a ring with a doorbell");
+MODULE_LICENSE("GPL");
