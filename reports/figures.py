@@ -4,34 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from reports import choose, words
-from reports.load import Measured, Run
+from reports.load import OPERATIONS, Measured, Run
 from reports.svg import Plot, Series, draw, slots
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-POINTS = 120
-"""Points that a curve of samples is drawn with."""
 
 COST = (
     "Each line is one channel in its cheapest mode. Low and flat is good. Where a line turns "
     "upward, copying the body costs more than the crossing. The dotted line is a call to an "
-    "empty handler, the dashed one a plain copy in user space: nothing that carries the "
-    "message gets below both. Both axes are logarithmic."
-)
-SPECTRUM = (
-    "Read it from left to right: how dear is the one operation in two, in ten, in a hundred, in a "
-    "thousand? A flat line is a predictable channel, a step upward is something that happens now "
-    "and then, such as a timer tick. The right end of a line rests on very few operations."
-)
-ECDF = (
-    "At each cost, the share of operations that cost that much or less. A steep line means that "
-    "all operations cost the same, steps mean that there are two or more ways through the kernel."
+    "empty handler, the dashed one a plain copy in user space. A channel below the dotted line "
+    "gets by with less than one system call a message. Both axes are logarithmic."
 )
 RATE = (
     "Further right is better. Each mark is one operation of a channel at its smallest size, in "
@@ -74,9 +56,15 @@ def colours(run: Run) -> dict[str, int]:
 
 def _sizes(rows: Iterable[Measured]) -> tuple[tuple[float, str], ...]:
     """Ticks for the sizes that were measured, thinned to what fits."""
-    found = sorted({row.size for row in rows if row.size > 0})
-    step = -(-len(found) // 6) or 1
-    return tuple((float(size), words.size(size)) for size in found[::step])
+    found = sorted({row.size for row in rows if row.size > 0}, reverse=True)
+    if not found:
+        return ()
+    apart = max(1.5, (found[0] / found[-1]) ** (1 / 7))
+    kept: list[int] = []
+    for size in found:
+        if not kept or kept[-1] / size >= apart:
+            kept.append(size)
+    return tuple((float(size), words.size(size)) for size in reversed(kept))
 
 
 def _points(rows: Iterable[Measured], field: str = "median") -> list[tuple[Measured, float]]:
@@ -104,22 +92,25 @@ def _line(
     )
 
 
-def _floors(run: Run, operation: str, ticks: tuple[tuple[float, str], ...]) -> list[Series]:
+def _floors(run: Run, operation: str, series: list[Series]) -> list[Series]:
     """The empty handler and the plain copy, as far as the run has them."""
     found = []
     null = choose.floor(run, operation)
-    if null and ticks:
-        ends = (ticks[0][0], ticks[-1][0])
+    xs = [x for one in series for x in one.xs]
+    if null and xs:
+        ends = (min(xs), max(xs))
         label = f"empty handler: {words.number(null)}"
         found.append(Series("floor", label, 0, ends, (null, null), style="floor"))
     copies = {size: units for size, units in choose.copies(run).items() if size > 0 < units}
     if copies:
-        xs, ys = tuple(map(float, copies)), tuple(copies.values())
-        found.append(Series("floor", "plain copy", 0, xs, ys, style="floor", dash=1))
+        sizes, costs = tuple(map(float, copies)), tuple(copies.values())
+        found.append(Series("floor", "plain copy", 0, sizes, costs, style="floor", dash=1))
     return found
 
 
-def _cost_plot(run: Run, name: str, operation: str, series: list[Series], shown: list[Measured]) -> str:
+def _cost_plot(
+    run: Run, name: str, operation: str, series: list[Series], shown: list[Measured]
+) -> str:
     ticks = _sizes(shown)
     clock = words.clock_words(run.clock)
     return draw(
@@ -130,7 +121,7 @@ def _cost_plot(run: Run, name: str, operation: str, series: list[Series], shown:
             + "; ".join(f"{one.label} {words.number(one.ys[0])}" for one in series),
             x="body of the message",
             y=clock.axis,
-            series=(*_floors(run, operation, ticks), *series),
+            series=(*_floors(run, operation, series), *series),
             xticks=ticks,
         )
     )
@@ -202,138 +193,13 @@ def _legend(names: Iterable[str], slot: dict[str, int]) -> tuple[tuple[str, int]
     return tuple((name, slot[name]) for name in sorted(names))
 
 
-def _sampled(frame: pd.DataFrame, row: Measured) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Sorted samples of a row, the harness's own cost taken off."""
-    chosen = frame[
-        (frame["channel"] == row.channel)
-        & (frame["mode"] == row.mode)
-        & (frame["operation"] == row.operation)
-        & (frame["size"] == row.size)
-    ]
-    values = chosen["value"].to_numpy(dtype=float)
-    if "overhead" in chosen:
-        values = values - np.nan_to_num(chosen["overhead"].to_numpy(dtype=float))
-    return np.sort(values[np.isfinite(values)])
-
-
-def _kept(count: int) -> list[int]:
-    """Indices of sorted samples to draw: even on the left, all of the tail."""
-    even = np.linspace(0, count - 1, min(count, POINTS))
-    tail = count - np.geomspace(1, count, min(count, POINTS))
-    return sorted({int(at) for at in np.concatenate([even, tail]) if 0 <= at < count})
-
-
-def _spectrum(series: Series, values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Series:
-    at = _kept(len(values))
-    count = len(values)
-    xs = tuple(count / (count - i) for i in at)
-    return Series(**{**series.__dict__, "xs": xs, "ys": tuple(float(values[i]) for i in at)})
-
-
-def _ecdf(series: Series, values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Series:
-    at = _kept(len(values))
-    xs = (float(values[0]), *(float(values[i]) for i in at))
-    ys = (0.0, *((i + 1) / len(values) for i in at))
-    return Series(**{**series.__dict__, "xs": xs, "ys": ys})
-
-
-def _percentiles(most: float) -> tuple[tuple[float, str], ...]:
-    named = [(1.0, "0 %"), (2.0, "50 %"), (10.0, "90 %"), (100.0, "99 %")]
-    named += [(1e3, "99.9 %"), (1e4, "99.99 %"), (1e5, "99.999 %")]
-    return tuple(named[: 1 + next((i for i, (at, _) in enumerate(named) if at >= most), 6)])
-
-
-def latency(
-    run: Run, groups: dict[str, list[tuple[Measured, str, int]]], prefix: str = ""
-) -> tuple[Figure, ...]:
-    """Percentile spectrum and ECDF; ``groups``: rows, series names and slots per operation."""
-    frame = run.samples
-    if frame is None:
-        return ()
-    clock = words.clock_words(run.clock)
-    spectra, shares = [], []
-    seen: dict[str, int] = {}
-    for operation, rows in groups.items():
-        pairs = []
-        for row, name, slot in rows:
-            values = _sampled(frame, row)
-            if len(values) > 1 and values[0] > 0:
-                label = f"{row.channel} ({row.mode}), {words.size(row.size)}"
-                pairs.append((Series(name, label, slot, (), (), style="step"), values))
-                seen[name] = slot
-        if not pairs:
-            continue
-        most = max(len(values) for _, values in pairs)
-        medians = "; ".join(f"{one.label} {words.number(float(np.median(v)))}" for one, v in pairs)
-        spectra.append(
-            draw(
-                Plot(
-                    name=f"{prefix}spectrum-{operation}",
-                    title=operation,
-                    alt=f"Percentiles of {operation} in {clock.axis}, medians: {medians}",
-                    x="share of operations that cost no more",
-                    y=clock.axis,
-                    series=tuple(_spectrum(one, values) for one, values in pairs),
-                    xticks=_percentiles(most),
-                )
-            )
-        )
-        shares.append(
-            draw(
-                Plot(
-                    name=f"{prefix}ecdf-{operation}",
-                    title=operation,
-                    alt=f"Share of {operation} operations by cost in {clock.axis}, {medians}",
-                    x=clock.axis,
-                    y="share of operations",
-                    series=tuple(_ecdf(one, values) for one, values in pairs),
-                    yscale="linear",
-                    yticks=tuple((i / 4, f"{25 * i} %") for i in range(5)),
-                )
-            )
-        )
-    if not spectra:
-        return ()
-    legend = tuple(sorted(seen.items()))
-    return (
-        Figure("latency", "Latency percentiles", clock.axis, SPECTRUM, tuple(spectra), legend),
-        Figure("ecdf", "Distribution of cost", clock.axis, ECDF, tuple(shares), legend),
-    )
-
-
-def channels_latency(run: Run) -> tuple[Figure, ...]:
-    """Latency of all channels, each in its cheapest mode at its smallest size."""
-    slot = colours(run)
-    groups = {
-        operation: [
-            (row, channel.name, slot[channel.name])
-            for channel in choose.ordered(run)
-            if (row := choose.best(list(run.of(channel.name, operation))))
-        ]
-        for operation in choose.used(run)
-    }
-    return latency(run, groups)
-
-
-def modes_latency(run: Run, channel: str) -> tuple[Figure, ...]:
-    """Latency of one channel's modes at their smallest size."""
-    slot = slots(sorted({row.mode for row in run.of(channel)}))
-    groups = {}
-    for operation in choose.used(run):
-        firsts: dict[str, Measured] = {}
-        for rows in choose.variants(run, channel, operation):
-            firsts.setdefault(rows[0].mode, rows[0])
-        groups[operation] = [(row, mode, slot[mode]) for mode, row in firsts.items()]
-    return latency(run, groups, f"{channel}-")[:1]
-
-
 def rates(run: Run) -> Figure | None:
     """Messages per unit of the clock at the smallest size, a mark per operation."""
     clock = words.clock_words(run.clock)
     names = [channel.name for channel in reversed(choose.ordered(run))]
     used = choose.used(run)
     series = []
-    for slot, operation in enumerate(used):
+    for slot, operation in enumerate(used, start=7):  # unlike the first channels
         marks = [
             (row.messages_per_unit, float(place))
             for place, name in enumerate(names)
@@ -355,10 +221,12 @@ def rates(run: Run) -> Figure | None:
         series=tuple(series),
         yscale="linear",
         yticks=tuple((float(place), name) for place, name in enumerate(names)),
+        ylimits=(-0.6, len(names) - 0.4),
         width=7.2,
-        height=1.2 + 0.3 * len(names),
+        height=1.0 + 0.3 * len(names),
+        margin=0.25 + 0.085 * max(map(len, names)),
     )
-    legend = tuple((operation, slot) for slot, operation in enumerate(used))
+    legend = tuple((one.name, one.slot) for one in series)
     title, unit = "Messages through a channel", f"messages per {clock.per}"
     return Figure("rates", title, unit, RATE, (draw(plot),), legend)
 
@@ -397,3 +265,43 @@ def bandwidth(run: Run) -> Figure | None:
         return None
     title, unit = "Bytes through a channel", f"bytes per {clock.per}"
     return Figure("bytes", title, unit, BYTES, tuple(plots), _legend(seen, slot))
+
+
+def cost_of_several(sides: list[tuple[str, Run]]) -> Figure | None:
+    """Cost against size of several runs of one clock: a colour a channel, a dash a run."""
+    clock = words.clock_words(sides[0][1].clock)
+    slot = slots(sorted({channel.name for _, run in sides for channel in run.channels}))
+    plots, seen = [], set()
+    for operation in OPERATIONS:
+        series, shown = [], []
+        for dash, (letter, run) in enumerate(sides):
+            for name, rows in choose.lines(run, operation).items():
+                label = f"{letter}: {name} ({rows[0].mode})"
+                if line := _line(rows, slot[name], label, dash=dash):
+                    series.append(line)
+                    shown += rows
+        if not series:
+            continue
+        seen |= {one.name for one in series}
+        plots.append(
+            draw(
+                Plot(
+                    name=f"several-{sides[0][1].clock}-{operation}",
+                    title=operation,
+                    alt=f"Cost of {operation} against message size in {clock.axis}: "
+                    + "; ".join(f"{one.label} {words.number(one.ys[0])}" for one in series),
+                    x="body of the message",
+                    y=clock.axis,
+                    series=tuple(series),
+                    xticks=_sizes(shown),
+                )
+            )
+        )
+    if not plots:
+        return None
+    drawn = ("solid", "dashed", "dotted", "dash-dotted")
+    dashes = words.listed([f"{letter} {drawn[i % 4]}" for i, (letter, _) in enumerate(sides)])
+    how = f"A colour is a channel, a dash is a run: {dashes}. Lines that hide each other are equal."
+    name = f"cost-{sides[0][1].clock}"
+    legend = _legend(seen, slot)
+    return Figure(name, "Cost against message size", clock.axis, how, tuple(plots), legend)

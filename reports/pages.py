@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import figures, sources, view, words
+from reports import figures, latency, sources, view, words
 from reports.load import OPERATIONS, Run, load_run
 from reports.sources import MODULES
 
@@ -92,7 +92,7 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
     for row in heat:
         _channel_page(run, row, [other.channel for other in heat], out, modules, common)
     index = out / "index.html"
-    drawn = [figures.cost(run), *figures.channels_latency(run)]
+    drawn = [figures.cost(run), *latency.channels_latency(run)]
     drawn += [figures.rates(run), figures.bandwidth(run)]
     shown = [figure for figure in drawn if figure]
     streams = view.streams(run)
@@ -129,7 +129,7 @@ def _channel_page(
 ) -> None:
     channel = run.channel(row.channel)
     results = view.results(run, channel.name)
-    drawn = [figures.modes(run, channel.name), *figures.modes_latency(run, channel.name)]
+    drawn = [figures.modes(run, channel.name), latency.modes_latency(run, channel.name)]
     write(
         out / row.link,
         "channel.html.j2",

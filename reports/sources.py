@@ -15,7 +15,7 @@ MODULES = Path(__file__).parent.parent / "modules"
 
 _COMMENT = re.compile(r"/\*\*?\s*\n?\s*\*?\s*DOC:\s*(?P<text>.*?)\*/", re.S)
 _FUNCTION = re.compile(
-    r"^(?:static |inline |const |unsigned |struct |enum )*[\w ]+?[ *]+(?P<name>\w+)\([^;{]*?\)\s*\n\{",
+    r"^\w[\w ]*?[ *]+(?P<name>\w+)\([^;{]*?\)\s*\n\{",
     re.M,
 )
 _BULLET = re.compile(r"^(?P<indent> *)(?:[-*•]|\d+[.)]) +(?P<text>.*)$")

@@ -11,9 +11,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
@@ -28,7 +30,14 @@ COLOURS = {TEXT: "var(--text)", GRID: "var(--grid)", FLOOR: "var(--muted)"} | {
     f"#0102{0x40 + slot:02x}": f"var(--s{slot})" for slot in range(SERIES)
 }
 MARKERS = "osD^vPXhd<>p"
-STYLE = {
+DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (
+    (0, ()),
+    (0, (4, 2)),
+    (0, (1, 1.5)),
+    (0, (6, 2, 1, 2)),
+)
+FLOOR_DASHES = ((0, (1, 1.6)), (0, (5, 2)))
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 9.5,
     "text.color": TEXT,
@@ -91,21 +100,31 @@ class Plot:
     yscale: str = "log"
     xticks: tuple[tuple[float, str], ...] = ()
     yticks: tuple[tuple[float, str], ...] = ()
+    ylimits: tuple[float, float] | None = None
     width: float = 5.2
-    height: float = 3.3
+    height: float = 3.2
+    margin: float = 0.72
 
 
 def draw(plot: Plot) -> str:
     """The plot as an ``<svg>`` element."""
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": plot.name}):
-        figure = Figure(figsize=(plot.width, plot.height), layout="constrained")
+        figure = Figure(figsize=(plot.width, plot.height))
+        figure.subplots_adjust(
+            left=plot.margin / plot.width,
+            right=1 - 0.12 / plot.width,
+            bottom=0.5 / plot.height,
+            top=1 - 0.3 / plot.height,
+        )
         FigureCanvasSVG(figure)
         axes = figure.subplots()
         _frame(axes, plot)
         for series in plot.series:
             _add(axes, series)
         if plot.yscale == "log":
-            _decade(axes)
+            _decade(axes.yaxis, axes.get_ylim, axes.set_ylim)
+        if not plot.xticks and plot.xscale == "log":
+            _decade(axes.xaxis, axes.get_xlim, axes.set_xlim)
         text = io.StringIO()
         blank = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(text, format="svg", transparent=True, metadata=blank)
@@ -131,26 +150,28 @@ def _frame(axes: Axes, plot: Plot) -> None:
             if scale == "log":
                 axis.set_major_locator(LogLocator(numticks=8))
             axis.set_major_formatter(FuncFormatter(lambda value, _: words.short(value)))
-    if plot.xticks and plot.xscale == "log":
-        axes.set_xlim(plot.xticks[0][0] / 1.15, plot.xticks[-1][0] * 1.15)
-    if plot.yticks:
-        edge = 0.6 if plot.yscale == "linear" and plot.yticks[-1][0] > 1 else 0.0
-        axes.set_ylim(plot.yticks[0][0] - edge, plot.yticks[-1][0] + edge)
+    if plot.xticks:
+        xs = [x for one in plot.series if one.style != "floor" for x in one.xs]
+        axes.set_xlim(min(xs) / 1.15, max(xs) * 1.15)
+    if plot.ylimits:
+        axes.set_ylim(*plot.ylimits)
 
 
 def _named(names: dict[float, str]) -> Callable[[float, int | None], str]:
     return lambda value, _: names.get(value, "")
 
 
-def _decade(axes: Axes) -> None:
+def _decade(
+    axis: Axis, limits: Callable[[], tuple[float, float]], limit: Callable[[float, float], object]
+) -> None:
     """A log axis of at least a decade, with ticks between decades where it is short."""
-    low, high = axes.get_ylim()
+    low, high = limits()
     if high / low < 10:
         middle = (high * low) ** 0.5
         low, high = middle / 3.3, middle * 3.3
-        axes.set_ylim(low, high)
+        limit(low, high)
     if high / low < 300:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
 
 
 def _add(axes: Axes, series: Series) -> None:
@@ -158,16 +179,16 @@ def _add(axes: Axes, series: Series) -> None:
     marker = MARKERS[series.slot % len(MARKERS)]
     gid = f"series|{series.name}|{series.label}"
     if series.style == "floor":
-        dash = ((0, (1, 1.6)), (0, (5, 2)))[series.dash % 2]
-        (drawn,) = axes.plot(series.xs, series.ys, color=colour, linewidth=1.3, linestyle=dash)
+        dotted = FLOOR_DASHES[series.dash % 2]
+        (drawn,) = axes.plot(series.xs, series.ys, color=colour, linewidth=1.3, linestyle=dotted)
     elif series.style == "dots":
         (drawn,) = axes.plot(series.xs, series.ys, color=colour, marker=marker, linestyle="none")
         drawn.set_markersize(6)
     elif series.style == "step":
         (drawn,) = axes.plot(series.xs, series.ys, color=colour, drawstyle="steps-post")
-        drawn.set_linewidth(1.5)
+        drawn.set(linewidth=1.5, marker=marker, markersize=4.5, markevery=[-1])
     else:
-        dash = ((0, ()), (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))[series.dash % 4]
+        dash = DASHES[series.dash % 4]
         (drawn,) = axes.plot(
             series.xs, series.ys, color=colour, marker=marker, markersize=4.5, linestyle=dash
         )
@@ -185,9 +206,13 @@ def _inline(text: str, plot: Plot) -> str:
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.S)
     text = re.sub(r'<defs>\s*<style type="text/css">.*?</style>\s*</defs>\s*', "", text, flags=re.S)
     text = re.sub(r"font-size: ([\d.]+)px; font-family: [^;\"]*", r"font-size: \1px", text)
+    text = re.sub(r"font: (?:(\w+) )?([\d.]+)px [^;\"]*", _font, text)  # matplotlib < 3.9
     text = re.sub(r'<g id="series\|([^|"]*)\|([^"]*)">', _series, text)
+    text = re.sub(r'<g id="[^"]*"/>\s*', "", text)
     text = re.sub(r'<g id="[^"]*">', "<g>", text)
-    text = text.replace("xlink:href", "href").replace(' transform="rotate(-0 ', ' transform="rotate(0 ')
+    text = text.replace("xlink:href", "href").replace(
+        ' transform="rotate(-0 ', ' transform="rotate(0 '
+    )
     text = re.sub(r"#0102[0-9a-f]{2}", lambda found: COLOURS[found.group()], text)
     text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
     text = re.sub(r"(\d+\.\d{2})\d+", r"\1", text)
@@ -195,6 +220,11 @@ def _inline(text: str, plot: Plot) -> str:
     assert box, "matplotlib writes a viewBox"
     head = f'<svg class="plot" role="img" viewBox="{box.group(1)}" aria-label="{escape(plot.alt)}">'
     return head + text[text.index(">") + 1 :].strip()
+
+
+def _font(found: re.Match[str]) -> str:
+    weight, pixels = found.groups()
+    return f"font-weight: {weight or 'normal'}; font-size: {pixels}px"
 
 
 def _series(found: re.Match[str]) -> str:

@@ -144,14 +144,14 @@ def _shade(value: float, low: float, high: float) -> int:
 
 
 def answer(run: Run) -> str:
-    """The run in one or two sentences: what is cheapest, what is dearest, above which floor."""
+    """The run in two sentences: the cheapest way to do each thing, and the floor."""
     clock = words.clock_words(run.clock)
     found = []
     for operation, what in (
-        ("push", "to hand the kernel a message"),
-        ("pull", "to get a fresh one from it"),
-        ("call", "to get a reply to a request"),
-        ("notify", "to be woken by an event"),
+        ("push", "handing the kernel a message takes"),
+        ("pull", "getting a fresh one from it"),
+        ("call", "a request with its reply"),
+        ("notify", "being woken by an event"),
     ):
         rows = [
             row
@@ -161,11 +161,11 @@ def answer(run: Run) -> str:
         ]
         if rows:
             cheapest = min(rows, key=lambda row: row.median or 0.0)
-            found.append(f"{what}, {cheapest.channel} ({words.number(cheapest.median)})")
+            found.append(f"{what} {words.number(cheapest.median)} ({cheapest.channel})")
     if not found:
         return "No channel has a number yet; the reasons stand below."
     null = choose.floor(run)
-    text = f"The least {clock.unit} it takes {'; '.join(found)}."
+    text = f"At best, and with the smallest message, {words.listed(found)} {clock.unit}."
     if null:
         text += f" A call to an empty handler takes {words.number(null)}."
     return text
@@ -355,37 +355,32 @@ def streams(run: Run, channel: str = "") -> tuple[StreamRow, ...]:
 
 @dataclass(frozen=True)
 class Limit:
-    """How large a message of one mode and operation may be, and who says so."""
+    """How large a message of a mode may be in some of its operations, and who says so."""
 
     mode: str
-    summary: str
-    operation: str
+    operations: str
     smallest: str
     largest: str
     limit: str
 
 
 def limits(channel: Channel) -> tuple[Limit, ...]:
-    """The limits a channel declares."""
-    found = []
+    """The limits a channel declares; operations with the same ones share a row."""
+    found: dict[tuple[str, str, str, str], list[str]] = {}
     for mode in channel.modes:
-        operations = mode.get("operations") or {}
-        for operation in OPERATIONS:
-            if operation not in operations:
-                continue
-            told = operations[operation] or {}
-            low, high = told.get("min"), told.get("max")
-            found.append(
-                Limit(
-                    mode=str(mode.get("name", "")),
-                    summary=str(mode.get("summary") or ""),
-                    operation=operation,
-                    smallest=words.MISSING if low is None else words.size(low),
-                    largest=words.MISSING if high is None else words.size(high),
-                    limit=words.sentence(str(told.get("limit") or "")),
-                )
+        for operation, told in (mode.get("operations") or {}).items():
+            low, high = (told or {}).get("min"), (told or {}).get("max")
+            same = (
+                str(mode.get("name", "")),
+                words.MISSING if low is None else words.size(low),
+                words.MISSING if high is None else words.size(high),
+                words.sentence(str((told or {}).get("limit") or "")),
             )
-    return tuple(found)
+            found.setdefault(same, []).append(operation)
+    return tuple(
+        Limit(mode, ", ".join(operations), smallest, largest, limit)
+        for (mode, smallest, largest, limit), operations in found.items()
+    )
 
 
 @dataclass(frozen=True)

@@ -133,13 +133,14 @@ def nanoseconds(value: float) -> str:
 
 
 def sentence(text: str) -> str:
-    """With a capital letter and a full stop."""
+    """With a full stop, and a capital letter unless it starts with the name of a thing."""
     text = text.strip()
     if not text:
         return text
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
+    start = text[0].upper() if text.split()[0].strip(",:").isalpha() else text[0]
+    return start + text[1:] + ("" if text[-1] in ".!?" else ".")
 
 
 def listed(words: list[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)

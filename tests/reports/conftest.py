@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,11 @@ CHANNELS: dict[str, dict[str, Any]] = {
     "null": {"modes": {"plain": 320}, "operations": ("push", "pull", "call"), "max": 0},
     "syscall": {"modes": {"plain": 337}, "operations": ("push", "pull"), "max": 4096},
     "ioctl": {"modes": {"direct": 520, "indirect": 610}, "operations": OPERATIONS, "max": 65536},
-    "netlink": {"modes": {"unicast": 2600, "multicast": 3100}, "operations": OPERATIONS, "max": 65536},
+    "netlink": {
+        "modes": {"unicast": 2600, "multicast": 3100},
+        "operations": OPERATIONS,
+        "max": 65536,
+    },
     "mmap": {"modes": {"ring": 95}, "operations": ("push", "pull", "stream"), "max": 1048576},
     "procfs": {"modes": {"text": 760}, "operations": ("push", "pull", "call"), "max": 65536},
     "signal": {"modes": {"realtime": 4100}, "operations": ("notify", "stream"), "max": 4},
@@ -46,6 +51,25 @@ def build_run(tmp_path: Path) -> Build:
     return build
 
 
+@dataclass(frozen=True)
+class Reasons:
+    """Sentences that the pages must print."""
+
+    cannot: str
+    failed: str
+
+
+@pytest.fixture(scope="session")
+def reasons() -> Reasons:
+    return Reasons(CANNOT, FAILED)
+
+
+@pytest.fixture(scope="session", name="make_run")
+def _make_run() -> Build:
+    """Make a run folder at a path."""
+    return make_run
+
+
 def make_run(
     path: Path,
     clock: str = "instructions",
@@ -54,21 +78,22 @@ def make_run(
     forced: bool = False,
     samples: bool = True,
     rounds: bool = False,
+    channels: tuple[str, ...] = tuple(CHANNELS),
 ) -> Path:
     """A run with several channels, one lossy stream, one failed cell and skips."""
     path.mkdir(parents=True)
     random = np.random.default_rng(noise)
-    rows = [row for name in CHANNELS for row in _rows(name, clock, scale, random)]
+    rows = [row for name in channels for row in _rows(name, clock, scale, random)]
     with (path / "cells.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
     (path / "environment.json").write_text(json.dumps(_environment(clock, forced), indent=1))
     ok = [row for row in rows if row["status"] == "ok"]
     if samples:
-        _samples(ok, random, 300).to_parquet(path / "samples.parquet")
+        _samples(ok, random).to_parquet(path / "samples.parquet")
     if rounds:
-        _samples(ok, random, 22, 0.004).to_parquet(path / "rounds.parquet")
+        _rounds(ok).to_parquet(path / "rounds.parquet")
     return path
 
 
@@ -100,7 +125,9 @@ def _why(name: str) -> str:
     return CANNOT if name == "signal" else "Nothing is there to answer"
 
 
-def _row(name: str, mode: str, operation: str, size: int, clock: str, **more: Any) -> dict[str, Any]:
+def _row(
+    name: str, mode: str, operation: str, size: int, clock: str, **more: Any
+) -> dict[str, Any]:
     return {
         "channel": name, "mode": mode, "operation": operation, "size": size, "threads": 1,
         "clock": clock, "unit": "ns" if clock == "time" else "instructions", "status": "ok",
@@ -110,15 +137,23 @@ def _row(name: str, mode: str, operation: str, size: int, clock: str, **more: An
 
 
 def _measure(row: dict[str, Any], base: float, random: np.random.Generator) -> None:
+    """Two boots of eleven rounds, and the figures made from them."""
     loose = 0.02 if row["clock"] == "time" else 0.0002
-    median = (base + row["size"] / 5) * (1 + loose * random.standard_normal())
+    cost = base + row["size"] / 5
+    boots = 1 + loose / 3 * random.standard_normal((2, 1))
+    rounds = cost * boots * (1 + loose * random.standard_exponential((2, 11)))
+    if row["clock"] == "instructions":
+        rounds[:, 0] = cost
+    median = float(np.median(rounds))
+    error = 1.96 * 1.25 * rounds.std() / rounds.size**0.5
     per = 1e9 if row["clock"] == "time" else 1e6
     row |= {
-        "rounds": 22, "n": 400, "min": median * (1 - loose), "median": median,
-        "mean": median * 1.01, "p50": median, "p90": median * 1.05, "p99": median * 1.4,
-        "p999": "", "max": median * 9, "ci_low": median * (1 - 2 * loose),
-        "ci_high": median * (1 + 2 * loose), "overhead": 3.1, "raw_median": median + 3.1,
+        "rounds": 22, "n": 400, "min": rounds.min(), "median": median, "mean": rounds.mean(),
+        "p50": median, "p90": median * 1.05, "p99": median * 1.4, "p999": "",
+        "max": median * 9, "ci_low": median - error, "ci_high": median + error,
+        "overhead": 3.1, "raw_median": median + 3.1,
         "messages_per_unit": per / median, "bytes_per_unit": per / median * row["size"],
+        "each": rounds,
     }  # fmt: skip
     if row["operation"] == "stream":
         lost = 4200 if row["mode"] == "multicast" else 0
@@ -126,18 +161,28 @@ def _measure(row: dict[str, Any], base: float, random: np.random.Generator) -> N
         row |= {"reordered": 0, "duplicated": 0}
 
 
-def _samples(
-    rows: list[dict[str, Any]], random: np.random.Generator, count: int, loose: float = 0.03
-) -> pd.DataFrame:
-    frames = []
+def _rounds(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return _long(rows, [list(row["each"]) for row in rows], 0.0)
+
+
+def _samples(rows: list[dict[str, Any]], random: np.random.Generator) -> pd.DataFrame:
+    found = []
     for row in rows:
-        for boot in range(2):
-            value = row["median"] * (1 + loose * random.standard_exponential(count)) + 3.1
-            value[:: count // 3 + 1] += row["median"] * 20 * loose
-            frame = pd.DataFrame({"value": value, "overhead": 3.1, "boot": boot})
+        values = row["median"] * (1 + 0.03 * random.standard_exponential((2, 300))) + 3.1
+        values[:, ::101] += row["median"] * 0.6
+        found.append(list(values))
+    return _long(rows, found, 3.1)
+
+
+def _long(rows: list[dict[str, Any]], values: list[list[Any]], overhead: float) -> pd.DataFrame:
+    """One line a value."""
+    frames = []
+    for row, boots in zip(rows, values, strict=True):
+        for boot, each in enumerate(boots):
+            frame = pd.DataFrame({"value": each, "overhead": overhead, "boot": boot})
             for key in ("channel", "mode", "operation", "size"):
                 frame[key] = row[key]
-            frame["round"] = range(count)
+            frame["round"] = range(len(each))
             frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 

@@ -1,0 +1,182 @@
+"""Figures made from samples of single operations: percentile spectrum and distribution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports import choose, words
+from reports.figures import Figure, colours
+from reports.load import Measured, Run
+from reports.svg import Plot, Series, draw, slots
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+POINTS = 120
+"""Points that a curve of samples is drawn with."""
+
+SPECTRUM = (
+    "Read it from left to right: how dear is the one operation in two, in ten, in a hundred, in a "
+    "thousand? A flat line is a predictable channel, a step upward is something that happens now "
+    "and then, such as a timer tick. The right end of a line rests on very few operations."
+)
+ECDF = (
+    "At each cost, the share of operations that cost that much or less. A steep line means that "
+    "all operations cost the same, steps mean that there are two or more ways through the kernel."
+)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Samples of one cell, sorted and net, with the series they are drawn as."""
+
+    series: Series
+    values: Floats
+
+    @property
+    def told(self) -> str:
+        """Its name and median, for those who cannot see the line."""
+        return f"{self.series.label} {words.number(float(np.median(self.values)))}"
+
+
+def sampled(frame: pd.DataFrame, row: Measured) -> Floats:
+    """Sorted samples of a row, the harness's own cost taken off.
+
+    What lies below one unit of the clock is drawn as one unit, since the axes
+    are logarithmic.
+    """
+    chosen = frame[
+        (frame["channel"] == row.channel)
+        & (frame["mode"] == row.mode)
+        & (frame["operation"] == row.operation)
+        & (frame["size"] == row.size)
+    ]
+    values = chosen["value"].to_numpy(dtype=float)
+    if "overhead" in chosen:
+        values = values - np.nan_to_num(chosen["overhead"].to_numpy(dtype=float))
+    net: Floats = np.maximum(np.sort(values[np.isfinite(values)]), 1.0)
+    return net
+
+
+def _curve(run: Run, row: Measured, name: str, slot: int) -> Curve | None:
+    if run.samples is None:
+        return None
+    values = sampled(run.samples, row)
+    if len(values) < 2:
+        return None
+    label = f"{row.channel} ({row.mode}), {words.size(row.size)}"
+    return Curve(Series(name, label, slot, (), (), style="step"), values)
+
+
+def _kept(count: int) -> list[int]:
+    """Indices of sorted samples to draw: evenly spread, and closer towards the tail."""
+    even = np.linspace(0, count - 1, min(count, POINTS))
+    tail = count - np.geomspace(1, count, min(count, POINTS))
+    return sorted({int(at) for at in np.concatenate([even, tail]) if 0 <= at < count})
+
+
+def spectrum(curve: Curve) -> Series:
+    """Cost over 1/(1-p): the k-th of n sorted samples stands at n/(n-k)."""
+    count = len(curve.values)
+    at = _kept(count)
+    xs = tuple(count / (count - i) for i in at)
+    return replace(curve.series, xs=xs, ys=tuple(float(curve.values[i]) for i in at))
+
+
+def ecdf(curve: Curve) -> Series:
+    """Share of the samples that cost no more, over cost."""
+    count = len(curve.values)
+    at = _kept(count)
+    xs = (float(curve.values[0]), *(float(curve.values[i]) for i in at))
+    return replace(curve.series, xs=xs, ys=(0.0, *((i + 1) / count for i in at)))
+
+
+def _percentiles(most: float) -> tuple[tuple[float, str], ...]:
+    named = [(1.0, "0 %"), (2.0, "50 %"), (10.0, "90 %"), (100.0, "99 %")]
+    named += [(1e3, "99.9 %"), (1e4, "99.99 %"), (1e5, "99.999 %")]
+    return tuple((at, name) for at, name in named if at <= most)
+
+
+def _spectrum_plot(axis: str, name: str, operation: str, curves: list[Curve]) -> str:
+    told = "; ".join(curve.told for curve in curves)
+    plot = Plot(
+        name=name,
+        title=operation,
+        alt=f"Percentiles of {operation} in {axis}, medians: {told}",
+        x="share of operations that cost no more",
+        y=axis,
+        series=tuple(spectrum(curve) for curve in curves),
+        xticks=_percentiles(max(len(curve.values) for curve in curves)),
+    )
+    return draw(plot)
+
+
+def _ecdf_plot(axis: str, name: str, operation: str, curves: list[Curve]) -> str:
+    told = "; ".join(curve.told for curve in curves)
+    plot = Plot(
+        name=name,
+        title=operation,
+        alt=f"Share of {operation} operations by cost in {axis}, medians: {told}",
+        x=axis,
+        y="share of operations",
+        series=tuple(ecdf(curve) for curve in curves),
+        yscale="linear",
+        yticks=tuple((i / 4, f"{25 * i} %") for i in range(5)),
+        ylimits=(0.0, 1.02),
+    )
+    return draw(plot)
+
+
+def _legend(curves: list[Curve]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted({(curve.series.name, curve.series.slot) for curve in curves}))
+
+
+def channels_latency(run: Run) -> tuple[Figure, ...]:
+    """Spectrum and distribution of all channels, each in its cheapest mode at its smallest size."""
+    slot = colours(run)
+    axis = words.clock_words(run.clock).axis
+    spectra, shares, seen = [], [], []
+    for operation in choose.used(run):
+        found = [
+            _curve(run, row, channel.name, slot[channel.name])
+            for channel in choose.ordered(run)
+            if (row := choose.best(list(run.of(channel.name, operation))))
+        ]
+        curves = [curve for curve in found if curve]
+        if curves:
+            spectra.append(_spectrum_plot(axis, f"spectrum-{operation}", operation, curves))
+            shares.append(_ecdf_plot(axis, f"ecdf-{operation}", operation, curves))
+            seen += curves
+    if not seen:
+        return ()
+    legend = _legend(seen)
+    return (
+        Figure("latency", "Latency percentiles", axis, SPECTRUM, tuple(spectra), legend),
+        Figure("ecdf", "Distribution of cost", axis, ECDF, tuple(shares), legend),
+    )
+
+
+def modes_latency(run: Run, channel: str) -> Figure | None:
+    """Spectrum of one channel's modes at their smallest size."""
+    slot = slots(sorted({row.mode for row in run.of(channel)}))
+    axis = words.clock_words(run.clock).axis
+    spectra, seen = [], []
+    for operation in choose.used(run):
+        firsts: dict[str, Measured] = {}
+        for rows in choose.variants(run, channel, operation):
+            firsts.setdefault(rows[0].mode, rows[0])
+        found = [_curve(run, row, mode, slot[mode]) for mode, row in firsts.items()]
+        curves = [curve for curve in found if curve]
+        if curves:
+            name = f"{channel}-spectrum-{operation}"
+            spectra.append(_spectrum_plot(axis, name, operation, curves))
+            seen += curves
+    if not seen:
+        return None
+    return Figure("latency", "Latency percentiles", axis, SPECTRUM, tuple(spectra), _legend(seen))

@@ -1,0 +1,241 @@
+"""The pages are whole: every link leads somewhere, nothing is fetched, reasons are printed."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from reports import pages
+from reports.compare import compare, render_comparison
+from reports.load import OPERATIONS, load_run
+
+FEW = ("null", "ioctl", "signal")
+VOID = {"meta", "br", "img", "input", "link", "hr", "col"}
+FETCHES = {"src", "href", "action", "data", "poster", "srcset", "xlink:href"}
+
+
+class Page(HTMLParser):
+    """Collects ids, links and resources; fails on markup that does not balance."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.ids, self.links, self.text, self.open = path, [], [], [], []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in FETCHES:
+                self.links.append(value)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> without a start"
+        assert self.open[-1] == tag, f"{self.path} line {self.getpos()}: {self.open[-3:]}, </{tag}>"
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def check(folder):
+    """All pages under a folder, checked as far as any page can be."""
+    found = {path.resolve(): Page(path) for path in folder.rglob("*.html")}
+    for path, page in found.items():
+        assert len(page.ids) == len(set(page.ids)), f"{path} has an id twice"
+        source = path.read_text(encoding="utf-8")
+        assert not re.search(r"url\(\s*['\"]?(?!#)|@import|<link|<iframe", source)
+        for link in page.links:
+            assert not re.match(r"\w+:|//", link), f"{path} refers to {link}"
+            name, _, anchor = link.partition("#")
+            target = (path.parent / name).resolve() if name else path
+            assert target in found, f"{path} links to {link}"
+            assert not anchor or anchor in found[target].ids, f"{path}: no anchor {link}"
+    return found
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory, request):
+    make_run = request.getfixturevalue("make_run")
+    path = make_run(tmp_path_factory.mktemp("runs") / "20260101T000000-6.1.0-test")
+    return pages.render([path]).parent
+
+
+def test_links_and_markup(report):
+    found = check(report)
+    assert len(found) == 8
+
+
+def test_size(report):
+    assert sum(path.stat().st_size for path in report.iterdir()) < 5e6
+
+
+def test_same_run_same_bytes(report, tmp_path):
+    pages.render([report.parent], tmp_path)
+    for path in report.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_heat_map_names_every_reason(report, reasons):
+    text = (report / "index.html").read_text()
+    assert reasons.cannot in text
+    assert reasons.failed in text[1:].replace("The reply", "the reply")
+    page = (report / "channel-signal.html").read_text()
+    for operation in ("push", "pull", "call"):
+        assert f'id="{operation}-reason"' in page
+    assert page.count(reasons.cannot) >= 3
+
+
+def test_loss_is_hatched_and_told(report):
+    text = (report / "index.html").read_text()
+    assert re.search(r'class="ok heat-\d lossy" title="netlink stream[^"]*lost 21 %', text)
+
+
+def test_clock_and_overhead_are_named(report):
+    text = " ".join(" ".join(Page(report / "index.html").text).split())
+    assert "blind to caches, TLBs" in text
+    assert "rep movsb" in text
+    assert "One turn of the empty loop 3 instructions" in text
+    assert "at most 5 instructions per operation kept" in text
+
+
+def test_figures_follow_the_page(report):
+    text = (report / "index.html").read_text()
+    assert "#0102" not in text
+    assert "var(--s0)" in text
+    for name in ("cost", "latency", "ecdf", "rates", "bytes"):
+        assert f'id="{name}"' in text
+    assert text.count("How to read this") >= 7
+
+
+def test_every_plot_has_words(report):
+    for path in report.glob("*.html"):
+        for svg in re.findall(r"<svg[^>]*>", path.read_text()):
+            assert re.search(r'aria-label="[^"]{20,}', svg)
+
+
+def test_forced_clock_is_on_every_page(build_run):
+    report = pages.render([build_run(clock="time", forced=True, channels=FEW)]).parent
+    for path, page in check(report).items():
+        assert "Forced clock." in "".join(page.text), path
+
+
+def test_no_banner_without_force(report):
+    assert "Forced clock." not in (report / "index.html").read_text()
+
+
+def test_run_without_its_machine(build_run):
+    path = build_run(samples=False, channels=FEW)
+    (path / "environment.json").unlink()
+    report = pages.render([path]).parent
+    check(report)
+    text = (report / "index.html").read_text()
+    assert "not recorded" in text
+    assert "environment.json is missing" in text
+    assert "holds no samples" in text
+
+
+def test_run_without_cells(build_run):
+    path = build_run(samples=False, channels=FEW)
+    cells = path / "cells.csv"
+    cells.write_text(cells.read_text().splitlines()[0] + "\n")
+    report = pages.render([path]).parent
+    check(report)
+    assert "No channel has a number yet" in (report / "index.html").read_text()
+
+
+@pytest.mark.parametrize("value", ["", "nan", "0", "-3.5"])
+def test_odd_numbers(build_run, value):
+    """A missing, zero or negative figure is printed and left out of log plots."""
+    path = build_run(channels=FEW)
+    cells = path / "cells.csv"
+    lines = cells.read_text().splitlines()
+    head = lines[0].split(",")
+    odd = []
+    for line in lines[1:]:
+        fields = line.split(",")
+        if fields[0] == "ioctl" and fields[7] == "ok":
+            for name in ("median", "min", "ci_low", "messages_per_unit", "p99"):
+                fields[head.index(name)] = value
+        odd.append(",".join(fields))
+    cells.write_text("\n".join([lines[0], *odd]) + "\n")
+    check(pages.render([path]).parent)
+
+
+def test_environment_of_nulls(build_run):
+    path = build_run(channels=FEW)
+    env = json.loads((path / "environment.json").read_text())
+    (path / "environment.json").write_text(json.dumps(dict.fromkeys(env)))
+    check(pages.render([path]).parent)
+
+
+def test_doc_and_both_halves(make_run, tmp_path):
+    """The page shows the real sources, and a number leads to the loop that made it."""
+    modules = tmp_path / "modules" / "ioctl"
+    modules.mkdir(parents=True)
+    (modules / "kernel.c").write_text(
+        "/**\n * DOC: ioctl\n *\n * A <call>.\n *\n * Its trap.  The ABI:\n *\n"
+        " * - one\n *   more\n * - two\n *\n * A picture::\n *\n *     user | kernel\n */\nint x;\n"
+    )
+    (modules / "user.c").write_text(
+        "/* a comment\n * of two lines */\nstatic int direct_push(struct rc_session *s,\n"
+        "\t\t       uint64_t n)\n{\n\treturn 0;\n}\n"
+    )
+    report = pages.render(
+        [make_run(tmp_path / "run", channels=("ioctl", "mmap"))], modules=tmp_path / "modules"
+    ).parent
+    check(report)
+    text = (report / "channel-ioctl.html").read_text()
+    assert "<p>A &lt;call&gt;.</p>" in text
+    assert "<strong>Its trap.</strong> The ABI:" in text
+    assert "<li>one more</li><li>two</li>" in text
+    assert ">user | kernel</pre>" in text
+    assert '<a href="#user-3" title="The loop that made this number">direct</a>' in text
+    assert "holds no DOC: comment" in (report / "channel-mmap.html").read_text()
+
+
+def test_several_runs(build_run, tmp_path):
+    runs = [
+        build_run(name="one", channels=FEW),
+        build_run(name="two", channels=FEW, scale=1.5, noise=1),
+        build_run(name="three", channels=FEW, clock="time", forced=True),
+    ]
+    index = pages.render(runs, tmp_path / "side")
+    found = check(index.parent)
+    assert len(found) == 1 + 3 * (1 + len(FEW))
+    text = index.read_text()
+    assert 'id="cost-instructions"' in text
+    assert 'id="cost-time"' in text
+    assert "Run C: These times were taken under emulation" in text
+    assert "1.5×" in text
+
+
+def test_several_runs_need_a_place(build_run):
+    with pytest.raises(ValueError, match="folder to write to"):
+        pages.render([build_run(name="one"), build_run(name="two")])
+
+
+def test_no_run():
+    with pytest.raises(ValueError, match="at least one"):
+        pages.render([])
+
+
+def test_comparison_page(build_run, tmp_path):
+    a = load_run(build_run(name="one"))
+    b = load_run(build_run(name="two", scale=1.2, noise=1))
+    index = render_comparison(compare(a, b, fail_above=0.1), tmp_path / "out")
+    check(index.parent)
+    text = index.read_text()
+    assert "got slower by more than 10 %" in text
+    for operation in OPERATIONS:
+        assert operation in text

@@ -1,0 +1,58 @@
+"""Numbers are printed as people read them."""
+
+import math
+
+import pytest
+
+from reports import words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (math.nan, "–"),
+        (math.inf, "–"),
+        (0, "0"),
+        (0.123, "0.12"),
+        (3.0, "3"),
+        (12.34, "12.3"),
+        (99.96, "100"),
+        (337.4, "337"),
+        (-3.5, "-3.5"),
+        (1204, "1,204"),
+        (999_999, "999,999"),
+        (1_234_567, "1.23 M"),
+        (999_999_999, "1 G"),
+        (2.5e9, "2.5 G"),
+    ],
+)
+def test_number(value, text):
+    assert words.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0 B"), (64, "64 B"), (4096, "4 KiB"), (1 << 20, "1 MiB")]
+)
+def test_size(value, text):
+    assert words.size(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "as fast as it goes"), (500, "every 500 ns"), (2e6, "every 2 ms")]
+)
+def test_nanoseconds(value, text):
+    assert words.nanoseconds(value) == text
+
+
+def test_listed():
+    assert words.listed([]) == ""
+    assert words.listed(["a"]) == "a"
+    assert words.listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_percent():
+    assert words.percent(1, 4) == 25
+    assert words.percent(5, 4) == 100
+    assert words.percent(1, 0) is None
+    assert words.percent(None, 4) is None
