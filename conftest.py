@@ -114,10 +114,11 @@ def measured(request: pytest.FixtureRequest, campaign: Campaign, cell: Cell) -> 
         results = campaign.result(cell)
     except RingcrossError as error:
         pytest.exit(str(error), returncode=error.exit_code)
+    measured = Measured(cell, results, campaign.clock)
     benchmarks: Any = request.config.pluginmanager.get_plugin("pytest-benchmark")
-    if benchmarks.json is None and campaign.folder is not None:
+    if measured.ok and benchmarks.json is None and campaign.folder is not None:
         benchmarks.json = campaign.folder / "benchmark.json"
-    return Measured(cell, results, campaign.clock)
+    return measured
 
 
 def pytest_benchmark_update_machine_info(

@@ -141,6 +141,10 @@ class Campaign:
         recorder, self._open = self._recorder if self._open else None, False
         if recorder is None:
             return
+        if self._barren():
+            recorder.discard()
+            self.folder = None
+            return
         try:
             complete = is_complete(recorder, self.options.boots)
             self._write_environment(recorder, finished=complete)
@@ -149,6 +153,12 @@ class Campaign:
             self.error = self.error or error
         finally:
             recorder.close()
+
+    def _barren(self) -> bool:
+        """Ended before a machine was even started: the new folder holds skips at most."""
+        measured = any(r.status != "skip" for results in self.results.values() for r in results)
+        booted = self._runner is not None and self._runner.boots
+        return self.error is not None and not (measured or booted or self.options.resume)
 
     def _make_cells(self) -> list[Cell]:
         options = self.options

@@ -28,7 +28,8 @@ class Cell:
         operation: one of :data:`OPERATIONS`.
         size: bytes of body.
         threads: threads that do the operation.
-        context: where the kernel raises events: ``process``, ``softirq``, ``hardirq``.
+        context: where the kernel raises events: ``process``, ``softirq``, ``hardirq``, or
+            ``default``: softirq where the channel can, else process.
         interval: nanoseconds between two bursts of a stream, 0 for as fast as it goes.
         burst: events in a row.
         skip: why the cell is not measured; empty when it is.
@@ -39,7 +40,7 @@ class Cell:
     operation: Operation
     size: int
     threads: int = 1
-    context: str = "softirq"
+    context: str = "default"
     interval: int = 0
     burst: int = 1
     skip: str = field(default="", compare=False)
@@ -62,8 +63,9 @@ class CellResult:
         n: operations per round.
         rounds: raw units per round, over ``n`` operations.
         samples: raw units per single operation.
-        read: units of one clock reading, to be taken off once per round and sample.
-        loop: units of one turn of the empty loop, taken off per operation.
+        round_overhead: units of each round's total that are the harness's own.
+        sample_overhead: units of each sample that are.
+        context: where events were raised, as the agent says; empty when none were.
         stream: per round ``raised``, ``refused``, ``delivered``, ``lost``,
             ``reordered``, ``duplicated``; empty for the other operations.
         log: kernel log lines of the cell.
@@ -76,8 +78,9 @@ class CellResult:
     n: int = 0
     rounds: tuple[int, ...] = ()
     samples: tuple[int, ...] = ()
-    read: float = 0.0
-    loop: float = 0.0
+    round_overhead: float = 0.0
+    sample_overhead: float = 0.0
+    context: str = ""
     stream: dict[str, tuple[int, ...]] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     boot: int = 0

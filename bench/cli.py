@@ -25,7 +25,7 @@ from bench.options import ACCELERATORS, CLOCKS, TARGETS, RunOptions
 from bench.plan import PLANS
 
 INTERRUPTED = 130
-OUT = Console(highlight=False)
+OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 ERR = Console(stderr=True, highlight=False)
 
 
@@ -135,7 +135,7 @@ def run(report: bool, as_json: bool, **given: Any) -> None:
             INTERRUPTED,
         )
     if campaign.error is not None:
-        kept = f" What was measured is kept in {campaign.folder}." if campaign.results else ""
+        kept = f" What was measured is kept in {campaign.folder}." if campaign.folder else ""
         fail(f"{campaign.error}{kept}", campaign.error.exit_code)
     assert campaign.folder is not None
     page = _render([campaign.folder]) if report else None
@@ -233,7 +233,7 @@ def list_channels(as_json: bool) -> None:
     """
     from bench.workshop import Workshop
 
-    listing = Workshop(lambda line: ERR.print(line, style="dim")).listing()
+    listing = Workshop().listing()
     if as_json:
         print(json.dumps(listing, indent=1))
         return
@@ -277,15 +277,109 @@ def doctor(as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where to.")
 def report(runs: tuple[Path, ...], out: Path | None) -> None:
-    """Render a report of one run, or of several side by side.
+    """Render a report of one run, or of several side by side; of the newest if none is named.
 
     \b
     ringcross report reports/runs/20250101T120000Z-6.1.0-amd64-instructions
     """
-    OUT.print(f"Report: {_render(list(runs), out)}", soft_wrap=True)
+    folders = list(runs) or _newest(1)
+    if len(folders) > 1 and out is None:
+        out = folders[0].parent / "side-by-side" / "+".join(f.resolve().name for f in folders)
+    OUT.print(f"Report: {_render(folders, out)}", soft_wrap=True)
+
+
+def _newest(count: int) -> list[Path]:
+    """The newest runs, oldest first."""
+    found = sorted(path.parent for path in run_options.RUNS.glob("*/cells.csv"))
+    if len(found) < count:
+        raise UsageError(
+            f"There are {len(found)} runs in {run_options.RUNS}/, and {count} are needed: "
+            "measure by `ringcross run`, or name run folders."
+        )
+    return found[-count:]
+
+
+def _share(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """A share from ``2%`` or ``0.02``."""
+    if text is None:
+        return None
+    try:
+        share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < float("inf"):
+        raise click.BadParameter(f"{text!r} is no share: write it as in 2% or 0.02.")
+    return share
+
+
+@main.command()
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--fail-above",
+    metavar="SHARE",
+    callback=_share,
+    help="End with 1 when a cell got slower by more, e.g. 2%.",
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Page goes here.")
+@click.option("--json", "as_json", is_flag=True, help="The table as JSON.")
+def compare(
+    runs: tuple[Path, ...], fail_above: float | None, out: Path | None, as_json: bool
+) -> None:
+    """Ratios of run B to run A, with intervals; of the two newest runs if none is named.
+
+    \b
+    ringcross compare A B --fail-above 2%
+    """
+    from reports.compare import Refused, render_comparison
+    from reports.compare import compare as compared
+    from reports.load import DamagedRun, load_run
+
+    folders = list(runs) or _newest(2)
+    if len(folders) != 2:
+        raise UsageError(f"Two runs are compared, and {len(folders)} given: name A and B.")
+    try:
+        a, b = (load_run(path) for path in folders)
+        comparison = compared(a, b, fail_above=fail_above)
+    except DamagedRun as error:
+        raise RingcrossError(str(error), exit_code=5) from error
+    except Refused as error:
+        raise UsageError(str(error)) from error
+    name = "--".join(path.resolve().name for path in folders)
+    page = render_comparison(comparison, out or folders[1].parent / "compare" / name)
+    head, *rows = comparison.table()
+    if as_json:
+        print(json.dumps([dict(zip(head, row, strict=True)) for row in rows]))
+    else:
+        table = Table(*head, box=box.SIMPLE)
+        for row in rows:
+            table.add_row(*row)
+        OUT.print(table)
+        OUT.print(f"Page: {page}", soft_wrap=True)
+    sys.exit(1 if comparison.failed else 0)
+
+
+@main.command()
+@click.argument("what", type=click.Choice(["agent", "modules"]))
+@click.option("--kernel", default="stock", show_default=True, metavar="SPEC")
+def build(what: str, kernel: str) -> None:
+    """Build the agent, or the modules for a kernel; a run does so by itself.
+
+    \b
+    ringcross build modules --kernel 6.12
+    """
+    from bench import build as builder
+    from bench import kernels as store
+
+    def say(line: str) -> None:
+        ERR.print(line, style="dim")
+
+    if what == "agent":
+        OUT.print(f"{builder.build_agent()}", soft_wrap=True)
+    else:
+        OUT.print(f"{builder.build_modules(store.find(kernel, say=say))}", soft_wrap=True)
 
 
 @main.command()

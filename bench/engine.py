@@ -53,6 +53,11 @@ class Measured:
         self._next = iter(self._rounds)
 
     @property
+    def ok(self) -> bool:
+        """Whether there is a figure."""
+        return all(result.status == "ok" for result in self._results)
+
+    @property
     def rounds(self) -> int:
         """How many rounds there are to replay."""
         return len(self._rounds)

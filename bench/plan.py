@@ -155,9 +155,8 @@ def _cells_of_mode(
 ) -> list[Cell]:
     can = mode["operations"][operation]
     low, high = int(can["min"]), int(can["max"])
-    # A producer thread is the only one that can emit as fast as it goes;
-    # a single event is more telling from where drivers raise theirs.
-    context = "process" if operation == "stream" else "softirq"
+    # Only a producer thread can emit as fast as it goes.
+    context = "process" if operation == "stream" else "default"
 
     def cell(size: int) -> Cell:
         skip = ""

@@ -8,6 +8,7 @@ folder is made from it.  A complete run has no journal any more.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -30,6 +31,7 @@ COLUMNS = (
     "delivered lost boots context interval burst raw_median reordered duplicated"
 ).split()
 _VERSION = 1
+_KEPT = ("boot status reason n rounds round_overhead sample_overhead context stream log").split()
 _COUNTERS = {
     "offered": "raised",
     "delivered": "delivered",
@@ -81,7 +83,7 @@ def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, An
         "status": worst.status,
         "reason": " ".join(worst.reason.split()),
         "boots": len(results),
-        "context": cell.context,
+        "context": next((r.context for r in results if r.context), cell.context),
         "interval": cell.interval,
         "burst": cell.burst,
     }
@@ -195,6 +197,14 @@ class Recorder:
             (self.folder / "journal.jsonl").unlink()
             (self.folder / "journal.u64").unlink()
 
+    def discard(self) -> None:
+        """Take away a folder in which nothing was measured; other files in it stay."""
+        self.close()
+        for name in ("cells.csv", "environment.json", "journal.jsonl", "journal.u64"):
+            (self.folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it had something in it before
+            self.folder.rmdir()
+
     def _all(self) -> list[CellResult]:
         return [result for results in self.results.values() for result in results]
 
@@ -214,10 +224,7 @@ class Recorder:
         _append_whole(file, data)
 
     def _line(self, result: CellResult) -> bytes:
-        values = {
-            name: getattr(result, name)
-            for name in ("boot", "status", "reason", "n", "rounds", "read", "loop", "stream", "log")
-        }
+        values = {name: getattr(result, name) for name in _KEPT}
         values |= {"number": self._numbers[result.cell], "samples": len(result.samples)}
         return json.dumps(values).encode() + b"\n"
 
@@ -348,7 +355,7 @@ def _key_columns(results: Sequence[CellResult], lengths: Sequence[int]) -> dict[
 def _sample_columns(results: Sequence[CellResult]) -> dict[str, Any]:
     results = [result for result in results if result.samples]
     lengths = [len(result.samples) for result in results]
-    overheads = [statistics.sample_overhead(result) for result in results]
+    overheads = [result.sample_overhead for result in results]
     values = [value for result in results for value in result.samples]
     return _key_columns(results, lengths) | {
         "value": np.asarray(values, dtype=np.uint64),

@@ -81,7 +81,12 @@ class Facts:
 
 
 class Runner:
-    """Measures the cells of a recorder's run that it has no result for yet."""
+    """Measures the cells of a recorder's run that it has no result for yet.
+
+    Attributes:
+        facts: what the sessions have told so far.
+        boots: how many machines have been started.
+    """
 
     def __init__(
         self,
@@ -93,6 +98,7 @@ class Runner:
         progress: Progress | None = None,
     ) -> None:
         self.facts = Facts()
+        self.boots = 0
         self._target = target
         self._recorder = recorder
         self._settings = settings
@@ -153,6 +159,7 @@ class Runner:
         self._progress.say(f"Boot {boot + 1} of {self._settings.boots}, seed {seed}")
         conversation = _Conversation(self._settings, boot, self._recorder.header.cells, self.facts)
         session = self._target.start(self.requests(cells), seed=seed)
+        self.boots += 1
         try:
             with session:
                 for found in conversation.follow(session.answers()):
@@ -265,8 +272,9 @@ class _Conversation:
             n=int(answer["n"]),
             rounds=tuple(int(total) for total in answer["rounds"]),
             samples=tuple(np.asarray(answer.get("samples", ()), dtype="<u8").ravel().tolist()),
-            read=self._facts.overhead.get("read", 0.0),
-            loop=self._facts.overhead.get("loop", 0.0),
+            round_overhead=float(answer["round_overhead"]),
+            sample_overhead=float(answer["sample_overhead"]),
+            context=str(answer.get("context", "")),
             stream={key: tuple(answer[key]) for key in keys if key in answer},
         )
         return _checked(full)
@@ -277,8 +285,10 @@ def _checked(result: CellResult) -> CellResult:
     reason = ""
     if not result.rounds or result.n <= 0:
         reason = "The agent gave no round for this cell."
-    elif result.cell.operation == "stream" and not any(result.stream.get("delivered", ())):
-        reason = "Not one message of the stream was delivered."
+    elif result.cell.operation == "stream":
+        delivered = result.stream.get("delivered", ())
+        if len(delivered) != len(result.rounds) or not any(delivered):
+            reason = "Not one message of the stream was delivered."
     return replace(result, status="fail", reason=reason) if reason else result
 
 

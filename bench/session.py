@@ -48,6 +48,13 @@ class Bridge:
             self.trouble = report.longreprtext
 
 
+def _gist(trouble: str) -> str:
+    """What a long report of pytest says in the end: its last line marked as the error."""
+    lines = [line for line in trouble.splitlines() if line.strip()]
+    errors = [line[1:].strip() for line in lines if line.startswith("E  ")]
+    return (errors or lines or ["no benchmark was found"])[-1]
+
+
 def run_campaign(
     options: RunOptions, progress: Progress, workshop: Workshop | None = None
 ) -> tuple[Campaign, int]:
@@ -77,5 +84,5 @@ def run_campaign(
     if campaign.error is not None:
         return campaign, campaign.error.exit_code
     if bridge.trouble or not campaign.results:
-        raise RingcrossError(f"pytest could not run the benchmarks: {bridge.trouble or '?'}")
+        raise RingcrossError(f"pytest could not run the benchmarks: {_gist(bridge.trouble)}")
     return campaign, 1 if campaign.failed() else 0

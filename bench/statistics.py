@@ -1,23 +1,15 @@
 """From the agent's raw counts to the figures of one row.
 
-What the harness itself costs is taken off, and printed beside the result
-(``overhead``).  What a raw figure contains depends on the operation:
-
-=================  ==============================  ===========================
-operation          a round, over n operations      a sample
-=================  ==============================  ===========================
-push, pull, call   one clock reading, n turns      one reading, one turn
-notify             n latencies, a reading in each  one reading
-stream             from the first stamp to the     one reading
-                   last message: nothing
-=================  ==============================  ===========================
+The agent says how much of each round and of each sample is the harness's own work
+(clock readings, turns of the empty loop); that is taken off, and printed beside the
+result as ``overhead``.  An operation of a stream is one *delivered* message.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,42 +52,37 @@ class Summary:
     bytes_per_unit: float
 
 
-def round_overhead(result: CellResult) -> float:
-    """What the harness adds to one operation of a round."""
-    if result.cell.operation == "stream":
-        return 0.0
-    if result.cell.operation == "notify":
-        return result.read
-    return result.read / max(result.n, 1) + result.loop
+def operations(result: CellResult) -> Floats:
+    """How many operations each round did: ``n``, or what a stream has delivered."""
+    if result.cell.operation != "stream":
+        return np.full(len(result.rounds), result.n, dtype=np.float64)
+    return np.asarray(result.stream.get("delivered", ()), dtype=np.float64)
 
 
-def sample_overhead(result: CellResult) -> float:
-    """What the harness adds to one sample."""
-    if result.cell.operation in ("notify", "stream"):
-        return result.read
-    return result.read + result.loop
+def _per_operation(result: CellResult, units: Floats) -> Floats:
+    """``units`` of each round per operation; NaN where none was done."""
+    done = operations(result)
+    return np.divide(units, done, out=np.full_like(done, math.nan), where=done > 0)
 
 
 def raw_rounds(result: CellResult) -> Floats:
     """Units per operation of each round, as measured; NaN where none was done."""
-    totals = np.asarray(result.rounds, dtype=np.float64)
-    if result.cell.operation == "stream":
-        done = np.asarray(result.stream.get("delivered", ()), dtype=np.float64)
-        if len(done) != len(totals):
-            done = np.zeros_like(totals)
-    else:
-        done = np.full_like(totals, result.n)
-    return np.divide(totals, done, out=np.full_like(totals, math.nan), where=done > 0)
+    return _per_operation(result, np.asarray(result.rounds, dtype=np.float64))
+
+
+def overheads(result: CellResult) -> Floats:
+    """Units per operation of each round that are the harness's own."""
+    return _per_operation(result, np.full(len(result.rounds), result.round_overhead))
 
 
 def net_rounds(result: CellResult) -> Floats:
-    """Units per operation of each round, the harness's own cost taken off."""
-    return raw_rounds(result) - round_overhead(result)
+    """Units per operation of each round, the harness's own work taken off."""
+    return raw_rounds(result) - overheads(result)
 
 
 def net_samples(result: CellResult) -> Floats:
-    """Units of each sampled operation, the harness's own cost taken off."""
-    return np.asarray(result.samples, dtype=np.float64) - sample_overhead(result)
+    """Units of each sampled operation, the harness's own work taken off."""
+    return np.asarray(result.samples, dtype=np.float64) - result.sample_overhead
 
 
 def percentile(samples: Floats, p: float) -> float:
@@ -136,9 +123,8 @@ def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
 
     Rounds and samples of several boots are pooled.  ``results`` holds at least one.
     """
-    rounds = np.concatenate([net_rounds(result) for result in results])
-    raw = np.concatenate([raw_rounds(result) for result in results])
-    rounds, raw = rounds[~np.isnan(rounds)], raw[~np.isnan(raw)]
+    rounds = _pooled(net_rounds, results)
+    raw, overhead = _pooled(raw_rounds, results), _pooled(overheads, results)
     samples = np.concatenate([net_samples(result) for result in results])
     median = float(np.median(rounds)) if len(rounds) else math.nan
     low, high = median_interval(rounds)
@@ -156,11 +142,16 @@ def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
         max=float(samples.max()) if len(samples) else math.nan,
         ci_low=low,
         ci_high=high,
-        overhead=float(np.mean([round_overhead(result) for result in results])),
+        overhead=float(overhead.mean()) if len(overhead) else math.nan,
         raw_median=float(np.median(raw)) if len(raw) else math.nan,
         messages_per_unit=messages,
         bytes_per_unit=messages * results[0].cell.size,
     )
+
+
+def _pooled(figure: Callable[[CellResult], Floats], results: Sequence[CellResult]) -> Floats:
+    values: Floats = np.concatenate([figure(result) for result in results])
+    return values[np.flatnonzero(~np.isnan(values))]
 
 
 def stream_total(results: Sequence[CellResult], key: str) -> int | None:

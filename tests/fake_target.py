@@ -156,9 +156,13 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         "reason": "",
         "n": N,
         "rounds": rounds,
+        "round_overhead": overhead,
+        "sample_overhead": READ + LOOP,
         "log": [],
         "samples": np.full(request["samples"], each + READ + LOOP).astype("<u8"),
     }
+    if operation in ("notify", "stream"):
+        answer["context"] = {"default": "softirq"}.get(request["context"], request["context"])
     if operation == "stream":
         full = [N] * request["rounds"]
         none = [0] * request["rounds"]

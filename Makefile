@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Thin wrappers over `ringcross`; run `make help`.
+
+TARGET ?= vm
+KERNEL ?= stock
+CLOCK ?= auto
+PLAN ?= quick
+CHANNELS ?=
+OPERATIONS ?=
+SIZES ?=
+SEED ?= 1
+BOOTS ?= 1
+RUNS ?=
+
+PYTHON ?= python3
+VENV ?= .venv
+RINGCROSS = $(VENV)/bin/ringcross
+PYTEST = $(VENV)/bin/python -m pytest
+SOURCES = bench reports tests conftest.py
+
+.DEFAULT_GOAL := help
+
+$(VENV)/.ready: pyproject.toml packages.txt scripts/setup
+	@scripts/setup $(VENV) $(PYTHON)
+	@touch $@
+
+setup: $(VENV)/.ready ## Install what is missing: system packages (as root), Python packages
+
+modules: setup ## Fetch the kernel and its headers, build the kernel halves
+	@$(RINGCROSS) build modules --kernel $(KERNEL)
+
+agent: setup ## Build the agent that runs the timed loops
+	@$(RINGCROSS) build agent
+
+bench: setup ## Measure: make bench PLAN=standard CHANNELS=netlink,ioctl
+	@$(RINGCROSS) run --target $(TARGET) --kernel $(KERNEL) --clock $(CLOCK) --plan $(PLAN) \
+		--seed $(SEED) --boots $(BOOTS) --channels "$(CHANNELS)" \
+		--operations "$(OPERATIONS)" --sizes "$(SIZES)"
+
+test: setup ## Unit tests, and tests that boot a kernel; not the slow ones
+	@$(PYTEST) tests -m "not slow"
+
+test-slow: setup ## The tests that take minutes
+	@$(PYTEST) tests -m slow
+
+report: setup ## Render a report again: make report RUNS="a b" puts several side by side
+	@$(RINGCROSS) report $(RUNS)
+
+compare: setup ## Ratios between two runs, with intervals: make compare RUNS="a b"
+	@$(RINGCROSS) compare $(RUNS)
+
+lint: setup ## Style and types of the Python, warnings of the C
+	@$(VENV)/bin/ruff check $(SOURCES)
+	@$(VENV)/bin/ruff format --check $(SOURCES)
+	@$(VENV)/bin/mypy $(SOURCES)
+	@$(RINGCROSS) build agent
+
+clean: ## Remove what was built; runs and fetched kernels stay
+	@rm -rf build .mypy_cache .pytest_cache .ruff_cache .benchmarks *.egg-info
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+help: ## This list
+	@echo "make TARGET, with variables such as PLAN=standard (now in brackets):"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@echo "TARGET vm, local [$(TARGET)] · KERNEL stock, 6.12, … [$(KERNEL)] · CLOCK auto,"
+	@echo "instructions, time [$(CLOCK)] · PLAN quick, standard, full [$(PLAN)] · CHANNELS,"
+	@echo "OPERATIONS, SIZES lists, all when empty · SEED [$(SEED)] · BOOTS [$(BOOTS)] · RUNS folders"
+
+.PHONY: setup modules agent bench test test-slow report compare lint clean help

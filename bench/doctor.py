@@ -1,0 +1,175 @@
+"""Whether a machine has what a run needs, and what to do where it has not."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from bench import kernels
+from bench.errors import RingcrossError
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ROOT / "packages.txt"
+"""The system packages that the default run needs: name, then a command or file it brings."""
+
+_ROOM = 2 << 30  # bytes: packages, unpacked kernel and modules of one kernel, with some to spare
+
+State = Literal["ok", "note", "missing"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: its name.
+        state: ``missing`` stops a default run, ``note`` makes it poorer.
+        found: what there is.
+        advice: what to do, empty when nothing.
+        package: system package to install, empty when none helps.
+    """
+
+    what: str
+    state: State
+    found: str
+    advice: str = ""
+    package: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return asdict(self)
+
+
+def system_packages(text: str) -> dict[str, str]:
+    """Package and what shows that it is there, from the lines of ``packages.txt``."""
+    lines = (line.partition("#")[0].split() for line in text.splitlines())
+    return {words[0]: words[1] for words in lines if words}
+
+
+def _present(sign: str) -> bool:
+    if sign.startswith("/"):
+        return any(Path("/").glob(sign[1:]))
+    if ":" in sign:
+        interpreter, module = sign.split(":")
+        tried = subprocess.run([interpreter, "-c", f"import {module}"], capture_output=True)
+        return tried.returncode == 0
+    return shutil.which(sign) is not None or Path(f"/usr/sbin/{sign}").exists()
+
+
+def _packages() -> Iterator[Finding]:
+    for package, sign in system_packages(PACKAGES.read_text()).items():
+        if _present(sign):
+            yield Finding(package, "ok", "installed")
+        else:
+            yield Finding(package, "missing", f"no {sign}", package=package)
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding("python", "ok", platform.python_version())
+    for package in ("pytest-benchmark", "pandas", "pyarrow", "scipy", "matplotlib"):
+        try:
+            yield Finding(package, "ok", metadata.version(package))
+        except metadata.PackageNotFoundError:
+            yield Finding(package, "missing", "not installed", "Run `make setup`.")
+
+
+def _kvm() -> Iterator[Finding]:
+    if os.access("/dev/kvm", os.R_OK | os.W_OK):
+        yield Finding("kvm", "ok", "/dev/kvm opens; the first run tries it by a real boot")
+    else:
+        yield Finding(
+            "kvm",
+            "note",
+            "/dev/kvm is missing or closed to you",
+            "Runs count instructions. For nanoseconds, use a machine with KVM, or "
+            "--target local --channels syscall.",
+        )
+
+
+def _disk() -> Iterator[Finding]:
+    place = kernels.default_cache()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    told = f"{free / 1e9:.1f} GB free at {place}"
+    if free < _ROOM:
+        yield Finding(
+            "disk", "missing", told, "Make 2 GB free, or set RINGCROSS_CACHE to a roomier place."
+        )
+    else:
+        yield Finding("disk", "ok", told)
+
+
+def _kernels() -> Iterator[Finding]:
+    cached = [kernel.release for kernel in kernels.list_kernels()]
+    if cached:
+        yield Finding("kernels", "ok", f"in the cache: {', '.join(cached)}")
+    else:
+        yield Finding("kernels", "note", "none in the cache", "The first run fetches one by apt.")
+
+
+def _headers() -> Iterator[Finding]:
+    try:
+        yield Finding("headers", "ok", f"of the running kernel: {kernels.running().headers}")
+    except RingcrossError as error:
+        yield Finding(
+            "headers",
+            "note",
+            "of the running kernel: none",
+            f"Needed for --target local only. {error}",
+        )
+
+
+def _governor() -> Iterator[Finding]:
+    path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    try:
+        governor = path.read_text().strip()
+    except OSError:
+        yield Finding("governor", "ok", "the frequency cannot be set here")
+        return
+    if governor == "performance":
+        yield Finding("governor", "ok", governor)
+    else:
+        advice = "For the time clock: cpupower frequency-set -g performance."
+        yield Finding("governor", "note", governor, advice)
+
+
+def _load() -> Iterator[Finding]:
+    load = os.getloadavg()[0]
+    busy = load > 0.5 * (os.cpu_count() or 1)
+    advice = "The time clock wants an idle machine; instructions do not care." if busy else ""
+    yield Finding("load", "note" if busy else "ok", f"{load:.2f}", advice)
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    _packages,
+    _python,
+    _disk,
+    _kernels,
+    _kvm,
+    _headers,
+    _governor,
+    _load,
+)
+
+
+def examine() -> Iterator[Finding]:
+    """All findings about this machine."""
+    for check in CHECKS:
+        yield from check()
+
+
+def install_command(findings: Iterable[Finding]) -> str:
+    """The one command that installs the missing system packages; empty when none is."""
+    missing = [finding.package for finding in findings if finding.package]
+    if not missing:
+        return ""
+    sudo = "" if os.geteuid() == 0 else "sudo "
+    return f"{sudo}apt-get install --no-install-recommends {' '.join(missing)}"

@@ -1,0 +1,246 @@
+"""The command line, in processes of its own, against the fake target."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+Done = subprocess.CompletedProcess[str]
+
+
+def start(folder: Path, *words: str, **env: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.fake_ringcross", *words],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ringcross(folder: Path, *words: str, **env: str) -> Done:
+    process = start(folder, *words, **env)
+    out, err = process.communicate(timeout=120)
+    return Done(words, process.returncode, out, err)
+
+
+def the_run(folder: Path) -> Path:
+    (run,) = (folder / "reports/runs").iterdir()
+    return run
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "cells.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_whole_run(tmp_path: Path) -> None:
+    done = ringcross(tmp_path, "run", "--no-report", "--boots", "2")
+    assert done.returncode == 0, done.stderr
+    run = the_run(tmp_path)
+    assert "null ioctl" in done.stdout
+    assert str(run.relative_to(tmp_path)) in done.stdout
+    assert "[30/30]" in done.stderr
+    assert "Traceback" not in done.stderr
+    table = rows(run)
+    assert {row["status"] for row in table} == {"ok", "skip"}
+    assert {row["boots"] for row in table if row["status"] == "ok"} == {"2"}
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["kernel"] == "6.1.0-fake"
+    assert environment["overhead"] == {"read": 2.0, "loop": 3.0}
+    assert environment["floors"]["copy"]["8"] == 1.0
+    assert environment["config"]["CONFIG_HZ"] == "250"
+    assert environment["started"] <= environment["finished"]
+    assert any("CONFIG_KASAN" in warning for warning in environment["warnings"])
+    assert (run / "kernel.log").read_text().count("=====") == 4
+
+
+def test_pytest_benchmark_reads_what_a_run_saved(tmp_path: Path) -> None:
+    assert ringcross(tmp_path, "run", "--no-report", "--channels", "null").returncode == 0
+    saved = the_run(tmp_path) / "benchmark.json"
+    (one,) = [b for b in json.loads(saved.read_text())["benchmarks"] if b["group"] == "call"]
+    # The null channel's name has 4 letters: 104, 105, 106 instructions, again and again.
+    assert one["stats"]["min"] == pytest.approx(104e-9)
+    assert one["stats"]["median"] == pytest.approx(105e-9)
+    assert one["stats"]["rounds"] == 11
+    assert one["extra_info"]["unit"] == "instructions"
+    assert one["fullname"] == "bench/test_call.py::test_call[null-ioctl-call-0]"
+    command = [Path(sys.executable).with_name("pytest-benchmark"), "compare", saved]
+    told = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert "test_call[null-ioctl-call-0]" in told.stdout + told.stderr
+
+
+def test_by_hand_with_pytest(tmp_path: Path) -> None:
+    """A plugin brings the fake workshop; all else is `pytest bench/ --channels=…`."""
+    (tmp_path / "fake.py").write_text(
+        "import bench.campaign\nfrom tests.fake_target import FakeTarget, FakeWorkshop\n"
+        "deeds = {'signal-notify': {'status': 'fail', 'reason': 'It broke.'}}\n"
+        "bench.campaign.Workshop = lambda say: FakeWorkshop(FakeTarget(deeds))\n"
+    )
+    words = [sys.executable, "-m", "pytest", str(ROOT / "bench"), "-p", "fake", "-rsf",
+             f"--rootdir={ROOT}", "-p", "no:cacheprovider",
+             "--channels=netlink,signal", f"--run-dir={tmp_path / 'run'}", "-k", "not 2048"]  # fmt: skip
+    env = os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    done = subprocess.run(words, capture_output=True, text=True, env=env, cwd=tmp_path)
+    assert done.returncode == 1, done.stdout
+    assert "It broke." in done.stdout
+    assert "A socket has no pull." in done.stdout
+    table = rows(tmp_path / "run")
+    assert {row["channel"] for row in table} == {"netlink", "signal"}
+    assert "2048" not in {row["size"] for row in table}
+    assert (tmp_path / "run/benchmark.json").exists()
+
+
+def test_a_failed_cell_is_one_and_a_row(tmp_path: Path) -> None:
+    done = ringcross(tmp_path, "run", "--no-report", FAKE_DEEDS="signal-notify=fail")
+    assert done.returncode == 1
+    assert "signal-realtime-notify-4 failed: The body was wrong." in done.stderr
+    assert [r["reason"] for r in rows(the_run(tmp_path)) if r["status"] == "fail"] == [
+        "The body was wrong."
+    ]
+
+
+def test_a_panic_does_not_end_the_run(tmp_path: Path) -> None:
+    done = ringcross(tmp_path, "run", "--no-report", FAKE_DEEDS="netlink-push=panic")
+    assert done.returncode == 3  # three in a row are too many: all three sizes of push
+    table = rows(the_run(tmp_path))
+    assert len([row for row in table if "BUG: fake" in row["reason"]]) in (1, 2, 3)
+    done = ringcross(
+        tmp_path, "run", "--no-report", "--resume", str(the_run(tmp_path)), FAKE_DEEDS=""
+    )
+    assert done.returncode == 1
+    assert len(rows(the_run(tmp_path))) == 26
+
+
+def test_a_target_that_cannot_be_had_is_three(tmp_path: Path) -> None:
+    done = ringcross(tmp_path, "run", "--no-report", FAKE_DEEDS="boot=never")
+    assert done.returncode == 3
+    assert done.stderr.count("did not come up") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_four_and_keeps_rows(tmp_path: Path) -> None:
+    done = ringcross(tmp_path, "run", "--no-report", FAKE_DEEDS="netlink-stream=full")
+    assert done.returncode == 4
+    assert "No space left" in done.stderr
+    assert len(rows(the_run(tmp_path))) > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_and_resumed(tmp_path: Path, number: int) -> None:
+    process = start(tmp_path, "run", "--no-report", FAKE_SLOW="0.3")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("[3/"):
+            break
+    process.send_signal(number)
+    _, err = process.communicate(timeout=30)
+    run = the_run(tmp_path)
+    assert process.returncode == 130, err
+    assert f"--resume {run.relative_to(tmp_path)}" in err
+    assert "Traceback" not in err
+    before = rows(run)
+    assert 3 <= len([row for row in before if row["status"] == "ok"]) < 15
+    assert (run / "samples.parquet").exists()
+
+    done = ringcross(tmp_path, "run", "--no-report", "--resume", str(run))
+    assert done.returncode == 0, done.stderr
+    after = rows(run)
+    assert after[: len(before)] == before
+    assert len([row for row in after if row["status"] == "ok"]) == 15
+    benchmarks = json.loads((run / "benchmark.json").read_text())["benchmarks"]
+    assert len(benchmarks) == 15
+    again = ringcross(tmp_path, "run", "--resume", str(run))
+    assert again.returncode == 2
+    assert "is complete" in again.stderr
+
+
+def test_killed_and_resumed(tmp_path: Path) -> None:
+    process = start(tmp_path, "run", "--no-report", FAKE_SLOW="0.2")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("[4/"):
+            break
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    run = the_run(tmp_path)
+    assert len([row for row in rows(run) if row["status"] == "ok"]) >= 4
+    time.sleep(0.1)
+    assert ringcross(tmp_path, "run", "--no-report", "--resume", str(run)).returncode == 0
+    assert len(rows(run)) == 26
+
+
+def test_two_runs_of_one_seed_are_equal(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        words = ("run", "--no-report", "--seed", "7", "--run-dir", name)
+        assert ringcross(tmp_path, *words).returncode == 0
+    assert (tmp_path / "a/cells.csv").read_bytes() == (tmp_path / "b/cells.csv").read_bytes()
+
+
+def test_json_is_all_that_is_printed(tmp_path: Path) -> None:
+    done = ringcross(tmp_path, "run", "--no-report", "--channels", "null", "--json")
+    assert json.loads(done.stdout)["failed"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["run", "--channels", "netlnk"], 2, "Did you mean netlink?"),
+        (["run", "--plan", "fast"], 2, "Known: quick, standard, full"),
+        (["run", "--sizes", "8x"], 2, "is not a size"),
+        (["run", "--resume", "nowhere"], 2, "There is no run folder nowhere"),
+        (["report"], 2, "There are 0 runs"),
+        (["compare", "a"], 2, "Two runs are compared"),
+        (["run", "--clock", "sundial"], 2, "sundial"),
+        (["nonsense"], 2, "No such command"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(
+    tmp_path: Path, words: list[str], code: int, message: str
+) -> None:
+    done = ringcross(tmp_path, *words)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "reports").exists()
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    done = ringcross(tmp_path, "--debug", "run", "--plan", "fast")
+    assert "Traceback" in done.stderr
+
+
+def test_list_has_reasons_and_json(tmp_path: Path) -> None:
+    assert "netlink has no pull: A socket has no pull." in ringcross(tmp_path, "list").stdout
+    listing = json.loads(ringcross(tmp_path, "list", "--json").stdout)
+    assert [channel["name"] for channel in listing["channels"]] == ["null", "netlink", "signal"]
+
+
+def test_export_is_rows(tmp_path: Path) -> None:
+    ringcross(tmp_path, "run", "--no-report", "--channels", "null", "--run-dir", "r")
+    records = json.loads(ringcross(tmp_path, "export", "r", "--format", "json").stdout)
+    assert {record["channel"] for record in records} == {"null"}
+    assert ringcross(tmp_path, "export", "r").stdout.startswith("channel,operation,size")
+
+
+@pytest.mark.parametrize("command", ["", *main.commands])
+def test_every_help_teaches(command: str) -> None:
+    words = [command] if command else []
+    told = CliRunner().invoke(main, [*words, "--help"])
+    assert told.exit_code == 0
+    assert "Usage:" in told.output
+    if command not in ("doctor",):
+        assert "ringcross " in told.output.split("Options:")[0].split("\n", 2)[2]

@@ -1,0 +1,69 @@
+"""What the doctor finds, and what it prescribes."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench import doctor
+from bench.doctor import Finding, install_command, system_packages
+
+
+def test_packages_are_read() -> None:
+    text = "# a comment\n\nkmod  modinfo  # beside\nlibelf-dev /usr/include/libelf.h\n"
+    assert system_packages(text) == {"kmod": "modinfo", "libelf-dev": "/usr/include/libelf.h"}
+
+
+def test_every_line_of_the_list_has_a_sign() -> None:
+    lines = doctor.PACKAGES.read_text().splitlines()
+    names = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+    assert list(system_packages("\n".join(lines))) == names
+    assert "qemu-system-x86" in names
+
+
+def test_signs_are_commands_files_and_modules() -> None:
+    assert doctor._present("sh")
+    assert doctor._present("/usr/bin/e*v")
+    assert doctor._present("python3:json")
+    assert not doctor._present("no-such-command")
+    assert not doctor._present("/no/such/*.file")
+    assert not doctor._present("python3:no_such_module")
+
+
+def test_one_command_installs_all_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = [
+        Finding("bc", "missing", "no bc", package="bc"),
+        Finding("kvm", "note", "none"),
+        Finding("kmod", "missing", "no modinfo", package="kmod"),
+    ]
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    command = install_command(findings)
+    assert command == "sudo apt-get install --no-install-recommends bc kmod"
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert install_command(findings).startswith("apt-get ")
+    assert install_command([]) == ""
+
+
+def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RINGCROSS_CACHE", str(tmp_path / "not" / "there"))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10**8})())
+    (finding,) = doctor._disk()
+    assert (finding.state, finding.found[:6]) == ("missing", "0.1 GB")
+
+
+def test_every_check_says_something() -> None:
+    for finding in doctor.examine():
+        assert finding.what
+        assert finding.found
+        assert finding.state == "ok" or finding.advice or finding.package or finding.what == "load"
+
+
+def test_the_makefiles_helper_agrees() -> None:
+    told = subprocess.run(
+        [doctor.ROOT / "scripts/missing-packages"], capture_output=True, text=True, check=True
+    )
+    listed = system_packages(doctor.PACKAGES.read_text())
+    missing = [package for package, sign in listed.items() if not doctor._present(sign)]
+    assert told.stdout.split() == missing
