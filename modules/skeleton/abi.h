@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * Optional: what both halves must agree on and <linux/...> does not say, such
+ * as a device's name, command numbers, limits.  Both compilers read it: use
+ * __u32 and its like, and include nothing but <linux/...>.
+ */
+#ifndef RC_SKELETON_ABI_H
+#define RC_SKELETON_ABI_H
+
+#define RC_SKELETON_DEVICE	"/dev/rc_skeleton"
+#define RC_SKELETON_MAX		4096u		/* bytes of a message, header and body */
+
+#endif

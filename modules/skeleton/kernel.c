@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: skeleton
+ *
+ * A channel to copy: small, complete, compiled with the others, not measured.
+ *
+ * This comment is the channel's page in the report.  It is required, opens with
+ * DOC: and the folder's name, and answers four questions in this order.
+ *
+ * What it is.  A device whose write() takes one message and whose read() sleeps
+ * for the next event and returns it.
+ *
+ * The path of one message.  copy_from_user() into a buffer of the open file and
+ * a check there; an event waits in a queue per open file until read() copies it
+ * out.  Name every copy, queue, lock and wake-up: they are what is paid for.
+ *
+ * When to choose it.  To begin a channel of your own: copy the folder, rename,
+ * replace the file operations by your mechanism.
+ *
+ * Its trap.  A half that works once is not done: every hook runs many times in
+ * one session, and the module must stay while anybody sleeps in it.
+ *
+ * The file becomes rc_<folder>.ko together with all other C files here but
+ * user.c.  What is called optional below may be left out.
+ */
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include "rc_core.h"
+#include "rc_readers.h"
+#include "abi.h"
+
+/*
+ * State of one open file; say here which lock covers what.  State belongs to
+ * the open file wherever there are files: then two users cannot disturb each
+ * other, and closing is all the cleaning up.
+ *
+ * @lock covers @flow and @message.  @reader has rc_readers' own lock.
+ */
+struct skeleton_file {
+	struct mutex lock;
+	struct rc_flow flow;		/* required: where the sequence stands */
+	struct rc_reader reader;	/* optional: for a wait without a queue */
+	union {
+		struct rc_msg message;
+		u8 room[RC_SKELETON_MAX];
+	};
+};
+
+static DEFINE_RC_READERS(skeleton_readers);
+
+/* ---- user to kernel ----------------------------------------------------- */
+
+/*
+ * push.  Must bound the length before it touches memory, use the checked
+ * accessors, and have rc_consume() accept the message before it returns: the
+ * agent compares what it sent with what was consumed.  Nothing is logged here;
+ * bad input gets an errno.
+ */
+static ssize_t skeleton_write(struct file *file, const char __user *from, size_t len,
+			      loff_t *pos)
+{
+	struct skeleton_file *state = file->private_data;
+	ssize_t ret;
+
+	if (len < RC_HEADER || len > RC_SKELETON_MAX)
+		return -EINVAL;
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	if (copy_from_user(&state->message, from, len))
+		ret = -EFAULT;
+	else
+		ret = rc_consume(&state->flow, &state->message, len);
+	mutex_unlock(&state->lock);
+	return ret ? ret : len;
+}
+
+/*
+ * What this channel lacks, in short.  pull: rc_make(&flow, message, size), then
+ * hand it out; it must be made for this request and not before.  call: after
+ * rc_consume(), rc_reply(message) makes the reply in place.
+ */
+
+/* ---- kernel to user ----------------------------------------------------- */
+
+/*
+ * The emit hook, required for notify and stream.  Called for each event, one at
+ * a time, from every context its entry below names: it must not sleep there,
+ * nor wait for the user.  0 when somebody will get the event, else a negative
+ * errno, which counts as refused.  rc_readers is for mechanisms that have a
+ * wait and no queue; one with a queue of its own must use that.
+ */
+static int skeleton_emit(const struct rc_shot *shot)
+{
+	return rc_readers_emit(&skeleton_readers, shot);
+}
+
+/* Where the user sleeps: by itself, in the mechanism's own wait, interruptibly. */
+static ssize_t skeleton_read(struct file *file, char __user *to, size_t len, loff_t *pos)
+{
+	struct skeleton_file *state = file->private_data;
+	struct rc_shot shot;
+	ssize_t ret;
+
+	ret = rc_reader_next(&skeleton_readers, &state->reader, &shot,
+			     file->f_flags & O_NONBLOCK);
+	if (ret)
+		return ret;
+	if (shot.size > RC_SKELETON_MAX - RC_HEADER || len < RC_HEADER + shot.size)
+		return -EMSGSIZE;
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	/* Writes the message of this event, in the proof with its body. */
+	rc_event(&shot, &state->message);
+	ret = RC_HEADER + shot.size;
+	if (copy_to_user(to, &state->message, ret))
+		ret = -EFAULT;
+	mutex_unlock(&state->lock);
+	return ret;
+}
+
+/* Optional: so that a stream can wait with a limit. */
+static __poll_t skeleton_poll(struct file *file, struct poll_table_struct *table)
+{
+	struct skeleton_file *state = file->private_data;
+
+	return rc_reader_poll(&state->reader, file, table);
+}
+
+/* ---- the device --------------------------------------------------------- */
+
+static int skeleton_open(struct inode *inode, struct file *file)
+{
+	/* Zeroed: memory that nobody wrote must never reach the user. */
+	struct skeleton_file *state = kzalloc(sizeof(*state), GFP_KERNEL);
+
+	if (!state)
+		return -ENOMEM;
+	mutex_init(&state->lock);
+	rc_reader_join(&skeleton_readers, &state->reader);
+	file->private_data = state;
+	return nonseekable_open(inode, file);
+}
+
+static int skeleton_release(struct inode *inode, struct file *file)
+{
+	struct skeleton_file *state = file->private_data;
+
+	rc_reader_leave(&skeleton_readers, &state->reader);
+	kfree(state);
+	return 0;
+}
+
+static const struct file_operations skeleton_fops = {
+	.owner = THIS_MODULE,		/* required: an open file holds the module */
+	.open = skeleton_open,
+	.release = skeleton_release,
+	.read = skeleton_read,
+	.write = skeleton_write,
+	.poll = skeleton_poll,
+};
+
+static struct miscdevice skeleton_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "rc_skeleton",		/* rc_ in front: no clash with others' names */
+	.fops = &skeleton_fops,
+	.mode = 0600,			/* required: nodes are for root alone */
+};
+
+static struct rc_half skeleton_half = {
+	.name = "skeleton",		/* required: the folder's name */
+	.owner = THIS_MODULE,		/* required: a measurement holds the module */
+	/*
+	 * Optional: called at each bind, may sleep.  For flows that belong to
+	 * the module, where nothing is opened: set them to 0 and empty the
+	 * queues, so that the next measurement starts with message 0.
+	 */
+	.reset = NULL,
+	/*
+	 * Optional: one entry for each mode that has notify or stream, by the
+	 * mode's name, with the contexts its emit may be called from.
+	 */
+	.emitters = (const struct rc_emitter[]) {
+		{ "file", RC_IN_ANY, skeleton_emit },
+		{ }
+	},
+};
+
+/* Undo in reverse what was done; loading twice in a row must work. */
+static int __init skeleton_init(void)
+{
+	int err = misc_register(&skeleton_device);
+
+	if (err)
+		return err;
+	err = rc_half_register(&skeleton_half);
+	if (err)
+		misc_deregister(&skeleton_device);
+	return err;
+}
+
+static void __exit skeleton_exit(void)
+{
+	rc_half_unregister(&skeleton_half);
+	misc_deregister(&skeleton_device);
+}
+
+module_init(skeleton_init);
+module_exit(skeleton_exit);
+MODULE_DESCRIPTION("ringcross: a channel to copy");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The user half of a channel, each hook with what it must guarantee.  The agent
+ * links every modules/<folder>/user.c; the registration at the end is all that
+ * makes it known.  rc_agent --list checks it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+#include "channel.h"
+#include "abi.h"
+
+/*
+ * open, required, untimed.  Get ready all that the loops need, so that they
+ * allocate and open nothing.  0, or -1 after rc_fail() has told why: its
+ * sentence is what the report prints.
+ *
+ * s->tx and s->rx are there already, page-aligned, touched and large enough.
+ * s->fd, s->fd2 and s->map are for the channel and are given back by the agent.
+ */
+static int skeleton_open(struct rc_session *s)
+{
+	int nonblock = s->op == RC_STREAM ? O_NONBLOCK : 0;
+
+	s->fd = open(RC_SKELETON_DEVICE, O_RDWR | O_CLOEXEC | nonblock);
+	return s->fd < 0 ? rc_fail_errno(s, "open " RC_SKELETON_DEVICE) : 0;
+}
+
+/*
+ * close, optional, untimed.  Give back what the agent does not: memory behind
+ * s->priv, mounts, threads.  Also called when open failed half-way.
+ */
+static void skeleton_close(struct rc_session *s)
+{
+	(void)s;
+}
+
+/*
+ * A loop, required for each operation in the table below: exactly @n
+ * operations, which may be one.  It is what is timed, so nothing else is in it:
+ * no allocation, no formatting, no switch per message; but every return value
+ * is checked, and every message.  It runs many times in one session and must
+ * leave it ready for the next time.
+ *
+ * push: rc_tx() makes s->tx the next message; it counts when the kernel has it.
+ */
+static int skeleton_push(struct rc_session *s, uint64_t n)
+{
+	ssize_t len = (ssize_t)rc_len(s);
+
+	while (n--) {
+		rc_tx(s);
+		if (write(s->fd, s->tx, (size_t)len) != len)
+			return rc_fail_errno(s, "write");
+	}
+	return 0;
+}
+
+/*
+ * pull would fetch into s->rx and check by rc_rx(); call sends s->tx and checks
+ * the reply by rc_rx_reply().
+ *
+ * notify: rc_arm() asks for an event some time from now.  Then sleep in the
+ * channel's own wait, never spin, and call rc_arrived() as soon as the event is
+ * in hand, before it is checked.
+ */
+static int skeleton_notify(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		ssize_t len;
+
+		if (rc_arm(s))
+			return -1;
+		len = read(s->fd, s->rx, rc_len(s));
+		if (len < 0)
+			return rc_fail_errno(s, "read");
+		rc_arrived(s);
+		if (rc_rx(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * stream: the kernel already emits.  Drain all there is, then wait with a limit.
+ * Whether it is over is asked before the drain, else the last messages could
+ * come in between and stay behind.  A gap is a loss, not a failure.
+ */
+static int skeleton_stream(struct rc_session *s, uint64_t n)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	ssize_t len;
+
+	(void)n;
+	for (;;) {
+		bool over = rc_stream_over(s);
+
+		while ((len = read(s->fd, s->rx, rc_len(s))) >= 0)
+			if (rc_streamed(s, s->rx, (size_t)len))
+				return -1;
+		if (errno != EAGAIN)
+			return rc_fail_errno(s, "read");
+		if (over)
+			return 0;
+		poll(&pfd, 1, RC_STREAM_WAIT);
+	}
+}
+
+/*
+ * Sizes are of the body.  limit is one sentence and required below 1 MiB.  A
+ * channel too narrow for the header has min == max, carries the sequence number
+ * alone, and checks it by rc_seen_narrow() or rc_streamed_narrow().
+ */
+#define ROOM .min = 0, .max = RC_SKELETON_MAX - RC_HEADER, \
+	.limit = "The kernel half keeps one buffer of 4 KiB per open file."
+
+/* Required: at least one mode, and an entry without a name behind the last. */
+static const struct rc_mode skeleton_modes[] = {
+	{
+		.name = "file",			/* also the name of its emitter */
+		.summary = "write() to send, read() to wait",
+		.open = skeleton_open,
+		.close = skeleton_close,
+		.operations = {
+			[RC_PUSH] = { .run = skeleton_push, ROOM },
+			[RC_NOTIFY] = { .run = skeleton_notify, ROOM },
+			[RC_STREAM] = { .run = skeleton_stream, ROOM },
+		},
+	},
+	{ }
+};
+
+static const struct rc_channel skeleton = {
+	.name = "skeleton",			/* required: the folder's name */
+	.summary = "A channel to copy",		/* required: half a line */
+	.module = "rc_skeleton",		/* NULL: needs no kernel half */
+	.needs = NULL,				/* optional: modules to load before */
+	.flags = RC_UNMEASURED,			/* a channel has 0 here */
+	.modes = skeleton_modes,
+	/* Required for each operation no mode has: why, in one sentence. */
+	.cannot = {
+		[RC_PULL] = "Its read() returns what the kernel started, nothing on request.",
+		[RC_CALL] = "Its write() is not answered.",
+	},
+};
+RC_CHANNEL(skeleton);
