@@ -49,8 +49,11 @@ def pack(
 
     Raises:
         UsageError: the kernel has no such module.
+        TargetError: there is no agent.
         DiskFull: no space left.
     """
+    if not agent.exists():
+        raise TargetError(f"The agent is missing ({agent}): build it with `make agent`.")
     files: Files = {"requests": "".join(json.dumps(r) + "\n" for r in requests).encode()}
     for module in sorted(modules.glob("rc_*.ko")) if modules else []:
         files[f"modules/{module.name}"] = module.read_bytes()

@@ -222,7 +222,7 @@ class Session:
         """Why the answers stopped before the end."""
         assert self._process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=3)
         lines = self.kernel_log().splitlines()
         oops = _first(_OOPS, lines) if self._machine else ""
         if oops and not _INIT_DIED.search(oops):

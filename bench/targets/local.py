@@ -156,6 +156,8 @@ class _KernelLog:
             return "(records were overwritten before they were read)"
         except OSError:
             return None
+        if not text:
+            return None
         fields, _, message = text.partition(";")
         microseconds = int(fields.split(",")[2])
         return f"[{microseconds / 1e6:12.6f}] {message.splitlines()[0]}"

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli import main
+from tests.fake_target import FakeWorkshop
 
 ROOT = Path(__file__).resolve().parents[2]
 Done = subprocess.CompletedProcess[str]
@@ -78,7 +79,7 @@ def test_pytest_benchmark_reads_what_a_run_saved(tmp_path: Path) -> None:
     assert one["stats"]["rounds"] == 11
     assert one["extra_info"]["unit"] == "instructions"
     assert one["fullname"] == "bench/test_call.py::test_call[null-ioctl-call-0]"
-    command = [Path(sys.executable).with_name("pytest-benchmark"), "compare", saved]
+    command = [str(Path(sys.executable).with_name("pytest-benchmark")), "compare", str(saved)]
     told = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
     assert "test_call[null-ioctl-call-0]" in told.stdout + told.stderr
 
@@ -90,9 +91,9 @@ def test_by_hand_with_pytest(tmp_path: Path) -> None:
         "deeds = {'signal-notify': {'status': 'fail', 'reason': 'It broke.'}}\n"
         "bench.campaign.Workshop = lambda say: FakeWorkshop(FakeTarget(deeds))\n"
     )
-    words = [sys.executable, "-m", "pytest", str(ROOT / "bench"), "-p", "fake", "-rsf",
-             f"--rootdir={ROOT}", "-p", "no:cacheprovider",
-             "--channels=netlink,signal", f"--run-dir={tmp_path / 'run'}", "-k", "not 2048"]  # fmt: skip
+    words = [sys.executable, "-m", "pytest", str(ROOT / "bench"), f"--rootdir={ROOT}"]
+    words += ["-p", "fake", "-p", "no:cacheprovider", "-rsf", "-k", "not 2048"]
+    words += ["--channels=netlink,signal", f"--run-dir={tmp_path / 'run'}"]
     env = os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
     done = subprocess.run(words, capture_output=True, text=True, env=env, cwd=tmp_path)
     assert done.returncode == 1, done.stdout
@@ -115,14 +116,21 @@ def test_a_failed_cell_is_one_and_a_row(tmp_path: Path) -> None:
 
 def test_a_panic_does_not_end_the_run(tmp_path: Path) -> None:
     done = ringcross(tmp_path, "run", "--no-report", FAKE_DEEDS="netlink-push=panic")
-    assert done.returncode == 3  # three in a row are too many: all three sizes of push
-    table = rows(the_run(tmp_path))
-    assert len([row for row in table if "BUG: fake" in row["reason"]]) in (1, 2, 3)
-    done = ringcross(
-        tmp_path, "run", "--no-report", "--resume", str(the_run(tmp_path)), FAKE_DEEDS=""
-    )
     assert done.returncode == 1
-    assert len(rows(the_run(tmp_path))) == 26
+    table = rows(the_run(tmp_path))
+    assert len([row for row in table if "BUG: fake" in row["reason"]]) == 3
+    assert len(table) == 26
+
+
+def test_too_many_panics_end_it_and_it_can_go_on(tmp_path: Path) -> None:
+    deeds = "netlink-push=panic,netlink-call=panic,netlink-notify=panic,netlink-stream=panic"
+    done = ringcross(tmp_path, "run", "--no-report", "--channels", "netlink", FAKE_DEEDS=deeds)
+    assert done.returncode == 3
+    run = the_run(tmp_path)
+    assert "died 3 times in a row" in done.stderr
+    assert f"kept in {run.relative_to(tmp_path)}" in done.stderr
+    assert ringcross(tmp_path, "run", "--no-report", "--resume", str(run)).returncode == 1
+    assert [row["status"] for row in rows(run)].count("fail") == 3
 
 
 def test_a_target_that_cannot_be_had_is_three(tmp_path: Path) -> None:
@@ -209,13 +217,20 @@ def test_json_is_all_that_is_printed(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_usage_is_one_sentence(
-    tmp_path: Path, words: list[str], code: int, message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, message: str
 ) -> None:
-    done = ringcross(tmp_path, *words)
-    assert done.returncode == code
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bench.campaign.Workshop", lambda say: FakeWorkshop())
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == code
     assert message in done.stderr
-    assert "Traceback" not in done.stderr
     assert not (tmp_path / "reports").exists()
+
+
+def test_nothing_begun_leaves_no_folder(tmp_path: Path) -> None:
+    done = ringcross(tmp_path, "run", "--no-report", FAKE_DEEDS="start=never")
+    assert done.returncode == 3
+    assert not list((tmp_path / "reports/runs").iterdir())
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -39,7 +40,7 @@ def kernel(tmp_path: Path) -> Kernel:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     (tree / "modules.builtin").write_text("kernel/net/unix/unix.ko\nkernel/a/very-plain.ko\n")
-    return Kernel("6.1.0-0-amd64", "1", *([tmp_path] * 3), modules_dir=tree, root=tmp_path)
+    return Kernel("6.1.0-0-amd64", "1", tmp_path, tmp_path, tmp_path, tree, tmp_path)
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_archive_as_cpio_sees_it(tmp_path: Path, agent: Path, kernel: Kernel) ->
     built.mkdir()
     (built / "rc_null.ko").write_bytes(b"null")
     (built / "other.txt").write_bytes(b"not packed")
-    requests = [{"do": "setup"}, {"do": "cell", "id": 1}]
+    requests: list[dict[str, Any]] = [{"do": "setup"}, {"do": "cell", "id": 1}]
     path = initramfs.pack(
         tmp_path / "initramfs",
         agent=agent,

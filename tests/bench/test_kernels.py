@@ -8,6 +8,7 @@ import lzma
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from bench import apt, kernels
 from bench.errors import TargetError, UsageError
 from bench.kernels import Kernel
 
+NO_FILES: Mapping[str, bytes] = {}
 ELF = b"\x7fELF" + bytes(range(256)) * 40
 
 needs_apt = pytest.mark.skipif(
@@ -41,8 +43,15 @@ class Archive:
         self.root = root
         self.suites: dict[str, str] = {}
 
-    def add(self, suite: str, name: str, version: str, depends: str = "", **files: bytes) -> None:
-        """Add a package; the names of *files* have ``__`` for ``/``."""
+    def add(
+        self,
+        suite: str,
+        name: str,
+        version: str,
+        files: Mapping[str, bytes] = NO_FILES,
+        depends: str = "",
+    ) -> None:
+        """Add a package."""
         tree = self.root / "tree"
         shutil.rmtree(tree, ignore_errors=True)
         control = f"Package: {name}\nVersion: {version}\nArchitecture: amd64\n"
@@ -51,7 +60,7 @@ class Archive:
         (tree / "DEBIAN").mkdir(parents=True)
         (tree / "DEBIAN/control").write_text(control)
         for path, data in files.items():
-            file = tree / path.replace("__", "/")
+            file = tree / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
         deb = self.root / f"pool/{name}_{version}_amd64.deb"
@@ -65,27 +74,26 @@ class Archive:
     def kernel(self, suite: str, version: str, release: str, *, headers: bool = True) -> None:
         """Add a kernel with all that belongs to it, and metapackages that name it."""
         image = {
-            f"boot__vmlinuz-{release}": boot_image(lzma.compress(ELF)),
-            f"boot__config-{release}": b"CONFIG_X=y\n",
-            f"lib__modules__{release}__kernel__fs__configfs.ko": b"module",
+            f"boot/vmlinuz-{release}": boot_image(lzma.compress(ELF)),
+            f"boot/config-{release}": b"CONFIG_X=y\n",
+            f"lib/modules/{release}/kernel/fs/configfs.ko": b"module",
         }
-        self.add(suite, f"linux-image-{release}", version, "kmod, linux-base (>= 4)", **image)
-        self.add(suite, "linux-image-amd64", version, f"linux-image-{release} (= {version})")
-        if not headers:
-            return
+        self.add(suite, f"linux-image-{release}", version, image, "kmod, linux-base (>= 4)")
+        exact = f"linux-image-{release} (= {version})"
+        self.add(suite, "linux-image-amd64", version, depends=exact)
+        if headers:
+            self.headers(suite, version, release)
+
+    def headers(self, suite: str, version: str, release: str) -> None:
+        """Add the headers of a kernel, in three packages as Debian has them."""
         series = ".".join(version.split(".")[:2])
-        makefile = f"include /usr/src/linux-headers-{release}-common/Makefile\n".encode()
-        self.add(
-            suite,
-            f"linux-headers-{release}",
-            version,
-            f"linux-headers-{release}-common (= {version}), linux-kbuild-{series}, gcc-12",
-            **{f"usr__src__linux-headers-{release}__Makefile": makefile},
-        )
-        common = {f"usr__src__linux-headers-{release}-common__Makefile": b"all:\n"}
-        self.add(suite, f"linux-headers-{release}-common", version, **common)
-        kbuild = {f"usr__lib__linux-kbuild-{series}__fixdep": b"tool"}
-        self.add(suite, f"linux-kbuild-{series}", version, **kbuild)
+        name, common = f"linux-headers-{release}", f"linux-headers-{release}-common"
+        depends = f"{common} (= {version}), linux-kbuild-{series}, gcc-12"
+        makefile = f"include /usr/src/{common}/Makefile\n".encode()
+        self.add(suite, name, version, {f"usr/src/{name}/Makefile": makefile}, depends)
+        self.add(suite, common, version, {f"usr/src/{common}/Makefile": b"all:\n"})
+        tool = {f"usr/lib/linux-kbuild-{series}/fixdep": b"tool"}
+        self.add(suite, f"linux-kbuild-{series}", version, tool)
 
     def publish(self) -> None:
         """Write the indexes."""

@@ -34,7 +34,7 @@ def test_a_terminal_gets_a_bar_and_a_log_gets_lines() -> None:
 
 def test_the_bar_leaves_failures_behind() -> None:
     out = io.StringIO()
-    bar = progress.Bar(Console(file=out, force_terminal=True, width=100))
+    bar = progress.Bar(Console(file=out, force_terminal=True, width=100, highlight=False))
     bar.start(2)
     bar.begin(CELL)
     bar.done(failed(CELL, "It broke."))

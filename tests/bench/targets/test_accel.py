@@ -1,0 +1,130 @@
+"""Which accelerator is chosen, and that KVM is believed only after a boot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.cells import Clock
+from bench.errors import NeverCameUp, TargetError, UsageError
+from bench.kernels import Kernel
+from bench.targets import accel
+from bench.targets.accel import Probe, Wish
+from bench.targets.vm import Accelerator, VmTarget
+
+KERNEL = Kernel("6.1.0-0-amd64", "1", *[Path("/none")] * 5)
+AGENT = Path("/none")
+
+
+def choose(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, wish: Wish, *, kvm: bool, force: bool = False
+) -> Accelerator:
+    probed = Probe(kvm, "" if kvm else "it hangs")
+    monkeypatch.setattr(accel, "probe", lambda *_a, **_k: probed)
+    return accel.choose(clock, wish, kernel=KERNEL, agent=AGENT, force=force)
+
+
+@pytest.mark.parametrize(
+    ("clock", "wish", "kvm", "force", "chosen"),
+    [
+        ("instructions", "auto", True, False, "icount"),
+        ("instructions", "tcg", False, False, "icount"),
+        ("time", "auto", True, False, "kvm"),
+        ("time", "kvm", True, False, "kvm"),
+        ("time", "auto", True, True, "kvm"),
+        ("time", "auto", False, True, "tcg"),
+        ("time", "tcg", True, True, "tcg"),
+    ],
+)
+def test_choice(
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
+    wish: Wish,
+    kvm: bool,
+    force: bool,
+    chosen: Accelerator,
+) -> None:
+    assert choose(monkeypatch, clock, wish, kvm=kvm, force=force) == chosen
+
+
+@pytest.mark.parametrize(
+    ("clock", "wish", "error", "message"),
+    [
+        ("instructions", "kvm", UsageError, "KVM cannot count instructions: use --accel tcg"),
+        ("time", "auto", UsageError, r"no KVM .*\(it hangs\): use --clock instructions, or"),
+        ("time", "tcg", UsageError, "Time under emulation .* --force-time"),
+        ("time", "kvm", TargetError, r"KVM does not work here \(it hangs\)"),
+    ],
+)
+def test_refusal(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, wish: Wish, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        choose(monkeypatch, clock, wish, kvm=False)
+
+
+class FakeBoot:
+    """Stands for a boot under KVM, and counts them."""
+
+    def __init__(self, outcome: str) -> None:
+        self.outcome = outcome
+        self.boots = 0
+
+    def __call__(self, _kernel: Kernel, _agent: Path) -> str:
+        self.boots += 1
+        return self.outcome
+
+
+@pytest.fixture
+def kvm_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accel, "find_qemu", lambda: "qemu")
+    monkeypatch.setattr(accel, "qemu_version", lambda _qemu: "9.9")
+    monkeypatch.setattr(accel, "_boot_id", lambda: "boot 1")
+    monkeypatch.setattr("os.access", lambda *_a: True)
+
+
+@pytest.mark.usefixtures("kvm_opens")
+@pytest.mark.parametrize("outcome", ["", "it hangs"])
+def test_outcome_is_remembered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, outcome: str
+) -> None:
+    boot = FakeBoot(outcome)
+    monkeypatch.setattr(accel, "_boot", boot)
+    for _ in range(3):
+        assert accel.probe(KERNEL, AGENT, cache=tmp_path) == Probe(not outcome, outcome)
+    assert boot.boots == 1
+    monkeypatch.setattr(accel, "qemu_version", lambda _qemu: "10.0")
+    accel.probe(KERNEL, AGENT, cache=tmp_path)
+    monkeypatch.setattr(accel, "_boot_id", lambda: "boot 2")
+    accel.probe(KERNEL, AGENT, cache=tmp_path)
+    (tmp_path / "kvm.json").write_text("damaged")
+    accel.probe(KERNEL, AGENT, cache=tmp_path)
+    assert boot.boots == 4
+
+
+@pytest.mark.usefixtures("kvm_opens")
+def test_closed_device_is_not_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    boot = FakeBoot("")
+    monkeypatch.setattr(accel, "_boot", boot)
+    monkeypatch.setattr("os.access", lambda *_a: False)
+    assert not accel.probe(KERNEL, AGENT, cache=tmp_path).usable
+    assert boot.boots == 0
+    assert list(tmp_path.iterdir()) == [], "it may be opened later"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (NeverCameUp("Whatever."), "a kernel did not come up under it within 20 s"),
+        (TargetError("No room."), "No room"),
+    ],
+)
+def test_reason_of_a_failed_boot(
+    monkeypatch: pytest.MonkeyPatch, error: TargetError, reason: str
+) -> None:
+    def start(*_a: object, **_k: object) -> None:
+        raise error
+
+    monkeypatch.setattr(VmTarget, "start", start)
+    assert accel._boot(KERNEL, AGENT) == reason

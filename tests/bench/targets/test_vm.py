@@ -1,0 +1,158 @@
+"""QEMU's command line, and what is said when there is no QEMU; boots are in tests/vm."""
+
+from __future__ import annotations
+
+import lzma
+import os
+from pathlib import Path
+
+import pytest
+
+from bench.errors import AgentDied, NeverCameUp, TargetError
+from bench.kernels import Kernel
+from bench.targets import vm
+from bench.targets.vm import VmTarget
+from tests.bench.test_kernels import ELF, boot_image
+
+FAKE_QEMU = """#!/bin/sh
+case "$*" in
+--version) echo "QEMU emulator version 9.9.1 (Test)"; exit;;
+"-cpu help") echo "Recognized CPUID flags: {flags}"; exit;;
+esac
+{then}
+"""
+
+
+def fake_qemu(folder: Path, then: str = "", flags: str = "erms fsrm") -> str:
+    path = folder / "qemu"
+    path.write_text(FAKE_QEMU.format(then=then, flags=flags))
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> VmTarget:
+    vmlinuz = tmp_path / "vmlinuz"
+    vmlinuz.write_bytes(boot_image(lzma.compress(ELF)))
+    agent = tmp_path / "rc_agent"
+    agent.write_bytes(b"agent")
+    root = tmp_path
+    return VmTarget(Kernel("6.1.0-0-amd64", "6.1-1", vmlinuz, root, root, root, root), agent)
+
+
+def options(target: VmTarget, qemu: str) -> dict[str, str]:
+    """Options of the command line; of those that repeat, the last."""
+    path = Path("/x")
+    words = target.command(qemu, kernel=path, initrd=path, console=path, answers=9, seed=5)
+    return dict(zip(words, [*words[1:], ""], strict=True))
+
+
+def test_instructions_are_counted_and_nothing_comes_from_the_host(
+    tmp_path: Path, target: VmTarget
+) -> None:
+    found = options(target, fake_qemu(tmp_path))
+    assert found["-accel"] == "tcg"
+    assert found["-icount"] == "shift=0,sleep=off"
+    assert found["-cpu"] == "max,-erms,-fsrm"
+    assert found["-seed"] == "5"
+    assert found["-rtc"] == "base=2020-01-01T00:00:00,clock=vm"
+    assert found["-smp"] == "1"
+    assert int(found["-m"]) <= 512
+    assert {"-nodefaults", "-no-user-config", "-no-reboot"} < set(found)
+
+
+def test_flags_that_this_qemu_does_not_know_are_left_out(tmp_path: Path, target: VmTarget) -> None:
+    assert options(target, fake_qemu(tmp_path, flags="erms"))["-cpu"] == "max,-erms"
+
+
+@pytest.mark.parametrize(("accelerator", "cpu"), [("kvm", "host"), ("tcg", "max,-erms,-fsrm")])
+def test_time_has_no_icount(
+    tmp_path: Path, target: VmTarget, accelerator: vm.Accelerator, cpu: str
+) -> None:
+    timed = VmTarget(target.kernel, target.agent, clock="time", accelerator=accelerator)
+    found = options(timed, fake_qemu(tmp_path))
+    assert "-icount" not in found
+    assert (found["-accel"], found["-cpu"]) == (accelerator, cpu)
+
+
+def test_words_for_the_kernel(target: VmTarget) -> None:
+    more = VmTarget(target.kernel, target.agent, append=("mitigations=off", "a=b"))
+    assert more.kernel_command_line().endswith(" mitigations=off a=b")
+    assert {"panic=-1", "nokaslr", "norandmaps"} < set(more.kernel_command_line().split())
+
+
+def test_qemu_missing(monkeypatch: pytest.MonkeyPatch, target: VmTarget) -> None:
+    monkeypatch.setenv("RINGCROSS_QEMU", "no-such-qemu")
+    with pytest.raises(TargetError, match=r"QEMU is missing \(no-such-qemu\): install it"):
+        target.start([], seed=1)
+
+
+def test_qemu_that_does_not_run(tmp_path: Path) -> None:
+    qemu = tmp_path / "qemu"
+    qemu.write_text("#!/bin/sh\necho 'library not found' >&2; exit 127\n")
+    qemu.chmod(0o755)
+    with pytest.raises(TargetError, match=r"does not run \(library not found\)"):
+        vm.qemu_version(str(qemu))
+
+
+def test_qemu_refuses_its_options(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: VmTarget
+) -> None:
+    qemu = fake_qemu(tmp_path, "echo 'qemu: unsupported machine type' >&2; exit 1")
+    monkeypatch.setenv("RINGCROSS_QEMU", qemu)
+    with (
+        target.start([], seed=1) as session,
+        pytest.raises(NeverCameUp, match=r"could not be started \(qemu: unsupported machine"),
+    ):
+        list(session.answers())
+
+
+def test_answers_and_description(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: VmTarget
+) -> None:
+    """The answers leave through the file descriptor named on the command line."""
+    then = """
+for word; do case "$word" in
+*path=/dev/fd/*) echo '{"re": "hello"}' > "${word##*path=}";;
+*id=console*) echo 'on the console' > "${word##*path=}";;
+esac; done
+"""
+    monkeypatch.setenv("RINGCROSS_QEMU", fake_qemu(tmp_path, then))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    with target.start([{"do": "setup"}], seed=7) as session:
+        answers = session.answers()
+        assert next(answers) == {"re": "hello"}
+        with pytest.raises(AgentDied):
+            next(answers)
+        assert len(list(tmp_path.glob("ringcross-vm-*"))) == 1
+    assert list(tmp_path.glob("ringcross-vm-*")) == []
+    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+    assert session.kernel_log() == "on the console\n"
+    told = session.describe()
+    assert told["qemu"] == "9.9.1"
+    assert (told["accelerator"], told["clock"], told["forced"]) == ("icount", "instructions", False)
+    assert (told["kernel"], told["kernel_package"]) == ("6.1.0-0-amd64", "6.1-1")
+    assert (told["memory_mb"], told["seed"]) == (256, 7)
+    assert "-icount shift=0,sleep=off" in told["command_line"]
+
+
+def test_nothing_is_left_when_packing_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: VmTarget
+) -> None:
+    monkeypatch.setenv("RINGCROSS_QEMU", fake_qemu(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    target.agent.unlink()
+    with pytest.raises(TargetError, match="The agent is missing"):
+        target.start([], seed=1)
+    assert list(tmp_path.glob("ringcross-vm-*")) == []
+
+
+def test_a_forced_clock_is_told(target: VmTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vm, "qemu_version", lambda _qemu: "1")
+    forced = VmTarget(target.kernel, target.agent, clock="time", accelerator="tcg")
+    assert forced._describe(["qemu"], 1)["forced"] is True
+    fine = VmTarget(target.kernel, target.agent, clock="time", accelerator="kvm")
+    assert fine._describe(["qemu"], 1)["forced"] is False
