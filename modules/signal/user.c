@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include "channel.h"
+#include "abi.h"
+
+#define BATCH 32		/* signals that one read of a signalfd may bring */
+
+/* Hangs at s->priv.  The signal is blocked from open to close, but for waits. */
+struct state {
+	sigset_t ours;			/* the signal alone */
+	sigset_t before;		/* the mask to restore */
+	sigset_t open;			/* @before, with ours let through */
+	int signo;
+	struct sigaction action;	/* the handler to restore */
+	bool handled;			/* there is one */
+};
+
+/* ---- open and close ---------------------------------------------------- */
+
+static int block(struct rc_session *s, int signo)
+{
+	struct state *state = calloc(1, sizeof(*state));
+
+	if (!state)
+		return rc_fail_errno(s, "calloc");
+	state->signo = signo;
+	sigemptyset(&state->ours);
+	sigaddset(&state->ours, signo);
+	if (sigprocmask(SIG_BLOCK, &state->ours, &state->before)) {
+		free(state);
+		return rc_fail_errno(s, "cannot block the signal");
+	}
+	state->open = state->before;
+	sigdelset(&state->open, signo);
+	s->priv = state;
+	return 0;
+}
+
+static int open_as(struct rc_session *s, int signo)
+{
+	struct rc_signal_register request = { .signo = (uint32_t)signo };
+
+	if (block(s, signo))
+		return -1;
+	s->fd = open(RC_SIGNAL_DEVICE, O_RDWR | O_CLOEXEC);
+	if (s->fd < 0)
+		return rc_fail_errno(s, "open " RC_SIGNAL_DEVICE);
+	if (ioctl(s->fd, RC_SIGNAL_REGISTER, &request))
+		return rc_fail_errno(s, "cannot register for the signal");
+	return 0;
+}
+
+static int standard_open(struct rc_session *s)
+{
+	return open_as(s, SIGUSR1);
+}
+
+static int realtime_open(struct rc_session *s)
+{
+	return open_as(s, SIGRTMIN);
+}
+
+static int signalfd_open(struct rc_session *s)
+{
+	const struct state *state;
+	/* A stream drains until EAGAIN, everything else may sleep. */
+	int nonblock = s->op == RC_STREAM ? SFD_NONBLOCK : 0;
+
+	if (open_as(s, SIGRTMIN))
+		return -1;
+	state = s->priv;
+	s->fd2 = signalfd(-1, &state->ours, SFD_CLOEXEC | nonblock);
+	return s->fd2 < 0 ? rc_fail_errno(s, "signalfd") : 0;
+}
+
+/* What is pending must not hit the process when the mask opens again. */
+static void signal_close(struct rc_session *s)
+{
+	const struct timespec at_once = { 0 };
+	struct state *state = s->priv;
+
+	if (!state)
+		return;
+	if (s->fd >= 0)
+		close(s->fd);		/* ends the registration */
+	s->fd = -1;
+	while (sigtimedwait(&state->ours, NULL, &at_once) > 0 || errno == EINTR)
+		;
+	if (state->handled)
+		sigaction(state->signo, &state->action, NULL);
+	sigprocmask(SIG_SETMASK, &state->before, NULL);
+	free(state);
+	s->priv = NULL;
+}
+
+/* ---- sigwaitinfo ------------------------------------------------------- */
+
+static int wait_notify(struct rc_session *s, uint64_t n)
+{
+	const struct state *state = s->priv;
+	siginfo_t info;
+
+	while (n--) {
+		int got;
+
+		if (rc_arm(s))
+			return -1;
+		got = sigwaitinfo(&state->ours, &info);
+		rc_arrived(s);
+		if (got < 0)
+			return rc_fail_errno(s, "sigwaitinfo");
+		if (rc_seen_narrow(s, (uint32_t)info.si_int, UINT32_MAX))
+			return -1;
+	}
+	return 0;
+}
+
+/* The wait itself brings a signal, so it is a drain of one that has a limit. */
+static int wait_stream(struct rc_session *s, uint64_t n)
+{
+	const struct timespec limits[] = { { 0 }, { .tv_nsec = RC_STREAM_WAIT * 1000000L } };
+	const struct state *state = s->priv;
+	siginfo_t info;
+
+	(void)n;
+	for (;;) {
+		bool over = rc_stream_over(s);
+
+		while (sigtimedwait(&state->ours, &info, &limits[0]) > 0)
+			if (rc_streamed_narrow(s, (uint32_t)info.si_int, UINT32_MAX))
+				return -1;
+		if (errno != EAGAIN)
+			return rc_fail_errno(s, "sigtimedwait");
+		if (over)
+			return 0;
+		if (sigtimedwait(&state->ours, &info, &limits[1]) > 0 &&
+		    rc_streamed_narrow(s, (uint32_t)info.si_int, UINT32_MAX))
+			return -1;
+	}
+}
+
+/* ---- a handler --------------------------------------------------------- */
+
+/*
+ * A handler is told nothing but its signal.  It runs only while this thread
+ * sleeps in sigsuspend() or poll() below, so it meets no half-made state.
+ */
+static _Thread_local struct rc_session *handling;
+static _Thread_local uint32_t handled;
+
+static void on_event(int signo, siginfo_t *info, void *context)
+{
+	(void)signo;
+	(void)context;
+	rc_arrived(handling);
+	handled = (uint32_t)info->si_int;
+}
+
+static void on_streamed(int signo, siginfo_t *info, void *context)
+{
+	(void)signo;
+	(void)context;
+	rc_streamed_narrow(handling, (uint32_t)info->si_int, UINT32_MAX);
+}
+
+static int handler_open(struct rc_session *s)
+{
+	struct sigaction action = {
+		.sa_sigaction = s->op == RC_STREAM ? on_streamed : on_event,
+		.sa_flags = SA_SIGINFO,
+	};
+	struct state *state;
+
+	if (open_as(s, SIGRTMIN))
+		return -1;
+	state = s->priv;
+	handling = s;
+	sigemptyset(&action.sa_mask);
+	if (sigaction(state->signo, &action, &state->action))
+		return rc_fail_errno(s, "sigaction");
+	state->handled = true;
+	return 0;
+}
+
+static int handler_notify(struct rc_session *s, uint64_t n)
+{
+	const struct state *state = s->priv;
+
+	while (n--) {
+		if (rc_arm(s))
+			return -1;
+		/* Always -1; the signal is blocked again when the handler has run. */
+		sigsuspend(&state->open);
+		if (rc_seen_narrow(s, handled, UINT32_MAX))
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * With the signal let through there is nothing to drain: each one runs the
+ * handler wherever the thread is.  All that were sent before the producer
+ * ended are delivered on the way out of the poll() that follows.
+ */
+static int handler_stream(struct rc_session *s, uint64_t n)
+{
+	const struct state *state = s->priv;
+	bool over;
+
+	(void)n;
+	if (sigprocmask(SIG_UNBLOCK, &state->ours, NULL))
+		return rc_fail_errno(s, "sigprocmask");
+	do {
+		over = rc_stream_over(s);
+		poll(NULL, 0, over ? 0 : RC_STREAM_WAIT);
+	} while (!over);
+	if (sigprocmask(SIG_BLOCK, &state->ours, NULL))
+		return rc_fail_errno(s, "sigprocmask");
+	return 0;
+}
+
+/* ---- signalfd ---------------------------------------------------------- */
+
+static int signalfd_notify(struct rc_session *s, uint64_t n)
+{
+	struct signalfd_siginfo info;
+
+	while (n--) {
+		ssize_t got;
+
+		if (rc_arm(s))
+			return -1;
+		got = read(s->fd2, &info, sizeof(info));
+		rc_arrived(s);
+		if (got != sizeof(info))
+			return rc_fail_errno(s, "read a signalfd");
+		if (rc_seen_narrow(s, (uint32_t)info.ssi_int, UINT32_MAX))
+			return -1;
+	}
+	return 0;
+}
+
+static int signalfd_stream(struct rc_session *s, uint64_t n)
+{
+	struct pollfd pfd = { .fd = s->fd2, .events = POLLIN };
+	struct signalfd_siginfo batch[BATCH];
+
+	(void)n;
+	for (;;) {
+		bool over = rc_stream_over(s);
+		ssize_t got;
+
+		while ((got = read(s->fd2, batch, sizeof(batch))) > 0)
+			for (size_t i = 0; i < (size_t)got / sizeof(batch[0]); i++)
+				if (rc_streamed_narrow(s, (uint32_t)batch[i].ssi_int,
+						       UINT32_MAX))
+					return -1;
+		if (errno != EAGAIN)
+			return rc_fail_errno(s, "read a signalfd");
+		if (over)
+			return 0;
+		poll(&pfd, 1, RC_STREAM_WAIT);
+	}
+}
+
+/* ---- registration ------------------------------------------------------ */
+
+#define VALUE .min = 4, .max = 4, \
+	.limit = "A signal carries one value, here the sequence number as an int."
+
+static const struct rc_mode signal_modes[] = {
+	{
+		.name = "standard",
+		.summary = "SIGUSR1, pending or not, by sigwaitinfo",
+		.open = standard_open,
+		.close = signal_close,
+		.operations = {
+			[RC_NOTIFY] = { .run = wait_notify, VALUE },
+			[RC_STREAM] = { .run = wait_stream, VALUE },
+		},
+	},
+	{
+		.name = "realtime",
+		.summary = "a queued signal, by sigwaitinfo",
+		.open = realtime_open,
+		.close = signal_close,
+		.operations = {
+			[RC_NOTIFY] = { .run = wait_notify, VALUE },
+			[RC_STREAM] = { .run = wait_stream, VALUE },
+		},
+	},
+	{
+		.name = "handler",
+		.summary = "a queued signal, by a handler",
+		.open = handler_open,
+		.close = signal_close,
+		.operations = {
+			[RC_NOTIFY] = { .run = handler_notify, VALUE },
+			[RC_STREAM] = { .run = handler_stream, VALUE },
+		},
+	},
+	{
+		.name = "signalfd",
+		.summary = "a queued signal, by read() of a signalfd",
+		.open = signalfd_open,
+		.close = signal_close,
+		.operations = {
+			[RC_NOTIFY] = { .run = signalfd_notify, VALUE },
+			[RC_STREAM] = { .run = signalfd_stream, VALUE },
+		},
+	},
+	{ }
+};
+
+static const struct rc_channel signal_channel = {
+	.name = "signal",
+	.summary = "A number and one value, delivered to a thread",
+	.module = "rc_signal",
+	.modes = signal_modes,
+	.cannot = {
+		[RC_PUSH] = "Signals go to threads, and a kernel half is none.",
+		[RC_PULL] = "A signal comes when the kernel sends it and cannot be asked for.",
+		[RC_CALL] = "Signals go to threads, so no request can reach the kernel half.",
+	},
+};
+RC_CHANNEL(signal_channel);
