@@ -214,12 +214,18 @@ def _print_table(folder: Path) -> None:
     table.add_column("channel")
     for operation in OPERATIONS:
         table.add_column(operation, justify="right")
-    for (channel, mode), values in sorted(cost.items(), key=lambda item: item[0][0] != "null"):
+    for (channel, mode), values in sorted(cost.items(), key=_null_first):
         cells = (f"{values[op]:,.0f}" if op in values else "–" for op in OPERATIONS)
         style = "dim" if channel == "null" else None
         table.add_row(f"{channel} {mode}", *cells, style=style)
     if cost:
         OUT.print(table)
+
+
+def _null_first(entry: tuple[tuple[str, str], object]) -> tuple[bool, str, str]:
+    """Order of the table: the floor, then by channel and mode."""
+    (channel, mode), _ = entry
+    return channel != "null", channel, mode
 
 
 @main.command("list")
