@@ -26,9 +26,9 @@
  * Its trap.  It looks reliable and is not.  A queue over SO_RCVBUF, which
  * counts whole buffers and not payload, drops what comes next; the receiver
  * learns of it by one ENOBUFS, not how much, and gets nothing more until it
- * has emptied the queue.  A multicast sender is not even told.  And whoever
- * may open a socket may send to the kernel: each request must be checked with
- * netlink_capable().
+ * has emptied the queue.  A multicast sender is told only when nobody at all
+ * got it.  And whoever may open a socket may send to the kernel: each request
+ * must be checked with netlink_capable().
  *
  * Three modes: unicast, multicast (events to a group), and ack (a push that
  * asks for an acknowledgement, and so costs a datagram back).
@@ -89,10 +89,10 @@ static struct sk_buff *netlink_message(u16 type, u32 seq, const u8 *body, u32 si
 /* ---- events ------------------------------------------------------------ */
 
 /*
- * Any context will do.  Netlink's queues and tables are locked with interrupts
- * off or walked under RCU; a receiver's last reference goes after a grace
- * period, hence never in here; and a buffer that nobody took has no destructor
- * yet when it is freed.
+ * Any context will do, except on -rt kernels, whose locks sleep.  Netlink's
+ * queues and tables are locked with interrupts off or walked under RCU; a
+ * receiver's last reference goes after a grace period, hence never in here;
+ * and a buffer that nobody took has no destructor yet when it is freed.
  */
 static struct sk_buff *netlink_event(const struct rc_shot *shot)
 {

@@ -323,9 +323,9 @@ static int netlink_stream(struct rc_session *s, uint64_t n)
 #define SENT .max = RC_BODY_MAX, \
 	.limit = "A datagram must fit SO_SNDBUF, which only CAP_NET_ADMIN can raise this far."
 #define ANSWERED .max = RC_BODY_MAX, \
-	.limit = "The answer is one piece of kernel memory, twice its size and soon hard to get."
+	.limit = "The answer takes one piece of kernel memory, and larger ones are hard to find."
 #define EVENT .max = 1u << 16, \
-	.limit = "An interrupt cannot wait for memory, and larger pieces are seldom at hand."
+	.limit = "An interrupt cannot wait for memory, and a larger piece may not be at hand."
 
 static const struct rc_mode netlink_modes[] = {
 	{

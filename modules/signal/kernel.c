@@ -73,7 +73,10 @@ static int signal_send(const struct signal_file *state, const struct rc_shot *sh
 	return send_sig_info(state->signo, &info, task);
 }
 
-/* Any context will do: the receiver's lock is taken with interrupts off. */
+/*
+ * Any context will do: the receiver's lock is taken with interrupts off.  Only
+ * on -rt kernels that lock sleeps.
+ */
 static int signal_emit(const struct rc_shot *shot)
 {
 	const struct signal_file *state;

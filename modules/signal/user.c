@@ -152,22 +152,22 @@ static int wait_stream(struct rc_session *s, uint64_t n)
  * A handler is told nothing but its signal.  It runs only while this thread
  * sleeps in sigsuspend() or poll() below, so it meets no half-made state.
  */
-static _Thread_local struct rc_session *handling;
-static _Thread_local uint32_t handled;
+static _Thread_local struct rc_session *handler_session;
+static _Thread_local uint32_t handler_value;
 
 static void on_event(int signo, siginfo_t *info, void *context)
 {
 	(void)signo;
 	(void)context;
-	rc_arrived(handling);
-	handled = (uint32_t)info->si_int;
+	rc_arrived(handler_session);
+	handler_value = (uint32_t)info->si_int;
 }
 
 static void on_streamed(int signo, siginfo_t *info, void *context)
 {
 	(void)signo;
 	(void)context;
-	rc_streamed_narrow(handling, (uint32_t)info->si_int, UINT32_MAX);
+	rc_streamed_narrow(handler_session, (uint32_t)info->si_int, UINT32_MAX);
 }
 
 static int handler_open(struct rc_session *s)
@@ -181,7 +181,7 @@ static int handler_open(struct rc_session *s)
 	if (open_as(s, SIGRTMIN))
 		return -1;
 	state = s->priv;
-	handling = s;
+	handler_session = s;
 	sigemptyset(&action.sa_mask);
 	if (sigaction(state->signo, &action, &state->action))
 		return rc_fail_errno(s, "sigaction");
@@ -198,7 +198,7 @@ static int handler_notify(struct rc_session *s, uint64_t n)
 			return -1;
 		/* Always -1; the signal is blocked again when the handler has run. */
 		sigsuspend(&state->open);
-		if (rc_seen_narrow(s, handled, UINT32_MAX))
+		if (rc_seen_narrow(s, handler_value, UINT32_MAX))
 			return -1;
 	}
 	return 0;
