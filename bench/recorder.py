@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import fcntl
 import io
 import json
 import os
@@ -146,9 +147,9 @@ class Recorder:
         for result in results:
             recorder._keep(result)
         with writing("the run folder"):
+            recorder._open()
             os.truncate(folder / "journal.jsonl", sizes[0])
             os.truncate(folder / "journal.u64", sizes[1])
-            recorder._open()
             recorder._rewrite_rows()
         return recorder
 
@@ -194,8 +195,8 @@ class Recorder:
             _write_parquet(self.folder / "rounds.parquet", _round_columns(self._all()))
         self.close()
         if complete:
-            (self.folder / "journal.jsonl").unlink()
-            (self.folder / "journal.u64").unlink()
+            for name in ("journal.jsonl", "journal.u64"):
+                (self.folder / name).unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Take away a folder in which nothing was measured; other files in it stay."""
@@ -214,7 +215,15 @@ class Recorder:
 
     def _open(self) -> None:
         # Unbuffered: what was written is with the kernel when this process dies.
-        self._journal = (self.folder / "journal.jsonl").open("ab", buffering=0)
+        journal = (self.folder / "journal.jsonl").open("ab", buffering=0)
+        try:
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            journal.close()
+            raise UsageError(
+                f"Another ringcross is measuring into {self.folder}: wait for it, or end it."
+            ) from None
+        self._journal = journal
         self._samples = (self.folder / "journal.u64").open("ab", buffering=0)
 
     def _append(self, file: IO[bytes] | None, data: bytes) -> None:

@@ -133,7 +133,17 @@ def test_resume_drops_what_is_half_written(tmp_path: Path) -> None:
     assert again.results == {PUSH: [GOOD]}
     assert len(rows(folder)) == 1
     again.add(GOOD_2)
+    again.close()
     assert Recorder.resume(folder).results[STREAM] == [GOOD_2]
+
+
+def test_a_run_has_one_writer(tmp_path: Path) -> None:
+    first = Recorder.create(tmp_path / "run", HEADER)
+    with pytest.raises(UsageError, match="Another ringcross"):
+        Recorder.resume(tmp_path / "run")
+    first.add(GOOD)
+    first.close()
+    assert Recorder.resume(tmp_path / "run").results == {PUSH: [GOOD]}
 
 
 def test_resume_mends_a_damaged_table(tmp_path: Path) -> None:
@@ -199,6 +209,7 @@ def test_a_full_disk_keeps_whole_rows(
         recorder.add(FLOW)
     after = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     assert after == before
+    recorder.close()
     assert Recorder.resume(tmp_path / "run").results == {PUSH: [GOOD]}
 
 
