@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: sysfs
+ *
+ * Attributes: the properties of kernel objects as small files under /sys.
+ *
+ * What it is.  A kobject is a directory, an attribute a file in it.  A read
+ * calls the attribute's show() to fill a page, a write calls store() with what
+ * was written.  The file's life, its buffers and its waiting are kernfs's.
+ *
+ * The path of one message.  System call entry, fd lookup, checks, kernfs takes
+ * the file's mutex and an active reference to the attribute.  A write is copied
+ * into a buffer allocated for it, then store() sees it in kernel memory.  A read
+ * goes through seq_file: show() fills a zeroed page, which is then copied out.
+ * Our store() and show() copy nothing themselves, but for a reply that is kept.
+ *
+ * When to choose it.  One value per file, of a device or of a driver as a whole,
+ * that administrators and udev read and set.  It is ABI from the first day.
+ *
+ * Its trap.  There is no open that an attribute could see, so its state belongs
+ * to the object and all readers and writers share it.  What does not fit in a
+ * page is cut, not refused: a longer write comes back short, and a show() may
+ * fill one byte less than the page.  Nothing holds the module while a file is
+ * open: after an unload reads give ENODEV, and who sleeps in poll() sleeps on
+ * unless the module thinks of waking him, as ours does.
+ *
+ * Four modes.  attribute: show and store, file kept open, the message in binary,
+ * although the custom is text.  reopen: the same, opened for each operation.
+ * binary: a binary attribute, which knows offsets, so that a message may take
+ * many calls of a page each.  notify: sysfs_notify_dirent() wakes whoever polls
+ * for POLLPRI; that the attribute has changed is all it tells, so the number is
+ * read from the attribute afterwards, and events that come before are one.  It
+ * also queues work for inotify, which on one CPU may run before the sleeper.
+ *
+ * A call is two operations, at least two system calls: a request is stored, its
+ * reply stands until the next one.
+ */
+#include <linux/atomic.h>
+#include <linux/kobject.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+#include <linux/version.h>
+#include <linux/vmalloc.h>
+#include "rc_core.h"
+#include "abi.h"
+
+/* 6.16: the callbacks of a binary attribute may not change it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define BIN_CONST const
+#else
+#define BIN_CONST
+#endif
+
+/* ---- attributes: kernfs brings the buffers ------------------------------ */
+
+/*
+ * State of both attributes, for all who use them.  @lock covers @flow, @reply
+ * and @reply_len.  It is not the file's mutex of kernfs, which is one per open.
+ */
+static struct {
+	struct mutex lock;
+	struct rc_flow flow;
+	size_t reply_len;
+	struct rc_msg *reply;
+} attribute = {
+	.lock = __MUTEX_INITIALIZER(attribute.lock),
+};
+
+static ssize_t message_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	int err;
+
+	mutex_lock(&attribute.lock);
+	err = rc_consume(&attribute.flow, (const struct rc_msg *)buf, count);
+	mutex_unlock(&attribute.lock);
+	return err ? err : count;
+}
+
+static ssize_t message_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	u32 size = rc_size();
+
+	/* More than this would be cut, with a line in the kernel log. */
+	if (RC_HEADER + size > PAGE_SIZE - 1)
+		return -EMSGSIZE;
+	mutex_lock(&attribute.lock);
+	rc_make(&attribute.flow, (struct rc_msg *)buf, size);
+	mutex_unlock(&attribute.lock);
+	return RC_HEADER + size;
+}
+
+static ssize_t transaction_store(struct kobject *kobj, struct kobj_attribute *attr,
+				 const char *buf, size_t count)
+{
+	int err;
+
+	if (count > PAGE_SIZE - 1)
+		return -EMSGSIZE;	/* its reply could not be shown */
+	mutex_lock(&attribute.lock);
+	attribute.reply_len = 0;
+	err = rc_consume(&attribute.flow, (const struct rc_msg *)buf, count);
+	if (!err) {
+		memcpy(attribute.reply, buf, count);
+		rc_reply(attribute.reply);
+		attribute.reply_len = count;
+	}
+	mutex_unlock(&attribute.lock);
+	return err ? err : count;
+}
+
+static ssize_t transaction_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	ssize_t len;
+
+	mutex_lock(&attribute.lock);
+	len = attribute.reply_len;
+	memcpy(buf, attribute.reply, len);
+	mutex_unlock(&attribute.lock);
+	return len;
+}
+
+/* ---- binary attributes: offsets, a page at a time ----------------------- */
+
+/*
+ * State of one binary attribute, for all who use it: two writers at a time spoil
+ * each other's message.  @lock covers all below.
+ */
+struct binary {
+	struct mutex lock;
+	struct rc_flow flow;
+	struct rc_msg *message;		/* room for the largest one */
+	size_t got;			/* bytes of a message that is being written */
+	size_t ready;			/* bytes that may be read */
+};
+
+#define BINARY(name) { .lock = __MUTEX_INITIALIZER((name).lock) }
+static struct binary message_binary = BINARY(message_binary);
+static struct binary transaction_binary = BINARY(transaction_binary);
+
+/*
+ * Add @count bytes at @off.  1 when they complete a message, which is consumed
+ * then, 0 when more must come, or an errno.
+ */
+static int binary_add(struct binary *binary, const char *from, loff_t off, size_t count)
+{
+	const struct rc_msg *message = binary->message;
+	size_t len;
+	int err;
+
+	if (off == 0)
+		binary->got = binary->ready = 0;
+	if (off != binary->got || count > RC_HEADER + RC_BODY_MAX - binary->got)
+		return -EINVAL;
+	memcpy((char *)binary->message + off, from, count);
+	binary->got += count;
+	if (binary->got < RC_HEADER || binary->got - RC_HEADER < message->size)
+		return 0;
+
+	len = binary->got;
+	binary->got = 0;
+	err = rc_consume(&binary->flow, message, len);
+	if (err)
+		return err;
+	binary->ready = len;
+	return 1;
+}
+
+static ssize_t binary_get(const struct binary *binary, char *to, loff_t off, size_t count)
+{
+	return memory_read_from_buffer(to, count, &off, binary->message, binary->ready);
+}
+
+static ssize_t message_bin_write(struct file *file, struct kobject *kobj,
+				 BIN_CONST struct bin_attribute *attr,
+				 char *buf, loff_t off, size_t count)
+{
+	int ret;
+
+	mutex_lock(&message_binary.lock);
+	ret = binary_add(&message_binary, buf, off, count);
+	message_binary.ready = 0;
+	mutex_unlock(&message_binary.lock);
+	return ret < 0 ? ret : count;
+}
+
+static ssize_t message_bin_read(struct file *file, struct kobject *kobj,
+				BIN_CONST struct bin_attribute *attr,
+				char *buf, loff_t off, size_t count)
+{
+	u32 size = rc_size();
+	ssize_t ret;
+
+	mutex_lock(&message_binary.lock);
+	if (off == 0) {
+		rc_make(&message_binary.flow, message_binary.message, size);
+		message_binary.ready = RC_HEADER + size;
+		message_binary.got = 0;		/* of a write now overwritten */
+	}
+	ret = binary_get(&message_binary, buf, off, count);
+	mutex_unlock(&message_binary.lock);
+	return ret;
+}
+
+static ssize_t transaction_bin_write(struct file *file, struct kobject *kobj,
+				     BIN_CONST struct bin_attribute *attr,
+				     char *buf, loff_t off, size_t count)
+{
+	int ret;
+
+	mutex_lock(&transaction_binary.lock);
+	ret = binary_add(&transaction_binary, buf, off, count);
+	if (ret == 1)
+		rc_reply(transaction_binary.message);
+	mutex_unlock(&transaction_binary.lock);
+	return ret < 0 ? ret : count;
+}
+
+static ssize_t transaction_bin_read(struct file *file, struct kobject *kobj,
+				    BIN_CONST struct bin_attribute *attr,
+				    char *buf, loff_t off, size_t count)
+{
+	ssize_t ret;
+
+	mutex_lock(&transaction_binary.lock);
+	ret = binary_get(&transaction_binary, buf, off, count);
+	mutex_unlock(&transaction_binary.lock);
+	return ret;
+}
+
+/* ---- notify: only that something happened ------------------------------- */
+
+static atomic64_t events = ATOMIC64_INIT(0);	/* how many; the newest is one less */
+static struct kernfs_node *event_node;
+
+static ssize_t event_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lld\n", (long long)atomic64_read(&events) - 1);
+}
+
+/* sysfs_notify() would look the name up under a mutex: not from an interrupt. */
+static int event_emit(const struct rc_shot *shot)
+{
+	atomic64_set(&events, shot->seq + 1);
+	sysfs_notify_dirent(event_node);
+	return 0;
+}
+
+/* ---- registration ------------------------------------------------------ */
+
+static struct kobj_attribute message_attribute =
+	__ATTR(message, 0600, message_show, message_store);
+static struct kobj_attribute transaction_attribute =
+	__ATTR(transaction, 0600, transaction_show, transaction_store);
+static struct kobj_attribute event_attribute = __ATTR(event, 0400, event_show, NULL);
+
+static struct attribute *sysfs_attributes[] = {
+	&message_attribute.attr,
+	&transaction_attribute.attr,
+	&event_attribute.attr,
+	NULL
+};
+
+static const struct attribute_group sysfs_group = { .attrs = sysfs_attributes };
+
+/* By hand and not in the group, whose member for these changed its type often. */
+static const struct bin_attribute message_bin_attribute = {
+	.attr = { .name = RC_SYSFS_MESSAGE_BIN, .mode = 0600 },
+	.size = RC_HEADER + RC_BODY_MAX,
+	.read = message_bin_read,
+	.write = message_bin_write,
+};
+
+static const struct bin_attribute transaction_bin_attribute = {
+	.attr = { .name = RC_SYSFS_TRANSACTION_BIN, .mode = 0600 },
+	.size = RC_HEADER + RC_BODY_MAX,
+	.read = transaction_bin_read,
+	.write = transaction_bin_write,
+};
+
+static void binary_reset(struct binary *binary)
+{
+	mutex_lock(&binary->lock);
+	binary->flow = (struct rc_flow){ };
+	binary->got = binary->ready = 0;
+	mutex_unlock(&binary->lock);
+}
+
+static void sysfs_reset(void)
+{
+	mutex_lock(&attribute.lock);
+	attribute.flow = (struct rc_flow){ };
+	attribute.reply_len = 0;
+	mutex_unlock(&attribute.lock);
+	binary_reset(&message_binary);
+	binary_reset(&transaction_binary);
+	atomic64_set(&events, 0);
+}
+
+static struct rc_half sysfs_half = {
+	.name = "sysfs",
+	.owner = THIS_MODULE,
+	.reset = sysfs_reset,
+	.emitters = (const struct rc_emitter[]) {
+		{ "notify", RC_IN_ANY, event_emit },
+		{ }
+	},
+};
+
+static struct kobject *sysfs_object;
+
+static int buffers_get(void)
+{
+	attribute.reply = vzalloc(PAGE_SIZE);
+	message_binary.message = vzalloc(RC_HEADER + RC_BODY_MAX);
+	transaction_binary.message = vzalloc(RC_HEADER + RC_BODY_MAX);
+	return attribute.reply && message_binary.message && transaction_binary.message
+		? 0 : -ENOMEM;
+}
+
+static void buffers_put(void)
+{
+	vfree(transaction_binary.message);
+	vfree(message_binary.message);
+	vfree(attribute.reply);
+}
+
+static int __init rc_sysfs_init(void)
+{
+	int err = buffers_get();
+
+	if (err)
+		goto err_buffers;
+	err = -ENOMEM;
+	sysfs_object = kobject_create_and_add(RC_SYSFS_DIR, kernel_kobj);
+	if (!sysfs_object)
+		goto err_buffers;
+	err = sysfs_create_group(sysfs_object, &sysfs_group);
+	if (err)
+		goto err_object;
+	err = sysfs_create_bin_file(sysfs_object, &message_bin_attribute);
+	if (err)
+		goto err_object;
+	err = sysfs_create_bin_file(sysfs_object, &transaction_bin_attribute);
+	if (err)
+		goto err_object;
+	err = -ENOENT;
+	event_node = sysfs_get_dirent(sysfs_object->sd, RC_SYSFS_EVENT);
+	if (!event_node)
+		goto err_object;
+	err = rc_half_register(&sysfs_half);
+	if (err)
+		goto err_node;
+	return 0;
+
+err_node:
+	sysfs_put(event_node);
+err_object:
+	kobject_put(sysfs_object);	/* the files go with their directory */
+err_buffers:
+	buffers_put();
+	return err;
+}
+
+static void __exit rc_sysfs_exit(void)
+{
+	rc_half_unregister(&sysfs_half);
+	kobject_put(sysfs_object);	/* waits for callbacks that run */
+	/* Removal wakes nobody; now that the file is dead, poll() will say so. */
+	sysfs_notify_dirent(event_node);
+	sysfs_put(event_node);
+	buffers_put();
+}
+
+module_init(rc_sysfs_init);
+module_exit(rc_sysfs_exit);
+MODULE_DESCRIPTION("ringcross: sysfs attributes, binary attributes and their notification");
+MODULE_LICENSE("GPL");

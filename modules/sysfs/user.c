@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "channel.h"
+#include "abi.h"
+
+#define PATH(name)	"/sys/kernel/" RC_SYSFS_DIR "/" name
+
+static int open_file(struct rc_session *s, const char *path, int flags)
+{
+	s->fd = open(path, flags | O_CLOEXEC);
+	return s->fd < 0 ? rc_fail_errno(s, path) : 0;
+}
+
+/* ---- attribute: one page, file kept open -------------------------------- */
+
+static int attribute_open(struct rc_session *s)
+{
+	return open_file(s, s->op == RC_CALL ? PATH(RC_SYSFS_TRANSACTION)
+					     : PATH(RC_SYSFS_MESSAGE), O_RDWR);
+}
+
+static int attribute_push(struct rc_session *s, uint64_t n)
+{
+	ssize_t len = (ssize_t)rc_len(s);
+
+	while (n--) {
+		rc_tx(s);
+		if (pwrite(s->fd, s->tx, (size_t)len, 0) != len)
+			return rc_fail_errno(s, "sysfs store");
+	}
+	return 0;
+}
+
+/* Offset 0 makes kernfs call show() again; further on it has the old content. */
+static int attribute_pull(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		ssize_t len = pread(s->fd, s->rx, rc_len(s), 0);
+
+		if (len < 0)
+			return rc_fail_errno(s, "sysfs show");
+		if (rc_rx(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+static int attribute_call(struct rc_session *s, uint64_t n)
+{
+	ssize_t len = (ssize_t)rc_len(s);
+
+	while (n--) {
+		ssize_t got;
+
+		rc_tx(s);
+		if (pwrite(s->fd, s->tx, (size_t)len, 0) != len)
+			return rc_fail_errno(s, "sysfs store");
+		got = pread(s->fd, s->rx, (size_t)len, 0);
+		if (got < 0)
+			return rc_fail_errno(s, "sysfs show");
+		if (rc_rx_reply(s, s->rx, (size_t)got))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- reopen: open, one operation, close --------------------------------- */
+
+static int reopen_open(struct rc_session *s)
+{
+	const char *path = PATH(RC_SYSFS_MESSAGE);
+
+	return access(path, R_OK | W_OK) ? rc_fail_errno(s, path) : 0;
+}
+
+static int reopen_push(struct rc_session *s, uint64_t n)
+{
+	ssize_t len = (ssize_t)rc_len(s);
+
+	while (n--) {
+		ssize_t done;
+		int fd;
+
+		rc_tx(s);
+		fd = open(PATH(RC_SYSFS_MESSAGE), O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			return rc_fail_errno(s, PATH(RC_SYSFS_MESSAGE));
+		done = write(fd, s->tx, (size_t)len);
+		if (close(fd) || done != len)
+			return rc_fail_errno(s, "sysfs store");
+	}
+	return 0;
+}
+
+static int reopen_pull(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		int fd = open(PATH(RC_SYSFS_MESSAGE), O_RDONLY | O_CLOEXEC);
+		ssize_t len;
+
+		if (fd < 0)
+			return rc_fail_errno(s, PATH(RC_SYSFS_MESSAGE));
+		len = read(fd, s->rx, rc_len(s));
+		if (close(fd) || len < 0)
+			return rc_fail_errno(s, "sysfs show");
+		if (rc_rx(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- binary: any size, a page at a time --------------------------------- */
+
+static int binary_open(struct rc_session *s)
+{
+	return open_file(s, s->op == RC_CALL ? PATH(RC_SYSFS_TRANSACTION_BIN)
+					     : PATH(RC_SYSFS_MESSAGE_BIN), O_RDWR);
+}
+
+static inline int binary_write(struct rc_session *s, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		ssize_t done = pwrite(s->fd, (const char *)s->tx + at, len - at, (off_t)at);
+
+		if (done <= 0)
+			return rc_fail_errno(s, "sysfs binary write");
+		at += (size_t)done;
+	}
+	return 0;
+}
+
+/* Bytes that came, which are fewer than @len when the file ended before. */
+static inline ssize_t binary_read(struct rc_session *s, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		ssize_t done = pread(s->fd, (char *)s->rx + at, len - at, (off_t)at);
+
+		if (done < 0)
+			return rc_fail_errno(s, "sysfs binary read");
+		if (done == 0)
+			break;
+		at += (size_t)done;
+	}
+	return (ssize_t)at;
+}
+
+static int binary_push(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		rc_tx(s);
+		if (binary_write(s, rc_len(s)))
+			return -1;
+	}
+	return 0;
+}
+
+static int binary_pull(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		ssize_t len = binary_read(s, rc_len(s));
+
+		if (len < 0 || rc_rx(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+static int binary_call(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		ssize_t len;
+
+		rc_tx(s);
+		if (binary_write(s, rc_len(s)))
+			return -1;
+		len = binary_read(s, rc_len(s));
+		if (len < 0 || rc_rx_reply(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- notify: poll for a change, then read what it was ------------------- */
+
+/*
+ * The number of the newest event, or -1.  This read also tells kernfs which
+ * change we have seen; poll() returns at once until we have seen the last one.
+ */
+static long long read_event(struct rc_session *s)
+{
+	char text[24];
+	ssize_t len = pread(s->fd, text, sizeof(text) - 1, 0);
+
+	if (len <= 0)
+		return rc_fail_errno(s, "sysfs event");
+	text[len] = '\0';
+	return atoll(text);
+}
+
+static int notify_open(struct rc_session *s)
+{
+	if (open_file(s, PATH(RC_SYSFS_EVENT), O_RDONLY))
+		return -1;
+	read_event(s);
+	return s->error[0] ? -1 : 0;
+}
+
+static int sysfs_notify(struct rc_session *s, uint64_t n)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLPRI };
+
+	while (n--) {
+		if (rc_arm(s))
+			return -1;
+		if (poll(&pfd, 1, -1) != 1 || !(pfd.revents & POLLPRI))
+			return rc_fail_errno(s, "sysfs poll");
+		rc_arrived(s);
+		if (rc_seen_narrow(s, (uint64_t)read_event(s), UINT64_MAX))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- registration ------------------------------------------------------ */
+
+#define STORE .max = RC_SYSFS_STORE_MAX - RC_HEADER, \
+	.limit = "What an attribute stores must fit in one page, header and all."
+#define SHOW .max = RC_SYSFS_SHOW_MAX - RC_HEADER, \
+	.limit = "What an attribute shows must fit in one page but for its last byte."
+#define BINARY .max = RC_BODY_MAX, \
+	.limit = "The kernel half keeps one buffer of 1 MiB; each system call moves a page at most."
+#define EVENT .min = 0, .max = 0, \
+	.limit = "The event says that the attribute has changed; its number is read afterwards."
+
+static const struct rc_mode sysfs_modes[] = {
+	{
+		.name = "attribute",
+		.summary = "show and store, file kept open; a call is a store and a show",
+		.open = attribute_open,
+		.operations = {
+			[RC_PUSH] = { .run = attribute_push, STORE },
+			[RC_PULL] = { .run = attribute_pull, SHOW },
+			[RC_CALL] = { .run = attribute_call, SHOW },
+		},
+	},
+	{
+		.name = "reopen",
+		.summary = "open, one show or store, close, as a shell does",
+		.open = reopen_open,
+		.operations = {
+			[RC_PUSH] = { .run = reopen_push, STORE },
+			[RC_PULL] = { .run = reopen_pull, SHOW },
+		},
+	},
+	{
+		.name = "binary",
+		.summary = "a binary attribute, in pieces of a page",
+		.open = binary_open,
+		.operations = {
+			[RC_PUSH] = { .run = binary_push, BINARY },
+			[RC_PULL] = { .run = binary_pull, BINARY },
+			[RC_CALL] = { .run = binary_call, BINARY },
+		},
+	},
+	{
+		.name = "notify",
+		.summary = "poll() until the attribute has changed",
+		.open = notify_open,
+		.operations = {
+			[RC_NOTIFY] = { .run = sysfs_notify, EVENT },
+		},
+	},
+	{ }
+};
+
+static const struct rc_channel sysfs_channel = {
+	.name = "sysfs",
+	.summary = "Attributes of kernel objects under /sys",
+	.module = "rc_sysfs",
+	.modes = sysfs_modes,
+	.cannot = {
+		[RC_STREAM] = "Changes of an attribute are one counter that coalesces them, so there is no stream of messages to drain.",
+	},
+};
+RC_CHANNEL(sysfs_channel);
