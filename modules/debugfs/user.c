@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include "channel.h"
+#include "abi.h"
+
+static int open_in(struct rc_session *s, const char *dir)
+{
+	static const char *const name[RC_OPS] = {
+		[RC_PUSH] = RC_DEBUGFS_MESSAGE,
+		[RC_PULL] = RC_DEBUGFS_MESSAGE,
+		[RC_CALL] = RC_DEBUGFS_TRANSACTION,
+		[RC_NOTIFY] = RC_DEBUGFS_EVENTS,
+		[RC_STREAM] = RC_DEBUGFS_EVENTS,
+	};
+	static const int flags[RC_OPS] = {
+		[RC_PUSH] = O_RDWR,
+		[RC_PULL] = O_RDWR,
+		[RC_CALL] = O_RDWR,
+		[RC_NOTIFY] = O_RDONLY,
+		[RC_STREAM] = O_RDONLY | O_NONBLOCK,	/* drains until EAGAIN */
+	};
+	struct statfs fs;
+	int dirfd;
+
+	if (statfs(RC_DEBUGFS_MOUNT, &fs) || fs.f_type != DEBUGFS_MAGIC)
+		return rc_fail(s, "debugfs is not mounted; mount it at " RC_DEBUGFS_MOUNT);
+	dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return rc_fail_errno(s, dir);
+	s->fd = openat(dirfd, name[s->op], flags[s->op] | O_CLOEXEC);
+	if (s->fd < 0 && errno == EPERM)
+		rc_fail(s, "this kernel is locked down, which closes debugfs");
+	else if (s->fd < 0)
+		rc_fail_errno(s, name[s->op]);
+	close(dirfd);
+	return s->fd < 0 ? -1 : 0;
+}
+
+static int file_open(struct rc_session *s)
+{
+	return open_in(s, RC_DEBUGFS_MOUNT "/" RC_DEBUGFS_DIR);
+}
+
+static int unsafe_open(struct rc_session *s)
+{
+	return open_in(s, RC_DEBUGFS_MOUNT "/" RC_DEBUGFS_DIR "/" RC_DEBUGFS_UNSAFE);
+}
+
+static int debugfs_push(struct rc_session *s, uint64_t n)
+{
+	ssize_t len = (ssize_t)rc_len(s);
+
+	while (n--) {
+		rc_tx(s);
+		if (pwrite(s->fd, s->tx, (size_t)len, 0) != len)
+			return rc_fail_errno(s, "debugfs push");
+	}
+	return 0;
+}
+
+static int debugfs_pull(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		ssize_t len = pread(s->fd, s->rx, rc_len(s), 0);
+
+		if (len < 0)
+			return rc_fail_errno(s, "debugfs pull");
+		if (rc_rx(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+static int debugfs_call(struct rc_session *s, uint64_t n)
+{
+	ssize_t len = (ssize_t)rc_len(s);
+
+	while (n--) {
+		ssize_t got;
+
+		rc_tx(s);
+		if (pwrite(s->fd, s->tx, (size_t)len, 0) != len)
+			return rc_fail_errno(s, "debugfs request");
+		got = pread(s->fd, s->rx, (size_t)len, 0);
+		if (got < 0)
+			return rc_fail_errno(s, "debugfs reply");
+		if (rc_rx_reply(s, s->rx, (size_t)got))
+			return -1;
+	}
+	return 0;
+}
+
+static int debugfs_notify(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		ssize_t len;
+
+		if (rc_arm(s))
+			return -1;
+		len = read(s->fd, s->rx, rc_len(s));
+		if (len < 0)
+			return rc_fail_errno(s, "debugfs event");
+		rc_arrived(s);
+		if (rc_rx(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+static int debugfs_stream(struct rc_session *s, uint64_t n)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+
+	(void)n;
+	for (;;) {
+		bool over = rc_stream_over(s);
+		ssize_t len;
+
+		while ((len = read(s->fd, s->rx, rc_len(s))) >= 0)
+			if (rc_streamed(s, s->rx, (size_t)len))
+				return -1;
+		if (errno != EAGAIN)
+			return rc_fail_errno(s, "debugfs stream");
+		if (over)
+			return 0;
+		poll(&pfd, 1, RC_STREAM_WAIT);
+	}
+}
+
+#define WHOLE .max = RC_BODY_MAX, \
+	.limit = "Our handlers take 1 MiB; debugfs itself sets no limit."
+#define OPERATIONS {						\
+		[RC_PUSH] = { .run = debugfs_push, WHOLE },	\
+		[RC_PULL] = { .run = debugfs_pull, WHOLE },	\
+		[RC_CALL] = { .run = debugfs_call, WHOLE },	\
+		[RC_NOTIFY] = { .run = debugfs_notify, WHOLE },	\
+		[RC_STREAM] = { .run = debugfs_stream, WHOLE },	\
+	}
+
+static const struct rc_mode debugfs_modes[] = {
+	{
+		.name = "file",
+		.summary = "through the proxy that guards a removal; a call is a write and a read",
+		.open = file_open,
+		.operations = OPERATIONS,
+	},
+	{
+		.name = "unsafe",
+		.summary = "the same without the proxy",
+		.open = unsafe_open,
+		.operations = OPERATIONS,
+	},
+	{ }
+};
+
+static const struct rc_channel debugfs_channel = {
+	.name = "debugfs",
+	.summary = "A file for developers in debugfs",
+	.module = "rc_debugfs",
+	.modes = debugfs_modes,
+};
+RC_CHANNEL(debugfs_channel);
