@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import TargetError, writing
+from bench.errors import TargetError, check_room, writing
 
 Fields = dict[str, str]
 """One deb822 stanza of a sources file or of apt's output."""
@@ -116,6 +116,7 @@ class Apt:
             env={**os.environ, "LC_ALL": "C.UTF-8"},
         )
         if check and done.returncode:
+            check_room(done.stderr, "downloaded packages")
             raise TargetError(
                 f"{tool} {args[0]} failed ({_first_error(done.stderr)}): "
                 "check the network and the system's apt sources, then run again."

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.errors import TargetError, writing
+from bench.errors import TargetError, check_room, writing
 from bench.kernels import Kernel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -140,7 +140,9 @@ def _make(command: Sequence[str], log: Path, what: str) -> None:
         done = subprocess.run(
             [*command, jobs], stdout=out, stderr=subprocess.STDOUT, env={**env, "LC_ALL": "C"}
         )
-    problem = first_problem(log.read_text(errors="replace"))
+    said = log.read_text(errors="replace")
+    check_room(said, f"a build in {log.parent}")
+    problem = first_problem(said)
     if problem or done.returncode:
         told = problem or f"make ended with status {done.returncode}"
         raise TargetError(f"{what} cannot be built: {told} (whole log: {log}).")
@@ -209,6 +211,7 @@ def _strip(binary: Path, target: Path) -> None:
         ["strip", "--strip-debug", "-o", part, binary], capture_output=True, text=True
     )
     if done.returncode:
+        check_room(done.stderr, f"a build in {target.parent}")
         raise TargetError(f"{binary.name} cannot be stripped ({done.stderr.strip()}): run again.")
     part.replace(target)
 

@@ -110,6 +110,16 @@ def writing(what: str) -> Iterator[None]:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = f" ({error.filename})" if error.filename else ""
-        raise DiskFull(
-            f"No space left while writing {what}{where}: make room and run again with --resume."
-        ) from error
+        raise _disk_full(what + where) from error
+
+
+def check_room(said: str, what: str) -> None:
+    """Raise :class:`DiskFull` when a tool that was to write *what* said that no space is left."""
+    if "No space left on device" in said or "enough free space in" in said:
+        raise _disk_full(what)
+
+
+def _disk_full(what: str) -> DiskFull:
+    return DiskFull(
+        f"No space left while writing {what}: make room, then run again (--resume keeps what was measured)."
+    )

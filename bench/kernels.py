@@ -22,7 +22,7 @@ from pathlib import Path
 import zstandard
 
 from bench.apt import Apt, Fields, Package, derive, system_sources
-from bench.errors import TargetError, UsageError, writing
+from bench.errors import TargetError, UsageError, check_room, writing
 
 Say = Callable[[str], None]
 """Takes one line of progress."""
@@ -394,6 +394,7 @@ def _closure(apt: Apt, image: Package) -> list[Package]:
 def _extract(deb: Path, into: Path) -> None:
     done = subprocess.run(["dpkg-deb", "-x", deb, into], capture_output=True, text=True)
     if done.returncode:
+        check_room(done.stderr, "the kernel cache")
         deb.unlink()
         raise TargetError(
             f"{deb.name} cannot be unpacked ({done.stderr.strip().splitlines()[-1]}): run again."

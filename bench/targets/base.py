@@ -24,6 +24,7 @@ from bench.errors import (
     NeverCameUp,
     SessionLost,
     TargetLost,
+    writing,
 )
 from bench.link import Answer, Decoder
 
@@ -100,7 +101,8 @@ class Session:
         self._process: subprocess.Popen[bytes] | None = None
         _live.add(self)
         try:
-            self._process = _spawn(command, keep, stderr)
+            with writing("the session's files"):
+                self._process = _spawn(command, keep, stderr)
         except BaseException:
             self.close()
             raise

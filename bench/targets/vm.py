@@ -103,9 +103,7 @@ class VmTarget:
         return [
             qemu,
             *_ACCELERATORS[self.accelerator],
-            # microvm has no firmware to run and no PCI to scan: it boots the ELF kernel by PVH.
-            # Without rtc the kernel waits 24 s for one; without pit it cannot calibrate the TSC.
-            *("-M", "microvm,rtc=on,pit=on,pic=on"),
+            *("-M", _MACHINES[self.accelerator]),
             *("-cpu", "host" if self.accelerator == "kvm" else _emulated_cpu(qemu)),
             # Under icount a second CPU hangs the boot.
             *("-smp", "1"),
@@ -166,6 +164,17 @@ _ACCELERATORS: dict[Accelerator, tuple[str, ...]] = {
     "icount": ("-accel", "tcg", "-icount", "shift=0,sleep=off"),
     "kvm": ("-accel", "kvm"),
     "tcg": ("-accel", "tcg"),
+}
+
+
+# All boot the ELF kernel by PVH, so nothing is decompressed under emulation.
+_MACHINES: dict[Accelerator, str] = {
+    # microvm has no firmware to run and no PCI to scan.
+    # Without rtc the kernel waits 24 s for one; without pit it cannot calibrate the TSC.
+    "icount": "microvm,rtc=on,pit=on,pic=on",
+    # In real time the pit is too jittery to calibrate by: q35 has an HPET and a PM timer.
+    "kvm": "q35",
+    "tcg": "q35",
 }
 
 

@@ -49,6 +49,19 @@ def test_a_really_full_device() -> None:
         Path("/dev/full").write_text("x")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "dpkg-deb: error: cannot write: No space left on device",
+        "E: You don't have enough free space in /x/cache/archives/.",
+    ],
+)
+def test_tools_that_found_the_disk_full(said: str) -> None:
+    with pytest.raises(errors.DiskFull, match="No space left while writing a build: make room"):
+        errors.check_room(said, "a build")
+    errors.check_room("something else", "a build")
+
+
 def test_other_errors_pass() -> None:
     with pytest.raises(PermissionError), errors.writing("cells.csv"):
         raise PermissionError(errno.EACCES, "no")

@@ -133,12 +133,6 @@ def test_slow_boot_meets_its_deadline(kernel: Kernel, agent: Path) -> None:
         list(session.answers())
 
 
-def test_refused_memory_is_told(kernel: Kernel, agent: Path) -> None:
-    target = VmTarget(kernel, agent, memory=16)
-    with target.start(requests(), seed=1) as session, pytest.raises(Exception, match="up|start"):
-        list(session.answers())
-
-
 def test_time_under_plain_emulation(kernel: Kernel, agent: Path) -> None:
     target = VmTarget(kernel, agent, clock="time", accelerator="tcg")
     with target.start([{"do": "setup", "clock": "time"}], seed=1) as session:

@@ -73,6 +73,7 @@ def test_time_has_no_icount(
     found = options(timed, fake_qemu(tmp_path))
     assert "-icount" not in found
     assert (found["-accel"], found["-cpu"]) == (accelerator, cpu)
+    assert found["-M"] == "q35", "microvm has nothing to calibrate the TSC by in real time"
 
 
 def test_words_for_the_kernel(target: VmTarget) -> None:
