@@ -240,7 +240,11 @@ static ssize_t event_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 	return sysfs_emit(buf, "%lld\n", (long long)atomic64_read(&events) - 1);
 }
 
-/* sysfs_notify() would look the name up under a mutex: not from an interrupt. */
+/*
+ * sysfs_notify() would look the name up under a mutex, so not from an interrupt.
+ * With the node at hand any context will do, except on -rt kernels, where the
+ * lock of kernfs's list of notifications sleeps.
+ */
 static int event_emit(const struct rc_shot *shot)
 {
 	atomic64_set(&events, shot->seq + 1);
