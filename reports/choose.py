@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from reports import words
 from reports.load import OPERATIONS, Channel, Measured, Run
@@ -78,9 +79,19 @@ def ordered(run: Run) -> list[Channel]:
 
 
 def line(run: Run, channel: str, operation: str) -> list[Measured]:
-    """Rows of the heat map's mode over all sizes, all else being equal."""
-    first = best(list(run.of(channel, operation)))
-    return alike(run, first) if first else []
+    """The cheapest row of each size, smallest first."""
+    rows = [row for row in run.of(channel, operation) if row.measured]
+    found = [best([row for row in rows if row.size == size]) for size in {row.size for row in rows}]
+    return sorted((row for row in found if row), key=lambda row: row.size)
+
+
+def modes_of(rows: list[Measured]) -> str:
+    """Which modes a line goes through: ``direct, indirect from 64 KiB``."""
+    found = [rows[0].mode]
+    for before, row in pairwise(rows):
+        if row.mode != before.mode:
+            found.append(f"{row.mode} from {words.size(row.size)}")
+    return ", ".join(found)
 
 
 def alike(run: Run, first: Measured) -> list[Measured]:

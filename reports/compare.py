@@ -352,7 +352,8 @@ def _drawn(comparison: Comparison) -> tuple[list[Drawn], list[tuple[float, str]]
         return round(min(100.0, max(0.0, 50 + 50 * math.log(ratio) / reach)), 2)
 
     drawn = []
-    for row in comparison.rows:
+    rest = [row for row in comparison.rows if row not in comparison.changed]
+    for row in (*comparison.changed, *rest):
         left, right = place(row.low or row.ratio), place(row.high or row.ratio)
         counts = row.verdict in ("slower", "faster")
         drawn.append(

@@ -10,14 +10,15 @@ from reports.load import OPERATIONS, Measured, Run
 from reports.svg import Plot, Series, draw, slots
 
 COST = (
-    "Each line is one channel in its cheapest mode. Low and flat is good. Where a line turns "
+    "Each line is one channel, at each size in its cheapest mode. Point at a line for the modes. "
+    "Low and flat is good. Where a line turns "
     "upward, copying the body costs more than the crossing. The dotted line is a call to an "
     "empty handler, the dashed one a plain copy in user space. A channel below the dotted line "
     "gets by with less than one system call a message. Both axes are logarithmic."
 )
 RATE = (
     "Further right is better. Each mark is one operation of a channel at its smallest size, in "
-    "its cheapest mode. A distance of one grid line is a factor of ten."
+    "its cheapest mode. The axis is logarithmic."
 )
 BYTES = (
     "Higher is better. A line that still climbs at its right end pays for the crossing; one that "
@@ -92,6 +93,10 @@ def _line(
     )
 
 
+def _told(name: str, rows: list[Measured]) -> str:
+    return f"{name} ({choose.modes_of(rows)})"
+
+
 def _floors(run: Run, operation: str, series: list[Series]) -> list[Series]:
     """The empty handler and the plain copy, as far as the run has them."""
     found = []
@@ -136,7 +141,7 @@ def cost(run: Run) -> Figure | None:
         series = [
             line
             for name, rows in lines.items()
-            if (line := _line(rows, slot[name], f"{name} ({rows[0].mode})"))
+            if (line := _line(rows, slot[name], _told(name, rows)))
         ]
         if series:
             shown = [row for rows in lines.values() for row in rows]
@@ -222,7 +227,7 @@ def rates(run: Run) -> Figure | None:
         yscale="linear",
         yticks=tuple((float(place), name) for place, name in enumerate(names)),
         ylimits=(-0.6, len(names) - 0.4),
-        width=7.2,
+        width=5.6,
         height=1.0 + 0.3 * len(names),
         margin=0.25 + 0.085 * max(map(len, names)),
     )
@@ -241,7 +246,7 @@ def bandwidth(run: Run) -> Figure | None:
         series = [
             line
             for name, rows in lines.items()
-            if (line := _line(rows, slot[name], f"{name} ({rows[0].mode})", "bytes_per_unit"))
+            if (line := _line(rows, slot[name], _told(name, rows), "bytes_per_unit"))
         ]
         if not series or max(len(one.xs) for one in series) < 2:
             continue
@@ -276,7 +281,7 @@ def cost_of_several(sides: list[tuple[str, Run]]) -> Figure | None:
         series, shown = [], []
         for dash, (letter, run) in enumerate(sides):
             for name, rows in choose.lines(run, operation).items():
-                label = f"{letter}: {name} ({rows[0].mode})"
+                label = f"{letter}: {_told(name, rows)}"
                 if line := _line(rows, slot[name], label, dash=dash):
                     series.append(line)
                     shown += rows

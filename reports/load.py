@@ -191,6 +191,10 @@ def _cells(path: Path) -> pd.DataFrame:
 
 def _whole(path: Path, text: str) -> None:
     """Check that no row is cut and no column that counts is missing."""
+    if "\0" in text:
+        raise DamagedRun(
+            f"{path} holds zero bytes, as a crash of the machine leaves them; measure again."
+        )
     records = list(csv.reader(text.splitlines()))
     header = records[0] if records else []
     missing = [name for name in NEEDED if name not in header]
@@ -214,7 +218,7 @@ def _whole(path: Path, text: str) -> None:
 def _numbers(path: Path, frame: pd.DataFrame, name: str) -> pd.Series[float]:
     """A column as floats, NaN where empty."""
     try:
-        return pd.to_numeric(frame[name]).astype(float)
+        return pd.to_numeric(frame[name]).astype(float).replace([math.inf, -math.inf], math.nan)
     except (ValueError, TypeError):
         raise DamagedRun(
             f"{path} has a value in column {name!r} that is no number; correct it or measure again."

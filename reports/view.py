@@ -146,7 +146,7 @@ def _shade(value: float, low: float, high: float) -> int:
 def answer(run: Run) -> str:
     """The run in two sentences: the cheapest way to do each thing, and the floor."""
     clock = words.clock_words(run.clock)
-    found = []
+    found: list[str] = []
     for operation, what in (
         ("push", "handing the kernel a message takes"),
         ("pull", "getting a fresh one from it"),
@@ -161,11 +161,12 @@ def answer(run: Run) -> str:
         ]
         if rows:
             cheapest = min(rows, key=lambda row: row.median or 0.0)
-            found.append(f"{what} {words.number(cheapest.median)} ({cheapest.channel})")
+            unit = "" if found else f" {clock.unit}"
+            found.append(f"{what} {words.number(cheapest.median)}{unit} ({cheapest.channel})")
     if not found:
         return "No channel has a number yet; the reasons stand below."
     null = choose.floor(run)
-    text = f"At best, and with the smallest message, {words.listed(found)} {clock.unit}."
+    text = f"At best, and with the smallest message, {words.listed(found)}."
     if null:
         text += f" A call to an empty handler takes {words.number(null)}."
     return text
@@ -175,6 +176,7 @@ def machine(run: Run) -> tuple[Fact, ...]:
     """Where and how the run was made; what is missing says so."""
     env = run.environment
     accelerator = {
+        "icount": "TCG, counting instructions (-icount)",
         "tcg-icount": "TCG, counting instructions (-icount)",
         "tcg": "TCG, emulated without counting",
         "kvm": "KVM",
@@ -301,7 +303,7 @@ def _result(row: Measured) -> ResultRow:
     if row.ci_low is not None and row.ci_high is not None:
         interval = f"{words.number(row.ci_low)} … {words.number(row.ci_high)}"
     note = words.sentence(row.reason)
-    if row.operation == "stream" and row.measured:
+    if row.measured and (row.interval or row.burst > 1):
         note = ", ".join(setting(row))
     return ResultRow(
         row=row,

@@ -1,22 +1,30 @@
 """Ratios count only when they are more than chance; runs of two clocks have none."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from reports.compare import Refused, compare
-from reports.load import load_run
+from reports.load import Run, load_run
+
+Build = Callable[..., Path]
 
 
 @pytest.fixture
-def load(build_run):
+def load(build_run: Build) -> Callable[..., Run]:
     return lambda name, **options: load_run(build_run(name=name, **options))
 
 
 @pytest.mark.parametrize("clock", ["instructions", "time"])
 @pytest.mark.parametrize("rounds", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_like_with_like_finds_nothing(load, clock, rounds, seed):
+def test_like_with_like_finds_nothing(
+    load: Callable[..., Run], clock: str, rounds: bool, seed: int
+) -> None:
     options = {"clock": clock, "rounds": rounds}
     a = load("one", noise=2 * seed, **options)
     b = load("two", noise=2 * seed + 1, **options)
@@ -27,16 +35,18 @@ def test_like_with_like_finds_nothing(load, clock, rounds, seed):
     assert all(abs(mean.ratio - 1) < 0.02 for mean in comparison.means)
 
 
-def test_run_with_itself(load):
+def test_run_with_itself(load: Callable[..., Run]) -> None:
     run = load("one", rounds=True)
     comparison = compare(run, run)
-    assert comparison.changed == comparison.marks == comparison.only_a == comparison.only_b == ()
+    assert not comparison.changed
+    assert not comparison.marks
+    assert not comparison.only_a + comparison.only_b
     assert {row.ratio for row in comparison.rows} == {1.0}
 
 
 @pytest.mark.parametrize("clock", ["instructions", "time"])
 @pytest.mark.parametrize("rounds", [False, True])
-def test_real_change_is_found(load, clock, rounds):
+def test_real_change_is_found(load: Callable[..., Run], clock: str, rounds: bool) -> None:
     a = load("one", clock=clock, rounds=rounds)
     b = load("two", clock=clock, rounds=rounds, scale=1.3, noise=1)
     comparison = compare(a, b, fail_above=0.2)
@@ -48,13 +58,13 @@ def test_real_change_is_found(load, clock, rounds):
     assert 1.05 < push.ratio < 1.3
 
 
-def test_threshold(load):
+def test_threshold(load: Callable[..., Run]) -> None:
     a, b = load("one"), load("two", scale=1.03, noise=1)
     assert compare(a, b).changed
     assert compare(a, b, threshold=0.05).changed == ()
 
 
-def test_medians_alone_are_no_change_of_instructions(build_run):
+def test_medians_alone_are_no_change_of_instructions(build_run: Build) -> None:
     """A tick in most rounds moves the median, not the cost."""
     a, b = build_run(name="one"), build_run(name="two")
     cells = b / "cells.csv"
@@ -69,7 +79,7 @@ def test_medians_alone_are_no_change_of_instructions(build_run):
     assert max(row.ratio for row in comparison.rows) == pytest.approx(2)
 
 
-def test_without_intervals_nothing_is_claimed(build_run):
+def test_without_intervals_nothing_is_claimed(build_run: Build) -> None:
     paths = [
         build_run(name="one", clock="time"),
         build_run(name="two", clock="time", scale=2.0),
@@ -78,16 +88,16 @@ def test_without_intervals_nothing_is_claimed(build_run):
         lines = (path / "cells.csv").read_text().splitlines()
         lines[0] = lines[0].replace("ci_low", "old_low")
         (path / "cells.csv").write_text("\n".join(lines) + "\n")
-    comparison = compare(*map(load_run, paths))
+    comparison = compare(load_run(paths[0]), load_run(paths[1]))
     assert {row.verdict for row in comparison.rows} == {"unknown"}
 
 
-def test_two_clocks_are_refused(load):
+def test_two_clocks_are_refused(load: Callable[..., Run]) -> None:
     with pytest.raises(Refused, match="no ratio between the two"):
         compare(load("one"), load("two", clock="time"))
 
 
-def test_nothing_in_common_is_refused(build_run):
+def test_nothing_in_common_is_refused(build_run: Build) -> None:
     a, b = build_run(name="one"), build_run(name="two")
     cells = b / "cells.csv"
     cells.write_text(cells.read_text().splitlines()[0] + "\n")
@@ -95,7 +105,7 @@ def test_nothing_in_common_is_refused(build_run):
         compare(load_run(a), load_run(b))
 
 
-def test_differences_are_marked(build_run):
+def test_differences_are_marked(build_run: Build) -> None:
     a, b = build_run(name="one"), build_run(name="two")
     env = json.loads((b / "environment.json").read_text())
     env |= {"kernel": "6.12.0", "mitigations": {**env["mitigations"], "meltdown": "Vulnerable"}}
@@ -104,7 +114,7 @@ def test_differences_are_marked(build_run):
     assert {mark.what for mark in marks} == {"kernel", "mitigations: meltdown"}
 
 
-def test_cells_of_one_run_alone(build_run):
+def test_cells_of_one_run_alone(build_run: Build) -> None:
     a, b = build_run(name="one"), build_run(name="two")
     cells = b / "cells.csv"
     kept = [line for line in cells.read_text().splitlines() if not line.startswith("mmap")]
@@ -114,7 +124,7 @@ def test_cells_of_one_run_alone(build_run):
     assert comparison.only_a[0] == "mmap ring push 8 B"
 
 
-def test_table_leads_with_what_changed(load):
+def test_table_leads_with_what_changed(load: Callable[..., Run]) -> None:
     head, first, *rest = compare(load("one"), load("two", scale=1.3, noise=1)).table()
     assert head[0] == "cell"
     assert first[-1] == "slower"

@@ -1,13 +1,19 @@
 """A run folder is read whole, or refused in one sentence that says what to do."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from reports.load import NEEDED, DamagedRun, load_run
 
+Build = Callable[..., Path]
 
-def test_run_is_read(build_run):
+
+def test_run_is_read(build_run: Build) -> None:
     run = load_run(build_run())
     assert run.clock == "instructions"
     assert [channel.name for channel in run.channels][:2] == ["null", "syscall"]
@@ -16,7 +22,7 @@ def test_run_is_read(build_run):
     assert {row.status for row in run.rows} == {"ok", "skip", "fail"}
 
 
-def test_missing_numbers_are_none(build_run):
+def test_missing_numbers_are_none(build_run: Build) -> None:
     run = load_run(build_run())
     skipped = next(row for row in run.rows if row.status == "skip")
     assert skipped.median is None
@@ -24,7 +30,7 @@ def test_missing_numbers_are_none(build_run):
     assert next(run.of("ioctl", "push")).p999 is None
 
 
-def test_minimal_run_loads(tmp_path):
+def test_minimal_run_loads(tmp_path: Path) -> None:
     header = ",".join(NEEDED)
     (tmp_path / "cells.csv").write_text(f"{header}\nioctl,push,8,direct,time,ok\n")
     run = load_run(tmp_path)
@@ -34,12 +40,12 @@ def test_minimal_run_loads(tmp_path):
     assert run.rows[0].threads == 1
 
 
-def test_empty_table_loads(tmp_path):
+def test_empty_table_loads(tmp_path: Path) -> None:
     (tmp_path / "cells.csv").write_text(",".join(NEEDED) + "\n")
     assert load_run(tmp_path).rows == ()
 
 
-def test_cell_measured_again_counts_once(build_run):
+def test_cell_measured_again_counts_once(build_run: Build) -> None:
     path = build_run()
     cells = path / "cells.csv"
     lines = cells.read_text().splitlines()
@@ -47,7 +53,7 @@ def test_cell_measured_again_counts_once(build_run):
     assert len(load_run(path).rows) == len(lines) - 1
 
 
-def refusal(path):
+def refusal(path: Path) -> str:
     with pytest.raises(DamagedRun) as caught:
         load_run(path)
     sentence = str(caught.value)
@@ -56,15 +62,15 @@ def refusal(path):
     return sentence
 
 
-def test_no_folder(tmp_path):
+def test_no_folder(tmp_path: Path) -> None:
     assert "nowhere is not a folder" in refusal(tmp_path / "nowhere")
 
 
-def test_no_cells(tmp_path):
+def test_no_cells(tmp_path: Path) -> None:
     assert "cells.csv is missing" in refusal(tmp_path)
 
 
-def test_row_cut_in_its_middle(build_run):
+def test_row_cut_in_its_middle(build_run: Build) -> None:
     path = build_run()
     cells = path / "cells.csv"
     text = cells.read_text().rstrip()
@@ -75,7 +81,7 @@ def test_row_cut_in_its_middle(build_run):
     assert "--resume" in sentence
 
 
-def test_row_cut_in_its_last_number(build_run):
+def test_row_cut_in_its_last_number(build_run: Build) -> None:
     path = build_run()
     cells = path / "cells.csv"
     cells.write_text(cells.read_text().rstrip())
@@ -83,14 +89,21 @@ def test_row_cut_in_its_last_number(build_run):
 
 
 @pytest.mark.parametrize("name", NEEDED)
-def test_missing_column(build_run, name):
+def test_missing_column(build_run: Build, name: str) -> None:
     path = build_run()
     cells = path / "cells.csv"
     cells.write_text(cells.read_text().replace(name, f"un{name}", 1))
     assert f"no column {name!r}" in refusal(path)
 
 
-def test_word_for_a_number(build_run):
+def test_zero_bytes_of_a_crash(build_run: Build) -> None:
+    path = build_run()
+    with (path / "cells.csv").open("a") as file:
+        file.write("\0" * 64 + "\n")
+    assert "zero bytes" in refusal(path)
+
+
+def test_word_for_a_number(build_run: Build) -> None:
     path = build_run()
     cells = path / "cells.csv"
     cells.write_text(cells.read_text().replace(",400,", ",many,", 1))
@@ -98,13 +111,13 @@ def test_word_for_a_number(build_run):
 
 
 @pytest.mark.parametrize("text", ['{"kernel": ', "[1]", "\xff"])
-def test_damaged_environment(build_run, text):
+def test_damaged_environment(build_run: Build, text: str) -> None:
     path = build_run()
     (path / "environment.json").write_text(text, encoding="latin-1")
     assert "environment.json" in refusal(path)
 
 
-def test_damaged_samples(build_run):
+def test_damaged_samples(build_run: Build) -> None:
     path = build_run()
     (path / "samples.parquet").write_bytes(b"PAR1 and no more")
     run = load_run(path)
@@ -112,7 +125,7 @@ def test_damaged_samples(build_run):
         _ = run.samples
 
 
-def test_mixed_clocks(build_run):
+def test_mixed_clocks(build_run: Build) -> None:
     path = build_run()
     env = path / "environment.json"
     env.write_text(json.dumps(json.loads(env.read_text()) | {"clock": "time"}))

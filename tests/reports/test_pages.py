@@ -1,9 +1,15 @@
 """The pages are whole: every link leads somewhere, nothing is fetched, reasons are printed."""
 
+from __future__ import annotations
+
 import json
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from reports import pages
@@ -14,41 +20,47 @@ FEW = ("null", "ioctl", "signal")
 VOID = {"meta", "br", "img", "input", "link", "hr", "col"}
 FETCHES = {"src", "href", "action", "data", "poster", "srcset", "xlink:href"}
 
+Build = Callable[..., Path]
+
 
 class Page(HTMLParser):
     """Collects ids, links and resources; fails on markup that does not balance."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         super().__init__()
-        self.path, self.ids, self.links, self.text, self.open = path, [], [], [], []
+        self.path = path
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.text: list[str] = []
+        self.open: list[str] = []
         self.feed(path.read_text(encoding="utf-8"))
         self.close()
         assert self.open == []
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
             if name == "id":
-                self.ids.append(value)
+                self.ids.append(value or "")
             if name in FETCHES:
-                self.links.append(value)
+                self.links.append(value or "")
         if tag not in VOID:
             self.open.append(tag)
 
-    def handle_startendtag(self, tag, attrs):
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
         if tag not in VOID:
             self.open.pop()
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         assert self.open, f"</{tag}> without a start"
         assert self.open[-1] == tag, f"{self.path} line {self.getpos()}: {self.open[-3:]}, </{tag}>"
         self.open.pop()
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         self.text.append(data)
 
 
-def check(folder):
+def check(folder: Path) -> dict[Path, Page]:
     """All pages under a folder, checked as far as any page can be."""
     found = {path.resolve(): Page(path) for path in folder.rglob("*.html")}
     for path, page in found.items():
@@ -65,28 +77,28 @@ def check(folder):
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory, request):
+def report(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     make_run = request.getfixturevalue("make_run")
     path = make_run(tmp_path_factory.mktemp("runs") / "20260101T000000-6.1.0-test")
     return pages.render([path]).parent
 
 
-def test_links_and_markup(report):
+def test_links_and_markup(report: Path) -> None:
     found = check(report)
     assert len(found) == 8
 
 
-def test_size(report):
+def test_size(report: Path) -> None:
     assert sum(path.stat().st_size for path in report.iterdir()) < 5e6
 
 
-def test_same_run_same_bytes(report, tmp_path):
+def test_same_run_same_bytes(report: Path, tmp_path: Path) -> None:
     pages.render([report.parent], tmp_path)
     for path in report.iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_heat_map_names_every_reason(report, reasons):
+def test_heat_map_names_every_reason(report: Path, reasons: Any) -> None:
     text = (report / "index.html").read_text()
     assert reasons.cannot in text
     assert reasons.failed in text[1:].replace("The reply", "the reply")
@@ -96,12 +108,12 @@ def test_heat_map_names_every_reason(report, reasons):
     assert page.count(reasons.cannot) >= 3
 
 
-def test_loss_is_hatched_and_told(report):
+def test_loss_is_hatched_and_told(report: Path) -> None:
     text = (report / "index.html").read_text()
     assert re.search(r'class="ok heat-\d lossy" title="netlink stream[^"]*lost 21 %', text)
 
 
-def test_clock_and_overhead_are_named(report):
+def test_clock_and_overhead_are_named(report: Path) -> None:
     text = " ".join(" ".join(Page(report / "index.html").text).split())
     assert "blind to caches, TLBs" in text
     assert "rep movsb" in text
@@ -109,7 +121,7 @@ def test_clock_and_overhead_are_named(report):
     assert "at most 5 instructions per operation kept" in text
 
 
-def test_figures_follow_the_page(report):
+def test_figures_follow_the_page(report: Path) -> None:
     text = (report / "index.html").read_text()
     assert "#0102" not in text
     assert "var(--s0)" in text
@@ -118,23 +130,23 @@ def test_figures_follow_the_page(report):
     assert text.count("How to read this") >= 7
 
 
-def test_every_plot_has_words(report):
+def test_every_plot_has_words(report: Path) -> None:
     for path in report.glob("*.html"):
         for svg in re.findall(r"<svg[^>]*>", path.read_text()):
             assert re.search(r'aria-label="[^"]{20,}', svg)
 
 
-def test_forced_clock_is_on_every_page(build_run):
+def test_forced_clock_is_on_every_page(build_run: Build) -> None:
     report = pages.render([build_run(clock="time", forced=True, channels=FEW)]).parent
     for path, page in check(report).items():
         assert "Forced clock." in "".join(page.text), path
 
 
-def test_no_banner_without_force(report):
+def test_no_banner_without_force(report: Path) -> None:
     assert "Forced clock." not in (report / "index.html").read_text()
 
 
-def test_run_without_its_machine(build_run):
+def test_run_without_its_machine(build_run: Build) -> None:
     path = build_run(samples=False, channels=FEW)
     (path / "environment.json").unlink()
     report = pages.render([path]).parent
@@ -145,7 +157,7 @@ def test_run_without_its_machine(build_run):
     assert "holds no samples" in text
 
 
-def test_run_without_cells(build_run):
+def test_run_without_cells(build_run: Build) -> None:
     path = build_run(samples=False, channels=FEW)
     cells = path / "cells.csv"
     cells.write_text(cells.read_text().splitlines()[0] + "\n")
@@ -155,9 +167,9 @@ def test_run_without_cells(build_run):
 
 
 @pytest.mark.parametrize("value", ["", "nan", "0", "-3.5"])
-def test_odd_numbers(build_run, value):
+def test_odd_numbers(build_run: Build, value: Any) -> None:
     """A missing, zero or negative figure is printed and left out of log plots."""
-    path = build_run(channels=FEW)
+    path = build_run(channels=FEW, samples=False)
     cells = path / "cells.csv"
     lines = cells.read_text().splitlines()
     head = lines[0].split(",")
@@ -172,14 +184,14 @@ def test_odd_numbers(build_run, value):
     check(pages.render([path]).parent)
 
 
-def test_environment_of_nulls(build_run):
+def test_environment_of_nulls(build_run: Build) -> None:
     path = build_run(channels=FEW)
     env = json.loads((path / "environment.json").read_text())
     (path / "environment.json").write_text(json.dumps(dict.fromkeys(env)))
     check(pages.render([path]).parent)
 
 
-def test_doc_and_both_halves(make_run, tmp_path):
+def test_doc_and_both_halves(make_run: Build, tmp_path: Path) -> None:
     """The page shows the real sources, and a number leads to the loop that made it."""
     modules = tmp_path / "modules" / "ioctl"
     modules.mkdir(parents=True)
@@ -204,7 +216,7 @@ def test_doc_and_both_halves(make_run, tmp_path):
     assert "holds no DOC: comment" in (report / "channel-mmap.html").read_text()
 
 
-def test_several_runs(build_run, tmp_path):
+def test_several_runs(build_run: Build, tmp_path: Path) -> None:
     runs = [
         build_run(name="one", channels=FEW),
         build_run(name="two", channels=FEW, scale=1.5, noise=1),
@@ -220,17 +232,17 @@ def test_several_runs(build_run, tmp_path):
     assert "1.5×" in text
 
 
-def test_several_runs_need_a_place(build_run):
+def test_several_runs_need_a_place(build_run: Build) -> None:
     with pytest.raises(ValueError, match="folder to write to"):
         pages.render([build_run(name="one"), build_run(name="two")])
 
 
-def test_no_run():
+def test_no_run() -> None:
     with pytest.raises(ValueError, match="at least one"):
         pages.render([])
 
 
-def test_comparison_page(build_run, tmp_path):
+def test_comparison_page(build_run: Build, tmp_path: Path) -> None:
     a = load_run(build_run(name="one"))
     b = load_run(build_run(name="two", scale=1.2, noise=1))
     index = render_comparison(compare(a, b, fail_above=0.1), tmp_path / "out")
@@ -239,3 +251,23 @@ def test_comparison_page(build_run, tmp_path):
     assert "got slower by more than 10 %" in text
     for operation in OPERATIONS:
         assert operation in text
+
+
+def test_line_goes_on_in_another_mode(build_run: Build) -> None:
+    """Where the cheapest mode ends at its limit, the next one carries the line on."""
+    path = build_run(channels=("ioctl",))
+    cells = path / "cells.csv"
+    lines = cells.read_text().splitlines()
+    kept = [line for line in lines if not ("65536" in line and ",direct," in line)]
+    cells.write_text("\n".join(kept) + "\n")
+    index = pages.render([path])
+    assert "ioctl (direct, indirect from 64 KiB)" in index.read_text()
+
+
+def test_samples_of_nothing(build_run: Build) -> None:
+    """Net samples at or below zero are drawn, not dropped."""
+    path = build_run(channels=FEW)
+    frame = pd.read_parquet(path / "samples.parquet")
+    frame["value"] = 0
+    frame.to_parquet(path / "samples.parquet")
+    check(pages.render([path]).parent)

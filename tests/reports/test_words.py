@@ -1,6 +1,9 @@
 """Numbers are printed as people read them."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import pytest
 
@@ -27,31 +30,31 @@ from reports import words
         (2.5e9, "2.5 G"),
     ],
 )
-def test_number(value, text):
+def test_number(value: Any, text: str) -> None:
     assert words.number(value) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0, "0 B"), (64, "64 B"), (4096, "4 KiB"), (1 << 20, "1 MiB")]
 )
-def test_size(value, text):
+def test_size(value: Any, text: str) -> None:
     assert words.size(value) == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0, "as fast as it goes"), (500, "every 500 ns"), (2e6, "every 2 ms")]
 )
-def test_nanoseconds(value, text):
+def test_nanoseconds(value: Any, text: str) -> None:
     assert words.nanoseconds(value) == text
 
 
-def test_listed():
+def test_listed() -> None:
     assert words.listed([]) == ""
     assert words.listed(["a"]) == "a"
     assert words.listed(["a", "b", "c"]) == "a, b and c"
 
 
-def test_percent():
+def test_percent() -> None:
     assert words.percent(1, 4) == 25
     assert words.percent(5, 4) == 100
     assert words.percent(1, 0) is None
