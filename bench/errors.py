@@ -121,5 +121,6 @@ def check_room(said: str, what: str) -> None:
 
 def _disk_full(what: str) -> DiskFull:
     return DiskFull(
-        f"No space left while writing {what}: make room, then run again (--resume keeps what was measured)."
+        f"No space left while writing {what}: make room, then run again "
+        "(--resume keeps what was measured)."
     )
