@@ -110,7 +110,7 @@ void rc_cell_run(const struct rc_cell *cell, const struct rc_overhead *overhead,
 void rc_cell_measure(const struct rc_cell *cell, const struct rc_overhead *overhead,
 		     struct rc_result *result);
 
-/* Run @work in a child that may be killed; true when it ended by itself. */
+/* Run @work in a child that may be killed; true when it ended by itself, and well. */
 bool rc_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
 		 char *reason, size_t len);
 

@@ -57,8 +57,10 @@ static void out_bytes(const char *data, size_t len)
 
 		if (done < 0 && errno == EINTR)
 			continue;
-		if (done <= 0)
-			exit(1);	/* nobody listens any more */
+		if (done <= 0) {	/* nobody listens any more */
+			rc_module_unload_all();
+			exit(1);
+		}
 		data += done;
 		len -= (size_t)done;
 	}
@@ -72,13 +74,52 @@ json_object *rc_answer_new(const char *re)
 	return answer;
 }
 
+/* Bytes of the UTF-8 character at @text, of which @left are there; 0 for none. */
+static size_t character(const unsigned char *text, size_t left)
+{
+	size_t len = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 :
+		     text[0] < 0xf0 ? 3 : text[0] < 0xf5 ? 4 : 0;
+
+	if (!len || len > left)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+	/* Too long for what they say, halves of surrogates, beyond the last. */
+	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
+	    (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+/* Files, logs and requests may hold any bytes, and reasons are cut: what is not
+ * UTF-8 goes out as "?", or the whole answer could not be read.
+ */
+static void out_text(const char *text, size_t len)
+{
+	size_t from = 0, at = 0;
+
+	while (at < len) {
+		size_t good = character((const unsigned char *)text + at, len - at);
+
+		if (good) {
+			at += good;
+			continue;
+		}
+		out_bytes(text + from, at - from);
+		out_bytes("?", 1);
+		from = ++at;
+	}
+	out_bytes(text + from, len - from);
+}
+
 void rc_answer(json_object *answer)
 {
 	size_t len;
 	const char *text = json_object_to_json_string_length(
 		answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
 
-	out_bytes(text, len);
+	out_text(text, len);
 	out_bytes("\n", 1);
 	json_object_put(answer);
 }

@@ -10,6 +10,7 @@
 #define STREAM_MAX 4000	/* below RC_STAMPS */
 #define TRIAL 8		/* operations from which the size of a round is estimated */
 #define SAMPLE_ROUNDS 20	/* the sample pass lasts no longer than this many rounds */
+#define SAMPLES_MIN 30		/* or than this many samples, where one costs a lot */
 
 static bool is_stream(const struct rc_session *s)
 {
@@ -167,11 +168,14 @@ static int time_rounds(struct rc_session *s, const struct rc_cell *cell,
 static int sample(struct rc_session *s, const struct rc_cell *cell, uint64_t cost,
 		  struct rc_result *result)
 {
-	uint64_t most = clamp(SAMPLE_ROUNDS * cell->round_units / cost, 30, cell->samples);
-	uint64_t total;
+	uint64_t most = SAMPLE_ROUNDS * cell->round_units / cost, total;
 
 	if (is_stream(s))
 		return 0;	/* one-way times of a full queue say nothing of the channel */
+	if (most < SAMPLES_MIN)
+		most = SAMPLES_MIN;
+	if (most > cell->samples)
+		most = cell->samples;
 	while (result->samples < most) {
 		if (s->op == RC_NOTIFY) {
 			uint64_t left = most - result->samples;

@@ -65,6 +65,9 @@ bool rc_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
 		snprintf(reason, len, "the user half was killed by signal %d (%s)",
 			 WTERMSIG(status), strsignal(WTERMSIG(status)));
 		ended = false;
+	} else if (WEXITSTATUS(status)) {
+		snprintf(reason, len, "ended with status %d", WEXITSTATUS(status));
+		ended = false;
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return ended;

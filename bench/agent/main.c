@@ -2,6 +2,7 @@
 /* The agent: reads requests, does them in order, answers.  See PROTOCOL.md. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,31 +14,55 @@
 
 #define FILE_MAX 65536		/* of a file that is read for the harness */
 #define DEADLINE_MS 20000
+#define NO_SETUP "the first request must be setup"
 
 static const char *modules = "/modules";
 static uint32_t clock_kind = RC_CLOCK_TIME;
+static bool is_set_up;		/* the clock is chosen and @overhead known */
 static struct rc_overhead overhead;
 static struct rc_result *result;
 
+/* A text; "" where it is none, or none that C can hold. */
 static const char *text(json_object *request, const char *key)
 {
 	json_object *value;
+	const char *got;
 
-	if (!json_object_object_get_ex(request, key, &value))
+	if (!json_object_object_get_ex(request, key, &value) ||
+	    !json_object_is_type(value, json_type_string))
 		return "";
-	return json_object_get_string(value) ?: "";
+	got = json_object_get_string(value);
+	return strlen(got) == (size_t)json_object_get_string_len(value) ? got : "";
 }
 
-static int64_t number(json_object *request, const char *key, int64_t low, int64_t high,
-		      int64_t otherwise)
+static bool whole(json_object *value, int64_t low, int64_t high)
+{
+	return json_object_is_type(value, json_type_int) &&
+	       json_object_get_int64(value) >= low && json_object_get_int64(value) <= high;
+}
+
+/* What is asked for wrongly is refused: a number that was bent into range would
+ * be measured under a wrong name.  The first reason stands.
+ */
+struct refusal {
+	char *reason;
+	size_t len;
+};
+
+static uint64_t number(json_object *request, const char *key, int64_t low, int64_t high,
+		       int64_t otherwise, const struct refusal *refusal)
 {
 	json_object *value;
-	int64_t got;
 
 	if (!json_object_object_get_ex(request, key, &value))
-		return otherwise;
-	got = json_object_get_int64(value);
-	return got < low ? low : got > high ? high : got;
+		return (uint64_t)otherwise;
+	if (whole(value, low, high))
+		return (uint64_t)json_object_get_int64(value);
+	if (!refusal->reason[0])
+		snprintf(refusal->reason, refusal->len,
+			 "\"%s\" must be a whole number from %lld to %lld", key,
+			 (long long)low, (long long)high);
+	return (uint64_t)otherwise;
 }
 
 static void add_text(json_object *answer, const char *key, const char *value)
@@ -79,23 +104,34 @@ static void hello(void)
 
 static void do_setup(json_object *request)
 {
-	json_object *answer = rc_answer_new("setup");
-	const char *name = text(request, "clock");
+	static const char *const names[] = {
+		[RC_CLOCK_TIME] = "time",
+		[RC_CLOCK_INSTRUCTIONS] = "instructions",
+	};
+	int kind = rc_find_name(names, 2, text(request, "clock"));
+	json_object *answer;
 
-	clock_kind = strcmp(name, "instructions") ? RC_CLOCK_TIME : RC_CLOCK_INSTRUCTIONS;
+	if (kind < 0) {
+		answer_error("\"clock\" must be \"time\" or \"instructions\"");
+		return;
+	}
+	clock_kind = (uint32_t)kind;
 	rc_calibrate(clock_kind, &overhead);
-	add_text(answer, "clock", clock_kind == RC_CLOCK_TIME ? "time" : "instructions");
+	is_set_up = true;
+	answer = rc_answer_new("setup");
+	add_text(answer, "clock", names[kind]);
 	add_double(answer, "read", overhead.read);
 	add_double(answer, "loop", overhead.loop);
 	rc_answer(answer);
 }
 
+/* NULL where there is nothing to read; what would block has nothing. */
 static json_object *file_text(const char *path)
 {
 	static char content[FILE_MAX];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	size_t len = 0;
-	ssize_t got;
+	ssize_t got = -1;
 
 	if (fd < 0)
 		return NULL;
@@ -103,45 +139,76 @@ static json_object *file_text(const char *path)
 	       (got = read(fd, content + len, sizeof(content) - len)) > 0)
 		len += (size_t)got;
 	close(fd);
-	return json_object_new_string_len(content, (int)len);
+	return got < 0 && !len ? NULL : json_object_new_string_len(content, (int)len);
+}
+
+/* The array called @key, of which each element satisfies @is; else NULL, and
+ * the answer is given.
+ */
+static json_object *array(json_object *request, const char *key,
+			  bool (*is)(json_object *), const char *must)
+{
+	json_object *values;
+	bool good = json_object_object_get_ex(request, key, &values) &&
+		    json_object_is_type(values, json_type_array);
+
+	for (size_t i = 0; good && i < json_object_array_length(values); i++)
+		good = is(json_object_array_get_idx(values, i));
+	if (good)
+		return values;
+	answer_error(must);
+	return NULL;
+}
+
+static bool is_path(json_object *value)
+{
+	return json_object_is_type(value, json_type_string);
 }
 
 static void do_read(json_object *request)
 {
-	json_object *answer = rc_answer_new("read");
-	json_object *files = json_object_new_object();
-	json_object *paths;
+	json_object *paths = array(request, "paths", is_path, "\"paths\" must be a list of texts");
+	json_object *answer, *files;
 
-	if (json_object_object_get_ex(request, "paths", &paths) &&
-	    json_object_is_type(paths, json_type_array))
-		for (size_t i = 0; i < json_object_array_length(paths); i++) {
-			const char *path =
-				json_object_get_string(json_object_array_get_idx(paths, i));
+	if (!paths)
+		return;
+	answer = rc_answer_new("read");
+	files = json_object_new_object();
+	for (size_t i = 0; i < json_object_array_length(paths); i++) {
+		const char *path = json_object_get_string(json_object_array_get_idx(paths, i));
 
-			if (path)
-				json_object_object_add(files, path, file_text(path));
-		}
+		json_object_object_add(files, path, file_text(path));
+	}
 	json_object_object_add(answer, "files", files);
 	rc_answer(answer);
 }
 
+static bool is_size(json_object *value)
+{
+	return whole(value, 0, RC_BODY_MAX);
+}
+
 static void do_floors(json_object *request)
 {
-	json_object *answer = rc_answer_new("floors");
-	json_object *copy = json_object_new_object();
-	json_object *sizes;
+	json_object *sizes = array(request, "sizes", is_size,
+				   "\"sizes\" must be a list of numbers up to 1 MiB");
+	json_object *answer, *copy;
 
-	if (json_object_object_get_ex(request, "sizes", &sizes) &&
-	    json_object_is_type(sizes, json_type_array))
-		for (size_t i = 0; i < json_object_array_length(sizes); i++) {
-			int64_t size = json_object_get_int64(json_object_array_get_idx(sizes, i));
-			char key[24];
+	if (!sizes)
+		return;
+	if (!is_set_up) {
+		answer_error(NO_SETUP);
+		return;
+	}
+	answer = rc_answer_new("floors");
+	copy = json_object_new_object();
+	for (size_t i = 0; i < json_object_array_length(sizes); i++) {
+		int64_t size = json_object_get_int64(json_object_array_get_idx(sizes, i));
+		char key[24];
 
-			if (size < 0 || size > RC_BODY_MAX)
-				continue;
-			snprintf(key, sizeof(key), "%lld", (long long)size);
-			add_double(copy, key, rc_copy_floor(clock_kind, (uint32_t)size));
-		}
+		snprintf(key, sizeof(key), "%lld", (long long)size);
+		add_double(copy, key, rc_copy_floor(clock_kind, (uint32_t)size));
+	}
 	json_object_object_add(answer, "copy", copy);
 	rc_answer(answer);
 }
@@ -187,44 +254,77 @@ static void unload_module(const struct rc_channel *channel, struct rc_result *re
 			 channel->module, strerror(-err));
 }
 
-static bool read_cell(json_object *request, struct rc_cell *cell, char *reason, size_t len)
+/* The context by its name, or -1 for the channel's default. */
+static int read_context(json_object *request, const struct refusal *refusal)
 {
-	const char *context = text(request, "context");
+	const char *name = text(request, "context");
+	int context = rc_find_name(rc_context_names, RC_CONTEXTS, name);
+
+	if (context < 0 && strcmp(name, "default") && !refusal->reason[0] &&
+	    json_object_object_get_ex(request, "context", NULL))
+		snprintf(refusal->reason, refusal->len, "no context is called \"%s\"", name);
+	return context;
+}
+
+static void read_numbers(json_object *request, struct rc_cell *cell,
+			 const struct refusal *refusal)
+{
+#define NUMBER(key, low, high, otherwise) \
+	number(request, key, low, high, otherwise, refusal)
+	cell->burst = (uint32_t)NUMBER("burst", 1, 4096, 1);
+	cell->interval = NUMBER("interval", 0, 1000000000, 0);
+	cell->rounds = (uint32_t)NUMBER("rounds", 1, RC_ROUNDS_MAX, 11);
+	cell->samples = (uint32_t)NUMBER("samples", 0, RC_SAMPLES_MAX, 0);
+	cell->round_units = NUMBER("round_units", 1000, 1000000000, 300000);
+	cell->deadline_ms = (uint32_t)NUMBER("deadline_ms", 1, 3600000, DEADLINE_MS);
+#undef NUMBER
+}
+
+/* RC_OK, or RC_SKIP for what nobody has and RC_FAIL for what nobody can mean. */
+static enum rc_status read_cell(json_object *request, struct rc_cell *cell,
+				char *reason, size_t len)
+{
+	const struct refusal refusal = { reason, len };
+	const struct rc_operation *operation;
+	uint64_t size;
 	int op;
 
 	memset(cell, 0, sizeof(*cell));
+	reason[0] = '\0';
 	cell->channel = rc_find_channel(text(request, "channel"));
 	if (!cell->channel) {
 		snprintf(reason, len, "no channel is called \"%s\"", text(request, "channel"));
-		return false;
+		return RC_SKIP;
 	}
 	cell->mode = rc_find_mode(cell->channel, text(request, "mode"));
 	op = rc_find_name(rc_op_names, RC_OPS, text(request, "operation"));
 	if (!cell->mode || op < 0 || !cell->mode->operations[op].run) {
 		snprintf(reason, len, "%s has no mode \"%s\" with operation \"%s\"",
 			 cell->channel->name, text(request, "mode"), text(request, "operation"));
-		return false;
+		return RC_SKIP;
 	}
+	operation = &cell->mode->operations[op];
 	cell->op = (enum rc_op)op;
-	cell->size = (uint32_t)number(request, "size", 0, RC_BODY_MAX, 0);
-	if (cell->size < cell->mode->operations[op].min ||
-	    cell->size > cell->mode->operations[op].max) {
-		snprintf(reason, len, "%s", cell->mode->operations[op].limit
-			 ? cell->mode->operations[op].limit : "size out of range");
-		return false;
+	size = number(request, "size", 0, INT64_MAX, 0, &refusal);
+	cell->context = read_context(request, &refusal);
+	read_numbers(request, cell, &refusal);
+	if (reason[0])
+		return RC_FAIL;
+	if (size > operation->max) {
+		snprintf(reason, len, "%s", operation->limit ? operation->limit
+							     : "The suite stops at 1 MiB.");
+		return RC_SKIP;
 	}
-	cell->context = rc_find_name(rc_context_names, RC_CONTEXTS, context);
-	cell->burst = (uint32_t)number(request, "burst", 1, 4096, 1);
-	cell->interval = (uint64_t)number(request, "interval", 0, 1000000000, 0);
+	if (size < operation->min) {
+		snprintf(reason, len, "The smallest size here is %u.", operation->min);
+		return RC_SKIP;
+	}
+	cell->size = (uint32_t)size;
 	/* As fast as it goes: only a thread can, an interrupt would never end. */
 	if (cell->op == RC_STREAM && !cell->interval && cell->context < 0)
 		cell->context = RC_PROCESS;
-	cell->rounds = (uint32_t)number(request, "rounds", 1, RC_ROUNDS_MAX, 11);
-	cell->samples = (uint32_t)number(request, "samples", 0, RC_SAMPLES_MAX, 0);
-	cell->round_units = (uint64_t)number(request, "round_units", 1000, 1000000000, 300000);
-	cell->deadline_ms = (uint32_t)number(request, "deadline_ms", 1, 3600000, DEADLINE_MS);
 	cell->clock = clock_kind;
-	return true;
+	return RC_OK;
 }
 
 static void add_rounds(json_object *answer)
@@ -281,20 +381,27 @@ static void add_measurement(json_object *answer, const struct rc_cell *cell)
 static void do_cell(json_object *request)
 {
 	static const char *const status_names[] = { "fail", "ok", "skip" };
-	json_object *answer = rc_answer_new("begin");
-	int64_t id = number(request, "id", 0, INT64_MAX, 0);
+	char reason[256] = "";
+	uint64_t id = number(request, "id", 0, INT64_MAX, 0,
+			     &(struct refusal){ reason, sizeof(reason) });
+	json_object *answer;
 	struct rc_cell cell;
 	bool ok;
 
-	add_number(answer, "id", (uint64_t)id);
+	if (reason[0] || !is_set_up) {
+		answer_error(reason[0] ? reason : NO_SETUP);
+		return;
+	}
+	answer = rc_answer_new("begin");
+	add_number(answer, "id", id);
 	rc_answer(answer);
 
 	memset(result, 0, offsetof(struct rc_result, total));
 	result->proof_messages = result->samples = 0;
 	rc_log_skip();
-	if (!read_cell(request, &cell, result->reason, sizeof(result->reason))) {
-		result->status = RC_SKIP;
-	} else {
+	result->status = read_cell(request, &cell, result->reason, sizeof(result->reason));
+	if (result->status == RC_OK) {
+		result->status = RC_FAIL;
 		load_modules(cell.channel, result->reason, sizeof(result->reason));
 		if (!result->reason[0])
 			rc_cell_run(&cell, &overhead, result);
@@ -303,7 +410,7 @@ static void do_cell(json_object *request)
 	ok = result->status == RC_OK;
 
 	answer = rc_answer_new("cell");
-	add_number(answer, "id", (uint64_t)id);
+	add_number(answer, "id", id);
 	add_text(answer, "status", status_names[result->status]);
 	add_text(answer, "reason", result->reason);
 	if (ok)
@@ -377,9 +484,31 @@ static const struct {
 	{ "die", do_die },
 };
 
-static void serve(const char *line)
+/* All of @line and nothing behind it, or NULL. */
+static json_object *parse(const char *line, size_t len)
 {
-	json_object *request = json_tokener_parse(line);
+	json_tokener *tokener = json_tokener_new();
+	json_object *request = NULL;
+
+	if (!tokener || len > INT_MAX)
+		goto out;
+	while (len && strchr(" \t\r\n", line[len - 1]) && line[len - 1])
+		len--;
+	request = json_tokener_parse_ex(tokener, line, (int)len);
+	if (!json_object_is_type(request, json_type_object) ||
+	    json_tokener_get_parse_end(tokener) != len) {
+		json_object_put(request);
+		request = NULL;
+	}
+out:
+	if (tokener)
+		json_tokener_free(tokener);
+	return request;
+}
+
+static void serve(const char *line, size_t len)
+{
+	json_object *request = parse(line, len);
 	const char *verb = request ? text(request, "do") : "";
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
@@ -389,7 +518,7 @@ static void serve(const char *line)
 		json_object_put(request);
 		return;
 	}
-	answer_error(request ? "unknown request" : "a request that is not JSON");
+	answer_error(request ? "unknown request" : "a request that is no JSON object");
 	json_object_put(request);
 }
 
@@ -397,6 +526,7 @@ static int serve_all(FILE *in)
 {
 	char *line = NULL;
 	size_t room = 0;
+	ssize_t len;
 
 	/* Shared with the children that run the cells. */
 	result = mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE,
@@ -406,9 +536,9 @@ static int serve_all(FILE *in)
 		return 1;
 	}
 	hello();
-	while (getline(&line, &room, in) > 0)
-		if (line[strspn(line, " \n")])
-			serve(line);
+	while ((len = getline(&line, &room, in)) > 0)
+		if (strspn(line, " \t\r\n") != (size_t)len)
+			serve(line, (size_t)len);
 	free(line);
 	rc_module_unload_all();
 	rc_answer(rc_answer_new("end"));
