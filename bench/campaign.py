@@ -51,7 +51,10 @@ class Campaign:
             given = RunOptions.from_json(self._recorder.header.options)
             # Consent is asked for each time; it is not a property of the run.
             options = replace(
-                given, resume=options.resume, yes_load_modules=options.yes_load_modules
+                given,
+                clock=self._recorder.header.clock,  # what "auto" came to
+                resume=options.resume,
+                yes_load_modules=options.yes_load_modules,
             )
         self.options = options
         self.plan = find_plan(options.plan)
@@ -61,6 +64,7 @@ class Campaign:
         self._runner: Runner | None = None
         self._stream: Generator[CellResult] = _nothing()
         self._open = False
+        self._learnt = False
         self._environment: dict[str, Any] = {}
 
     def __enter__(self) -> Campaign:
@@ -102,6 +106,10 @@ class Campaign:
             if result.status == "fail"
         ]
 
+    def warnings(self) -> list[str]:
+        """What a reader should know before trusting the figures; known at the end."""
+        return list(self._environment.get("warnings", ()))
+
     def order(self) -> list[Cell]:
         """All cells in the order in which their last result arrives; skipped ones first."""
         last = schedule(self.cells, self.options.seed + self.options.boots - 1)
@@ -123,6 +131,7 @@ class Campaign:
             try:
                 self._start()
                 next(self._stream)
+                self._learn()
             except StopIteration:
                 raise TargetError(f"{cell.name} is no cell of this run.") from None
             except RingcrossError as error:
@@ -184,13 +193,15 @@ class Campaign:
             header = Header(self.options.to_json(), site.clock, tuple(self._selected or self.cells))
             self._recorder = Recorder.create(folder, header)
             self.folder = folder
-        elif self._recorder.header.clock != site.clock:
-            raise UsageError(
-                f"The run in {self.folder} counts {self._recorder.header.clock}, which this "
-                f"machine cannot go on with (it would count {site.clock}): start a new run."
-            )
         self._open = True
-        self._environment = self._known(site)
+        before = _read_environment(self._recorder.folder)
+        if before.get("kernel", site.kernel) != site.kernel:
+            raise UsageError(
+                f"The run in {self.folder} is of kernel {before['kernel']}, not {site.kernel}: "
+                "start a new run."
+            )
+        self._environment = before | self._known(site)
+        self._environment["started"] = before.get("started") or _now()
         self._write_environment(self._recorder, finished=False)
         settings = Settings(self.plan, site.clock, self.options.seed, self.options.boots)
         self._runner = Runner(
@@ -211,36 +222,36 @@ class Campaign:
             "config": environment.select_config(site.config),
             "tools": environment.tools(),
             "channels": self.listing,
-            "started": self._began() or _now(),
-            "finished": None,
         }
 
-    def _began(self) -> str:
-        """When a resumed run began."""
-        try:
-            assert self.options.resume is not None
-            return str(
-                json.loads((self.options.resume / "environment.json").read_text())["started"]
-            )
-        except (AssertionError, OSError, ValueError, KeyError):
-            return ""
+    def _learn(self) -> None:
+        """Write down what the first boot tells, in case the end is never reached."""
+        if self._recorder and self._runner and self._runner.facts.hello and not self._learnt:
+            self._learnt = True
+            self._write_environment(self._recorder, finished=False)
 
     def _write_environment(self, recorder: Recorder, *, finished: bool) -> None:
         facts = self._runner.facts if self._runner else Facts()
-        found = self._environment | environment.from_files(facts.files)
-        found |= {
-            "kernel": facts.hello.get("kernel") or found["kernel"],
-            "machine": facts.hello.get("machine", ""),
-            "overhead": facts.overhead,
-            "floors": {"copy": facts.floors},
-            "accelerator": facts.session.get("accelerator", ""),
-            "qemu": facts.session.get("qemu", ""),
-            "forced": bool(facts.session.get("forced", False)),
-            "session": facts.session,
-            "finished": _now() if finished else None,
-        }
+        found = dict(self._environment)
+        if facts.files or "cmdline" not in found:
+            found |= environment.from_files(facts.files)
+        if facts.hello:
+            found |= facts.hello | {"overhead": facts.overhead, "floors": {"copy": facts.floors}}
+        if facts.session:
+            found |= {name: facts.session.get(name, "") for name in ("accelerator", "qemu")}
+            found |= {"forced": bool(facts.session.get("forced")), "session": facts.session}
+        found["finished"] = _now() if finished else None
         found["warnings"] = list(environment.warnings(found))
+        self._environment = found
         recorder.write_environment(found)
+
+
+def _read_environment(folder: Path) -> dict[str, Any]:
+    """What an earlier part of this run knew; empty when there was none."""
+    try:
+        return dict(json.loads((folder / "environment.json").read_text()))
+    except (OSError, ValueError):
+        return {}
 
 
 def _nothing() -> Generator[CellResult]:

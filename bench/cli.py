@@ -151,6 +151,8 @@ def run(report: bool, as_json: bool, **given: Any) -> None:
         )
         if page:
             OUT.print(f"Report: {page}", soft_wrap=True)
+    for warning in campaign.warnings():
+        ERR.print(f"Note: {warning}", style="yellow", markup=False, soft_wrap=True)
     for reason in campaign.failed():
         ERR.print(reason, style="red", markup=False, soft_wrap=True)
     sys.exit(1 if campaign.failed() else 0)
@@ -218,8 +220,16 @@ def _print_table(folder: Path) -> None:
         cells = (f"{values[op]:,.0f}" if op in values else "–" for op in OPERATIONS)
         style = "dim" if channel == "null" else None
         table.add_row(f"{channel} {mode}", *cells, style=style)
-    if cost:
-        OUT.print(table)
+    if not cost:
+        return
+    OUT.print(table)
+    own = loaded.environment.get("overhead") or {}
+    if own:
+        OUT.print(
+            f"Taken off: {own['loop']:.3g} {unit} per operation and {own['read']:.3g} per clock "
+            "reading, the harness's own.",
+            style="dim",
+        )
 
 
 def _null_first(entry: tuple[tuple[str, str], object]) -> tuple[bool, str, str]:

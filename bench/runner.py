@@ -160,6 +160,7 @@ class Runner:
         conversation = _Conversation(self._settings, boot, self._recorder.header.cells, self.facts)
         session = self._target.start(self.requests(cells), seed=seed)
         self.boots += 1
+        self.facts.session = session.describe()
         try:
             with session:
                 for found in conversation.follow(session.answers()):
@@ -171,7 +172,6 @@ class Runner:
             yield from self._lost(conversation, boot, error)
             return
         finally:
-            self.facts.session = session.describe()
             self._recorder.add_kernel_log(f"boot {boot + 1}, seed {seed}", session.kernel_log())
         for cell in cells:
             if self._wants(cell, boot):
@@ -240,7 +240,7 @@ class _Conversation:
     def _learn(self, kind: str, answer: dict[str, Any]) -> None:
         facts = self._facts
         if kind == "hello":
-            facts.hello = {name: answer.get(name, "") for name in ("kernel", "machine")}
+            facts.hello = {name: answer[name] for name in ("kernel", "machine")}
         elif kind == "setup":
             facts.overhead = {name: float(answer[name]) for name in ("read", "loop")}
         elif kind == "read":

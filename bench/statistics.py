@@ -95,15 +95,23 @@ def percentile(samples: Floats, p: float) -> float:
     return float(np.percentile(samples, p))
 
 
-def median_interval(rounds: Floats) -> tuple[float, float]:
-    """The bootstrap 95 % interval of the median; NaN below 11 rounds.
+def median_interval(boots: Sequence[Floats]) -> tuple[float, float]:
+    """The bootstrap 95 % interval of the median, from the rounds of each boot.
 
-    The seed is fixed, so that the same rounds always give the same interval.
+    NaN below 11 rounds in all.  What varies from boot to boot counts: of several boots,
+    boots are resampled first and then the rounds within each (Kalibera & Jones).  The
+    seed is fixed, so that the same rounds always give the same interval.
     """
+    boots = [rounds for rounds in boots if len(rounds)]
+    rounds = np.concatenate([*boots, np.zeros(0)])
     if len(rounds) < FEWEST_ROUNDS:
         return math.nan, math.nan
     if np.all(rounds == rounds[0]):
         return float(rounds[0]), float(rounds[0])
+    if len(boots) > 1:
+        tail = 50 * (1 - _CONFIDENCE)
+        low, high = np.percentile(_resampled_medians(boots), [tail, 100 - tail])
+        return float(low), float(high)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         interval = stats.bootstrap(
@@ -118,6 +126,21 @@ def median_interval(rounds: Floats) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
+def _resampled_medians(boots: Sequence[Floats]) -> Floats:
+    """Medians of resampled boots with resampled rounds, all boots weighing the same."""
+    rng = np.random.default_rng(0)
+    lengths = np.asarray([len(rounds) for rounds in boots])
+    table = np.zeros((len(boots), lengths.max()))
+    for line, rounds in zip(table, boots, strict=True):
+        line[: len(rounds)] = rounds
+    picked = rng.integers(len(boots), size=(_RESAMPLES, len(boots)))
+    shares = rng.random((*picked.shape, table.shape[1]))
+    places = (shares * lengths[picked][..., np.newaxis]).astype(np.intp)
+    values = table[picked[..., np.newaxis], places]
+    medians: Floats = np.median(values.reshape(_RESAMPLES, -1), axis=1)
+    return medians
+
+
 def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
     """The row of one cell from its results, one per boot.
 
@@ -127,7 +150,7 @@ def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
     raw, overhead = _pooled(raw_rounds, results), _pooled(overheads, results)
     samples = np.concatenate([net_samples(result) for result in results])
     median = float(np.median(rounds)) if len(rounds) else math.nan
-    low, high = median_interval(rounds)
+    low, high = median_interval([_pooled(net_rounds, [result]) for result in results])
     messages = PER[clock][0] / median if median > 0 else math.nan
     return Summary(
         rounds=len(rounds),

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -186,7 +185,9 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     process.communicate(timeout=30)
     run = the_run(tmp_path)
     assert len([row for row in rows(run) if row["status"] == "ok"]) >= 4
-    time.sleep(0.1)
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["cpu_model"] == "Fake CPU"
+    assert environment["finished"] is None
     assert ringcross(tmp_path, "run", "--no-report", "--resume", str(run)).returncode == 0
     assert len(rows(run)) == 26
 

@@ -84,16 +84,27 @@ def test_few_samples_have_no_far_percentile() -> None:
 
 
 def test_few_rounds_have_no_interval() -> None:
-    assert all(math.isnan(end) for end in median_interval(np.arange(10.0)))
+    assert all(math.isnan(end) for end in median_interval([np.arange(10.0)]))
 
 
 def test_equal_rounds_have_a_point_for_an_interval() -> None:
-    assert median_interval(np.full(11, 7.0)) == (7, 7)
+    assert median_interval([np.full(11, 7.0)]) == (7, 7)
 
 
 def test_an_interval_is_always_the_same() -> None:
     rounds = np.random.default_rng(3).normal(100, 5, 25)
-    assert median_interval(rounds) == median_interval(rounds)
+    assert median_interval([rounds]) == median_interval([rounds])
+    assert median_interval([rounds, rounds + 1]) == median_interval([rounds, rounds + 1])
+
+
+def test_what_differs_between_boots_widens_the_interval() -> None:
+    rng = np.random.default_rng(3)
+    boots = [rng.normal(level, 1, size) for level, size in ((100, 20), (110, 11), (105, 20))]
+    low, high = median_interval(boots)
+    assert low < 101
+    assert high > 109
+    within = median_interval([np.concatenate(boots)])
+    assert high - low > within[1] - within[0]
 
 
 @pytest.mark.parametrize("seed", range(20))

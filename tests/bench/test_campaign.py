@@ -1,0 +1,100 @@
+"""One run from its options to its folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.campaign import Campaign
+from bench.errors import TargetError, UsageError
+from bench.options import RunOptions, sizes, words
+from tests.fake_target import FakeTarget, FakeWorkshop
+
+
+def options(folder: Path, **values: object) -> RunOptions:
+    return replace(RunOptions(run_dir=folder / "run", channels=("netlink",)), **values)  # type: ignore[arg-type]
+
+
+def measure(campaign: Campaign, count: int) -> None:
+    for cell in campaign.order()[:count]:
+        campaign.result(cell)
+
+
+def test_nothing_is_booted_until_a_result_is_asked_for(tmp_path: Path) -> None:
+    workshop = FakeWorkshop()
+    with Campaign(options(tmp_path), workshop=workshop) as campaign:
+        assert campaign.cells
+        assert not (tmp_path / "run").exists()
+        campaign.run()
+    assert len(workshop.target.sessions) == 1
+    assert workshop.target.sessions[0].closed
+
+
+def test_only_what_is_selected_is_measured(tmp_path: Path) -> None:
+    workshop = FakeWorkshop()
+    with Campaign(options(tmp_path), workshop=workshop) as campaign:
+        wanted = [cell for cell in campaign.cells if cell.operation == "push"]
+        campaign.select(wanted)
+        campaign.run()
+    assert set(campaign.results) == set(wanted)
+    assert not (tmp_path / "run/journal.jsonl").exists()
+
+
+def test_results_come_in_the_order_that_is_told(tmp_path: Path) -> None:
+    with Campaign(options(tmp_path, boots=2), workshop=FakeWorkshop()) as campaign:
+        campaign.run()
+    assert [c for c in campaign.order() if not c.skip] == sorted(
+        (c for c in campaign.results if not c.skip),
+        key=lambda cell: campaign.order().index(cell),
+    )
+    assert all(len(results) == 2 for cell, results in campaign.results.items() if not cell.skip)
+
+
+def test_resume_takes_the_runs_own_options(tmp_path: Path) -> None:
+    with Campaign(options(tmp_path, seed=9), workshop=FakeWorkshop()) as campaign:
+        measure(campaign, 6)
+    again = RunOptions(resume=tmp_path / "run", plan="full", seed=1)
+    workshop = FakeWorkshop()
+    with Campaign(again, workshop=workshop) as resumed:
+        assert (resumed.options.plan, resumed.options.seed) == ("quick", 9)
+        assert resumed.options.clock == "instructions"
+        resumed.run()
+    assert workshop.target.seeds == [9]
+    assert set(resumed.results) == set(resumed.cells)
+    assert json.loads((tmp_path / "run/environment.json").read_text())["finished"]
+
+
+def test_resume_refuses_another_kernel(tmp_path: Path) -> None:
+    with Campaign(options(tmp_path), workshop=FakeWorkshop()) as campaign:
+        measure(campaign, 6)
+    path = tmp_path / "run/environment.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"kernel": "5.10"}))
+    with (
+        Campaign(RunOptions(resume=tmp_path / "run"), workshop=FakeWorkshop()) as resumed,
+        pytest.raises(UsageError, match=r"is of kernel 5\.10"),
+    ):
+        resumed.run()
+
+
+def test_an_error_stays(tmp_path: Path) -> None:
+    workshop = FakeWorkshop(FakeTarget({"boot": TargetError("no QEMU")}))
+    with Campaign(options(tmp_path), workshop=workshop) as campaign:
+        for _ in range(2):
+            with pytest.raises(TargetError, match="no QEMU"):
+                campaign.run()
+    assert len(workshop.target.sessions) == 1
+
+
+def test_options_survive_a_folder() -> None:
+    given = RunOptions(channels=("a", "b"), sizes=(8, 64), seed=4, run_dir=Path("x"))
+    kept = json.loads(json.dumps(given.to_json()))
+    assert RunOptions.from_json(kept | {"from": "the future"}) == replace(given, run_dir=None)
+
+
+def test_lists_are_read() -> None:
+    assert words("a,b c") == ("a", "b", "c")
+    assert words(None) == words("") == ()
+    assert sizes("8, 4k") == (8, 4096)
