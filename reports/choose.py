@@ -58,8 +58,10 @@ def spot(run: Run, channel: Channel, operation: str) -> Spot:
 
 def loss(row: Measured) -> str:
     """How much a stream lost, and when."""
-    share = words.percent(row.lost, row.offered)
-    amount = f"{share:.2g} % of what was offered" if share else f"{words.number(row.lost)} messages"
+    share = words.percent(row.missing, row.offered)
+    amount = (
+        f"{share:.2g} % of what was offered" if share else f"{words.number(row.missing)} messages"
+    )
     return f"{row.mode} at {words.size(row.size)}, {words.nanoseconds(row.interval)}: lost {amount}"
 
 

@@ -81,9 +81,18 @@ class Measured:
         return self.status == "ok" and self.median is not None
 
     @property
+    def missing(self) -> float | None:
+        """Messages offered and not delivered, be it a gap or the end that never came."""
+        short = None
+        if self.offered is not None and self.delivered is not None:
+            short = self.offered - self.delivered
+        known = [value for value in (self.lost, short) if value is not None]
+        return max(0.0, *known) if known else None
+
+    @property
     def lossy(self) -> bool:
         """It delivered less than was offered."""
-        return bool(self.lost and self.lost > 0)
+        return bool(self.missing)
 
 
 @dataclass(frozen=True)

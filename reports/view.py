@@ -336,7 +336,7 @@ def streams(run: Run, channel: str = "") -> tuple[StreamRow, ...]:
         row = result.row
         if row.operation != "stream" or not row.measured:
             continue
-        share = words.percent(row.lost, row.offered)
+        share = words.percent(row.missing, row.offered)
         found.append(
             StreamRow(
                 row=row,

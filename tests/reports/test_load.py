@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,11 @@ def test_mixed_clocks(build_run: Build) -> None:
     env = path / "environment.json"
     env.write_text(json.dumps(json.loads(env.read_text()) | {"clock": "time"}))
     assert "clocks do not mix" in refusal(path)
+
+
+def test_a_tail_that_never_came_is_a_loss(build_run: Build) -> None:
+    row = next(load_run(build_run()).of("ioctl", "stream"))
+    assert not row.lossy
+    assert replace(row, delivered=19_000.0).missing == 1000
+    assert replace(row, lost=3.0).lossy
+    assert replace(row, lost=None, offered=None).missing is None
