@@ -185,8 +185,8 @@ class Session:
                     data = os.read(self._stream, 1 << 16)
                     if not data:
                         return
-                    last = time.monotonic()
                     yield data
+                    last = time.monotonic()  # what the reader took is not the agent's silence
                 else:
                     self._watch(time.monotonic() - last)
 

@@ -102,6 +102,16 @@ def test_stalled_cell(tmp_path: Path) -> None:
     assert "nothing for 1 s in cell 3" in str(error)
 
 
+def test_a_slow_reader_is_no_stall(tmp_path: Path) -> None:
+    deadlines = Deadlines(boot=20, silence=1)
+    program = HELLO + 'time.sleep(1.8); say({"re": "end"})'
+    with start(tmp_path, program, deadlines=deadlines) as session:
+        answers = session.answers()
+        next(answers)
+        time.sleep(1.1)
+        assert next(answers) == {"re": "end"}
+
+
 def test_never_came_up(tmp_path: Path) -> None:
     deadlines = Deadlines(boot=1, silence=20)
     program = 'log("Waiting for root device"); time.sleep(60)'
