@@ -36,8 +36,8 @@
  * indexes, and do not grow with the size.  Who must copy the body out, or
  * builds it elsewhere first, adds the cost of a plain copy of that size.
  */
-#include <linux/align.h>
 #include <linux/fs.h>
+#include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/miscdevice.h>
