@@ -5,6 +5,12 @@
 #include "agent.h"
 
 #define N_MAX 100000
+/* Deferred work (RCU, task work) falls on every so many operations: a round of
+ * fewer than this sees it or not by chance.  It must not grow past a fraction
+ * of the distance of two timer ticks for that, though.
+ */
+#define N_WANTED 100
+#define ROUND_UNITS_MAX 1000000
 #define NOTIFY_MAX 50	/* each event costs idle time besides: more teach nothing */
 #define STREAM_MIN 8
 #define STREAM_MAX 4000	/* below RC_STAMPS */
@@ -127,6 +133,8 @@ static int size_round(struct rc_session *s, const struct rc_cell *cell, uint64_t
 		return -1;
 	*cost = total / trial + 1;
 	*n = cell->round_units / *cost;
+	if (*n < N_WANTED)
+		*n = clamp(ROUND_UNITS_MAX / *cost, *n, N_WANTED);
 	if (is_stream(s))
 		*n = clamp(*n, STREAM_MIN, STREAM_MAX);
 	else
