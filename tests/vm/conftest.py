@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def trial() -> Trial:
     """Every operation of every mode at its sizes, and every module's life, in one boot."""
     keys = [(op, *variant) for op in machine.operations() for variant in variants(op)]
     channels = [channel["name"] for channel in machine.listing()["channels"]]
-    requests = [
+    requests: list[dict[str, Any]] = [
         machine.SETUP,
         {"do": "floors", "sizes": [8, 4096]},
         *(
