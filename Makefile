@@ -37,11 +37,14 @@ bench: setup ## Measure: make bench PLAN=standard CHANNELS=netlink,ioctl
 		--seed $(SEED) --boots $(BOOTS) --channels "$(CHANNELS)" \
 		--operations "$(OPERATIONS)" --sizes "$(SIZES)"
 
-test: setup ## Unit tests, and tests that boot a kernel; not the slow ones
-	@$(PYTEST) tests -m "not slow"
+test: setup ## All tests: units, and what runs on a booted kernel
+	@$(PYTEST) tests -m ""
 
-test-slow: setup ## The tests that take minutes
-	@$(PYTEST) tests -m slow
+test-unit: setup ## Only the tests that boot nothing
+	@$(PYTEST) tests
+
+bench-self: setup ## What ringcross itself costs, beside what it promises
+	@$(VENV)/bin/python -m bench.self_benchmark
 
 report: setup ## Render a report again: make report RUNS="a b" puts several side by side
 	@$(RINGCROSS) report $(RUNS)
@@ -54,6 +57,7 @@ lint: setup ## Style and types of the Python, warnings of the C
 	@$(VENV)/bin/ruff format --check $(SOURCES)
 	@$(VENV)/bin/mypy $(SOURCES)
 	@$(RINGCROSS) build agent
+	@$(RINGCROSS) build modules --check --kernel $(KERNEL)
 
 clean: ## Remove what was built; runs and fetched kernels stay
 	@rm -rf build .mypy_cache .pytest_cache .ruff_cache .benchmarks *.egg-info
@@ -66,4 +70,4 @@ help: ## This list
 	@echo "instructions, time [$(CLOCK)] · PLAN quick, standard, full [$(PLAN)] · CHANNELS,"
 	@echo "OPERATIONS, SIZES lists, all when empty · SEED [$(SEED)] · BOOTS [$(BOOTS)] · RUNS folders"
 
-.PHONY: setup modules agent bench test test-slow report compare lint clean help
+.PHONY: setup modules agent bench bench-self test test-unit report compare lint clean help

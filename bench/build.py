@@ -62,6 +62,28 @@ def build_modules(kernel: Kernel, source: Path | None = None, build: Path | None
     return ready
 
 
+def check_modules(kernel: Kernel, source: Path | None = None, build: Path | None = None) -> None:
+    """Have sparse read every kernel half: address spaces, endianness, lock balance.
+
+    Args:
+        kernel: whose headers to check against.
+        source: as of :func:`build_modules`.
+        build: as of :func:`build_modules`.
+
+    Raises:
+        TargetError: sparse is missing, or it complains.
+    """
+    _need("sparse", "sparse")
+    source = source or ROOT / "modules"
+    folder = (build or ROOT / "build") / kernel.release
+    tree, log = folder / "sparse", folder / "sparse.log"
+    with writing("the check of the modules"):
+        folder.mkdir(parents=True, exist_ok=True)
+        _mirror(source, tree)
+    # C=2 checks every file, whether it has to be compiled or not.
+    _make([*module_command(kernel, tree), "C=2"], log, "Checked by sparse, the modules")
+
+
 def build_agent(source: Path | None = None, build: Path | None = None) -> Path:
     """Build the static agent.
 
