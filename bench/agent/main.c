@@ -271,7 +271,7 @@ static void read_numbers(json_object *request, struct rc_cell *cell,
 {
 #define NUMBER(key, low, high, otherwise) \
 	number(request, key, low, high, otherwise, refusal)
-	cell->burst = (uint32_t)NUMBER("burst", 1, 4096, 1);
+	cell->burst = (uint32_t)NUMBER("burst", 1, RC_BURST_MAX, 1);
 	cell->interval = NUMBER("interval", 0, 1000000000, 0);
 	cell->rounds = (uint32_t)NUMBER("rounds", 1, RC_ROUNDS_MAX, 11);
 	cell->samples = (uint32_t)NUMBER("samples", 0, RC_SAMPLES_MAX, 0);

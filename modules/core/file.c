@@ -138,7 +138,7 @@ ssize_t rc_file_request(struct file *file, const char __user *from, size_t len, 
 		return -ERESTARTSYS;
 	err = take(state, from, len);
 	if (!err) {
-		rc_reply(state->message);
+		rc_reply(state->message, len);
 		state->len = len;
 		*pos = 0;	/* a plain read() shall find the reply */
 	}

@@ -59,11 +59,16 @@ static struct {
 
 /* ---- messages ---------------------------------------------------------- */
 
+/*
+ * How far a body reaches is told by who holds the buffer, and never read from
+ * the message: a header that is not what it was can then do no harm.
+ */
+
 int rc_consume_slow(struct rc_flow *flow, const struct rc_msg *msg, size_t len)
 {
 	if (len < RC_HEADER || msg->magic != RC_MAGIC ||
 	    len - RC_HEADER != msg->size || msg->seq != flow->in ||
-	    rc_body_check(msg->body, msg->size, msg->seq, 0) != msg->size) {
+	    rc_body_check(msg->body, len - RC_HEADER, flow->in, 0) != len - RC_HEADER) {
 		this_cpu_inc(rc_tally.bad);
 		return -EBADMSG;
 	}
@@ -73,17 +78,17 @@ int rc_consume_slow(struct rc_flow *flow, const struct rc_msg *msg, size_t len)
 }
 EXPORT_SYMBOL_GPL(rc_consume_slow);
 
-void rc_make_slow(struct rc_msg *msg)
+void rc_make_slow(struct rc_msg *msg, u32 size)
 {
-	rc_body_fill(msg->body, msg->size, msg->seq);
+	rc_body_fill(msg->body, size, msg->seq);
 }
 EXPORT_SYMBOL_GPL(rc_make_slow);
 
-void rc_reply_slow(struct rc_msg *msg)
+void rc_reply_slow(struct rc_msg *msg, u32 size)
 {
 	u32 at;
 
-	for (at = 0; at < msg->size; at++)
+	for (at = 0; at < size; at++)
 		msg->body[at] ^= 0xff;
 }
 EXPORT_SYMBOL_GPL(rc_reply_slow);
@@ -172,6 +177,8 @@ static void producer_stop(void)
 	hrtimer_cancel(&producer.timer);
 	kthread_cancel_work_sync(&producer.work);
 	WRITE_ONCE(producer.stopping, false);
+	/* Also when it was cut short: who drains a stream waits for this. */
+	smp_store_release(&producer.page->done, 1);
 }
 
 static void producer_prepare(enum hrtimer_mode mode)
@@ -232,8 +239,10 @@ static void core_clear_counts(void)
 	producer.page->done = 1;
 }
 
+/* A bind that fails leaves what was bound before as it was. */
 static long core_bind(struct rc_bind __user *arg)
 {
+	const struct rc_emitter *emitter;
 	struct rc_bind bind;
 	struct rc_half *half;
 
@@ -244,23 +253,26 @@ static long core_bind(struct rc_bind __user *arg)
 	    bind.clock > RC_CLOCK_INSTRUCTIONS || bind.contexts)
 		return -EINVAL;
 
-	core_unbind();
 	half = find_half(bind.half);
 	if (!half)
 		return -ENOENT;
+	emitter = find_emitter(half, bind.mode);
+	bind.contexts = emitter ? emitter->contexts : 0;
+	if (copy_to_user(arg, &bind, sizeof(bind)))
+		return -EFAULT;
 	if (!try_module_get(half->owner))
 		return -ENODEV;
+
+	core_unbind();
 	bound = half;
-	producer.emitter = find_emitter(half, bind.mode);
+	producer.emitter = emitter;
 	core_clear_counts();
 	WRITE_ONCE(rc_binding.size, bind.size);
 	WRITE_ONCE(rc_binding.proof, bind.proof);
 	WRITE_ONCE(rc_binding.cycles, bind.clock == RC_CLOCK_INSTRUCTIONS);
 	if (half->reset)
 		half->reset();
-
-	bind.contexts = producer.emitter ? producer.emitter->contexts : 0;
-	return copy_to_user(arg, &bind, sizeof(bind)) ? -EFAULT : 0;
+	return 0;
 }
 
 static long core_raise(const struct rc_raise __user *arg)
@@ -269,8 +281,9 @@ static long core_raise(const struct rc_raise __user *arg)
 
 	if (copy_from_user(&spec, arg, sizeof(spec)))
 		return -EFAULT;
-	if (spec.context >= RC_CONTEXTS || !spec.burst || !spec.count ||
-	    spec.delay > NSEC_PER_SEC || spec.interval > NSEC_PER_SEC)
+	/* Nothing stops a burst half-way, so it must be short. */
+	if (spec.context >= RC_CONTEXTS || !spec.burst || spec.burst > RC_BURST_MAX ||
+	    !spec.count || spec.delay > NSEC_PER_SEC || spec.interval > NSEC_PER_SEC)
 		return -EINVAL;
 	/* An interrupt cannot produce for ever: it must have an interval. */
 	if (spec.context != RC_PROCESS && spec.count > spec.burst && !spec.interval)

@@ -96,14 +96,18 @@ static inline u32 rc_size(void)
 }
 
 int rc_consume_slow(struct rc_flow *flow, const struct rc_msg *msg, size_t len);
-void rc_make_slow(struct rc_msg *msg);
-void rc_reply_slow(struct rc_msg *msg);
+void rc_make_slow(struct rc_msg *msg, u32 size);
+void rc_reply_slow(struct rc_msg *msg, u32 size);
 
 /**
  * rc_consume - take a message that arrived from user space
  * @flow: the sequence it belongs to
- * @msg: the message, in kernel memory
+ * @msg: the message, in memory that only the kernel writes
  * @len: bytes that arrived
+ *
+ * Whoever could write @msg meanwhile could have one header checked and another
+ * one used.  Memory that user space shares is no place for it: copy the header
+ * out once and check the copy, as mmap does.
  *
  * Return: 0, or -EBADMSG when length, order or (in the proof) body is wrong.
  */
@@ -132,21 +136,22 @@ static inline void rc_make(struct rc_flow *flow, struct rc_msg *msg, u32 size)
 	msg->stamp = rc_now();
 	this_cpu_inc(rc_tally.made);
 	if (unlikely(READ_ONCE(rc_binding.proof)))
-		rc_make_slow(msg);
+		rc_make_slow(msg, size);
 }
 
 /**
  * rc_reply - turn a consumed request into its reply, in place
  * @msg: a message that rc_consume() has accepted
+ * @len: bytes of it, as they were then
  *
  * The reply carries ~seq, and during the proof every byte of the body is
  * turned, so that no stale or reflected buffer passes for it.
  */
-static inline void rc_reply(struct rc_msg *msg)
+static inline void rc_reply(struct rc_msg *msg, size_t len)
 {
 	msg->seq = ~msg->seq;
 	if (unlikely(READ_ONCE(rc_binding.proof)))
-		rc_reply_slow(msg);
+		rc_reply_slow(msg, len - RC_HEADER);
 }
 
 /**
@@ -161,7 +166,7 @@ static inline void rc_event(const struct rc_shot *shot, struct rc_msg *msg)
 	msg->seq = shot->seq;
 	msg->stamp = shot->stamp;
 	if (unlikely(READ_ONCE(rc_binding.proof)))
-		rc_make_slow(msg);
+		rc_make_slow(msg, shot->size);
 }
 
 #endif /* RC_CORE_H */

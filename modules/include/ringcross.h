@@ -112,12 +112,14 @@ struct rc_bind {
 	__u32 contexts;
 };
 
+#define RC_BURST_MAX 4096
+
 /**
  * struct rc_raise - have the kernel start @count events
  * @context: enum rc_context to emit from
  * @burst: events in a row before the producer gives way (process context)
- *	or per timer tick; at least 1
- * @count: how many events in all
+ *	or per timer tick; 1 to RC_BURST_MAX
+ * @count: how many events in all, at least 1
  * @delay: nanoseconds until the first
  * @interval: nanoseconds between two bursts; 0: as fast as the producer, a
  *	thread of the lowest priority, gets the CPU (process context only)
@@ -155,7 +157,7 @@ struct rc_counts {
 /**
  * struct rc_page - what user space may read of a raise, by mmap, read-only
  * @raised: events tried so far
- * @done: 1 when the producer has ended
+ * @done: 1 when the producer has ended, by itself or by RC_CORE_STOP
  * @pad: 0
  * @stamps: kernel clock just before event seq was handed to the channel, at
  *	[seq % RC_STAMPS]

@@ -98,7 +98,7 @@ static long ioctl_call(struct ioctl_file *state, void __user *at, u32 len)
 
 	if (err)
 		return err;
-	rc_reply(state->message);
+	rc_reply(state->message, len);
 	return copy_to_user(at, state->message, len) ? -EFAULT : 0;
 }
 

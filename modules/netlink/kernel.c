@@ -175,14 +175,15 @@ static int netlink_pull(struct sk_buff *request, struct netlink_peer *peer,
 			const struct nlmsghdr *header)
 {
 	struct sk_buff *skb;
+	u32 size = rc_size();	/* once: another bind may change it */
 
 	if (nlmsg_len(header))
 		return -EINVAL;
-	skb = netlink_message(RC_NETLINK_PULL, header->nlmsg_seq, netlink_content,
-			      rc_size(), GFP_KERNEL);
+	skb = netlink_message(RC_NETLINK_PULL, header->nlmsg_seq, netlink_content, size,
+			      GFP_KERNEL);
 	if (!skb)
 		return -ENOMEM;
-	rc_make(&peer->flow, nlmsg_data(nlmsg_hdr(skb)), rc_size());
+	rc_make(&peer->flow, nlmsg_data(nlmsg_hdr(skb)), size);
 	return nlmsg_unicast(request->sk, skb, peer->portid);
 }
 
@@ -202,7 +203,7 @@ static int netlink_call(struct sk_buff *request, struct netlink_peer *peer,
 		return -ENOMEM;
 	reply = nlmsg_data(nlmsg_hdr(skb));
 	*reply = *msg;
-	rc_reply(reply);
+	rc_reply(reply, nlmsg_len(header));
 	return nlmsg_unicast(request->sk, skb, peer->portid);
 }
 

@@ -81,7 +81,7 @@ static ssize_t skeleton_write(struct file *file, const char __user *from, size_t
 /*
  * What this channel lacks, in short.  pull: rc_make(&flow, message, size), then
  * hand it out; it must be made for this request and not before.  call: after
- * rc_consume(), rc_reply(message) makes the reply in place.
+ * rc_consume(), rc_reply(message, len) makes the reply in place.
  */
 
 /* ---- kernel to user ----------------------------------------------------- */

@@ -104,7 +104,7 @@ static ssize_t transaction_store(struct kobject *kobj, struct kobj_attribute *at
 	err = rc_consume(&attribute.flow, (const struct rc_msg *)buf, count);
 	if (!err) {
 		memcpy(attribute.reply, buf, count);
-		rc_reply(attribute.reply);
+		rc_reply(attribute.reply, count);
 		attribute.reply_len = count;
 	}
 	mutex_unlock(&attribute.lock);
@@ -213,7 +213,7 @@ static ssize_t transaction_bin_write(struct file *file, struct kobject *kobj,
 	mutex_lock(&transaction_binary.lock);
 	ret = binary_add(&transaction_binary, buf, off, count);
 	if (ret == 1)
-		rc_reply(transaction_binary.message);
+		rc_reply(transaction_binary.message, transaction_binary.ready);
 	mutex_unlock(&transaction_binary.lock);
 	return ret < 0 ? ret : count;
 }
