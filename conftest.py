@@ -35,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--accel", default="auto", help="kvm or tcg (default: kvm where it works)")
     add("--force-time", action="store_true", help="allow the time clock under emulation")
     add("--yes-load-modules", action="store_true", help="allow modules in this very kernel")
+    add("--prebuilt", type=Path, help="folder with rc_agent and rc_*.ko (default: build them)")
     add("--resume", type=Path, help="run folder to go on with")
     add("--run-dir", type=Path, help="folder to record in (default: a new one)")
 
@@ -55,6 +56,7 @@ def asked(config: pytest.Config) -> RunOptions:
         accel=get("--accel"),
         force_time=get("--force-time"),
         yes_load_modules=get("--yes-load-modules"),
+        prebuilt=get("--prebuilt"),
         run_dir=get("--run-dir"),
         resume=get("--resume"),
     )

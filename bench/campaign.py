@@ -44,17 +44,18 @@ class Campaign:
         self.error: RingcrossError | None = None
         self.folder: Path | None = options.resume
         self._progress = progress or Silent()
-        self._workshop = workshop or Workshop(self._progress.say)
+        self._workshop = workshop or Workshop(self._progress.say, options.prebuilt)
         self._recorder: Recorder | None = None
         if options.resume is not None:
             self._recorder = Recorder.resume(options.resume)
             given = RunOptions.from_json(self._recorder.header.options)
-            # Consent is asked for each time; it is not a property of the run.
+            # Consent, and places on this machine, are no properties of the run.
             options = replace(
                 given,
                 clock=self._recorder.header.clock,  # what "auto" came to
                 resume=options.resume,
                 yes_load_modules=options.yes_load_modules,
+                prebuilt=options.prebuilt,
             )
         self.options = options
         self.plan = find_plan(options.plan)

@@ -96,6 +96,9 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
                          help="Allow nanoseconds under emulation, where they tell little."),
             click.option("--yes-load-modules", is_flag=True,
                          help="Allow --target local to load modules into this very kernel."),
+            click.option("--prebuilt", type=click.Path(path_type=Path, file_okay=False),
+                         metavar="DIR", help="Take rc_agent and rc_*.ko from here: for a machine "
+                         "without a compiler or headers."),
             click.option("--run-dir", type=click.Path(path_type=Path, file_okay=False),
                          help="Where to record; a new folder in reports/runs/ if not given."),
             click.option("--resume", type=click.Path(path_type=Path, file_okay=False),

@@ -32,6 +32,8 @@ class RunOptions:
         accel: one of :data:`ACCELERATORS`.
         force_time: allow the ``time`` clock on an emulated machine.
         yes_load_modules: allow the local target to load modules into this machine's kernel.
+        prebuilt: a folder with ``rc_agent`` and ``rc_*.ko`` made elsewhere; they are built
+            here when ``None``.
         run_dir: where to record; a new folder below :data:`RUNS` when ``None``.
         resume: a run folder to go on with; its own options then replace all others.
     """
@@ -48,13 +50,14 @@ class RunOptions:
     accel: str = "auto"
     force_time: bool = False
     yes_load_modules: bool = False
+    prebuilt: Path | None = None
     run_dir: Path | None = None
     resume: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """What a run folder keeps: all but where it is."""
+        """What a run folder keeps: all but places on one machine."""
         values = asdict(self)
-        del values["run_dir"], values["resume"]
+        del values["run_dir"], values["resume"], values["prebuilt"]
         return values
 
     @classmethod

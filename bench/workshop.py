@@ -6,12 +6,12 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from bench import build, kernels
+from bench import build, kernels, prebuilt
 from bench.cells import UNITS, Cell, Clock
 from bench.environment import read_config
 from bench.errors import TargetError, UsageError
@@ -22,6 +22,9 @@ from bench.runner import Target
 from bench.targets import accel
 from bench.targets.local import LocalTarget
 from bench.targets.vm import VmTarget, find_qemu
+
+PROTOCOL = 1
+"""What the agent must speak; see ``bench/agent/PROTOCOL.md``."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +45,32 @@ class Site:
 
 
 class Workshop:
-    """Builds and finds things, and tells ``say`` what takes long."""
+    """Builds and finds things, and tells ``say`` what takes long.
 
-    def __init__(self, say: kernels.Say = kernels.silent) -> None:
+    Args:
+        say: is given lines of progress.
+        prebuilt: where the agent and the modules are when they are not to be built.
+    """
+
+    def __init__(self, say: kernels.Say = kernels.silent, prebuilt: Path | None = None) -> None:
         self._say = say
+        self._prebuilt = prebuilt
 
     def listing(self) -> Listing:
         """What ``rc_agent --list`` prints; builds the agent for it."""
-        agent = build.build_agent()
-        told = subprocess.run([agent, "--list"], capture_output=True, text=True, check=False)
+        agent = self._agent()
+        try:
+            told = subprocess.run([agent, "--list"], capture_output=True, text=True, check=False)
+        except OSError as error:  # e.g. one made for another processor
+            raise TargetError(f"{agent} cannot be run ({error.strerror}): build it here.") from None
         if told.returncode:
             raise TargetError(f"{agent} --list failed: {told.stderr.strip()}")
         listing: Listing = json.loads(told.stdout)
+        if listing["protocol"] != PROTOCOL:
+            raise TargetError(
+                f"{agent} speaks protocol {listing['protocol']}, and this ringcross {PROTOCOL}: "
+                "build it from the same version."
+            )
         return listing
 
     def prepare(self, options: RunOptions, listing: Listing, cells: Sequence[Cell]) -> Site:
@@ -74,12 +91,12 @@ class Workshop:
     def _vm(self, options: RunOptions, channels: Sequence[Listing]) -> Site:
         find_qemu()  # the first thing missing is the first thing told, before any download
         kernel = kernels.find(options.kernel, say=self._say)
-        agent = build.build_agent()
+        agent = self._agent()
         clock = self._vm_clock(options, kernel, agent)
         target = VmTarget(
             kernel,
             agent,
-            modules=self._modules(kernel, channels),
+            modules=self._modules(kernel.release, channels, lambda: kernel),
             needs=tuple(sorted({need for channel in channels for need in channel["needs"]})),
             clock=clock,
             accelerator=accel.choose(
@@ -108,19 +125,29 @@ class Workshop:
         needs_modules = any(channel["module"] for channel in channels)
         modules: Path | None = None
         if needs_modules and options.yes_load_modules and os.geteuid() == 0:
-            modules = self._modules(kernels.running(), channels)
+            modules = self._modules(release, channels, kernels.running)
         target = LocalTarget(
-            build.build_agent(),
+            self._agent(),
             modules=modules,
             needs_modules=needs_modules,
             yes_load_modules=options.yes_load_modules,
         )
         return Site(target, "time", release, read_config(Path(f"/boot/config-{release}")))
 
-    def _modules(self, kernel: Kernel, channels: Sequence[Listing]) -> Path | None:
-        if not any(channel["module"] for channel in channels):
+    def _agent(self) -> Path:
+        return prebuilt.agent(self._prebuilt) if self._prebuilt else build.build_agent()
+
+    def _modules(
+        self, release: str, channels: Sequence[Listing], find: Callable[[], Kernel]
+    ) -> Path | None:
+        """Where the modules for kernel *release* are; *find* finds what to build them against."""
+        names = [channel["module"] for channel in channels if channel["module"]]
+        if not names:
             return None
-        self._say(f"Building modules for kernel {kernel.release}")
+        if self._prebuilt:
+            return prebuilt.modules(self._prebuilt, release, names)
+        kernel = find()
+        self._say(f"Building modules for kernel {release}")
         return build.build_modules(kernel)
 
 

@@ -88,7 +88,7 @@ def test_by_hand_with_pytest(tmp_path: Path) -> None:
     (tmp_path / "fake.py").write_text(
         "import bench.campaign\nfrom tests.fake_target import FakeTarget, FakeWorkshop\n"
         "deeds = {'signal-notify': {'status': 'fail', 'reason': 'It broke.'}}\n"
-        "bench.campaign.Workshop = lambda say: FakeWorkshop(FakeTarget(deeds))\n"
+        "bench.campaign.Workshop = lambda *_: FakeWorkshop(FakeTarget(deeds))\n"
     )
     words = [sys.executable, "-m", "pytest", str(ROOT / "bench"), f"--rootdir={ROOT}"]
     words += ["-p", "fake", "-p", "no:cacheprovider", "-rsf", "-k", "not 2048"]
@@ -221,7 +221,7 @@ def test_wrong_usage_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bench.campaign.Workshop", lambda say: FakeWorkshop())
+    monkeypatch.setattr("bench.campaign.Workshop", lambda *_: FakeWorkshop())
     done = CliRunner().invoke(main, words)
     assert done.exit_code == code
     assert message in done.stderr

@@ -1,0 +1,136 @@
+"""Parts made elsewhere: taken when they fit, refused with a sentence when not."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import build, kernels, prebuilt
+from bench.campaign import Campaign
+from bench.errors import TargetError, UsageError
+from bench.options import RunOptions
+from bench.plan import find_plan, make_cells
+from bench.workshop import Workshop
+from tests.fake_target import LISTING, FakeWorkshop
+
+HERE = platform.release()
+ALL = ("rc_core", "rc_null", "rc_netlink")
+
+
+def module(folder: Path, name: str, release: str = HERE) -> None:
+    told = f"name={name}\0vermagic={release} SMP preempt mod_unload modversions \0"
+    (folder / f"{name}.ko").write_bytes(b"\x7fELF code\0license=GPL\0" + told.encode())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    agent = tmp_path / "rc_agent"
+    agent.write_text('#!/bin/sh\necho \'{"protocol": 1, "channels": []}\'\n')
+    agent.chmod(0o755)
+    for name in ALL:
+        module(tmp_path, name)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _no_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without compiler and headers."""
+
+    def missing(*_: object) -> Any:
+        raise TargetError("not to be had here")
+
+    monkeypatch.setattr(build, "build_agent", missing)
+    monkeypatch.setattr(build, "build_modules", missing)
+    monkeypatch.setattr(kernels, "running", missing)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+
+
+def prepare(folder: Path | None, **values: Any) -> Any:
+    """The target of a local run of all the fake channels but signal."""
+    options = replace(RunOptions(target="local", prebuilt=folder, yes_load_modules=True), **values)
+    channels = ("null", "netlink")
+    cells = make_cells(LISTING, find_plan("quick"), channels=channels)
+    return Workshop(prebuilt=folder).prepare(options, LISTING, cells).target
+
+
+def test_parts_that_fit_are_taken(folder: Path) -> None:
+    target = prepare(folder)
+    assert target.agent == folder / "rc_agent"
+    assert target.modules == folder
+    assert Workshop(prebuilt=folder).listing() == {"protocol": 1, "channels": []}
+
+
+def test_without_them_all_is_built(folder: Path) -> None:
+    with pytest.raises(TargetError, match="not to be had here"):
+        prepare(None)
+
+
+def test_no_module_is_looked_at_without_consent(folder: Path) -> None:
+    """The refusal is about consent then, not about what is in the folder."""
+    (folder / "rc_core.ko").unlink()
+    assert prepare(folder, yes_load_modules=False).modules is None
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_missing_module_is_named(folder: Path, name: str) -> None:
+    (folder / f"{name}.ko").unlink()
+    with pytest.raises(UsageError, match=rf"no {name}\.ko in .*copy all of the folder"):
+        prepare(folder)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_module_for_another_kernel_is_refused(folder: Path, name: str) -> None:
+    module(folder, name, release=f"{HERE}-rt")
+    with pytest.raises(UsageError, match=rf"{name}\.ko was built for kernel \S+-rt, and this is"):
+        prepare(folder)
+
+
+def test_a_file_that_is_no_module_is_refused(folder: Path) -> None:
+    (folder / "rc_null.ko").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"was built for kernel unknown"):
+        prepare(folder)
+
+
+def test_a_missing_agent_is_named(folder: Path) -> None:
+    (folder / "rc_agent").unlink()
+    with pytest.raises(UsageError, match=r"no rc_agent in .*ringcross build agent"):
+        Workshop(prebuilt=folder).listing()
+
+
+def test_an_agent_must_be_executable(folder: Path) -> None:
+    (folder / "rc_agent").chmod(0o644)
+    with pytest.raises(UsageError, match=r"chmod \+x"):
+        Workshop(prebuilt=folder).listing()
+
+
+def test_an_agent_of_another_machine_is_an_error_of_ours(folder: Path) -> None:
+    (folder / "rc_agent").write_bytes(b"\x7fELF")
+    with pytest.raises(TargetError, match=r"cannot be run \(.*\): build it here"):
+        Workshop(prebuilt=folder).listing()
+
+
+def test_an_agent_of_another_version_is_an_error_of_ours(folder: Path) -> None:
+    (folder / "rc_agent").write_text("#!/bin/sh\necho '{\"protocol\": 0}'\n")
+    with pytest.raises(TargetError, match=r"speaks protocol 0, and this ringcross 1"):
+        Workshop(prebuilt=folder).listing()
+
+
+def test_release_of_a_real_module_is_its_first_word() -> None:
+    told = b"\0vermagic=6.1.0-56-amd64 SMP preempt mod_unload modversions \0"
+    assert prebuilt.kernel_release(told) == "6.1.0-56-amd64"
+    assert prebuilt.kernel_release(b"\0vermagic=6.12.9\0name=x\0") == "6.12.9"
+    assert prebuilt.kernel_release(b"no module") == ""
+
+
+def test_a_run_folder_does_not_keep_where_they_were(tmp_path: Path) -> None:
+    given = RunOptions(run_dir=tmp_path / "run", channels=("null",), prebuilt=tmp_path)
+    assert "prebuilt" not in given.to_json()
+    with Campaign(given, workshop=FakeWorkshop()) as campaign:
+        campaign.result(campaign.order()[-2])
+    again = RunOptions(resume=tmp_path / "run", prebuilt=tmp_path / "now")
+    with Campaign(again, workshop=FakeWorkshop()) as resumed:
+        assert resumed.options.prebuilt == tmp_path / "now"
