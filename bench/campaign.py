@@ -30,6 +30,7 @@ class Campaign:
     Attributes:
         options: as asked for, or as the resumed folder says.
         cells: all cells of the run, in the plan's order.
+        loads: how often each is measured in a boot.
         error: what ended the run early.
         folder: the run folder, once there is one.
     """
@@ -59,6 +60,7 @@ class Campaign:
             )
         self.options = options
         self.plan = find_plan(options.plan)
+        self.loads = options.loads or self.plan.loads
         self.listing: Listing = self._workshop.listing()
         self.cells = list(self._recorder.header.cells) if self._recorder else self._make_cells()
         self._selected: Sequence[Cell] | None = None
@@ -76,7 +78,7 @@ class Campaign:
 
     @property
     def results(self) -> dict[Cell, list[CellResult]]:
-        """What has been recorded, per cell and boot."""
+        """What has been recorded, per cell, one for each load and boot."""
         return self._recorder.results if self._recorder else {}
 
     @property
@@ -113,7 +115,8 @@ class Campaign:
 
     def order(self) -> list[Cell]:
         """All cells in the order in which their last result arrives; skipped ones first."""
-        last = schedule(self.cells, self.options.seed + self.options.boots - 1)
+        turns = schedule(self.cells, self.options.seed + self.options.boots - 1, self.loads)
+        last = [cell for cell, load in turns if load == self.loads - 1]
         return [cell for cell in self.cells if cell.skip] + last
 
     def select(self, cells: Sequence[Cell]) -> None:
@@ -121,7 +124,7 @@ class Campaign:
         self._selected = cells
 
     def result(self, cell: Cell) -> list[CellResult]:
-        """The results of ``cell``, one per boot; measures until they are there.
+        """The results of ``cell``, one per load and boot; measures until they are there.
 
         Raises:
             RingcrossError: the run has ended early; the same each time.
@@ -156,7 +159,7 @@ class Campaign:
             self.folder = None
             return
         try:
-            complete = is_complete(recorder, self.options.boots)
+            complete = is_complete(recorder, self._times)
             self._write_environment(recorder, finished=complete)
             recorder.finish(complete=complete)
         except RingcrossError as error:
@@ -182,7 +185,11 @@ class Campaign:
 
     def _settled(self, cell: Cell) -> bool:
         had = self.results.get(cell, [])
-        return len(had) >= self.options.boots or any(result.status != "ok" for result in had)
+        return len(had) >= self._times or any(result.status != "ok" for result in had)
+
+    @property
+    def _times(self) -> int:
+        return self.options.boots * self.loads
 
     def _start(self) -> None:
         """Get the target and the run folder, once."""
@@ -204,7 +211,8 @@ class Campaign:
         self._environment = before | self._known(site)
         self._environment["started"] = before.get("started") or _now()
         self._write_environment(self._recorder, finished=False)
-        settings = Settings(self.plan, site.clock, self.options.seed, self.options.boots)
+        options = self.options
+        settings = Settings(self.plan, site.clock, options.seed, options.boots, self.loads)
         self._runner = Runner(
             site.target, self._recorder, settings, cells=self._selected, progress=self._progress
         )
@@ -219,6 +227,7 @@ class Campaign:
             "target": options.target,
             "seed": options.seed,
             "boots": options.boots,
+            "loads": self.loads,
             "plan": options.plan,
             "config": environment.select_config(site.config),
             "tools": environment.tools(),

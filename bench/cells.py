@@ -54,7 +54,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellResult:
-    """What the agent answered for one cell in one boot.
+    """What the agent answered for one cell in one load of one boot.
 
     Attributes:
         cell: the point that was measured.
@@ -70,6 +70,7 @@ class CellResult:
             ``reordered``, ``duplicated``; empty for the other operations.
         log: kernel log lines of the cell.
         boot: number of the boot within the run.
+        load: number of the module's load within the boot.
     """
 
     cell: Cell
@@ -84,11 +85,12 @@ class CellResult:
     stream: dict[str, tuple[int, ...]] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     boot: int = 0
+    load: int = 0
 
 
-def failed(cell: Cell, reason: str, boot: int = 0) -> CellResult:
+def failed(cell: Cell, reason: str, boot: int = 0, load: int = 0) -> CellResult:
     """The result of a cell that could not be measured to its end, and why."""
-    return CellResult(cell=cell, status="fail", reason=reason, boot=boot)
+    return CellResult(cell=cell, status="fail", reason=reason, boot=boot, load=load)
 
 
 def skipped(cell: Cell) -> CellResult:

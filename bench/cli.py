@@ -90,6 +90,8 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
                          help="Of the first boot and the order of cells."),
             click.option("--boots", type=click.IntRange(1, 100), default=1, show_default=True,
                          help="Measure each cell in so many boots."),
+            click.option("--loads", type=click.IntRange(0, 100), default=0,
+                         help="And so often in each boot; the plan's number if not given."),
             click.option("--accel", type=click.Choice(ACCELERATORS), default="auto",
                          show_default=True, help="How QEMU runs the guest."),
             click.option("--force-time", "--force", is_flag=True,
@@ -383,11 +385,13 @@ def compare(
 @main.command()
 @click.argument("what", type=click.Choice(["agent", "modules"]))
 @click.option("--kernel", default="stock", show_default=True, metavar="SPEC")
-def build(what: str, kernel: str) -> None:
+@click.option("--check", is_flag=True, help="Have sparse check the modules too.")
+def build(what: str, kernel: str, check: bool) -> None:
     """Build the agent, or the modules for a kernel; a run does so by itself.
 
     \b
     ringcross build modules --kernel 6.12
+    ringcross build modules --check      and have sparse read them
     """
     from bench import build as builder
     from bench import kernels as store
@@ -398,7 +402,10 @@ def build(what: str, kernel: str) -> None:
     if what == "agent":
         OUT.print(f"{builder.build_agent()}", soft_wrap=True)
     else:
-        OUT.print(f"{builder.build_modules(store.find(kernel, say=say))}", soft_wrap=True)
+        found = store.find(kernel, say=say)
+        OUT.print(f"{builder.build_modules(found)}", soft_wrap=True)
+        if check:
+            builder.check_modules(found)
 
 
 @main.command()

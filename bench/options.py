@@ -28,7 +28,8 @@ class RunOptions:
         operations: only these; all when empty.
         sizes: bytes of body; the plan's when empty.
         seed: of the first boot and its schedule.
-        boots: how often to measure each cell, each time in a boot of its own.
+        boots: how many boots to measure each cell in.
+        loads: how often to measure it in each boot, its module loaded anew; 0 for the plan's.
         accel: one of :data:`ACCELERATORS`.
         force_time: allow the ``time`` clock on an emulated machine.
         yes_load_modules: allow the local target to load modules into this machine's kernel.
@@ -47,6 +48,7 @@ class RunOptions:
     sizes: tuple[int, ...] = ()
     seed: int = 1
     boots: int = 1
+    loads: int = 0
     accel: str = "auto"
     force_time: bool = False
     yes_load_modules: bool = False

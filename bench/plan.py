@@ -30,9 +30,10 @@ class Plan:
     Attributes:
         name: ``quick``, ``standard`` or ``full``.
         sizes: bytes of body.
-        rounds: timed rounds per cell and boot.
-        samples: single operations stamped per cell and boot, for small messages.
+        rounds: timed rounds per cell and load.
+        samples: single operations stamped per cell and load, for small messages.
         round_units: how long a round shall be, in units of each clock.
+        loads: how often each cell is measured in a boot, its module loaded anew.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Plan:
     rounds: int
     samples: int
     round_units: dict[Clock, int]
+    loads: int = 1
 
     def samples_at(self, size: int) -> int:
         """Samples for a message of ``size`` bytes: fewer when one costs a lot."""
@@ -67,6 +69,7 @@ PLANS: dict[str, Plan] = {
             51,
             2000,
             {"instructions": 300_000, "time": 1_000_000},
+            loads=3,
         ),
     )
 }
@@ -169,14 +172,19 @@ def _cells_of_mode(
     return [cell(low)] if low == high else [cell(size) for size in sizes]
 
 
-def schedule(cells: Sequence[Cell], seed: int) -> list[Cell]:
-    """The cells to measure in an order shuffled by ``seed``, the same each time.
+def schedule(cells: Sequence[Cell], seed: int, loads: int = 1) -> list[tuple[Cell, int]]:
+    """The cells to measure, and each one's load, shuffled by ``seed``; the same each time.
 
-    Neighbours in the plan are far apart in time, so that a drift of the
-    machine does not look like a difference between channels.
+    Neighbours in the plan are far apart in time, so that a drift of the machine does not
+    look like a difference between channels.  For the same reason all cells have had a load
+    before one gets its next.
     """
-    order = [cell for cell in cells if not cell.skip]
-    random.Random(seed).shuffle(order)
+    chance = random.Random(seed)
+    order: list[tuple[Cell, int]] = []
+    for load in range(loads):
+        turn = [cell for cell in cells if not cell.skip]
+        chance.shuffle(turn)
+        order += [(cell, load) for cell in turn]
     return order
 
 

@@ -15,7 +15,7 @@ import io
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -29,10 +29,14 @@ from bench.errors import RingcrossError, UsageError, writing
 COLUMNS = (
     "channel operation size threads mode clock unit status reason rounds n min median mean "
     "p50 p90 p99 p999 max ci_low ci_high overhead messages_per_unit bytes_per_unit offered "
-    "delivered lost boots context interval burst raw_median reordered duplicated"
+    "delivered lost boots context interval burst raw_median reordered duplicated loads p9999 mad "
+    "low_severe low_mild high_mild high_severe spread marks"
 ).split()
 _VERSION = 1
-_KEPT = ("boot status reason n rounds round_overhead sample_overhead context stream log").split()
+_CELL = [field.name for field in fields(Cell) if field.compare]
+_KEPT = (
+    "boot load status reason n rounds round_overhead sample_overhead context stream log"
+).split()
 _COUNTERS = {
     "offered": "raised",
     "delivered": "delivered",
@@ -69,7 +73,7 @@ def new_folder(base: Path, kernel: str, clock: Clock, now: datetime | None = Non
 
 
 def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, Any]:
-    """One row of ``cells.csv`` from a cell's results, one per boot, at least one."""
+    """One row of ``cells.csv`` from a cell's results, one per load and boot, at least one."""
     worst = next((r for r in results if r.status == "fail"), None)
     worst = worst or next((r for r in results if r.status == "skip"), results[0])
     values: dict[str, Any] = dict.fromkeys(COLUMNS, "")
@@ -83,7 +87,8 @@ def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, An
         "unit": UNITS[clock],
         "status": worst.status,
         "reason": " ".join(worst.reason.split()),
-        "boots": len(results),
+        "boots": len({result.boot for result in results}),
+        "loads": len({result.load for result in results}),
         "context": next((r.context for r in results if r.context), cell.context),
         "interval": cell.interval,
         "burst": cell.burst,
@@ -175,7 +180,7 @@ class Recorder:
             self._keep(result)
             if len(self.results[result.cell]) == 1:
                 self._append_row(result.cell)
-            else:  # a further boot: the cell has a row already
+            else:  # a further load or boot: the cell has a row already
                 self._rewrite_rows()
 
     def write_environment(self, environment: dict[str, Any]) -> None:
@@ -354,11 +359,15 @@ def _parse_line(
 
 
 def _key_columns(results: Sequence[CellResult], lengths: Sequence[int]) -> dict[str, Any]:
-    columns: dict[str, Any] = {
-        name: np.repeat([getattr(result.cell, name) for result in results], lengths)
-        for name in ("channel", "mode", "operation", "size")
-    }
-    return columns | {"boot": np.repeat([result.boot for result in results], lengths)}
+    """What tells the cells apart, named as in ``cells.csv``, with boot and load."""
+    whose = [
+        {name: getattr(result.cell, name) for name in _CELL}
+        | {"context": result.context or result.cell.context}
+        | {"boot": result.boot, "load": result.load}
+        for result in results
+    ]
+    names = (*_CELL, "boot", "load")
+    return {name: np.repeat([one[name] for one in whose], lengths) for name in names}
 
 
 def _sample_columns(results: Sequence[CellResult]) -> dict[str, Any]:
@@ -376,9 +385,13 @@ def _round_columns(results: Sequence[CellResult]) -> dict[str, Any]:
     results = [result for result in results if result.rounds]
     lengths = [len(result.rounds) for result in results]
     nets = [statistics.net_rounds(result) for result in results]
+    done = [statistics.operations(result) for result in results]
+    classes = [statistics.classes(net) for net in nets]
     return _key_columns(results, lengths) | {
         "round": np.concatenate([np.arange(n) for n in lengths] or [np.zeros(0, dtype=int)]),
         "value": np.concatenate(nets or [np.zeros(0)]),
+        "n": np.concatenate(done or [np.zeros(0)]),
+        "outlier": np.concatenate(classes or [np.zeros(0, dtype=np.int8)]),
     }
 
 

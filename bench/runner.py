@@ -20,6 +20,9 @@ from bench.plan import Plan, request, schedule
 from bench.progress import Progress, Silent
 from bench.recorder import Recorder
 
+Turn = tuple[Cell, int]
+"""A cell and which of its loads in a boot is meant."""
+
 MAX_CRASHES = 3
 """Machines that may die in a row without one cell measured in between."""
 
@@ -60,13 +63,15 @@ class Settings:
         plan: rounds, samples and their length.
         clock: what to count.
         seed: of the first boot; each further boot has the next.
-        boots: how often each cell is measured, each time in a boot of its own.
+        boots: how many boots each cell is measured in.
+        loads: how often it is measured in each of them, its module loaded anew.
     """
 
     plan: Plan
     clock: Clock
     seed: int = 1
     boots: int = 1
+    loads: int = 1
 
 
 @dataclass
@@ -107,13 +112,13 @@ class Runner:
         self._progress = progress or Silent()
         self._crashes = 0
 
-    def left(self, boot: int) -> list[Cell]:
-        """Cells still to be measured in this boot, in its shuffled order.
+    def left(self, boot: int) -> list[Turn]:
+        """Cells still to be measured in this boot, each with its load, in shuffled order.
 
-        A cell that failed or was skipped in an earlier boot is not tried again.
+        A cell that failed or was skipped before is not tried again.
         """
-        order = schedule(self._cells, self._settings.seed + boot)
-        return [cell for cell in order if self._wants(cell, boot)]
+        order = schedule(self._cells, self._settings.seed + boot, self._settings.loads)
+        return [turn for turn in order if self._wants(turn, boot)]
 
     def results(self) -> Generator[CellResult]:
         """Measure, record and give out one result after another.
@@ -126,12 +131,12 @@ class Runner:
         try:
             yield from self._skips()
             for boot in range(self._settings.boots):
-                while cells := self.left(boot):
-                    yield from self._boot(boot, cells)
+                while turns := self.left(boot):
+                    yield from self._boot(boot, turns)
         finally:
             self._progress.stop()
 
-    def requests(self, cells: Sequence[Cell]) -> list[dict[str, Any]]:
+    def requests(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         """All that one boot is asked, known before it starts."""
         settings = self._settings
         sizes = sorted({cell.size for cell in self._recorder.header.cells if not cell.skip})
@@ -139,12 +144,19 @@ class Runner:
             {"do": "setup", "clock": settings.clock},
             {"do": "read", "paths": list(environment.PATHS)},
             {"do": "floors", "sizes": sizes},
-            *(request(cell, self._numbers[cell], settings.plan, settings.clock) for cell in cells),
+            *(
+                request(cell, self._id(cell, load), settings.plan, settings.clock)
+                for cell, load in turns
+            ),
         ]
 
-    def _wants(self, cell: Cell, boot: int) -> bool:
+    def _id(self, cell: Cell, load: int) -> int:
+        return load * len(self._numbers) + self._numbers[cell]
+
+    def _wants(self, turn: Turn, boot: int) -> bool:
+        cell, load = turn
         had = self._recorder.results.get(cell, [])
-        return not any(result.boot == boot or result.status != "ok" for result in had)
+        return not any((r.boot, r.load) == (boot, load) or r.status != "ok" for r in had)
 
     def _skips(self) -> Iterator[CellResult]:
         for cell in self._cells:
@@ -153,12 +165,12 @@ class Runner:
                 self._recorder.add(result)
                 yield result
 
-    def _boot(self, boot: int, cells: Sequence[Cell]) -> Iterator[CellResult]:
-        """Measure ``cells`` until all are done or the machine dies."""
+    def _boot(self, boot: int, turns: Sequence[Turn]) -> Iterator[CellResult]:
+        """Measure until all ``turns`` are done or the machine dies."""
         seed = self._settings.seed + boot
         self._progress.say(f"Boot {boot + 1} of {self._settings.boots}, seed {seed}")
         conversation = _Conversation(self._settings, boot, self._recorder.header.cells, self.facts)
-        session = self._target.start(self.requests(cells), seed=seed)
+        session = self._target.start(self.requests(turns), seed=seed)
         self.boots += 1
         self.facts.session = session.describe()
         try:
@@ -166,16 +178,16 @@ class Runner:
                 for found in conversation.follow(session.answers()):
                     if isinstance(found, Cell):
                         self._progress.begin(found)
-                    else:
+                    elif self._wants((found.cell, found.load), boot):  # once failed, it has
                         yield self._record(found)
         except SessionLost as error:
             yield from self._lost(conversation, boot, error)
             return
         finally:
             self._recorder.add_kernel_log(f"boot {boot + 1}, seed {seed}", session.kernel_log())
-        for cell in cells:
-            if self._wants(cell, boot):
-                yield self._record(failed(cell, conversation.why_unanswered(), boot))
+        for cell, load in turns:
+            if self._wants((cell, load), boot):
+                yield self._record(failed(cell, conversation.why_unanswered(), boot, load))
 
     def _record(self, result: CellResult) -> CellResult:
         self._crashes = 0
@@ -189,9 +201,10 @@ class Runner:
         """Account for a machine that died: the cell in flight fails, the run goes on."""
         self._crashes += 1
         crashes = self._crashes
-        cell = conversation.in_flight(error.cell_id)
-        if cell is not None and self._wants(cell, boot):
-            yield self._record(failed(cell, str(error), boot))
+        turn = conversation.in_flight(error.cell_id)
+        if turn is not None and self._wants(turn, boot):
+            cell, load = turn
+            yield self._record(failed(cell, str(error), boot, load))
             self._crashes = crashes
         elif not conversation.results:
             raise TargetError(
@@ -220,7 +233,7 @@ class _Conversation:
             kind = answer["re"]
             if kind == "begin":
                 self._current = int(answer["id"])
-                yield self._cells[self._current]
+                yield self._turn(self._current)[0]
             elif kind == "cell":
                 self._current = None
                 self.results += 1
@@ -228,10 +241,14 @@ class _Conversation:
             else:
                 self._learn(kind, answer)
 
-    def in_flight(self, cell_id: int | None) -> Cell | None:
-        """The cell that was being measured when the session ended."""
+    def in_flight(self, cell_id: int | None) -> Turn | None:
+        """The cell that was being measured when the session ended, and its load."""
         number = self._current if cell_id is None else cell_id
-        return None if number is None else self._cells[number]
+        return None if number is None else self._turn(number)
+
+    def _turn(self, number: int) -> Turn:
+        load, place = divmod(number, len(self._cells))
+        return self._cells[place], load
 
     def why_unanswered(self) -> str:
         """The reason for a cell that the agent passed over."""
@@ -251,13 +268,14 @@ class _Conversation:
             self._error = f"The agent refused a request: {answer.get('reason', '')}"
 
     def _result(self, answer: dict[str, Any]) -> CellResult:
-        cell = self._cells[int(answer["id"])]
+        cell, load = self._turn(int(answer["id"]))
         log = tuple(answer.get("log", ()))
         result = CellResult(
             cell=cell,
             status=answer["status"],
             reason=str(answer.get("reason", "")),
             boot=self._boot,
+            load=load,
             log=log,
         )
         if bad := kernel_log.verdict(log):
@@ -292,11 +310,11 @@ def _checked(result: CellResult) -> CellResult:
     return replace(result, status="fail", reason=reason) if reason else result
 
 
-def is_complete(recorder: Recorder, boots: int) -> bool:
-    """Whether nothing of the run is left to measure."""
+def is_complete(recorder: Recorder, times: int) -> bool:
+    """Whether nothing of the run is left to measure, each cell so many ``times``."""
     for cell in recorder.header.cells:
         had = recorder.results.get(cell, [])
         settled = any(result.status != "ok" for result in had)
-        if not settled and len(had) < boots:
+        if not settled and len(had) < times:
             return False
     return True

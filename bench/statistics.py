@@ -3,6 +3,9 @@
 The agent says how much of each round and of each sample is the harness's own work
 (clock readings, turns of the empty loop); that is taken off, and printed beside the
 result as ``overhead``.  An operation of a stream is one *delivered* message.
+
+Rounds lie within loads of the module, loads within boots.  What varies at the highest of
+these levels that has more than one decides how wide an interval is.
 """
 
 from __future__ import annotations
@@ -19,9 +22,17 @@ from scipy import stats
 from bench.cells import PER, CellResult, Clock
 
 Floats = NDArray[np.float64]
+Levels = Sequence[Sequence[Floats]]
+"""Rounds of each load of each boot."""
 
 FEWEST_ROUNDS = 11
 """Rounds that an interval needs; below, it is NaN."""
+WIDE = 0.05
+"""Under ``time``: an interval wider than this share of its median is marked."""
+APART = 0.005
+"""Under ``instructions``: boots that lie further apart than this share are marked."""
+MILD, SEVERE = 1.5, 3.0
+"""Tukey's fences, in distances of the quartiles beyond them."""
 _RESAMPLES = 999
 _CONFIDENCE = 0.95
 
@@ -32,6 +43,14 @@ class Summary:
 
     ``min`` to ``ci_high`` and ``p50`` to ``max`` are NaN where there is too little
     to tell them from.  ``overhead`` was taken off; ``raw_median`` is with it.
+
+    Attributes:
+        mad: median distance of the rounds from their median.
+        low_severe, low_mild, high_mild, high_severe: rounds that lie beyond Tukey's fences;
+            they are labelled, and count like all others.
+        spread: largest over smallest median of the boots, less one; of the loads where there
+            is one boot, and NaN where there is one of each.
+        marks: what a reader should know, see :func:`marks`.
     """
 
     rounds: int
@@ -50,6 +69,14 @@ class Summary:
     raw_median: float
     messages_per_unit: float
     bytes_per_unit: float
+    p9999: float
+    mad: float
+    low_severe: int
+    low_mild: int
+    high_mild: int
+    high_severe: int
+    spread: float
+    marks: str
 
 
 def operations(result: CellResult) -> Floats:
@@ -95,23 +122,35 @@ def percentile(samples: Floats, p: float) -> float:
     return float(np.percentile(samples, p))
 
 
-def median_interval(boots: Sequence[Floats]) -> tuple[float, float]:
-    """The bootstrap 95 % interval of the median, from the rounds of each boot.
+def levels(results: Sequence[CellResult]) -> list[list[Floats]]:
+    """Net rounds of each load of each boot; those without a round are left out."""
+    found: dict[int, list[Floats]] = {}
+    for result in sorted(results, key=lambda result: (result.boot, result.load)):
+        if len(rounds := _pooled(net_rounds, [result])):
+            found.setdefault(result.boot, []).append(rounds)
+    return list(found.values())
 
-    NaN below 11 rounds in all.  What varies from boot to boot counts: of several boots,
-    boots are resampled first and then the rounds within each (Kalibera & Jones).  The
-    seed is fixed, so that the same rounds always give the same interval.
+
+def _units(boots: Levels) -> list[Floats]:
+    """The rounds of each boot; of each load where there is one boot."""
+    return [np.concatenate(boot) for boot in boots] if len(boots) > 1 else list(*boots)
+
+
+def median_interval(boots: Levels) -> tuple[float, float]:
+    """The bootstrap 95 % interval of the median, from the rounds of each load of each boot.
+
+    NaN below 11 rounds in all.  What is resampled are the units of the highest level that has
+    more than one, each with all that is below it (Kalibera & Jones): boots, else loads, else
+    rounds.  The seed is fixed, so that the same rounds always give the same interval.
     """
-    boots = [rounds for rounds in boots if len(rounds)]
-    rounds = np.concatenate([*boots, np.zeros(0)])
+    units = _units(boots)
+    rounds = np.concatenate([*units, np.zeros(0)])
     if len(rounds) < FEWEST_ROUNDS:
         return math.nan, math.nan
     if np.all(rounds == rounds[0]):
         return float(rounds[0]), float(rounds[0])
-    if len(boots) > 1:
-        tail = 50 * (1 - _CONFIDENCE)
-        low, high = np.percentile(_resampled_medians(boots), [tail, 100 - tail])
-        return float(low), float(high)
+    if len(units) > 1:
+        return _widened(_resampled_medians(units), float(np.median(rounds)), len(units))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         interval = stats.bootstrap(
@@ -126,32 +165,86 @@ def median_interval(boots: Sequence[Floats]) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _resampled_medians(boots: Sequence[Floats]) -> Floats:
-    """Medians of resampled boots with resampled rounds, all boots weighing the same."""
+def _widened(medians: Floats, median: float, units: int) -> tuple[float, float]:
+    """The percentile interval of resampled medians, made as wide as few ``units`` deserve.
+
+    Two or three boots show less than the spread they come from: the bootstrap is too narrow
+    by the root of n/(n-1), and what is estimated from so few wants Student's quantile.
+    """
+    tail = 50 * (1 - _CONFIDENCE)
+    low, high = np.percentile(medians, [tail, 100 - tail])
+    quantile = 0.5 + _CONFIDENCE / 2
+    factor = math.sqrt(units / (units - 1))
+    factor *= float(stats.t.ppf(quantile, units - 1) / stats.norm.ppf(quantile))
+    low, high = median - factor * (median - low), median + factor * (high - median)
+    return (max(0.0, float(low)) if median >= 0 else float(low)), float(high)
+
+
+def _resampled_medians(units: Sequence[Floats]) -> Floats:
+    """Medians of units drawn with replacement; all units weigh the same."""
     rng = np.random.default_rng(0)
-    lengths = np.asarray([len(rounds) for rounds in boots])
-    table = np.zeros((len(boots), lengths.max()))
-    for line, rounds in zip(table, boots, strict=True):
-        line[: len(rounds)] = rounds
-    picked = rng.integers(len(boots), size=(_RESAMPLES, len(boots)))
-    shares = rng.random((*picked.shape, table.shape[1]))
-    places = (shares * lengths[picked][..., np.newaxis]).astype(np.intp)
-    values = table[picked[..., np.newaxis], places]
-    medians: Floats = np.median(values.reshape(_RESAMPLES, -1), axis=1)
+    longest = max(len(rounds) for rounds in units)
+    table = np.stack([np.resize(rounds, longest) for rounds in units])
+    drawn = table[rng.integers(len(units), size=(_RESAMPLES, len(units)))]
+    medians: Floats = np.median(drawn.reshape(_RESAMPLES, -1), axis=1)
     return medians
 
 
-def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
-    """The row of one cell from its results, one per boot.
+def classes(rounds: Floats) -> NDArray[np.int8]:
+    """Tukey's class of each round: 0, ±1 beyond the mild fence, ±2 beyond the severe one.
 
-    Rounds and samples of several boots are pooled.  ``results`` holds at least one.
+    A round without a value (NaN) is of class 0.
+    """
+    found = np.zeros(len(rounds), dtype=np.int8)
+    known = rounds[~np.isnan(rounds)]
+    if not len(known):
+        return found
+    low, high = np.percentile(known, [25, 75])
+    reach = high - low
+    for fence in (MILD, SEVERE):
+        found += (rounds > high + fence * reach).astype(np.int8)
+        found -= (rounds < low - fence * reach).astype(np.int8)
+    return found
+
+
+def spread(boots: Levels) -> float:
+    """How far the medians of the boots lie apart, as a share of the smallest.
+
+    Of the loads where there is one boot; NaN where there is one of each.
+    """
+    medians = [float(np.median(rounds)) for rounds in _units(boots)]
+    if len(medians) < 2 or min(medians) <= 0:
+        return math.nan
+    return max(medians) / min(medians) - 1
+
+
+def marks(clock: Clock, median: float, interval: tuple[float, float], apart: float) -> str:
+    """What to tell of a cell: ``wide`` and ``apart``, separated by a blank.
+
+    ``wide``: under time, the interval is wider than 5 % of the median, or unknown.
+    ``apart``: under instructions, the boots' medians lie more than 0.5 % apart.
+    """
+    found = []
+    if clock == "time" and not interval[1] - interval[0] <= WIDE * median:
+        found.append("wide")
+    if clock == "instructions" and apart > APART:
+        found.append("apart")
+    return " ".join(found)
+
+
+def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
+    """The row of one cell from its results, one per load and boot.
+
+    Rounds and samples of several are pooled.  ``results`` holds at least one.
     """
     rounds = _pooled(net_rounds, results)
     raw, overhead = _pooled(raw_rounds, results), _pooled(overheads, results)
     samples = np.concatenate([net_samples(result) for result in results])
+    boots = levels(results)
     median = float(np.median(rounds)) if len(rounds) else math.nan
-    low, high = median_interval([_pooled(net_rounds, [result]) for result in results])
+    interval, apart = median_interval(boots), spread(boots)
     messages = PER[clock][0] / median if median > 0 else math.nan
+    outliers = _outliers(boots)
     return Summary(
         rounds=len(rounds),
         n=results[0].n,
@@ -163,13 +256,28 @@ def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
         p99=percentile(samples, 99),
         p999=percentile(samples, 99.9),
         max=float(samples.max()) if len(samples) else math.nan,
-        ci_low=low,
-        ci_high=high,
+        ci_low=interval[0],
+        ci_high=interval[1],
         overhead=float(overhead.mean()) if len(overhead) else math.nan,
         raw_median=float(np.median(raw)) if len(raw) else math.nan,
         messages_per_unit=messages,
         bytes_per_unit=messages * results[0].cell.size,
+        p9999=percentile(samples, 99.99),
+        mad=float(stats.median_abs_deviation(rounds)) if len(rounds) else math.nan,
+        low_severe=outliers[-2],
+        low_mild=outliers[-1],
+        high_mild=outliers[1],
+        high_severe=outliers[2],
+        spread=apart,
+        marks=marks(clock, median, interval, apart),
     )
+
+
+def _outliers(boots: Levels) -> dict[int, int]:
+    """How many rounds there are of each class, each load seen by itself."""
+    loads = [classes(rounds) for boot in boots for rounds in boot]
+    found = np.concatenate([*loads, np.zeros(0, dtype=np.int8)])
+    return {kind: int((found == kind).sum()) for kind in (-2, -1, 0, 1, 2)}
 
 
 def _pooled(figure: Callable[[CellResult], Floats], results: Sequence[CellResult]) -> Floats:

@@ -89,8 +89,8 @@ def cost(request: dict[str, Any]) -> int:
 class FakeSession:
     """Answers the requests of one boot.
 
-    ``deeds`` maps what is asked (``channel-operation``) to what happens there: an exception
-    to raise, or fields that replace those of the answer.
+    ``deeds`` maps what is asked (``channel-operation``, or ``id 7``) to what happens there: an
+    exception to raise, or fields that replace those of the answer.
     """
 
     def __init__(self, requests: Sequence[dict[str, Any]], deeds: dict[str, Any]) -> None:
@@ -132,7 +132,8 @@ class FakeSession:
 
     def _cell(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"re": "begin", "id": request["id"]}
-        deed = self.deeds.get(f"{request['channel']}-{request['operation']}", {})
+        named = self.deeds.get(f"{request['channel']}-{request['operation']}", {})
+        deed = self.deeds.get(f"id {request['id']}", named)
         if isinstance(deed, BaseException):
             if isinstance(deed, KernelPanic):
                 deed = KernelPanic(str(deed), cell_id=request["id"])

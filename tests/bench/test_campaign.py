@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,11 @@ from tests.fake_target import FakeTarget, FakeWorkshop
 
 def options(folder: Path, **values: object) -> RunOptions:
     return replace(RunOptions(run_dir=folder / "run", channels=("netlink",)), **values)  # type: ignore[arg-type]
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "cells.csv").open() as file:
+        return list(csv.DictReader(file))
 
 
 def measure(campaign: Campaign, count: int) -> None:
@@ -51,6 +57,26 @@ def test_results_come_in_the_order_that_is_told(tmp_path: Path) -> None:
         key=lambda cell: campaign.order().index(cell),
     )
     assert all(len(results) == 2 for cell, results in campaign.results.items() if not cell.skip)
+
+
+def test_a_cell_has_all_its_loads_before_it_is_settled(tmp_path: Path) -> None:
+    workshop = FakeWorkshop()
+    with Campaign(options(tmp_path, boots=2, loads=3), workshop=workshop) as campaign:
+        cell = campaign.order()[-1]
+        assert len(campaign.result(cell)) == 6
+        campaign.run()
+    assert {len(results) for cell, results in campaign.results.items() if not cell.skip} == {6}
+    assert json.loads((tmp_path / "run/environment.json").read_text())["loads"] == 3
+    (row,) = [row for row in rows(tmp_path / "run") if row["status"] == "ok"][:1]
+    assert (row["boots"], row["loads"], row["rounds"]) == ("2", "3", "66")
+
+
+def test_the_plan_gives_the_loads_unless_told(tmp_path: Path) -> None:
+    def loads(**values: object) -> int:
+        with Campaign(options(tmp_path, **values), workshop=FakeWorkshop()) as campaign:
+            return campaign.loads
+
+    assert [loads(), loads(plan="full"), loads(plan="full", loads=1)] == [1, 3, 1]
 
 
 def test_resume_takes_the_runs_own_options(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_plans_are_as_documented() -> None:
     assert PLANS["full"].sizes[0] == 8
     assert PLANS["full"].sizes[-1] == 1 << 20
     assert [plan.rounds for plan in PLANS.values()] == [11, 25, 51]
+    assert [plan.loads for plan in PLANS.values()] == [1, 1, 3]
 
 
 def test_a_narrow_operation_has_its_one_size() -> None:
@@ -98,7 +99,17 @@ def test_a_schedule_is_a_permutation_that_its_seed_decides() -> None:
     one = schedule(cells, 1)
     assert one == schedule(cells, 1)
     assert one != schedule(cells, 2)
-    assert sorted(one) == sorted(cell for cell in cells if not cell.skip)
+    assert sorted(one) == sorted((cell, 0) for cell in cells if not cell.skip)
+
+
+def test_all_have_had_a_load_before_one_gets_its_next() -> None:
+    cells = [cell for cell in make_cells(LISTING, QUICK) if not cell.skip]
+    order = schedule(cells, 1, loads=3)
+    turns = [order[at : at + len(cells)] for at in range(0, len(order), len(cells))]
+    assert [{load for _, load in turn} for turn in turns] == [{0}, {1}, {2}]
+    orders = [[cell for cell, _ in turn] for turn in turns]
+    assert all(sorted(turn) == sorted(cells) for turn in orders)
+    assert orders[0] != orders[1] != orders[2]
 
 
 def test_large_messages_are_sampled_less() -> None:

@@ -6,7 +6,7 @@ import csv
 import errno
 import json
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from bench.cells import Cell, CellResult, failed, skipped
 from bench.errors import DiskFull, UsageError
 from bench.recorder import COLUMNS, DamagedFolder, Header, Recorder, new_folder
 
+KEY = [field.name for field in fields(Cell) if field.compare]
 PUSH = Cell("netlink", "unicast", "push", 64)
 STREAM = Cell("netlink", "multicast", "stream", 64, context="process")
 PULL = Cell("netlink", "", "pull", 0, skip="A socket has no pull.")
@@ -90,13 +91,16 @@ def test_a_complete_run_is_parquet_without_a_journal(tmp_path: Path) -> None:
         recorder.finish(complete=True)
     samples = pd.read_parquet(tmp_path / "run/samples.parquet")
     assert list(samples.columns) == [
-        "channel", "mode", "operation", "size", "boot", "value", "overhead"]  # fmt: skip
+        *KEY, "boot", "load", "value", "overhead"]  # fmt: skip
     assert samples["value"].tolist() == list(range(100, 300))
     assert set(samples["overhead"]) == {5.0}
     rounds = pd.read_parquet(tmp_path / "run/rounds.parquet")
     assert list(rounds.columns) == [
-        "channel", "mode", "operation", "size", "boot", "round", "value"]  # fmt: skip
-    assert rounds[rounds["operation"] == "stream"]["value"].tolist() == [100, 400]
+        *KEY, "boot", "load", "round", "value", "n", "outlier"]  # fmt: skip
+    stream = rounds[rounds["operation"] == "stream"]
+    assert stream["value"].tolist() == [100, 400]
+    assert stream["n"].tolist() == [10, 5]
+    assert set(stream["context"]) == {"process"}
     assert not list((tmp_path / "run").glob("journal*"))
     with pytest.raises(UsageError, match="is complete"):
         Recorder.resume(tmp_path / "run")

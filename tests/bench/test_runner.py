@@ -15,10 +15,12 @@ from bench.runner import MAX_CRASHES, Runner, Settings, is_complete
 from tests.fake_target import LISTING, FakeTarget, cost
 
 
-def setup(folder: Path, target: FakeTarget, boots: int = 1) -> tuple[Runner, Recorder]:
+def setup(
+    folder: Path, target: FakeTarget, boots: int = 1, loads: int = 1
+) -> tuple[Runner, Recorder]:
     cells = make_cells(LISTING, PLANS["quick"])
     recorder = Recorder.create(folder / "run", Header({}, "instructions", tuple(cells)))
-    settings = Settings(PLANS["quick"], "instructions", seed=5, boots=boots)
+    settings = Settings(PLANS["quick"], "instructions", seed=5, boots=boots, loads=loads)
     return Runner(target, recorder, settings), recorder
 
 
@@ -69,6 +71,37 @@ def test_each_boot_has_its_seed_and_order(tmp_path: Path) -> None:
     assert orders[0] != orders[1]
     assert sorted(orders[0]) == sorted(orders[1])
     assert is_complete(recorder, 3)
+
+
+def test_each_load_of_a_boot_is_a_request_of_its_own(tmp_path: Path) -> None:
+    target = FakeTarget()
+    runner, recorder = setup(tmp_path, target, boots=2, loads=3)
+    list(runner.results())
+    for session in target.sessions:
+        asked = [r["id"] for r in session.requests if r["do"] == "cell"]
+        assert len(asked) == len(set(asked)) == 3 * 15
+    for cell, results in recorder.results.items():
+        had = sorted((r.boot, r.load) for r in results)
+        assert had == ([(0, 0)] if cell.skip else [(b, n) for b in range(2) for n in range(3)])
+    assert is_complete(recorder, 6)
+
+
+def test_a_cell_that_failed_in_one_load_is_not_counted_again(tmp_path: Path) -> None:
+    deed = {"status": "fail", "reason": "It broke."}
+    runner, recorder = setup(tmp_path, FakeTarget({"signal-notify": deed}), loads=3)
+    list(runner.results())
+    had = [r for cell, r in recorder.results.items() if cell.channel == "signal" and not cell.skip]
+    assert [[(one.load, one.status) for one in results] for results in had] == [[(0, "fail")]]
+
+
+def test_a_machine_that_dies_in_a_later_load_fails_that_cell(tmp_path: Path) -> None:
+    target = FakeTarget()
+    runner, recorder = setup(tmp_path, target, loads=2)
+    last = runner.requests(runner.left(0))[-1]["id"]
+    target.deeds = [{f"id {last}": KernelPanic("The kernel crashed: BUG")}]
+    list(runner.results())
+    cell = recorder.header.cells[last % len(recorder.header.cells)]
+    assert [(r.load, r.status) for r in recorder.results[cell]] == [(0, "ok"), (1, "fail")]
 
 
 def test_a_panic_fails_its_cell_and_the_rest_goes_on(tmp_path: Path) -> None:

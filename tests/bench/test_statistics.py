@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from bench.cells import Cell, CellResult
+from bench.cells import Cell, CellResult, Clock
 from bench.statistics import (
+    classes,
+    levels,
+    marks,
     median_interval,
     net_rounds,
     net_samples,
     percentile,
+    spread,
     stream_total,
     summarise,
 )
@@ -81,30 +86,134 @@ def test_few_samples_have_no_far_percentile() -> None:
     assert math.isnan(percentile(samples, 99.9))
     assert math.isnan(percentile(np.zeros(0), 50))
     assert not math.isnan(percentile(np.zeros(1000), 99.9))
+    assert math.isnan(percentile(np.zeros(9_999), 99.99))
+    assert percentile(np.arange(10_001.0), 99.99) == pytest.approx(9_999)
+
+
+def test_loads_are_pooled_and_far_percentiles_come_of_many() -> None:
+    one = result(CALL, [1000] * 11, samples=tuple(range(5_000)))
+    summary = summarise([one, replace(one, load=1)], "time")
+    assert summary.rounds == 22
+    assert summary.p9999 == pytest.approx(4_999, abs=1)
+    assert math.isnan(summarise([one], "time").p9999)
 
 
 def test_few_rounds_have_no_interval() -> None:
-    assert all(math.isnan(end) for end in median_interval([np.arange(10.0)]))
+    assert all(math.isnan(end) for end in median_interval([[np.arange(10.0)]]))
+    assert all(math.isnan(end) for end in median_interval([]))
 
 
 def test_equal_rounds_have_a_point_for_an_interval() -> None:
-    assert median_interval([np.full(11, 7.0)]) == (7, 7)
+    assert median_interval([[np.full(11, 7.0)]]) == (7, 7)
 
 
 def test_an_interval_is_always_the_same() -> None:
     rounds = np.random.default_rng(3).normal(100, 5, 25)
-    assert median_interval([rounds]) == median_interval([rounds])
-    assert median_interval([rounds, rounds + 1]) == median_interval([rounds, rounds + 1])
+    assert median_interval([[rounds]]) == median_interval([[rounds]])
+    several = [[rounds, rounds + 2], [rounds + 1]]
+    assert median_interval(several) == median_interval(several)
 
 
-def test_what_differs_between_boots_widens_the_interval() -> None:
+def units(*centres: float) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    """Rounds around each of the ``centres``, of different counts."""
     rng = np.random.default_rng(3)
-    boots = [rng.normal(level, 1, size) for level, size in ((100, 20), (110, 11), (105, 20))]
+    return [rng.normal(centre, 1, 11 + 9 * (at % 2)) for at, centre in enumerate(centres)]
+
+
+@pytest.mark.parametrize("level", ["boots", "loads"])
+def test_what_differs_at_the_highest_level_widens_the_interval(level: str) -> None:
+    parts = units(100, 110, 105)
+    boots = [[part] for part in parts] if level == "boots" else [parts]
     low, high = median_interval(boots)
     assert low < 101
     assert high > 109
-    within = median_interval([np.concatenate(boots)])
+    within = median_interval([[np.concatenate(parts)]])
     assert high - low > within[1] - within[0]
+
+
+def test_loads_that_differ_alike_in_each_boot_do_not_count_as_boots_that_differ() -> None:
+    alike = [units(100, 110) for _ in range(5)]
+    apart = [units(100, 100), units(110, 110), units(105, 105), units(100, 100), units(110, 110)]
+    one, other = median_interval(alike), median_interval(apart)
+    assert one[0] > other[0]
+
+
+def test_few_boots_are_trusted_less() -> None:
+    """Two boots at the ends of five are as wide apart, and tell less of what is between."""
+    two, many = median_interval([[u] for u in units(100, 110)]), None
+    many = median_interval([[u] for u in units(*([100, 110] * 5))])
+    assert two[1] - two[0] > 3 * (many[1] - many[0])
+    assert two[0] >= 0
+
+
+def test_an_interval_holds_the_true_median_as_often_as_it_says() -> None:
+    """Boots, loads and rounds that all vary: the interval of 3 × 2 × 11 rounds."""
+    rng = np.random.default_rng(11)
+    held = 0
+    for _ in range(200):
+        boots = [
+            [rng.normal(boot + rng.normal(0, 0.5), 1, 11) for _ in range(2)]
+            for boot in rng.normal(100, 2, 3)
+        ]
+        low, high = median_interval(boots)
+        held += low <= 100 <= high
+    assert held >= 180
+
+
+def test_outliers_are_labelled_by_tukeys_fences_and_stay() -> None:
+    body = [float(value) for value in range(10, 21)]  # quartiles 12.5 and 17.5
+    assert classes(np.asarray([*body, 25.0])).tolist() == [0] * 12
+    rounds = np.asarray([-40.0, 0.0, *body, *body, 30.0, 60.0])
+    assert classes(rounds).tolist() == [-2, -1, *[0] * 22, 1, 2]
+    summary = summarise([result(CALL, (100 * (rounds + 100)).astype(int).tolist())], "time")
+    told = (summary.low_severe, summary.low_mild, summary.high_mild, summary.high_severe)
+    assert told == (1, 1, 1, 1)
+    assert (summary.rounds, summary.min) == (26, 60)
+    assert summary.mad == pytest.approx(3)
+    assert classes(np.asarray([1.0, math.nan])).tolist() == [0, 0]
+    assert classes(np.zeros(0)).tolist() == []
+
+
+def test_a_load_that_differs_is_no_outlier() -> None:
+    calm = [1000 + value for value in range(11)]
+    both = [result(CALL, calm), result(CALL, [10 * total for total in calm], load=1)]
+    summary = summarise(both, "time")
+    assert summary.high_severe + summary.high_mild + summary.low_mild + summary.low_severe == 0
+
+
+def test_spread_is_of_the_highest_level_that_has_more_than_one() -> None:
+    def of(*centres: float) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
+        return [np.full(11, centre) for centre in centres]
+
+    assert spread([of(100, 130), of(102, 132)]) == pytest.approx(117 / 115 - 1)
+    assert spread([of(100, 103)]) == pytest.approx(0.03)
+    assert math.isnan(spread([of(100)]))
+    assert math.isnan(spread([]))
+
+
+def test_levels_are_put_in_order() -> None:
+    found = levels([
+        result(CALL, [300], boot=1),
+        result(CALL, [200], load=1),
+        result(CALL, [100]),
+        result(CALL, [], boot=2),
+    ])  # fmt: skip
+    assert [[load.tolist() for load in boot] for boot in found] == [[[1], [2]], [[3]]]
+
+
+@pytest.mark.parametrize(
+    ("clock", "interval", "apart", "told"),
+    [
+        ("time", (98, 102), 0.2, ""),
+        ("time", (97, 103), 0.0, "wide"),
+        ("time", (math.nan, math.nan), math.nan, "wide"),
+        ("instructions", (90, 110), 0.004, ""),
+        ("instructions", (100, 100), 0.006, "apart"),
+        ("instructions", (100, 100), math.nan, ""),
+    ],
+)
+def test_marks(clock: Clock, interval: tuple[float, float], apart: float, told: str) -> None:
+    assert marks(clock, 100, interval, apart) == told
 
 
 @pytest.mark.parametrize("seed", range(20))
