@@ -259,7 +259,8 @@ class _Conversation:
         if kind == "hello":
             facts.hello = {name: answer[name] for name in ("kernel", "machine")}
         elif kind == "setup":
-            facts.overhead = {name: float(answer[name]) for name in ("read", "loop")}
+            told = {name: answer.get(name) for name in ("read", "loop", "enough")}
+            facts.overhead = {name: float(cost) for name, cost in told.items() if cost is not None}
         elif kind == "read":
             facts.files = facts.files or dict(answer["files"])
         elif kind == "floors":

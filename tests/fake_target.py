@@ -119,7 +119,8 @@ class FakeSession:
         yield {"re": "end"}
 
     def _setup(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        yield {"re": "setup", "clock": request["clock"], "read": READ, "loop": LOOP}
+        told = {"re": "setup", "clock": request["clock"], "read": READ, "loop": LOOP}
+        yield self.deeds.get("setup", told)
 
     def _read(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         files: dict[str, str | None] = dict.fromkeys(request["paths"])

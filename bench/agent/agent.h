@@ -43,6 +43,8 @@ struct rc_overhead {
 	double loop;		/* one turn of an empty loop hook */
 	double round;		/* a round of no turns */
 	double sample;		/* a round of one turn */
+	uint64_t enough;	/* how long a round must be for this clock; 0: any */
+	bool scales;		/* such a length was found */
 };
 
 /* Time the session's loop over @n operations, as every round is timed. */

@@ -5,6 +5,10 @@
 #include "agent.h"
 
 #define CALIBRATIONS 1001
+#define ENOUGH_MIN 10000	/* units: the lengths of a round that are tried */
+#define ENOUGH_MAX 5120000
+#define ENOUGH_TRIES 11
+#define ENOUGH_ERROR 0.0025
 
 static int empty_loop(struct rc_session *s, uint64_t n)
 {
@@ -65,6 +69,54 @@ static double empty_round(struct rc_session *s, uint32_t n)
 	return (double)total;
 }
 
+/* ---- how long a round must be ------------------------------------------ */
+
+/* The quickest of some rounds: what disturbs a round only ever lengthens it. */
+static double quickest(struct rc_session *s, uint64_t n)
+{
+	double best = empty_round(s, (uint32_t)n);
+
+	for (int i = 1; i < ENOUGH_TRIES; i++) {
+		double again = empty_round(s, (uint32_t)n);
+
+		best = again < best ? again : best;
+	}
+	return best;
+}
+
+/* A clock can tell rounds of @n turns when slightly longer ones take just so
+ * much longer.
+ */
+static bool scales(struct rc_session *s, uint64_t n, double round)
+{
+	static const double longer[] = { 1.015, 1.02, 1.035 };
+	double base = quickest(s, n) - round;
+
+	for (size_t i = 0; i < sizeof(longer) / sizeof(longer[0]); i++) {
+		uint64_t more = (uint64_t)((double)n * longer[i]);
+		double due = base * (double)more / (double)n;
+		double off = quickest(s, more) - round - due;
+
+		if (off > due * ENOUGH_ERROR || off < -due * ENOUGH_ERROR)
+			return false;
+	}
+	return true;
+}
+
+/* The shortest round that this clock can tell; counted instructions are exact. */
+static void find_enough(struct rc_session *s, struct rc_overhead *overhead)
+{
+	double turn = overhead->loop > 0.1 ? overhead->loop : 0.1;
+
+	overhead->scales = s->clock == RC_CLOCK_INSTRUCTIONS;
+	overhead->enough = 0;
+	for (uint64_t units = ENOUGH_MIN; !overhead->scales && units <= ENOUGH_MAX; units *= 2) {
+		overhead->scales = scales(s, (uint64_t)((double)units / turn), overhead->round);
+		if (overhead->scales)
+			overhead->enough = units;
+	}
+}
+
 void rc_calibrate(uint32_t clock, struct rc_overhead *overhead)
 {
 	struct rc_session s = { .clock = clock, .mode = &empty_mode, .op = RC_PUSH };
@@ -74,6 +126,7 @@ void rc_calibrate(uint32_t clock, struct rc_overhead *overhead)
 	overhead->sample = median_of(empty_round, &s, 1);
 	overhead->loop = (median_of(empty_round, &s, 2000) -
 			  median_of(empty_round, &s, 1000)) / 1000;
+	find_enough(&s, overhead);
 }
 
 /* As the kernel copies: by string instruction, or what stands for it. */

@@ -122,6 +122,8 @@ static void do_setup(json_object *request)
 	add_text(answer, "clock", names[kind]);
 	add_double(answer, "read", overhead.read);
 	add_double(answer, "loop", overhead.loop);
+	json_object_object_add(answer, "enough",
+			       overhead.scales ? json_object_new_uint64(overhead.enough) : NULL);
 	rc_answer(answer);
 }
 
@@ -324,6 +326,8 @@ static enum rc_status read_cell(json_object *request, struct rc_cell *cell,
 	if (cell->op == RC_STREAM && !cell->interval && cell->context < 0)
 		cell->context = RC_PROCESS;
 	cell->clock = clock_kind;
+	if (cell->round_units < overhead.enough)
+		cell->round_units = overhead.enough;
 	return RC_OK;
 }
 

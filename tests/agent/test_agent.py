@@ -165,6 +165,19 @@ def test_setup_knows_its_own_cost(agent: Path, clock: str) -> None:
     assert 0 <= setup["loop"] <= 5
 
 
+def test_a_round_is_long_enough_for_the_clock(agent: Path) -> None:
+    """However short a round is asked for, it is one whose length the clock can tell."""
+    short = {**PIPE, "mode": "getppid", "size": 0, "round_units": 1000, "samples": 0}
+    setup, _, cell = talk(agent, SETUP, short).between
+    enough = setup["enough"]
+    if enough is None:  # a machine so loud that no length is
+        return
+    assert enough >= 10_000
+    assert statistics.median(cell["rounds"]) > enough / 3
+    (counted,) = talk(agent, {"do": "setup", "clock": "instructions"}).between
+    assert counted["enough"] == 0, "each instruction is counted"
+
+
 def syscall_cells(agent: Path) -> Iterator[dict[str, Any]]:
     listing = json.loads(run(agent, "--list").stdout)
     (channel,) = (c for c in listing["channels"] if c["name"] == "syscall")

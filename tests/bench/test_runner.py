@@ -45,6 +45,14 @@ def test_everything_is_measured_once_in_one_boot(tmp_path: Path) -> None:
     assert runner.facts.floors["8"] == 1.0
 
 
+def test_a_clock_that_can_tell_no_round_has_no_enough(tmp_path: Path) -> None:
+    told = {"re": "setup", "clock": "time", "read": 20, "loop": 0.3}
+    for enough, known in ((None, False), (10_000, True)):
+        runner, _ = setup(tmp_path / str(enough), FakeTarget({"setup": told | {"enough": enough}}))
+        list(runner.results())
+        assert ("enough" in runner.facts.overhead) == known
+
+
 def test_requests_are_known_before_the_boot_and_equal_for_equal_seeds(tmp_path: Path) -> None:
     first, second = FakeTarget(), FakeTarget()
     list(setup(tmp_path / "a", first)[0].results())
