@@ -10,7 +10,7 @@
  * of the distance of two timer ticks for that, though.
  */
 #define N_WANTED 100
-#define ROUND_UNITS_MAX 1000000
+#define ROUND_UNITS_MAX 2500000
 #define NOTIFY_MAX 50	/* each event costs idle time besides: more teach nothing */
 #define STREAM_MIN 8
 #define STREAM_MAX 4000	/* below RC_STAMPS */
