@@ -76,14 +76,22 @@ def archive(init: bytes, files: Files) -> bytes:
 
 
 def _entry(inode: int, name: str, mode: int, data: bytes, device: tuple[int, int]) -> bytes:
-    links, mtime = 1, 0
-    numbers = (inode, mode, 0, 0, links, mtime, len(data), 0, 0, *device, len(name) + 1, 0)
+    return header(inode, name, mode, len(data), device=device) + data + padding(len(data))
+
+
+def header(
+    inode: int, name: str, mode: int, size: int, *, mtime: int = 0, device: tuple[int, int] = (0, 0)
+) -> bytes:
+    """What stands before the *size* bytes of a file; its :func:`padding` follows them."""
+    links = 1
+    numbers = (inode, mode, 0, 0, links, mtime, size, 0, 0, *device, len(name.encode()) + 1, 0)
     head = b"070701" + b"".join(b"%08X" % n for n in numbers) + name.encode() + b"\0"
-    return _padded(head) + _padded(data)
+    return head + padding(len(head))
 
 
-def _padded(data: bytes) -> bytes:
-    return data + bytes(-len(data) % 4)
+def padding(size: int) -> bytes:
+    """What fills *size* bytes up to where the next part of an archive begins."""
+    return bytes(-size % 4)
 
 
 def stock_modules(kernel: Kernel, needs: Iterable[str]) -> Files:

@@ -1,0 +1,190 @@
+"""A guest with this very Python in it, for a harness that may load modules where it runs.
+
+Its root file system is an initramfs: the interpreter that runs the tests, what ringcross
+depends on, and the repository, all at the paths they have here, so that nothing is relocated.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import metadata
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from bench import build, initramfs
+from bench.kernels import Kernel, elf_image
+from bench.targets import accel
+from bench.targets.base import read_console
+from bench.targets.vm import Accelerator, VmTarget, find_qemu
+
+ROOT = build.ROOT
+_PREBUILT = "modules"  # where the agent and the modules are
+# busybox has a setpriv too, but one without --pdeathsig.
+_TOOLS = ("busybox", "setpriv")
+_OURS = ("bench/**/*.py", "reports/*.py", "tests/vm/*.py", "conftest.py", "pyproject.toml")
+_LEFT_OUT = {"matplotlib"}  # large, and for the figures of reports only
+# Beside the interpreter's library lie other packages, and ".." leads to programs.
+_SKIPPED = {"..", "site-packages", "dist-packages", "__pycache__", "test", "tests"}
+_SOURCE = {".a", ".c", ".cc", ".h", ".hpp", ".o", ".pxd", ".pxi", ".pyi", ".pyx"}
+
+_ENDED = "The program ended with status"
+_INIT = """#!{busybox} sh
+{busybox} mkdir -p /bin
+{busybox} --install -s /bin
+export PATH={path}:/bin HOME=/root LANG=C.UTF-8 OPENBLAS_NUM_THREADS=1
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+ln -s /proc/self/fd /dev/fd
+chmod +x {prebuilt}/rc_agent
+cd {root} && {python} -m {program} {prebuilt}
+echo "{ended} $?"
+reboot -f
+"""
+
+
+def run(program: str, folder: Path, *, kernel: Kernel, seconds: float) -> list[dict[str, Any]]:
+    """Boot *kernel* and run ``python -m program`` there, as root.
+
+    Args:
+        program: a module of the repository; is told the folder with the agent and the modules.
+        folder: takes the console and some hundred megabytes of initramfs.
+        kernel: what to boot, and to build the modules for.
+        seconds: how long that may take.
+
+    Returns:
+        The lines of JSON that the program has written to QEMU's debug console.
+    """
+    agent = build.build_agent()
+    accelerator: Accelerator = "kvm" if accel.probe(kernel, agent).usable else "tcg"
+    target = VmTarget(kernel, agent, clock="time", accelerator=accelerator, memory=2000)
+    initrd, console, told = (folder / name for name in ("initramfs", "console", "told"))
+    try:
+        pack(initrd, program, agent, build.build_modules(kernel))
+        with told.open("wb") as answers:
+            command = target.command(
+                find_qemu(),
+                kernel=elf_image(kernel),
+                initrd=initrd,
+                console=console,
+                answers=answers.fileno(),
+                seed=1,
+            )
+            # Two processors, as any machine has that is worth measuring; the last word counts.
+            _boot([*command, "-smp", "2"], answers.fileno(), seconds)
+    finally:
+        initrd.unlink(missing_ok=True)
+    said = read_console(console)
+    assert f"{_ENDED} 0" in said, f"The program did not end well; the console:\n{said}"
+    return [json.loads(line) for line in told.read_text().splitlines()]
+
+
+def _boot(command: Sequence[str], answers: int, seconds: float) -> None:
+    """Run QEMU to its end; it inherits *answers*, and dies with us."""
+    command = ["setpriv", "--pdeathsig", "KILL", "--", *command]
+    subprocess.run(command, check=True, timeout=seconds, pass_fds=[answers])
+
+
+def pack(path: Path, program: str, agent: Path, modules: Path) -> None:
+    """Write the root file system of a guest that runs *program*."""
+    tools = [_tool(name) for name in _TOOLS]
+    init = _INIT.format(
+        busybox=tools[0],
+        path=":".join(sorted({str(tool.parent) for tool in tools})),
+        prebuilt=f"/{_PREBUILT}",
+        root=shlex.quote(str(ROOT)),
+        python=shlex.quote(sys.executable),
+        program=program,
+        ended=_ENDED,
+    )
+    parts = [agent, *modules.glob("rc_*.ko")]
+    files = {f"{_PREBUILT}/{part.name}": part.read_bytes() for part in parts}
+    ours = {file for name in _OURS for file in ROOT.glob(name) if file.is_file()}
+    python = {Path(sys.executable), *_python()}
+    linked = {*tools, Path(sys.executable), *(file for file in python if ".so" in file.name)}
+    with path.open("wb") as archive:
+        archive.write(initramfs.archive(init.encode(), files))
+        _append(archive, {*linked, *_libraries(linked), *python, *ours})
+
+
+def _tool(name: str) -> Path:
+    found = shutil.which(name)
+    assert found, f"{name} is missing: see packages.txt"
+    return Path(found)
+
+
+def _append(archive: BinaryIO, files: Iterable[Path]) -> None:
+    """Append *files* at their own paths, with links followed and times kept (Python asks).
+
+    The kernel unpacks one archive after another, and makes no folder by itself.
+    """
+    folders = {folder for file in files for folder in file.parents[:-1]}
+    for number, path in enumerate((*sorted(folders), *sorted(files))):
+        found, name = path.stat(), str(path)[1:]
+        size = 0 if path in folders else found.st_size
+        archive.write(
+            initramfs.header(number, name, found.st_mode, size, mtime=int(found.st_mtime))
+        )
+        if size:
+            with path.open("rb") as file:
+                shutil.copyfileobj(file, archive, 1 << 20)
+            archive.write(initramfs.padding(size))
+    archive.write(initramfs.header(0, "TRAILER!!!", 0, 0))
+
+
+def _python() -> Iterator[Path]:
+    """The interpreter's library, and all that ringcross depends on."""
+    library = Path(sysconfig.get_path("stdlib"))
+    yield from _code(library, (file.relative_to(library) for file in library.rglob("*")))
+    if sys.prefix != sys.base_prefix:
+        yield Path(sys.prefix, "pyvenv.cfg")
+    for distribution in _distributions():
+        site = Path(str(distribution.locate_file("")))
+        yield from _code(site, distribution.files or ())
+
+
+def _distributions() -> list[metadata.Distribution]:
+    """What ringcross depends on, directly or not."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    found: dict[str, metadata.Distribution] = {}
+    queue = list(project["dependencies"])
+    while queue:
+        wanted = Requirement(queue.pop())
+        name = canonicalize_name(wanted.name)
+        applies = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+        if applies and name not in found and name not in _LEFT_OUT:
+            found[name] = metadata.distribution(name)
+            queue += found[name].requires or ()
+    return list(found.values())
+
+
+def _code(root: Path, names: Iterable[PurePath]) -> Iterator[Path]:
+    """Those of the files *names* below *root* that may be wanted, and their compiled forms."""
+    for name in names:
+        path = root / name
+        if _SKIPPED.isdisjoint(name.parts) and name.suffix not in _SOURCE and path.is_file():
+            yield path
+            compiled = Path(importlib.util.cache_from_source(str(path)))
+            if name.suffix == ".py" and compiled.is_file():
+                yield compiled
+
+
+def _libraries(files: Iterable[Path]) -> set[Path]:
+    """The shared libraries that *files* are linked with, and the loader."""
+    told = subprocess.run(["ldd", *files], capture_output=True, text=True).stdout
+    found = re.findall(r"(?:=> |^\t)(/\S+) \(0x", told, re.MULTILINE)
+    # What packages bring with them is named by ways around, and needed under one name.
+    return {Path(os.path.normpath(library)) for library in found}
