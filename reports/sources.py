@@ -13,6 +13,9 @@ from pygments.lexers import CLexer
 
 MODULES = Path(__file__).parent.parent / "modules"
 
+_TEST = "hostile.c"
+"""What is hostile to the kernel half proves it, and is no part of the example."""
+
 _COMMENT = re.compile(r"/\*\*?\s*\n?\s*\*?\s*DOC:\s*(?P<text>.*?)\*/", re.S)
 _FUNCTION = re.compile(
     r"^\w[\w ]*?[ *]+(?P<name>\w+)\([^;{]*?\)\s*\n\{",
@@ -68,7 +71,10 @@ def read_sources(channel: str, modules: Path = MODULES) -> Sources:
     folder = modules / channel
     texts = {}
     if folder.is_dir():
-        found = sorted(folder.glob("*.[ch]"), key=lambda path: (_order(path.name), path.name))
+        found = sorted(
+            (path for path in folder.glob("*.[ch]") if path.name != _TEST),
+            key=lambda path: (_order(path.name), path.name),
+        )
         texts = {path.name: path.read_text(encoding="utf-8", errors="replace") for path in found}
     comment = next(
         (match["text"] for name in ("kernel.c", "user.c") if (match := _doc(texts.get(name, "")))),

@@ -11,9 +11,11 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "agent.h"
+#include "hostile.h"
 
 #define FILE_MAX 65536		/* of a file that is read for the harness */
 #define DEADLINE_MS 20000
+#define HOSTILE_MS 60000	/* for all that is hostile to one kernel half */
 #define NO_SETUP "the first request must be setup"
 
 static const char *modules = "/modules";
@@ -446,6 +448,29 @@ static void do_lifecycle(json_object *request)
 	rc_answer(answer);
 }
 
+static void do_hostile(json_object *request)
+{
+	const struct rc_hostile_entry *entry = rc_find_hostile(text(request, "channel"));
+	const struct rc_channel *channel = entry ? rc_find_channel(entry->channel) : NULL;
+	json_object *answer = rc_answer_new("hostile");
+	json_object *cases = NULL;
+	char reason[256] = "no hostile.c is there for it";
+
+	rc_log_skip();
+	if (channel) {
+		load_modules(channel, reason, sizeof(reason));
+		if (!reason[0])
+			cases = rc_hostile_run(entry, HOSTILE_MS, &overhead, result, reason,
+					       sizeof(reason));
+	}
+	add_text(answer, "channel", text(request, "channel"));
+	add_text(answer, "status", reason[0] ? "fail" : "ok");
+	add_text(answer, "reason", reason);
+	json_object_object_add(answer, "cases", cases ? cases : json_object_new_array());
+	json_object_object_add(answer, "log", rc_log_lines());
+	rc_answer(answer);
+}
+
 /* ---- how to die, for the tests of the harness -------------------------- */
 
 static void do_hang(json_object *request)
@@ -483,6 +508,7 @@ static const struct {
 	{ "floors", do_floors },
 	{ "cell", do_cell },
 	{ "lifecycle", do_lifecycle },
+	{ "hostile", do_hostile },
 	{ "hang", do_hang },
 	{ "panic", do_panic },
 	{ "die", do_die },

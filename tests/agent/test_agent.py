@@ -258,6 +258,23 @@ def test_lifecycle_of_a_channel_without_a_module(agent: Path) -> None:
     assert (other["status"], other["reason"]) == ("fail", "no such channel")
 
 
+@pytest.mark.parametrize("name", ["syscall", "skeleton", "nobody", ""])
+def test_nothing_is_hostile_where_there_is_nothing_to_be_hostile_to(agent: Path, name: str) -> None:
+    (answer,) = talk(agent, {"do": "hostile", "channel": name}).between
+    assert (answer["re"], answer["channel"], answer["status"]) == ("hostile", name, "fail")
+    assert answer["reason"] == "no hostile.c is there for it"
+    assert answer["cases"] == []
+
+
+def test_nothing_is_hostile_without_the_module(agent: Path) -> None:
+    if Path("/sys/module/rc_core").exists():
+        pytest.skip("rc_core is loaded into this kernel")
+    (answer,) = talk(agent, {"do": "hostile", "channel": "procfs"}).between
+    assert answer["status"] == "fail"
+    assert answer["reason"].startswith("cannot load rc_")
+    assert answer["cases"] == []
+
+
 def test_a_module_that_is_not_there_fails_its_cell(agent: Path) -> None:
     cell = {**PIPE, "channel": "ioctl", "mode": "direct"}
     if Path("/sys/module/rc_ioctl").exists():

@@ -43,7 +43,8 @@ def source(tmp_path: Path) -> Path:
     for name in ("null", "ioctl"):
         (modules / name).mkdir(parents=True)
         (modules / name / "kernel.c").write_text(f"int rc_{name};\n")
-        (modules / name / "user.c").write_text("not for the kernel\n")
+        for agents in ("user.c", "hostile.c"):
+            (modules / name / agents).write_text("not for the kernel\n")
     (modules / "Kbuild").write_text("# nothing\n")
     return modules
 
@@ -60,9 +61,10 @@ def test_builds_once_per_change(tmp_path: Path, kernel: Kernel, source: Path) ->
 
     assert run() == ["rc_ioctl.ko", "rc_null.ko"]
     count = len(made(tmp_path))
-    (source / "null/user.c").write_text("changed\n")
+    for agents in ("user.c", "hostile.c"):
+        (source / "null" / agents).write_text("changed\n")
     assert run() == ["rc_ioctl.ko", "rc_null.ko"]
-    assert len(made(tmp_path)) == count, "user halves are no part of a module"
+    assert len(made(tmp_path)) == count, "what is the agent's is no part of a module"
     (source / "null/kernel.c").write_text("int changed;\n")
     run()
     assert made(tmp_path)[count:].count("made null") == 1

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Cases: what was tried, what came, and what should have come. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "hostile.h"
+
+void rc_topic(struct rc_hostile *h, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(h->topic, sizeof(h->topic), format, args);
+	va_end(args);
+}
+
+static void name_errno(char *text, size_t len, int error)
+{
+	const char *name = strerrorname_np(error);
+
+	if (name)
+		snprintf(text, len, "%s", name);
+	else
+		snprintf(text, len, "errno %d", error);
+}
+
+/* "success" for no errno: any value will do. */
+static void name_want(char *text, size_t len, int want)
+{
+	if (want)
+		name_errno(text, len, want);
+	else
+		snprintf(text, len, "success");
+}
+
+/* The next case; the last one tells that there were too many. */
+static struct rc_case *next_case(struct rc_hostile *h, const char *name)
+{
+	struct rc_cases *cases = h->cases;
+	struct rc_case *one;
+
+	if (cases->count == RC_CASES_MAX) {
+		one = &cases->list[RC_CASES_MAX - 1];
+		name = "more cases than there is room for";
+	} else {
+		one = &cases->list[cases->count++];
+	}
+	memset(one, 0, sizeof(*one));
+	snprintf(one->name, sizeof(one->name), "%s%s%s", h->topic, h->topic[0] ? ": " : "", name);
+	return one;
+}
+
+static bool judge(struct rc_hostile *h, struct rc_case *one, bool ok)
+{
+	one->ok = ok && h->cases->count < RC_CASES_MAX;
+	return one->ok;
+}
+
+static void name_got(struct rc_case *one, long result, int error)
+{
+	if (result < 0)
+		name_errno(one->got, sizeof(one->got), error);
+	else
+		snprintf(one->got, sizeof(one->got), "%ld", result);
+}
+
+static bool came(long result, int error, int want)
+{
+	return want ? result < 0 && error == want : result >= 0;
+}
+
+bool rc_expect(struct rc_hostile *h, const char *name, long result, int want)
+{
+	int error = errno;
+	struct rc_case *one = next_case(h, name);
+
+	name_got(one, result, error);
+	name_want(one->want, sizeof(one->want), want);
+	return judge(h, one, came(result, error, want));
+}
+
+bool rc_expect_either(struct rc_hostile *h, const char *name, long result, int want, int other)
+{
+	int error = errno;
+	struct rc_case *one = next_case(h, name);
+	char first[20], second[20];
+
+	name_got(one, result, error);
+	name_want(first, sizeof(first), want);
+	name_want(second, sizeof(second), other);
+	snprintf(one->want, sizeof(one->want), "%s or %s", first, second);
+	return judge(h, one, came(result, error, want) || came(result, error, other));
+}
+
+bool rc_expect_value(struct rc_hostile *h, const char *name, long result, long want)
+{
+	int error = errno;
+	struct rc_case *one = next_case(h, name);
+
+	name_got(one, result, error);
+	snprintf(one->want, sizeof(one->want), "%ld", want);
+	return judge(h, one, result == want);
+}
+
+bool rc_expect_true(struct rc_hostile *h, const char *name, bool is)
+{
+	struct rc_case *one = next_case(h, name);
+
+	snprintf(one->got, sizeof(one->got), "%s", is ? "yes" : "no");
+	snprintf(one->want, sizeof(one->want), "yes");
+	return judge(h, one, is);
+}
+
+void rc_note(struct rc_outcomes *outcomes, long result, int refusal)
+{
+	int error = errno;
+
+	if (result >= 0) {
+		outcomes->fine++;
+	} else if (error == refusal) {
+		outcomes->refused++;
+	} else {
+		outcomes->other++;
+		outcomes->last = error;
+	}
+}
+
+void rc_expect_outcomes(struct rc_hostile *h, const char *name, const struct rc_outcomes *outcomes)
+{
+	struct rc_case *one = next_case(h, name);
+
+	snprintf(one->want, sizeof(one->want), "nothing else");
+	if (outcomes->other)
+		name_errno(one->got, sizeof(one->got), outcomes->last);
+	else
+		snprintf(one->got, sizeof(one->got), "%llu fine, %llu refused",
+			 (unsigned long long)outcomes->fine, (unsigned long long)outcomes->refused);
+	judge(h, one, !outcomes->other && outcomes->fine + outcomes->refused);
+}

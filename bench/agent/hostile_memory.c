@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Addresses that are none, and messages that are wrong. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "hostile.h"
+
+#define PAGE 4096u
+#define PATIENCE 20	/* times the turns asked for, until some came through and some not */
+#define INSIDE 4	/* bytes before the edge; less than any argument has */
+
+/* Low, so that the largest lengths do not run over the end of user space. */
+#define LOW ((void *)(1ull << 32))
+
+static unsigned char *pages(void *where, size_t count, int protection)
+{
+	void *at = mmap(where, count * PAGE, protection,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+bool rc_hostile_memory(struct rc_hostile *h)
+{
+	unsigned char *two = pages(NULL, 2, PROT_READ | PROT_WRITE);
+
+	h->message = (struct rc_msg *)pages(LOW, RC_BODY_MAX / PAGE + 2, PROT_READ | PROT_WRITE);
+	h->readonly = pages(NULL, 1, PROT_READ);
+	h->forbidden = pages(NULL, 1, PROT_NONE);
+	if (!two || !h->message || !h->readonly || !h->forbidden || munmap(two + PAGE, PAGE))
+		return false;
+	h->edge = two + PAGE;
+	return true;
+}
+
+/* ---- addresses --------------------------------------------------------- */
+
+void rc_try_addresses(struct rc_hostile *h, const char *name, enum rc_access access,
+		      long (*try)(void *arg, void *at), void *arg)
+{
+	const struct {
+		const char *name;
+		void *at;
+		bool readable;
+	} addresses[] = {
+		{ "NULL", NULL, false },
+		{ "unmapped memory", h->edge, false },
+		{ "the edge of a mapping", h->edge - INSIDE, false },
+		{ "memory without access", h->forbidden, false },
+		{ "read-only memory", h->readonly, true },
+		{ "the end of user space", (void *)0x7ffffffff000, false },
+		{ "an address that cannot be", (void *)0x800000000000, false },
+		{ "kernel memory", (void *)0xffff888000001000, false },
+		{ "kernel code", (void *)0xffffffff81000000, false },
+		{ "the last byte there is", (void *)UINTPTR_MAX, false },
+	};
+	char full[96];
+
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+		if (addresses[i].readable && access == RC_KERNEL_READS)
+			continue;
+		snprintf(full, sizeof(full), "%s, %s", name, addresses[i].name);
+		rc_expect(h, full, try(arg, addresses[i].at), EFAULT);
+	}
+}
+
+/* ---- messages ---------------------------------------------------------- */
+
+struct rc_msg *rc_good_message(struct rc_hostile *h, uint32_t size, uint64_t seq)
+{
+	struct rc_msg *msg = h->message;
+
+	*msg = (struct rc_msg){ .size = size, .magic = RC_MAGIC, .seq = seq };
+	rc_body_fill(msg->body, size, seq);
+	return msg;
+}
+
+static long send_message(struct rc_hostile *h, struct rc_taker *taker, size_t len)
+{
+	return taker->send(taker->arg, h->message, len);
+}
+
+/* A good one, so that what is refused around it is not refused for another reason. */
+static void try_good(struct rc_hostile *h, struct rc_taker *taker, uint32_t size,
+		     const char *name)
+{
+	rc_good_message(h, size, taker->seq);
+	if (rc_expect(h, name, send_message(h, taker, RC_HEADER + size), 0))
+		taker->seq++;
+}
+
+/* A message that says @claim of its body and comes with @len bytes in all. */
+static void try_length(struct rc_hostile *h, struct rc_taker *taker, const char *name,
+		       uint32_t claim, size_t len, int want)
+{
+	rc_good_message(h, 64, taker->seq)->size = claim;
+	rc_expect(h, name, send_message(h, taker, len), want);
+}
+
+static void try_lengths(struct rc_hostile *h, struct rc_taker *taker)
+{
+	try_length(h, taker, "no bytes", 0, 0, taker->nothing);
+	try_length(h, taker, "one byte", 0, 1, taker->too_short);
+	try_length(h, taker, "a byte less than a header", 0, RC_HEADER - 1, taker->too_short);
+	try_length(h, taker, "a size that wraps to its length", 8 - RC_HEADER, 8,
+		   taker->too_short);
+	try_length(h, taker, "a header that promises a body", 64, RC_HEADER, EBADMSG);
+	try_length(h, taker, "a byte less than promised", 64, RC_HEADER + 63, EBADMSG);
+	try_length(h, taker, "a byte more than promised", 64, RC_HEADER + 65, EBADMSG);
+	try_length(h, taker, "a promise of 2 GiB", INT32_MAX, RC_HEADER + 64, EBADMSG);
+	try_length(h, taker, "a promise of 4 GiB", UINT32_MAX, RC_HEADER + 64, EBADMSG);
+	rc_good_message(h, taker->body_max + 1, taker->seq);
+	rc_expect(h, "a byte too long", send_message(h, taker, RC_HEADER + taker->body_max + 1),
+		  taker->too_long);
+}
+
+static void try_numbers(struct rc_hostile *h, struct rc_taker *taker)
+{
+	static const struct {
+		const char *name;
+		uint64_t ahead;
+	} numbers[] = {
+		{ "the last number again", UINT64_MAX },
+		{ "a number left out", 1 },
+		{ "a number far away", 1ull << 63 },
+	};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		rc_good_message(h, 64, taker->seq + numbers[i].ahead);
+		rc_expect(h, numbers[i].name, send_message(h, taker, RC_HEADER + 64), EBADMSG);
+	}
+}
+
+static void try_magic(struct rc_hostile *h, struct rc_taker *taker)
+{
+	static const uint32_t magics[] = { 0, RC_MAGIC + 1, 0x534d4352, UINT32_MAX };
+	struct rc_outcomes outcomes = { 0 };
+
+	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++) {
+		rc_good_message(h, 64, taker->seq)->magic = magics[i];
+		rc_note(&outcomes, send_message(h, taker, RC_HEADER + 64), EBADMSG);
+	}
+	rc_expect_outcomes(h, "wrong magic", &outcomes);
+	rc_expect_value(h, "wrong magic refused", (long)outcomes.refused, 4);
+}
+
+/* Only the proof looks into a body. */
+static void try_body(struct rc_hostile *h, struct rc_taker *taker, bool proof)
+{
+	rc_good_message(h, 61, taker->seq)->body[60] ^= 1;
+	if (rc_expect(h, "a wrong last byte", send_message(h, taker, RC_HEADER + 61),
+		      proof ? EBADMSG : 0) && !proof)
+		taker->seq++;
+}
+
+void rc_try_messages(struct rc_hostile *h, struct rc_taker *taker, bool proof)
+{
+	uint64_t first = taker->seq;
+	struct rc_counts before = rc_core_counts(h), after;
+
+	try_good(h, taker, 0, "a header alone");
+	try_good(h, taker, 64, "a body of 64 bytes");
+	try_good(h, taker, taker->body_max, "the largest body");
+	try_lengths(h, taker);
+	try_magic(h, taker);
+	try_numbers(h, taker);
+	try_body(h, taker, proof);
+	try_good(h, taker, 64, "a good one after all these");
+
+	after = rc_core_counts(h);
+	rc_expect_value(h, "messages the kernel consumed", (long)(after.consumed - before.consumed),
+			(long)(taker->seq - first));
+}
+
+/* As long as all or none are refused, the other thread has not shown what it can. */
+static bool one_sided(const struct rc_outcomes *outcomes)
+{
+	return !outcomes->fine || !outcomes->refused;
+}
+
+void rc_try_scribbled(struct rc_hostile *h, struct rc_taker *taker, uint32_t size,
+		      uint32_t turns)
+{
+	struct rc_counts before = rc_core_counts(h), after;
+	struct rc_outcomes outcomes = { 0 };
+	struct rc_scribbler scribbler;
+
+	rc_scribble(h, &scribbler, h->message, RC_HEADER / 4);
+	for (uint32_t i = 0; i < turns || (i < PATIENCE * turns && one_sided(&outcomes)); i++) {
+		long result;
+
+		rc_good_message(h, size, taker->seq);
+		usleep(1);	/* to the other thread */
+		result = send_message(h, taker, RC_HEADER + size);
+		rc_note(&outcomes, result, EBADMSG);
+		taker->seq += result >= 0;
+	}
+	rc_scribble_end(&scribbler);
+	after = rc_core_counts(h);
+	rc_expect_outcomes(h, "headers overwritten meanwhile", &outcomes);
+	rc_expect_true(h, "some of them got through, some not", !one_sided(&outcomes));
+	rc_expect_value(h, "of these the kernel consumed", (long)(after.consumed - before.consumed),
+			(long)outcomes.fine);
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Others that take part: threads that interfere, children that die, the user nobody. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "hostile.h"
+
+#define NOBODY 65534
+#define SETTLE_MS 50		/* for another to be asleep */
+#define END_MS 2000		/* for another to end */
+#define OTHER_MS 10000		/* for a child to do its work */
+
+static void pause_ms(long ms)
+{
+	const struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	nanosleep(&time, NULL);
+}
+
+/* ---- a thread that scribbles ------------------------------------------- */
+
+/* Numbers on which a check that is made twice goes wrong. */
+static const uint32_t nonsense[] = {
+	0, 1, 7, RC_HEADER, RC_HEADER + 64, 4096, RC_BODY_MAX, RC_BODY_MAX + 1,
+	1u << 24, INT32_MAX, 1u << 31, UINT32_MAX - 63, UINT32_MAX,
+};
+
+static void *scribble(void *arg)
+{
+	struct rc_scribbler *s = arg;
+	uint32_t random = 1;
+
+	/* Each word is put right again, so that some of what is sent gets through. */
+	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
+		volatile uint32_t *word = &s->words[(random >> 16) % s->count];
+		uint32_t was = *word;
+
+		random = random * 1664525 + 1013904223;
+		*word = nonsense[(random >> 8) % (sizeof(nonsense) / sizeof(nonsense[0]))];
+		sched_yield();
+		*word = was;
+		sched_yield();
+	}
+	return NULL;
+}
+
+void rc_scribble(struct rc_hostile *h, struct rc_scribbler *s, volatile void *words,
+		 uint32_t count)
+{
+	*s = (struct rc_scribbler){ .words = words, .count = count };
+	s->running = !pthread_create(&s->thread, NULL, scribble, s);
+	if (!s->running)
+		rc_expect_true(h, "start a thread", false);
+}
+
+void rc_scribble_end(struct rc_scribbler *s)
+{
+	__atomic_store_n(&s->stop, true, __ATOMIC_RELAXED);
+	if (s->running)
+		pthread_join(s->thread, NULL);
+}
+
+/* ---- a thread that sleeps ---------------------------------------------- */
+
+static void on_interrupt(int signo)
+{
+	(void)signo;
+}
+
+static void *sleep_in(void *arg)
+{
+	struct rc_sleeper *s = arg;
+
+	s->result = s->call(s->arg);
+	s->error = errno;
+	return NULL;
+}
+
+void rc_sleep_in(struct rc_hostile *h, struct rc_sleeper *s, long (*call)(void *arg), void *arg)
+{
+	*s = (struct rc_sleeper){ .call = call, .arg = arg };
+	s->running = !pthread_create(&s->thread, NULL, sleep_in, s);
+	if (!s->running)
+		rc_expect_true(h, "start a thread", false);
+	pause_ms(SETTLE_MS);
+}
+
+void rc_sleeper_interrupt(struct rc_sleeper *s)
+{
+	/* Without SA_RESTART, so that the call comes back with EINTR. */
+	const struct sigaction action = { .sa_handler = on_interrupt };
+
+	sigaction(SIGUSR2, &action, NULL);
+	if (s->running)
+		pthread_kill(s->thread, SIGUSR2);
+}
+
+long rc_sleeper_end(struct rc_sleeper *s)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += END_MS / 1000;
+	if (!s->running || pthread_timedjoin_np(s->thread, NULL, &until)) {
+		errno = ETIMEDOUT;
+		return -1;
+	}
+	errno = s->error;
+	return s->result;
+}
+
+/* ---- children ---------------------------------------------------------- */
+
+/* Wait for @pid so long; 0 when it did not end, else its status, and 1 set. */
+static int ended(pid_t pid, int *status, int ms)
+{
+	while (ms--) {
+		if (waitpid(pid, status, WNOHANG) == pid)
+			return 1;
+		pause_ms(1);
+	}
+	return 0;
+}
+
+void rc_try_kill(struct rc_hostile *h, const char *name, long (*call)(void *arg), void *arg)
+{
+	pid_t pid = fork();
+	int status = 0;
+	bool stays;
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		call(arg);
+		_exit(0);
+	}
+	stays = pid > 0 && !ended(pid, &status, SETTLE_MS);
+	if (stays)
+		kill(pid, SIGKILL);
+	rc_expect_true(h, name, stays && ended(pid, &status, END_MS) && WIFSIGNALED(status) &&
+		       WTERMSIG(status) == SIGKILL);
+}
+
+struct job {
+	struct rc_hostile *h;
+	void (*work)(struct rc_hostile *h, void *arg);
+	void *arg;
+};
+
+static void do_job(void *arg)
+{
+	const struct job *job = arg;
+
+	job->work(job->h, job->arg);
+}
+
+void rc_in_other(struct rc_hostile *h, const char *name,
+		 void (*work)(struct rc_hostile *h, void *arg), void *arg)
+{
+	struct job job = { h, work, arg };
+	char reason[128];
+
+	rc_expect_true(h, name, rc_in_child(do_job, &job, OTHER_MS, reason, sizeof(reason)));
+}
+
+static void as_nobody(void *arg)
+{
+	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
+	    setresuid(NOBODY, NOBODY, NOBODY))
+		_exit(1);
+	/* Giving up root has cleared it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	do_job(arg);
+}
+
+void rc_as_nobody(struct rc_hostile *h, void (*work)(struct rc_hostile *h, void *arg), void *arg)
+{
+	struct job job = { h, work, arg };
+	char reason[128];
+
+	rc_expect_true(h, "another user ends well",
+		       rc_in_child(as_nobody, &job, OTHER_MS, reason, sizeof(reason)));
+}
+
+static void open_as_nobody(struct rc_hostile *h, void *arg)
+{
+	const char *path = arg;
+
+	rc_expect_either(h, "another user opens for reading", open(path, O_RDONLY), EACCES, EPERM);
+	rc_expect_either(h, "another user opens for writing", open(path, O_WRONLY), EACCES, EPERM);
+	rc_expect_either(h, "another user opens for both", open(path, O_RDWR), EACCES, EPERM);
+}
+
+void rc_try_nobody_opens(struct rc_hostile *h, const char *path)
+{
+	rc_as_nobody(h, open_as_nobody, (void *)(uintptr_t)path);
+}
