@@ -104,6 +104,18 @@ struct rc_result {
 	uint64_t sample[RC_SAMPLES_MAX];
 };
 
+#define RC_TAP_MAX 65536
+
+/* What came to a session of a probe, in the order in which it came. */
+struct rc_tap {
+	uint64_t count;
+	struct rc_tapped {
+		uint64_t seq;		/* UINT64_MAX for what was none of ours */
+		uint32_t len;		/* bytes that came; 0 for narrow ones */
+		uint32_t size;		/* bytes of body by the message's own word */
+	} message[RC_TAP_MAX];
+};
+
 /* Run @cell in a child with a deadline.  Modules must be loaded. */
 void rc_cell_run(const struct rc_cell *cell, const struct rc_overhead *overhead,
 		 struct rc_result *result);
@@ -118,11 +130,30 @@ bool rc_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
 
 /* ---- session.c --------------------------------------------------------- */
 
+/* All but the channel's own open: buffers, and rc_core bound to the kernel half. */
+int rc_session_bind(struct rc_session *s, const struct rc_cell *cell, bool proof);
+/* Once more, with pulled messages of another @size; counts and sequences start again. */
+int rc_session_bind_half(struct rc_session *s, uint32_t size, uint32_t *contexts);
 int rc_session_open(struct rc_session *s, const struct rc_cell *cell, bool proof);
 void rc_session_close(struct rc_session *s);
 int rc_session_counts(struct rc_session *s, struct rc_counts *counts);
 int rc_session_raise(struct rc_session *s, uint64_t count, uint32_t burst, uint64_t interval);
 int rc_session_stop(struct rc_session *s);
+
+/* ---- claims: what registry.c lists and the probes find, in the same words --- */
+
+#define RC_EACH_GETS_ALL "each gets all"
+#define RC_REFUSES_NEWEST "refuses newest"
+#define RC_COALESCES "coalesces"
+
+/* ---- probe.c ----------------------------------------------------------- */
+
+/* Try all properties of @mode, each in a child of its own; an object of what was
+ * found.  @load gets the modules ready: "" or why not.
+ */
+json_object *rc_probe_mode(const struct rc_channel *channel, const struct rc_mode *mode,
+			   uint32_t clock,
+			   void (*load)(const struct rc_channel *, char *, size_t));
 
 /* ---- lifecycle.c ------------------------------------------------------- */
 

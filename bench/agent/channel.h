@@ -43,6 +43,7 @@ struct rc_operation {
  * @open: get file descriptors and buffers ready, untimed; 0 or -1 after rc_fail()
  * @close: give all back; also called when @open failed half-way
  * @operations: indexed by enum rc_op
+ * @claims: RC_POLLABLE, one of RC_READERS_*, one of RC_FULL_*; 0 claims nothing
  */
 struct rc_mode {
 	const char *name;
@@ -50,7 +51,18 @@ struct rc_mode {
 	int (*open)(struct rc_session *s);
 	void (*close)(struct rc_session *s);
 	struct rc_operation operations[RC_OPS];
+	uint32_t claims;
 };
+
+/*
+ * What a mode claims of how it behaves when the kernel starts, none or some.
+ * Each is tried by a probe on a booted kernel, and one that is wrong fails the
+ * test suite.  A new one takes a line here and one in registry.c's table.
+ */
+#define RC_POLLABLE		0x01	/* poll() or epoll on one of its fds finds an event */
+#define RC_READERS_EACH		0x02	/* several readers: each gets all */
+#define RC_FULL_REFUSES		0x04	/* the newest is refused, and the producer told so */
+#define RC_FULL_COALESCES	0x08	/* many become one */
 
 /* Flags of a channel. */
 #define RC_BASELINE	0x1	/* a floor: carries no message, calls are counted */
@@ -63,6 +75,8 @@ struct rc_mode {
  * @module: its kernel half, e.g. "rc_netlink"; NULL when it needs none
  * @needs: modules of the kernel's own to load before, blank-separated, or NULL
  * @flags: RC_BASELINE, RC_UNMEASURED
+ * @since: first kernel that has the mechanism, a colon, and what came with it,
+ *	e.g. "2.6.22: eventfd() with CONFIG_EVENTFD"
  * @modes: ended by an entry without a name
  * @cannot: for each operation that no mode has: why, in one sentence
  */
@@ -72,6 +86,7 @@ struct rc_channel {
 	const char *module;
 	const char *needs;
 	uint32_t flags;
+	const char *since;
 	const struct rc_mode *modes;
 	const char *cannot[RC_OPS];
 };
@@ -113,6 +128,8 @@ struct rc_channel {
  * @map_len: for the channel
  * @priv: for the channel
  * @error: what rc_fail() was told
+ * @code: errno behind @error, or 0
+ * @tap: for probes: messages are noted here as they come and not judged
  * @skip: what failed is no fault: this kernel or half has not got it
  */
 struct rc_session {
@@ -138,6 +155,8 @@ struct rc_session {
 	size_t map_len;
 	void *priv;
 	char error[256];
+	int code;
+	struct rc_tap *tap;
 	bool skip;
 };
 

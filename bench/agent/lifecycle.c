@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,10 +21,11 @@ static void wait_for_ever(const struct rc_cell *cell)
 
 	if (rc_session_open(&s, cell, false))
 		_exit(1);
-	/* rc_core's hold on the module would hide the channel's own. */
-	if (s.core >= 0)
-		close(s.core);
-	s.core = -1;
+	/* rc_core's hold on the module would hide the channel's own; a close
+	 * alone would not end it, since the status page holds the device too.
+	 */
+	if (s.core >= 0 && ioctl(s.core, RC_CORE_UNBIND))
+		_exit(1);
 	s.silent = true;
 	if (notify->run)
 		notify->run(&s, UINT64_MAX);

@@ -471,6 +471,30 @@ static void do_hostile(json_object *request)
 	rc_answer(answer);
 }
 
+/* ---- properties -------------------------------------------------------- */
+
+static void do_probe(json_object *request)
+{
+	const struct rc_channel *channel = rc_find_channel(text(request, "channel"));
+	const struct rc_mode *mode = channel ? rc_find_mode(channel, text(request, "mode")) : NULL;
+	json_object *answer;
+
+	if (!mode || !is_set_up) {
+		answer_error(is_set_up ? "no such channel or mode to probe" : NO_SETUP);
+		return;
+	}
+	rc_log_skip();
+	answer = rc_answer_new("probe");
+	add_text(answer, "channel", channel->name);
+	add_text(answer, "mode", mode->name);
+	json_object_object_add(answer, "properties",
+			       rc_probe_mode(channel, mode, clock_kind, load_modules));
+	if (channel->module && rc_module_loaded(channel->module))
+		rc_module_unload(channel->module);
+	json_object_object_add(answer, "log", rc_log_lines());
+	rc_answer(answer);
+}
+
 /* ---- how to die, for the tests of the harness -------------------------- */
 
 static void do_hang(json_object *request)
@@ -509,6 +533,7 @@ static const struct {
 	{ "cell", do_cell },
 	{ "lifecycle", do_lifecycle },
 	{ "hostile", do_hostile },
+	{ "probe", do_probe },
 	{ "hang", do_hang },
 	{ "panic", do_panic },
 	{ "die", do_die },

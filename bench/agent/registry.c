@@ -59,6 +59,20 @@ static int check_operation(const struct rc_channel *channel, const struct rc_ope
 	return 0;
 }
 
+static int check_mode(const struct rc_channel *channel, const struct rc_mode *mode)
+{
+	bool starts = mode->operations[RC_NOTIFY].run || mode->operations[RC_STREAM].run;
+	uint32_t full = mode->claims & (RC_FULL_REFUSES | RC_FULL_COALESCES);
+
+	if (!mode->summary || !mode->open)
+		return mistake(channel, mode->name, "a summary and an open hook are required");
+	if (mode->claims && !starts)
+		return mistake(channel, mode->name, "claims are for modes that the kernel starts");
+	if (full & (full - 1))
+		return mistake(channel, mode->name, "it claims two things of a full queue");
+	return 0;
+}
+
 static int check_channel(const struct rc_channel *channel)
 {
 	int mistakes = 0;
@@ -83,9 +97,9 @@ static int check_channel(const struct rc_channel *channel)
 					    "no mode does it and nothing says why");
 	}
 	for_each_mode(mode, channel)
-		if (!mode->summary || !mode->open)
-			mistakes += mistake(channel, mode->name,
-					    "a summary and an open hook are required");
+		mistakes += check_mode(channel, mode);
+	if (channel->since && !strstr(channel->since, ": "))
+		mistakes += mistake(channel, "since", "it does not say what came then");
 	return mistakes;
 }
 
@@ -113,6 +127,28 @@ static json_object *list_operation(const struct rc_operation *op)
 	return out;
 }
 
+/* Which property a claim is about, and the value that its probe must find. */
+static const struct {
+	uint32_t claim;
+	const char *property, *value;
+} claims[] = {
+	{ RC_READERS_EACH, "readers", RC_EACH_GETS_ALL },
+	{ RC_FULL_REFUSES, "full", RC_REFUSES_NEWEST },
+	{ RC_FULL_COALESCES, "full", RC_COALESCES },
+};
+
+static json_object *list_claims(const struct rc_mode *mode)
+{
+	json_object *out = json_object_new_object();
+
+	if (mode->claims & RC_POLLABLE)
+		json_object_object_add(out, "pollable", json_object_new_boolean(true));
+	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++)
+		if (mode->claims & claims[i].claim)
+			add_string(out, claims[i].property, claims[i].value);
+	return out;
+}
+
 static json_object *list_mode(const struct rc_mode *mode)
 {
 	json_object *out = json_object_new_object();
@@ -125,6 +161,7 @@ static json_object *list_mode(const struct rc_mode *mode)
 			json_object_object_add(operations, rc_op_names[op],
 					       list_operation(&mode->operations[op]));
 	json_object_object_add(out, "operations", operations);
+	json_object_object_add(out, "claims", list_claims(mode));
 	return out;
 }
 
@@ -151,6 +188,7 @@ static json_object *list_channel(const struct rc_channel *channel)
 	add_string(out, "name", channel->name);
 	add_string(out, "summary", channel->summary);
 	add_string(out, "module", channel->module);
+	add_string(out, "since", channel->since);
 	json_object_object_add(out, "needs", list_words(channel->needs));
 	json_object_object_add(out, "baseline",
 			       json_object_new_boolean(channel->flags & RC_BASELINE));

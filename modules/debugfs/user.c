@@ -147,12 +147,14 @@ static const struct rc_mode debugfs_modes[] = {
 		.name = "file",
 		.summary = "through the proxy that guards a removal; a call is a write and a read",
 		.open = file_open,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = OPERATIONS,
 	},
 	{
 		.name = "unsafe",
 		.summary = "the same without the proxy",
 		.open = unsafe_open,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = OPERATIONS,
 	},
 	{ }
@@ -162,6 +164,7 @@ static const struct rc_channel debugfs_channel = {
 	.name = "debugfs",
 	.summary = "A file for developers in debugfs",
 	.module = "rc_debugfs",
+	.since = "2.6.11: debugfs itself; debugfs_create_file_unsafe() since 4.7",
 	.modes = debugfs_modes,
 };
 RC_CHANNEL(debugfs_channel);

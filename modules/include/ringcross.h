@@ -123,6 +123,8 @@ struct rc_bind {
  * @delay: nanoseconds until the first
  * @interval: nanoseconds between two bursts; 0: as fast as the producer, a
  *	thread of the lowest priority, gets the CPU (process context only)
+ * @size: bytes of body of each event's message
+ * @pad: 0
  */
 struct rc_raise {
 	__u32 context;
@@ -130,6 +132,8 @@ struct rc_raise {
 	__u64 count;
 	__u64 delay;
 	__u64 interval;
+	__u32 size;
+	__u32 pad;
 };
 
 /**

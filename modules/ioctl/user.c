@@ -191,6 +191,7 @@ static const struct rc_mode ioctl_modes[] = {
 		.name = "direct",
 		.summary = "the argument is the message",
 		.open = ioctl_open,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_PUSH] = { .run = direct_push, DIRECT },
 			[RC_PULL] = { .run = direct_pull, DIRECT },
@@ -203,6 +204,7 @@ static const struct rc_mode ioctl_modes[] = {
 		.name = "indirect",
 		.summary = "the argument holds address and length of the message",
 		.open = ioctl_open,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_PUSH] = { .run = indirect_push, INDIRECT },
 			[RC_PULL] = { .run = indirect_pull, INDIRECT },
@@ -218,6 +220,7 @@ static const struct rc_channel ioctl_channel = {
 	.name = "ioctl",
 	.summary = "A command and its argument on a device",
 	.module = "rc_ioctl",
+	.since = "1.0: as old as devices; without the big lock (unlocked_ioctl) since 2.6.11",
 	.modes = ioctl_modes,
 };
 RC_CHANNEL(ioctl_channel);

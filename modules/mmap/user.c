@@ -257,6 +257,7 @@ static const struct rc_mode mmap_modes[] = {
 		.summary = "a shared ring, an ioctl or poll to wake; the body is not copied",
 		.open = ring_open,
 		.close = mmap_close,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_PUSH] = { .run = ring_push, SLOT },
 			[RC_NOTIFY] = { .run = ring_notify, SLOT },
@@ -270,6 +271,7 @@ static const struct rc_channel mmap_channel = {
 	.name = "mmap",
 	.summary = "Memory that driver and process share",
 	.module = "rc_mmap",
+	.since = "1.0: a driver may map its memory since there is mmap()",
 	.modes = mmap_modes,
 };
 RC_CHANNEL(mmap_channel);

@@ -333,6 +333,7 @@ static const struct rc_mode netlink_modes[] = {
 		.summary = "requests to the kernel, answers and events to one port",
 		.open = unicast_open,
 		.close = netlink_close,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_PUSH] = { .run = netlink_push, SENT },
 			[RC_PULL] = { .run = netlink_pull, ANSWERED },
@@ -346,6 +347,7 @@ static const struct rc_mode netlink_modes[] = {
 		.summary = "events to a group",
 		.open = multicast_open,
 		.close = netlink_close,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_NOTIFY] = { .run = netlink_notify, EVENT },
 			[RC_STREAM] = { .run = netlink_stream, EVENT },
@@ -367,6 +369,7 @@ static const struct rc_channel netlink_channel = {
 	.name = "netlink",
 	.summary = "Datagrams on a socket family made for the kernel",
 	.module = "rc_netlink",
+	.since = "2.2: sockets of the family AF_NETLINK, see netlink(7)",
 	.modes = netlink_modes,
 };
 RC_CHANNEL(netlink_channel);

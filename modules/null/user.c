@@ -68,6 +68,7 @@ static const struct rc_mode null_modes[] = {
 		.name = "wake",
 		.summary = "sleep on a bare wait queue",
 		.open = null_open,
+		.claims = RC_READERS_EACH | RC_FULL_COALESCES,
 		.operations = {
 			[RC_NOTIFY] = { .run = null_notify, NOTHING },
 		},
@@ -80,6 +81,7 @@ static const struct rc_channel null = {
 	.summary = "The floor: handlers that do nothing",
 	.module = "rc_null",
 	.flags = RC_BASELINE,
+	.since = "1.0: a character device",
 	.modes = null_modes,
 	.cannot = {
 		[RC_STREAM] = "The floor carries no message, so there is nothing to stream.",

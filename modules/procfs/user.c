@@ -166,6 +166,7 @@ static const struct rc_mode procfs_modes[] = {
 		.name = "pread",
 		.summary = "the file is kept open; a call is a write and a read",
 		.open = procfs_open,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_PUSH] = { .run = procfs_push, WHOLE },
 			[RC_PULL] = { .run = procfs_pull, WHOLE },
@@ -190,6 +191,7 @@ static const struct rc_channel procfs_channel = {
 	.name = "procfs",
 	.summary = "A file under /proc, made by its handlers",
 	.module = "rc_procfs",
+	.since = "1.0: older than the first stable release; struct proc_ops since 5.6",
 	.modes = procfs_modes,
 };
 RC_CHANNEL(procfs_channel);

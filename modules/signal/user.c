@@ -281,6 +281,7 @@ static const struct rc_mode signal_modes[] = {
 		.summary = "SIGUSR1, pending or not, by sigwaitinfo",
 		.open = standard_open,
 		.close = signal_close,
+		.claims = RC_READERS_EACH | RC_FULL_COALESCES,
 		.operations = {
 			[RC_NOTIFY] = { .run = wait_notify, VALUE },
 			[RC_STREAM] = { .run = wait_stream, VALUE },
@@ -291,6 +292,7 @@ static const struct rc_mode signal_modes[] = {
 		.summary = "a queued signal, by sigwaitinfo",
 		.open = realtime_open,
 		.close = signal_close,
+		.claims = RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_NOTIFY] = { .run = wait_notify, VALUE },
 			[RC_STREAM] = { .run = wait_stream, VALUE },
@@ -301,6 +303,7 @@ static const struct rc_mode signal_modes[] = {
 		.summary = "a queued signal, by a handler",
 		.open = handler_open,
 		.close = signal_close,
+		.claims = RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_NOTIFY] = { .run = handler_notify, VALUE },
 			[RC_STREAM] = { .run = handler_stream, VALUE },
@@ -311,6 +314,7 @@ static const struct rc_mode signal_modes[] = {
 		.summary = "a queued signal, by read() of a signalfd",
 		.open = signalfd_open,
 		.close = signal_close,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_NOTIFY] = { .run = signalfd_notify, VALUE },
 			[RC_STREAM] = { .run = signalfd_stream, VALUE },
@@ -323,6 +327,7 @@ static const struct rc_channel signal_channel = {
 	.name = "signal",
 	.summary = "A number and one value, delivered to a thread",
 	.module = "rc_signal",
+	.since = "1.0: signals; queued ones with a value since 2.2, signalfd since 2.6.22",
 	.modes = signal_modes,
 	.cannot = {
 		[RC_PUSH] = "Signals go to threads, and a kernel half is none.",

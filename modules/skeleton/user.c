@@ -122,6 +122,12 @@ static const struct rc_mode skeleton_modes[] = {
 		.summary = "write() to send, read() to wait",
 		.open = skeleton_open,
 		.close = skeleton_close,
+		/*
+		 * Optional: what a mode that the kernel starts claims of poll(), of
+		 * several readers and of a full queue.  A probe tries each, and
+		 * tests fail where it is wrong.
+		 */
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_PUSH] = { .run = skeleton_push, ROOM },
 			[RC_NOTIFY] = { .run = skeleton_notify, ROOM },
@@ -136,6 +142,7 @@ static const struct rc_channel skeleton = {
 	.summary = "A channel to copy",		/* required: half a line */
 	.module = "rc_skeleton",		/* NULL: needs no kernel half */
 	.needs = NULL,				/* optional: modules to load before */
+	.since = "1.0: a character device",	/* required: first kernel, a colon, what came */
 	.flags = RC_UNMEASURED,			/* a channel has 0 here */
 	.modes = skeleton_modes,
 	/* Required for each operation no mode has: why, in one sentence. */

@@ -283,6 +283,7 @@ static const struct rc_channel syscall_channel = {
 	.name = "syscall",
 	.summary = "Stock system calls, for scale",
 	.flags = RC_BASELINE,
+	.since = "1.0: the calls themselves; memfd_create() since 3.17",
 	.modes = syscall_modes,
 	.cannot = {
 		[RC_NOTIFY] = "A system call answers its caller; the kernel starts nothing here.",

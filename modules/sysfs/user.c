@@ -271,6 +271,7 @@ static const struct rc_mode sysfs_modes[] = {
 		.name = "notify",
 		.summary = "poll() until the attribute has changed",
 		.open = notify_open,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_COALESCES,
 		.operations = {
 			[RC_NOTIFY] = { .run = sysfs_notify, EVENT },
 		},
@@ -282,6 +283,7 @@ static const struct rc_channel sysfs_channel = {
 	.name = "sysfs",
 	.summary = "Attributes of kernel objects under /sys",
 	.module = "rc_sysfs",
+	.since = "2.6.0: with the driver model, see sysfs(5)",
 	.modes = sysfs_modes,
 	.cannot = {
 		[RC_STREAM] = "Changes of an attribute are one counter that coalesces them, so there is no stream of messages to drain.",

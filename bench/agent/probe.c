@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Probes: run them one by one, and make an answer of what they found. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "probe.h"
+
+/* Ends a probe that hangs, in time of the target; none of them needs a tenth. */
+#define PROBE_MS 20000
+#define GONE_US 20000	/* for processes of a killed probe to be gone */
+
+extern const struct rc_probe *const __start_rc_probes[];
+extern const struct rc_probe *const __stop_rc_probes[];
+
+/* ---- notes ------------------------------------------------------------- */
+
+static struct rc_found *note(struct rc_probing *probing, const char *name)
+{
+	struct rc_findings *findings = probing->findings;
+	struct rc_found *found;
+
+	/* More properties than there is room for is a mistake of the program. */
+	if (findings->count == RC_FOUND_MAX)
+		_exit(2);
+	found = &findings->found[findings->count++];
+	memset(found, 0, sizeof(*found));
+	snprintf(found->name, sizeof(found->name), "%s", name);
+	for (int op = 0; op < RC_OPS; op++)
+		found->each[op] = NAN;
+	return found;
+}
+
+#define DETAIL(found, format)							\
+	do {									\
+		va_list args;							\
+										\
+		va_start(args, format);						\
+		vsnprintf((found)->detail, sizeof((found)->detail), format, args);	\
+		va_end(args);							\
+	} while (0)
+
+struct rc_found *rc_find_text(struct rc_probing *probing, const char *name, const char *value,
+			      const char *detail, ...)
+{
+	struct rc_found *found = note(probing, name);
+
+	found->kind = RC_TEXT;
+	snprintf(found->text, sizeof(found->text), "%s", value);
+	DETAIL(found, detail);
+	return found;
+}
+
+struct rc_found *rc_find_bool(struct rc_probing *probing, const char *name, bool value,
+			      const char *detail, ...)
+{
+	struct rc_found *found = note(probing, name);
+
+	found->kind = RC_BOOL;
+	found->number = value;
+	DETAIL(found, detail);
+	return found;
+}
+
+struct rc_found *rc_find_number(struct rc_probing *probing, const char *name, double value,
+				const char *detail, ...)
+{
+	struct rc_found *found = note(probing, name);
+
+	found->kind = RC_NUMBER;
+	found->number = value;
+	DETAIL(found, detail);
+	return found;
+}
+
+struct rc_found *rc_find_nothing(struct rc_probing *probing, const char *name,
+				 const char *detail, ...)
+{
+	struct rc_found *found = note(probing, name);
+
+	DETAIL(found, detail);
+	return found;
+}
+
+struct rc_found *rc_find_failure(struct rc_probing *probing, const char *name,
+				 const char *detail, ...)
+{
+	struct rc_found *found = note(probing, name);
+
+	found->failed = true;
+	DETAIL(found, detail);
+	return found;
+}
+
+struct rc_found *rc_find_each(struct rc_probing *probing, const char *name)
+{
+	struct rc_found *found = note(probing, name);
+
+	found->kind = RC_EACH;
+	return found;
+}
+
+void rc_say(char *text, size_t len, const char *format, ...)
+{
+	size_t at = strlen(text);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text + at, len - at, format, args);
+	va_end(args);
+}
+
+const char *rc_errno_name(int code)
+{
+	const char *name = code ? strerrorname_np(code) : "nothing";
+
+	return name ? name : "an unknown errno";
+}
+
+/* ---- sessions ---------------------------------------------------------- */
+
+bool rc_narrow(const struct rc_operation *operation)
+{
+	return operation->min == operation->max;
+}
+
+uint32_t rc_small(const struct rc_mode *mode, enum rc_op op)
+{
+	const struct rc_operation *operation = &mode->operations[op];
+
+	return operation->min > 8 ? operation->min : operation->max < 8 ? operation->max : 8;
+}
+
+bool rc_starts(const struct rc_mode *mode, enum rc_op *op)
+{
+	*op = mode->operations[RC_STREAM].run ? RC_STREAM : RC_NOTIFY;
+	return mode->operations[*op].run;
+}
+
+struct rc_cell rc_probe_cell(const struct rc_probing *probing, enum rc_op op, uint32_t size)
+{
+	return (struct rc_cell){
+		.channel = probing->channel,
+		.mode = probing->mode,
+		.op = op,
+		.size = size,
+		.context = -1,
+		.clock = probing->clock,
+	};
+}
+
+bool rc_raise_all(struct rc_session *s, uint64_t count, uint32_t ms)
+{
+	s->context = RC_PROCESS;
+	if (rc_session_raise(s, count, 1, 0))
+		return false;
+	for (uint32_t waited = 0; waited < ms && !s->page->done; waited++)
+		usleep(1000);
+	return s->page->done;
+}
+
+/* ---- all of them ------------------------------------------------------- */
+
+struct job {
+	const struct rc_probe *probe;
+	struct rc_probing *probing;
+};
+
+static void run_job(void *arg)
+{
+	const struct job *job = arg;
+
+	job->probe->run(job->probing);
+}
+
+static void run_probe(const struct rc_probe *probe, struct rc_probing *probing,
+		      void (*load)(const struct rc_channel *, char *, size_t))
+{
+	struct job job = { probe, probing };
+	uint32_t before = probing->findings->count;
+	char reason[256] = "";
+
+	load(probing->channel, reason, sizeof(reason));
+	if (!reason[0] && rc_in_child(run_job, &job, PROBE_MS, reason, sizeof(reason))) {
+		if (probing->findings->count == before)
+			rc_find_failure(probing, probe->name, "The probe found nothing.");
+		return;
+	}
+	probing->findings->count = before;
+	rc_find_failure(probing, probe->name, "The probe %s.", reason);
+	usleep(GONE_US);
+}
+
+static json_object *number_of(double number)
+{
+	return number == round(number) ? json_object_new_int64((int64_t)number)
+				       : json_object_new_double(number);
+}
+
+static json_object *value_of(const struct rc_found *found)
+{
+	json_object *each;
+
+	switch (found->kind) {
+	case RC_BOOL:
+		return json_object_new_boolean(found->number != 0);
+	case RC_NUMBER:
+		return number_of(found->number);
+	case RC_TEXT:
+		return json_object_new_string(found->text);
+	case RC_EACH:
+		each = json_object_new_object();
+		for (int op = 0; op < RC_OPS; op++)
+			if (!isnan(found->each[op]))
+				json_object_object_add(each, rc_op_names[op],
+						       number_of(found->each[op]));
+		return each;
+	default:
+		return NULL;
+	}
+}
+
+static json_object *property_of(const struct rc_found *found)
+{
+	json_object *property = json_object_new_object();
+
+	json_object_object_add(property, "value", found->failed ? NULL : value_of(found));
+	json_object_object_add(property, "how",
+			       json_object_new_string(found->failed ? "failed" :
+						      found->kind == RC_NOTHING ? "none" :
+						      found->counted ? "counted" : "probe"));
+	json_object_object_add(property, "detail", json_object_new_string(found->detail));
+	return property;
+}
+
+json_object *rc_probe_mode(const struct rc_channel *channel, const struct rc_mode *mode,
+			   uint32_t clock,
+			   void (*load)(const struct rc_channel *, char *, size_t))
+{
+	struct rc_probing probing = { .channel = channel, .mode = mode, .clock = clock };
+	json_object *properties = json_object_new_object();
+
+	probing.findings = mmap(NULL, sizeof(*probing.findings), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (probing.findings == MAP_FAILED)
+		return properties;
+	for (const struct rc_probe *const *probe = __start_rc_probes; probe < __stop_rc_probes;
+	     probe++)
+		run_probe(*probe, &probing, load);
+	for (uint32_t i = 0; i < probing.findings->count; i++)
+		json_object_object_add(properties, probing.findings->found[i].name,
+				       property_of(&probing.findings->found[i]));
+	munmap(probing.findings, sizeof(*probing.findings));
+	return properties;
+}

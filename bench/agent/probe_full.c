@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What happens when nobody reads: raise events until the channel takes no more,
+ * then drain, and see from the numbers which ones were kept.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "probe.h"
+
+#define STEP 2048		/* events raised before the next look */
+#define ENOUGH 32768		/* what holds so many is not full in any test of ours */
+#define STEP_MS 200		/* a producer that has not ended by then is stuck */
+#define WATCHED 64		/* system calls of the drain that are looked at for errors */
+
+struct filled {
+	struct rc_counts counts;
+	uint64_t kept;			/* different messages that were drained */
+	uint64_t first, last;		/* of those, the numbers */
+	bool stuck;			/* the producer waited for the reader */
+	int told;			/* errno that the reader's calls had, or 0 */
+};
+
+/* Raise until some are refused, the producer is stuck, or it is enough. */
+static int fill_up(struct rc_session *s, struct filled *filled)
+{
+	do {
+		filled->stuck = !rc_raise_all(s, STEP, STEP_MS);
+		if (s->error[0] || rc_session_counts(s, &filled->counts))
+			return -1;
+	} while (!filled->stuck && !filled->counts.refused && filled->counts.raised < ENOUGH);
+	return 0;
+}
+
+/* That there is nothing more, or that a signal came, is no news of a loss. */
+static bool is_news(int64_t result)
+{
+	return result < 0 && result > -512 && result != -EAGAIN && result != -EINTR;
+}
+
+static int told_of(const struct rc_calls *calls)
+{
+	for (uint32_t i = 0; i < calls->count; i++)
+		if (is_news(calls->call[i].result))
+			return (int)-calls->call[i].result;
+	return 0;
+}
+
+/* Numbers come once each and in order, or nearly: count the ones not seen before. */
+static void look_at_kept(const struct rc_tap *tap, struct filled *filled)
+{
+	static bool seen[ENOUGH + STEP];
+
+	filled->first = UINT64_MAX;
+	for (uint64_t i = 0; i < tap->count && i < RC_TAP_MAX; i++) {
+		uint64_t seq = tap->message[i].seq;
+
+		if (seq >= sizeof(seen) || seen[seq])
+			continue;
+		seen[seq] = true;
+		filled->kept++;
+		filled->first = seq < filled->first ? seq : filled->first;
+		filled->last = seq > filled->last ? seq : filled->last;
+	}
+}
+
+static const char *judge(const struct filled *filled)
+{
+	bool gaps = filled->last - filled->first + 1 != filled->kept;
+
+	if (filled->stuck)
+		return "producer waits";
+	if (filled->kept == filled->counts.raised)
+		return "not filled";
+	if (!filled->kept)
+		return "loses all";
+	if (filled->kept == 1)
+		return RC_COALESCES;
+	if (filled->kept && !gaps && filled->first == 0)
+		return filled->counts.refused ? RC_REFUSES_NEWEST : "drops newest";
+	if (filled->kept && !gaps && filled->last == filled->counts.raised - 1)
+		return "overwrites oldest";
+	return "loses some";
+}
+
+static void tell(struct rc_probing *probing, const struct filled *filled)
+{
+	unsigned long long raised = filled->counts.raised, kept = filled->kept;
+	const char *value = judge(filled);
+	int code = filled->counts.refused ? (int)filled->counts.refused_errno : 0;
+
+	rc_find_text(probing, "full", value,
+		     "%llu events were raised while nobody read, and %llu of them refused; the "
+		     "drain then brought %llu of them, from number %llu to %llu.", raised,
+		     (unsigned long long)filled->counts.refused, kept,
+		     (unsigned long long)(kept ? filled->first : 0),
+		     (unsigned long long)filled->last);
+	if (kept == raised)
+		rc_find_nothing(probing, "holds", "It held all %llu small messages that were tried.",
+				raised);
+	else
+		rc_find_number(probing, "holds", (double)kept,
+			       "Of %llu small messages, %llu were still there when the drain "
+			       "began.", raised, kept);
+	rc_find_text(probing, "producer_told", rc_errno_name(code),
+		     "What the kernel half got back for an event that was not taken.");
+	rc_find_text(probing, "reader_told", rc_errno_name(filled->told),
+		     "Errors among the first %d system calls of the drain; EAGAIN left out.",
+		     WATCHED);
+}
+
+/* ---- what has a stream ------------------------------------------------- */
+
+static void fill_stream(struct rc_probing *probing, struct rc_session *s, struct rc_peer *peer)
+{
+	const struct rc_calls *calls;
+	struct filled filled = { 0 };
+	struct rc_report report;
+
+	if (fill_up(s, &filled)) {
+		rc_find_failure(probing, "full", "%s.", s->error);
+		return;
+	}
+	calls = rc_peer_trace(peer, RC_DO_RUN, filled.counts.raised, WATCHED);
+	if (!calls || rc_peer_report(peer, &report, 20 * RC_WAIT_MS) != 1) {
+		rc_find_failure(probing, "full", "The drain did not end.");
+		return;
+	}
+	if (report.err) {
+		rc_find_failure(probing, "full", "The drain failed: %s.", report.error);
+		return;
+	}
+	filled.told = told_of(calls);
+	look_at_kept(&probing->findings->tap, &filled);
+	tell(probing, &filled);
+}
+
+/* ---- what has only a wait ---------------------------------------------- */
+
+/* Each wait that returns is an event that was kept. */
+static void fill_wait(struct rc_probing *probing, struct rc_session *s, struct rc_peer *peer)
+{
+	struct filled filled = { 0 };
+	struct rc_report report;
+
+	if (!rc_raise_all(s, 64, STEP_MS) || rc_session_counts(s, &filled.counts)) {
+		rc_find_failure(probing, "full", "%s.", s->error);
+		return;
+	}
+	while (probing->findings->tap.count < 64 &&
+	       rc_peer_do(peer, RC_DO_WAIT, 1, &report, RC_WAIT_MS) == 1)
+		if (report.err) {
+			rc_find_failure(probing, "full", "A wait failed: %s.", report.error);
+			return;
+		}
+	look_at_kept(&probing->findings->tap, &filled);
+	tell(probing, &filled);
+}
+
+static void probe_full(struct rc_probing *probing)
+{
+	struct rc_report report;
+	struct rc_session s;
+	struct rc_cell cell;
+	struct rc_peer peer;
+	enum rc_op op;
+
+	if (!rc_starts(probing->mode, &op)) {
+		rc_find_nothing(probing, "full", "The kernel starts nothing here, so nothing queues.");
+		return;
+	}
+	cell = rc_probe_cell(probing, op, rc_small(probing->mode, op));
+	if (rc_session_bind(&s, &cell, true)) {
+		rc_find_failure(probing, "full", "%s.", s.error);
+		return;
+	}
+	probing->findings->tap.count = 0;
+	s.tap = &probing->findings->tap;
+	if (rc_peer_start(&peer, &s, NULL, NULL, &report))
+		rc_find_failure(probing, "full", "%s.", report.error);
+	else if (op == RC_STREAM)
+		fill_stream(probing, &s, &peer);
+	else
+		fill_wait(probing, &s, &peer);
+	rc_peer_kill(&peer);
+	rc_session_close(&s);
+}
+RC_PROBE("full", probe_full);

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A session in a process of its own, which does what it is told: a second reader,
+ * one that is killed, one that is somebody else, one that is watched.
+ *
+ * Only one process may hold rc_core's device, so the probe binds it and the peer
+ * inherits that; the mode itself is opened by the peer.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "probe.h"
+
+struct command {
+	enum rc_order order;
+	uint64_t n;
+};
+
+static void fill_report(struct rc_report *report, const struct rc_session *s, int err)
+{
+	*report = (struct rc_report){
+		.err = err,
+		.code = s->code,
+		.delivered = s->delivered,
+		.lost = s->lost,
+		.reordered = s->reordered,
+		.duplicated = s->duplicated,
+	};
+	memcpy(report->error, s->error, sizeof(report->error));
+}
+
+/* A hook may be called again after it failed: that is what a probe wants to see. */
+static void forget(struct rc_session *s)
+{
+	s->error[0] = '\0';
+	s->code = 0;
+	s->delivered = s->lost = s->reordered = s->duplicated = 0;
+	s->latencies = 0;
+}
+
+static int obey(struct rc_session *s, const struct command *command)
+{
+	s->silent = command->order == RC_DO_WAIT;
+	/* Whatever comes next is the one that is due; to a tap, all are. */
+	if (s->silent && !s->tap)
+		s->seen = s->page ? s->page->raised : 0;
+	return s->mode->operations[s->op].run(s, command->n);
+}
+
+static void serve(struct rc_session *s, int fd) __attribute__((noreturn));
+
+static void serve(struct rc_session *s, int fd)
+{
+	struct command command;
+	struct rc_report report;
+
+	fill_report(&report, s, s->mode->open(s));
+	/* Nothing between recv() and send() but the hook: calls are counted there. */
+	while (send(fd, &report, sizeof(report), MSG_NOSIGNAL) == sizeof(report) &&
+	       recv(fd, &command, sizeof(command), 0) == sizeof(command)) {
+		forget(s);
+		fill_report(&report, s, obey(s, &command));
+	}
+	_exit(0);
+}
+
+int rc_peer_start(struct rc_peer *peer, const struct rc_session *bound,
+		  void (*before)(void *), void *arg, struct rc_report *report)
+{
+	struct rc_session s = *bound;
+	int fds[2];
+
+	memset(report, 0, sizeof(*report));
+	report->err = -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds)) {
+		snprintf(report->error, sizeof(report->error), "socketpair: %s", strerror(errno));
+		peer->pid = peer->fd = -1;
+		return -1;
+	}
+	peer->pid = fork();
+	if (!peer->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close(fds[0]);
+		if (before)
+			before(arg);
+		serve(&s, fds[1]);
+	}
+	close(fds[1]);
+	peer->fd = fds[0];
+	peer->far = fds[1];
+	if (peer->pid < 0 || rc_peer_report(peer, report, RC_WAIT_MS) != 1) {
+		if (!report->error[0])
+			snprintf(report->error, sizeof(report->error), "open did not return");
+		return -1;
+	}
+	return report->err;
+}
+
+void rc_peer_order(struct rc_peer *peer, enum rc_order order, uint64_t n)
+{
+	const struct command command = { order, n };
+
+	send(peer->fd, &command, sizeof(command), MSG_NOSIGNAL);
+}
+
+int rc_peer_report(struct rc_peer *peer, struct rc_report *report, int ms)
+{
+	struct pollfd pfd = { .fd = peer->fd, .events = POLLIN };
+
+	if (poll(&pfd, 1, ms) != 1)
+		return 0;
+	return recv(peer->fd, report, sizeof(*report), 0) == sizeof(*report) ? 1 : -1;
+}
+
+int rc_peer_do(struct rc_peer *peer, enum rc_order order, uint64_t n,
+	       struct rc_report *report, int ms)
+{
+	rc_peer_order(peer, order, n);
+	return rc_peer_report(peer, report, ms);
+}
+
+void rc_peer_kill(struct rc_peer *peer)
+{
+	if (peer->pid > 0) {
+		kill(peer->pid, SIGKILL);
+		waitpid(peer->pid, NULL, 0);
+	}
+	if (peer->fd >= 0)
+		close(peer->fd);
+	peer->pid = peer->fd = -1;
+}

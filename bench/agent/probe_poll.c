@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Whether poll() or epoll on one of a mode's file descriptors finds an event. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include "probe.h"
+
+#define FDS 256
+#define EITHER (uint32_t)(EPOLLIN | EPOLLPRI)
+
+/* The descriptors that are open now; not those of whoever asks later. */
+static void mark_open(bool open_now[FDS])
+{
+	for (int fd = 0; fd < FDS; fd++)
+		open_now[fd] = fcntl(fd, F_GETFD) >= 0;
+}
+
+/* Enter what the mode has opened into @epoll; how many could be, and why others not. */
+static int watch(int epoll, const bool before[FDS], int *refusal)
+{
+	int watched = 0;
+
+	for (int fd = 0; fd < FDS; fd++) {
+		struct epoll_event event = { .events = EITHER, .data.fd = fd };
+
+		if (before[fd] || fcntl(fd, F_GETFD) < 0)
+			continue;
+		if (!epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event))
+			watched++;
+		else
+			*refusal = errno;
+	}
+	return watched;
+}
+
+/* What is set although nothing has happened says nothing by being set: watch for
+ * the other bit alone, or for none.  How many descriptors drop out.
+ */
+static int ignore_ready(int epoll)
+{
+	struct epoll_event event;
+	int dropped = 0;
+
+	while (epoll_wait(epoll, &event, 1, 0) == 1) {
+		uint32_t rest = EITHER & ~event.events;
+		bool useless = rest == EITHER || !rest;	/* an error that lasts, or both */
+
+		event.events = rest;
+		epoll_ctl(epoll, useless ? EPOLL_CTL_DEL : EPOLL_CTL_MOD, event.data.fd, &event);
+		dropped += useless;
+	}
+	return dropped;
+}
+
+static const char *bits(uint32_t events, char *text, size_t len)
+{
+	text[0] = '\0';
+	rc_say(text, len, "%s%s%s", events & EPOLLIN ? "EPOLLIN" : "",
+	       (events & (EPOLLIN | EPOLLPRI)) == (EPOLLIN | EPOLLPRI) ? " and " : "",
+	       events & EPOLLPRI ? "EPOLLPRI" : "");
+	return text;
+}
+
+static void try_poll(struct rc_probing *probing, struct rc_session *s, const bool before[FDS],
+		     int epoll)
+{
+	struct epoll_event event = { 0 };
+	int refusal = 0, watched = watch(epoll, before, &refusal);
+	char text[32];
+
+	if (!watched) {
+		rc_find_bool(probing, "pollable", false, refusal ?
+			     "epoll refuses its file descriptors: %s." :
+			     "It has no file descriptor to poll.", rc_errno_name(refusal));
+		return;
+	}
+	watched -= ignore_ready(epoll);
+	if (!watched) {
+		rc_find_bool(probing, "pollable", false,
+			     "Its file descriptors are ready before any event.");
+		return;
+	}
+	s->context = RC_PROCESS;
+	if (rc_session_raise(s, 1, 1, 0)) {
+		rc_find_failure(probing, "pollable", "%s.", s->error);
+		return;
+	}
+	if (epoll_wait(epoll, &event, 1, RC_WAIT_MS) == 1)
+		rc_find_bool(probing, "pollable", true, "An event made epoll report %s.",
+			     bits(event.events, text, sizeof(text)));
+	else
+		rc_find_bool(probing, "pollable", false,
+			     "epoll takes its file descriptors, but an event makes none ready.");
+}
+
+static void probe_pollable(struct rc_probing *probing)
+{
+	bool before[FDS];
+	struct rc_session s;
+	struct rc_cell cell;
+	enum rc_op op;
+	int epoll;
+
+	if (!rc_starts(probing->mode, &op)) {
+		rc_find_nothing(probing, "pollable", "The kernel starts nothing here.");
+		return;
+	}
+	cell = rc_probe_cell(probing, op, rc_small(probing->mode, op));
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (epoll < 0 || rc_session_bind(&s, &cell, false)) {
+		rc_find_failure(probing, "pollable", "%s.", epoll < 0 ? strerror(errno) : s.error);
+		return;
+	}
+	mark_open(before);
+	if (s.mode->open(&s))
+		rc_find_failure(probing, "pollable", "%s.", s.error);
+	else
+		try_poll(probing, &s, before, epoll);
+	rc_session_close(&s);
+	close(epoll);
+}
+RC_PROBE("pollable", probe_pollable);

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Who may use a mode: somebody without privileges, and else with which ones. */
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "probe.h"
+
+#define NOBODY 65534
+
+static const char *const capability_names[] = {
+	[CAP_CHOWN] = "CAP_CHOWN",
+	[CAP_DAC_OVERRIDE] = "CAP_DAC_OVERRIDE",
+	[CAP_DAC_READ_SEARCH] = "CAP_DAC_READ_SEARCH",
+	[CAP_FOWNER] = "CAP_FOWNER",
+	[CAP_FSETID] = "CAP_FSETID",
+	[CAP_KILL] = "CAP_KILL",
+	[CAP_SETGID] = "CAP_SETGID",
+	[CAP_SETUID] = "CAP_SETUID",
+	[CAP_SETPCAP] = "CAP_SETPCAP",
+	[CAP_LINUX_IMMUTABLE] = "CAP_LINUX_IMMUTABLE",
+	[CAP_NET_BIND_SERVICE] = "CAP_NET_BIND_SERVICE",
+	[CAP_NET_BROADCAST] = "CAP_NET_BROADCAST",
+	[CAP_NET_ADMIN] = "CAP_NET_ADMIN",
+	[CAP_NET_RAW] = "CAP_NET_RAW",
+	[CAP_IPC_LOCK] = "CAP_IPC_LOCK",
+	[CAP_IPC_OWNER] = "CAP_IPC_OWNER",
+	[CAP_SYS_MODULE] = "CAP_SYS_MODULE",
+	[CAP_SYS_RAWIO] = "CAP_SYS_RAWIO",
+	[CAP_SYS_CHROOT] = "CAP_SYS_CHROOT",
+	[CAP_SYS_PTRACE] = "CAP_SYS_PTRACE",
+	[CAP_SYS_PACCT] = "CAP_SYS_PACCT",
+	[CAP_SYS_ADMIN] = "CAP_SYS_ADMIN",
+	[CAP_SYS_BOOT] = "CAP_SYS_BOOT",
+	[CAP_SYS_NICE] = "CAP_SYS_NICE",
+	[CAP_SYS_RESOURCE] = "CAP_SYS_RESOURCE",
+	[CAP_SYS_TIME] = "CAP_SYS_TIME",
+	[CAP_SYS_TTY_CONFIG] = "CAP_SYS_TTY_CONFIG",
+	[CAP_MKNOD] = "CAP_MKNOD",
+	[CAP_LEASE] = "CAP_LEASE",
+	[CAP_AUDIT_WRITE] = "CAP_AUDIT_WRITE",
+	[CAP_AUDIT_CONTROL] = "CAP_AUDIT_CONTROL",
+	[CAP_SETFCAP] = "CAP_SETFCAP",
+	[CAP_MAC_OVERRIDE] = "CAP_MAC_OVERRIDE",
+	[CAP_MAC_ADMIN] = "CAP_MAC_ADMIN",
+	[CAP_SYSLOG] = "CAP_SYSLOG",
+	[CAP_WAKE_ALARM] = "CAP_WAKE_ALARM",
+	[CAP_BLOCK_SUSPEND] = "CAP_BLOCK_SUSPEND",
+	[CAP_AUDIT_READ] = "CAP_AUDIT_READ",
+	[38] = "CAP_PERFMON",			/* since 5.8 */
+	[39] = "CAP_BPF",
+	[40] = "CAP_CHECKPOINT_RESTORE",	/* since 5.9 */
+};
+#define CAPABILITIES (int)(sizeof(capability_names) / sizeof(capability_names[0]))
+#define ALL ((1ull << CAPABILITIES) - 1)
+
+/* Become nobody, with the capabilities in @arg and no other. */
+static void become_nobody(void *arg)
+{
+	const uint64_t *keep = arg;
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	/* Else access() would ask for a root user, whatever the capabilities. */
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) || setresgid(NOBODY, NOBODY, NOBODY) ||
+	    setresuid(NOBODY, NOBODY, NOBODY) || syscall(SYS_capget, &header, data))
+		_exit(1);
+	for (int i = 0; i < 2; i++) {
+		/* Only what there is can be kept. */
+		data[i].permitted &= (uint32_t)(*keep >> 32 * i);
+		data[i].effective = data[i].permitted;
+		data[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &header, data))
+		_exit(1);
+}
+
+/* What happens to nobody with the capabilities @keep who does one operation. */
+static int try_as_nobody(struct rc_session *s, uint64_t keep, struct rc_report *report)
+{
+	struct rc_peer peer;
+	uint32_t unused;
+	int err;
+
+	/* Whoever tries next starts with message 0 again. */
+	if (s->core >= 0 && rc_session_bind_half(s, s->size, &unused))
+		return -1;
+	err = rc_peer_start(&peer, s, become_nobody, &keep, report);
+	if (!err && s->op == RC_STREAM)
+		err = rc_session_raise(s, 1, 1, 0);
+	if (!err)
+		err = rc_peer_do(&peer, RC_DO_RUN, 1, report, RC_WAIT_MS) == 1 ? report->err : -1;
+	rc_peer_kill(&peer);
+	return err;
+}
+
+/* Take @count capabilities from @first on away, or as many of them as are not missed. */
+static void take_away(struct rc_session *s, uint64_t *keep, int first, int count)
+{
+	uint64_t less = *keep & ~(((1ull << count) - 1) << first);
+	struct rc_report report;
+
+	if (less == *keep)
+		return;
+	if (!try_as_nobody(s, less, &report)) {
+		*keep = less;
+	} else if (count > 1) {
+		take_away(s, keep, first, count / 2);
+		take_away(s, keep, first + count / 2, count - count / 2);
+	}
+}
+
+static uint64_t needed(struct rc_session *s)
+{
+	uint64_t keep = ALL;
+
+	/* The mightiest goes first, so that what remains is the narrowest that does. */
+	take_away(s, &keep, CAP_SYS_ADMIN, 1);
+	take_away(s, &keep, 0, CAPABILITIES);
+	return keep;
+}
+
+static const char *names_of(uint64_t caps, char *text, size_t len)
+{
+	text[0] = '\0';
+	for (int cap = 0; cap < CAPABILITIES; cap++)
+		if (caps & (1ull << cap))
+			rc_say(text, len, "%s%s", text[0] ? " " : "", capability_names[cap]);
+	return text;
+}
+
+static void try_all(struct rc_probing *probing, struct rc_session *s)
+{
+	struct rc_report refusal, report;
+	char names[80];
+
+	if (!try_as_nobody(s, 0, &refusal)) {
+		rc_find_text(probing, "opens", "anybody",
+			     "uid %d without any capability opened it and did a %s.", NOBODY,
+			     rc_op_names[s->op]);
+		return;
+	}
+	if (try_as_nobody(s, ALL, &report)) {
+		rc_find_text(probing, "opens", "uid 0",
+			     "uid %d was refused with all capabilities too: %s.", NOBODY,
+			     report.error);
+		return;
+	}
+	rc_find_text(probing, "opens", names_of(needed(s), names, sizeof(names)),
+		     "uid %d without capabilities: %s. These alone were enough for a %s.",
+		     NOBODY, refusal.error[0] ? refusal.error : "nothing arrived",
+		     rc_op_names[s->op]);
+}
+
+static void probe_who(struct rc_probing *probing)
+{
+	static const enum rc_op order[] = { RC_PUSH, RC_PULL, RC_CALL, RC_NOTIFY, RC_STREAM };
+	struct rc_session s;
+	struct rc_cell cell;
+	size_t i = 0;
+
+	if (geteuid()) {
+		rc_find_nothing(probing, "opens", "Only root can become somebody else to try.");
+		return;
+	}
+	while (!probing->mode->operations[order[i]].run)
+		i++;
+	cell = rc_probe_cell(probing, order[i], rc_small(probing->mode, order[i]));
+	if (rc_session_bind(&s, &cell, false))
+		rc_find_failure(probing, "opens", "%s.", s.error);
+	else
+		try_all(probing, &s);
+	rc_session_close(&s);
+}
+RC_PROBE("opens", probe_who);
