@@ -2,6 +2,7 @@
 /* How large a message may be, and whether two of them stay two. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "probe.h"
@@ -163,19 +164,33 @@ static void judge_two(struct rc_probing *probing, const struct rc_calls *calls)
 		     "%u bytes of body.", tap->message[0].size, tap->message[1].size);
 }
 
+/* One event that is larger by @more bytes than those the half is bound to. */
+static bool raise_larger(struct rc_session *s, uint32_t more)
+{
+	struct rc_raise raise = {
+		.context = RC_PROCESS,
+		.burst = 1,
+		.count = 1,
+		.more = more,
+	};
+
+	if (ioctl(s->core, RC_CORE_RAISE, &raise))
+		return !rc_fail_errno(s, "cannot raise a larger event");
+	usleep(RC_SETTLE_US);
+	return s->page->done;
+}
+
 /* Two events of different sizes, both there before anybody reads. */
 static void two_events(struct rc_probing *probing, struct rc_session *s, struct rc_peer *peer)
 {
-	static const uint32_t sizes[] = { LITTLE, MORE };
 	const struct rc_calls *calls;
 	struct rc_report report;
+	uint32_t unused;
 
-	for (int i = 0; i < 2; i++) {
-		s->size = sizes[i];
-		if (!rc_raise_all(s, 1, RC_WAIT_MS)) {
-			rc_find_failure(probing, "boundaries", "%s.", s->error);
-			return;
-		}
+	if (rc_session_bind_half(s, LITTLE, &unused) || !raise_larger(s, 0) ||
+	    !raise_larger(s, MORE - LITTLE)) {
+		rc_find_failure(probing, "boundaries", "%s.", s->error);
+		return;
 	}
 	calls = rc_peer_trace(peer, s->op == RC_STREAM ? RC_DO_RUN : RC_DO_WAIT, 2, RC_CALLS_MAX);
 	if (!calls || rc_peer_report(peer, &report, RC_WAIT_MS) != 1 || report.err)

@@ -166,7 +166,6 @@ int rc_session_raise(struct rc_session *s, uint64_t count, uint32_t burst, uint6
 		.count = count,
 		.delay = RAISE_DELAY,
 		.interval = interval,
-		.size = size_in_core(s),
 	};
 
 	if (s->silent)

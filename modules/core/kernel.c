@@ -121,7 +121,7 @@ static void produce_burst(void)
 	for (i = 0; i < producer.spec.burst && producer.left; i++) {
 		struct rc_shot shot = {
 			.seq = producer.seq++,
-			.size = producer.spec.size,
+			.size = rc_binding.size + producer.spec.more,
 		};
 		int err;
 
@@ -284,7 +284,7 @@ static long core_raise(const struct rc_raise __user *arg)
 	/* Nothing stops a burst half-way, so it must be short. */
 	if (spec.context >= RC_CONTEXTS || !spec.burst || spec.burst > RC_BURST_MAX ||
 	    !spec.count || spec.delay > NSEC_PER_SEC || spec.interval > NSEC_PER_SEC ||
-	    spec.size > RC_BODY_MAX || spec.pad)
+	    spec.more > RC_BODY_MAX - rc_binding.size || spec.pad)
 		return -EINVAL;
 	/* An interrupt cannot produce for ever: it must have an interval. */
 	if (spec.context != RC_PROCESS && spec.count > spec.burst && !spec.interval)

@@ -123,7 +123,7 @@ struct rc_bind {
  * @delay: nanoseconds until the first
  * @interval: nanoseconds between two bursts; 0: as fast as the producer, a
  *	thread of the lowest priority, gets the CPU (process context only)
- * @size: bytes of body of each event's message
+ * @more: bytes of body above those of the bind
  * @pad: 0
  */
 struct rc_raise {
@@ -132,7 +132,7 @@ struct rc_raise {
 	__u64 count;
 	__u64 delay;
 	__u64 interval;
-	__u32 size;
+	__u32 more;
 	__u32 pad;
 };
 
