@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import environment
+from bench import environment, knobs
 from bench.cells import UNITS, Cell, CellResult, Clock
 from bench.errors import RingcrossError, TargetError, UsageError
 from bench.options import RUNS, RunOptions
@@ -33,6 +33,7 @@ class Campaign:
         loads: how often each is measured in a boot.
         error: what ended the run early.
         folder: the run folder, once there is one.
+        told: warnings that the progress has shown already.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Campaign:
         progress: Progress | None = None,
     ) -> None:
         self.error: RingcrossError | None = None
+        self.told: list[str] = []
         self.folder: Path | None = options.resume
         self._progress = progress or Silent()
         self._workshop = workshop or Workshop(self._progress.say, options.prebuilt)
@@ -69,6 +71,7 @@ class Campaign:
         self._open = False
         self._learnt = False
         self._environment: dict[str, Any] = {}
+        self._machine: dict[str, str | None] | None = None
 
     def __enter__(self) -> Campaign:
         return self
@@ -195,14 +198,16 @@ class Campaign:
         """Get the target and the run folder, once."""
         if self._runner is not None:
             return
+        machine = knobs.read(knobs.every(place="machine"))  # before work of ours makes it busy
         site = self._workshop.prepare(self.options, self.listing, self._selected or self.cells)
+        self._machine = machine if site.clock == "time" else None
         if self._recorder is None:
             folder = self.options.run_dir or new_folder(RUNS, site.kernel, site.clock)
             header = Header(self.options.to_json(), site.clock, tuple(self._selected or self.cells))
             self._recorder = Recorder.create(folder, header)
             self.folder = folder
         self._open = True
-        before = _read_environment(self._recorder.folder)
+        before = self._environment = _read_environment(self._recorder.folder)
         if before.get("kernel", site.kernel) != site.kernel:
             raise UsageError(
                 f"The run in {self.folder} is of kernel {before['kernel']}, not {site.kernel}: "
@@ -211,6 +216,7 @@ class Campaign:
         self._environment = before | self._known(site)
         self._environment["started"] = before.get("started") or _now()
         self._write_environment(self._recorder, finished=False)
+        self._warn()
         options = self.options
         settings = Settings(self.plan, site.clock, options.seed, options.boots, self.loads)
         self._runner = Runner(
@@ -234,6 +240,13 @@ class Campaign:
             "channels": self.listing,
         }
 
+    def _warn(self) -> None:
+        """Tell in time what of this machine will spoil the figures."""
+        for knob in self._environment["knobs"]:
+            if knob["place"] == "machine" and knob["warning"]:
+                self.told.append(knob["warning"])
+                self._progress.say(knob["warning"])
+
     def _learn(self) -> None:
         """Write down what the first boot tells, in case the end is never reached."""
         if self._recorder and self._runner and self._runner.facts.hello and not self._learnt:
@@ -251,6 +264,12 @@ class Campaign:
             found |= {name: facts.session.get(name, "") for name in ("accelerator", "qemu")}
             found |= {"forced": bool(facts.session.get("forced")), "session": facts.session}
         found["finished"] = _now() if finished else None
+        settings = environment.settings(
+            self.clock, facts.files, found.get("config", {}), self._machine
+        )
+        if facts.files or "knobs" not in found:
+            found["knobs"] = [knob.to_json() for knob in settings]
+        found["marked"] = recorder.marked() if finished else {}
         found["warnings"] = list(environment.warnings(found))
         self._environment = found
         recorder.write_environment(found)

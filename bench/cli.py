@@ -157,6 +157,8 @@ def run(report: bool, as_json: bool, **given: Any) -> None:
         if page:
             OUT.print(f"Report: {page}", soft_wrap=True)
     for warning in campaign.warnings():
+        if warning in campaign.told:
+            continue
         ERR.print(f"Note: {warning}", style="yellow", markup=False, soft_wrap=True)
     for reason in campaign.failed():
         ERR.print(reason, style="red", markup=False, soft_wrap=True)
@@ -274,19 +276,33 @@ def list_channels(as_json: bool) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def doctor(as_json: bool) -> None:
+@click.option("--apply", "apply_", is_flag=True, help="Set what can be set for the time clock.")
+@click.option("--undo", is_flag=True, help="Put back what --apply has set.")
+def doctor(as_json: bool, apply_: bool, undo: bool) -> None:
     """Whether this machine has what a run needs, and what to do if not.
 
-    Ends with 3 when something that the default run needs is missing.
+    Ends with 3 when something that the default run needs is missing. What moves nanoseconds
+    (governor, turbo, SMT, interrupts …) can be set as root, until the next boot:
+
+    \b
+    ringcross doctor --apply
+    ringcross doctor --undo
     """
     from bench import doctor as checks
 
+    if apply_ or undo:
+        _set_knobs(apply_, undo)
+        return
     findings = list(checks.examine())
     install = checks.install_command(findings)
     if as_json:
         print(json.dumps({"findings": [f.to_json() for f in findings], "install": install}))
     else:
+        group = ""
         for finding in findings:
+            if finding.group != group:
+                group = finding.group
+                OUT.print(checks.GROUPS[group], style="bold", soft_wrap=True)
             colour = {"ok": "green", "note": "yellow", "missing": "red"}[finding.state]
             OUT.print(f"[{colour}]{finding.state:8}[/]{finding.what}: {finding.found}",
                       soft_wrap=True)  # fmt: skip
@@ -295,6 +311,26 @@ def doctor(as_json: bool) -> None:
         if install:
             OUT.print(f"Install what is missing: {install}", soft_wrap=True)
     sys.exit(3 if any(finding.state == "missing" for finding in findings) else 0)
+
+
+def _set_knobs(apply: bool, undo: bool) -> None:
+    """Set the knobs of this machine, or put them back, and say what was written where."""
+    from bench import knobs
+
+    if apply and undo:
+        raise UsageError("Either --apply or --undo: each undoes the other.")
+    done = knobs.apply(knobs.every()) if apply else knobs.undo()
+    for path, before in done.before.items():
+        told = f"was {before}" if apply else f"is {before} again"
+        OUT.print(f"set     {path} ({told})", markup=False, soft_wrap=True)
+    for path, error in done.refused.items():
+        OUT.print(f"refused {path}: {error}", style="yellow", markup=False, soft_wrap=True)
+    if not done.before:
+        OUT.print("Nothing was changed." if done.refused else "There is nothing to set here.")
+    elif apply:
+        OUT.print("Put it back with: ringcross doctor --undo; or, by hand and as root:")
+        OUT.print(f"  {done.undo_command()}", markup=False, soft_wrap=True)
+    sys.exit(1 if done.refused else 0)
 
 
 @main.command()

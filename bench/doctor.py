@@ -12,12 +12,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from bench import kernels
+from bench import kernels, knobs
 from bench.errors import RingcrossError
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ROOT / "packages.txt"
 """The system packages that the default run needs: name, then a command or file it brings."""
+
+GROUPS = {
+    "run": "What a run needs",
+    "time": "What moves nanoseconds: of this machine, for --target local and for the time clock of "
+    "a virtual machine on it. Counted instructions are the same on any machine.",
+}
 
 _ROOM = 2 << 30  # bytes: packages, unpacked kernel and modules of one kernel, with some to spare
 
@@ -34,6 +40,7 @@ class Finding:
         found: what there is.
         advice: what to do, empty when nothing.
         package: system package to install, empty when none helps.
+        group: ``run`` for what any run needs, ``time`` for what moves nanoseconds alone.
     """
 
     what: str
@@ -41,6 +48,7 @@ class Finding:
     found: str
     advice: str = ""
     package: str = ""
+    group: str = "run"
 
     def to_json(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -127,25 +135,14 @@ def _headers() -> Iterator[Finding]:
         )
 
 
-def _governor() -> Iterator[Finding]:
-    path = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-    try:
-        governor = path.read_text().strip()
-    except OSError:
-        yield Finding("governor", "ok", "the frequency cannot be set here")
-        return
-    if governor == "performance":
-        yield Finding("governor", "ok", governor)
-    else:
-        advice = "For the time clock: cpupower frequency-set -g performance."
-        yield Finding("governor", "note", governor, advice)
-
-
-def _load() -> Iterator[Finding]:
-    load = os.getloadavg()[0]
-    busy = load > 0.5 * (os.cpu_count() or 1)
-    advice = "The time clock wants an idle machine; instructions do not care." if busy else ""
-    yield Finding("load", "note" if busy else "ok", f"{load:.2f}", advice)
+def _knobs() -> Iterator[Finding]:
+    """What of this machine moves nanoseconds; see :mod:`bench.knobs`."""
+    here = [knob for knob in knobs.every() if knob.paths != (knobs.CONFIG,)]
+    files = knobs.read(here)
+    for knob in here:
+        shown = knobs.show(knob, files, here=True)
+        state: State = "note" if shown.state == "poor" else "ok"
+        yield Finding(knob.name, state, shown.found, shown.warning, group="time")
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
@@ -155,8 +152,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _kernels,
     _kvm,
     _headers,
-    _governor,
-    _load,
+    _knobs,
 )
 
 

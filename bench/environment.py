@@ -11,6 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from bench import knobs
+from bench.cells import Clock
+from bench.knobs import Files, Place, Shown
+
 _CPU = "/sys/devices/system/cpu"
 _CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0"
 _VULNERABILITIES = (
@@ -32,14 +36,20 @@ _VULNERABILITIES = (
     "tsx_async_abort",
 )
 
+
+def _named(place: Place) -> list[str]:
+    """The files of the knobs of a place, but for those that have to be searched for."""
+    paths = [path for knob in knobs.every(place=place) for path in knob.paths]
+    return [path for path in dict.fromkeys(paths) if "*" not in path and path.startswith("/")]
+
+
 PATHS: tuple[str, ...] = (
     "/proc/cmdline",
     "/proc/cpuinfo",
     "/proc/version",
     "/proc/loadavg",
-    "/proc/sys/kernel/randomize_va_space",
     "/proc/sys/kernel/tainted",
-    f"{_CLOCKSOURCE}/current_clocksource",
+    *_named("kernel"),
     f"{_CPU}/cpu0/cpufreq/scaling_governor",
     f"{_CPU}/intel_pstate/no_turbo",
     f"{_CPU}/smt/active",
@@ -65,10 +75,7 @@ CONFIG = (
     "CONFIG_INIT_ON_ALLOC_DEFAULT_ON",
     "CONFIG_SLAB_FREELIST_HARDENED",
     "CONFIG_DEBUG_KERNEL",
-    "CONFIG_KASAN",
-    "CONFIG_LOCKDEP",
-    "CONFIG_PROVE_LOCKING",
-    "CONFIG_DEBUG_OBJECTS",
+    *knobs.kernel.DEBUGGING,
     "CONFIG_FUNCTION_TRACER",
     "CONFIG_SECURITY_SELINUX",
     "CONFIG_SECURITY_APPARMOR",
@@ -133,93 +140,96 @@ def tools() -> dict[str, str]:
     return found
 
 
-def _forced(env: Mapping[str, Any]) -> str:
-    if not env.get("forced"):
-        return ""
-    return (
-        "The time clock was forced on an emulated machine: these nanoseconds tell how fast the "
-        "emulator is, not what a real machine takes."
-    )
+def settings(
+    clock: Clock, files: Files, config: Mapping[str, str], machine: Files | None = None
+) -> list[Shown]:
+    """How the knobs stand that matter under *clock*.
+
+    Args:
+        clock: under ``instructions`` nothing of the machine matters, only the kernel does.
+        files: what the agent read of the kernel under test.
+        config: its options.
+        machine: what :func:`bench.knobs.read` found where the time comes from; the host of a
+            virtual machine.  None where that was not looked at.
+    """
+    options = "".join(f"{name}={value}\n" for name, value in config.items())
+    kernel: Files = {**files, knobs.CONFIG: options}
+    found = [knobs.show(knob, kernel) for knob in knobs.every(clock, "kernel")]
+    if machine is not None:
+        found += [knobs.show(knob, machine, here=True) for knob in knobs.every(clock, "machine")]
+    return found
 
 
-def _governor(env: Mapping[str, Any]) -> str:
-    governor = env.get("governor")
-    if env.get("clock") != "time" or not governor or governor == "performance":
-        return ""
-    return (
-        f"The CPU frequency governor is {governor}, so the speed of the CPU changes while it is "
-        "measured: set it to performance."
-    )
+def _knobs(env: Mapping[str, Any]) -> Iterator[str]:
+    for knob in env.get("knobs") or ():
+        if knob["warning"]:
+            yield knob["warning"]
 
 
-def _turbo(env: Mapping[str, Any]) -> str:
-    if env.get("clock") == "time" and env.get("no_turbo") == "0":
-        return "Turbo is on: the CPU is faster while it is cool."
-    return ""
+def _forced(env: Mapping[str, Any]) -> Iterator[str]:
+    if env.get("forced"):
+        yield (
+            "The time clock was forced on an emulated machine: these nanoseconds tell how fast the "
+            "emulator is, not what a real machine takes."
+        )
 
 
-def _smt(env: Mapping[str, Any]) -> str:
-    if env.get("clock") == "time" and env.get("smt") == "1":
-        return "SMT is on: a neighbour on the same core takes part of its time."
-    return ""
+def _no_length(env: Mapping[str, Any]) -> Iterator[str]:
+    told = env.get("overhead")
+    if env.get("clock") == "time" and told and "enough" not in told:
+        yield (
+            "No round was so long that one 1.5, 2 or 3.5 % longer took so much longer within "
+            "0.25 %: the machine is too loud for single rounds to be trusted, so go by intervals "
+            "over several boots."
+        )
 
 
-def _load(env: Mapping[str, Any]) -> str:
-    load = str(env.get("load") or "").split()
-    if env.get("clock") != "time" or env.get("target") != "local" or not load:
-        return ""
-    if float(load[0]) <= 0.5:
-        return ""
-    return f"The machine was busy (load {load[0]}) when the run began: repeat it on an idle one."
-
-
-def _clocksource(env: Mapping[str, Any]) -> str:
-    source = env.get("clocksource")
-    if (
-        env.get("clock") != "time"
-        or not source
-        or source in ("tsc", "kvm-clock", "arch_sys_counter")
-    ):
-        return ""
-    return f"The clock source is {source}, which is slow to read and coarse."
-
-
-def _debugging(env: Mapping[str, Any]) -> str:
-    config = env.get("config") or {}
-    on = [
-        name
-        for name in ("CONFIG_KASAN", "CONFIG_PROVE_LOCKING", "CONFIG_DEBUG_OBJECTS")
-        if config.get(name) == "y"
-    ]
-    if not on:
-        return ""
-    return f"The kernel is built for debugging ({', '.join(on)}): all its figures are too high."
-
-
-def _few_rounds(env: Mapping[str, Any]) -> str:
+def _few_boots(env: Mapping[str, Any]) -> Iterator[str]:
     if env.get("clock") == "time" and env.get("boots") == 1:
-        return (
+        yield (
             "Measured in a single boot: what differs from boot to boot (layout of memory, "
             "placement of caches) is not in the intervals. Use --boots 3 or more."
         )
-    return ""
 
 
-CHECKS: tuple[Callable[[Mapping[str, Any]], str], ...] = (
+def _marked(env: Mapping[str, Any]) -> Iterator[str]:
+    """How many cells carry which mark, and what would help."""
+    marked = env.get("marked") or {}
+    cells = marked.get("cells", 0)
+    if wide := marked.get("wide"):
+        yield (
+            f"{wide} of {cells} cells have an interval wider than 5 % of their median, and are "
+            f"marked “wide”. What would help: {_what_would_help(env)}."
+        )
+    if apart := marked.get("apart"):
+        yield (
+            f"{apart} of {cells} cells differ by more than 0.5 % between boots of other seeds, and "
+            "are marked “apart”; the page of diagnostics names them and says why."
+        )
+
+
+def _what_would_help(env: Mapping[str, Any]) -> str:
+    """The knobs that stand badly, those first that one can set; else more boots."""
+    poor = [knob for knob in env.get("knobs") or () if knob["state"] == "poor"]
+    poor = [knob for knob in poor if knob["place"] == "machine"]
+    poor.sort(key=lambda knob: not knob["settable"])
+    advice = [f"{knob['name']} ({knob['advice']})" for knob in poor]
+    boots = int(env.get("boots") or 1)
+    advice.append(f"more boots than {boots} (--boots {max(5, 2 * boots)})")
+    return "; ".join(advice)
+
+
+CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[str]], ...] = (
     _forced,
-    _debugging,
-    _governor,
-    _turbo,
-    _smt,
-    _load,
-    _clocksource,
-    _few_rounds,
+    _marked,
+    _knobs,
+    _no_length,
+    _few_boots,
 )
-"""Each looks at an environment and gives a warning, or nothing."""
+"""Each looks at an environment and gives warnings, or none."""
 
 
 def warnings(environment: Mapping[str, Any]) -> Iterator[str]:
     """What a reader should know before trusting figures from this environment."""
     for check in CHECKS:
-        if warning := check(environment):
-            yield warning
+        yield from check(environment)

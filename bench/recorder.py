@@ -14,6 +14,7 @@ import fcntl
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -182,6 +183,15 @@ class Recorder:
                 self._append_row(result.cell)
             else:  # a further load or boot: the cell has a row already
                 self._rewrite_rows()
+
+    def marked(self) -> dict[str, int]:
+        """How many cells have a figure (``cells``), and how many of those carry each mark."""
+        found = Counter({"cells": 0})
+        for cell, results in self.results.items():
+            told = row(cell, results, self.header.clock)
+            if told["status"] == "ok":
+                found.update(["cells", *str(told["marks"]).split()])
+        return dict(found)
 
     def write_environment(self, environment: dict[str, Any]) -> None:
         """Write ``environment.json`` in whole."""

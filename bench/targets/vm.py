@@ -134,9 +134,9 @@ class VmTarget:
             # Restart at once after a panic; by triple fault, which needs no device.
             "panic=-1",
             "reboot=t",
-            # Equal layouts for equal counts, and the TSC as the clock that counts them.
-            "nokaslr",
-            "norandmaps",
+            # Equal layouts for equal counts.  Times are to be of many layouts, not of one.
+            *(("nokaslr", "norandmaps") if self.clock == "instructions" else ()),
+            # The clock that counts.
             "tsc=reliable",
             *self.append,
         ]

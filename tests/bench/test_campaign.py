@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from bench import knobs
 from bench.campaign import Campaign
 from bench.errors import TargetError, UsageError
 from bench.options import RunOptions, sizes, words
+from bench.progress import Lines
+from tests.bench.knobs.tree import GOOD
 from tests.fake_target import FakeTarget, FakeWorkshop
 
 
@@ -79,6 +82,47 @@ def test_the_plan_gives_the_loads_unless_told(tmp_path: Path) -> None:
     assert [loads(), loads(plan="full"), loads(plan="full", loads=1)] == [1, 3, 1]
 
 
+def test_a_time_run_tells_of_the_machine_before_it_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {**GOOD, "/proc/loadavg": "9.0 8 7 1/2 3"}
+    monkeypatch.setattr(knobs, "read", lambda _: files)
+    lines: list[str] = []
+    with Campaign(
+        options(tmp_path), workshop=FakeWorkshop(clock="time"), progress=Lines(lines.append)
+    ) as campaign:
+        measure(campaign, 6)
+    assert "load 9.0" in lines[0]
+    assert campaign.told == lines[:1]
+    kept = json.loads((tmp_path / "run/environment.json").read_text())
+    assert lines[0] in kept["warnings"]
+    assert {knob["name"]: knob["state"] for knob in kept["knobs"]}["load"] == "poor"
+
+
+def test_counted_instructions_take_no_notice_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {**GOOD, "/proc/loadavg": "9.0 8 7 1/2 3"}
+    monkeypatch.setattr(knobs, "read", lambda _: files)
+    with Campaign(options(tmp_path), workshop=FakeWorkshop()) as campaign:
+        measure(campaign, 6)
+    assert campaign.told == []
+    assert not any("load" in warning for warning in campaign.warnings())
+
+
+def test_marked_cells_are_counted_and_told(tmp_path: Path) -> None:
+    """Rounds that go apart, under the time clock."""
+    rounds = [300 + (k % 2) * 50_000 for k in range(11)]
+    target = FakeTarget({"netlink-push": {"rounds": rounds}})
+    with Campaign(options(tmp_path), workshop=FakeWorkshop(target, clock="time")) as campaign:
+        campaign.run()
+    marks = {row["operation"]: row["marks"] for row in rows(tmp_path / "run") if row["marks"]}
+    assert marks == {"push": "wide"}
+    kept = json.loads((tmp_path / "run/environment.json").read_text())
+    assert kept["marked"]["wide"] == 3
+    assert any("wider than 5 %" in warning for warning in kept["warnings"])
+
+
 def test_resume_takes_the_runs_own_options(tmp_path: Path) -> None:
     with Campaign(options(tmp_path, seed=9), workshop=FakeWorkshop()) as campaign:
         measure(campaign, 6)
@@ -103,6 +147,8 @@ def test_resume_refuses_another_kernel(tmp_path: Path) -> None:
         pytest.raises(UsageError, match=r"is of kernel 5\.10"),
     ):
         resumed.run()
+    kept = json.loads(path.read_text())
+    assert (kept["kernel"], kept["cpu_model"]) == ("5.10", "Fake CPU")
 
 
 def test_an_error_stays(tmp_path: Path) -> None:

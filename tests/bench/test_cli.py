@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from bench import knobs
 from bench.cli import main
+from tests.bench.knobs.tree import CPU, GOOD, plant
 from tests.fake_target import FakeWorkshop
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -250,6 +252,27 @@ def test_export_is_rows(tmp_path: Path) -> None:
     records = json.loads(ringcross(tmp_path, "export", "r", "--format", "json").stdout)
     assert {record["channel"] for record in records} == {"null"}
     assert ringcross(tmp_path, "export", "r").stdout.startswith("channel,operation,size")
+
+
+def test_doctor_sets_knobs_and_says_how_to_undo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    governor = f"{CPU}/cpu0/cpufreq/scaling_governor"
+    root = plant(tmp_path / "root", {**GOOD, governor: "powersave"})
+    kept = tmp_path / "kept"
+    real = knobs.apply, knobs.undo
+    monkeypatch.setattr(knobs, "apply", lambda which: real[0](which, root, kept))
+    monkeypatch.setattr(knobs, "undo", lambda: real[1](root, kept))
+    done = CliRunner().invoke(main, ["doctor", "--apply"])
+    assert done.exit_code == 0
+    assert f"set     {governor} (was powersave)" in done.stdout
+    assert "ringcross doctor --undo" in done.stdout
+    again = CliRunner().invoke(main, ["doctor", "--apply"])
+    assert "nothing to set" in again.stdout
+    undone = CliRunner().invoke(main, ["doctor", "--undo"])
+    assert f"set     {governor} (is powersave again)" in undone.stdout
+    assert CliRunner().invoke(main, ["doctor", "--undo"]).exit_code == 2
+    assert CliRunner().invoke(main, ["doctor", "--undo", "--apply"]).exit_code == 2
 
 
 @pytest.mark.parametrize("command", ["", *main.commands])

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import doctor
+from bench import doctor, knobs
 from bench.doctor import Finding, install_command, system_packages
+from tests.bench.knobs.tree import GOOD
 
 
 def test_packages_are_read() -> None:
@@ -57,7 +58,19 @@ def test_every_check_says_something() -> None:
     for finding in doctor.examine():
         assert finding.what
         assert finding.found
-        assert finding.state == "ok" or finding.advice or finding.package or finding.what == "load"
+        assert finding.state == "ok" or finding.advice or finding.package
+        assert finding.group in doctor.GROUPS
+
+
+def test_knobs_are_told_of_by_name_and_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {**GOOD, "/proc/loadavg": "9.0 8 7 1/2 3"}
+    monkeypatch.setattr(knobs, "read", lambda _: files)
+    found = {finding.what: finding for finding in doctor._knobs()}
+    assert found["load"].state == "note"
+    assert "load 9.0" in found["load"].advice
+    assert {f.state for name, f in found.items() if name != "load"} == {"ok"}
+    assert {f.group for f in found.values()} == {"time"}
+    assert "kernel config" not in found, "that of the kernel under test, not of this one"
 
 
 def test_the_makefiles_helper_agrees() -> None:

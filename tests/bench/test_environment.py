@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import environment
+from bench import environment, knobs
+from bench.cells import Clock
+from bench.knobs import Shown
+from tests.bench.knobs.tree import GOOD
 
 
 def test_files_become_fields() -> None:
@@ -38,17 +41,48 @@ def test_tools_are_named() -> None:
     assert "python" in environment.tools()
 
 
+def settings(clock: Clock, **changed: str) -> list[Shown]:
+    """On a good machine but for what is changed in its files, named by their last part."""
+    files: dict[str, str | None] = {
+        path: changed.get(path.rpartition("/")[2], text) for path, text in GOOD.items()
+    }
+    return environment.settings(clock, files, {"CONFIG_KASAN": changed.get("kasan", "n")}, files)
+
+
+def test_all_knobs_are_recorded_under_time_and_the_kernels_under_instructions() -> None:
+    assert len(settings("time")) == len(knobs.every())
+    names = {knob.name for knob in settings("instructions")}
+    assert names == {"mitigations", "kernel config"}
+    assert {knob.state for knob in settings("time")} == {"good"}
+
+
+def test_a_host_that_was_not_looked_at_is_not_told_of() -> None:
+    found = environment.settings("time", {}, {}, None)
+    assert {knob.place for knob in found} == {"kernel"}
+
+
+def test_warnings_of_knobs_are_warnings_of_the_run() -> None:
+    found = [knob.to_json() for knob in settings("time", loadavg="3.1 1 1 1/2 3", kasan="y")]
+    told = list(environment.warnings({"clock": "time", "boots": 3, "knobs": found}))
+    assert len(told) == 2
+    assert "CONFIG_KASAN" in told[0]
+    assert "load 3.1" in told[1]
+
+
+def test_the_agent_reads_what_the_kernels_knobs_look_at() -> None:
+    assert "/proc/sys/kernel/randomize_va_space" in environment.PATHS
+    assert "/sys/devices/system/cpu/vulnerabilities/meltdown" in environment.PATHS
+    assert not any("*" in path or not path.startswith("/") for path in environment.PATHS)
+
+
 @pytest.mark.parametrize(
     ("fields", "word"),
     [
         ({"forced": True}, "emulator"),
-        ({"governor": "powersave"}, "powersave"),
-        ({"no_turbo": "0"}, "Turbo"),
-        ({"smt": "1"}, "SMT"),
-        ({"clocksource": "hpet"}, "hpet"),
-        ({"target": "local", "load": "3.10 2 1 1/2 3"}, "load 3.10"),
         ({"boots": 1}, "single boot"),
-        ({"config": {"CONFIG_KASAN": "y"}}, "CONFIG_KASAN"),
+        ({"overhead": {"read": 20.0, "loop": 0.3}}, "too loud"),
+        ({"marked": {"cells": 40, "wide": 3}}, "3 of 40 cells have an interval wider than 5 %"),
+        ({"marked": {"cells": 40, "apart": 2}}, "2 of 40 cells differ by more than 0.5 %"),
     ],
 )
 def test_each_warning_has_its_cause(fields: dict[str, object], word: str) -> None:
@@ -57,16 +91,17 @@ def test_each_warning_has_its_cause(fields: dict[str, object], word: str) -> Non
     assert word in told[0]
 
 
-def test_a_good_machine_has_no_warning() -> None:
-    quiet = {
-        "clock": "time",
-        "boots": 5,
-        "governor": "performance",
-        "no_turbo": "1",
-        "smt": "0",
-        "clocksource": "tsc",
-        "target": "local",
-        "load": "0.01 0 0 1/2 3",
-    }
-    assert list(environment.warnings(quiet)) == []
-    assert list(environment.warnings({"clock": "instructions", "boots": 1, "smt": "1"})) == []
+def test_wide_intervals_name_the_knobs_that_would_help() -> None:
+    """First what the doctor can set, then what one has to see to, then more boots."""
+    found = settings("time", loadavg="3.1 1 1 1/2 3", scaling_governor="powersave")
+    env = {"clock": "time", "boots": 3, "marked": {"cells": 9, "wide": 1}}
+    first = next(environment.warnings(env | {"knobs": [knob.to_json() for knob in found]}))
+    places = [first.index(word) for word in ("governor (", "load (", "--boots 6")]
+    assert places == sorted(places)
+    assert "--boots 6" in next(environment.warnings(env))
+
+
+def test_a_good_run_has_no_warning() -> None:
+    told = {"overhead": {"read": 20.0, "loop": 0.3, "enough": 10000.0}}
+    assert list(environment.warnings({"clock": "time", "boots": 5} | told)) == []
+    assert list(environment.warnings({"clock": "instructions", "boots": 1})) == []

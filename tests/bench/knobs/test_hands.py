@@ -1,0 +1,98 @@
+"""Reading, setting and putting back, on trees of files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import knobs
+from bench.errors import UsageError
+from tests.bench.knobs.tree import CPU, GOOD, plant
+
+GOVERNOR = f"{CPU}/cpu0/cpufreq/scaling_governor"
+TURBO = f"{CPU}/intel_pstate/no_turbo"
+POOR = {**GOOD, GOVERNOR: "powersave\n", TURBO: "0\n"}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return plant(tmp_path / "root", POOR)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    return tmp_path / "kept.json"
+
+
+def text(root: Path, path: str) -> str:
+    return (root / path.lstrip("/")).read_text().strip()
+
+
+def test_all_that_knobs_look_at_is_read(root: Path) -> None:
+    files = knobs.read(knobs.every(), root)
+    assert {path: told for path, told in files.items() if told is not None} == {
+        path: told for path, told in POOR.items() if path.startswith("/")
+    }
+    assert files["/sys/hypervisor/type"] is None
+    assert files[knobs.CONFIG] is None
+
+
+def test_this_machine_can_be_read() -> None:
+    files = knobs.read(knobs.every())
+    assert files["/proc/loadavg"]
+    assert [knobs.show(knob, files, here=True).found for knob in knobs.every()]
+
+
+def test_what_is_applied_is_undone(root: Path, kept: Path) -> None:
+    done = knobs.apply(knobs.every(), root, kept)
+    assert done.before == {GOVERNOR: "powersave", TURBO: "0"}
+    assert not done.refused
+    assert (text(root, GOVERNOR), text(root, TURBO)) == ("performance", "1")
+    assert f"echo powersave > {GOVERNOR}" in done.undo_command()
+    back = knobs.undo(root, kept)
+    assert back.before == done.before
+    assert (text(root, GOVERNOR), text(root, TURBO)) == ("powersave", "0")
+    assert not kept.exists()
+    with pytest.raises(UsageError, match="Nothing was applied"):
+        knobs.undo(root, kept)
+
+
+def test_the_first_state_is_what_undo_goes_back_to(root: Path, kept: Path) -> None:
+    knobs.apply(knobs.every(), root, kept)
+    (root / GOVERNOR.lstrip("/")).write_text("schedutil\n")
+    knobs.apply(knobs.every(), root, kept)
+    knobs.undo(root, kept)
+    assert text(root, GOVERNOR) == "powersave"
+
+
+def test_a_good_machine_is_left_alone(tmp_path: Path, kept: Path) -> None:
+    root = plant(tmp_path / "root", GOOD)
+    done = knobs.apply(knobs.every(), root, kept)
+    assert (done.before, done.refused) == ({}, {})
+    assert not kept.exists()
+
+
+def test_what_is_refused_is_told_and_not_undone(
+    root: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a device does whose interrupt cannot be sent elsewhere."""
+    real = Path.write_text
+
+    def write(path: Path, data: str) -> int:
+        if path.name == "no_turbo":
+            raise OSError(5, "Input/output error")
+        return real(path, data)
+
+    monkeypatch.setattr(Path, "write_text", write)
+    done = knobs.apply(knobs.every(), root, kept)
+    assert done.refused == {TURBO: "Input/output error"}
+    assert done.before == {GOVERNOR: "powersave"}
+    assert json.loads(kept.read_text()) == done.before
+
+
+def test_nothing_is_changed_that_could_not_be_put_back(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing was changed"):
+        knobs.apply(knobs.every(), root, tmp_path / "no" / "such" / "folder.json")
+    assert text(root, GOVERNOR) == "powersave"
