@@ -291,8 +291,7 @@ def doctor(as_json: bool, apply_: bool, undo: bool) -> None:
     from bench import doctor as checks
 
     if apply_ or undo:
-        _set_knobs(apply_, undo)
-        return
+        _set_knobs(apply_, undo, as_json)
     findings = list(checks.examine())
     install = checks.install_command(findings)
     if as_json:
@@ -313,13 +312,16 @@ def doctor(as_json: bool, apply_: bool, undo: bool) -> None:
     sys.exit(3 if any(finding.state == "missing" for finding in findings) else 0)
 
 
-def _set_knobs(apply: bool, undo: bool) -> None:
+def _set_knobs(apply: bool, undo: bool, as_json: bool) -> NoReturn:
     """Set the knobs of this machine, or put them back, and say what was written where."""
     from bench import knobs
 
     if apply and undo:
         raise UsageError("Either --apply or --undo: each undoes the other.")
     done = knobs.apply(knobs.every()) if apply else knobs.undo()
+    if as_json:
+        print(json.dumps(asdict(done)))
+        sys.exit(1 if done.refused else 0)
     for path, before in done.before.items():
         told = f"was {before}" if apply else f"is {before} again"
         OUT.print(f"set     {path} ({told})", markup=False, soft_wrap=True)

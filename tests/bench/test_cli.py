@@ -269,6 +269,8 @@ def test_doctor_sets_knobs_and_says_how_to_undo(
     assert "ringcross doctor --undo" in done.stdout
     again = CliRunner().invoke(main, ["doctor", "--apply"])
     assert "nothing to set" in again.stdout
+    as_json = CliRunner().invoke(main, ["doctor", "--apply", "--json"])
+    assert json.loads(as_json.stdout) == {"before": {}, "refused": {}}
     undone = CliRunner().invoke(main, ["doctor", "--undo"])
     assert f"set     {governor} (is powersave again)" in undone.stdout
     assert CliRunner().invoke(main, ["doctor", "--undo"]).exit_code == 2

@@ -82,6 +82,11 @@ def test_words_for_the_kernel(target: VmTarget) -> None:
     assert {"panic=-1", "nokaslr", "norandmaps"} < set(more.kernel_command_line().split())
 
 
+def test_times_are_of_many_layouts(target: VmTarget) -> None:
+    timed = VmTarget(target.kernel, target.agent, clock="time", accelerator="kvm")
+    assert not {"nokaslr", "norandmaps"} & set(timed.kernel_command_line().split())
+
+
 def test_qemu_missing(monkeypatch: pytest.MonkeyPatch, target: VmTarget) -> None:
     monkeypatch.setenv("RINGCROSS_QEMU", "no-such-qemu")
     with pytest.raises(TargetError, match=r"QEMU is missing \(no-such-qemu\): install it"):
