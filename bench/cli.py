@@ -8,9 +8,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import click
 from rich import box
@@ -418,6 +419,22 @@ def compare(
         OUT.print(table)
         OUT.print(f"Page: {page}", soft_wrap=True)
     sys.exit(1 if comparison.failed else 0)
+
+
+@main.command()
+@click.option("--kernel", default="stock", show_default=True, metavar="SPEC")
+@click.option("--accel", type=click.Choice(["kvm", "tcg"]), default="tcg", show_default=True,
+              help="How QEMU runs the guest; kvm is quicker where it works.")  # fmt: skip
+def shell(kernel: str, accel: Literal["kvm", "tcg"]) -> None:
+    """Boot the kernel under test and try the modules by hand; `exit` ends it.
+
+    \b
+    ringcross shell --kernel 6.12
+    """
+    from bench import kernels as store
+    from bench.shell import interact
+
+    sys.exit(interact(store.find(kernel, say=lambda line: ERR.print(line, style="dim")), accel))
 
 
 @main.command()

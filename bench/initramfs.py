@@ -19,7 +19,7 @@ import zstandard
 from bench.errors import TargetError, UsageError, writing
 from bench.kernels import Kernel
 
-DIRECTORIES = ("dev", "modules", "proc", "sys", "tmp")
+DIRECTORIES = ("bin", "dev", "modules", "proc", "sys", "tmp")
 
 Files = dict[str, bytes]
 """Names in the root file system, without a leading slash, and contents."""
@@ -65,18 +65,22 @@ def pack(
 
 
 def archive(init: bytes, files: Files) -> bytes:
-    """A ``newc`` archive of *init*, *files* and :data:`DIRECTORIES`."""
+    """A ``newc`` archive of *init*, *files* and :data:`DIRECTORIES`; ``bin/`` is executable."""
     entries = [(name, stat.S_IFDIR | 0o755, b"", (0, 0)) for name in DIRECTORIES]
     # Without a console node init would start without standard streams.
     entries.append(("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)))
     entries.append(("init", stat.S_IFREG | 0o755, init, (0, 0)))
-    entries += [(name, stat.S_IFREG | 0o644, data, (0, 0)) for name, data in sorted(files.items())]
+    entries += [(name, _mode(name), data, (0, 0)) for name, data in sorted(files.items())]
     entries.append(("TRAILER!!!", 0, b"", (0, 0)))
     return b"".join(_entry(number, *entry) for number, entry in enumerate(entries, 1))
 
 
 def _entry(inode: int, name: str, mode: int, data: bytes, device: tuple[int, int]) -> bytes:
     return header(inode, name, mode, len(data), device=device) + data + padding(len(data))
+
+
+def _mode(name: str) -> int:
+    return stat.S_IFREG | (0o755 if name.startswith("bin/") else 0o644)
 
 
 def header(

@@ -101,6 +101,29 @@ class VmTarget:
     ) -> list[str]:
         """QEMU's command line; *answers* is the file descriptor that takes the answers."""
         return [
+            *self._machine(qemu, kernel, initrd),
+            # Seed and clock: without them totals differ from boot to boot.
+            *("-seed", str(seed)),
+            *("-rtc", "base=2020-01-01T00:00:00,clock=vm"),
+            *("-chardev", f"file,id=console,path={console}"),
+            *("-device", "isa-serial,chardev=console"),
+            # Writing to this port stops the virtual CPU until the host has taken the byte.
+            *("-chardev", f"file,id=answers,path=/dev/fd/{answers}"),
+            *("-device", "isa-debugcon,iobase=0xe9,chardev=answers"),
+        ]
+
+    def interactive(self, qemu: str, *, kernel: Path, initrd: Path) -> list[str]:
+        """QEMU's command line for a machine whose console is this terminal."""
+        console = ("-chardev", "stdio,id=console,mux=on,signal=off")
+        return [
+            *self._machine(qemu, kernel, initrd),
+            *console,
+            "-device",
+            "isa-serial,chardev=console",
+        ]
+
+    def _machine(self, qemu: str, kernel: Path, initrd: Path) -> list[str]:
+        return [
             qemu,
             *_ACCELERATORS[self.accelerator],
             *("-M", _MACHINES[self.accelerator]),
@@ -113,17 +136,9 @@ class VmTarget:
             *("-display", "none"),
             # A panic or the agent's end restarts the machine, which ends QEMU.
             "-no-reboot",
-            # Seed and clock: without them totals differ from boot to boot.
-            *("-seed", str(seed)),
-            *("-rtc", "base=2020-01-01T00:00:00,clock=vm"),
             *("-kernel", str(kernel)),
             *("-initrd", str(initrd)),
             *("-append", self.kernel_command_line()),
-            *("-chardev", f"file,id=console,path={console}"),
-            *("-device", "isa-serial,chardev=console"),
-            # Writing to this port stops the virtual CPU until the host has taken the byte.
-            *("-chardev", f"file,id=answers,path=/dev/fd/{answers}"),
-            *("-device", "isa-debugcon,iobase=0xe9,chardev=answers"),
         ]
 
     def kernel_command_line(self) -> str:

@@ -73,6 +73,7 @@ def test_archive_as_cpio_sees_it(tmp_path: Path, agent: Path, kernel: Kernel) ->
     subprocess.run(command, input=path.read_bytes(), cwd=out, check=True)
     names = sorted(str(p.relative_to(out)) for p in out.rglob("*"))
     assert names == [
+        "bin",
         "dev",
         "init",
         "modules",

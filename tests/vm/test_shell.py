@@ -1,0 +1,28 @@
+"""`ringcross shell`: a prompt, the modules beside it, and an end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.vm
+
+
+def test_modules_can_be_tried_by_hand() -> None:
+    kernel = os.environ.get("RINGCROSS_TEST_KERNEL", "stock")
+    command = [sys.executable, "-m", "bench", "shell", "--kernel", kernel]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
+        assert shell.stdin is not None
+        assert shell.stdout is not None
+        said = b""
+        while b"ringcross#" not in said:
+            said += (got := os.read(shell.stdout.fileno(), 4096))
+            assert got, said
+        typed = b"insmod rc_core.ko && insmod rc_null.ko; ls /dev/rc_*; rc_agent --list; exit\n"
+        rest, _ = shell.communicate(typed, timeout=60)
+    assert shell.returncode == 0
+    assert b"\n/dev/rc_core  /dev/rc_null" in rest
+    assert b'"protocol":1' in rest
