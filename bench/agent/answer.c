@@ -40,6 +40,14 @@ int rc_answer_open(const char *where)
 	return -1;
 }
 
+void rc_answer_give_up(void)
+{
+#if defined(__x86_64__)
+	if (out_port >= 0)
+		ioperm((unsigned long)out_port, 1, 0);
+#endif
+}
+
 static void out_bytes(const char *data, size_t len)
 {
 #if defined(__x86_64__)

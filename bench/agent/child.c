@@ -53,6 +53,7 @@ bool rc_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
 	if (!pid) {
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		rc_answer_give_up();
 		work(arg);
 		_exit(0);
 	}
