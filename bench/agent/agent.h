@@ -159,6 +159,34 @@ json_object *rc_probe_mode(const struct rc_channel *channel, const struct rc_mod
 			   uint32_t clock,
 			   void (*load)(const struct rc_channel *, char *, size_t));
 
+/* ---- xray.c ------------------------------------------------------------ */
+
+/* Lies in memory that the agent shares with the child that runs the operation. */
+struct rc_xray {
+	bool traced;		/* asked for: with the tracer, which has been started */
+	uint32_t repeat;	/* asked for: operations in a row; 1 but for calibration */
+	enum rc_status status;
+	char reason[256];
+	double overhead;	/* what of @units is the harness's own */
+	uint64_t units;		/* raw; untraced the median of some */
+	uint64_t start, end;	/* the clock around it */
+	uint64_t dropped;	/* events that found no room in the ring buffer */
+	size_t names_len;	/* bytes of @names: a line for each function entered */
+	size_t tasks_len;	/* bytes of @tasks: lines of process and name */
+	size_t pages_len;	/* bytes of @pages: the kernel's ring buffer */
+	char names[1 << 18];
+	char tasks[1 << 12];
+	char pages[1 << 21];
+};
+
+/* Start takes seconds: each function of the kernel is patched.  0 or -errno. */
+int rc_tracer_start(uint32_t clock);
+int rc_tracer_stop(void);
+
+/* Do @cell's operation once, as @xray asks. */
+void rc_xray_take(const struct rc_cell *cell, const struct rc_overhead *overhead,
+		  struct rc_xray *xray);
+
 /* ---- lifecycle.c ------------------------------------------------------- */
 
 /* Load and unload twice, unload under a blocked reader: "" or what went wrong. */

@@ -106,6 +106,7 @@ struct rc_channel {
  * @proof: whole bodies are filled and checked
  * @silent: rc_arm() raises nothing, so the wait is for ever; for the test that
  *	unloads a module under a sleeping reader
+ * @delay: nanoseconds from rc_arm() to the event; by then the user half must sleep
  * @core: rc_core's control device, or -1 for a channel without a kernel half
  * @page: rc_core's status page, or NULL
  * @tx: message to send; header ready, seq set by rc_tx()
@@ -141,6 +142,7 @@ struct rc_session {
 	uint32_t clock;
 	bool proof;
 	bool silent;
+	uint64_t delay;
 	int core;
 	const volatile struct rc_page *page;
 	struct rc_msg *tx, *rx;

@@ -37,6 +37,14 @@ static const char *text(json_object *request, const char *key)
 	return strlen(got) == (size_t)json_object_get_string_len(value) ? got : "";
 }
 
+static bool is_true(json_object *request, const char *key)
+{
+	json_object *value;
+
+	return json_object_object_get_ex(request, key, &value) &&
+	       json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
+}
+
 static bool whole(json_object *value, int64_t low, int64_t high)
 {
 	return json_object_is_type(value, json_type_int) &&
@@ -384,9 +392,41 @@ static void add_measurement(json_object *answer, const struct rc_cell *cell)
 	add_number(answer, "bytes", result->samples * sizeof(result->sample[0]));
 }
 
+/* ---- what cells and x-rays share ---------------------------------------- */
+
+static bool is_tracing;
+
+/* Start or stop the tracer unless it is so already; "" or why not. */
+static void trace(bool on, char *reason, size_t len)
+{
+	int err = 0;
+
+	/* It would slow down all that runs here: only as process 1 that is all ours. */
+	if (on && getpid() != 1)
+		err = -EPERM;
+	else if (on != is_tracing)
+		err = on ? rc_tracer_start(clock_kind) : rc_tracer_stop();
+	if (err)
+		snprintf(reason, len, "cannot %s the kernel's function-graph tracer: %s",
+			 on ? "start" : "stop", strerror(-err));
+	else
+		is_tracing = on;
+}
+
+/* So that the harness can tell what was in flight when a machine dies. */
+static void begin(uint64_t id)
+{
+	json_object *answer = rc_answer_new("begin");
+
+	add_number(answer, "id", id);
+	rc_answer(answer);
+	rc_log_skip();
+}
+
+static const char *const status_names[] = { "fail", "ok", "skip" };
+
 static void do_cell(json_object *request)
 {
-	static const char *const status_names[] = { "fail", "ok", "skip" };
 	char reason[256] = "";
 	uint64_t id = number(request, "id", 0, INT64_MAX, 0,
 			     &(struct refusal){ reason, sizeof(reason) });
@@ -398,17 +438,15 @@ static void do_cell(json_object *request)
 		answer_error(reason[0] ? reason : NO_SETUP);
 		return;
 	}
-	answer = rc_answer_new("begin");
-	add_number(answer, "id", id);
-	rc_answer(answer);
-
+	begin(id);
 	memset(result, 0, offsetof(struct rc_result, total));
 	result->proof_messages = result->samples = 0;
-	rc_log_skip();
 	result->status = read_cell(request, &cell, result->reason, sizeof(result->reason));
 	if (result->status == RC_OK) {
 		result->status = RC_FAIL;
 		load_modules(cell.channel, result->reason, sizeof(result->reason));
+		if (!result->reason[0])
+			trace(false, result->reason, sizeof(result->reason));
 		if (!result->reason[0])
 			rc_cell_run(&cell, &overhead, result);
 		unload_module(cell.channel, result);
@@ -425,6 +463,94 @@ static void do_cell(json_object *request)
 	rc_answer(answer);
 	if (ok)
 		rc_answer_binary(result->sample, result->samples * sizeof(result->sample[0]));
+}
+
+/* ---- the x-ray --------------------------------------------------------- */
+
+static struct rc_xray *xray;
+
+static bool get_xray(void)
+{
+	/* Shared with the children; only now, so that cells have the memory they had. */
+	if (!xray)
+		xray = mmap(NULL, sizeof(*xray), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (xray == MAP_FAILED)
+		xray = NULL;
+	if (xray)
+		memset(xray, 0, offsetof(struct rc_xray, names));
+	return xray;
+}
+
+static void xray_job(void *arg)
+{
+	rc_xray_take(arg, &overhead, xray);
+}
+
+static void take_xray(struct rc_cell *cell)
+{
+	char reason[sizeof(xray->reason)] = "";
+
+	xray->status = RC_FAIL;
+	load_modules(cell->channel, xray->reason, sizeof(xray->reason));
+	if (!xray->reason[0])
+		trace(xray->traced, xray->reason, sizeof(xray->reason));
+	if (!xray->reason[0] &&
+	    !rc_in_child(xray_job, cell, cell->deadline_ms, reason, sizeof(reason))) {
+		xray->status = RC_FAIL;
+		memcpy(xray->reason, reason, sizeof(reason));
+	}
+	if (cell->channel->module && rc_module_loaded(cell->channel->module))
+		rc_module_unload(cell->channel->module);
+}
+
+static void answer_xray(uint64_t id)
+{
+	json_object *answer = rc_answer_new("xray");
+	bool pages = xray->status == RC_OK && xray->traced;
+
+	add_number(answer, "id", id);
+	add_text(answer, "status", status_names[xray->status]);
+	add_text(answer, "reason", xray->reason);
+	json_object_object_add(answer, "traced", json_object_new_boolean(xray->traced));
+	add_number(answer, "units", xray->units);
+	add_double(answer, "overhead", xray->overhead);
+	if (pages) {
+		add_number(answer, "start", xray->start);
+		add_number(answer, "end", xray->end);
+		add_number(answer, "dropped", xray->dropped);
+		json_object_object_add(answer, "names", json_object_new_string_len(
+					       xray->names, (int)xray->names_len));
+		json_object_object_add(answer, "tasks", json_object_new_string_len(
+					       xray->tasks, (int)xray->tasks_len));
+		add_number(answer, "samples", xray->pages_len / 8);
+		add_number(answer, "bytes", xray->pages_len);
+	}
+	json_object_object_add(answer, "log", rc_log_lines());
+	rc_answer(answer);
+	if (pages)
+		rc_answer_binary(xray->pages, xray->pages_len);
+}
+
+static void do_xray(json_object *request)
+{
+	char reason[256] = "";
+	const struct refusal refusal = { reason, sizeof(reason) };
+	uint64_t id = number(request, "id", 0, INT64_MAX, 0, &refusal);
+	uint64_t repeat = number(request, "repeat", 1, 1000, 1, &refusal);
+	struct rc_cell cell;
+
+	if (reason[0] || !is_set_up || !get_xray()) {
+		answer_error(reason[0] ? reason : is_set_up ? "no memory" : NO_SETUP);
+		return;
+	}
+	begin(id);
+	xray->repeat = (uint32_t)repeat;
+	xray->traced = is_true(request, "traced");
+	xray->status = read_cell(request, &cell, xray->reason, sizeof(xray->reason));
+	if (xray->status == RC_OK)
+		take_xray(&cell);
+	answer_xray(id);
 }
 
 static void do_lifecycle(json_object *request)
@@ -534,6 +660,7 @@ static const struct {
 	{ "lifecycle", do_lifecycle },
 	{ "hostile", do_hostile },
 	{ "probe", do_probe },
+	{ "xray", do_xray },
 	{ "hang", do_hang },
 	{ "panic", do_panic },
 	{ "die", do_die },

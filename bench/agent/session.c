@@ -164,7 +164,7 @@ int rc_session_raise(struct rc_session *s, uint64_t count, uint32_t burst, uint6
 		.context = s->context,
 		.burst = burst,
 		.count = count,
-		.delay = RAISE_DELAY,
+		.delay = s->delay,
 		.interval = interval,
 	};
 
@@ -272,6 +272,7 @@ int rc_session_bind(struct rc_session *s, const struct rc_cell *cell, bool proof
 	s->size = cell->size;
 	s->clock = cell->clock;
 	s->proof = proof;
+	s->delay = RAISE_DELAY;
 	s->core = s->fd = s->fd2 = -1;
 
 	s->latency_max = RC_SAMPLES_MAX;

@@ -217,7 +217,7 @@ class Session:
         self._up = True
         if answer["re"] == "begin":
             self._cell = answer.get("id")
-        elif answer["re"] == "cell":
+        elif answer["re"] in ("cell", "xray"):
             self._cell = None
 
     def _ended(self) -> SessionLost | NeverCameUp:

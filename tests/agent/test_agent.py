@@ -275,6 +275,34 @@ def test_nothing_is_hostile_without_the_module(agent: Path) -> None:
     assert answer["cases"] == []
 
 
+XRAY = {key: PIPE[key] for key in ("channel", "mode", "operation", "size")} | {"do": "xray"}
+
+
+def test_an_operation_without_the_tracer(agent: Path) -> None:
+    told = talk(agent, SETUP, {**XRAY, "id": 7, "traced": False, "repeat": 3})
+    begin, answer = told.between[1:]
+    assert begin == {"re": "begin", "id": 7}
+    assert (answer["re"], answer["id"], answer["status"]) == ("xray", 7, "ok"), answer
+    assert answer["units"] > answer["overhead"] > 0
+    assert "samples" not in answer
+
+
+def test_the_tracer_of_a_machine_that_is_not_ours_is_left_alone(agent: Path) -> None:
+    answer = talk(agent, SETUP, {**XRAY, "traced": True}).between[-1]
+    assert (answer["re"], answer["status"]) == ("xray", "fail")
+    assert "Operation not permitted" in answer["reason"]
+
+
+@pytest.mark.parametrize("wrong", [{"repeat": 0}, {"repeat": "3"}, {"id": -1}])
+def test_an_xray_asked_for_wrongly_is_an_error(agent: Path, wrong: dict[str, Any]) -> None:
+    assert talk(agent, SETUP, XRAY | wrong).between[-1]["re"] == "error"
+
+
+def test_an_xray_of_nothing_is_a_skip(agent: Path) -> None:
+    answer = talk(agent, SETUP, {**XRAY, "channel": "nothing"}).between[-1]
+    assert (answer["re"], answer["status"]) == ("xray", "skip")
+
+
 def test_a_module_that_is_not_there_fails_its_cell(agent: Path) -> None:
     cell = {**PIPE, "channel": "ioctl", "mode": "direct"}
     if Path("/sys/module/rc_ioctl").exists():
@@ -433,6 +461,7 @@ SEEDLINGS: tuple[dict[str, Any], ...] = (
     {"do": "floors", "sizes": [8, 512]},
     {"do": "lifecycle", "channel": "syscall"},
     {**PIPE, "rounds": 2, "round_units": 1000, "deadline_ms": 300},
+    {**XRAY, "repeat": 2, "traced": False},
     {**PIPE, "mode": "memfd", "operation": "pull", "rounds": 1, "round_units": 1000},
 )
 ODD: tuple[Any, ...] = (

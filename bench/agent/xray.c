@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One operation under the kernel's own function-graph tracer.
+ *
+ * The tracer costs far more than what it traces, but always the same, so that
+ * the harness can take it off again.  For that it needs exact stamps, which
+ * only the raw pages of the ring buffer have; the text beside them has the
+ * names.  The whole CPU is recorded, not the process alone: an event that the
+ * kernel starts comes from an interrupt or a thread.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "agent.h"
+
+#define TRACING "/sys/kernel/tracing/"
+#define CPU TRACING "per_cpu/cpu0/"
+#define WARM_UP 16
+#define REPEATS 21		/* operations of which the median counts */
+#define WINDOWS 5		/* traced ones that tell what is usual */
+#define TRIES 20		/* until one is usual: a timer tick makes it longer */
+/* On its first page the ring buffer takes a shorter way: so many system calls
+ * fill that page before the operation begins.
+ */
+#define PREAMBLE 16
+/* A reader whose way to sleep is traced takes longer until it is asleep. */
+#define TRACED_DELAY 2000000	/* ns */
+
+/* ---- the tracer -------------------------------------------------------- */
+
+/* Write @value to a file of the tracer, or empty the file.  0 or -errno. */
+static int set(const char *file, const char *value)
+{
+	char path[128];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), TRACING "%s", file);
+	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, value, strlen(value)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int rc_tracer_start(uint32_t clock)
+{
+	/* Nothing but names in the text, and a full buffer loses its end. */
+	static const char *const off[] = {
+		"tracing_on", "options/overwrite", "options/funcgraph-duration",
+		"options/funcgraph-cpu", "options/funcgraph-overhead",
+		"options/funcgraph-proc", "options/funcgraph-tail",
+		/* It would note names at each wake-up and task switch. */
+		"options/record-cmd",
+	};
+	int err = set("current_tracer", "nop");
+
+	for (size_t i = 0; !err && i < sizeof(off) / sizeof(off[0]); i++)
+		err = set(off[i], "0");
+	if (!err)
+		err = set("trace_clock", clock == RC_CLOCK_INSTRUCTIONS ? "x86-tsc" : "mono");
+	return err ? err : set("current_tracer", "function_graph");
+}
+
+int rc_tracer_stop(void)
+{
+	return set("current_tracer", "nop");
+}
+
+/* ---- operations -------------------------------------------------------- */
+
+/* Begin and end of an event are the kernel's stamp and ours with it in hand;
+ * of all else our stamps around it.
+ */
+static int operate(struct rc_session *s, struct rc_xray *xray)
+{
+	uint64_t event = s->seen, start = rc_now(s), total;
+
+	s->latencies = 0;
+	if (rc_timed(s, xray->repeat, &total))
+		return -1;
+	xray->start = start;
+	xray->end = start + total;
+	if (s->op == RC_NOTIFY) {
+		xray->start = s->page->stamps[event % RC_STAMPS];
+		xray->end = xray->start + s->latency[0];
+	}
+	xray->units = xray->end - xray->start;
+	return 0;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static uint64_t median(uint64_t *values, size_t count)
+{
+	qsort(values, count, sizeof(values[0]), by_size);
+	return values[count / 2];
+}
+
+static int untraced(struct rc_session *s, struct rc_xray *xray)
+{
+	uint64_t units[REPEATS];
+
+	for (int i = 0; i < REPEATS; i++) {
+		if (operate(s, xray))
+			return -1;
+		units[i] = xray->units;
+	}
+	xray->units = median(units, REPEATS);
+	return 0;
+}
+
+/* The operation with the tracer recording, and little else in its record. */
+static int window(struct rc_session *s, int on, struct rc_xray *xray)
+{
+	int err;
+
+	if (set("trace", ""))
+		return rc_fail_errno(s, "cannot empty the trace");
+	/* Just before, so that the operation meets what it itself has left: a file's
+	 * time stamps, for one, are written once in a timer tick.
+	 */
+	if (operate(s, xray))
+		return -1;
+	if (pwrite(on, "1", 1, 0) != 1)
+		return rc_fail_errno(s, "cannot switch tracing on");
+	for (int i = 0; i < PREAMBLE; i++)
+		syscall(SYS_getppid);
+	err = operate(s, xray);
+	if (pwrite(on, "0", 1, 0) != 1)
+		return rc_fail_errno(s, "cannot switch tracing off");
+	return err;
+}
+
+/* Leave the record of a window in the ring buffer that took no longer than usual. */
+static int usual_window(struct rc_session *s, int on, struct rc_xray *xray)
+{
+	uint64_t units[WINDOWS], usual;
+
+	for (int i = 0; i < WINDOWS; i++) {
+		if (window(s, on, xray))
+			return -1;
+		units[i] = xray->units;
+	}
+	usual = median(units, WINDOWS);
+	for (int i = 0; i < TRIES; i++) {
+		if (window(s, on, xray))
+			return -1;
+		if (xray->units <= usual + usual / 200)
+			break;
+	}
+	return 0;
+}
+
+/* ---- its record -------------------------------------------------------- */
+
+/* Bytes read of @path into @to, at most @room; 0 when there are none. */
+static size_t slurp(const char *path, char *to, size_t room)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		return 0;
+	while (len < room && (got = read(fd, to + len, room - len)) > 0)
+		len += (size_t)got;
+	close(fd);
+	return len;
+}
+
+/* The name in a line of the trace: "  vfs_read() {" or "  null_read [rc_null]();". */
+static void add_name(struct rc_xray *xray, const char *line)
+{
+	const char *end = strstr(line, "()");
+	size_t len;
+
+	if (line[0] == '#' || !end)
+		return;
+	line += strspn(line, " ");
+	len = (size_t)(end - line);
+	if (xray->names_len + len + 1 > sizeof(xray->names))
+		return;
+	memcpy(xray->names + xray->names_len, line, len);
+	xray->names_len += len;
+	xray->names[xray->names_len++] = '\n';
+}
+
+static int read_names(struct rc_session *s, struct rc_xray *xray)
+{
+	FILE *trace = fopen(CPU "trace", "re");
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!trace)
+		return rc_fail_errno(s, "cannot read the trace");
+	while (getline(&line, &room, trace) > 0)
+		add_name(xray, line);
+	free(line);
+	fclose(trace);
+	return 0;
+}
+
+static uint64_t dropped_events(void)
+{
+	char stats[1024];
+	const char *line;
+
+	stats[slurp(CPU "stats", stats, sizeof(stats) - 1)] = '\0';
+	line = strstr(stats, "dropped events:");
+	return line ? strtoull(line + strlen("dropped events:"), NULL, 10) : 0;
+}
+
+/* The names of all processes, for those that the record shows. */
+static void read_tasks(struct rc_xray *xray)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	char path[300], name[32];
+
+	while (proc && (entry = readdir(proc))) {
+		size_t room = sizeof(xray->tasks) - xray->tasks_len;
+		size_t len;
+
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		len = isdigit(entry->d_name[0]) ? slurp(path, name, sizeof(name)) : 0;
+		if (len && strlen(entry->d_name) + len + 2 < room)
+			xray->tasks_len += (size_t)snprintf(
+				xray->tasks + xray->tasks_len, room, "%s %.*s",
+				entry->d_name, (int)len, name);
+	}
+	if (proc)
+		closedir(proc);
+}
+
+static int read_record(struct rc_session *s, struct rc_xray *xray)
+{
+	xray->dropped = dropped_events();
+	if (read_names(s, xray))
+		return -1;
+	read_tasks(xray);
+	xray->pages_len = slurp(CPU "trace_pipe_raw", xray->pages, sizeof(xray->pages));
+	return xray->pages_len ? 0 : rc_fail(s, "the tracer recorded nothing");
+}
+
+static int traced(struct rc_session *s, struct rc_xray *xray)
+{
+	int on = open(TRACING "tracing_on", O_WRONLY | O_CLOEXEC);
+	int err;
+
+	if (on < 0)
+		return rc_fail_errno(s, "cannot reach the tracer");
+	s->delay = TRACED_DELAY;
+	err = usual_window(s, on, xray);
+	close(on);
+	return err ? err : read_record(s, xray);
+}
+
+/* ---- all together ------------------------------------------------------ */
+
+/* One CPU's record holds everything only when everything is on that CPU. */
+static void stay_on_cpu0(void)
+{
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	sched_setaffinity(0, sizeof(cpu), &cpu);
+}
+
+static int take(const struct rc_cell *cell, struct rc_session *s, struct rc_xray *xray)
+{
+	uint64_t unused;
+
+	stay_on_cpu0();
+	if (rc_session_open(s, cell, false))
+		return -1;
+	if (s->op == RC_STREAM)
+		return rc_skip(s, "A stream is many operations at once.");
+	if (rc_timed(s, WARM_UP, &unused))
+		return -1;
+	return xray->traced ? traced(s, xray) : untraced(s, xray);
+}
+
+void rc_xray_take(const struct rc_cell *cell, const struct rc_overhead *overhead,
+		  struct rc_xray *xray)
+{
+	struct rc_session s;
+	int err = take(cell, &s, xray);
+
+	if (err)
+		snprintf(xray->reason, sizeof(xray->reason), "%s",
+			 s.error[0] ? s.error : "the user half failed and did not say why");
+	xray->status = !err ? RC_OK : s.skip ? RC_SKIP : RC_FAIL;
+	xray->overhead = s.op == RC_NOTIFY ? overhead->read : overhead->sample;
+	rc_session_close(&s);
+}
