@@ -11,8 +11,10 @@
 #define PATIENCE 20	/* times the turns asked for, until some came through and some not */
 #define INSIDE 4	/* bytes before the edge; less than any argument has */
 
-/* Low, so that the largest lengths do not run over the end of user space. */
-#define LOW ((void *)(1ull << 32))
+/* Low, so that the largest lengths do not run over the end of user space, and
+ * that no later mapping fills what was left out behind the edge.
+ */
+#define LOW ((unsigned char *)(1ull << 32))
 
 static unsigned char *pages(void *where, size_t count, int protection)
 {
@@ -24,7 +26,7 @@ static unsigned char *pages(void *where, size_t count, int protection)
 
 bool rc_hostile_memory(struct rc_hostile *h)
 {
-	unsigned char *two = pages(NULL, 2, PROT_READ | PROT_WRITE);
+	unsigned char *two = pages(LOW - 16 * PAGE, 2, PROT_READ | PROT_WRITE);
 
 	h->message = (struct rc_msg *)pages(LOW, RC_BODY_MAX / PAGE + 2, PROT_READ | PROT_WRITE);
 	h->readonly = pages(NULL, 1, PROT_READ);
