@@ -46,6 +46,9 @@ test-unit: setup ## Only the tests that boot nothing
 bench-self: setup ## What ringcross itself costs, beside what it promises
 	@$(VENV)/bin/python -m bench.self_benchmark
 
+bench-against: setup ## Our figure for a null system call against `perf bench` (linux-perf)
+	@$(VENV)/bin/python -m bench.against
+
 shell: setup ## Boot the kernel under test, to try the modules by hand
 	@$(RINGCROSS) shell --kernel $(KERNEL)
 
@@ -73,4 +76,4 @@ help: ## This list
 	@echo "instructions, time [$(CLOCK)] · PLAN quick, standard, full [$(PLAN)] · CHANNELS,"
 	@echo "OPERATIONS, SIZES lists, all when empty · SEED [$(SEED)] · BOOTS [$(BOOTS)] · RUNS folders"
 
-.PHONY: setup modules agent bench bench-self test test-unit shell report compare lint clean help
+.PHONY: setup modules agent bench bench-self bench-against test test-unit shell report compare lint clean help

@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("ringcross", "ringcross: what to measure, and where")
     add = group.addoption
     add("--plan", default="quick", help=f"one of {', '.join(PLANS)} (default: quick)")
-    add("--channels", help="exactly these, e.g. netlink,ioctl (default: all)")
+    add("--channels", help="these and the controls, e.g. netlink,ioctl (default: all)")
     add("--operations", help="only these, e.g. push,call (default: all)")
     add("--sizes", help="bytes of body, e.g. 8,4k,1M (default: the plan's)")
     add("--target", default="vm", help="vm or local (default: vm)")

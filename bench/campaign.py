@@ -11,6 +11,7 @@ from typing import Any
 
 from bench import environment, knobs
 from bench.cells import UNITS, Cell, CellResult, Clock
+from bench.controls import controls, with_controls
 from bench.errors import RingcrossError, TargetError, UsageError
 from bench.options import RUNS, RunOptions
 from bench.plan import Listing, find_plan, make_cells, schedule
@@ -178,13 +179,14 @@ class Campaign:
 
     def _make_cells(self) -> list[Cell]:
         options = self.options
-        return make_cells(
+        cells = make_cells(
             self.listing,
             self.plan,
             channels=options.channels,
             operations=options.operations,
             sizes=options.sizes,
         )
+        return with_controls(cells, self.listing)
 
     def _settled(self, cell: Cell) -> bool:
         had = self.results.get(cell, [])
@@ -238,6 +240,7 @@ class Campaign:
             "config": environment.select_config(site.config),
             "tools": environment.tools(),
             "channels": self.listing,
+            "controls": [cell.name for cell in controls(self.listing)],
         }
 
     def _warn(self) -> None:

@@ -83,7 +83,8 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
                          help="What to count; auto: time with KVM, instructions without."),
             click.option("--plan", default="quick", show_default=True, metavar="PLAN",
                          help=f"How much: {', '.join(PLANS)}."),
-            click.option("--channels", metavar="LIST", help="Exactly these, e.g. netlink,ioctl."),
+            click.option("--channels", metavar="LIST", help="Exactly these, e.g. netlink,ioctl,"
+                         " and the controls."),
             click.option("--operations", metavar="LIST",
                          help=f"Only these of {', '.join(OPERATIONS)}."),
             click.option("--sizes", metavar="LIST", help="Bytes of body, e.g. 8,4k,1M."),

@@ -24,7 +24,7 @@ class RunOptions:
         kernel: see :func:`bench.kernels.find`.
         clock: one of :data:`CLOCKS`; ``auto`` takes what the target can do best.
         plan: one of :data:`bench.plan.PLANS`.
-        channels: exactly these; all when empty.
+        channels: exactly these, and the controls of :mod:`bench.controls`; all when empty.
         operations: only these; all when empty.
         sizes: bytes of body; the plan's when empty.
         seed: of the first boot and its schedule.

@@ -114,6 +114,7 @@ class Recorder:
         self.header = header
         self.results: dict[Cell, list[CellResult]] = {}
         self._numbers = {cell: number for number, cell in enumerate(header.cells)}
+        self._order: list[CellResult] = []
         self._rows: dict[Cell, bytes] = {}
         self._journal: IO[bytes] | None = None
         self._samples: IO[bytes] | None = None
@@ -206,8 +207,8 @@ class Recorder:
     def finish(self, *, complete: bool) -> None:
         """Write the Parquet files; when the run is complete, its journal goes."""
         with writing("the samples"):
-            _write_parquet(self.folder / "samples.parquet", _sample_columns(self._all()))
-            _write_parquet(self.folder / "rounds.parquet", _round_columns(self._all()))
+            _write_parquet(self.folder / "samples.parquet", _sample_columns(self._order))
+            _write_parquet(self.folder / "rounds.parquet", _round_columns(self._order))
         self.close()
         if complete:
             for name in ("journal.jsonl", "journal.u64"):
@@ -221,11 +222,9 @@ class Recorder:
         with contextlib.suppress(OSError):  # it had something in it before
             self.folder.rmdir()
 
-    def _all(self) -> list[CellResult]:
-        return [result for results in self.results.values() for result in results]
-
     def _keep(self, result: CellResult) -> None:
         self.results.setdefault(result.cell, []).append(result)
+        self._order.append(result)
         self._rows.pop(result.cell, None)
 
     def _open(self) -> None:
@@ -368,36 +367,42 @@ def _parse_line(
     return result, end
 
 
-def _key_columns(results: Sequence[CellResult], lengths: Sequence[int]) -> dict[str, Any]:
-    """What tells the cells apart, named as in ``cells.csv``, with boot and load."""
+Placed = Sequence[tuple[int, CellResult]]
+"""Results, each with its place in the order in which they came."""
+
+
+def _key_columns(results: Placed, lengths: Sequence[int]) -> dict[str, Any]:
+    """What tells the cells apart, named as in ``cells.csv``, with boot, load and place."""
     whose = [
         {name: getattr(result.cell, name) for name in _CELL}
         | {"context": result.context or result.cell.context}
-        | {"boot": result.boot, "load": result.load}
-        for result in results
+        | {"boot": result.boot, "load": result.load, "place": place}
+        for place, result in results
     ]
-    names = (*_CELL, "boot", "load")
+    names = (*_CELL, "boot", "load", "place")
     return {name: np.repeat([one[name] for one in whose], lengths) for name in names}
 
 
-def _sample_columns(results: Sequence[CellResult]) -> dict[str, Any]:
-    results = [result for result in results if result.samples]
+def _sample_columns(order: Sequence[CellResult]) -> dict[str, Any]:
+    placed = [(place, result) for place, result in enumerate(order) if result.samples]
+    results = [result for _, result in placed]
     lengths = [len(result.samples) for result in results]
     overheads = [result.sample_overhead for result in results]
     values = [value for result in results for value in result.samples]
-    return _key_columns(results, lengths) | {
+    return _key_columns(placed, lengths) | {
         "value": np.asarray(values, dtype=np.uint64),
         "overhead": np.repeat(np.asarray(overheads, dtype=np.float64), lengths),
     }
 
 
-def _round_columns(results: Sequence[CellResult]) -> dict[str, Any]:
-    results = [result for result in results if result.rounds]
+def _round_columns(order: Sequence[CellResult]) -> dict[str, Any]:
+    placed = [(place, result) for place, result in enumerate(order) if result.rounds]
+    results = [result for _, result in placed]
     lengths = [len(result.rounds) for result in results]
     nets = [statistics.net_rounds(result) for result in results]
     done = [statistics.operations(result) for result in results]
     classes = [statistics.classes(net) for net in nets]
-    return _key_columns(results, lengths) | {
+    return _key_columns(placed, lengths) | {
         "round": np.concatenate([np.arange(n) for n in lengths] or [np.zeros(0, dtype=int)]),
         "value": np.concatenate(nets or [np.zeros(0)]),
         "n": np.concatenate(done or [np.zeros(0)]),

@@ -21,6 +21,8 @@
  *   one copy through the page cache, page by page.
  * - pipe: write() of n bytes and read() of the same n by the same thread: two
  *   calls, two copies and buffers in between, and nobody is woken.
+ * - sigself: kill() of oneself, caught by a handler that has run when the call
+ *   returns: the frame on the user's stack and the call that takes it down.
  *
  * When to choose it.  Never; compare with it.  An own channel that moves bytes
  * slower than a pipe, or a file in memory, needs another reason to exist.
@@ -33,6 +35,7 @@
  * call's return value is.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -227,6 +230,43 @@ static int pipe_call(struct rc_session *s, uint64_t n)
 	return 0;
 }
 
+/* ---- sigself: to oneself, by way of a handler -------------------------- */
+
+static volatile uint64_t sigself_caught;
+
+static void sigself_handler(int signal)
+{
+	(void)signal;
+	sigself_caught++;
+}
+
+static int sigself_open(struct rc_session *s)
+{
+	struct sigaction action = { .sa_handler = sigself_handler };
+
+	if (sigaction(SIGUSR1, &action, NULL))
+		return rc_fail_errno(s, "sigaction");
+	return 0;
+}
+
+static void sigself_close(struct rc_session *s)
+{
+	(void)s;
+	signal(SIGUSR1, SIG_DFL);
+}
+
+static int sigself_call(struct rc_session *s, uint64_t n)
+{
+	uint64_t due = sigself_caught + n;
+	pid_t self = getpid();
+
+	while (n--)
+		if (kill(self, SIGUSR1))
+			return rc_fail_errno(s, "kill");
+	/* A thread that signals itself has been in the handler when kill() returns. */
+	return sigself_caught == due ? 0 : rc_fail(s, "a signal was not caught at once");
+}
+
 /* ---- registration ------------------------------------------------------ */
 
 #define NOTHING .min = 0, .max = 0, .limit = "A floor: the size would not matter."
@@ -274,6 +314,15 @@ static const struct rc_mode syscall_modes[] = {
 		.operations = {
 			/* Nothing written would leave nothing to read. */
 			[RC_CALL] = { .run = pipe_call, .min = 1, BYTES },
+		},
+	},
+	{
+		.name = "sigself",
+		.summary = "a signal to oneself, caught by a handler",
+		.open = sigself_open,
+		.close = sigself_close,
+		.operations = {
+			[RC_CALL] = { .run = sigself_call, NOTHING },
 		},
 	},
 	{ }

@@ -91,16 +91,17 @@ def test_a_complete_run_is_parquet_without_a_journal(tmp_path: Path) -> None:
         recorder.finish(complete=True)
     samples = pd.read_parquet(tmp_path / "run/samples.parquet")
     assert list(samples.columns) == [
-        *KEY, "boot", "load", "value", "overhead"]  # fmt: skip
+        *KEY, "boot", "load", "place", "value", "overhead"]  # fmt: skip
     assert samples["value"].tolist() == list(range(100, 300))
     assert set(samples["overhead"]) == {5.0}
     rounds = pd.read_parquet(tmp_path / "run/rounds.parquet")
     assert list(rounds.columns) == [
-        *KEY, "boot", "load", "round", "value", "n", "outlier"]  # fmt: skip
+        *KEY, "boot", "load", "place", "round", "value", "n", "outlier"]  # fmt: skip
     stream = rounds[rounds["operation"] == "stream"]
     assert stream["value"].tolist() == [100, 400]
     assert stream["n"].tolist() == [10, 5]
     assert set(stream["context"]) == {"process"}
+    assert set(stream["place"]) == {1}, "the second that was measured"
     assert not list((tmp_path / "run").glob("journal*"))
     with pytest.raises(UsageError, match="is complete"):
         Recorder.resume(tmp_path / "run")

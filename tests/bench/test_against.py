@@ -1,0 +1,87 @@
+"""Other tools' words are read right, and the verdict is the numbers'."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench import against
+from bench.against import TOOLS, Pair, parse_lmbench, parse_perf, rows
+from bench.controls import CONTROLS
+from bench.errors import TargetError
+
+PERF = """\
+# Running 'syscall/basic' benchmark:
+# Executed 2000000 getppid() calls
+     Total time: 0.165 [sec]
+
+       0.082583 usecs/op
+       12108865 ops/sec
+"""
+
+
+def test_perf_bench_is_read() -> None:
+    assert parse_perf(PERF) == pytest.approx(82.583)
+
+
+def test_lmbench_is_read() -> None:
+    assert parse_lmbench("Simple syscall: 0.2476 microseconds\n") == pytest.approx(247.6)
+    assert parse_lmbench("Signal handler overhead: 1.5 microseconds\n") == pytest.approx(1500)
+
+
+@pytest.mark.parametrize("parse", [parse_perf, parse_lmbench])
+@pytest.mark.parametrize("text", ["", "perf: 'bench' is not a perf-command", "12 usecs", "0.1 s"])
+def test_what_is_no_figure_is_refused(parse: against.Parse, text: str) -> None:
+    with pytest.raises(ValueError, match="no "):
+        parse(text)
+
+
+def test_each_tool_measures_a_control() -> None:
+    assert all(tool.cell in CONTROLS for tool in TOOLS)
+
+
+def tool(folder: Path, text: str) -> against.Tool:
+    program = folder / "other"
+    program.write_text(f"#!/bin/sh\necho '{text}'\n")
+    program.chmod(0o755)
+    return replace(TOOLS[0], command=(str(program),))
+
+
+def test_a_turn_runs_the_tool(tmp_path: Path) -> None:
+    assert against.theirs(tool(tmp_path, "  0.5 usecs/op")) == pytest.approx(500)
+    with pytest.raises(TargetError, match="does not say how long"):
+        against.theirs(tool(tmp_path, "no such benchmark"))
+
+
+def test_verdicts() -> None:
+    def verdict(ours: tuple[float, ...], theirs: tuple[float, ...]) -> str:
+        (row,) = rows([Pair(TOOLS[0], ours, theirs)])
+        return row[-1]
+
+    assert verdict((100, 101, 102), (99, 99, 100)) == "within 3 %"
+    assert verdict((110, 110, 111), (100, 100, 100)) == "apart"
+    assert verdict((110, 90, 130), (100, 100, 100)) == "too loud to tell"
+
+
+def test_a_machine_without_other_tools_is_told_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(against, "find", lambda _: None)
+    assert against.main() == 3
+    assert "linux-perf" in capsys.readouterr().out
+
+
+def test_our_side_is_the_least_raw_round(tmp_path: Path) -> None:
+    """Of an agent that answers from a script."""
+    agent = tmp_path / "agent"
+    agent.write_text(
+        "#!/bin/sh\n"
+        'while [ "$1" != --out ]; do shift; done; exec >"$2"\n'
+        """echo '{"re": "hello"}'\n"""
+        """echo '{"re": "cell", "id": 0, "status": "ok", "n": 10, "rounds": [900, 800, 700]}'\n"""
+        """echo '{"re": "end"}'\n"""
+    )
+    agent.chmod(0o755)
+    assert against.ours(agent, CONTROLS[0]) == 70
