@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import environment, knobs
+from bench import environment, extras, knobs
 from bench.cells import UNITS, Cell, CellResult, Clock
 from bench.controls import controls, with_controls
-from bench.errors import RingcrossError, TargetError, UsageError
+from bench.errors import DiskFull, RingcrossError, TargetError, UsageError
 from bench.options import RUNS, RunOptions
 from bench.plan import Listing, find_plan, make_cells, schedule
 from bench.progress import Progress, Silent
@@ -72,6 +72,8 @@ class Campaign:
         self._open = False
         self._learnt = False
         self._environment: dict[str, Any] = {}
+        self._site: Site | None = None
+        self._closed = False
         self._machine: dict[str, str | None] | None = None
 
     def __enter__(self) -> Campaign:
@@ -153,8 +155,47 @@ class Campaign:
             self.result(cell)
 
     def close(self) -> None:
-        """Stop the machine and finish the folder; a second call does nothing."""
+        """Find out the rest and finish the folder; a second call does nothing.
+
+        Raises:
+            KeyboardInterrupt: while it found out the rest, which is then left to a resumed run.
+        """
         self._stream.close()
+        if self._closed:
+            return
+        self._closed = True
+        explored = False
+        try:
+            self._explore()
+            explored = True
+        finally:
+            self._finish(explored)
+
+    def _explore(self) -> None:
+        """Properties and the like, once all cells are measured; a failure is told, no more."""
+        recorder = self._recorder
+        if not self.options.explore or self.error or recorder is None:
+            return
+        if not is_complete(recorder, self._times) or not extras.missing(recorder):
+            return
+        trouble = ""
+        try:
+            self._start()
+            assert self._site is not None, "started"
+            self._progress.say("Finding out the channels' properties, in a boot of their own")
+            measured = {cell.channel for cell in recorder.header.cells if not cell.skip}
+            channels = [c for c in self.listing["channels"] if c["name"] in measured]
+            trouble = extras.explore(
+                self._site.target, recorder, channels, self.clock, self.options.seed
+            )
+        except DiskFull as error:
+            self.error = error
+        except RingcrossError as error:
+            trouble = str(error)
+        if trouble:
+            self._progress.say(f"Not all properties were found out. {trouble}")
+
+    def _finish(self, explored: bool) -> None:
         recorder, self._open = self._recorder if self._open else None, False
         if recorder is None:
             return
@@ -163,7 +204,7 @@ class Campaign:
             self.folder = None
             return
         try:
-            complete = is_complete(recorder, self._times)
+            complete = explored and is_complete(recorder, self._times)
             self._write_environment(recorder, finished=complete)
             recorder.finish(complete=complete)
         except RingcrossError as error:
@@ -209,6 +250,7 @@ class Campaign:
             self._recorder = Recorder.create(folder, header)
             self.folder = folder
         self._open = True
+        self._site = site
         before = self._environment = _read_environment(self._recorder.folder)
         if before.get("kernel", site.kernel) != site.kernel:
             raise UsageError(

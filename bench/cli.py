@@ -103,6 +103,8 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--prebuilt", type=click.Path(path_type=Path, file_okay=False),
                          metavar="DIR", help="Take rc_agent and rc_*.ko from here: for a machine "
                          "without a compiler or headers."),
+            click.option("--explore/--no-explore", default=True, show_default=True,
+                         help="Find out the channels' properties too, in one more boot."),
             click.option("--run-dir", type=click.Path(path_type=Path, file_okay=False),
                          help="Where to record; a new folder in reports/runs/ if not given."),
             click.option("--resume", type=click.Path(path_type=Path, file_okay=False),

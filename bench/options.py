@@ -35,6 +35,7 @@ class RunOptions:
         yes_load_modules: allow the local target to load modules into this machine's kernel.
         prebuilt: a folder with ``rc_agent`` and ``rc_*.ko`` made elsewhere; they are built
             here when ``None``.
+        explore: find out properties and the like too, in one more boot after the cells.
         run_dir: where to record; a new folder below :data:`RUNS` when ``None``.
         resume: a run folder to go on with; its own options then replace all others.
     """
@@ -53,6 +54,7 @@ class RunOptions:
     force_time: bool = False
     yes_load_modules: bool = False
     prebuilt: Path | None = None
+    explore: bool = False
     run_dir: Path | None = None
     resume: Path | None = None
 

@@ -199,6 +199,10 @@ class Recorder:
         text = json.dumps(environment, indent=1, sort_keys=True, default=str)
         self._replace("environment.json", text.encode() + b"\n")
 
+    def write(self, name: str, document: Any) -> None:
+        """Write a JSON file of the run folder in whole."""
+        self._replace(name, json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
+
     def add_kernel_log(self, title: str, text: str) -> None:
         """Append one boot's kernel log under a title of its own."""
         with writing("the kernel log"), (self.folder / "kernel.log").open("a") as file:

@@ -144,6 +144,14 @@ class FakeSession:
             return
         yield _answer(request) | deed
 
+    def _probe(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        deed = self.deeds.get(f"{request['channel']}-probe", {})
+        if isinstance(deed, BaseException):
+            raise deed
+        names = {name: request[name] for name in ("channel", "mode")}
+        found = {"value": "kept", "how": "probe", "detail": "Two came as two."}
+        yield {"re": "probe", **names, "properties": {"boundaries": found}, "log": []} | deed
+
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     """Round k costs k units more per operation than ``cost``, for k < 3."""

@@ -10,7 +10,7 @@
 #include "probe.h"
 
 /* Ends a probe that hangs, in time of the target; none of them needs a tenth. */
-#define PROBE_MS 20000
+#define PROBE_MS 6000
 #define GONE_US 20000	/* for processes of a killed probe to be gone */
 
 extern const struct rc_probe *const __start_rc_probes[];

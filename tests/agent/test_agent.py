@@ -522,3 +522,25 @@ def test_the_filter_of_dangerous_requests_filters() -> None:
     assert not any(harmless(json.dumps({"do": verb}).encode()) for verb in ("hang", "panic", "die"))
     assert not harmless(b'{"do": "\\u0070anic"}')
     assert harmless(b'{"do": "cell"}')
+
+
+# ---- properties --------------------------------------------------------------
+
+
+def test_probes_come_to_an_answer_each(agent: Path) -> None:
+    """In processes of their own, one watched by ptrace and one without privileges."""
+    (one,) = (
+        a
+        for a in talk(agent, SETUP, {"do": "probe", "channel": "syscall", "mode": "pipe"}).between
+        if a["re"] == "probe"
+    )
+    found = one["properties"]
+    assert not [p for p in found.values() if p["how"] == "failed"]
+    assert found["syscalls"]["value"] == {"call": 2}
+    assert found["largest"]["value"] == {"call": 1 << 20}
+    assert found["opens"]["value"] == ("anybody" if os.geteuid() == 0 else None)
+
+
+def test_a_probe_of_what_is_not_there_is_an_error(agent: Path) -> None:
+    told = talk(agent, SETUP, {"do": "probe", "channel": "syscall", "mode": "telepathy"})
+    assert [a["re"] for a in told.between] == ["setup", "error"]

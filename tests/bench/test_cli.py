@@ -67,7 +67,8 @@ def test_a_whole_run(tmp_path: Path) -> None:
     assert environment["config"]["CONFIG_HZ"] == "250"
     assert environment["started"] <= environment["finished"]
     assert any("CONFIG_KASAN" in warning for warning in environment["warnings"])
-    assert (run / "kernel.log").read_text().count("=====") == 4
+    assert (run / "kernel.log").read_text().count("=====") == 6  # two boots and the properties
+    assert json.loads((run / "properties.json").read_text())["properties"]
 
 
 def test_pytest_benchmark_reads_what_a_run_saved(tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""What a run finds out besides its cells: once, after them, in a boot of its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import extras
+from bench.campaign import Campaign
+from bench.cells import Clock
+from bench.errors import KernelPanic, TargetError
+from bench.options import RunOptions
+from bench.progress import Silent
+from tests.fake_target import FakeTarget, FakeWorkshop
+
+
+class Heard(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def options(folder: Path, **values: Any) -> RunOptions:
+    asked = RunOptions(run_dir=folder / "run", channels=("netlink", "null"), explore=True)
+    return replace(asked, **values)
+
+
+def run(folder: Path, deeds: Any = None, **values: Any) -> tuple[FakeTarget, Campaign, list[str]]:
+    workshop, heard = FakeWorkshop(FakeTarget(deeds)), Heard()
+    with Campaign(options(folder, **values), workshop=workshop, progress=heard) as campaign:
+        campaign.run()
+    return workshop.target, campaign, heard.lines
+
+
+def properties(folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((folder / "run/properties.json").read_text())[
+        "properties"
+    ]
+    return found
+
+
+def test_one_more_boot_after_the_cells(tmp_path: Path) -> None:
+    target, _, lines = run(tmp_path, boots=2, seed=3)
+    assert target.seeds == [3, 4, 3]
+    *cells, last = target.sessions
+    assert not any(request["do"] == "probe" for s in cells for request in s.requests)
+    assert [r["do"] for r in last.requests] == ["setup"] + 3 * ["probe"]
+    assert all(session.closed for session in target.sessions)
+    assert any("properties" in line for line in lines)
+    assert {(p["channel"], p["mode"]) for p in properties(tmp_path) if p["mode"]} == {
+        ("null", "ioctl"),
+        ("netlink", "unicast"),
+        ("netlink", "multicast"),
+    }
+    assert "properties, seed 3" in (tmp_path / "run/kernel.log").read_text()
+
+
+def test_not_unless_asked_for(tmp_path: Path) -> None:
+    target, _, _ = run(tmp_path, explore=False)
+    assert len(target.sessions) == 1
+    assert not (tmp_path / "run/properties.json").exists()
+
+
+def test_not_when_cells_are_left(tmp_path: Path) -> None:
+    workshop = FakeWorkshop()
+    with Campaign(options(tmp_path), workshop=workshop) as campaign:
+        campaign.result(campaign.order()[0])
+    assert len(workshop.target.sessions) <= 1
+    assert not (tmp_path / "run/properties.json").exists()
+
+
+def test_a_machine_that_dies_leaves_what_was_known(tmp_path: Path) -> None:
+    died = {"null-probe": KernelPanic("The kernel panicked while nothing was asked.")}
+    _, campaign, lines = run(tmp_path, [{}, died])
+    assert campaign.error is None
+    assert "The kernel panicked" in lines[-1]
+    lost = [p for p in properties(tmp_path) if p["how"] == "failed"]
+    assert ("null", "ioctl") in {(p["channel"], p["mode"]) for p in lost}
+    assert all("panicked" in p["detail"] for p in lost)
+    assert not (tmp_path / "run/journal.jsonl").exists()
+
+
+def test_a_machine_that_cannot_be_had_again_is_told(tmp_path: Path) -> None:
+    _, campaign, lines = run(tmp_path, [{}, {"start": TargetError("QEMU has gone.")}])
+    assert campaign.error is None
+    assert "QEMU has gone." in lines[-1]
+    assert not (tmp_path / "run/properties.json").exists()
+
+
+def test_interrupted_there_it_is_left_to_a_resumed_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(extras, "explore", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path)
+    assert (tmp_path / "run/journal.jsonl").exists()
+    assert not json.loads((tmp_path / "run/environment.json").read_text())["finished"]
+
+    workshop = FakeWorkshop()
+    again = RunOptions(resume=tmp_path / "run")
+    with Campaign(again, workshop=workshop) as campaign:
+        campaign.run()
+    (session,) = workshop.target.sessions
+    assert {request["do"] for request in session.requests} == {"setup", "probe"}
+    assert properties(tmp_path)
+    assert not (tmp_path / "run/journal.jsonl").exists()
+
+
+def test_what_is_there_is_not_found_out_again(tmp_path: Path) -> None:
+    class Folder:
+        folder = tmp_path
+
+    recorder: Any = Folder()
+    clock: Clock = "instructions"
+    assert [extra.file for extra in extras.missing(recorder)] == [e.file for e in extras.EXTRAS]
+    for extra in extras.EXTRAS:
+        (tmp_path / extra.file).write_text("{}")
+    assert not extras.missing(recorder)
+    target: Any = None  # none is needed
+    assert extras.explore(target, recorder, [], clock, 1) == ""

@@ -1,0 +1,140 @@
+"""Properties: what the agent found, what the host counts, and claims held against both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import properties
+from bench.properties import Property
+
+NETLINK: dict[str, Any] = {
+    "name": "netlink",
+    "since": "2.2: sockets of the family AF_NETLINK",
+    "modes": [
+        {"name": "unicast", "claims": {"pollable": True, "full": "refuses newest"}},
+        {"name": "ack"},
+    ],
+}
+
+
+def answer(mode: str, log: tuple[str, ...] = (), **values: Any) -> dict[str, Any]:
+    found = {
+        name: {"value": value, "how": "probe", "detail": f"It was tried: {value}."}
+        for name, value in values.items()
+    }
+    return {
+        "re": "probe",
+        "channel": "netlink",
+        "mode": mode,
+        "properties": found,
+        "log": list(log),
+    }
+
+
+def found(*answers: dict[str, Any], trouble: str = "") -> list[Property]:
+    return list(properties.of_channel(NETLINK, answers, trouble))
+
+
+def named(name: str, *answers: dict[str, Any], **options: Any) -> list[Property]:
+    return [one for one in found(*answers, **options) if one.name == name]
+
+
+def test_every_mode_is_asked_for() -> None:
+    assert properties.requests([NETLINK], "time") == [
+        {"do": "probe", "channel": "netlink", "mode": "unicast"},
+        {"do": "probe", "channel": "netlink", "mode": "ack"},
+    ]
+
+
+def test_what_the_agent_found_is_passed_on_whole() -> None:
+    (one,) = named("full", answer("unicast", full="refuses newest"), answer("ack"))
+    assert one == Property(
+        "netlink", "unicast", "full", "refuses newest", "probe", "It was tried: refuses newest."
+    )
+
+
+def test_a_mode_without_an_answer_says_why() -> None:
+    refusal = {"re": "error", "reason": "no such channel"}
+    (one,) = named("probed", answer("unicast"), refusal)
+    assert (one.mode, one.how) == ("ack", "failed")
+    assert "no such channel" in one.detail
+    (one,) = named("probed", answer("unicast"), trouble="The machine was lost.")
+    assert one.detail == "The machine was lost."
+    assert not named("probed", answer("unicast"), answer("ack"))
+
+
+def test_what_the_kernel_complained_of_is_a_failure() -> None:
+    oops = "BUG: kernel NULL pointer dereference, address: 0000000000000000"
+    (one,) = named("kernel_log", answer("unicast", log=(oops,)), answer("ack"))
+    assert one.how == "failed"
+    assert "NULL pointer" in one.detail
+
+
+def test_the_first_kernel_is_documented_and_marked_so() -> None:
+    (one,) = named("since")
+    assert (one.value, one.how, one.mode) == ("2.2", "documented", "")
+    assert one.detail == "sockets of the family AF_NETLINK."
+    assert properties.since({"name": "new", "since": None}).how == "none"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", 0),
+        ("int a;\n\nint b;\n", 2),
+        ("// one\nint a; // two\n", 1),
+        ("/* a\n * b\n */\nint a;\n", 1),
+        ("int a; /* begins\nand ends */ int b;\n", 2),
+        ('char *s = "/* none */";\nchar c = \'"\'; // but this\n', 2),
+        ('char *s = "\\"//";\n', 1),
+    ],
+)
+def test_lines_of_code_are_neither_blank_nor_comment(text: str, lines: int) -> None:
+    assert properties.code_lines(text) == lines
+
+
+def test_both_halves_are_counted_and_what_they_share_is_named(tmp_path: Path) -> None:
+    folder, core = tmp_path / "netlink", tmp_path / "core"
+    folder.mkdir()
+    core.mkdir()
+    (folder / "kernel.c").write_text('#include "rc_readers.h"\nint a;\n')
+    (folder / "more.c").write_text("int b;\n")
+    (folder / "user.c").write_text("int c;\n/* d */\n")
+    (folder / "hostile.c").write_text("int e;\n")
+    (folder / "abi.h").write_text("int f;\n")
+    (core / "readers.c").write_text("int g;\nint h;\n")
+    kernel, user = properties.of_sources("netlink", folder)
+    assert (kernel.name, kernel.value, kernel.how) == ("lines_kernel", 3, "counted")
+    assert "kernel.c, more.c" in kernel.detail
+    assert "core/readers.c (2)" in kernel.detail
+    assert (user.name, user.value) == ("lines_user", 1)
+    assert "abi.h" in user.detail
+
+
+def test_a_channel_without_a_half_has_no_lines_of_it(tmp_path: Path) -> None:
+    (tmp_path / "user.c").write_text("int a;\n")
+    kernel, user = properties.of_sources("syscall", tmp_path)
+    assert (kernel.value, kernel.how) == (None, "none")
+    assert user.value == 1
+
+
+def test_a_claim_that_its_probe_bears_out_is_no_contradiction() -> None:
+    right = found(answer("unicast", pollable=True, full="refuses newest"), answer("ack"))
+    assert properties.contradictions([NETLINK], right) == []
+
+
+def test_a_wrong_claim_and_one_that_was_not_probed_are_contradictions() -> None:
+    wrong = found(answer("unicast", full="coalesces"), answer("ack"))
+    pollable, full = properties.contradictions([NETLINK], wrong)
+    assert "netlink unicast claims pollable True, which was not probed" in pollable
+    assert "claims full 'refuses newest', which is 'coalesces': It was tried" in full
+
+
+def test_the_document_is_a_flat_list() -> None:
+    document = properties.document([answer("unicast", full="coalesces")], "", [NETLINK])
+    assert document["version"] == 1
+    first = document["properties"][0]
+    assert set(first) == {"channel", "mode", "name", "value", "how", "detail"}

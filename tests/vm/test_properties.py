@@ -1,0 +1,111 @@
+"""Every mode's properties, probed on a booted kernel, against what its registration says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench import properties
+from bench.kernel_log import complaints
+from tests.vm import machine
+from tests.vm.machine import Answer
+
+pytestmark = pytest.mark.vm
+
+CHANNELS = machine.listing()["channels"]
+MODES = [(channel["name"], mode["name"]) for channel in CHANNELS for mode in channel["modes"]]
+ALWAYS = {
+    "boundaries",
+    "contexts",
+    "copies",
+    "full",
+    "kernel_starts",
+    "largest",
+    "module_goes",
+    "opens",
+    "ordering",
+    "pollable",
+    "reader_dies",
+    "readers",
+    "syscalls",
+}
+WORDS = {
+    "boundaries": {"kept", "not kept"},
+    "full": {
+        "refuses newest",
+        "drops newest",
+        "overwrites oldest",
+        "coalesces",
+        "producer waits",
+        "loses some",
+        "not filled",
+    },
+    "ordering": {"kept", "not kept"},
+    "reader_dies": {"next goes on"},
+    "readers": {"each gets all", "share", "one gets all", "second refused"},
+}
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[tuple[str, str], Answer]:
+    """All probes of all modes, in one boot."""
+    asked = properties.requests(CHANNELS, "instructions")
+    told = machine.boot(machine.machine(), [machine.SETUP, *asked])
+    return {(a["channel"], a["mode"]): a for a in told if a["re"] == "probe"}
+
+
+def mode_of(name: tuple[str, str]) -> dict[str, Any]:
+    channel, mode = name
+    (entry,) = [c for c in CHANNELS if c["name"] == channel]
+    (found,) = [m for m in entry["modes"] if m["name"] == mode]
+    return {"baseline": entry["baseline"], **found}
+
+
+@pytest.mark.parametrize("name", MODES, ids="-".join)
+def test_each_probe_comes_to_an_answer(
+    answers: dict[tuple[str, str], Answer], name: tuple[str, str]
+) -> None:
+    found = answers[name]["properties"]
+    assert set(found) >= ALWAYS
+    assert not {key: p["detail"] for key, p in found.items() if p["how"] == "failed"}
+    assert all(p["detail"] for p in found.values())
+    for key, words in WORDS.items():
+        assert found[key]["value"] in words | {None}, found[key]
+    assert not complaints(answers[name]["log"])
+
+
+@pytest.mark.parametrize("name", MODES, ids="-".join)
+def test_no_probe_contradicts_what_the_mode_declares(
+    answers: dict[tuple[str, str], Answer], name: tuple[str, str]
+) -> None:
+    mode, found = mode_of(name), answers[name]["properties"]
+    told = [channel for channel in CHANNELS if channel["name"] == name[0]]
+    only = [{**channel, "modes": [mode]} for channel in told]
+    assert not properties.contradictions(only, list(properties.of_answer(answers[name])))
+    assert found["largest"]["value"] == {op: can["max"] for op, can in mode["operations"].items()}
+    starts = bool({"notify", "stream"} & set(mode["operations"]))
+    assert found["kernel_starts"]["value"] is starts
+    assert set(found["syscalls"]["value"]) >= set(mode["operations"]) - {"stream"}
+
+
+def value(answers: dict[tuple[str, str], Answer], channel: str, mode: str, name: str) -> Any:
+    return answers[channel, mode]["properties"][name]["value"]
+
+
+def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> None:
+    """What is known of these channels from their documentation is what the probes find."""
+    assert value(answers, "netlink", "unicast", "reader_told") == "ENOBUFS"
+    assert value(answers, "netlink", "unicast", "producer_told") == "EAGAIN"
+    assert value(answers, "netlink", "unicast", "opens") == "CAP_NET_ADMIN"
+    assert value(answers, "signal", "standard", "holds") == 1
+    assert value(answers, "signal", "realtime", "holds") > 100
+    assert value(answers, "signal", "realtime", "pollable") is False
+    assert value(answers, "signal", "signalfd", "pollable") is True
+    assert value(answers, "procfs", "reopen", "syscalls") == {"push": 3, "pull": 3}
+    assert value(answers, "mmap", "ring", "syscalls")["stream"] == 0
+    assert value(answers, "ioctl", "indirect", "copies")["push"] == 1
+    assert value(answers, "mmap", "page", "copies") == {"push": 0, "pull": 0, "call": 0}
+    assert value(answers, "sysfs", "attribute", "module_goes") == "goes, user told"
+    assert value(answers, "syscall", "getppid", "opens") == "anybody"
+    assert value(answers, "syscall", "getppid", "syscalls") == {"call": 1}
