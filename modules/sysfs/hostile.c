@@ -289,7 +289,7 @@ static void try_event(struct rc_hostile *h)
 	rc_sleeper_interrupt(&sleeper);
 	rc_expect(h, "poll, interrupted", rc_sleeper_end(&sleeper), EINTR);
 	rc_try_kill(h, "poll, killed", wait_for_change, &fd);
-	rc_core_start(h, RC_HARDIRQ, 1u << 30, 64, 1000);
+	rc_core_start(h, RC_HARDIRQ, 1u << 30, 4, 20000);
 	for (int i = 0; i < 100; i++) {
 		int other = open(PATH(RC_SYSFS_EVENT), O_RDONLY | O_CLOEXEC);
 
