@@ -80,7 +80,10 @@ struct rc_cell {
 	uint32_t size;
 	int context;		/* enum rc_context, or -1 for the channel's default */
 	uint32_t burst;
-	uint64_t interval;
+	uint64_t interval;	/* ns between two bursts of a stream, 0: as fast as it goes */
+	bool search;		/* find the shortest interval without loss, from @interval on */
+	bool sweep;		/* and try others around it */
+	uint32_t queue;		/* as struct rc_queue has it; 0 for what the system gives */
 	uint32_t rounds;
 	uint64_t round_units;
 	uint32_t samples;
@@ -90,6 +93,26 @@ struct rc_cell {
 
 enum rc_status { RC_FAIL, RC_OK, RC_SKIP };
 
+/* What became of one stream. */
+struct rc_stream_counts {
+	uint64_t raised, refused;	/* by the kernel half's count */
+	uint64_t delivered, lost, reordered, duplicated;	/* by sequence numbers */
+	uint64_t overruns;	/* by the channel's word to the reader */
+	uint64_t span;		/* units from the first burst to the last one */
+	uint64_t missed;	/* bursts that the producer came too late for */
+	uint64_t behind;	/* units from the last event to the last message in hand */
+};
+
+/* One stream of a search or sweep; latencies are from when an event was due. */
+struct rc_trial {
+	uint64_t interval;
+	struct rc_stream_counts counts;
+	uint64_t p50, p99;
+	uint32_t verdict;
+};
+
+#define RC_TRIALS_MAX 96
+
 /* Lies in memory that the agent shares with the child that runs the cell. */
 struct rc_result {
 	enum rc_status status;
@@ -98,10 +121,12 @@ struct rc_result {
 	uint64_t n;
 	uint32_t rounds;
 	double round_overhead, sample_overhead;
+	uint64_t interval;	/* ns between two bursts, as asked for or as found */
+	uint32_t bound;		/* enum rc_verdict: what forbids a shorter one */
+	uint32_t trials;
 	uint64_t total[RC_ROUNDS_MAX];
-	struct rc_stream_counts {
-		uint64_t raised, refused, delivered, lost, reordered, duplicated;
-	} stream[RC_ROUNDS_MAX];
+	struct rc_stream_counts stream[RC_ROUNDS_MAX];
+	struct rc_trial trial[RC_TRIALS_MAX];
 	uint32_t proof_messages;
 	struct rc_counts proof;
 	uint32_t samples;
@@ -131,6 +156,46 @@ void rc_cell_measure(const struct rc_cell *cell, const struct rc_overhead *overh
 /* Run @work in a child that may be killed; true when it ended by itself, and well. */
 bool rc_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
 		 char *reason, size_t len);
+
+/* ---- stream.c ---------------------------------------------------------- */
+
+#define RC_STREAM_MAX 4000	/* messages of one stream: below RC_STAMPS */
+
+/* @n, but whole bursts where there is an interval between them. */
+uint64_t rc_stream_length(const struct rc_cell *cell, uint64_t n);
+
+/* Raise @n events, drain them, and account for each: a sum that does not come
+ * out, or a loss that the channel should have told of, is a failure.  @total is
+ * the time from the first event's stamp to the last message in hand.
+ */
+int rc_stream_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n,
+		    struct rc_stream_counts *counts, uint64_t *total);
+
+/* ---- overload.c -------------------------------------------------------- */
+
+/* How a stream went. */
+enum rc_verdict {
+	RC_CLEAN,	/* all arrived, and as fast as they came */
+	RC_LOST,
+	RC_BEHIND,	/* all arrived, but the queue grew: it would have overflowed */
+	RC_LATE,	/* the producer itself could not keep the rate */
+	RC_VERDICTS,
+};
+
+extern const char *const rc_verdict_names[RC_VERDICTS];
+
+/* Find the highest rate that @s carries without loss, and note each trial in
+ * @result; @cell's interval becomes the one found.
+ */
+int rc_find_rate(struct rc_session *s, struct rc_cell *cell, struct rc_result *result);
+
+/* When rounds at the rate found have lost something, make @cell a little slower:
+ * they are to be done again.
+ */
+bool rc_step_back(struct rc_cell *cell, struct rc_result *result);
+
+/* Note trials at other rates around that of @cell. */
+int rc_sweep(struct rc_session *s, const struct rc_cell *cell, struct rc_result *result);
 
 /* ---- session.c --------------------------------------------------------- */
 

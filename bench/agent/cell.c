@@ -13,7 +13,6 @@
 #define ROUND_UNITS_MAX 2500000
 #define NOTIFY_MAX 50	/* each event costs idle time besides: more teach nothing */
 #define STREAM_MIN 8
-#define STREAM_MAX 4000	/* below RC_STAMPS */
 #define TRIAL 8		/* operations from which the size of a round is estimated */
 #define SAMPLE_ROUNDS 20	/* the sample pass lasts no longer than this many rounds */
 #define SAMPLES_MIN 30		/* or than this many samples, where one costs a lot */
@@ -29,40 +28,16 @@ static bool is_stamped(const struct rc_session *s)
 	return s->op == RC_NOTIFY || s->op == RC_STREAM;
 }
 
-/* Raise @n events at the cell's rate and drain them into the session's counts. */
-static int stream(struct rc_session *s, const struct rc_cell *cell, uint64_t n)
-{
-	uint64_t first = s->page->raised, unused;
-
-	s->delivered = s->lost = s->reordered = s->duplicated = 0;
-	if (rc_session_raise(s, n, cell->burst, cell->interval) ||
-	    rc_timed(s, n, &unused) || rc_session_stop(s))
-		return -1;
-	s->first = s->page->stamps[first % RC_STAMPS];
-	/* What is lost at the very end leaves no gap behind it. */
-	if (s->seen < s->page->raised) {
-		s->lost += s->page->raised - s->seen;
-		s->seen = s->page->raised;
-	}
-	if (!s->delivered)
-		return rc_fail(s, "none of %llu streamed messages arrived",
-			       (unsigned long long)n);
-	return 0;
-}
-
 /* One round of @n operations: its total in units of the clock, raw. */
 static int one_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n,
 		     uint64_t *total)
 {
+	struct rc_stream_counts counts;
 	uint64_t i;
 
-	if (is_stream(s)) {
-		if (stream(s, cell, n))
-			return -1;
-		*total = s->last - s->first;
-		return 0;
-	}
 	s->latencies = 0;
+	if (is_stream(s))
+		return rc_stream_round(s, cell, n, &counts, total);
 	if (rc_timed(s, n, total))
 		return -1;
 	if (is_stamped(s))
@@ -136,38 +111,39 @@ static int size_round(struct rc_session *s, const struct rc_cell *cell, uint64_t
 	if (*n < N_WANTED)
 		*n = clamp(ROUND_UNITS_MAX / *cost, *n, N_WANTED);
 	if (is_stream(s))
-		*n = clamp(*n, STREAM_MIN, STREAM_MAX);
+		*n = rc_stream_length(cell, clamp(*n, STREAM_MIN, RC_STREAM_MAX));
 	else
 		*n = clamp(*n, 1, s->op == RC_NOTIFY ? NOTIFY_MAX : N_MAX);
 	return 0;
 }
 
+/* Of a paced stream each message has a stamp: take some of this round's. */
+static void take_latencies(const struct rc_session *s, const struct rc_cell *cell,
+			   struct rc_result *result)
+{
+	uint64_t quota = (cell->samples + cell->rounds - 1) / cell->rounds;
+	uint64_t step = s->latencies / (quota + 1) + 1;
+
+	for (uint64_t i = step - 1; i < s->latencies && result->samples < cell->samples; i += step)
+		result->sample[result->samples++] = s->latency[i];
+}
+
 static int time_rounds(struct rc_session *s, const struct rc_cell *cell,
 		       struct rc_result *result)
 {
-	struct rc_counts before = { 0 }, after = { 0 };
 	uint64_t warm;
 
 	if (one_round(s, cell, result->n, &warm))
 		return -1;
 	for (uint32_t i = 0; i < cell->rounds; i++) {
-		if (is_stream(s) && rc_session_counts(s, &before))
-			return -1;
-		if (one_round(s, cell, result->n, &result->total[i]))
+		s->latencies = 0;
+		if (is_stream(s) ? rc_stream_round(s, cell, result->n,
+						   &result->stream[i], &result->total[i])
+				 : one_round(s, cell, result->n, &result->total[i]))
 			return -1;
 		result->rounds = i + 1;
-		if (!is_stream(s))
-			continue;
-		if (rc_session_counts(s, &after))
-			return -1;
-		result->stream[i] = (struct rc_stream_counts){
-			.raised = after.raised - before.raised,
-			.refused = after.refused - before.refused,
-			.delivered = s->delivered,
-			.lost = s->lost,
-			.reordered = s->reordered,
-			.duplicated = s->duplicated,
-		};
+		if (s->paced)
+			take_latencies(s, cell, result);
 	}
 	return 0;
 }
@@ -179,7 +155,7 @@ static int sample(struct rc_session *s, const struct rc_cell *cell, uint64_t cos
 	uint64_t most = SAMPLE_ROUNDS * cell->round_units / cost, total;
 
 	if (is_stream(s))
-		return 0;	/* one-way times of a full queue say nothing of the channel */
+		return 0;	/* a paced one has its own; a full queue's say nothing */
 	if (most < SAMPLES_MIN)
 		most = SAMPLES_MIN;
 	if (most > cell->samples)
@@ -208,6 +184,7 @@ static void set_overhead(const struct rc_session *s, const struct rc_overhead *o
 {
 	if (is_stream(s)) {
 		result->round_overhead = overhead->read;
+		result->sample_overhead = overhead->read;
 	} else if (is_stamped(s)) {
 		result->round_overhead = overhead->read * (double)result->n;
 		result->sample_overhead = overhead->read;
@@ -217,17 +194,24 @@ static void set_overhead(const struct rc_session *s, const struct rc_overhead *o
 	}
 }
 
-static int measure(const struct rc_cell *cell, struct rc_session *s,
+static int measure(const struct rc_cell *asked, struct rc_session *s,
 		   const struct rc_overhead *overhead, struct rc_result *result)
 {
+	struct rc_cell cell = *asked;
 	struct rc_counts counts;
 	uint64_t cost;
 
-	if (rc_session_open(s, cell, false) || size_round(s, cell, &result->n, &cost))
+	if (rc_session_open(s, &cell, false) ||
+	    (cell.search && rc_find_rate(s, &cell, result)))
 		return -1;
+	do {
+		if (size_round(s, &cell, &result->n, &cost) || time_rounds(s, &cell, result))
+			return -1;
+	} while (rc_step_back(&cell, result));
 	result->context = s->context;
+	result->interval = cell.interval;
 	set_overhead(s, overhead, result);
-	if (time_rounds(s, cell, result) || sample(s, cell, cost, result))
+	if (sample(s, &cell, cost, result) || (cell.sweep && rc_sweep(s, &cell, result)))
 		return -1;
 	return check_counts(s, &counts);
 }

@@ -23,17 +23,32 @@ struct rc_session;
 typedef int rc_loop(struct rc_session *s, uint64_t n);
 
 /**
+ * struct rc_queue - a queue whose length the user half can set, by s->queue
+ * @what: the unit, as in "slots of the ring"
+ * @min: shortest
+ * @max: longest
+ * @values: some to try, ended by 0
+ */
+struct rc_queue {
+	const char *what;
+	uint32_t min, max;
+	uint32_t values[4];
+};
+
+/**
  * struct rc_operation - one operation of one mode
  * @run: its loop; NULL where this mode has not got it
  * @min: smallest body in bytes
  * @max: largest body in bytes; @min == @max marks a channel too narrow for the
  *	header, which carries the sequence number alone in that many bytes
  * @limit: one sentence: what sets @max
+ * @queue: for stream, what its open hook makes of s->queue; NULL when nothing
  */
 struct rc_operation {
 	rc_loop *run;
 	uint32_t min, max;
 	const char *limit;
+	const struct rc_queue *queue;
 };
 
 /**
@@ -120,8 +135,12 @@ struct rc_channel {
  * @delivered: messages that a stream has brought
  * @lost: gaps in the sequence
  * @reordered: messages behind one with a higher number
- * @duplicated: messages seen twice in a row
- * @first: kernel stamp of the first event of a stream
+ * @duplicated: messages that had come before
+ * @overruns: how often the channel told its reader that it has lost something;
+ *	for the channel to count, where it is told
+ * @paced: the stream has a rate, so each message's latency is noted
+ * @queue: how much the channel shall queue, in the unit of its struct rc_queue;
+ *	0 for what the system gives
  * @last: clock when the newest message of a stream was in hand
  * @fd: for the channel
  * @fd2: for the channel
@@ -150,8 +169,10 @@ struct rc_session {
 	uint64_t armed;
 	uint64_t *latency;
 	uint64_t latencies, latency_max;
-	uint64_t delivered, lost, reordered, duplicated;
-	uint64_t first, last;
+	uint64_t delivered, lost, reordered, duplicated, overruns;
+	bool paced;
+	uint32_t queue;
+	uint64_t last;
 	int fd, fd2;
 	void *map;
 	size_t map_len;

@@ -16,6 +16,7 @@
 #define FILE_MAX 65536		/* of a file that is read for the harness */
 #define DEADLINE_MS 20000
 #define HOSTILE_MS 60000	/* for all that is hostile to one kernel half */
+#define INTERVAL_MAX 1000000000	/* ns */
 #define NO_SETUP "the first request must be setup"
 
 static const char *modules = "/modules";
@@ -73,6 +74,17 @@ static uint64_t number(json_object *request, const char *key, int64_t low, int64
 			 "\"%s\" must be a whole number from %lld to %lld", key,
 			 (long long)low, (long long)high);
 	return (uint64_t)otherwise;
+}
+
+static bool truth(json_object *request, const char *key, const struct refusal *refusal)
+{
+	json_object *value;
+
+	if (!json_object_object_get_ex(request, key, &value))
+		return false;
+	if (!json_object_is_type(value, json_type_boolean) && !refusal->reason[0])
+		snprintf(refusal->reason, refusal->len, "\"%s\" must be true or false", key);
+	return json_object_get_boolean(value);
 }
 
 static void add_text(json_object *answer, const char *key, const char *value)
@@ -284,12 +296,40 @@ static void read_numbers(json_object *request, struct rc_cell *cell,
 #define NUMBER(key, low, high, otherwise) \
 	number(request, key, low, high, otherwise, refusal)
 	cell->burst = (uint32_t)NUMBER("burst", 1, RC_BURST_MAX, 1);
-	cell->interval = NUMBER("interval", 0, 1000000000, 0);
+	cell->interval = NUMBER("interval", 0, INTERVAL_MAX, 0);
+	cell->queue = (uint32_t)NUMBER("queue", 0, INT32_MAX, 0);
 	cell->rounds = (uint32_t)NUMBER("rounds", 1, RC_ROUNDS_MAX, 11);
 	cell->samples = (uint32_t)NUMBER("samples", 0, RC_SAMPLES_MAX, 0);
 	cell->round_units = NUMBER("round_units", 1000, 1000000000, 300000);
 	cell->deadline_ms = (uint32_t)NUMBER("deadline_ms", 1, 3600000, DEADLINE_MS);
 #undef NUMBER
+}
+
+static void set_rate(struct rc_cell *cell)
+{
+	if (cell->search && !cell->interval)	/* somewhere to begin */
+		cell->interval = 4000 + (1000ull + cell->size / 4) * cell->burst;
+	if (cell->interval > INTERVAL_MAX)
+		cell->interval = INTERVAL_MAX;
+	/* As fast as it goes: only a thread can, an interrupt would never end. */
+	if (cell->op == RC_STREAM && !cell->interval && cell->context < 0)
+		cell->context = RC_PROCESS;
+}
+
+/* What the operation has not got is a skip, and says so. */
+static bool factors_fit(const struct rc_cell *cell, const struct rc_operation *operation,
+			char *reason, size_t len)
+{
+	const struct rc_queue *queue = operation->queue;
+
+	if ((cell->search || cell->sweep) && (cell->op != RC_STREAM || !cell->interval))
+		snprintf(reason, len, "Only the rate of a stream can be searched or swept.");
+	else if (cell->queue && !queue)
+		snprintf(reason, len, "The length of its queue cannot be set.");
+	else if (cell->queue && (cell->queue < queue->min || cell->queue > queue->max))
+		snprintf(reason, len, "Its queue can be %u to %u %s.", queue->min, queue->max,
+			 queue->what);
+	return !reason[0];
 }
 
 /* RC_OK, or RC_SKIP for what nobody has and RC_FAIL for what nobody can mean. */
@@ -320,6 +360,8 @@ static enum rc_status read_cell(json_object *request, struct rc_cell *cell,
 	size = number(request, "size", 0, INT64_MAX, 0, &refusal);
 	cell->context = read_context(request, &refusal);
 	read_numbers(request, cell, &refusal);
+	cell->search = truth(request, "search", &refusal);
+	cell->sweep = truth(request, "sweep", &refusal);
 	if (reason[0])
 		return RC_FAIL;
 	if (size > operation->max) {
@@ -332,9 +374,9 @@ static enum rc_status read_cell(json_object *request, struct rc_cell *cell,
 		return RC_SKIP;
 	}
 	cell->size = (uint32_t)size;
-	/* As fast as it goes: only a thread can, an interrupt would never end. */
-	if (cell->op == RC_STREAM && !cell->interval && cell->context < 0)
-		cell->context = RC_PROCESS;
+	set_rate(cell);
+	if (!factors_fit(cell, operation, reason, len))
+		return RC_SKIP;
 	cell->clock = clock_kind;
 	if (cell->round_units < overhead.enough)
 		cell->round_units = overhead.enough;
@@ -363,6 +405,68 @@ static void add_stream(json_object *answer, const char *key, size_t offset)
 	json_object_object_add(answer, key, values);
 }
 
+/* Columns, as the rounds of a stream are. */
+static json_object *trials(void)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} columns[] = {
+#define COLUMN(name, field) { name, offsetof(struct rc_trial, field) }
+		COLUMN("interval", interval),
+		COLUMN("raised", counts.raised),
+		COLUMN("refused", counts.refused),
+		COLUMN("delivered", counts.delivered),
+		COLUMN("lost", counts.lost),
+		COLUMN("reordered", counts.reordered),
+		COLUMN("duplicated", counts.duplicated),
+		COLUMN("overruns", counts.overruns),
+		COLUMN("span", counts.span),
+		COLUMN("missed", counts.missed),
+		COLUMN("behind", counts.behind),
+		COLUMN("p50", p50),
+		COLUMN("p99", p99),
+#undef COLUMN
+	};
+	json_object *out = json_object_new_object();
+
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+		json_object *values = json_object_new_array();
+
+		for (uint32_t n = 0; n < result->trials; n++) {
+			uint64_t value;
+
+			memcpy(&value, (char *)&result->trial[n] + columns[i].offset,
+			       sizeof(value));
+			json_object_array_add(values, json_object_new_uint64(value));
+		}
+		json_object_object_add(out, columns[i].name, values);
+	}
+	return out;
+}
+
+static json_object *verdicts(void)
+{
+	json_object *out = json_object_new_array();
+
+	for (uint32_t n = 0; n < result->trials; n++)
+		json_object_array_add(out, json_object_new_string(
+					      rc_verdict_names[result->trial[n].verdict]));
+	return out;
+}
+
+/* Also of a search that found nothing: its trials say why. */
+static void add_trials(json_object *answer)
+{
+	json_object *out;
+
+	if (!result->trials)
+		return;
+	out = trials();
+	json_object_object_add(out, "verdict", verdicts());
+	json_object_object_add(answer, "trials", out);
+}
+
 static void add_measurement(json_object *answer, const struct rc_cell *cell)
 {
 	json_object *proof = json_object_new_object();
@@ -377,8 +481,13 @@ static void add_measurement(json_object *answer, const struct rc_cell *cell)
 		ADD(lost);
 		ADD(reordered);
 		ADD(duplicated);
+		ADD(overruns);
+		ADD(span);
 #undef ADD
+		add_number(answer, "interval", result->interval);
 	}
+	if (cell->search)
+		add_text(answer, "bound", rc_verdict_names[result->bound]);
 	if (cell->op == RC_NOTIFY || cell->op == RC_STREAM)
 		add_text(answer, "context", rc_context_names[result->context]);
 	add_double(answer, "round_overhead", result->round_overhead);
@@ -459,6 +568,7 @@ static void do_cell(json_object *request)
 	add_text(answer, "reason", result->reason);
 	if (ok)
 		add_measurement(answer, &cell);
+	add_trials(answer);
 	json_object_object_add(answer, "log", rc_log_lines());
 	rc_answer(answer);
 	if (ok)

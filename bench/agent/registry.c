@@ -56,6 +56,8 @@ static int check_operation(const struct rc_channel *channel, const struct rc_ope
 		return mistake(channel, name, "its largest size is above 1 MiB");
 	if (op->max < RC_BODY_MAX && !op->limit)
 		return mistake(channel, name, "it does not say what limits its size");
+	if (op->queue && (!op->queue->what || !op->queue->min || op->queue->min > op->queue->max))
+		return mistake(channel, name, "its queue needs a unit, and bounds above 0");
 	return 0;
 }
 
@@ -117,6 +119,21 @@ static void add_string(json_object *to, const char *key, const char *value)
 	json_object_object_add(to, key, value ? json_object_new_string(value) : NULL);
 }
 
+static json_object *list_queue(const struct rc_queue *queue)
+{
+	json_object *out = json_object_new_object();
+	json_object *values = json_object_new_array();
+	size_t room = sizeof(queue->values) / sizeof(queue->values[0]);
+
+	add_string(out, "what", queue->what);
+	json_object_object_add(out, "min", json_object_new_int64(queue->min));
+	json_object_object_add(out, "max", json_object_new_int64(queue->max));
+	for (size_t i = 0; i < room && queue->values[i]; i++)
+		json_object_array_add(values, json_object_new_int64(queue->values[i]));
+	json_object_object_add(out, "values", values);
+	return out;
+}
+
 static json_object *list_operation(const struct rc_operation *op)
 {
 	json_object *out = json_object_new_object();
@@ -124,6 +141,8 @@ static json_object *list_operation(const struct rc_operation *op)
 	json_object_object_add(out, "min", json_object_new_int64(op->min));
 	json_object_object_add(out, "max", json_object_new_int64(op->max));
 	add_string(out, "limit", op->limit ? op->limit : "The suite stops at 1 MiB.");
+	if (op->queue)
+		json_object_object_add(out, "queue", list_queue(op->queue));
 	return out;
 }
 

@@ -103,6 +103,17 @@ int rc_seen_narrow(struct rc_session *s, uint64_t seq, uint64_t mask)
 		       (unsigned long long)(seq & mask), (unsigned long long)(due & mask));
 }
 
+/* A message behind one with a higher number fills a gap; without one it is a copy. */
+static void count_straggler(struct rc_session *s)
+{
+	if (!s->lost) {
+		s->duplicated++;
+		return;
+	}
+	s->lost--;
+	s->reordered++;
+}
+
 /* The sequence has no end and narrow ones wrap: only the distance counts. */
 static int count_streamed(struct rc_session *s, uint64_t seq, uint64_t mask)
 {
@@ -110,10 +121,13 @@ static int count_streamed(struct rc_session *s, uint64_t seq, uint64_t mask)
 
 	s->last = rc_now(s);
 	s->delivered++;
+	if (s->paced && s->latencies < s->latency_max)
+		s->latency[s->latencies++] =
+			s->last - s->page->stamps[(s->seen + ahead) % RC_STAMPS];
 	if (ahead == mask) {			/* one back: the one just seen */
 		s->duplicated++;
 	} else if (ahead > mask / 2) {
-		s->reordered++;
+		count_straggler(s);
 	} else {
 		s->lost += ahead;
 		s->seen += ahead + 1;
@@ -272,6 +286,7 @@ int rc_session_bind(struct rc_session *s, const struct rc_cell *cell, bool proof
 	s->size = cell->size;
 	s->clock = cell->clock;
 	s->proof = proof;
+	s->queue = cell->queue;
 	s->delay = RAISE_DELAY;
 	s->core = s->fd = s->fd2 = -1;
 

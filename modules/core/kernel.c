@@ -40,14 +40,15 @@ static LIST_HEAD(halves);
 static struct rc_half *bound;
 static unsigned long core_open;
 
-/* The one producer of events.  All but @stopping is written only while it
- * does not run.
+/* The one producer of events.  All but @stopping and @due is written only while
+ * it does not run; @due is the clock when the burst was due, 0 without a rate.
  */
 static struct {
 	const struct rc_emitter *emitter;
 	struct rc_raise spec;
 	u64 left;
 	u64 seq;
+	u64 due;
 	u64 refused;
 	int refused_errno;
 	bool stopping;
@@ -116,6 +117,7 @@ EXPORT_SYMBOL_GPL(rc_half_unregister);
 
 static void produce_burst(void)
 {
+	u64 due = READ_ONCE(producer.due);
 	u32 i;
 
 	for (i = 0; i < producer.spec.burst && producer.left; i++) {
@@ -127,7 +129,7 @@ static void produce_burst(void)
 
 		producer.left--;
 		shot.stamp = rc_now();
-		WRITE_ONCE(producer.page->stamps[shot.seq % RC_STAMPS], shot.stamp);
+		WRITE_ONCE(producer.page->stamps[shot.seq % RC_STAMPS], due ?: shot.stamp);
 		err = producer.emitter->emit(&shot);
 		if (err) {
 			producer.refused++;
@@ -148,12 +150,25 @@ static void produce_in_thread(struct kthread_work *work)
 		 !READ_ONCE(producer.stopping));
 }
 
+/*
+ * At a rate, an event is due when its timer expires, however late the handler
+ * runs: who counts latency from then on does not leave out the waits that an
+ * overload brings.  Without a rate there is nothing to be late for.
+ */
+static u64 producer_due(const struct hrtimer *timer)
+{
+	if (!producer.spec.interval)
+		return 0;
+	return rc_now() - ktime_to_ns(ktime_sub(ktime_get(), hrtimer_get_expires(timer)));
+}
+
 static enum hrtimer_restart produce_on_timer(struct hrtimer *timer)
 {
 	bool again;
 
 	if (READ_ONCE(producer.stopping))
 		return HRTIMER_NORESTART;
+	WRITE_ONCE(producer.due, producer_due(timer));
 	if (producer.spec.context == RC_PROCESS) {
 		/* The thread may still be at the last burst: then it is late,
 		 * and this tick's burst is not made up for.  Only the thread

@@ -164,7 +164,7 @@ struct rc_counts {
  * @done: 1 when the producer has ended, by itself or by RC_CORE_STOP
  * @pad: 0
  * @stamps: kernel clock just before event seq was handed to the channel, at
- *	[seq % RC_STAMPS]
+ *	[seq % RC_STAMPS]; at a rate (@interval), when it was due
  */
 struct rc_page {
 	__u64 raised;

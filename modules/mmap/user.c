@@ -3,6 +3,7 @@
  * Messages are written and read where they lie, in the mapped area: in hand
  * means that head has told us of it and its header was checked in place.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -35,11 +36,16 @@ static struct rc_msg *message_in(struct rc_mmap_slot *slot)
 	return (struct rc_msg *)slot->message;
 }
 
-/* As many slots as fit, so that the largest messages have a ring as well. */
-static uint32_t slots_for(size_t len)
+/* As many slots as asked for; else as fit, so that the largest messages have a
+ * ring as well.
+ */
+static uint32_t slots_for(const struct rc_session *s)
 {
+	size_t len = rc_len(s);
 	uint32_t slots = SLOTS;
 
+	if (s->queue)
+		return s->queue;
 	while (slots > 1 && slots * (len + 64) > RC_MMAP_AREA_MAX)
 		slots /= 2;
 	return slots;
@@ -59,7 +65,7 @@ static int open_area(struct rc_session *s, uint32_t kind)
 	struct rc_mmap_setup setup = {
 		.kind = kind,
 		.room = (uint32_t)rc_len(s),
-		.slots = kind == RC_MMAP_PAGE ? 1 : slots_for(rc_len(s)),
+		.slots = kind == RC_MMAP_PAGE ? 1 : slots_for(s),
 	};
 	struct view *view;
 	void *map;
@@ -67,8 +73,11 @@ static int open_area(struct rc_session *s, uint32_t kind)
 	s->fd = open(RC_MMAP_DEVICE, O_RDWR | O_CLOEXEC);
 	if (s->fd < 0)
 		return rc_fail_errno(s, "open " RC_MMAP_DEVICE);
-	if (ioctl(s->fd, RC_MMAP_SETUP, &setup))
+	if (ioctl(s->fd, RC_MMAP_SETUP, &setup)) {
+		if (s->queue && (errno == EINVAL || errno == E2BIG))
+			return rc_skip(s, "A ring has a power of two of slots, up to 8 MiB in all.");
 		return rc_fail_errno(s, "ioctl setup");
+	}
 	map = mmap(NULL, setup.len, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
 	if (map == MAP_FAILED)
 		return rc_fail_errno(s, "mmap");
@@ -240,6 +249,13 @@ static int ring_stream(struct rc_session *s, uint64_t n)
 #define SLOT .max = RC_BODY_MAX, \
 	.limit = "A slot holds a whole message, and the kernel half lets one have 1 MiB."
 
+static const struct rc_queue mmap_queue = {
+	.what = "slots of the ring",
+	.min = 1,
+	.max = RC_MMAP_SLOTS_MAX,
+	.values = { 16, 64, 1024 },
+};
+
 static const struct rc_mode mmap_modes[] = {
 	{
 		.name = "page",
@@ -261,7 +277,7 @@ static const struct rc_mode mmap_modes[] = {
 		.operations = {
 			[RC_PUSH] = { .run = ring_push, SLOT },
 			[RC_NOTIFY] = { .run = ring_notify, SLOT },
-			[RC_STREAM] = { .run = ring_stream, SLOT },
+			[RC_STREAM] = { .run = ring_stream, SLOT, .queue = &mmap_queue },
 		},
 	},
 	{ }

@@ -110,6 +110,16 @@ static int widen(struct rc_session *s)
 	return 0;
 }
 
+/* What the socket may queue of events; the kernel doubles it, for its own part. */
+static int set_queue(struct rc_session *s)
+{
+	int bytes = (int)s->queue;
+
+	if (bytes && setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
+		return rc_fail_errno(s, "setsockopt SO_RCVBUFFORCE");
+	return 0;
+}
+
 static int open_socket(struct rc_session *s)
 {
 	if (get_datagrams(s))
@@ -117,7 +127,7 @@ static int open_socket(struct rc_session *s)
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, RC_NETLINK_PROTOCOL);
 	if (s->fd < 0)
 		return rc_fail_errno(s, "socket AF_NETLINK");
-	return widen(s);
+	return widen(s) || set_queue(s) ? -1 : 0;
 }
 
 static int join(struct rc_session *s, uint32_t flags)
@@ -303,8 +313,10 @@ static int netlink_stream(struct rc_session *s, uint64_t n)
 		ssize_t got;
 
 		while ((got = recv(s->fd, event, most, MSG_DONTWAIT)) >= 0 || errno == ENOBUFS) {
-			if (got < 0)
+			if (got < 0) {
+				s->overruns++;
 				continue;
+			}
 			if (!is_whole(s, got, RC_NETLINK_EVENT))
 				return broken(s, got);
 			if (rc_streamed(s, &event->msg, msg_len(s)))
@@ -327,6 +339,13 @@ static int netlink_stream(struct rc_session *s, uint64_t n)
 #define EVENT .max = 1u << 16, \
 	.limit = "An interrupt cannot wait for memory, and a larger piece may not be at hand."
 
+static const struct rc_queue netlink_queue = {
+	.what = "bytes of SO_RCVBUF",
+	.min = 2304,		/* the kernel lets none have less */
+	.max = 1u << 28,
+	.values = { 1u << 14, 1u << 16, 1u << 20 },
+};
+
 static const struct rc_mode netlink_modes[] = {
 	{
 		.name = "unicast",
@@ -339,7 +358,7 @@ static const struct rc_mode netlink_modes[] = {
 			[RC_PULL] = { .run = netlink_pull, ANSWERED },
 			[RC_CALL] = { .run = netlink_call, ANSWERED },
 			[RC_NOTIFY] = { .run = netlink_notify, EVENT },
-			[RC_STREAM] = { .run = netlink_stream, EVENT },
+			[RC_STREAM] = { .run = netlink_stream, EVENT, .queue = &netlink_queue },
 		},
 	},
 	{
@@ -350,7 +369,7 @@ static const struct rc_mode netlink_modes[] = {
 		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_NOTIFY] = { .run = netlink_notify, EVENT },
-			[RC_STREAM] = { .run = netlink_stream, EVENT },
+			[RC_STREAM] = { .run = netlink_stream, EVENT, .queue = &netlink_queue },
 		},
 	},
 	{

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "channel.h"
@@ -20,6 +21,8 @@ struct state {
 	int signo;
 	struct sigaction action;	/* the handler to restore */
 	bool handled;			/* there is one */
+	struct rlimit limit;		/* of pending signals, to restore */
+	bool limited;			/* there is one */
 };
 
 /* ---- open and close ---------------------------------------------------- */
@@ -43,11 +46,29 @@ static int block(struct rc_session *s, int signo)
 	return 0;
 }
 
+/* How many signals may be pending; for all of this user's, but counted here. */
+static int set_queue(struct rc_session *s)
+{
+	struct rlimit limit = { .rlim_cur = s->queue, .rlim_max = s->queue };
+	struct state *state = s->priv;
+
+	if (!s->queue)
+		return 0;
+	if (getrlimit(RLIMIT_SIGPENDING, &state->limit))
+		return rc_fail_errno(s, "getrlimit");
+	if (limit.rlim_max < state->limit.rlim_max)
+		limit.rlim_max = state->limit.rlim_max;
+	if (setrlimit(RLIMIT_SIGPENDING, &limit))
+		return rc_fail_errno(s, "setrlimit RLIMIT_SIGPENDING");
+	state->limited = true;
+	return 0;
+}
+
 static int open_as(struct rc_session *s, int signo)
 {
 	struct rc_signal_register request = { .signo = (uint32_t)signo };
 
-	if (block(s, signo))
+	if (block(s, signo) || set_queue(s))
 		return -1;
 	s->fd = open(RC_SIGNAL_DEVICE, O_RDWR | O_CLOEXEC);
 	if (s->fd < 0)
@@ -95,6 +116,8 @@ static void signal_close(struct rc_session *s)
 		;
 	if (state->handled)
 		sigaction(state->signo, &state->action, NULL);
+	if (state->limited)
+		setrlimit(RLIMIT_SIGPENDING, &state->limit);
 	sigprocmask(SIG_SETMASK, &state->before, NULL);
 	free(state);
 	s->priv = NULL;
@@ -275,6 +298,13 @@ static int signalfd_stream(struct rc_session *s, uint64_t n)
 #define VALUE .min = 4, .max = 4, \
 	.limit = "A signal carries one value, here the sequence number as an int."
 
+static const struct rc_queue signal_queue = {
+	.what = "pending signals (RLIMIT_SIGPENDING)",
+	.min = 1,
+	.max = 1u << 20,
+	.values = { 16, 128, 4096 },
+};
+
 static const struct rc_mode signal_modes[] = {
 	{
 		.name = "standard",
@@ -295,7 +325,7 @@ static const struct rc_mode signal_modes[] = {
 		.claims = RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_NOTIFY] = { .run = wait_notify, VALUE },
-			[RC_STREAM] = { .run = wait_stream, VALUE },
+			[RC_STREAM] = { .run = wait_stream, VALUE, .queue = &signal_queue },
 		},
 	},
 	{
@@ -306,7 +336,7 @@ static const struct rc_mode signal_modes[] = {
 		.claims = RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_NOTIFY] = { .run = handler_notify, VALUE },
-			[RC_STREAM] = { .run = handler_stream, VALUE },
+			[RC_STREAM] = { .run = handler_stream, VALUE, .queue = &signal_queue },
 		},
 	},
 	{
@@ -317,7 +347,7 @@ static const struct rc_mode signal_modes[] = {
 		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_NOTIFY] = { .run = signalfd_notify, VALUE },
-			[RC_STREAM] = { .run = signalfd_stream, VALUE },
+			[RC_STREAM] = { .run = signalfd_stream, VALUE, .queue = &signal_queue },
 		},
 	},
 	{ }

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The highest rate of a stream without loss, found by search, and what happens
+ * around it.  After RFC 2544, with one difference: a rate also counts as too
+ * high when all arrives but later and later, since a queue that has not yet
+ * overflowed would do so in a longer trial.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include "agent.h"
+
+#define SHORTEST 500		/* ns: below, only the timer is measured */
+#define LONGEST_FACTOR 256	/* of the first interval: slower is no stream */
+#define LONGEST 1e9		/* ns: rc_core takes no more */
+#define EXACT 1.02		/* the search ends with bounds as near as this */
+#define BURSTS 64		/* in a trial */
+#define EVENTS 1000		/* at least, where a burst is short */
+#define TRIAL_UNITS 20000000	/* but no longer than this */
+#define BURSTS_MIN 8
+#define DISTURBED 20000		/* units that a tick and what hangs on it may take */
+#define TRIES 3			/* of a trial, where others can disturb it */
+#define CONFIRM_MAX 20
+
+const char *const rc_verdict_names[RC_VERDICTS] = { "clean", "lost", "behind", "late" };
+
+struct search {
+	struct rc_session *s;
+	struct rc_cell cell;
+	struct rc_result *result;
+};
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * At a rate that it can carry, a channel has the last burst in hand before the
+ * next one would come.  A timer tick in between delays that a little.
+ */
+static enum rc_verdict judge(const struct rc_cell *cell, const struct rc_stream_counts *counts)
+{
+	uint64_t bursts = counts->raised / cell->burst;
+
+	if (counts->lost)
+		return RC_LOST;
+	if (counts->behind > 2 * cell->interval + DISTURBED)
+		return RC_BEHIND;
+	if (counts->missed > 1 + bursts / 100)
+		return RC_LATE;
+	return RC_CLEAN;
+}
+
+static uint64_t trial_length(const struct rc_cell *cell, uint64_t events)
+{
+	uint64_t most = TRIAL_UNITS * cell->burst / cell->interval;
+	uint64_t least = BURSTS_MIN * cell->burst;
+
+	if (events > most)
+		events = most;
+	if (events < least)
+		events = least;
+	return rc_stream_length(cell, events < RC_STREAM_MAX ? events : RC_STREAM_MAX);
+}
+
+static int one_trial(struct search *search, uint64_t events, enum rc_verdict *verdict)
+{
+	struct rc_session *s = search->s;
+	struct rc_result *result = search->result;
+	struct rc_trial trial = { .interval = search->cell.interval };
+	uint64_t unused;
+
+	s->latencies = 0;
+	if (rc_stream_round(s, &search->cell, trial_length(&search->cell, events),
+			    &trial.counts, &unused))
+		return -1;
+	qsort(s->latency, s->latencies, sizeof(s->latency[0]), by_value);
+	trial.p50 = s->latency[s->latencies / 2];
+	trial.p99 = s->latency[s->latencies * 99 / 100];
+	*verdict = judge(&search->cell, &trial.counts);
+	trial.verdict = *verdict;
+	if (result->trials < RC_TRIALS_MAX)
+		result->trial[result->trials++] = trial;
+	return 0;
+}
+
+/* What disturbs a trial only makes it worse: one that is clean is enough. */
+static int try_interval(struct search *search, double interval, enum rc_verdict *verdict)
+{
+	int tries = search->s->clock == RC_CLOCK_INSTRUCTIONS ? 1 : TRIES;
+	uint64_t events = BURSTS * search->cell.burst;
+
+	search->cell.interval = (uint64_t)interval;
+	do {
+		if (one_trial(search, events < EVENTS ? EVENTS : events, verdict))
+			return -1;
+	} while (*verdict != RC_CLEAN && --tries);
+	return 0;
+}
+
+static int nothing_found(struct search *search)
+{
+	search->s->skip = true;
+	return rc_fail(search->s, "Even one burst of %u each %llu ns is %s.", search->cell.burst,
+		       (unsigned long long)search->cell.interval,
+		       search->result->bound == RC_LOST ? "not carried without loss"
+							: "too much");
+}
+
+/* One interval that is clean and, at most half of it, one that is not. */
+static int bracket(struct search *search, double *clean, double *dirty)
+{
+	double first = (double)search->cell.interval;
+	enum rc_verdict verdict;
+
+	*clean = *dirty = 0;
+	for (double at = first; !*clean || !*dirty; at = *clean ? *clean / 2 : *dirty * 2) {
+		if (at > LONGEST_FACTOR * first || at > LONGEST)
+			return nothing_found(search);
+		if (at < SHORTEST)
+			break;
+		if (try_interval(search, at, &verdict))
+			return -1;
+		if (verdict == RC_CLEAN) {
+			*clean = at;
+		} else {
+			*dirty = at;
+			search->result->bound = verdict;
+		}
+	}
+	return 0;
+}
+
+static int bisect(struct search *search, double *clean, double dirty)
+{
+	enum rc_verdict verdict;
+
+	while (dirty && *clean > dirty * EXACT) {
+		double middle = sqrt(*clean * dirty);
+
+		if (try_interval(search, middle, &verdict))
+			return -1;
+		if (verdict == RC_CLEAN) {
+			*clean = middle;
+		} else {
+			dirty = middle;
+			search->result->bound = verdict;
+		}
+	}
+	return 0;
+}
+
+/* A longer trial has the last word. */
+static int confirm(struct search *search, double *clean)
+{
+	enum rc_verdict verdict;
+
+	for (int i = 0; i < CONFIRM_MAX; i++, *clean *= EXACT) {
+		search->cell.interval = (uint64_t)*clean;
+		if (one_trial(search, RC_STREAM_MAX, &verdict))
+			return -1;
+		if (verdict == RC_CLEAN)
+			return 0;
+	}
+	return rc_fail(search->s, "a rate that short trials found without loss has losses");
+}
+
+int rc_find_rate(struct rc_session *s, struct rc_cell *cell, struct rc_result *result)
+{
+	struct search search = { .s = s, .cell = *cell, .result = result };
+	double clean, dirty;
+
+	if (bracket(&search, &clean, &dirty) || bisect(&search, &clean, dirty) ||
+	    confirm(&search, &clean))
+		return -1;
+	cell->interval = (uint64_t)clean;
+	return 0;
+}
+
+bool rc_step_back(struct rc_cell *cell, struct rc_result *result)
+{
+	uint64_t lost = 0;
+
+	for (uint32_t i = 0; i < result->rounds; i++)
+		lost += result->stream[i].lost;
+	if (!cell->search || !lost || cell->interval > LONGEST / EXACT)
+		return false;
+	result->bound = RC_LOST;
+	result->samples = 0;
+	cell->interval = (uint64_t)((double)cell->interval * EXACT) + 1;
+	return true;
+}
+
+int rc_sweep(struct rc_session *s, const struct rc_cell *cell, struct rc_result *result)
+{
+	static const double factors[] = { 0.25, 0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2, 4 };
+	struct search search = { .s = s, .cell = *cell, .result = result };
+	enum rc_verdict unused;
+
+	for (size_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++) {
+		double interval = (double)cell->interval / factors[i];
+
+		search.cell.interval = (uint64_t)(interval < LONGEST ? interval : LONGEST);
+		if (one_trial(&search, RC_STREAM_MAX, &unused))
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One stream: raised at a pace, drained, and every message accounted for. */
+#include <string.h>
+#include "agent.h"
+
+uint64_t rc_stream_length(const struct rc_cell *cell, uint64_t n)
+{
+	uint64_t bursts = n / cell->burst;
+
+	if (!cell->interval)
+		return n;
+	return (bursts ? bursts : 1) * cell->burst;
+}
+
+/* The loop drains until the channel is empty, so once more must bring nothing. */
+static int check_empty(struct rc_session *s)
+{
+	uint64_t delivered = s->delivered;
+
+	if (s->mode->operations[s->op].run(s, 0))
+		return -1;
+	if (s->delivered == delivered)
+		return 0;
+	return rc_fail(s, "%llu messages were still queued when the stream had been drained",
+		       (unsigned long long)(s->delivered - delivered));
+}
+
+/*
+ * raised = delivered + refused + lost otherwise, and nothing is queued any more.
+ * What arrived is known by sequence numbers, what was refused by the emitter.
+ * What was lost otherwise must have been told to the reader, unless the mode
+ * claims that many events become one, of which nobody is told.
+ */
+static int check_identity(struct rc_session *s, const struct rc_stream_counts *c)
+{
+	unsigned long long lost = c->lost, refused = c->refused;
+
+	if (c->delivered - c->duplicated + c->lost != c->raised)
+		return rc_fail(s, "%llu raised are not %llu delivered and %llu lost",
+			       (unsigned long long)c->raised,
+			       (unsigned long long)(c->delivered - c->duplicated), lost);
+	if (c->lost < c->refused)
+		return rc_fail(s, "%llu were refused, but only %llu did not arrive", refused,
+			       lost);
+	if (c->lost > c->refused && s->mode->claims & RC_FULL_REFUSES)
+		return rc_fail(s, "%llu did not arrive, but only %llu were refused", lost,
+			       refused);
+	if (c->lost > c->refused && !c->overruns && !(s->mode->claims & RC_FULL_COALESCES))
+		return rc_fail(s, "%llu did not arrive, %llu of them refused, and nobody was told",
+			       lost, refused);
+	if (c->overruns > c->lost)
+		return rc_fail(s, "the reader was told of %llu overruns and misses %llu messages",
+			       (unsigned long long)c->overruns, lost);
+	return 0;
+}
+
+static uint64_t stamp(const struct rc_session *s, uint64_t seq)
+{
+	return s->page->stamps[seq % RC_STAMPS];
+}
+
+/* Events @first to @end - 1 were raised at @cell's rate: was the producer in time? */
+static void look_at_pace(const struct rc_session *s, const struct rc_cell *cell,
+			 uint64_t first, uint64_t end, struct rc_stream_counts *counts)
+{
+	uint64_t bursts = (end - first - 1) / cell->burst;
+	uint64_t due = stamp(s, end - 1);
+
+	counts->span = stamp(s, first + bursts * cell->burst) - stamp(s, first);
+	counts->behind = s->last > due ? s->last - due : 0;
+	if (cell->interval) {
+		uint64_t ticks = (counts->span + cell->interval / 2) / cell->interval;
+
+		counts->missed = ticks > bursts ? ticks - bursts : 0;
+	}
+}
+
+int rc_stream_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n,
+		    struct rc_stream_counts *counts, uint64_t *total)
+{
+	uint64_t first = s->page->raised, unused;
+	struct rc_counts before, after;
+
+	s->delivered = s->lost = s->reordered = s->duplicated = s->overruns = 0;
+	s->paced = cell->interval;
+	if (rc_session_counts(s, &before) ||
+	    rc_session_raise(s, n, cell->burst, cell->interval) ||
+	    rc_timed(s, n, &unused) || rc_session_stop(s) || rc_session_counts(s, &after))
+		return -1;
+	*total = s->last - stamp(s, first);
+	/* What is lost at the very end leaves no gap behind it. */
+	if (s->seen < after.raised) {
+		s->lost += after.raised - s->seen;
+		s->seen = after.raised;
+	}
+	if (!s->delivered)
+		return rc_fail(s, "none of %llu streamed messages arrived",
+			       (unsigned long long)n);
+	*counts = (struct rc_stream_counts){
+		.raised = after.raised - before.raised,
+		.refused = after.refused - before.refused,
+		.delivered = s->delivered,
+		.lost = s->lost,
+		.reordered = s->reordered,
+		.duplicated = s->duplicated,
+		.overruns = s->overruns,
+	};
+	look_at_pace(s, cell, first, after.raised, counts);
+	return check_empty(s) || check_identity(s, counts) ? -1 : 0;
+}
