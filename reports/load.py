@@ -23,10 +23,19 @@ KEY = ("channel", "mode", "operation", "size", "threads", "context", "interval",
 
 NUMBERS = (
     "rounds n min median mean p50 p90 p99 p999 max ci_low ci_high overhead messages_per_unit "
-    "bytes_per_unit offered delivered lost boots raw_median reordered duplicated"
+    "bytes_per_unit offered delivered lost boots raw_median reordered duplicated loads p9999 mad "
+    "low_severe low_mild high_mild high_severe spread"
 ).split()
 WHOLE = {"size": 0, "threads": 1, "interval": 0, "burst": 1}
-WORDS = {"mode": "", "clock": "", "unit": "", "status": "", "reason": "", "context": ""}
+WORDS = {
+    "mode": "",
+    "clock": "",
+    "unit": "",
+    "status": "",
+    "reason": "",
+    "context": "",
+    "marks": "",
+}
 
 
 class DamagedRun(Exception):
@@ -69,6 +78,15 @@ class Measured:
     raw_median: float | None = None
     reordered: float | None = None
     duplicated: float | None = None
+    loads: float | None = None
+    p9999: float | None = None
+    mad: float | None = None
+    low_severe: float | None = None
+    low_mild: float | None = None
+    high_mild: float | None = None
+    high_severe: float | None = None
+    spread: float | None = None
+    marks: str = ""
 
     @property
     def key(self) -> tuple[str | int, ...]:
@@ -79,6 +97,12 @@ class Measured:
     def measured(self) -> bool:
         """It has a number."""
         return self.status == "ok" and self.median is not None
+
+    @property
+    def outliers(self) -> float:
+        """Rounds beyond Tukey's fences, mild and severe."""
+        found = (self.low_severe, self.low_mild, self.high_mild, self.high_severe)
+        return sum(value or 0 for value in found)
 
     @property
     def missing(self) -> float | None:
@@ -188,7 +212,7 @@ def _cells(path: Path) -> pd.DataFrame:
     _whole(path, text)
     frame = pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"])
     for name, word in WORDS.items():
-        frame[name] = frame[name].fillna(word).astype(str) if name in frame else word
+        frame[name] = frame[name].astype(object).fillna(word).astype(str) if name in frame else word
     for name in NUMBERS:
         frame[name] = _numbers(path, frame, name) if name in frame else math.nan
     for name, default in WHOLE.items():

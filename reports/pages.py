@@ -12,8 +12,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import figures, latency, sources, view, words
+from reports import diagnostic_figures, diagnostics, figures, latency, sources, view, words
 from reports.load import OPERATIONS, Run, load_run
+from reports.rounds import Rounds
 from reports.sources import MODULES
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -91,6 +92,7 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
     heat = view.heat_map(run)
     for row in heat:
         _channel_page(run, row, [other.channel for other in heat], out, modules, common)
+    _diagnostics_page(run, out, common)
     index = out / "index.html"
     drawn = [figures.cost(run), *latency.channels_latency(run)]
     drawn += [figures.rates(run), figures.bandwidth(run)]
@@ -122,6 +124,24 @@ def _sections(shown: list[figures.Figure], streams: bool) -> list[tuple[str, str
     names += [(figure.name, figure.title) for figure in shown]
     names += [("streams", "Streams")] if streams else []
     return [*names, ("all", "All cells"), ("harness", "Overhead"), ("channels", "Channels")]
+
+
+def _diagnostics_page(run: Run, out: Path, common: dict[str, Any]) -> None:
+    rounds = Rounds(run)
+    suspects = diagnostics.suspects(run, rounds)
+    write(
+        out / "diagnostics.html",
+        "diagnostics.html.j2",
+        facts=diagnostics.facts(run),
+        units=diagnostics.units(run),
+        repeated=diagnostics.repeated(run),
+        suspects=suspects,
+        outliers=diagnostics.outliers(run),
+        controls=diagnostics.controls(run),
+        knobs=diagnostics.knobs(run),
+        figures=diagnostic_figures.figures(run, rounds, suspects),
+        **common,
+    )
 
 
 def _channel_page(

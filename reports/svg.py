@@ -72,7 +72,7 @@ class Series:
         label: what a pointer over it says.
         slot: number of its colour and marker.
         low, high: interval around each y, or empty.
-        style: ``line``, ``step``, ``dots`` or ``floor``.
+        style: ``line``, ``band``, ``step``, ``dots``, ``small`` (dots) or ``floor``.
     """
 
     name: str
@@ -181,9 +181,11 @@ def _add(axes: Axes, series: Series) -> None:
     if series.style == "floor":
         dotted = FLOOR_DASHES[series.dash % 2]
         (drawn,) = axes.plot(series.xs, series.ys, color=colour, linewidth=1.3, linestyle=dotted)
-    elif series.style == "dots":
+    elif series.style in ("dots", "small"):
         (drawn,) = axes.plot(series.xs, series.ys, color=colour, marker=marker, linestyle="none")
-        drawn.set_markersize(6)
+        drawn.set_markersize(6 if series.style == "dots" else 3)
+    elif series.style == "band":
+        (drawn,) = axes.plot(series.xs, series.ys, color=colour, linewidth=1.4)
     elif series.style == "step":
         (drawn,) = axes.plot(series.xs, series.ys, color=colour, drawstyle="steps-post")
         drawn.set(linewidth=1.5, marker=marker, markersize=4.5, markevery=[-1])

@@ -16,8 +16,10 @@ import pytest
 COLUMNS = (
     "channel operation size threads mode clock unit status reason rounds n min median mean p50 "
     "p90 p99 p999 max ci_low ci_high overhead messages_per_unit bytes_per_unit offered delivered "
-    "lost boots context interval burst raw_median reordered duplicated"
+    "lost boots context interval burst raw_median reordered duplicated loads p9999 mad low_severe "
+    "low_mild high_mild high_severe spread marks"
 ).split()
+KEY = ("channel", "mode", "operation", "size", "threads", "context", "interval", "burst")
 SIZES = (8, 64, 512, 4096, 65536, 1048576)
 OPERATIONS = ("push", "pull", "call", "notify", "stream")
 
@@ -132,7 +134,7 @@ def _row(
         "channel": name, "mode": mode, "operation": operation, "size": size, "threads": 1,
         "clock": clock, "unit": "ns" if clock == "time" else "instructions", "status": "ok",
         "reason": "", "context": "process" if operation == "stream" else "softirq",
-        "interval": 0, "burst": 1, "boots": 2,
+        "interval": 0, "burst": 1, "boots": 2, "loads": 1, "marks": "",
     } | more  # fmt: skip
 
 
@@ -153,8 +155,15 @@ def _measure(row: dict[str, Any], base: float, random: np.random.Generator) -> N
         "max": median * 9, "ci_low": median - error, "ci_high": median + error,
         "overhead": 3.1, "raw_median": median + 3.1,
         "messages_per_unit": per / median, "bytes_per_unit": per / median * row["size"],
-        "each": rounds,
+        "each": rounds, "p9999": "", "mad": loose * median / 2,
+        "low_severe": 0, "low_mild": 1, "high_mild": 2, "high_severe": 3,
     }  # fmt: skip
+    apart = np.median(rounds, axis=1)
+    row["spread"] = apart.max() / apart.min() - 1
+    if row["clock"] == "instructions" and row["spread"] > 0.005:
+        row["marks"] = "apart"
+    if row["clock"] == "time" and 2 * error > 0.05 * median:
+        row["marks"] = "wide"
     if row["operation"] == "stream":
         lost = 4200 if row["mode"] == "multicast" else 0
         row |= {"offered": 20000, "delivered": 20000 - lost, "lost": lost}
@@ -176,13 +185,15 @@ def _samples(rows: list[dict[str, Any]], random: np.random.Generator) -> pd.Data
 
 def _long(rows: list[dict[str, Any]], values: list[list[Any]], overhead: float) -> pd.DataFrame:
     """One line a value."""
-    frames = []
+    frames: list[pd.DataFrame] = []
     for row, boots in zip(rows, values, strict=True):
         for boot, each in enumerate(boots):
             frame = pd.DataFrame({"value": each, "overhead": overhead, "boot": boot})
-            for key in ("channel", "mode", "operation", "size"):
+            for key in KEY:
                 frame[key] = row[key]
             frame["round"] = range(len(each))
+            frame["load"] = 0
+            frame["place"] = len(frames)
             frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 
@@ -196,6 +207,13 @@ def _environment(clock: str, forced: bool) -> dict[str, Any]:
         "accelerator": "tcg-icount" if clock == "instructions" else "kvm", "forced": forced,
         "seed": 1, "boots": 2, "plan": "standard", "config": {"CONFIG_HZ": "250"},
         "tools": {"gcc": "12.2.0", "python": "3.11.2"},
+        "controls": ["syscall-plain-push-8", "syscall-gone-call-0"],
+        "knobs": [
+            {"name": "load", "place": "machine", "state": "poor", "found": "3.1",
+             "warning": "The machine is busy (load 3.1): wait."},
+            {"name": "mitigations", "place": "kernel", "state": "good", "found": "3 taken",
+             "warning": ""},
+        ],
         "warnings": ["KVM is there but did not boot within 20 s"],
         "overhead": {"read": 24.0, "loop": 3.0},
         "floors": {"copy": {str(size): 9 + size / 8 for size in SIZES}},

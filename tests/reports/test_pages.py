@@ -85,7 +85,7 @@ def report(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
 
 def test_links_and_markup(report: Path) -> None:
     found = check(report)
-    assert len(found) == 8
+    assert len(found) == 9
 
 
 def test_size(report: Path) -> None:
@@ -224,7 +224,7 @@ def test_several_runs(build_run: Build, tmp_path: Path) -> None:
     ]
     index = pages.render(runs, tmp_path / "side")
     found = check(index.parent)
-    assert len(found) == 1 + 3 * (1 + len(FEW))
+    assert len(found) == 1 + 3 * (2 + len(FEW))
     text = index.read_text()
     assert 'id="cost-instructions"' in text
     assert 'id="cost-time"' in text

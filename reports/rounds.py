@@ -1,0 +1,49 @@
+"""Rounds of a run by cell, boot and load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.load import KEY, Measured, Run
+
+Floats = NDArray[np.float64]
+Key = tuple[Any, ...]
+Boots = list[list[Floats]]
+"""Rounds of each load of each boot."""
+
+
+class Rounds:
+    """Net rounds per operation; nothing where the run did not keep them."""
+
+    def __init__(self, run: Run) -> None:
+        frame = run.rounds
+        self._names: Sequence[str] = [] if frame is None else [n for n in KEY if n in frame]
+        self._boots: dict[Key, dict[Any, list[Floats]]] = {}
+        if frame is None:
+            return
+        levels = [name for name in ("boot", "load") if name in frame]
+        for key, group in frame.groupby([*self._names, *levels], sort=True):
+            values = group["value"].to_numpy(dtype=float)
+            if "overhead" in group:
+                values = values - np.nan_to_num(group["overhead"].to_numpy(dtype=float))
+            values = values[np.isfinite(values) & (values > 0)]
+            count = len(self._names)
+            if len(values):
+                boot = key[count] if "boot" in levels else 0
+                loads = self._boots.setdefault(tuple(key)[:count], {}).setdefault(boot, [])
+                loads.append(values)
+
+    def of(self, row: Measured) -> Boots:
+        """The rounds of a cell."""
+        return list(self._boots.get(tuple(getattr(row, n) for n in self._names), {}).values())
+
+    def units(self, row: Measured) -> list[Floats]:
+        """Its rounds at the highest level that has more than one: boots, else loads."""
+        boots = self.of(row)
+        if len(boots) > 1:
+            return [np.concatenate(loads) for loads in boots]
+        return boots[0] if boots else []

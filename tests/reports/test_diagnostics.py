@@ -1,0 +1,193 @@
+"""What a run says of itself: who varies, why, and how the machine was set."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reports import diagnostic_figures, diagnostics, pages
+from reports.diagnostics import reasons
+from reports.load import Measured, Run, load_run
+from reports.rounds import Rounds
+
+Build = Callable[..., Path]
+ROW = Measured(
+    "ioctl", "direct", "call", 8, rounds=22, n=400, median=500.0, spread=0.02, boots=2
+)  # fmt: skip
+
+
+def steady(centre: float, count: int = 11) -> Any:
+    return centre + np.arange(count) * 1e-3
+
+
+def loose(centre: float) -> Any:
+    return centre * (1 + 0.02 * np.linspace(-1, 1, 11))
+
+
+@pytest.fixture
+def run(build_run: Build) -> Run:
+    return load_run(build_run(rounds=True, channels=("null", "syscall", "ioctl")))
+
+
+def change(run: Run, **values: Any) -> Run:
+    """The run, with each of its measured rows changed."""
+    rows = tuple(replace(row, **values) if row.measured else row for row in run.rows)
+    return replace(run, rows=rows)
+
+
+def test_boots_that_differ_are_told_from_rounds_that_do() -> None:
+    (boots,) = reasons(ROW, [steady(500), steady(510)], "boots", "instructions")
+    assert "settled once per boot" in boots
+    (rounds,) = reasons(ROW, [loose(500), loose(510)], "loads", "instructions")
+    assert "it is the operation itself" in rounds
+    assert "one load differ as much as the loads do" in rounds
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"n": 12.0}, "Only 12 operations fit"),
+        ({"n": 100_000.0}, "timer ticks fall into"),
+        ({"operation": "notify"}, "the way out of idle"),
+        ({"operation": "stream"}, "as the scheduler decides"),
+        ({"high_severe": 9.0}, "9 of its 22 rounds are outliers"),
+    ],
+)
+def test_a_cells_own_shape_is_a_reason(values: dict[str, Any], word: str) -> None:
+    told = reasons(replace(ROW, **values), [], "boots", "instructions")
+    assert len(told) == 1
+    assert word in told[0]
+
+
+def test_no_reason_is_told_as_such() -> None:
+    assert reasons(ROW, [], "boots", "instructions") == ["Nothing in its rounds tells why."]
+
+
+def test_the_report_names_the_cells_that_do_not_agree(run: Run) -> None:
+    assert diagnostics.suspects(run, Rounds(run)) == ()
+    rows = list(run.rows)
+    at = next(at for at, row in enumerate(rows) if row.channel == "ioctl" and row.measured)
+    rows[at] = replace(rows[at], marks="apart", spread=0.031)
+    (suspect,) = diagnostics.suspects(replace(run, rows=tuple(rows)), Rounds(run))
+    assert suspect.name == "ioctl direct push 8 B"
+    assert suspect.spread == "3.1 %"
+    assert suspect.why
+
+
+def test_the_share_that_agrees_is_counted(run: Run) -> None:
+    told = {fact.name: fact.value for fact in diagnostics.facts(change(run, spread=0.004))}
+    count = sum(row.measured for row in run.rows)
+    assert told["Cells whose boots agree within 0.5 %"] == f"{count} of {count} (100.0 %)"
+    told = {fact.name: fact.value for fact in diagnostics.facts(change(run, spread=0.006))}
+    assert told["Cells whose boots agree within 0.5 %"] == f"0 of {count} (0.0 %)"
+
+
+def test_outliers_are_counted_by_class(run: Run) -> None:
+    every = diagnostics.outliers(run)[-1]
+    cells = sum(row.measured for row in run.rows)
+    assert (every.operation, every.rounds) == ("all", 22 * cells)
+    assert (every.low_mild, every.high_mild, every.high_severe) == (cells, 2 * cells, 3 * cells)
+    assert every.share == "27.3 %"
+
+
+def test_controls_are_those_the_run_names_and_has(run: Run) -> None:
+    (control,) = diagnostics.controls(run)
+    assert control.name == "syscall plain push 8 B"
+    assert diagnostics.controls(replace(run, environment={"controls": None})) == ()
+
+
+def test_knobs_that_stand_badly_lead(run: Run) -> None:
+    assert [knob.name for knob in diagnostics.knobs(run)] == ["load", "mitigations"]
+    odd = {"knobs": [None, {}, {"name": None}]}
+    assert len(diagnostics.knobs(replace(run, environment=odd))) == 2
+
+
+@pytest.mark.parametrize("clock", ["time", "instructions"])
+def test_page(build_run: Build, clock: str) -> None:
+    path = build_run(rounds=True, clock=clock, channels=("null", "ioctl"))
+    text = (pages.render([path]).parent / "diagnostics.html").read_text()
+    for anchor in ("sum", "marked", "spread", "drift", "course", "outliers", "controls", "knobs"):
+        assert f'id="{anchor}"' in text
+    assert "The machine is busy (load 3.1): wait." in text
+    assert 'href="diagnostics.html"' in (path / "report/index.html").read_text()
+
+
+def test_a_marked_cell_shows_its_mark_wherever_its_number_stands(build_run: Build) -> None:
+    path = build_run(channels=("null", "ioctl"), samples=False)
+    cells = path / "cells.csv"
+    lines = cells.read_text().splitlines()
+    at = next(at for at, line in enumerate(lines) if line.startswith("ioctl,push,8,"))
+    lines[at] = lines[at].rpartition(",")[0] + ",apart"
+    cells.write_text("\n".join(lines) + "\n")
+    report = pages.render([path]).parent
+    mark = '<a class="tag" href="diagnostics.html#marked">apart</a>'
+    for page in ("index.html", "channel-ioctl.html"):
+        assert mark in (report / page).read_text()
+    assert "apart" not in (report / "channel-null.html").read_text()
+    assert "ioctl direct push 8 B" in (report / "diagnostics.html").read_text()
+
+
+def test_marked_cells_are_drawn_round_by_round(run: Run) -> None:
+    marked = change(run, marks="apart")
+    rounds = Rounds(marked)
+    figure = diagnostic_figures.order(marked, rounds, diagnostics.suspects(marked, rounds))
+    assert figure is not None
+    assert len(figure.plots) == diagnostics.MOST
+    assert "boot 2" in figure.plots[0]
+    assert "22 rounds of" in figure.plots[0]
+
+
+def test_a_drift_is_seen_and_a_steady_run_is_flat(build_run: Build) -> None:
+    path = build_run(rounds=True)
+    run = load_run(path)
+    frame = run.rounds
+    assert frame is not None
+
+    def middle(run: Run) -> str:
+        figure = diagnostic_figures.drift(run)
+        assert figure is not None
+        found = re.search(r"the widest is ([\d.e+]+) %", figure.plots[0])
+        assert found
+        return found[1]
+
+    before = float(middle(run))
+    frame["value"] *= 1 + frame["boot"] * 0.2
+    frame.to_parquet(path / "rounds.parquet")
+    assert float(middle(load_run(path))) > before + 8
+
+
+def test_rounds_that_were_not_kept_leave_no_figures(build_run: Build) -> None:
+    run = load_run(build_run())
+    assert diagnostic_figures.drift(run) is None
+    assert diagnostic_figures.course(run) is None
+    assert Rounds(run).of(run.rows[0]) == []
+
+
+def test_rounds_of_older_runs_have_no_places(build_run: Build) -> None:
+    path = build_run(rounds=True)
+    frame = load_run(path).rounds
+    assert frame is not None
+    old = frame[["channel", "mode", "operation", "size", "boot", "round", "value"]]
+    old.to_parquet(path / "rounds.parquet")
+    run = load_run(path)
+    assert diagnostic_figures.drift(run) is None
+    assert diagnostic_figures.course(run) is not None
+    assert [len(boot) for boot in Rounds(run).of(next(r for r in run.rows if r.measured))] == [1, 1]
+    pages.render([path])
+
+
+def test_a_run_of_nothing_has_a_page(build_run: Build) -> None:
+    path = build_run(channels=("null",), samples=False)
+    (path / "environment.json").write_text(json.dumps({}))
+    lines = (path / "cells.csv").read_text().splitlines()
+    (path / "cells.csv").write_text(lines[0] + "\n")
+    text = (pages.render([path]).parent / "diagnostics.html").read_text()
+    assert "holds no control cells" in text
+    assert "Not recorded." in text
