@@ -12,7 +12,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import diagnostic_figures, diagnostics, figures, latency, sources, view, words
+from reports import (
+    diagnostic_figures,
+    diagnostics,
+    figures,
+    latency,
+    properties,
+    sources,
+    view,
+    words,
+)
 from reports.load import OPERATIONS, Run, load_run
 from reports.rounds import Rounds
 from reports.sources import MODULES
@@ -90,8 +99,11 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
         "banners": [text for text in [view.banner(run)] if text],
     }
     heat = view.heat_map(run)
+    found = properties.load(run)
     for row in heat:
-        _channel_page(run, row, [other.channel for other in heat], out, modules, common)
+        names = [other.channel for other in heat]
+        sheet = properties.sheet(run, row.channel, found)
+        _channel_page(run, row, names, out, modules, common | {"sheet": sheet})
     _diagnostics_page(run, out, common)
     index = out / "index.html"
     drawn = [figures.cost(run), *latency.channels_latency(run)]
@@ -108,6 +120,7 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
         tools=view.pairs(run, "tools"),
         warnings=view.warnings(run),
         heat=heat,
+        kinds=properties.matrix(run, found),
         figures=shown,
         has_samples=run.samples is not None,
         streams=streams,
@@ -121,6 +134,7 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
 
 def _sections(shown: list[figures.Figure], streams: bool) -> list[tuple[str, str]]:
     names = [("machine", "Machine"), ("clock", "Clock"), ("map", "Heat map")]
+    names += [("properties", "Properties")]
     names += [(figure.name, figure.title) for figure in shown]
     names += [("streams", "Streams")] if streams else []
     return [*names, ("all", "All cells"), ("harness", "Overhead"), ("channels", "Channels")]

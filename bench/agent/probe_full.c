@@ -101,13 +101,14 @@ static void tell(struct rc_probing *probing, const struct filled *filled)
 				raised);
 	else
 		rc_find_number(probing, "holds", (double)kept,
-			       "Of %llu small messages, %llu were still there when the drain "
-			       "began.", raised, kept);
+			       "%llu small messages were raised and %llu of them kept.", raised,
+			       kept);
 	rc_find_text(probing, "producer_told", rc_errno_name(code),
-		     "What the kernel half got back for an event that was not taken.");
+		     code ? "What the kernel half got back for an event that was not taken." :
+		     "The kernel half got no error for any event, kept or not.");
 	rc_find_text(probing, "reader_told", rc_errno_name(filled->told),
-		     "Errors among the first %d system calls of the drain; EAGAIN left out.",
-		     WATCHED);
+		     "Seen by ptrace in the results of the drain's first %d system calls, EAGAIN "
+		     "left out.", WATCHED);
 }
 
 /* ---- what has a stream ------------------------------------------------- */

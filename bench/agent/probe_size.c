@@ -66,7 +66,7 @@ static void say_beyond(struct rc_found *found, const struct rc_probing *probing,
 	struct attempt beyond;
 
 	if (rc_narrow(operation)) {
-		rc_say(found->detail, sizeof(found->detail), " has this one size.");
+		rc_say(found->detail, sizeof(found->detail), " is its only size.");
 		return;
 	}
 	/* rc_core raises no larger ones, so there is nothing to try. */

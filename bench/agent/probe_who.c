@@ -124,13 +124,12 @@ static uint64_t needed(struct rc_session *s)
 	return keep;
 }
 
-static const char *names_of(uint64_t caps, char *text, size_t len)
+static void names_of(uint64_t caps, char *text, size_t len)
 {
 	text[0] = '\0';
 	for (int cap = 0; cap < CAPABILITIES; cap++)
 		if (caps & (1ull << cap))
 			rc_say(text, len, "%s%s", text[0] ? " " : "", capability_names[cap]);
-	return text;
 }
 
 static void try_all(struct rc_probing *probing, struct rc_session *s)
@@ -150,9 +149,10 @@ static void try_all(struct rc_probing *probing, struct rc_session *s)
 			     report.error);
 		return;
 	}
-	rc_find_text(probing, "opens", names_of(needed(s), names, sizeof(names)),
-		     "uid %d without capabilities: %s. These alone were enough for a %s.",
-		     NOBODY, refusal.error[0] ? refusal.error : "nothing arrived",
+	names_of(needed(s), names, sizeof(names));
+	rc_find_text(probing, "opens", names,
+		     "uid %d without capabilities: %s. With %s and no other it did a %s.",
+		     NOBODY, refusal.error[0] ? refusal.error : "nothing arrived", names,
 		     rc_op_names[s->op]);
 }
 

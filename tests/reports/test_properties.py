@@ -1,0 +1,174 @@
+"""Properties in the report: every mode in the matrix, and how each was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import pages, properties
+from reports.load import DamagedRun, Run, load_run
+from reports.properties import Property
+from tests.reports.test_pages import check
+
+Build = Callable[..., Path]
+
+
+def prop(
+    channel: str, mode: str, name: str, value: Any, how: str = "probe", detail: str = ""
+) -> Property:
+    return Property(channel, mode, name, value, how, detail or f"it was tried: {value}")
+
+
+FOUND = (
+    prop("ioctl", "direct", "kernel_starts", True),
+    prop("ioctl", "direct", "contexts", "process softirq hardirq"),
+    prop("ioctl", "direct", "ordering", "kept"),
+    prop("ioctl", "direct", "full", "refuses newest"),
+    prop("ioctl", "direct", "opens", "CAP_DAC_OVERRIDE"),
+    prop("ioctl", "direct", "largest", {"push": 16359, "pull": 1024}),
+    prop("ioctl", "direct", "syscalls", {"push": 1, "pull": 2}, "counted"),
+    prop("ioctl", "indirect", "kernel_starts", False),
+    prop("ioctl", "indirect", "contexts", None, "none", "the kernel starts nothing here"),
+    prop("ioctl", "indirect", "ordering", "kept"),
+    prop("ioctl", "indirect", "full", None, "failed", "the drain did not end"),
+    prop("ioctl", "indirect", "opens", "CAP_NET_ADMIN CAP_SYSLOG"),
+    prop("ioctl", "indirect", "largest", {"push": 2048, "pull": 2048}),
+    prop("ioctl", "indirect", "kernel_log", None, "failed", "the kernel warned"),
+    prop("ioctl", "", "lines_kernel", 180, "counted"),
+    prop("ioctl", "", "since", "1.0", "documented", "as old as devices"),
+    prop("null", "plain", "kernel_starts", False),
+)
+
+
+def record(path: Path, found: tuple[Property, ...] = FOUND) -> Path:
+    told = {"version": 1, "properties": [vars(one) for one in found]}
+    (path / "properties.json").write_text(json.dumps(told))
+    return path
+
+
+@pytest.fixture
+def run(build_run: Build) -> Run:
+    return load_run(record(build_run(channels=("null", "ioctl", "signal"))))
+
+
+@pytest.fixture
+def table(run: Run) -> dict[tuple[str, str], properties.Field]:
+    """Fields of the matrix by mode and property."""
+    matrix = properties.matrix(run, properties.load(run))
+    assert matrix
+    return {
+        (line.mode, column.name): field
+        for line in matrix.lines
+        for column, field in zip(matrix.columns, line.fields, strict=True)
+    }
+
+
+def test_what_was_recorded_is_read(run: Run) -> None:
+    assert properties.load(run) == FOUND
+
+
+def test_a_run_without_properties_has_no_matrix(build_run: Build) -> None:
+    run = load_run(build_run())
+    assert properties.load(run) == ()
+    assert properties.matrix(run, ()) is None
+    assert properties.sheet(run, "ioctl", ()) is None
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"properties": [{"channel": "x"}]}'])
+def test_damage_is_one_sentence(build_run: Build, text: str) -> None:
+    run = load_run(build_run())
+    (run.path / "properties.json").write_text(text)
+    with pytest.raises(DamagedRun, match="delete it to see the run"):
+        properties.load(run)
+
+
+def test_floors_and_what_was_not_probed_are_left_out(run: Run) -> None:
+    matrix = properties.matrix(run, FOUND)
+    assert matrix
+    assert [(line.channel, line.mode) for line in matrix.lines] == [
+        ("ioctl", "direct"),
+        ("ioctl", "indirect"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "text", "kind"),
+    [
+        ("direct", "kernel_starts", "yes", "yes"),
+        ("indirect", "kernel_starts", "no", "no"),
+        ("direct", "full", "refuses newest", ""),
+        ("indirect", "full", "failed", "failed"),
+        ("direct", "opens", "file mode", ""),
+        ("indirect", "opens", "NET_ADMIN SYSLOG", ""),
+        ("direct", "largest", "1 KiB–16,359 B", ""),
+        ("indirect", "largest", "2 KiB", ""),
+    ],
+)
+def test_values_are_words(
+    table: dict[tuple[str, str], properties.Field], mode: str, name: str, text: str, kind: str
+) -> None:
+    field = table[mode, name]
+    assert (field.text, field.kind) == (text, kind)
+
+
+def test_what_all_modes_share_is_a_sentence_and_no_column(run: Run) -> None:
+    matrix = properties.matrix(run, FOUND)
+    assert matrix
+    names = {column.name for column in matrix.columns}
+    assert "ordering" not in names
+    assert "contexts" not in names  # one has it, and for the other the question does not arise
+    assert "Order: kept." in matrix.same
+    assert "Emits from: any." in matrix.same
+
+
+def test_what_is_documented_is_marked(run: Run) -> None:
+    sheet = properties.sheet(run, "ioctl", FOUND)
+    assert sheet
+    assert sheet.documented
+    (since,) = [row for row in sheet.rows if row.column.name == "since"]
+    (field,) = since.fields
+    assert (field.text, field.kind, field.whole) == ("1.0†", "documented", True)
+    assert field.title == "As old as devices. (From documentation, not tried.)"
+
+
+def test_a_channels_page_tells_each_operation_apart(run: Run) -> None:
+    sheet = properties.sheet(run, "ioctl", FOUND)
+    assert sheet
+    texts = {row.column.name: [field.text for field in row.fields] for row in sheet.rows}
+    assert texts["syscalls"] == ["push 1, pull 2", "–"]
+    assert texts["largest"] == ["push 16,359 B, pull 1 KiB", "2 KiB"]
+    assert texts["lines_kernel"] == ["180"]
+
+
+def test_every_answer_is_explained_and_no_failure_is_hidden(run: Run) -> None:
+    sheet = properties.sheet(run, "ioctl", FOUND)
+    assert sheet
+    told = {mode: {one.title: one.told for one in details} for mode, details in sheet.details}
+    assert set(told) == {"direct", "indirect", ""}
+    assert told["direct"]["Cost: system calls"].endswith("(Counted.)")
+    assert told["direct"]["Messages: order"] == "It was tried: kept."
+    assert "The drain did not end. (The probe" in told["indirect"]["Nobody reads: when full"]
+    assert told["indirect"]["kernel log"].startswith("The kernel warned.")
+
+
+def test_the_pages_carry_them(run: Run) -> None:
+    folder = pages.render([run.path]).parent
+    check(folder)
+    index = (folder / "index.html").read_text()
+    assert "refuses newest" in index
+    assert "Since: 1.0†." in index
+    assert "dagger (†) is taken from documentation" in index
+    assert "channel-ioctl.html#properties" in index
+    page = (folder / "channel-ioctl.html").read_text()
+    assert "How it was found: indirect" in page
+    assert "How it was found: the channel as a whole" in page
+    assert 'id="properties"' not in (folder / "channel-signal.html").read_text()
+
+
+def test_a_page_without_them_says_so(build_run: Build) -> None:
+    folder = pages.render([build_run(channels=("ioctl",))]).parent
+    assert "did not look for properties" in (folder / "index.html").read_text()
