@@ -153,6 +153,8 @@ class VmTarget:
             *(("nokaslr", "norandmaps") if self.clock == "instructions" else ()),
             # The clock that counts.
             "tsc=reliable",
+            # Newer kernels test their ciphers for a second beside what is measured.
+            "cryptomgr.notests",
             *self.append,
         ]
         return " ".join(words)
