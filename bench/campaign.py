@@ -182,7 +182,7 @@ class Campaign:
         try:
             self._start()
             assert self._site is not None, "started"
-            self._progress.say("Finding out the channels' properties, in a boot of their own")
+            self._progress.say("Finding out properties and paths, in a boot of their own")
             measured = {cell.channel for cell in recorder.header.cells if not cell.skip}
             channels = [c for c in self.listing["channels"] if c["name"] in measured]
             trouble = extras.explore(
@@ -193,7 +193,7 @@ class Campaign:
         except RingcrossError as error:
             trouble = str(error)
         if trouble:
-            self._progress.say(f"Not all properties were found out. {trouble}")
+            self._progress.say(f"Not all was found out. {trouble}")
 
     def _finish(self, explored: bool) -> None:
         recorder, self._open = self._recorder if self._open else None, False

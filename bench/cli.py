@@ -17,6 +17,7 @@ import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bench import options as run_options
 from bench import progress
@@ -67,6 +68,7 @@ def main(debug: bool) -> None:
     ringcross run --channels netlink   only one
     ringcross list                     what there is to measure
     ringcross report RUN               render a run folder again
+    ringcross xray netlink             the calls that the kernel makes for one message
     """
     del debug  # looked up by Cli.invoke()
 
@@ -337,6 +339,37 @@ def _set_knobs(apply: bool, undo: bool, as_json: bool) -> NoReturn:
         OUT.print("Put it back with: ringcross doctor --undo; or, by hand and as root:")
         OUT.print(f"  {done.undo_command()}", markup=False, soft_wrap=True)
     sys.exit(1 if done.refused else 0)
+
+
+@main.command()
+@click.argument("channel")
+@click.option("--operation", metavar="NAME", help=f"One of {', '.join(OPERATIONS[:4])}; the most "
+              "telling if not given.")  # fmt: skip
+@click.option("--mode", metavar="NAME", help="The first that has the operation if not given.")
+@click.option("--size", metavar="BYTES", help="Of body, e.g. 64 or 4k; 8 if not given.")
+@click.option("--kernel", default="stock", show_default=True, metavar="SPEC",
+              help="'stock', a series such as 6.12, or an exact release.")  # fmt: skip
+@click.option("--clock", type=click.Choice(CLOCKS), default="auto", show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the boot.")
+@click.option("--all", "everything", is_flag=True, help="Do not sum up what costs little.")
+@click.option("--json", "as_json", is_flag=True, help="As in a run's xray.json.")
+def xray(channel: str, everything: bool, as_json: bool, **asked: Any) -> None:
+    """Print the calls that the kernel makes for one operation, and what each costs.
+
+    \b
+    ringcross xray netlink --operation call
+    ringcross xray procfs --mode reopen --operation pull --json
+    """
+    from bench import xray_text
+    from bench.look import look
+
+    xrays = look(channel, say=lambda line: ERR.print(line, style="dim"), **asked)
+    if as_json:
+        print(json.dumps(xrays.to_json()))
+    else:
+        for page in xray_text.pages(xrays, smallest=0 if everything else xray_text.SMALLEST):
+            OUT.print(page, soft_wrap=isinstance(page, Text))
+    sys.exit(0 if all(one.status == "ok" for one in xrays.operations) else 1)
 
 
 @main.command()

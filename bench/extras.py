@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench import properties
+from bench import properties, xray
 from bench.cells import Clock
 from bench.errors import SessionLost
 from bench.plan import Listing
@@ -38,7 +38,10 @@ class Extra:
     document: Callable[[Sequence[Answer], str, Sequence[Listing]], Any]
 
 
-EXTRAS: tuple[Extra, ...] = (Extra("properties.json", properties.requests, properties.document),)
+EXTRAS: tuple[Extra, ...] = (
+    Extra("properties.json", properties.requests, properties.document),
+    Extra("xray.json", xray.ask, xray.document),  # the last: it leaves the tracer on
+)
 
 
 def missing(recorder: Recorder) -> list[Extra]:
@@ -75,7 +78,7 @@ def explore(
     except SessionLost as error:
         trouble = str(error)
     finally:
-        recorder.add_kernel_log(f"properties, seed {seed}", session.kernel_log())
+        recorder.add_kernel_log(f"properties and x-ray, seed {seed}", session.kernel_log())
     for extra in wanted:
         recorder.write(extra.file, extra.document(answers, trouble, channels))
     return trouble

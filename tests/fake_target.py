@@ -152,6 +152,22 @@ class FakeSession:
         found = {"value": "kept", "how": "probe", "detail": "Two came as two."}
         yield {"re": "probe", **names, "properties": {"boundaries": found}, "log": []} | deed
 
+    def _xray(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield {"re": "begin", "id": request["id"]}
+        deed = self.deeds.get("xray", {})
+        if isinstance(deed, BaseException):
+            raise deed
+        yield {
+            "re": "xray",
+            "id": request["id"],
+            "status": "skip",
+            "reason": "The fake kernel has no tracer.",
+            "traced": request["traced"],
+            "units": 0,
+            "overhead": 0.0,
+            "log": [],
+        } | deed
+
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     """Round k costs k units more per operation than ``cost``, for k < 3."""

@@ -501,27 +501,6 @@ static void add_measurement(json_object *answer, const struct rc_cell *cell)
 	add_number(answer, "bytes", result->samples * sizeof(result->sample[0]));
 }
 
-/* ---- what cells and x-rays share ---------------------------------------- */
-
-static bool is_tracing;
-
-/* Start or stop the tracer unless it is so already; "" or why not. */
-static void trace(bool on, char *reason, size_t len)
-{
-	int err = 0;
-
-	/* It would slow down all that runs here: only as process 1 that is all ours. */
-	if (on && getpid() != 1)
-		err = -EPERM;
-	else if (on != is_tracing)
-		err = on ? rc_tracer_start(clock_kind) : rc_tracer_stop();
-	if (err)
-		snprintf(reason, len, "cannot %s the kernel's function-graph tracer: %s",
-			 on ? "start" : "stop", strerror(-err));
-	else
-		is_tracing = on;
-}
-
 /* So that the harness can tell what was in flight when a machine dies. */
 static void begin(uint64_t id)
 {
@@ -555,8 +534,6 @@ static void do_cell(json_object *request)
 		result->status = RC_FAIL;
 		load_modules(cell.channel, result->reason, sizeof(result->reason));
 		if (!result->reason[0])
-			trace(false, result->reason, sizeof(result->reason));
-		if (!result->reason[0])
 			rc_cell_run(&cell, &overhead, result);
 		unload_module(cell.channel, result);
 	}
@@ -578,6 +555,21 @@ static void do_cell(json_object *request)
 /* ---- the x-ray --------------------------------------------------------- */
 
 static struct rc_xray *xray;
+static bool is_tracing;
+
+/* Start or stop the tracer unless it is so already; "" or why not. */
+static void trace(bool on, char *reason, size_t len)
+{
+	int err = 0;
+
+	if (on != is_tracing)
+		err = on ? rc_tracer_start(clock_kind) : rc_tracer_stop();
+	if (err)
+		snprintf(reason, len, "cannot %s the kernel's function-graph tracer: %s",
+			 on ? "start" : "stop", strerror(-err));
+	else
+		is_tracing = on;
+}
 
 static bool get_xray(void)
 {
@@ -601,6 +593,13 @@ static void take_xray(struct rc_cell *cell)
 {
 	char reason[sizeof(xray->reason)] = "";
 
+	/* Process 1 of a virtual machine has that machine to itself. */
+	if (xray->traced && getpid() != 1) {
+		xray->status = RC_SKIP;
+		snprintf(xray->reason, sizeof(xray->reason),
+			 "Tracing slows down all that runs on a machine, and this one is shared.");
+		return;
+	}
 	xray->status = RC_FAIL;
 	load_modules(cell->channel, xray->reason, sizeof(xray->reason));
 	if (!xray->reason[0])
@@ -802,7 +801,11 @@ static void serve(const char *line, size_t len)
 {
 	json_object *request = parse(line, len);
 	const char *verb = request ? text(request, "do") : "";
+	char unheeded[256];
 
+	/* Left on between x-rays, since it takes seconds to start. */
+	if (is_tracing && strcmp(verb, "xray"))
+		trace(false, unheeded, sizeof(unheeded));
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		if (strcmp(requests[i].name, verb))
 			continue;

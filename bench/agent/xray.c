@@ -30,8 +30,10 @@
  * fill that page before the operation begins.
  */
 #define PREAMBLE 16
-/* A reader whose way to sleep is traced takes longer until it is asleep. */
-#define TRACED_DELAY 2000000	/* ns */
+/* A reader whose way to sleep is traced takes longer until it is asleep.  Much
+ * more, and the idle CPU would stop its timer tick, and start it at the event.
+ */
+#define TRACED_DELAY 400000	/* ns */
 
 /* ---- the tracer -------------------------------------------------------- */
 

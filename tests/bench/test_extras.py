@@ -50,7 +50,9 @@ def test_one_more_boot_after_the_cells(tmp_path: Path) -> None:
     assert target.seeds == [3, 4, 3]
     *cells, last = target.sessions
     assert not any(request["do"] == "probe" for s in cells for request in s.requests)
-    assert [r["do"] for r in last.requests] == ["setup"] + 3 * ["probe"]
+    asked = [r["do"] for r in last.requests]
+    assert asked[:5] == ["setup", *3 * ["probe"], "read"]
+    assert set(asked[5:]) == {"xray"}, "whose tracer stays on, come last"
     assert all(session.closed for session in target.sessions)
     assert any("properties" in line for line in lines)
     assert {(p["channel"], p["mode"]) for p in properties(tmp_path) if p["mode"]} == {
@@ -58,7 +60,17 @@ def test_one_more_boot_after_the_cells(tmp_path: Path) -> None:
         ("netlink", "unicast"),
         ("netlink", "multicast"),
     }
-    assert "properties, seed 3" in (tmp_path / "run/kernel.log").read_text()
+    assert "properties and x-ray, seed 3" in (tmp_path / "run/kernel.log").read_text()
+
+
+def test_every_operation_has_an_x_ray_or_a_reason(tmp_path: Path) -> None:
+    run(tmp_path)
+    kept = json.loads((tmp_path / "run/xray.json").read_text())
+    assert {(one["channel"], one["operation"]) for one in kept["operations"]} == {
+        *(("null", operation) for operation in ("push", "pull", "call")),
+        *(("netlink", operation) for operation in ("push", "call", "notify")),
+    }
+    assert {one["reason"] for one in kept["operations"]} == {"The fake kernel has no tracer."}
 
 
 def test_not_unless_asked_for(tmp_path: Path) -> None:
@@ -111,7 +123,7 @@ def test_interrupted_there_it_is_left_to_a_resumed_run(
     with Campaign(again, workshop=workshop) as campaign:
         campaign.run()
     (session,) = workshop.target.sessions
-    assert {request["do"] for request in session.requests} == {"setup", "probe"}
+    assert {request["do"] for request in session.requests} == {"setup", "probe", "read", "xray"}
     assert properties(tmp_path)
     assert not (tmp_path / "run/journal.jsonl").exists()
 

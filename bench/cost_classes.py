@@ -1,0 +1,171 @@
+"""What the kernel's functions are there for: a table of names, and sums over a tree.
+
+A name may end in ``*``.  What the table does not name counts with its caller, as an inlined
+function does anyway.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from bench.call_tree import Node
+
+OTHER = "other"
+CHANNEL = "channel"
+
+TITLES: dict[str, str] = {
+    "entry": "entry and exit",
+    "vfs": "VFS and security",
+    "copy": "copying",
+    "format": "formatting",
+    "memory": "allocation",
+    "lock": "locking",
+    "schedule": "scheduling and wake-up",
+    "network": "network",
+    "signal": "signal delivery",
+    CHANNEL: "the channel's own code",
+    OTHER: "other",
+}
+"""The classes, in the order of a crossing, and what they are called."""
+
+TABLE: dict[str, str] = {
+    "entry": """
+        operation task:* do_syscall_64 x64_sys_call syscall_trace_* syscall_exit_* syscall_enter_*
+        exit_to_user_mode_* irqentry_* fpregs_assert_state_consistent switch_fpu_return
+        native_tss_update_io_bitmap __rseq_handle_notify_resume mem_cgroup_handle_over_high
+        __mem_cgroup_handle_over_high blkcg_maybe_throttle_current __blkcg_maybe_* task_work_run
+    """,
+    "vfs": """
+        __x64_sys_read __x64_sys_write __x64_sys_pread64 __x64_sys_pwrite64 __x64_sys_ioctl
+        __x64_sys_open* __x64_sys_close __x64_sys_poll __x64_sys_ppoll __x64_sys_lseek
+        __x64_sys_epoll_* ksys_read ksys_write ksys_pread64 ksys_pwrite64
+        vfs_* new_sync_* rw_verify_area __fdget* __fget* fdget* fput ____fput __fput* filp_* file_*
+        do_sys_open* do_filp_open do_dentry_open path_* link_path_walk walk_component
+        lookup_* step_into __lookup_* __d_* d_* dput* mntput* mntget __mnt_* legitimize_*
+        __legitimize_* try_to_unlazy* terminate_walk complete_walk set_root nd_jump_root may_open
+        inode_* __inode_* generic_permission generic_file_* generic_perform_write generic_write_*
+        __generic_file_* getname* putname alloc_fd get_unused_fd_flags expand_files fd_install
+        close_fd pick_file file_close_fd alloc_empty_file __alloc_file init_file locks_remove_*
+        dnotify_flush fsnotify* __fsnotify_* touch_atime atime_needs_update current_time
+        inode_needs_update_time do_vfs_ioctl do_sys_poll poll_* __pollwait pollwake
+        select_estimate_accuracy
+        proc_reg_* proc_misc_* close_pdeo pde_* kernfs_* sysfs_* full_proxy_* debugfs_*
+        shmem_* __filemap_* filemap_* folio_* set_page_dirty balance_dirty_* inode_to_bdi
+        unlock_page noop_dirty_folio PageHeadHuge pipe_* anon_pipe_* kill_fasync
+        read_null write_null read_zero null_lseek ilookup find_inode_fast iput igrab
+        seq_open seq_release single_open single_release single_start
+        security_* apparmor_* aa_* tomoyo_* bpf_lsm_* selinux_* avc_* ima_* process_measurement
+        hook_* landlock_* cap_* ns_capable file_ns_capable capable
+        __get_task_ioprio file_remove_privs __file_remove_privs setattr_*
+    """,
+    "copy": """
+        _copy_* __copy_* copy_* rep_movs* memcpy* __memcpy memmove simple_read_from_buffer
+        simple_write_to_buffer memory_read_from_buffer simple_copy_to_iter __check_object_size
+        check_stack_object __check_heap_object check_heap_object
+        __virt_addr_valid find_vmap_area is_vmalloc_addr skb_copy_* __skb_datagram_iter
+        fault_in_* clear_user* rep_stos*
+    """,
+    "format": """
+        seq_* vsnprintf vscnprintf snprintf scnprintf sprintf
+        sysfs_emit* number format_decode put_dec* string_nocheck kstrto* _kstrto* simple_strto*
+        sscanf vsscanf hex2bin bin2hex sysfs_kf_seq_show
+    """,
+    "memory": """
+        kmalloc* __kmalloc* kmem_cache_* __kmem_cache_* kfree* __kfree kvfree* kvmalloc* vmalloc*
+        __vmalloc* vfree* __vfree* __vunmap* vunmap_* vmap_* __vmap_* alloc_vmap_area
+        __get_vm_area_node insert_vmap_area free_vmap_area_* remove_vm_area alloc_pages*
+        __alloc_pages* __get_free_pages free_pages* __free_pages* free_unref_* get_page_from_*
+        rmqueue* should_fail* ___slab_alloc __slab_* slab_* memset __memset refill_obj_stock
+        obj_cgroup_* memcg_* __memcg_* drain_obj_stock check_new_pages free_pcp_* __pte_alloc*
+        policy_node* krealloc* __list_lru_*
+    """,
+    "lock": """
+        _raw_spin_* _raw_read_* _raw_write_* mutex_* __mutex_* down_* up_* __down_* rwsem_*
+        __rcu_read_* __srcu_* queued_spin_* native_queued_* call_rcu* rcu_segcblist_* _raw_*
+        rt_mutex_* percpu_down_* percpu_up_* lockref_*
+    """,
+    "schedule": """
+        task:idle task:k*
+        schedule* __schedule* do_idle default_idle* arch_cpu_idle* amd_e400_idle cpuidle_*
+        cpu_idle_* call_cpuidle tick_nohz_* tick_* irq_enter* irq_exit* __irq_exit* handle_softirqs
+        __do_softirq do_softirq* __local_bh_* run_ksoftirqd hrtimer_* __hrtimer_*
+        __sysvec_* sysvec_* wake_up_* __wake_up* autoremove_wake_function default_wake_function
+        try_to_wake_up ttwu_* prepare_to_wait* finish_wait add_wait_queue remove_wait_queue
+        init_wait_entry woken_wake_function enqueue_* dequeue_entity dequeue_task* dequeue_entities
+        update_rq_clock* update_curr* update_load_avg update_cfs_* update_min_vruntime place_entity
+        pick_next_* pick_task* pick_eevdf set_next_* put_prev_* __update_load_avg_*
+        check_preempt_* wakeup_preempt* resched_curr* finish_task_switch* switch_mm_* psi_*
+        record_times rcu_note_context_switch __cond_resched __switch_to* update_se*
+        select_task_rq* avg_vruntime vruntime_eligible hrtick_* cpuacct_* sched_*
+        process_one_work worker_thread worker_* __queue_work queue_work_on insert_work
+        kthread_* __kthread_* wq_worker_* pwq_* save_fpregs_to_fpstate flush_smp_call_* idle_cpu
+        rcu_core* rcu_nocb_* nohz_* timerqueue_* ktime_get* lapic_* clockevents_* enter_lazy_tlb
+        task_work_add kick_process
+    """,
+    "network": """
+        __x64_sys_send* __x64_sys_recv* __sys_send* __sys_recv* ___sys_* ____sys_* sock_* __sock_*
+        sockfd_* netlink_* __netlink_* nlmsg_* __nlmsg_* genl_* nla_* __nla_* alloc_skb*
+        __alloc_skb skb_* __skb_* __build_skb* build_skb consume_skb kfree_skb* sk_* __sk_*
+        receiver_wake_function napi_* move_addr_* import_single_range scm_* __scm_*
+    """,
+    "signal": """
+        __x64_sys_rt_sig* __x64_sys_signalfd* do_sigtimedwait sigsuspend get_signal
+        arch_do_signal_or_restart handle_signal setup_rt_frame* x64_setup_rt_frame get_sigframe*
+        do_send_sig_info send_sig_info send_signal_* __send_signal_* __sigqueue_* sigqueue_*
+        prepare_signal complete_signal collect_signal dequeue_signal* recalc_sigpending*
+        signal_setup_done __set_task_blocked set_current_blocked __set_current_blocked
+        copy_fpstate_to_sigframe fpu__* fpu_* __fpu_* restore_* signalfd_* siginfo_layout
+        copy_siginfo_to_user uprobe_deny_signal inc_rlimit_* dec_rlimit_* do_dec_rlimit_*
+        put_ucounts get_ucounts xfd_validate_state fpregs_mark_activate signal_*
+    """,
+    OTHER: """
+        __do_sys_getppid __x64_sys_getppid __task_pid_nr_ns task_active_pid_ns pid_vnr pid_task
+        find_vpid put_pid*
+    """,
+}
+"""Which names belong to which class; where two would match, the longer one does."""
+
+
+def _patterns() -> Iterator[tuple[str, str]]:
+    for title, names in TABLE.items():
+        for name in names.split():
+            yield name, title
+
+
+_EXACT = {name: title for name, title in _patterns() if not name.endswith("*")}
+_PREFIXES = sorted(
+    ((name[:-1], title) for name, title in _patterns() if name.endswith("*")),
+    key=lambda entry: -len(entry[0]),
+)
+
+
+def named(node: Node) -> str:
+    """The class that a node has by its name or module; empty when the table has no such."""
+    if node.module.startswith("rc_"):
+        return CHANNEL
+    # GCC's copies of a function: link_path_walk.part.0.constprop.0
+    name = re.sub(r"\..*$", "", node.name)
+    if name in _EXACT:
+        return _EXACT[name]
+    return next((title for prefix, title in _PREFIXES if name.startswith(prefix)), "")
+
+
+def classified(root: Node) -> Iterator[tuple[Node, str]]:
+    """Each node of a tree with its class; by its caller's where it has none of its own."""
+
+    def visit(node: Node, caller: str) -> Iterator[tuple[Node, str]]:
+        title = named(node) or caller
+        yield node, title
+        for child in node.children:
+            yield from visit(child, title)
+
+    return visit(root, OTHER)
+
+
+def sums(root: Node) -> dict[str, float]:
+    """Units of a tree per class, in the order of :data:`TITLES`; classes without any left out."""
+    found = dict.fromkeys(TITLES, 0.0)
+    for node, title in classified(root):
+        found[title] += node.own
+    return {title: units for title, units in found.items() if units}

@@ -1,0 +1,106 @@
+"""An x-ray on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from bench import cost_classes
+from bench.call_tree import Node
+from bench.cells import UNITS
+from bench.xray import Xray, Xrays
+
+SMALLEST = 0.01
+"""Calls with a smaller share of the operation are summed up in one line."""
+
+
+def pages(xrays: Xrays, *, smallest: float = SMALLEST) -> Iterator[RenderableType]:
+    """What to print, operation by operation.
+
+    Args:
+        xrays: what was seen.
+        smallest: share below which calls are summed up; 0 shows all.
+    """
+    unit = UNITS[xrays.clock]
+    for xray in xrays.operations:
+        cell = xray.cell
+        yield Text(f"{cell.channel} {cell.mode} {cell.operation}, {cell.size} B", style="bold")
+        if xray.tree is None:
+            yield Text(f"No x-ray: {xray.reason}", style="yellow")
+            continue
+        yield from _sums(xray, xrays, unit)
+        yield _tree(xray.tree, xray.corrected, smallest)
+        yield _classes(xray.tree)
+
+
+def _sums(xray: Xray, xrays: Xrays, unit: str) -> Iterator[Text]:
+    yield Text(
+        f"{xray.untraced:,.0f} {unit} untraced; the tree adds up to {xray.corrected:,.0f} "
+        f"({100 * xray.error:+.1f} %).",
+        style="" if xray.agrees else "yellow",
+    )
+    if xrays.tracer:
+        yield Text(
+            f"Taken off: the tracer's {xrays.tracer.call:,.0f} for each of {xray.calls} calls "
+            f"({xray.traced:,.0f} {unit} with it on). Inlined code counts with its caller.",
+            style="dim",
+        )
+    if not xray.agrees:
+        yield Text(
+            "They differ: this operation can go more than one way, and here it went another one.",
+            style="yellow",
+        )
+
+
+def _tree(root: Node, whole: float, smallest: float) -> Tree:
+    tree = Tree(_label(root, whole), guide_style="dim")
+    _branch(tree, root, whole, smallest)
+    return tree
+
+
+def _branch(tree: Tree, node: Node, whole: float, smallest: float) -> None:
+    shown = [child for child in node.children if child.total >= smallest * whole]
+    for child in shown:
+        _branch(tree.add(_label(child, whole)), child, whole, smallest)
+    rest = [child for child in node.children if child.total < smallest * whole]
+    if rest:
+        units = max(0.0, sum(child.total for child in rest))
+        tree.add(Text(f"{len(rest)} more: {units:,.0f}", style="dim"))
+
+
+def _label(node: Node, whole: float) -> Text:
+    share = 100 * node.total / whole
+    label = Text.assemble((f"{share:.1f} % ", "cyan"), (spoken(node), "bold"))
+    if node.module:
+        label.append(f" [{node.module}]", "green")
+    if node.calls > 1:
+        label.append(f" ×{node.calls}")
+    own = "" if not node.children else f", {max(0.0, node.own):,.0f} its own"
+    return label.append(f"  {max(0.0, node.total):,.0f}{own}", "dim")
+
+
+def spoken(node: Node) -> str:
+    """A function's name as it is, and words for tasks and the whole."""
+    if node.name == "operation":
+        return "the operation; its own: entry, exit and user space"
+    if not node.name.startswith("task:"):
+        return node.name
+    task = node.name.removeprefix("task:")
+    told = {"process": "the process, woken; its own: entry, exit and user space",
+            "idle": "the idle CPU, interrupted"}  # fmt: skip
+    return told.get(task, f"kernel thread {task}")
+
+
+def _classes(root: Node) -> Table:
+    table = Table("what for", "share", "", box=box.SIMPLE, show_header=False)
+    whole = root.total
+    for title, units in cost_classes.sums(root).items():
+        share = max(0.0, units / whole)
+        bar = Text("█" * round(40 * share), style="cyan")
+        table.add_row(cost_classes.TITLES[title], f"{100 * share:.1f} %", bar)
+    return table

@@ -1,0 +1,209 @@
+"""Trees come out as they were run, with nothing left of the tracer."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from bench.call_tree import NO_TRACER, Node, Tracer, Window, calibrate, walk
+from bench.ring_buffer import Event, TraceError
+from tests.bench.tracing import TRACER, Call, Machine, call
+
+READ = call(
+    "vfs_read", 10, call("rw_verify_area", 4, call("aa_file_perm", 30), 1), 6, call("copy", 8)
+)
+
+
+def seen(machine: Machine, start: int, end: int) -> Window:
+    return Window(tuple(machine.events), start, end)
+
+
+def run(*calls: Call, outside: int = 100, machine: Machine | None = None) -> Window:
+    """An operation: ``outside`` units in user space and entry code, then the calls."""
+    machine = machine or Machine()
+    start = machine.spend(0)
+    machine.spend(outside)
+    for one in calls:
+        machine.run(one)
+    return seen(machine, start, machine.spend(0))
+
+
+def shape(node: Node) -> tuple[object, ...]:
+    return (node.name, round(node.own), node.calls, *(shape(child) for child in node.children))
+
+
+def test_a_tree_is_what_was_run() -> None:
+    found = walk(run(READ), TRACER)
+    assert found.calls == 4
+    assert found.unmatched == 0
+    assert shape(found.last) == (
+        "task:1", 100, 1,
+        ("vfs_read", 16, 1, ("rw_verify_area", 5, 1, ("aa_file_perm", 30, 1)), ("copy", 8, 1)),
+    )  # fmt: skip
+    assert found.last.total == pytest.approx(159)
+
+
+def test_without_correction_the_tracer_is_in_it() -> None:
+    assert walk(run(READ), NO_TRACER).last.total == pytest.approx(159 + 4 * TRACER.call)
+
+
+def test_equal_calls_from_one_place_are_one_node() -> None:
+    tree = walk(run(READ, READ, READ), TRACER).last
+    assert shape(tree.children[0])[:3] == ("vfs_read", 48, 3)
+    assert len(tree.children) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_tree_is_recovered(seed: int) -> None:
+    rng = random.Random(seed)
+
+    def grow(depth: int) -> Call:
+        body: list[int | Call] = [rng.randrange(50)]
+        for _ in range(rng.randrange(4) if depth else 0):
+            body += [grow(depth - 1), rng.randrange(50)]
+        return call(f"f{rng.randrange(10**6)}", *body)
+
+    tree = grow(6)
+    window = run(tree, machine=Machine(page=rng.randrange(3, 60)))
+
+    def same(node: Node, one: Call) -> None:
+        assert node.own == pytest.approx(sum(one.own), abs=1e-6), one.name
+        for child, below in zip(node.children, one.calls, strict=True):
+            same(child, below)
+
+    same(walk(window, TRACER).last.children[0], tree)
+
+
+def test_what_came_before_the_window_does_not_count() -> None:
+    machine = Machine()
+    machine.run(READ)
+    window = run(call("getppid", 7), machine=machine)
+    machine.run(READ)
+    assert shape(walk(window, TRACER).last) == ("task:1", 100, 1, ("getppid", 7, 1))
+
+
+def test_a_function_under_way_counts_with_what_it_does_inside() -> None:
+    """A reader that slept when the event came."""
+    machine = Machine()
+    machine.run(call("read", 50, call("schedule", 20, call("emit", 9), 30), 40))
+    at = {(event.name, event.entry): event.at for event in machine.events}
+    start = at["emit", True] + round(TRACER.after_entry)
+    end = machine.spend(0)
+    tree = walk(seen(machine, start, end), TRACER).last
+    assert shape(tree.children[0]) == (
+        "read", 40, 1, ("schedule", 30, 1, ("emit", 9, 1))
+    )  # fmt: skip
+
+
+def test_an_interrupt_is_below_what_it_interrupts() -> None:
+    tick = call("sysvec_apic_timer_interrupt", 3, call("hrtimer_interrupt", 200))
+    tree = walk(run(call("vfs_read", 10, tick, 5)), TRACER).last
+    found = tree.find("vfs_read", "hrtimer_interrupt")
+    assert found is not None
+    assert found.total == pytest.approx(200)
+    assert tree.total == pytest.approx(318)
+
+
+def test_tasks_have_trees_of_their_own() -> None:
+    """The idle task is interrupted, wakes the reader, and gives way to it."""
+    machine = Machine()
+    machine.run(call("ioctl", 1, call("schedule", 2, call("finish", 3), 4), 5))
+    events = [replace(event, task=9) for event in machine.events]
+    middle = Machine(now=events[2].at + 1000)
+    middle.run(call("emit", 70, task=0))
+    first, rest = events[:2], events[2:]
+    shift = round(middle.now) + 500 - rest[0].at
+    late = [replace(event, at=event.at + shift) for event in rest]
+    woken = middle.events
+    start = woken[0].at + round(TRACER.after_entry)
+    end = late[-1].at + round(TRACER.after_exit)
+    found = walk(Window((*first, *woken, *late), start, end), TRACER, {9: "init"})
+    assert [task.name for task in found.tasks] == ["task:idle", "task:init"]
+    assert found.last.name == "task:init"
+    assert found.unmatched == 0
+    below = found.last.find("ioctl", "schedule", "finish")
+    assert below is not None
+    assert below.own == pytest.approx(3)
+
+
+def test_an_exit_without_an_entry_is_counted_and_harmless() -> None:
+    machine = Machine()
+    machine.run(call("mutex_unlock", 5))
+    del machine.events[0]
+    machine.events.append(Event(round(machine.now), False, 1, 1, "stray"))
+    window = run(READ, machine=machine)
+    whole = Window(window.events, machine.events[0].at, window.end)
+    found = walk(whole, TRACER)
+    assert found.unmatched == 2
+    assert found.last.find("vfs_read", "copy") is not None
+
+
+def test_an_exit_that_was_dropped_ends_with_its_caller() -> None:
+    window = run(READ)
+    kept = [e for e in window.events if e.entry or e.name != "aa_file_perm"]
+    found = walk(Window(tuple(kept), window.start, window.end), TRACER)
+    assert found.unmatched == 1
+    assert [child.name for child in found.last.children[0].children] == ["rw_verify_area", "copy"]
+
+
+def test_the_tracers_own_probes_are_left_out() -> None:
+    probe = call("__traceiter_sched_switch", 250, call("trace_save_cmdline", 80))
+    tree = walk(run(call("schedule", 10, probe, 20)), TRACER).last
+    assert tree.find("__traceiter_sched_switch") is None
+    assert tree.total == pytest.approx(130)
+
+
+def test_nothing_recorded() -> None:
+    with pytest.raises(TraceError, match="nothing"):
+        walk(Window((), 1, 2), TRACER)
+    machine = Machine()
+    machine.run(READ)
+    with pytest.raises(TraceError, match="nothing"):
+        walk(seen(machine, machine.spend(10), machine.spend(10)), TRACER)
+
+
+# ---- the tracer's own cost ----------------------------------------------------
+
+EMPTY = call("vfs_read", 40, call("rw_verify_area", 9), 5, call("read_null", 3), 2)
+EXIT = call("exit_to_user_mode_prepare", 12, call("fpregs", 9), 2)
+TURN = 90  # user space, and entry and exit code, half before the calls and half behind
+
+
+def reads(count: int, machine: Machine) -> tuple[Window, int]:
+    """So many reads of the empty handler, and what they cost untraced."""
+    start = machine.spend(0)
+    for _ in range(count):
+        machine.spend(TURN // 2)
+        machine.run(EMPTY)
+        machine.run(EXIT)
+        machine.spend(TURN // 2)
+    return seen(machine, start, machine.spend(0)), count * (TURN + 59 + 23)
+
+
+def close(one: Tracer, two: Tracer) -> bool:
+    return all(abs(vars(one)[name] - vars(two)[name]) < 1 for name in vars(two))
+
+
+@pytest.mark.parametrize("page", [7, 56])
+def test_the_tracer_is_found_out(page: int) -> None:
+    window, untraced = reads(40, Machine(page=page))
+    assert close(calibrate(window, untraced, "instructions"), TRACER)
+
+
+def test_an_interrupt_in_the_calibration_does_not_matter_much() -> None:
+    machine = Machine()
+    window, untraced = reads(40, machine)
+    tick = 5000
+    at = window.events[100].at
+    late = tuple(replace(e, at=e.at + tick) if e.at > at else e for e in window.events)
+    found = calibrate(Window(late, window.start, window.end + tick), untraced, "instructions")
+    assert found.call == pytest.approx(TRACER.call, rel=0.02)
+
+
+def test_a_calibration_that_shows_something_else() -> None:
+    with pytest.raises(TraceError, match="shows no reads of /dev/null"):
+        calibrate(run(READ), 100, "instructions")
+    with pytest.raises(TraceError, match="shows no reads"):
+        calibrate(Window((), 0, 1), 100, "instructions")

@@ -1,0 +1,75 @@
+"""What functions are for: the table is sound, and what it does not name follows its caller."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from bench import cost_classes
+from bench.call_tree import Node
+
+
+def node(name: str, own: float = 1.0, *children: Node, module: str = "") -> Node:
+    return Node(name, module, own, 1, children)
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "title"),
+    [
+        ("operation", "", "entry"),
+        ("task:process", "", "entry"),
+        ("task:idle", "", "schedule"),
+        ("task:kworker/0:1", "", "schedule"),
+        ("vfs_read", "", "vfs"),
+        ("security_file_permission", "", "vfs"),
+        ("copy_fpstate_to_sigframe", "", "signal"),
+        ("_copy_to_iter", "", "copy"),
+        ("__check_object_size", "", "copy"),
+        ("link_path_walk.part.0.constprop.0", "", "vfs"),
+        ("kmem_cache_alloc_node", "", "memory"),
+        ("__rcu_read_lock", "", "lock"),
+        ("finish_task_switch.isra.0", "", "schedule"),
+        ("netlink_sendmsg", "", "network"),
+        ("netlink_input", "rc_netlink", "channel"),
+        ("rc_readers_emit", "rc_core", "channel"),
+        ("fuse_dev_read", "fuse", ""),
+        ("never_heard_of", "", ""),
+    ],
+)
+def test_names(name: str, module: str, title: str) -> None:
+    assert cost_classes.named(node(name, module=module)) == title
+
+
+def test_the_table_is_sound() -> None:
+    assert set(cost_classes.TABLE) <= set(cost_classes.TITLES)
+    names = Counter(name for names in cost_classes.TABLE.values() for name in names.split())
+    assert [name for name, times in names.items() if times > 1] == []
+    assert all("*" not in name[:-1] for name in names)
+
+
+def test_the_longer_name_wins() -> None:
+    assert cost_classes.named(node("copy_page_to_iter")) == "copy"
+    assert cost_classes.named(node("copy_fpstate_to_sigframe")) == "signal"
+    assert cost_classes.named(node("skb_copy_datagram_iter")) == "copy"
+    assert cost_classes.named(node("skb_release_data")) == "network"
+
+
+def test_who_has_no_name_counts_with_the_caller() -> None:
+    tree = node(
+        "operation",
+        100.0,
+        node("vfs_read", 10.0, node("unheard_of", 5.0, node("memcpy", 2.0, node("deeper", 1.0)))),
+        node("unheard_of", 7.0),
+    )
+    assert cost_classes.sums(tree) == {"entry": 107.0, "vfs": 15.0, "copy": 3.0}
+    assert sum(cost_classes.sums(tree).values()) == tree.total
+
+
+def test_sums_are_in_the_order_of_a_crossing() -> None:
+    tree = node("operation", 1.0, node("kfree"), node("memcpy"), node("vfs_read"))
+    assert list(cost_classes.sums(tree)) == ["entry", "vfs", "copy", "memory"]
+
+
+def test_a_root_without_a_name_is_other() -> None:
+    assert cost_classes.sums(node("unheard_of")) == {"other": 1.0}

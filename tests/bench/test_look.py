@@ -1,0 +1,62 @@
+"""One x-ray on its own: which operation is meant, and what is said when there is none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from bench import look
+from bench.cells import Cell
+from bench.cli import main
+from bench.errors import UsageError
+from tests.fake_target import LISTING, FakeWorkshop
+
+
+@pytest.mark.parametrize(
+    ("asked", "cell"),
+    [
+        (("netlink", "", "", None), Cell("netlink", "unicast", "call", 8)),
+        (("signal", "", "", None), Cell("signal", "realtime", "notify", 4)),
+        (("netlink", "notify", "", None), Cell("netlink", "unicast", "notify", 8)),
+        (("netlink", "", "multicast", "4k"), Cell("netlink", "multicast", "notify", 4096)),
+    ],
+)
+def test_the_operation_that_is_meant(asked: tuple[str, str, str, str | None], cell: Cell) -> None:
+    assert look.find(LISTING, *asked) == cell
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (("netlnk", "", "", None), "Did you mean netlink"),
+        (("netlink", "cal", "", None), "Did you mean call"),
+        (("netlink", "stream", "", None), "many operations at once"),
+        (("netlink", "", "multicats", None), "Did you mean multicast"),
+        (("netlink", "pull", "", None), "A socket has no pull"),
+        (("netlink", "call", "multicast", None), "Mode multicast of netlink has no call"),
+        (("netlink", "call", "", "64k"), "goes up to 32768 bytes"),
+        (("netlink", "call", "", "lots"), "is not a size"),
+    ],
+)
+def test_what_cannot_be_meant(asked: tuple[str, str, str, str | None], why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        look.find(LISTING, *asked)
+
+
+def test_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake kernel has no tracer, which is told, and is no success."""
+    monkeypatch.setattr(look, "Workshop", lambda _say: FakeWorkshop())
+    done = CliRunner().invoke(main, ["xray", "netlink", "--json"])
+    assert done.exit_code == 1
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["kernel"] == "6.1.0-fake"
+    (one,) = told["operations"]
+    assert (one["mode"], one["status"]) == ("unicast", "skip")
+    assert one["reason"] == "The fake kernel has no tracer."
+
+
+def test_wrong_usage_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(look, "Workshop", lambda _say: FakeWorkshop())
+    assert CliRunner().invoke(main, ["xray", "nothing"]).exit_code == 2

@@ -1,0 +1,74 @@
+"""What an x-ray looks like on a terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bench import xray_text
+from bench.call_tree import Node, Tracer
+from bench.cells import Cell
+from bench.xray import Xray, Xrays
+
+TREE = Node(
+    "operation",
+    "",
+    200.0,
+    1,
+    (
+        Node("vfs_read", "", 300.0, 2, (Node("null_read", "rc_null", 495.0, 1),)),
+        Node("mutex_lock", "", 3.0, 1),
+        Node("mutex_unlock", "", 2.0, 1),
+    ),
+)
+CELL = Cell("null", "handler", "pull", 8)
+
+
+def printed(one: Xray, **options: float) -> str:
+    out = Console(file=io.StringIO(), width=100)
+    tracer = Tracer(1, 2, 3, 4, 5)
+    for page in xray_text.pages(Xrays("instructions", "6.1", tracer, (one,)), **options):
+        out.print(page)
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue()
+
+
+def test_a_tree() -> None:
+    text = printed(Xray(CELL, "ok", untraced=990, traced=5000, calls=5, tree=TREE))
+    assert "null handler pull, 8 B" in text
+    assert "990 instructions untraced; the tree adds up to 1,000 (+1.0 %)." in text
+    assert "the tracer's 10 for each of 5 calls" in text
+    assert "79.5 % vfs_read ×2  795, 300 its own" in text
+    assert "49.5 % null_read [rc_null]  495\n" in text
+    assert "2 more: 5" in text
+    assert "mutex_lock" not in text
+    assert "the channel's own code" in text
+    assert "differ" not in text
+
+
+def test_all_of_it() -> None:
+    text = printed(Xray(CELL, "ok", untraced=990, tree=TREE), smallest=0)
+    assert "mutex_unlock" in text
+    assert "more:" not in text
+
+
+def test_a_tree_that_does_not_add_up_says_so() -> None:
+    assert "They differ" in printed(Xray(CELL, "ok", untraced=500, tree=TREE))
+
+
+def test_no_tree() -> None:
+    assert "No x-ray: It broke." in printed(Xray(CELL, "fail", "It broke."))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("task:idle", "the idle CPU, interrupted"),
+        ("task:kworker/0:1", "kernel thread kworker/0:1"),
+        ("vfs_read", "vfs_read"),
+    ],
+)
+def test_tasks_are_spoken_of(name: str, words: str) -> None:
+    assert xray_text.spoken(Node(name, "", 0, 1)) == words

@@ -1,0 +1,90 @@
+"""X-rays of a booted kernel: paths it is known to take, costs that add up, twice the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench import cost_classes, xray
+from bench.call_tree import Node
+from bench.cells import Cell
+from bench.xray import Xray, Xrays
+from tests.vm import machine
+
+pytestmark = pytest.mark.vm
+
+CELLS = xray.choose(machine.listing()["channels"])
+
+
+def take() -> Xrays:
+    return xray.take(machine.machine(), CELLS, "instructions", seed=3)
+
+
+@pytest.fixture(scope="module")
+def xrays() -> Xrays:
+    return take()
+
+
+def of(xrays: Xrays, channel: str, mode: str, operation: str) -> Xray:
+    (found,) = (
+        one
+        for one in xrays.operations
+        if (one.cell.channel, one.cell.mode, one.cell.operation) == (channel, mode, operation)
+    )
+    return found
+
+
+def tree(one: Xray) -> Node:
+    assert one.status == "ok", one.reason
+    assert one.tree is not None
+    return one.tree
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+def test_the_tree_adds_up_to_the_untraced_cost(xrays: Xrays, cell: Cell) -> None:
+    """Within the tolerance that reports state; most are within 2 %."""
+    one = next(one for one in xrays.operations if one.cell == cell)
+    assert one.unmatched == 0
+    if any(task.name.startswith("task:k") for task in tree(one).children):
+        pytest.skip("A kernel thread and the reader are woken together: either may run first.")
+    assert tree(one).total == pytest.approx(one.untraced, rel=xray.TOLERANCE)
+
+
+def test_no_dear_function_is_without_a_class(xrays: Xrays) -> None:
+    unnamed = {
+        node.name
+        for one in xrays.operations
+        for node in tree(one).walk()
+        if node.own > 0.05 * one.corrected and not cost_classes.named(node)
+    }
+    assert not unnamed
+
+
+def test_the_path_of_a_proc_file(xrays: Xrays) -> None:
+    handler = tree(of(xrays, "procfs", "pread", "pull")).find(
+        "vfs_read", "proc_reg_read", "rc_file_pull"
+    )
+    assert handler is not None
+    assert handler.module == "rc_core"
+
+
+def test_the_path_of_a_netlink_request(xrays: Xrays) -> None:
+    ours = tree(of(xrays, "netlink", "unicast", "call")).find("netlink_sendmsg", "netlink_input")
+    assert ours is not None
+    assert ours.module == "rc_netlink"
+
+
+def test_an_event_comes_from_an_interrupt_and_wakes_its_reader(xrays: Xrays) -> None:
+    idle, process = tree(of(xrays, "null", "wake", "notify")).children
+    assert (idle.name, process.name) == ("task:idle", "task:process")
+    assert idle.find("hrtimer_run_softirq", "null_emit", "try_to_wake_up") is not None
+    assert process.find("__x64_sys_ioctl", "schedule") is not None
+
+
+def test_a_system_call_pays_for_nothing_of_ours(xrays: Xrays) -> None:
+    """A process that may use an I/O port would pay at each return to user space."""
+    for one in xrays.operations:
+        assert tree(one).find("native_tss_update_io_bitmap") is None, one.cell
+
+
+def test_two_boots_give_equal_trees(xrays: Xrays) -> None:
+    assert take().to_json() == xrays.to_json()
