@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--seed", type=int, default=1, help="of the first boot (default: 1)")
     add("--boots", type=int, default=1, help="boots to measure each cell in (default: 1)")
     add("--loads", type=int, default=0, help="how often in each boot (default: the plan's)")
+    add("--append", default="", help="words for the kernel's command line in the machine")
     add("--accel", default="auto", help="kvm or tcg (default: kvm where it works)")
     add("--force-time", action="store_true", help="allow the time clock under emulation")
     add("--yes-load-modules", action="store_true", help="allow modules in this very kernel")
@@ -55,6 +56,7 @@ def asked(config: pytest.Config) -> RunOptions:
         seed=get("--seed"),
         boots=get("--boots"),
         loads=get("--loads"),
+        append=tuple(get("--append").split()),
         accel=get("--accel"),
         force_time=get("--force-time"),
         yes_load_modules=get("--yes-load-modules"),

@@ -96,6 +96,8 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
                          help="Measure each cell in so many boots."),
             click.option("--loads", type=click.IntRange(0, 100), default=0,
                          help="And so often in each boot; the plan's number if not given."),
+            click.option("--append", metavar="WORDS", help="For the kernel's command line in the "
+                         "virtual machine, e.g. mitigations=off."),
             click.option("--accel", type=click.Choice(ACCELERATORS), default="auto",
                          show_default=True, help="How QEMU runs the guest."),
             click.option("--force-time", "--force", is_flag=True,
@@ -175,6 +177,7 @@ def _options(given: dict[str, Any]) -> RunOptions:
     return RunOptions(
         **given
         | {
+            "append": tuple((given["append"] or "").split()),
             "channels": run_options.words(given["channels"]),
             "operations": run_options.words(given["operations"]),
             "sizes": run_options.sizes(given["sizes"]),
@@ -426,8 +429,12 @@ def compare(
 ) -> None:
     """Ratios of run B to run A, with intervals; of the two newest runs if none is named.
 
+    Ends with 0, or with 1 when --fail-above is given and a cell got slower by more than that,
+    beyond what chance explains. Runs of two clocks are refused, with 2; a damaged folder is 5.
+
     \b
     ringcross compare A B --fail-above 2%
+    ringcross compare A B --json | jq '.rows[] | select(.verdict != "same")'
     """
     from reports.compare import Refused, render_comparison
     from reports.compare import compare as compared
@@ -447,13 +454,23 @@ def compare(
     page = render_comparison(comparison, out or folders[1].parent / "compare" / name)
     head, *rows = comparison.table()
     if as_json:
-        print(json.dumps([dict(zip(head, row, strict=True)) for row in rows]))
+        print(json.dumps(comparison.to_json()))
     else:
         table = Table(*head, box=box.SIMPLE)
         for row in rows:
             table.add_row(*row)
         OUT.print(table)
-        OUT.print(f"Page: {page}", soft_wrap=True)
+        means = (f"{mean.operation} {mean.ratio:.4f}×" for mean in comparison.means)
+        OUT.print(f"Geometric means of b / a: {', '.join(means)}", soft_wrap=True)
+        for mark in comparison.marks:
+            OUT.print(f"Differs: {mark.what}: {mark.a} → {mark.b}", markup=False, soft_wrap=True)
+        for note in comparison.notes:
+            OUT.print(note, style="yellow", markup=False, soft_wrap=True)
+        OUT.print(f"{len(comparison.changed)} of {len(rows)} cells changed. Page: {page}",
+                  soft_wrap=True)  # fmt: skip
+    for cell in comparison.failing:
+        ERR.print(f"{cell.name} got slower by {100 * (cell.ratio - 1):.1f} %.", style="red",
+                  markup=False, soft_wrap=True)  # fmt: skip
     sys.exit(1 if comparison.failed else 0)
 
 

@@ -30,6 +30,7 @@ class RunOptions:
         seed: of the first boot and its schedule.
         boots: how many boots to measure each cell in.
         loads: how often to measure it in each boot, its module loaded anew; 0 for the plan's.
+        append: words for the kernel's command line in the virtual machine.
         accel: one of :data:`ACCELERATORS`.
         force_time: allow the ``time`` clock on an emulated machine.
         yes_load_modules: allow the local target to load modules into this machine's kernel.
@@ -50,6 +51,7 @@ class RunOptions:
     seed: int = 1
     boots: int = 1
     loads: int = 0
+    append: tuple[str, ...] = ()
     accel: str = "auto"
     force_time: bool = False
     yes_load_modules: bool = False
@@ -71,6 +73,7 @@ class RunOptions:
         options = cls(**{name: value for name, value in values.items() if name in known})
         return replace(
             options,
+            append=tuple(options.append),
             channels=tuple(options.channels),
             operations=tuple(options.operations),
             sizes=tuple(options.sizes),

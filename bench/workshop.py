@@ -99,6 +99,7 @@ class Workshop:
             modules=self._modules(kernel.release, channels, lambda: kernel),
             needs=tuple(sorted({need for channel in channels for need in channel["needs"]})),
             clock=clock,
+            append=options.append,
             accelerator=accel.choose(
                 clock, _wish(options), kernel=kernel, agent=agent, force=options.force_time
             ),
@@ -117,6 +118,10 @@ class Workshop:
         return "time" if probed.usable else "instructions"
 
     def _local(self, options: RunOptions, channels: Sequence[Listing]) -> Site:
+        if options.append:
+            raise UsageError(
+                "--append is for the kernel in a virtual machine: this one has been booted."
+            )
         if _clock(options.clock, auto="time") != "time":
             raise UsageError(
                 "The local target counts time only: leave out --clock, or use --target vm."

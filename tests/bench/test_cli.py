@@ -242,6 +242,49 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert "Traceback" in done.stderr
 
 
+def test_compare_ends_with_what_it_found(tmp_path: Path) -> None:
+    """0 when nothing is worse than allowed, 1 when something is, 2 for what has no ratio."""
+    for name, words in {"a": [], "b": ["--seed", "2"]}.items():
+        done = ringcross(tmp_path, "run", "--no-report", "--run-dir", name, *words)
+        assert done.returncode == 0, done.stderr
+    same = ringcross(tmp_path, "compare", "a", "b", "--fail-above", "0%")
+    assert same.returncode == 0, same.stderr
+    assert "0 of 15 cells changed" in same.stdout
+    assert "Differs: seed: 1 → 2" in same.stdout
+    assert "Geometric means of b / a: push 1.0000×" in same.stdout
+
+    alter(tmp_path / "b", "netlink", 1.5)
+    slower = ringcross(tmp_path, "compare", "a", "b", "--fail-above", "20%", "--json")
+    assert slower.returncode == 1
+    assert "netlink unicast push 8 B got slower by 50.0 %." in slower.stderr
+    told = json.loads(slower.stdout)
+    assert {row["channel"] for row in told["rows"] if row["verdict"] == "slower"} == {"netlink"}
+    assert ringcross(tmp_path, "compare", "a", "b", "--fail-above", "60%").returncode == 0
+    assert ringcross(tmp_path, "compare", "a", "b").returncode == 0
+
+    alter(tmp_path / "b", "netlink", 1.0, clock="time")
+    other = ringcross(tmp_path, "compare", "a", "b")
+    assert other.returncode == 2
+    assert "no ratio between the two" in other.stderr
+
+
+def alter(run: Path, channel: str, factor: float, clock: str = "instructions") -> None:
+    """Let all that a channel cost be so many times as much, and the clock be called so."""
+    table = rows(run)
+    for row in table:
+        row["clock"] = clock
+        for name in ("min", "median", "ci_low", "ci_high"):
+            if row["channel"] == channel and row[name]:
+                row[name] = str(float(row[name]) * factor)
+    with (run / "cells.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, table[0])
+        writer.writeheader()
+        writer.writerows(table)
+    environment = json.loads((run / "environment.json").read_text()) | {"clock": clock}
+    (run / "environment.json").write_text(json.dumps(environment))
+    (run / "rounds.parquet").unlink(missing_ok=True)
+
+
 def test_list_has_reasons_and_json(tmp_path: Path) -> None:
     assert "netlink has no pull: A socket has no pull." in ringcross(tmp_path, "list").stdout
     listing = json.loads(ringcross(tmp_path, "list", "--json").stdout)

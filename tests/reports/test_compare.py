@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from reports.compare import Refused, compare
-from reports.load import Run, load_run
+from reports.load import KEY, OPERATIONS, Measured, Run, load_run
 
 Build = Callable[..., Path]
 
 
 @pytest.fixture
 def load(build_run: Build) -> Callable[..., Run]:
-    return lambda name, **options: load_run(build_run(name=name, **options))
+    return lambda name, **options: load_run(build_run(name=name, samples=False, **options))
 
 
 @pytest.mark.parametrize("clock", ["instructions", "time"])
@@ -51,7 +55,8 @@ def test_real_change_is_found(load: Callable[..., Run], clock: str, rounds: bool
     b = load("two", clock=clock, rounds=rounds, scale=1.3, noise=1)
     comparison = compare(a, b, fail_above=0.2)
     small = [row for row in comparison.rows if row.cell.size == 8]
-    assert {row.verdict for row in small} == {"slower"}
+    for row in small:
+        assert row.verdict == ("same" if row.cell.channel == "syscall" else "slower"), row.name
     assert comparison.failed
     assert compare(b, a, fail_above=0.2).failing == ()
     push = next(mean for mean in comparison.means if mean.operation == "push")
@@ -81,7 +86,7 @@ def test_medians_alone_are_no_change_of_instructions(build_run: Build) -> None:
 
 def test_without_intervals_nothing_is_claimed(build_run: Build) -> None:
     paths = [
-        build_run(name="one", clock="time"),
+        build_run(name="one", clock="time", samples=False),
         build_run(name="two", clock="time", scale=2.0),
     ]
     for path in paths:
@@ -90,6 +95,121 @@ def test_without_intervals_nothing_is_claimed(build_run: Build) -> None:
         (path / "cells.csv").write_text("\n".join(lines) + "\n")
     comparison = compare(load_run(paths[0]), load_run(paths[1]))
     assert {row.verdict for row in comparison.rows} == {"unknown"}
+
+
+def repeat(path: Path, boots: int, seed: int, apart: float, unlucky: str = "") -> Run:
+    """Rounds of so many boots that lie so far apart, around the medians of the run's rows."""
+    random = np.random.default_rng(seed)
+    run = load_run(path)
+    frames = []
+    rows = []
+    for row in run.rows:
+        if not row.measured or row.median is None:
+            rows.append(row)
+            continue
+        centres = row.median * np.exp(apart * random.standard_normal(boots))
+        if row.channel == unlucky:  # boots that agree by chance, in the wrong place
+            centres = np.full(boots, row.median * 1.02)
+        each = centres[:, None] * (1 + 0.001 * random.standard_normal((boots, 11)))
+        frames.append(
+            pd.DataFrame(
+                {name: getattr(row, name) for name in KEY}
+                | {"boot": np.repeat(range(boots), 11), "load": 0, "value": each.ravel()}
+            )
+        )
+        rows.append(replace(row, median=float(np.median(each)), boots=boots))
+    pd.concat(frames).to_parquet(path / "rounds.parquet")
+    return replace(load_run(path), rows=tuple(rows))
+
+
+@pytest.mark.parametrize("boots", [2, 3, 5])
+@pytest.mark.parametrize("seed", range(3))
+def test_boots_that_vary_find_nothing_in_their_like(
+    build_run: Build, boots: int, seed: int
+) -> None:
+    """Some cells of many agree between a few boots by chance; that must not pass for precision."""
+    a, b = (
+        repeat(build_run(name=name, clock="time", samples=False), boots, 2 * seed + at, 0.02)
+        for at, name in enumerate(("one", "two"))
+    )
+    comparison = compare(a, b)
+    assert len(comparison.rows) > 80
+    assert comparison.changed == ()
+    assert {row.source for row in comparison.rows} == {"boots"}
+
+
+def test_boots_that_agree_by_chance_are_trusted_no_more_than_is_usual(build_run: Build) -> None:
+    a = repeat(build_run(name="one", clock="time", samples=False), 3, 1, 0.02)
+    b = repeat(build_run(name="two", clock="time", samples=False), 3, 2, 0.02, unlucky="null")
+    assert not [row for row in compare(a, b).changed if row.cell.channel == "null"]
+
+
+def test_a_real_change_is_found_through_boots_that_vary(build_run: Build) -> None:
+    a = repeat(build_run(name="one", clock="time", samples=False), 3, 1, 0.005)
+    b = repeat(build_run(name="two", clock="time", scale=1.2), 3, 2, 0.005)
+    found = compare(a, b)
+    small = [row for row in found.rows if row.cell.size == 8 and row.cell.channel != "syscall"]
+    assert {row.verdict for row in small} == {"slower"}
+
+
+def test_loads_are_the_level_where_there_is_one_boot(build_run: Build) -> None:
+    path = build_run(rounds=True)
+    frame = pd.read_parquet(path / "rounds.parquet")
+    frame["load"], frame["boot"] = frame["boot"], 0
+    frame.to_parquet(path / "rounds.parquet")
+    run = load_run(path)
+    assert {row.source for row in compare(run, run).rows} == {"loads"}
+
+
+def once(run: Run) -> Run:
+    """As of one boot, whose spread over seeds nobody knows."""
+    return replace(run, rows=tuple(replace(row, boots=1.0, loads=1.0) for row in run.rows))
+
+
+def test_one_boot_of_instructions_tells_no_fine_change(build_run: Build) -> None:
+    a, b = load_run(build_run(name="one")), load_run(build_run(name="two", scale=1.025, noise=1))
+    fine = compare(a, b)
+    assert fine.changed
+    coarse = compare(once(a), once(b))
+    assert coarse.changed == ()
+    assert ["of one boot" in note for note in coarse.notes] == [True, True]
+    assert not any("of one boot" in note for note in fine.notes)
+
+
+def moved(run: Run, share: float) -> Run:
+    """The run, with its control slower by so much."""
+
+    def slower(row: Measured) -> Measured:
+        if row.channel != "syscall" or not row.measured:
+            return row
+        values: dict[str, Any] = {
+            name: getattr(row, name) * (1 + share)
+            for name in ("min", "median", "ci_low", "ci_high")
+        }
+        return replace(row, **values)
+
+    return replace(run, rows=tuple(map(slower, run.rows)))
+
+
+def test_unrest_of_the_machine_is_no_change_of_a_channel(build_run: Build) -> None:
+    """Same place, same kernel: stock calls that moved tell how far anything may move."""
+    a = load_run(build_run(name="one", clock="time", samples=False))
+    b = load_run(build_run(name="two", clock="time", scale=1.05, noise=1))
+    assert compare(a, b).changed
+    shaken = compare(a, moved(b, 0.1))
+    assert shaken.changed == ()
+    assert shaken.threshold > 0.08
+    assert any("machine's own unrest" in note for note in shaken.notes)
+
+
+def test_controls_that_differ_between_kernels_are_told_and_hide_nothing(build_run: Build) -> None:
+    a = load_run(build_run(name="one", clock="time", samples=False))
+    b = load_run(build_run(name="two", clock="time", scale=1.3, noise=1))
+    other = moved(replace(b, environment={**b.environment, "kernel": "6.12"}), 0.06)
+    comparison = compare(a, other)
+    assert comparison.threshold == 0.01
+    assert comparison.changed
+    assert any("Stock system calls changed too" in note for note in comparison.notes)
 
 
 def test_two_clocks_are_refused(load: Callable[..., Run]) -> None:
@@ -112,6 +232,59 @@ def test_differences_are_marked(build_run: Build) -> None:
     (b / "environment.json").write_text(json.dumps(env))
     marks = compare(load_run(a), load_run(b)).marks
     assert {mark.what for mark in marks} == {"kernel", "mitigations: meltdown"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "what"),
+    [
+        ("cpu_model", "Another", "cpu_model"),
+        ("config", {"CONFIG_HZ": "1000"}, "config: CONFIG_HZ"),
+        ("plan", "full", "plan"),
+        ("seed", 7, "seed"),
+        ("boots", 5, "boots"),
+        ("cmdline", "quiet", "cmdline"),
+        ("knobs", [{"name": "load", "state": "good"}], "knob: load"),
+        ("forced", True, "forced"),
+    ],
+)
+def test_each_thing_that_matters_is_marked(
+    build_run: Build, entry: str, value: object, what: str
+) -> None:
+    a = load_run(build_run(name="one"))
+    b = replace(a, environment={**a.environment, entry: value})
+    assert what in {mark.what for mark in compare(a, b).marks}
+    assert compare(a, a).marks == ()
+
+
+def test_means_of_ratios_are_geometric(build_run: Build) -> None:
+    """Twice as slow and twice as fast are together no change."""
+    a = load_run(build_run(name="one", channels=("ioctl",)))
+    pushes = [row for row in a.rows if row.operation == "push" and row.measured][:2]
+    factor = dict(zip(pushes, (2.0, 0.5), strict=True))
+    rows = tuple(
+        replace(row, median=row.median * factor[row]) for row in pushes if row.median is not None
+    )
+    mean = compare(replace(a, rows=tuple(pushes)), replace(a, rows=rows)).means
+    assert [(one.operation, one.cells) for one in mean] == [("push", 2)]
+    assert mean[0].ratio == pytest.approx(1)
+
+
+def test_json_has_numbers(build_run: Build) -> None:
+    a, b = load_run(build_run(name="one")), load_run(build_run(name="two", scale=1.3, noise=1))
+    told = json.loads(json.dumps(compare(a, b, fail_above=0.2).to_json()))
+    assert told["unit"] == "instructions"
+    row = next(row for row in told["rows"] if row["channel"] == "ioctl" and row["size"] == 8)
+    assert row["verdict"] == "slower"
+    assert row["low"] < row["ratio"] < row["high"]
+    assert told["failed"]
+    assert {mean["operation"] for mean in told["means"]} <= set(OPERATIONS)
+
+
+def test_factors_stand_in_a_cells_name(build_run: Build) -> None:
+    run = load_run(build_run(name="one", channels=("ioctl",)))
+    rows = tuple(replace(row, burst=16) for row in run.rows)
+    (first, *_) = compare(replace(run, rows=rows), replace(run, rows=rows)).rows
+    assert first.name == "ioctl direct push 8 B, burst 16"
 
 
 def test_cells_of_one_run_alone(build_run: Build) -> None:
