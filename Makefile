@@ -8,6 +8,12 @@ PLAN ?= quick
 CHANNELS ?=
 OPERATIONS ?=
 SIZES ?=
+CONTEXTS ?=
+WAITS ?=
+BURSTS ?=
+RATES ?=
+QUEUES ?=
+THREADS ?=
 SEED ?= 1
 BOOTS ?= 1
 RUNS ?=
@@ -35,7 +41,9 @@ agent: setup ## Build the agent that runs the timed loops
 bench: setup ## Measure: make bench PLAN=standard CHANNELS=netlink,ioctl
 	@$(RINGCROSS) run --target $(TARGET) --kernel $(KERNEL) --clock $(CLOCK) --plan $(PLAN) \
 		--seed $(SEED) --boots $(BOOTS) --channels "$(CHANNELS)" \
-		--operations "$(OPERATIONS)" --sizes "$(SIZES)"
+		--operations "$(OPERATIONS)" --sizes "$(SIZES)" --contexts "$(CONTEXTS)" \
+		--waits "$(WAITS)" --bursts "$(BURSTS)" --rates "$(RATES)" --queues "$(QUEUES)" \
+		--threads "$(THREADS)"
 
 test: setup ## All tests: units, and what runs on a booted kernel
 	@$(PYTEST) tests -m ""
@@ -74,6 +82,7 @@ help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 	@echo "TARGET vm, local [$(TARGET)] · KERNEL stock, 6.12, … [$(KERNEL)] · CLOCK auto,"
 	@echo "instructions, time [$(CLOCK)] · PLAN quick, standard, full [$(PLAN)] · CHANNELS,"
-	@echo "OPERATIONS, SIZES lists, all when empty · SEED [$(SEED)] · BOOTS [$(BOOTS)] · RUNS folders"
+	@echo "OPERATIONS, SIZES lists, all when empty · CONTEXTS process, softirq, hardirq · WAITS"
+	@echo "block, poll, busy · BURSTS, QUEUES, THREADS numbers · RATES max, search, numbers · SEED [$(SEED)] · BOOTS [$(BOOTS)] · RUNS folders"
 
 .PHONY: setup modules agent bench bench-self bench-against test test-unit shell report compare lint clean help

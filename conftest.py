@@ -13,6 +13,7 @@ from bench.campaign import Campaign
 from bench.cells import Cell
 from bench.engine import Measured
 from bench.errors import RingcrossError
+from bench.factors import CONTEXTS, FACTORS, WAITS, read_factors
 from bench.options import RunOptions
 from bench.plan import PLANS
 
@@ -27,6 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--channels", help="these and the controls, e.g. netlink,ioctl (default: all)")
     add("--operations", help="only these, e.g. push,call (default: all)")
     add("--sizes", help="bytes of body, e.g. 8,4k,1M (default: the plan's)")
+    add("--contexts", help=f"where events are raised: {', '.join(CONTEXTS)} (default: the plan's)")
+    add("--waits", help=f"how to wait for them: {', '.join(WAITS)} (default: the plan's)")
+    add("--bursts", help="events of a stream in a row, e.g. 1,16 (default: the plan's)")
+    add("--rates", help="of streams: max, search or numbers (default: the plan's)")
+    add("--queues", help="lengths of a stream's queue (default: the plan's)")
+    add("--threads", help="threads at once, e.g. 1,2,4 (default: the plan's)")
     add("--target", default="vm", help="vm or local (default: vm)")
     add("--kernel", default="stock", help="e.g. 6.12 (default: the distribution's)")
     add("--clock", default="auto", help="instructions or time (default: what the target can)")
@@ -53,6 +60,7 @@ def asked(config: pytest.Config) -> RunOptions:
         channels=run_options.words(get("--channels")),
         operations=run_options.words(get("--operations")),
         sizes=run_options.sizes(get("--sizes")),
+        factors=read_factors(**{axis: get(f"--{axis}") for axis in FACTORS}),
         seed=get("--seed"),
         boots=get("--boots"),
         loads=get("--loads"),

@@ -226,6 +226,7 @@ class Campaign:
             channels=options.channels,
             operations=options.operations,
             sizes=options.sizes,
+            factors=options.factors,
         )
         return with_controls(cells, self.listing)
 

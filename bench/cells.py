@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Operation = Literal["push", "pull", "call", "notify", "stream"]
 Clock = Literal["time", "instructions"]
@@ -18,20 +18,28 @@ PER: dict[Clock, tuple[float, str]] = {
 """How many units of the clock a rate is given per, and what that is called."""
 
 
+SEARCH = "search"
+"""The rate of a stream that is to be found: the highest one without loss."""
+
+
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One point to measure: channel, mode, operation, size and threads.
+    """One point to measure: what is done, with messages of which size, and every factor.
 
     Attributes:
         channel: folder name under ``modules/``.
         mode: one of the channel's modes.
         operation: one of :data:`OPERATIONS`.
         size: bytes of body.
-        threads: threads that do the operation.
+        threads: threads that do the operation at once.
         context: where the kernel raises events: ``process``, ``softirq``, ``hardirq``, or
-            ``default``: softirq where the channel can, else process.
-        interval: nanoseconds between two bursts of a stream, 0 for as fast as it goes.
-        burst: events in a row.
+            ``default``: softirq where the channel can, else process; process for a stream
+            without a rate.
+        rate: of a stream: empty for as fast as it goes, :data:`SEARCH`, or messages offered
+            per second or per million instructions.
+        burst: events of a stream in a row.
+        wait: how the user waits: ``block``, ``poll`` or ``busy``; empty as the mode does.
+        queue: how much the channel may queue, in its own unit; 0 for what the system gives.
         skip: why the cell is not measured; empty when it is.
     """
 
@@ -41,15 +49,50 @@ class Cell:
     size: int
     threads: int = 1
     context: str = "default"
-    interval: int = 0
+    rate: str = ""
     burst: int = 1
+    wait: str = ""
+    queue: int = 0
     skip: str = field(default="", compare=False)
 
     @property
     def name(self) -> str:
-        """Stable name, e.g. ``netlink-unicast-push-64``, or ``signal-pull`` to skip."""
+        """Stable name, e.g. ``netlink-unicast-push-64``, or ``signal-pull`` to skip.
+
+        A factor is spelled out where it is not the usual one, as in
+        ``netlink-unicast-stream-8-search-burst16``.
+        """
         parts = (self.channel, self.mode, self.operation, str(self.size) if self.mode else "")
-        return "-".join(part for part in parts if part)
+        return "-".join(part for part in (*parts, *self.factors) if part)
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """What differs from the usual, each in one word."""
+        rate = f"rate{self.rate}" if self.rate not in ("", SEARCH) else self.rate
+        found = (
+            "" if self.context == usual_context(self.operation, self.rate) else self.context,
+            rate,
+            f"burst{self.burst}" if self.burst > 1 else "",
+            self.wait,
+            f"queue{self.queue}" if self.queue else "",
+            f"threads{self.threads}" if self.threads > 1 else "",
+        )
+        return tuple(word for word in found if word)
+
+
+def usual_context(operation: Operation, rate: str) -> str:
+    """Where events come from unless asked otherwise; only a thread can go as fast as it can."""
+    return "process" if operation == "stream" and not rate else "default"
+
+
+def interval_of(cell: Cell, clock: Clock) -> int:
+    """Nanoseconds between two bursts at the cell's rate; 0 without one, or to be found.
+
+    Under emulation by icount an instruction lasts a nanosecond.
+    """
+    if cell.rate in ("", SEARCH):
+        return 0
+    return max(1, round(cell.burst * PER[clock][0] / float(cell.rate)))
 
 
 @dataclass(frozen=True)
@@ -67,7 +110,11 @@ class CellResult:
         sample_overhead: units of each sample that are.
         context: where events were raised, as the agent says; empty when none were.
         stream: per round ``raised``, ``refused``, ``delivered``, ``lost``,
-            ``reordered``, ``duplicated``; empty for the other operations.
+            ``reordered``, ``duplicated``, ``overruns`` and ``span``; empty for the other
+            operations.
+        interval: nanoseconds between the bursts of a stream, as asked for or as found.
+        bound: what a shorter interval would bring, where one was searched.
+        trials: columns of what was tried to find it, and around it.
         log: kernel log lines of the cell.
         boot: number of the boot within the run.
         load: number of the module's load within the boot.
@@ -83,6 +130,9 @@ class CellResult:
     sample_overhead: float = 0.0
     context: str = ""
     stream: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    interval: int = 0
+    bound: str = ""
+    trials: dict[str, Any] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     boot: int = 0
     load: int = 0

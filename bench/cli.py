@@ -23,6 +23,7 @@ from bench import options as run_options
 from bench import progress
 from bench.cells import OPERATIONS, UNITS
 from bench.errors import RingcrossError, UsageError
+from bench.factors import CONTEXTS, FACTORS, WAITS, read_factors
 from bench.options import ACCELERATORS, CLOCKS, TARGETS, RunOptions
 from bench.plan import PLANS
 
@@ -90,6 +91,20 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--operations", metavar="LIST",
                          help=f"Only these of {', '.join(OPERATIONS)}."),
             click.option("--sizes", metavar="LIST", help="Bytes of body, e.g. 8,4k,1M."),
+            click.option("--contexts", metavar="LIST",
+                         help=f"Where the kernel raises events: {', '.join(CONTEXTS)}."),
+            click.option("--waits", metavar="LIST",
+                         help=f"How the user waits for them: {', '.join(WAITS)}."),
+            click.option("--bursts", metavar="LIST",
+                         help="Events of a stream in a row, as in 1,16."),
+            click.option("--rates", metavar="LIST",
+                         help="Of streams: max, search (the highest without loss), or messages per "
+                         "second, or per million instructions."),
+            click.option("--queues", metavar="LIST",
+                         help="Lengths of a stream's queue, in the channel's own unit."),
+            click.option("--threads", metavar="LIST",
+                         help="Threads at once, e.g. 1,2,4. Naming any "
+                         "factor replaces all that the plan varies."),
             click.option("--seed", type=int, default=1, show_default=True,
                          help="Of the first boot and the order of cells."),
             click.option("--boots", type=click.IntRange(1, 100), default=1, show_default=True,
@@ -174,6 +189,7 @@ def run(report: bool, as_json: bool, **given: Any) -> None:
 
 
 def _options(given: dict[str, Any]) -> RunOptions:
+    factors = read_factors(**{axis: given.pop(axis) for axis in FACTORS})
     return RunOptions(
         **given
         | {
@@ -181,6 +197,7 @@ def _options(given: dict[str, Any]) -> RunOptions:
             "channels": run_options.words(given["channels"]),
             "operations": run_options.words(given["operations"]),
             "sizes": run_options.sizes(given["sizes"]),
+            "factors": factors,
         }
     )
 
@@ -217,7 +234,7 @@ def _print_table(folder: Path) -> None:
     loaded = load_run(folder)
     cost: dict[tuple[str, str], dict[str, float]] = {}
     smallest: dict[tuple[str, str, str], float] = {}
-    for row in loaded.rows:
+    for row in (row for channel in loaded.channels for row in loaded.of(channel.name)):
         if row.measured and row.median is not None:
             key = (row.channel, row.mode, row.operation)
             if row.size <= smallest.get(key, row.size):

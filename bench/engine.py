@@ -71,6 +71,7 @@ class Measured:
             "mode": self.cell.mode,
             "operation": self.cell.operation,
             "size": self.cell.size,
+            "factors": " ".join(self.cell.factors),
             "clock": self._clock,
             "unit": unit,
             "scale": f"1e-9 of a 'second' is 1 {unit} per operation",

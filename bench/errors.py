@@ -6,8 +6,9 @@ had; 4 no room to write.
 
 from __future__ import annotations
 
+import difflib
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -30,6 +31,14 @@ class UsageError(RingcrossError):
     """The command asks for something that does not exist or does not fit together."""
 
     default_exit_code = 2
+
+
+def unknown(what: str, given: str, known: Iterable[str]) -> UsageError:
+    """The error for a name nobody knows: what exists, and the nearest of it."""
+    known = list(known)
+    near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return UsageError(f"There is no {what} {given!r}.{hint} Known: {', '.join(known)}.")
 
 
 class TargetError(RingcrossError):

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from bench.factors import USUAL, Factors
 from bench.plan import parse_size
 
 TARGETS = ("vm", "local")
@@ -27,6 +28,7 @@ class RunOptions:
         channels: exactly these, and the controls of :mod:`bench.controls`; all when empty.
         operations: only these; all when empty.
         sizes: bytes of body; the plan's when empty.
+        factors: exactly these values; those the plan varies when empty.
         seed: of the first boot and its schedule.
         boots: how many boots to measure each cell in.
         loads: how often to measure it in each boot, its module loaded anew; 0 for the plan's.
@@ -48,6 +50,7 @@ class RunOptions:
     channels: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
+    factors: Factors = USUAL
     seed: int = 1
     boots: int = 1
     loads: int = 0
@@ -62,7 +65,7 @@ class RunOptions:
 
     def to_json(self) -> dict[str, Any]:
         """What a run folder keeps: all but places on one machine."""
-        values = asdict(self)
+        values = asdict(self) | {"factors": self.factors.to_json()}
         del values["run_dir"], values["resume"], values["prebuilt"]
         return values
 
@@ -77,6 +80,7 @@ class RunOptions:
             channels=tuple(options.channels),
             operations=tuple(options.operations),
             sizes=tuple(options.sizes),
+            factors=Factors.from_json(dict(values.get("factors", {}))),
         )
 
 

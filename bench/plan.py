@@ -6,15 +6,15 @@ A listing is the JSON object that ``rc_agent --list`` prints; see
 
 from __future__ import annotations
 
-import difflib
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.cells import OPERATIONS, Cell, Clock, Operation
-from bench.errors import UsageError
+from bench.cells import OPERATIONS, SEARCH, Cell, Clock, Operation, interval_of, usual_context
+from bench.errors import UsageError, unknown
+from bench.factors import EACH, USUAL, WAITS, Factors, varied
 
 Listing = dict[str, Any]
 
@@ -34,6 +34,9 @@ class Plan:
         samples: single operations stamped per cell and load, for small messages.
         round_units: how long a round shall be, in units of each clock.
         loads: how often each cell is measured in a boot, its module loaded anew.
+        varied: sets of factors that are varied one after another, around the usual.
+        varied_sizes: the sizes at which they are.
+        sweep: where the highest rate without loss is searched, try others around it too.
     """
 
     name: str
@@ -42,6 +45,9 @@ class Plan:
     samples: int
     round_units: dict[Clock, int]
     loads: int = 1
+    varied: tuple[Factors, ...] = ()
+    varied_sizes: tuple[int, ...] = (8,)
+    sweep: bool = True
 
     def samples_at(self, size: int) -> int:
         """Samples for a message of ``size`` bytes: fewer when one costs a lot."""
@@ -50,18 +56,47 @@ class Plan:
         return max(_FEWEST_SAMPLES, self.samples * _LARGE // size)
 
 
+# A timer's interrupt costs more than most messages: a burst of 16 shares it.
+_SEARCH = Factors(rates=(SEARCH,), bursts=(16,))
+_OTHER_CONTEXTS = ("process", "hardirq")  # softirq is the usual one
+_STANDARD = (
+    Factors(contexts=_OTHER_CONTEXTS),
+    Factors(waits=WAITS),
+    Factors(bursts=(4, 16, 64)),
+    Factors(rates=(SEARCH,), bursts=(1, 16)),
+    Factors(threads=(4,)),
+)
+_FULL = (
+    Factors(waits=WAITS),
+    Factors(contexts=_OTHER_CONTEXTS, waits=WAITS),
+    Factors(bursts=(4, 16, 64)),
+    Factors(rates=(SEARCH,), bursts=(1, 4, 16, 64)),
+    Factors(rates=(SEARCH,), bursts=(16,), waits=WAITS),
+    Factors(rates=(SEARCH,), bursts=(16,), queues=(EACH,)),
+    Factors(threads=(2, 4)),
+)
+
 # A round of instructions stays far below a timer tick's distance (4 M at
 # 250 Hz), so that most rounds see no tick.  One of nanoseconds is about 1 ms.
 PLANS: dict[str, Plan] = {
     plan.name: plan
     for plan in (
-        Plan("quick", (8, 2048, 65536), 11, 200, {"instructions": 150_000, "time": 1_000_000}),
+        Plan(
+            "quick",
+            (8, 2048, 65536),
+            11,
+            200,
+            {"instructions": 150_000, "time": 1_000_000},
+            varied=(_SEARCH,),
+            sweep=False,
+        ),
         Plan(
             "standard",
             (8, 64, 512, 2048, 16384, 131072, 1048576),
             25,
             600,
             {"instructions": 300_000, "time": 1_000_000},
+            varied=_STANDARD,
         ),
         Plan(
             "full",
@@ -70,17 +105,11 @@ PLANS: dict[str, Plan] = {
             2000,
             {"instructions": 300_000, "time": 1_000_000},
             loads=3,
+            varied=_FULL,
+            varied_sizes=(8, 2048, 65536),
         ),
     )
 }
-
-
-def unknown(what: str, given: str, known: Iterable[str]) -> UsageError:
-    """The error for a name nobody knows: what exists, and the nearest of it."""
-    known = list(known)
-    near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return UsageError(f"There is no {what} {given!r}.{hint} Known: {', '.join(known)}.")
 
 
 def find_plan(name: str) -> Plan:
@@ -109,6 +138,7 @@ def make_cells(
     channels: Sequence[str] = (),
     operations: Sequence[str] = (),
     sizes: Sequence[int] = (),
+    factors: Factors = USUAL,
 ) -> list[Cell]:
     """All cells of a plan, in the order of the listing, cells to skip included.
 
@@ -118,6 +148,8 @@ def make_cells(
         channels: exactly these; all when empty, baselines among them.
         operations: only these; all when empty.
         sizes: bytes of body.
+        factors: exactly these values, at all sizes, in place of those the plan varies; an
+            operation without one of these factors is measured as usual.
 
     Raises:
         UsageError: a channel or operation that does not exist.
@@ -131,45 +163,81 @@ def make_cells(
             raise unknown("operation", name, OPERATIONS)
     picked = [by_name[name] for name in dict.fromkeys(channels or by_name)]
     wanted = [operation for operation in OPERATIONS if not operations or operation in operations]
+    drawn = _Draft(plan, tuple(sorted(set(sizes or plan.sizes))), factors)
     return [
         cell
         for channel in picked
         for operation in wanted
-        for cell in _cells_of(channel, operation, sorted(set(sizes or plan.sizes)))
+        for cell in _cells_of(channel, operation, drawn)
     ]
 
 
-def _cells_of(channel: Listing, operation: Operation, sizes: Sequence[int]) -> list[Cell]:
+@dataclass(frozen=True)
+class _Draft:
+    """What was asked for of every operation."""
+
+    plan: Plan
+    sizes: tuple[int, ...]
+    factors: Factors
+
+    @property
+    def varied_sizes(self) -> tuple[int, ...]:
+        """Where the plan varies factors: at its own sizes, as far as they are asked for."""
+        common = tuple(size for size in self.plan.varied_sizes if size in self.sizes)
+        return common or self.sizes[:1]
+
+
+def _cells_of(channel: Listing, operation: Operation, draft: _Draft) -> list[Cell]:
     """One channel's cells of one operation; one skip cell when no mode has it."""
     cells = [
         cell
         for mode in channel["modes"]
         if operation in mode["operations"]
-        for cell in _cells_of_mode(channel, mode, operation, sizes)
+        for cell in _cells_of_mode(channel, mode, operation, draft)
     ]
     if cells:
-        return cells
+        return list(dict.fromkeys(cells))
     reason = channel["cannot"].get(operation) or "This channel has no such operation."
     return [Cell(channel["name"], "", operation, 0, skip=reason)]
 
 
 def _cells_of_mode(
+    channel: Listing, mode: Listing, operation: Operation, draft: _Draft
+) -> Iterator[Cell]:
+    """As usual at all sizes, and varied; or with the chosen factors at all sizes."""
+    usual = list(_usual(channel, mode, operation, draft.sizes))
+    if draft.factors.used:
+        for cell in usual:
+            yield from varied(cell, draft.factors, mode)
+        return
+    yield from usual
+    for factors in draft.plan.varied:
+        if factors.fit(operation):
+            for cell in _usual(channel, mode, operation, draft.varied_sizes):
+                yield from _worthwhile(cell, factors, mode)
+
+
+def _worthwhile(cell: Cell, factors: Factors, mode: Listing) -> Iterator[Cell]:
+    """The varied cells, without those that the mode cannot have; threads tell why not."""
+    if not cell.skip:
+        for made in varied(cell, factors, mode):
+            if not made.skip or made.threads > 1:
+                yield made
+
+
+def _usual(
     channel: Listing, mode: Listing, operation: Operation, sizes: Sequence[int]
-) -> list[Cell]:
+) -> Iterator[Cell]:
     can = mode["operations"][operation]
     low, high = int(can["min"]), int(can["max"])
-    # Only a producer thread can emit as fast as it goes.
-    context = "process" if operation == "stream" else "default"
-
-    def cell(size: int) -> Cell:
+    context = usual_context(operation, "")
+    for size in [low] if low == high else sizes:
         skip = ""
         if size > high:
             skip = can.get("limit") or f"Messages go up to {high} bytes."
         elif size < low:
             skip = f"Messages start at {low} bytes."
-        return Cell(channel["name"], mode["name"], operation, size, context=context, skip=skip)
-
-    return [cell(low)] if low == high else [cell(size) for size in sizes]
+        yield Cell(channel["name"], mode["name"], operation, size, context=context, skip=skip)
 
 
 def schedule(cells: Sequence[Cell], seed: int, loads: int = 1) -> list[tuple[Cell, int]]:
@@ -202,6 +270,11 @@ def request(cell: Cell, number: int, plan: Plan, clock: Clock) -> dict[str, Any]
         "samples": plan.samples_at(cell.size),
         "context": cell.context,
         "burst": cell.burst,
-        "interval": cell.interval,
+        "interval": interval_of(cell, clock),
+        "search": cell.rate == SEARCH,
+        "sweep": cell.rate == SEARCH and plan.sweep,
+        "wait": cell.wait,
+        "queue": cell.queue,
+        "threads": cell.threads,
         "deadline_ms": 20_000,
     }

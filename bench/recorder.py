@@ -23,20 +23,22 @@ from typing import IO, Any
 
 import numpy as np
 
-from bench import statistics
-from bench.cells import UNITS, Cell, CellResult, Clock
+from bench import overload, statistics
+from bench.cells import UNITS, Cell, CellResult, Clock, interval_of
 from bench.errors import RingcrossError, UsageError, writing
 
 COLUMNS = (
     "channel operation size threads mode clock unit status reason rounds n min median mean "
     "p50 p90 p99 p999 max ci_low ci_high overhead messages_per_unit bytes_per_unit offered "
     "delivered lost boots context interval burst raw_median reordered duplicated loads p9999 mad "
-    "low_severe low_mild high_mild high_severe spread marks"
+    "low_severe low_mild high_mild high_severe spread marks rate wait queue refused overruns "
+    "offered_per_unit bound factors"
 ).split()
-_VERSION = 1
+_VERSION = 2
 _CELL = [field.name for field in fields(Cell) if field.compare]
 _KEPT = (
-    "boot load status reason n rounds round_overhead sample_overhead context stream log"
+    "boot load status reason n rounds round_overhead sample_overhead context stream interval "
+    "bound trials log"
 ).split()
 _COUNTERS = {
     "offered": "raised",
@@ -44,6 +46,8 @@ _COUNTERS = {
     "lost": "lost",
     "reordered": "reordered",
     "duplicated": "duplicated",
+    "refused": "refused",
+    "overruns": "overruns",
 }
 
 
@@ -91,14 +95,27 @@ def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, An
         "boots": len({result.boot for result in results}),
         "loads": len({result.load for result in results}),
         "context": next((r.context for r in results if r.context), cell.context),
-        "interval": cell.interval,
+        "interval": _interval(cell, results, clock),
         "burst": cell.burst,
+        "rate": cell.rate,
+        "wait": cell.wait,
+        "queue": cell.queue,
+        "factors": " ".join(cell.factors),
+        "bound": " ".join(dict.fromkeys(r.bound for r in results if r.bound)),
     }
     if worst.status == "ok":
         values |= asdict(statistics.summarise(results, clock))
         totals = {name: statistics.stream_total(results, key) for name, key in _COUNTERS.items()}
         values |= {name: "" if total is None else total for name, total in totals.items()}
+        rates = [overload.offered(result, clock) for result in results]
+        values["offered_per_unit"] = statistics.middle(rates)
     return values
+
+
+def _interval(cell: Cell, results: Sequence[CellResult], clock: Clock) -> int:
+    """Nanoseconds between bursts: as asked for, or in the middle of those that were found."""
+    found = [float(result.interval) for result in results if result.interval]
+    return round(statistics.middle(found)) if found else interval_of(cell, clock)
 
 
 class Recorder:
@@ -209,10 +226,12 @@ class Recorder:
             file.write(f"===== {title} =====\n{text.rstrip()}\n")
 
     def finish(self, *, complete: bool) -> None:
-        """Write the Parquet files; when the run is complete, its journal goes."""
+        """Write what is made of the journal, which goes when the run is complete."""
         with writing("the samples"):
             _write_parquet(self.folder / "samples.parquet", _sample_columns(self._order))
             _write_parquet(self.folder / "rounds.parquet", _round_columns(self._order))
+            if trials := overload.table(self._order, self.header.clock):
+                self._replace("trials.csv", trials.encode())
         self.close()
         if complete:
             for name in ("journal.jsonl", "journal.u64"):

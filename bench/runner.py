@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from bench import environment, kernel_log
+from bench import environment, kernel_log, overload
 from bench.cells import Cell, CellResult, Clock, failed, skipped
 from bench.errors import SessionLost, TargetError
 from bench.plan import Plan, request, schedule
@@ -277,6 +277,7 @@ class _Conversation:
             reason=str(answer.get("reason", "")),
             boot=self._boot,
             load=load,
+            trials=dict(answer.get("trials", {})),
             log=log,
         )
         if bad := kernel_log.verdict(log):
@@ -285,7 +286,7 @@ class _Conversation:
         return self._figures(result, answer) if result.status == "ok" else result
 
     def _figures(self, result: CellResult, answer: dict[str, Any]) -> CellResult:
-        keys = ("raised", "refused", "delivered", "lost", "reordered", "duplicated")
+        keys = "raised refused delivered lost reordered duplicated overruns span".split()
         full = replace(
             result,
             n=int(answer["n"]),
@@ -295,6 +296,8 @@ class _Conversation:
             sample_overhead=float(answer["sample_overhead"]),
             context=str(answer.get("context", "")),
             stream={key: tuple(answer[key]) for key in keys if key in answer},
+            interval=int(answer.get("interval", 0)),
+            bound=str(answer.get("bound", "")),
         )
         return _checked(full)
 
@@ -308,6 +311,8 @@ def _checked(result: CellResult) -> CellResult:
         delivered = result.stream.get("delivered", ())
         if len(delivered) != len(result.rounds) or not any(delivered):
             reason = "Not one message of the stream was delivered."
+        reason = reason or overload.first_violation(result.stream)
+        reason = reason or overload.first_violation(result.trials)
     return replace(result, status="fail", reason=reason) if reason else result
 
 

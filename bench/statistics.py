@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -283,6 +283,12 @@ def _outliers(boots: Levels) -> dict[int, int]:
 def _pooled(figure: Callable[[CellResult], Floats], results: Sequence[CellResult]) -> Floats:
     values: Floats = np.concatenate([figure(result) for result in results])
     return values[np.flatnonzero(~np.isnan(values))]
+
+
+def middle(values: Iterable[float]) -> float:
+    """The median of the values that are no NaN; NaN when there are none."""
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.median(known)) if known else math.nan
 
 
 def stream_total(results: Sequence[CellResult], key: str) -> int | None:

@@ -14,10 +14,10 @@ from typing import cast, get_args
 from bench import build, kernels, prebuilt
 from bench.cells import UNITS, Cell, Clock
 from bench.environment import read_config
-from bench.errors import TargetError, UsageError
+from bench.errors import TargetError, UsageError, unknown
 from bench.kernels import Kernel
 from bench.options import TARGETS, RunOptions
-from bench.plan import Listing, unknown
+from bench.plan import Listing
 from bench.runner import Target
 from bench.targets import accel
 from bench.targets.local import LocalTarget

@@ -18,15 +18,17 @@ OPERATIONS = ("push", "pull", "call", "notify", "stream")
 NEEDED = ("channel", "operation", "size", "mode", "clock", "status")
 """Columns of ``cells.csv`` without which a row means nothing."""
 
-KEY = ("channel", "mode", "operation", "size", "threads", "context", "interval", "burst")
+KEY = (
+    "channel", "mode", "operation", "size", "threads", "context", "rate", "burst", "wait", "queue",
+)  # fmt: skip
 """What makes two rows the same point, in two boots or in two runs."""
 
 NUMBERS = (
     "rounds n min median mean p50 p90 p99 p999 max ci_low ci_high overhead messages_per_unit "
     "bytes_per_unit offered delivered lost boots raw_median reordered duplicated loads p9999 mad "
-    "low_severe low_mild high_mild high_severe spread"
+    "low_severe low_mild high_mild high_severe spread refused overruns offered_per_unit"
 ).split()
-WHOLE = {"size": 0, "threads": 1, "interval": 0, "burst": 1}
+WHOLE = {"size": 0, "threads": 1, "interval": 0, "burst": 1, "queue": 0}
 WORDS = {
     "mode": "",
     "clock": "",
@@ -35,6 +37,10 @@ WORDS = {
     "reason": "",
     "context": "",
     "marks": "",
+    "rate": "",
+    "wait": "",
+    "bound": "",
+    "factors": "",
 }
 
 
@@ -87,6 +93,14 @@ class Measured:
     high_severe: float | None = None
     spread: float | None = None
     marks: str = ""
+    rate: str = ""
+    wait: str = ""
+    queue: int = 0
+    bound: str = ""
+    factors: str = ""
+    refused: float | None = None
+    overruns: float | None = None
+    offered_per_unit: float | None = None
 
     @property
     def key(self) -> tuple[str | int, ...]:
@@ -97,6 +111,11 @@ class Measured:
     def measured(self) -> bool:
         """It has a number."""
         return self.status == "ok" and self.median is not None
+
+    @property
+    def usual(self) -> bool:
+        """No factor but the size was varied: what tables and figures of all channels show."""
+        return not self.factors
 
     @property
     def outliers(self) -> float:
@@ -163,10 +182,12 @@ class Run:
         return next(channel for channel in self.channels if channel.name == name)
 
     def of(self, channel: str, operation: str = "") -> Iterator[Measured]:
-        """Rows of a channel, of one operation or of all."""
-        for row in self.rows:
-            if row.channel == channel and operation in ("", row.operation):
-                yield row
+        """Usual rows of a channel, of one operation or of all; others where none is usual."""
+        rows = [
+            row for row in self.rows if row.channel == channel and operation in ("", row.operation)
+        ]
+        plain = {row.operation for row in rows if row.usual}
+        return (row for row in rows if row.usual or row.operation not in plain)
 
 
 def load_run(path: Path | str) -> Run:
@@ -210,7 +231,8 @@ def _cells(path: Path) -> pd.DataFrame:
     except (OSError, UnicodeDecodeError) as error:
         raise DamagedRun(f"{path} cannot be read ({error}); measure again.") from None
     _whole(path, text)
-    frame = pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"])
+    frame = pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"],
+                        dtype=dict.fromkeys(WORDS, str))  # fmt: skip
     for name, word in WORDS.items():
         frame[name] = frame[name].astype(object).fillna(word).astype(str) if name in frame else word
     for name in NUMBERS:

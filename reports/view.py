@@ -13,6 +13,14 @@ SHADES = 8
 """Steps of the heat map's colour that the style sheet knows, ``heat-0`` and on."""
 
 
+WAITS = {
+    "block": "sleeps in a call that waits",
+    "poll": "sleeps in poll()",
+    "busy": "never sleeps",
+}
+"""Ways to wait for an event."""
+
+
 @dataclass(frozen=True)
 class HeatCell:
     """One field of the heat map."""
@@ -303,7 +311,7 @@ def _result(row: Measured) -> ResultRow:
     if row.ci_low is not None and row.ci_high is not None:
         interval = f"{words.number(row.ci_low)} … {words.number(row.ci_high)}"
     note = words.sentence(row.reason)
-    if row.measured and (row.interval or row.burst > 1):
+    if row.measured and (row.factors or row.interval or row.burst > 1):
         note = ", ".join(setting(row))
     return ResultRow(
         row=row,
@@ -320,21 +328,30 @@ def _result(row: Measured) -> ResultRow:
 
 
 def setting(row: Measured) -> list[str]:
-    """How a stream's producer was set."""
-    found = [words.nanoseconds(row.interval)]
+    """How the operation was done: its factors, and what a stream's producer did."""
+    found = []
+    if row.operation == "stream":
+        found.append(words.nanoseconds(row.interval))
     if row.burst > 1:
         found.append(f"bursts of {row.burst}")
-    if row.context:
+    if row.context and row.operation in ("notify", "stream"):
         found.append(f"from {row.context} context")
+    if row.wait:
+        found.append(WAITS.get(row.wait, row.wait))
+    if row.queue:
+        found.append(f"queue set to {row.queue}")
+    if row.threads > 1:
+        found.append(f"{row.threads} threads at once")
     return found
 
 
 def streams(run: Run, channel: str = "") -> tuple[StreamRow, ...]:
-    """Every measured stream with its losses."""
+    """Every usual stream with its losses."""
     found = []
+    shown = {row for one in run.channels for row in run.of(one.name, "stream")}
     for result in results(run, channel):
         row = result.row
-        if row.operation != "stream" or not row.measured:
+        if not row.measured or row not in shown:
             continue
         share = words.percent(row.missing, row.offered)
         found.append(
@@ -401,8 +418,8 @@ def refusals(run: Run, channel: Channel) -> tuple[Refusal, ...]:
         spot = choose.spot(run, channel, operation)
         if spot.state != "ok":
             found.append(Refusal(operation, operation, spot.reason))
-    for row in run.of(channel.name):
-        if row.status == "fail":
+    for row in run.rows:
+        if row.channel == channel.name and row.status == "fail":
             what = f"{row.operation}, {row.mode}, {words.size(row.size)}, failed"
             found.append(Refusal("", what, words.sentence(row.reason)))
     return tuple(found)

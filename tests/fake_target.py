@@ -193,8 +193,22 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         full = [N] * request["rounds"]
         none = [0] * request["rounds"]
         answer |= {"raised": full, "delivered": full, "refused": none, "lost": none}
-        answer |= {"reordered": none, "duplicated": none}
+        answer |= {"reordered": none, "duplicated": none, "overruns": none}
+        answer |= {"span": [each * N] * request["rounds"], "interval": request["interval"]}
+    if request.get("search"):
+        answer |= {"interval": 1000, "bound": "behind", "trials": _trials()}
     return answer
+
+
+def _trials() -> dict[str, Any]:
+    """Two trials: one that is good enough, and one at twice the rate that loses half."""
+    return {
+        "interval": [1000, 500], "raised": [N, N], "refused": [0, N // 2],
+        "delivered": [N, N // 2], "lost": [0, N // 2], "reordered": [0, 0],
+        "duplicated": [0, 0], "overruns": [0, 1], "span": [6000, 3000], "missed": [0, 0],
+        "behind": [100, 9000], "p50": [300, 5000], "p99": [400, 9000],
+        "verdict": ["clean", "lost"],
+    }  # fmt: skip
 
 
 class FakeTarget:

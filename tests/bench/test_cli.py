@@ -55,7 +55,7 @@ def test_a_whole_run(tmp_path: Path) -> None:
     run = the_run(tmp_path)
     assert "null ioctl" in done.stdout
     assert str(run.relative_to(tmp_path)) in done.stdout
-    assert "[30/30]" in done.stderr
+    assert "[32/32]" in done.stderr
     assert "Traceback" not in done.stderr
     table = rows(run)
     assert {row["status"] for row in table} == {"ok", "skip"}
@@ -121,7 +121,7 @@ def test_a_panic_does_not_end_the_run(tmp_path: Path) -> None:
     assert done.returncode == 1
     table = rows(the_run(tmp_path))
     assert len([row for row in table if "BUG: fake" in row["reason"]]) == 3
-    assert len(table) == 26
+    assert len(table) == 27
 
 
 def test_too_many_panics_end_it_and_it_can_go_on(tmp_path: Path) -> None:
@@ -163,16 +163,16 @@ def test_interrupted_and_resumed(tmp_path: Path, number: int) -> None:
     assert f"--resume {run.relative_to(tmp_path)}" in err
     assert "Traceback" not in err
     before = rows(run)
-    assert 3 <= len([row for row in before if row["status"] == "ok"]) < 15
+    assert 3 <= len([row for row in before if row["status"] == "ok"]) < 16
     assert (run / "samples.parquet").exists()
 
     done = ringcross(tmp_path, "run", "--no-report", "--resume", str(run))
     assert done.returncode == 0, done.stderr
     after = rows(run)
     assert after[: len(before)] == before
-    assert len([row for row in after if row["status"] == "ok"]) == 15
+    assert len([row for row in after if row["status"] == "ok"]) == 16
     benchmarks = json.loads((run / "benchmark.json").read_text())["benchmarks"]
-    assert len(benchmarks) == 15
+    assert len(benchmarks) == 16
     again = ringcross(tmp_path, "run", "--resume", str(run))
     assert again.returncode == 2
     assert "is complete" in again.stderr
@@ -192,7 +192,7 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     assert environment["cpu_model"] == "Fake CPU"
     assert environment["finished"] is None
     assert ringcross(tmp_path, "run", "--no-report", "--resume", str(run)).returncode == 0
-    assert len(rows(run)) == 26
+    assert len(rows(run)) == 27
 
 
 def test_two_runs_of_one_seed_are_equal(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_each_load_of_a_boot_is_a_request_of_its_own(tmp_path: Path) -> None:
     list(runner.results())
     for session in target.sessions:
         asked = [r["id"] for r in session.requests if r["do"] == "cell"]
-        assert len(asked) == len(set(asked)) == 3 * 15
+        assert len(asked) == len(set(asked)) == 3 * 16
     for cell, results in recorder.results.items():
         had = sorted((r.boot, r.load) for r in results)
         assert had == ([(0, 0)] if cell.skip else [(b, n) for b in range(2) for n in range(3)])
