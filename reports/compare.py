@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from reports import words
-from reports.load import KEY, OPERATIONS, WHOLE, Measured, Run
+from reports.load import KEY, OPERATIONS, Measured, Run
 from reports.rounds import Rounds
 
 Floats = NDArray[np.float64]
@@ -83,7 +83,7 @@ class Row:
     @property
     def name(self) -> str:
         """What was measured, in one line."""
-        return title(self.cell)
+        return self.cell.title
 
     def to_json(self) -> dict[str, Any]:
         """For programs: what was measured, and the figures as numbers."""
@@ -167,17 +167,6 @@ class Comparison:
             "only_a": list(self.only_a),
             "only_b": list(self.only_b),
         }
-
-
-def title(cell: Measured) -> str:
-    """Channel, mode, operation and size, and the factors that are not as usual."""
-    first = f"{cell.channel} {cell.mode} {cell.operation} {words.size(cell.size)}"
-    rest = [
-        f"{name} {getattr(cell, name)}"
-        for name in KEY
-        if name in WHOLE and name != "size" and getattr(cell, name) != WHOLE[name]
-    ]
-    return ", ".join((first, *rest))
 
 
 def _texts(row: Row) -> tuple[str, ...]:
@@ -284,7 +273,7 @@ def _place(key: tuple[str | int, ...]) -> tuple[Any, ...]:
 
 def _names(some: dict[Any, Measured], other: dict[Any, Measured]) -> tuple[str, ...]:
     rows = [some[key] for key in sorted(some.keys() - other.keys(), key=_place)]
-    return tuple(title(row) for row in rows)
+    return tuple(row.title for row in rows)
 
 
 @dataclass(frozen=True)

@@ -196,8 +196,8 @@ def _order(axis: str, name: str, row: Measured, rounds: Rounds) -> str:
     return draw(
         Plot(
             name=name,
-            title=diagnostics.name(row),
-            alt=f"{start - 1} rounds of {diagnostics.name(row)} in order, median "
+            title=row.title,
+            alt=f"{start - 1} rounds of {row.title} in order, median "
             f"{words.number(row.median)} {axis}",
             x="round",
             y=axis,

@@ -87,11 +87,6 @@ class Knob:
     note: str
 
 
-def name(row: Measured) -> str:
-    """Channel, mode, operation and size in one line."""
-    return f"{row.channel} {row.mode} {row.operation} {words.size(row.size)}"
-
-
 def facts(run: Run) -> tuple[Fact, ...]:
     """The run in a few figures."""
     rows = [row for row in run.rows if row.measured]
@@ -149,7 +144,7 @@ def suspects(run: Run, rounds: Rounds) -> tuple[Suspect, ...]:
     return tuple(
         Suspect(
             row=row,
-            name=name(row),
+            name=row.title,
             spread=_percent(row.spread),
             width=_percent(_width(row)),
             within=_percent(_within(rounds.units(row))),
@@ -230,7 +225,7 @@ def controls(run: Run) -> tuple[Control, ...]:
     }
     return tuple(
         Control(
-            name=name(found[one]),
+            name=found[one].title,
             median=words.number(found[one].median),
             interval=_interval(found[one]),
             minimum=words.number(found[one].min),

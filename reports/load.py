@@ -13,6 +13,8 @@ from typing import Any
 
 import pandas as pd
 
+from reports import words
+
 OPERATIONS = ("push", "pull", "call", "notify", "stream")
 
 NEEDED = ("channel", "operation", "size", "mode", "clock", "status")
@@ -106,6 +108,12 @@ class Measured:
     def key(self) -> tuple[str | int, ...]:
         """The values of :data:`KEY`."""
         return tuple(getattr(self, name) for name in KEY)
+
+    @property
+    def title(self) -> str:
+        """Channel, mode, operation and size, and the factors that are not as usual."""
+        first = f"{self.channel} {self.mode} {self.operation} {words.size(self.size)}"
+        return f"{first}, {self.factors}" if self.factors else first
 
     @property
     def measured(self) -> bool:

@@ -282,9 +282,9 @@ def test_json_has_numbers(build_run: Build) -> None:
 
 def test_factors_stand_in_a_cells_name(build_run: Build) -> None:
     run = load_run(build_run(name="one", channels=("ioctl",)))
-    rows = tuple(replace(row, burst=16) for row in run.rows)
+    rows = tuple(replace(row, burst=16, factors="burst16") for row in run.rows)
     (first, *_) = compare(replace(run, rows=rows), replace(run, rows=rows)).rows
-    assert first.name == "ioctl direct push 8 B, burst 16"
+    assert first.name == "ioctl direct push 8 B, burst16"
 
 
 def test_cells_of_one_run_alone(build_run: Build) -> None:
