@@ -117,7 +117,7 @@ enum rc_order {
 struct rc_report {
 	int err;		/* of the hook */
 	int code;		/* errno behind it, or 0 */
-	uint64_t delivered, lost, reordered, duplicated;
+	uint64_t delivered, overruns;
 	char error[256];
 };
 

@@ -19,7 +19,9 @@ struct filled {
 	uint64_t kept;			/* different messages that were drained */
 	uint64_t first, last;		/* of those, the numbers */
 	bool stuck;			/* the producer waited for the reader */
+	bool watched;			/* the drain's system calls were looked at */
 	int told;			/* errno that the reader's calls had, or 0 */
+	uint64_t overruns;		/* losses that the reader was told of in any way */
 };
 
 /* Raise until some are refused, the producer is stuck, or it is enough. */
@@ -106,9 +108,10 @@ static void tell(struct rc_probing *probing, const struct filled *filled)
 	rc_find_text(probing, "producer_told", rc_errno_name(code),
 		     code ? "What the kernel half got back for an event that was not taken." :
 		     "The kernel half got no error for any event, kept or not.");
-	rc_find_text(probing, "reader_told", rc_errno_name(filled->told),
-		     "Seen by ptrace in the results of the drain's first %d system calls, EAGAIN "
-		     "left out.", WATCHED);
+	rc_find_text(probing, "reader_told", !filled->told && filled->overruns ? "by a message" :
+		     rc_errno_name(filled->told),
+		     filled->watched ? "Seen by ptrace in the results of the drain's first %d "
+		     "system calls, EAGAIN left out." : "Its wait brought no error.", WATCHED);
 }
 
 /* ---- what has a stream ------------------------------------------------- */
@@ -132,7 +135,9 @@ static void fill_stream(struct rc_probing *probing, struct rc_session *s, struct
 		rc_find_failure(probing, "full", "The drain failed: %s.", report.error);
 		return;
 	}
+	filled.watched = true;
 	filled.told = told_of(calls);
+	filled.overruns = report.overruns;
 	look_at_kept(&probing->findings->tap, &filled);
 	tell(probing, &filled);
 }

@@ -28,9 +28,7 @@ static void fill_report(struct rc_report *report, const struct rc_session *s, in
 		.err = err,
 		.code = s->code,
 		.delivered = s->delivered,
-		.lost = s->lost,
-		.reordered = s->reordered,
-		.duplicated = s->duplicated,
+		.overruns = s->overruns,
 	};
 	memcpy(report->error, s->error, sizeof(report->error));
 }
@@ -40,7 +38,7 @@ static void forget(struct rc_session *s)
 {
 	s->error[0] = '\0';
 	s->code = 0;
-	s->delivered = s->lost = s->reordered = s->duplicated = 0;
+	s->delivered = s->lost = s->reordered = s->duplicated = s->overruns = 0;
 	s->latencies = 0;
 }
 
