@@ -13,7 +13,7 @@ from reports.load import DamagedRun, Run
 
 HOW = {
     "counted": "Counted",
-    "documented": "From documentation, not tried",
+    "documented": "Documented, not tried",
     "failed": "The probe came to no answer",
 }
 NONE, FAILED, DAGGER = "–", "failed", "†"

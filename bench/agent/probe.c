@@ -155,10 +155,19 @@ struct rc_cell rc_probe_cell(const struct rc_probing *probing, enum rc_op op, ui
 bool rc_raise_all(struct rc_session *s, uint64_t count, uint32_t ms)
 {
 	s->context = RC_PROCESS;
-	if (rc_session_raise(s, count, 1, 0))
-		return false;
-	for (uint32_t waited = 0; waited < ms && !s->page->done; waited++)
+	return !rc_session_raise(s, count, 1, 0) && rc_raised(s, ms);
+}
+
+bool rc_raised(const struct rc_session *s, uint32_t ms)
+{
+	uint64_t raised = s->page->raised;
+
+	for (uint32_t waited = 0; waited < ms && !s->page->done; waited++) {
 		usleep(1000);
+		if (s->page->raised != raised)
+			waited = 0;
+		raised = s->page->raised;
+	}
 	return s->page->done;
 }
 
@@ -223,15 +232,21 @@ static json_object *value_of(const struct rc_found *found)
 	}
 }
 
+static const char *how_of(const struct rc_found *found)
+{
+	if (found->failed)
+		return "failed";
+	if (found->kind == RC_NOTHING)
+		return "none";
+	return found->counted ? "counted" : found->told ? "documented" : "probe";
+}
+
 static json_object *property_of(const struct rc_found *found)
 {
 	json_object *property = json_object_new_object();
 
 	json_object_object_add(property, "value", found->failed ? NULL : value_of(found));
-	json_object_object_add(property, "how",
-			       json_object_new_string(found->failed ? "failed" :
-						      found->kind == RC_NOTHING ? "none" :
-						      found->counted ? "counted" : "probe"));
+	json_object_object_add(property, "how", json_object_new_string(how_of(found)));
 	json_object_object_add(property, "detail", json_object_new_string(found->detail));
 	return property;
 }

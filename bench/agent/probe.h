@@ -21,13 +21,14 @@
  * @kind: which of the members below is its value; RC_NOTHING: the question does
  *	not arise here, and @detail says why
  * @counted: counted rather than tried
+ * @told: the channel's own word, not tried
  * @failed: the probe came to no answer
  * @each: a value per operation; NAN where there is none
  */
 struct rc_found {
 	char name[24];
 	enum { RC_NOTHING, RC_BOOL, RC_NUMBER, RC_TEXT, RC_EACH } kind;
-	bool counted, failed;
+	bool counted, told, failed;
 	double number;
 	char text[80];
 	double each[RC_OPS];
@@ -102,10 +103,12 @@ bool rc_starts(const struct rc_mode *mode, enum rc_op *op);
 /* The cell that a probe of @op with @size bytes is; the default context. */
 struct rc_cell rc_probe_cell(const struct rc_probing *probing, enum rc_op op, uint32_t size);
 
-/* Let the kernel start @count events and wait till the producer has ended, for
- * @ms at most: true when it has.
+/* Let the kernel start @count events and wait till the producer has ended: true
+ * when it has, false when it has not got on for @ms.
  */
 bool rc_raise_all(struct rc_session *s, uint64_t count, uint32_t ms);
+/* Wait for the producer alone. */
+bool rc_raised(const struct rc_session *s, uint32_t ms);
 
 /* ---- probe_peer.c: a session in a process of its own --------------------- */
 

@@ -10,7 +10,7 @@
 #include "probe.h"
 
 #define EVENTS 6
-#define APART 200000	/* ns between events: who reads gets each by itself */
+#define APART 5000000	/* ns between events: who reads gets each by itself */
 
 /* How many events the one got that read, and then the one that had waited. */
 struct turn {

@@ -176,8 +176,7 @@ static bool raise_larger(struct rc_session *s, uint32_t more)
 
 	if (ioctl(s->core, RC_CORE_RAISE, &raise))
 		return !rc_fail_errno(s, "cannot raise a larger event");
-	usleep(RC_SETTLE_US);
-	return s->page->done;
+	return rc_raised(s, RC_WAIT_MS) || !rc_fail(s, "the producer did not end");
 }
 
 /* Two events of different sizes, both there before anybody reads. */

@@ -23,7 +23,7 @@ static void probe_starts(struct rc_probing *probing)
 	int err;
 
 	if (!rc_starts(probing->mode, &op)) {
-		rc_find_bool(probing, "kernel_starts", false, "%s", why_not(probing));
+		rc_find_bool(probing, "kernel_starts", false, "%s", why_not(probing))->told = true;
 		return;
 	}
 	if (probing->mode->operations[RC_NOTIFY].run)

@@ -537,6 +537,7 @@ def test_probes_come_to_an_answer_each(agent: Path) -> None:
     found = one["properties"]
     assert not [p for p in found.values() if p["how"] == "failed"]
     assert found["syscalls"]["value"] == {"call": 2}
+    assert (found["kernel_starts"]["value"], found["kernel_starts"]["how"]) == (False, "documented")
     assert found["largest"]["value"] == {"call": 1 << 20}
     assert found["opens"]["value"] == ("anybody" if os.geteuid() == 0 else None)
 

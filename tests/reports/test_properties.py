@@ -132,7 +132,7 @@ def test_what_is_documented_is_marked(run: Run) -> None:
     (since,) = [row for row in sheet.rows if row.column.name == "since"]
     (field,) = since.fields
     assert (field.text, field.kind, field.whole) == ("1.0†", "documented", True)
-    assert field.title == "As old as devices. (From documentation, not tried.)"
+    assert field.title == "As old as devices. (Documented, not tried.)"
 
 
 def test_a_channels_page_tells_each_operation_apart(run: Run) -> None:
