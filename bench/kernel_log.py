@@ -10,6 +10,7 @@ _BAD = re.compile(
     |\bgeneral\ protection\ fault\b|\b(?:soft|hard)\ lockup\b|\bblocked\ for\ more\ than\b
     |\bdetected\ stalls?\b|\bself-detected\ stall\b|\bmemory\ leak|\bleaked\b|\bkmemleak\b
     |\bstill\ has\ \d+\ objects|\bObjects\ remaining\b|\brefcount_t:|\bKASAN\b|\bUBSAN\b
+    |\bBUG\ \S+\ \(|\bRedzone\ overwritten\b|\bPoison\ overwritten\b
     |\bpossible\ (?:circular|recursive)\ locking\b|\bscheduling\ while\ atomic\b
     |\bINFO:\ (?:task|rcu|trying)\b""",
     re.VERBOSE | re.IGNORECASE,

@@ -33,21 +33,27 @@ static const uint32_t nonsense[] = {
 	1u << 24, INT32_MAX, 1u << 31, UINT32_MAX - 63, UINT32_MAX,
 };
 
+/*
+ * Each word is put right again, so that some of what is sent gets through.  Most
+ * turns are quick, for the short time between two looks on another CPU; in some
+ * the CPU is given away with the word wrong, or right, for who shares it.
+ */
 static void *scribble(void *arg)
 {
 	struct rc_scribbler *s = arg;
 	uint32_t random = 1;
 
-	/* Each word is put right again, so that some of what is sent gets through. */
-	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
+	for (uint32_t turn = 0; !__atomic_load_n(&s->stop, __ATOMIC_RELAXED); turn++) {
 		volatile uint32_t *word = &s->words[(random >> 16) % s->count];
 		uint32_t was = *word;
 
 		random = random * 1664525 + 1013904223;
 		*word = nonsense[(random >> 8) % (sizeof(nonsense) / sizeof(nonsense[0]))];
-		sched_yield();
+		if (turn % 32 == 15)
+			sched_yield();
 		*word = was;
-		sched_yield();
+		if (turn % 32 == 31)
+			sched_yield();
 	}
 	return NULL;
 }

@@ -205,19 +205,21 @@ static void try_outlive(struct rc_hostile *h)
 /* ---- page --------------------------------------------------------------- */
 
 /* As much of it as there is room for, with the length the caller tells. */
-static long ring_with(struct area *area, const struct rc_msg *msg, size_t len, uint32_t told)
+static void put(struct area *area, const struct rc_msg *msg, size_t len, uint32_t told)
 {
 	struct rc_mmap_slot *at = slot(area, 0);
 	size_t most = area->setup.room < len ? area->setup.room : len;
 
 	memcpy(at->message, msg, most > RC_HEADER ? most : RC_HEADER);
 	*(volatile uint32_t *)&at->len = told;
-	return ioctl(area->fd, area->doorbell);
 }
 
 static long send_page(void *arg, const struct rc_msg *msg, size_t len)
 {
-	return ring_with(arg, msg, len, (uint32_t)len);
+	struct area *area = arg;
+
+	put(area, msg, len, (uint32_t)len);
+	return ioctl(area->fd, area->doorbell);
 }
 
 static void try_told_lengths(struct rc_hostile *h, struct area *area, struct rc_taker *taker)
@@ -237,7 +239,8 @@ static void try_told_lengths(struct rc_hostile *h, struct area *area, struct rc_
 				continue;
 			if (agree)
 				msg->size = lengths[i] - RC_HEADER;
-			rc_note(&outcomes, ring_with(area, msg, WHOLE, lengths[i]), EBADMSG);
+			put(area, msg, WHOLE, lengths[i]);
+			rc_note(&outcomes, ioctl(area->fd, area->doorbell), EBADMSG);
 		}
 	rc_expect_outcomes(h, "lengths that are none", &outcomes);
 	rc_expect_value(h, "of these the kernel took", (long)outcomes.fine, 0);
@@ -271,7 +274,7 @@ static void try_page_scribbled(struct rc_hostile *h, unsigned long doorbell, con
 			       uint32_t size, bool proof, uint32_t turns)
 {
 	struct rc_outcomes outcomes = { 0 };
-	struct rc_scribbler scribbler;
+	struct rc_scribbler header, length;
 	struct rc_counts before, after;
 	struct area area;
 	uint64_t seq = 0;
@@ -282,16 +285,24 @@ static void try_page_scribbled(struct rc_hostile *h, unsigned long doorbell, con
 		return;
 	area.doorbell = doorbell;
 	before = rc_core_counts(h);
-	/* len and pad of the slot, then the header but for its stamp. */
-	rc_scribble(h, &scribbler, slot(&area, 0), 6);
+	/* len and pad of the slot, then the header but for its stamp; and the size,
+	 * which would do most harm, by itself.
+	 */
+	rc_scribble(h, &header, slot(&area, 0), 6);
+	rc_scribble(h, &length, slot(&area, 0)->message, 1);
 	for (uint32_t i = 0; i < turns; i++) {
-		long result = send_page(&area, rc_good_message(h, size, seq), RC_HEADER + size);
+		long result;
 
+		put(&area, rc_good_message(h, size, seq), RC_HEADER + size, RC_HEADER + size);
+		/* To the others; a long one they overwrite while the kernel is at it. */
+		if (size < RC_BODY_MAX)
+			usleep(1);
+		result = ioctl(area.fd, area.doorbell);
 		rc_note(&outcomes, result, EBADMSG);
 		seq += result >= 0;
-		usleep(1);
 	}
-	rc_scribble_end(&scribbler);
+	rc_scribble_end(&header);
+	rc_scribble_end(&length);
 	after = rc_core_counts(h);
 	rc_expect_outcomes(h, "nothing but fine or refused", &outcomes);
 	rc_expect_value(h, "consumed", (long)(after.consumed - before.consumed),
@@ -392,9 +403,10 @@ static void try_kick_scribbled(struct rc_hostile *h, bool proof)
 		long result;
 
 		fill(&area, position, position);
-		result = kick_with(&area, position + 1);
-		rc_note(&outcomes, result, errno == EINVAL ? EINVAL : EBADMSG);
+		ends(&area)->head = position + 1;
 		usleep(1);
+		result = ioctl(area.fd, RC_MMAP_KICK);
+		rc_note(&outcomes, result, errno == EINVAL ? EINVAL : EBADMSG);
 	}
 	rc_scribble_end(&head);
 	rc_scribble_end(&slots);

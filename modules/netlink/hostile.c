@@ -336,33 +336,44 @@ static void try_scribbled(struct rc_hostile *h, bool proof)
 	close_peer(&peer);
 }
 
-/* Binds change the size while messages of that size are made. */
+struct puller {
+	struct peer *peer;
+	long pulled;
+	bool stop;
+};
+
 static long pull_on(void *arg)
 {
-	struct peer *peer = arg;
-	struct rc_outcomes outcomes = { 0 };
+	struct puller *puller = arg;
 
-	for (int i = 0; i < 200; i++) {
-		rc_note(&outcomes, request(peer, RC_NETLINK_PULL, FLAGS, "", 0), 0);
-		sched_yield();
+	while (!__atomic_load_n(&puller->stop, __ATOMIC_RELAXED)) {
+		if (request(puller->peer, RC_NETLINK_PULL, FLAGS, "", 0))
+			return -1;
+		__atomic_add_fetch(&puller->pulled, 1, __ATOMIC_RELAXED);
 	}
-	return (long)outcomes.other;
+	return 0;
 }
 
+/* Binds change the size while messages of that size are made. */
 static void try_sizes(struct rc_hostile *h)
 {
-	struct rc_sleeper thread;
 	struct peer peer;
+	struct puller puller = { .peer = &peer };
+	struct rc_sleeper thread;
+	uint32_t binds = 0;
 
 	rc_topic(h, "pull");
 	rc_core_bind(h, "", 0, true);
 	join_new(h, &peer, 0);
-	rc_sleep_in(h, &thread, pull_on, &peer);
-	for (uint32_t i = 0; i < 200; i++) {
-		rc_core_bind(h, "", i & 1 ? 2000 : 100000, true);
-		usleep(20);
+	rc_sleep_in(h, &thread, pull_on, &puller);
+	for (puller.pulled = 0; __atomic_load_n(&puller.pulled, __ATOMIC_RELAXED) < 100 &&
+	     binds < 100000; binds++) {
+		rc_core_bind(h, "", binds & 1 ? 60000 : 200000, true);
+		sched_yield();
 	}
-	rc_expect_value(h, "refused while the size changes", rc_sleeper_end(&thread), 0);
+	__atomic_store_n(&puller.stop, true, __ATOMIC_RELAXED);
+	rc_expect(h, "while the size changes", rc_sleeper_end(&thread), 0);
+	rc_expect_true(h, "which it did", binds > 1);
 	close_peer(&peer);
 }
 

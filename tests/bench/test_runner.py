@@ -196,6 +196,7 @@ def test_figures_are_those_of_the_fake_world(tmp_path: Path) -> None:
         "watchdog: BUG: soft lockup - CPU#0 stuck for 22s!",
         "INFO: task rc_agent:1 blocked for more than 120 seconds.",
         "<4>[ 2.0] Call Trace:",
+        "BUG kmalloc-64 (Tainted: G           OE     ): Right Redzone overwritten",
         "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
         "Kernel panic - not syncing: Attempted to kill init!",
     ],

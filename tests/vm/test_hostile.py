@@ -1,0 +1,178 @@
+"""Everything hostile that user space could do to every kernel half, on a booted kernel.
+
+The kernel is told to look for the damage: it checks small allocations for overruns and
+use after free, remembers who allocated them, and may be preempted inside a system call,
+so that threads meet there although there is one CPU.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import build
+from bench.errors import RingcrossError
+from bench.kernel_log import complaints
+from bench.targets.base import Deadlines
+from bench.targets.vm import VmTarget
+from tests.vm import machine
+from tests.vm.machine import Answer
+
+pytestmark = pytest.mark.vm
+
+WATCHFUL = ("preempt=full", "slub_debug=FZPU,kmalloc-*")
+ORDINARY = re.compile(
+    r"loading out-of-tree module taints kernel|module verification failed"
+    # What floods of events are there for.
+    r"|hrtimer: interrupt took"
+)
+HALVES = [
+    "core",
+    *(channel["name"] for channel in machine.listing()["channels"] if channel["module"]),
+]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """What one boot told.
+
+    Attributes:
+        answers: by channel.
+        fate: how the machine died, empty when it did not.
+    """
+
+    answers: dict[str, Answer]
+    fate: str
+
+
+class TwoCpus(VmTarget):
+    """Emulated one by a thread each, so that they do run at the same time."""
+
+    def command(self, *args: Any, **options: Any) -> list[str]:
+        """The same but for the number of CPUs."""
+        command = super().command(*args, **options)
+        command[command.index("-smp") + 1] = "2"
+        return command
+
+
+def attack(target: VmTarget, halves: Sequence[str] = HALVES) -> Attack:
+    """Ask for all that is hostile to *halves*, in one boot."""
+    answers: dict[str, Answer] = {}
+    requests = [
+        {"do": "setup", "clock": target.clock},
+        *({"do": "hostile", "channel": half} for half in halves),
+    ]
+    target = replace(target, append=WATCHFUL, deadlines=Deadlines(silence=120))
+    try:
+        with target.start(requests, seed=1) as session:
+            for answer in session.answers():
+                if answer["re"] == "hostile":
+                    answers[answer["channel"]] = answer
+    except RingcrossError as error:
+        return Attack(answers, str(error))
+    return Attack(answers, "")
+
+
+@pytest.fixture(scope="module")
+def one_cpu() -> Attack:
+    """The same in each boot: what fails here fails again."""
+    return attack(machine.machine())
+
+
+@pytest.fixture(scope="module")
+def two_cpus() -> Attack:
+    target = machine.machine("tcg")
+    return attack(TwoCpus(**{name: getattr(target, name) for name in target.__match_args__}))
+
+
+def check(attacked: Attack, half: str) -> None:
+    assert half in attacked.answers, attacked.fate
+    answer = attacked.answers[half]
+    failed = [case for case in answer["cases"] if not case["ok"]]
+    assert not failed
+    assert answer["status"] == "ok", answer["reason"]
+    assert len(answer["cases"]) > 20
+    assert not complaints(answer["log"])
+    assert [line for line in answer["log"] if not ORDINARY.search(line)] == []
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_kernel_half_takes_nothing_on_trust(one_cpu: Attack, half: str) -> None:
+    """Each has a hostile.c, all of its cases come out right, and the kernel has no complaint."""
+    check(one_cpu, half)
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_cases_tell_what_was_tried(one_cpu: Attack, half: str) -> None:
+    """The good path before the bad ones and after them, and the end of it all."""
+    names = [case["name"] for case in one_cpu.answers[half]["cases"]]
+    assert names[0].startswith("before: ")
+    assert names[-1].startswith("afterwards: unload rc_")
+    proofs = [name.removeprefix("before: ") for name in names if name.startswith("before: ")]
+    assert {f"afterwards: {proof}" for proof in proofs} <= set(names)
+    assert "afterwards: pieces of memory still held" in names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("half", HALVES)
+def test_nor_does_it_with_two_cpus(two_cpus: Attack, half: str) -> None:
+    check(two_cpus, half)
+
+
+SPOILT = {
+    "core": (
+        "core/kernel.c",
+        " || spec.burst > RC_BURST_MAX",
+        "",
+        "raise: a burst of 4 billion",
+    ),
+    "procfs": (
+        "procfs/kernel.c",
+        "\trc_events_release(inode, file);\n\tmodule_put(THIS_MODULE);",
+        "\trc_events_release(inode, file);",
+        "afterwards: unload rc_procfs",
+    ),
+    "sysfs": (
+        "sysfs/kernel.c",
+        "off != binary->got || ",
+        "",
+        "message_bin: a gap",
+    ),
+    "debugfs": (
+        "core/file.c",
+        "\trc_file_free(&events->file);\n",
+        "",
+        "afterwards: pieces of memory still held",
+    ),
+    "netlink": (
+        "netlink/kernel.c",
+        "!netlink_capable(skb, CAP_NET_ADMIN)",
+        "false",
+        "another user: join",
+    ),
+}
+"""Where a check is taken out, and the first case that must tell so."""
+
+
+@pytest.mark.slow
+def test_checks_that_are_taken_out_are_missed(tmp_path: Path) -> None:
+    """Cases that could not fail would prove nothing."""
+    source = Path(build.ROOT) / "modules"
+    tree = shutil.copytree(source, tmp_path / "modules")
+    for path, check, instead, _ in SPOILT.values():
+        text = (tree / path).read_text()
+        assert text.count(check) == 1, (path, check)
+        (tree / path).write_text(text.replace(check, instead))
+    kernel = machine.stock()
+    modules = build.build_modules(kernel, tree, tmp_path / "build")
+    spoilt = attack(replace(machine.machine(kernel=kernel), modules=modules), list(SPOILT))
+    for half, (*_, case) in SPOILT.items():
+        assert half in spoilt.answers, spoilt.fate
+        failed = [c["name"] for c in spoilt.answers[half]["cases"] if not c["ok"]]
+        assert case in failed, half
