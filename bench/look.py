@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from bench import xray
 from bench.cells import OPERATIONS, Cell
-from bench.errors import UsageError
+from bench.errors import UsageError, unknown
 from bench.kernels import Say
 from bench.options import RunOptions
-from bench.plan import Listing, parse_size, unknown
+from bench.plan import Listing, parse_size
 from bench.workshop import Workshop
 
 _TELLING = ("call", "pull", "push", "notify")  # the most telling operation first
