@@ -21,7 +21,7 @@
  * one session, and the module must stay while anybody sleeps in it.
  *
  * The file becomes rc_<folder>.ko together with all other C files here but
- * user.c.  What is called optional below may be left out.
+ * user.c and hostile.c.  What is called optional below may be left out.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>

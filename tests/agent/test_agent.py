@@ -258,7 +258,7 @@ def test_lifecycle_of_a_channel_without_a_module(agent: Path) -> None:
     assert (other["status"], other["reason"]) == ("fail", "no such channel")
 
 
-@pytest.mark.parametrize("name", ["syscall", "skeleton", "nobody", ""])
+@pytest.mark.parametrize("name", ["syscall", "nobody", ""])
 def test_nothing_is_hostile_where_there_is_nothing_to_be_hostile_to(agent: Path, name: str) -> None:
     (answer,) = talk(agent, {"do": "hostile", "channel": name}).between
     assert (answer["re"], answer["channel"], answer["status"]) == ("hostile", name, "fail")

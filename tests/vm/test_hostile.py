@@ -34,6 +34,7 @@ ORDINARY = re.compile(
 )
 HALVES = [
     "core",
+    "skeleton",  # not measured, but a model to copy
     *(channel["name"] for channel in machine.listing()["channels"] if channel["module"]),
 ]
 
