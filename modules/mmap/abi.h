@@ -37,7 +37,7 @@ struct rc_mmap_ends {
 /**
  * struct rc_mmap_slot - room for one message
  * @len: bytes of @message in use, header and body
- * @pad: 0
+ * @pad: keeps @message aligned; neither side reads it
  * @message: a struct rc_msg
  */
 struct rc_mmap_slot {
