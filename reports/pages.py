@@ -17,6 +17,7 @@ from reports import (
     diagnostics,
     figures,
     latency,
+    overload,
     properties,
     sources,
     view,
@@ -100,16 +101,20 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
     }
     heat = view.heat_map(run)
     found = properties.load(run)
+    searched = overload.sweeps(run)
     for row in heat:
         names = [other.channel for other in heat]
         sheet = properties.sheet(run, row.channel, found)
-        _channel_page(run, row, names, out, modules, common | {"sheet": sheet})
+        searches = [one for one in searched if one.row.channel == row.channel]
+        more = {"sheet": sheet, "searches": searches}
+        _channel_page(run, row, names, out, modules, common | more)
     _diagnostics_page(run, out, common)
     index = out / "index.html"
     drawn = [figures.cost(run), *latency.channels_latency(run)]
     drawn += [figures.rates(run), figures.bandwidth(run)]
     shown = [figure for figure in drawn if figure]
     streams = view.streams(run)
+    loads = [figure for figure in [overload.of_channels(run, searched)] if figure]
     write(
         index,
         "index.html.j2",
@@ -124,19 +129,22 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
         figures=shown,
         has_samples=run.samples is not None,
         streams=streams,
+        loads=loads,
+        searches=overload.table(searched),
         results=view.results(run),
         overhead=view.overhead(run),
-        sections=_sections(shown, bool(streams)),
+        sections=_sections(shown, bool(streams), bool(searched)),
         **common,
     )
     return index
 
 
-def _sections(shown: list[figures.Figure], streams: bool) -> list[tuple[str, str]]:
+def _sections(shown: list[figures.Figure], streams: bool, loads: bool) -> list[tuple[str, str]]:
     names = [("machine", "Machine"), ("clock", "Clock"), ("map", "Heat map")]
     names += [("properties", "Properties")]
     names += [(figure.name, figure.title) for figure in shown]
     names += [("streams", "Streams")] if streams else []
+    names += [("overload", "Streams under load")] if loads else []
     return [*names, ("all", "All cells"), ("harness", "Overhead"), ("channels", "Channels")]
 
 
@@ -180,5 +188,6 @@ def _channel_page(
         ],
         figures=[figure for figure in drawn if figure],
         streams=view.streams(run, channel.name),
-        **common,
+        loads=[it for it in [overload.of_modes(run, channel.name, common["searches"])] if it],
+        **common | {"searches": overload.table(common["searches"])},
     )

@@ -72,7 +72,8 @@ class Series:
         label: what a pointer over it says.
         slot: number of its colour and marker.
         low, high: interval around each y, or empty.
-        style: ``line``, ``band``, ``step``, ``dots``, ``small`` (dots) or ``floor``.
+        style: ``line``, ``band``, ``step``, ``dots``, ``small`` (dots), ``mark`` (a ring)
+            or ``floor``.
     """
 
     name: str
@@ -184,6 +185,9 @@ def _add(axes: Axes, series: Series) -> None:
     elif series.style in ("dots", "small"):
         (drawn,) = axes.plot(series.xs, series.ys, color=colour, marker=marker, linestyle="none")
         drawn.set_markersize(6 if series.style == "dots" else 3)
+    elif series.style == "mark":
+        (drawn,) = axes.plot(series.xs, series.ys, color=colour, marker="o", linestyle="none")
+        drawn.set(markersize=11, fillstyle="none", markeredgewidth=1.8, zorder=5, clip_on=False)
     elif series.style == "band":
         (drawn,) = axes.plot(series.xs, series.ys, color=colour, linewidth=1.4)
     elif series.style == "step":

@@ -17,9 +17,12 @@ COLUMNS = (
     "channel operation size threads mode clock unit status reason rounds n min median mean p50 "
     "p90 p99 p999 max ci_low ci_high overhead messages_per_unit bytes_per_unit offered delivered "
     "lost boots context interval burst raw_median reordered duplicated loads p9999 mad low_severe "
-    "low_mild high_mild high_severe spread marks"
+    "low_mild high_mild high_severe spread rate wait queue refused overruns "
+    "offered_per_unit bound factors marks"
 ).split()
-KEY = ("channel", "mode", "operation", "size", "threads", "context", "interval", "burst")
+KEY = (
+    "channel", "mode", "operation", "size", "threads", "context", "rate", "burst", "wait", "queue",
+)  # fmt: skip
 SIZES = (8, 64, 512, 4096, 65536, 1048576)
 OPERATIONS = ("push", "pull", "call", "notify", "stream")
 
@@ -136,7 +139,8 @@ def _row(
         "channel": name, "mode": mode, "operation": operation, "size": size, "threads": 1,
         "clock": clock, "unit": "ns" if clock == "time" else "instructions", "status": "ok",
         "reason": "", "context": "process" if operation == "stream" else "softirq",
-        "interval": 0, "burst": 1, "boots": 2, "loads": 1, "marks": "",
+        "rate": "", "interval": 0, "burst": 1, "wait": "", "queue": 0, "factors": "",
+        "boots": 2, "loads": 1, "marks": "",
     } | more  # fmt: skip
 
 

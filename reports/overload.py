@@ -1,0 +1,238 @@
+"""Streams at a rate: loss and latency against what was offered, and the highest rate without."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from reports import words
+from reports.figures import Figure, colours
+from reports.load import KEY, WHOLE, DamagedRun, Measured, Run
+from reports.svg import Plot, Series, draw, slots
+
+BURST = 16
+"""The burst that figures of all channels show, or the nearest to it that was measured."""
+BOUNDS = {
+    "lost": "messages are lost",
+    "behind": "the reader falls behind",
+    "late": "the producer itself is too slow",
+    "clean": "nothing: no higher rate was tried",
+}
+"""What a higher rate than the one found brings."""
+HOW = (
+    "Each point is one stream at the rate below it, from a timer in softirq context that does not "
+    "give way to the reader. A ring on the zero line is the highest rate found without "
+    "loss. A rate counts as too high also when the reader falls further and further behind, "
+    "since a longer stream would then have lost something. Latency counts from the moment an "
+    "event was due, so waiting in a queue is in it. What the producer takes from one CPU "
+    "the reader has not: beyond the knee, offering more can mean that less arrives."
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One stream that was tried.
+
+    Attributes:
+        offered: messages per second or per million instructions.
+        loss: share of them that did not arrive, in percent.
+        arrived: as ``offered``, but of those that did.
+        p99: units of the clock that 99 % of the latencies do not exceed.
+        verdict: of the agent, see ``bench/agent/PROTOCOL.md``.
+    """
+
+    offered: float
+    loss: float
+    arrived: float
+    p99: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A searched cell and all that was tried for it, slowest first.
+
+    Streams whose producer could not keep the rate are left out: they were of another one.
+    """
+
+    row: Measured
+    trials: tuple[Trial, ...]
+
+    @property
+    def rate(self) -> float | None:
+        """The highest rate without loss; None where there is none."""
+        return self.row.offered_per_unit if self.row.measured else None
+
+
+@dataclass(frozen=True)
+class SearchRow:
+    """One row of the table of highest rates; texts for people, numbers for sorting."""
+
+    row: Measured
+    rate: str
+    bytes: str
+    median: str
+    p99: str
+    bound: str
+
+
+def sweeps(run: Run) -> tuple[Sweep, ...]:
+    """All cells that were searched.
+
+    Raises:
+        DamagedRun: ``trials.csv`` cannot be understood.
+    """
+    tried = _trials(run.path / "trials.csv")
+    return tuple(
+        Sweep(row, tuple(sorted(tried.get(row.key, ()), key=lambda trial: trial.offered)))
+        for row in run.rows
+        if row.rate == "search"
+    )
+
+
+def _trials(path: Path) -> dict[tuple[str | int, ...], list[Trial]]:
+    """The trials of each cell; nothing where none were recorded."""
+    if not path.exists():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        found: dict[tuple[str | int, ...], list[Trial]] = {}
+        for row in rows:
+            key = tuple(int(row[name]) if name in WHOLE else row[name] for name in KEY)
+            if row["offered_per_unit"] and row["verdict"] != "late":
+                found.setdefault(key, []).append(_trial(row))
+    except (OSError, KeyError, ValueError, TypeError, ZeroDivisionError) as error:
+        raise DamagedRun(
+            f"{path} cannot be read ({type(error).__name__}: {error}); delete it to see the run "
+            "without what was tried around the highest rates."
+        ) from None
+    return found
+
+
+def _trial(row: Mapping[str, str]) -> Trial:
+    raised, offered = float(row["raised"]), float(row["offered_per_unit"])
+    return Trial(
+        offered=offered,
+        loss=100 * float(row["lost"]) / raised,
+        arrived=float(row["delivered_per_unit"]),
+        p99=float(row["p99"]),
+        verdict=row["verdict"],
+    )
+
+
+def table(found: Iterable[Sweep]) -> tuple[SearchRow, ...]:
+    """The highest rate of each searched cell, or why there is none."""
+    rows = []
+    for sweep in sorted(found, key=lambda one: -(one.rate or 0)):
+        row = sweep.row
+        bound = BOUNDS.get(row.bound, row.bound) if row.measured else row.reason
+        carried = (sweep.rate or 0) * row.size
+        rows.append(
+            SearchRow(
+                row=row,
+                rate=words.number(sweep.rate),
+                bytes=words.number(carried) if sweep.rate else words.MISSING,
+                median=words.number(row.p50),
+                p99=words.number(row.p99),
+                bound=words.sentence(bound),
+            )
+        )
+    return tuple(rows)
+
+
+def _representative(found: Iterable[Sweep]) -> Sweep:
+    """Of one channel: the usual burst at the smallest size, in the mode that carries most."""
+
+    def rank(sweep: Sweep) -> tuple[object, ...]:
+        row = sweep.row
+        odd = bool(row.wait or row.queue)
+        return odd, row.size, abs(row.burst - BURST), not row.measured, -(sweep.rate or 0)
+
+    return min(found, key=rank)
+
+
+def of_channels(run: Run, found: Iterable[Sweep]) -> Figure | None:
+    """Loss and latency against the offered rate, one line per channel."""
+    ordered = sorted(found, key=lambda sweep: sweep.row.channel)
+    lines = {
+        name: _representative(list(group))
+        for name, group in groupby(ordered, key=lambda sweep: sweep.row.channel)
+    }
+    return _figure(run, "overload-all", lines, colours(run))
+
+
+def of_modes(run: Run, channel: str, found: Iterable[Sweep]) -> Figure | None:
+    """The same for one channel, a line per mode and factor."""
+    lines = {
+        _told(sweep.row): sweep
+        for sweep in sorted(found, key=lambda sweep: sweep.row.key)
+        if sweep.row.channel == channel
+    }
+    return _figure(run, f"overload-{channel}", lines, slots(list(lines)))
+
+
+def _told(row: Measured) -> str:
+    """Mode and factors, without the search that they share."""
+    factors = [word for word in row.factors.split() if word != "search"]
+    return " ".join([row.mode, *factors, words.size(row.size)])
+
+
+def _figure(
+    run: Run, name: str, lines: Mapping[str, Sweep], slot: Mapping[str, int]
+) -> Figure | None:
+    lines = {label: sweep for label, sweep in lines.items() if sweep.trials}
+    if not lines:
+        return None
+    clock = words.clock_words(run.clock)
+    offered = f"messages offered per {clock.per}"
+    found = "; ".join(f"{told} {words.number(sweep.rate)}" for told, sweep in lines.items())
+    loss = [series for told, sweep in lines.items() for series in _loss(told, sweep, slot[told])]
+    late = [_line(told, sweep, slot[told], "p99") for told, sweep in lines.items()]
+    went = [_line(told, sweep, slot[told], "arrived") for told, sweep in lines.items()]
+    plots = (
+        Plot(
+            name=f"{name}-loss", title="what is lost",
+            alt=f"Share of messages lost against the offered rate; highest without loss: {found}",
+            x=offered, y="share lost", series=tuple(loss), yscale="linear",
+            yticks=tuple((25.0 * i, f"{25 * i} %") for i in range(5)), ylimits=(-4.0, 104.0),
+        ),
+        Plot(
+            name=f"{name}-p99", title="latency that 99 % do not exceed",
+            alt=f"Latency against the offered rate; highest without loss: {found}",
+            x=offered, y=clock.unit, series=tuple(late),
+        ),
+        Plot(
+            name=f"{name}-arrived", title="what arrives",
+            alt=f"Delivered against offered rate; highest without loss: {found}",
+            x=offered, y=f"messages per {clock.per}", series=tuple(went),
+        ),
+    )  # fmt: skip
+    return Figure(
+        name, "Loss and latency against the offered rate", f"messages per {clock.per}", HOW,
+        tuple(draw(plot) for plot in plots), tuple((told, slot[told]) for told in lines),
+    )  # fmt: skip
+
+
+def _points(sweep: Sweep, field: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    pairs = [(trial.offered, getattr(trial, field)) for trial in sweep.trials]
+    shown = [(x, y) for x, y in pairs if x > 0 and (y > 0 or field == "loss")]
+    return tuple(x for x, _ in shown), tuple(y for _, y in shown)
+
+
+def _line(told: str, sweep: Sweep, slot: int, field: str) -> Series:
+    xs, ys = _points(sweep, field)
+    return Series(told, f"{told}: {_told(sweep.row)}", slot, xs, ys)
+
+
+def _loss(told: str, sweep: Sweep, slot: int) -> list[Series]:
+    """The line, and the mark where nothing is lost yet."""
+    found = [_line(told, sweep, slot, "loss")]
+    if sweep.rate and math.isfinite(sweep.rate):
+        label = f"{told}: {words.number(sweep.rate)} without loss"
+        found.append(Series(told, label, slot, (sweep.rate,), (0.0,), style="mark"))
+    return found
