@@ -189,14 +189,21 @@ class _Frame:
     module: str = ""
     own: float = 0.0
     calls: int = 0
+    seen: int = 0  # number of the event at which it was first called in the window
     children: dict[str, _Frame] = field(default_factory=dict)
+
+    def count(self, event: int) -> None:
+        """It was called, or is under way, at an event of the window."""
+        self.seen = self.seen if self.calls else event
+        self.calls += 1
 
     def child(self, event: Event) -> _Frame:
         return self.children.setdefault(event.name, _Frame(event.name, event.module))
 
     def freeze(self) -> Node:
-        children = (child.freeze() for child in self.children.values() if child.calls)
-        kept = tuple(child for child in children if not is_probe(child.name))
+        called = [child for child in self.children.values() if child.calls]
+        called.sort(key=lambda child: child.seen)
+        kept = tuple(child.freeze() for child in called if not is_probe(child.name))
         return Node(self.name, self.module, self.own, self.calls, kept)
 
 
@@ -220,10 +227,11 @@ class _Task:
                 return
         self.unmatched += 1
 
-    def count(self) -> None:
-        """Count once each function that is under way where it has not been counted."""
+    def count(self, event: int) -> None:
+        """Count once each function that is under way and has not been counted."""
         for frame in self.stack:
-            frame.calls = frame.calls or 1
+            if not frame.calls:
+                frame.count(event)
 
 
 @dataclass(frozen=True)
@@ -274,6 +282,7 @@ class _Walker:
         self._ran: dict[int, None] = {}  # in order
         self._previous: Event | None = None
         self._calls = 0
+        self._events = 0
 
     def step(self, event: Event) -> None:
         """Charge the time up to an event to who ran until then, and follow the event."""
@@ -287,8 +296,9 @@ class _Walker:
             self._ran.setdefault(event.task)
             self._calls += event.entry
             if event.entry:
-                task.stack[-1].calls += 1
+                task.stack[-1].count(self._events)
         self._previous = event
+        self._events += 1
 
     def finish(self) -> Walk:
         """Charge what is left of the window, and give the trees."""
@@ -310,7 +320,7 @@ class _Walker:
         """Units to the function under way in the task of ``event``."""
         task = self._task(event)
         self._ran.setdefault(event.task)
-        task.count()
+        task.count(self._events)
         if not is_probe(task.stack[-1].name):
             task.stack[-1].own += units
 

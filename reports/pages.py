@@ -22,6 +22,7 @@ from reports import (
     sources,
     view,
     words,
+    xray,
 )
 from reports.load import OPERATIONS, Run, load_run
 from reports.rounds import Rounds
@@ -102,11 +103,15 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
     heat = view.heat_map(run)
     found = properties.load(run)
     searched = overload.sweeps(run)
+    xrays = xray.load(run)
+    stacks = xray.stacks(run, xrays) if xrays else ()
     for row in heat:
         names = [other.channel for other in heat]
-        sheet = properties.sheet(run, row.channel, found)
-        searches = [one for one in searched if one.row.channel == row.channel]
-        more = {"sheet": sheet, "searches": searches}
+        more = {
+            "sheet": properties.sheet(run, row.channel, found),
+            "searches": [one for one in searched if one.row.channel == row.channel],
+            "seen": xray.sheet(run, row.channel, xrays),
+        }
         _channel_page(run, row, names, out, modules, common | more)
     _diagnostics_page(run, out, common)
     index = out / "index.html"
@@ -126,6 +131,8 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
         warnings=view.warnings(run),
         heat=heat,
         kinds=properties.matrix(run, found),
+        stacks=stacks,
+        stack_kinds=xray.kinds_of(xrays, xrays.operations) if xrays else (),
         figures=shown,
         has_samples=run.samples is not None,
         streams=streams,
@@ -133,16 +140,19 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
         searches=overload.table(searched),
         results=view.results(run),
         overhead=view.overhead(run),
-        sections=_sections(shown, bool(streams), bool(searched)),
+        sections=_sections(shown, bool(streams), bool(searched), bool(stacks)),
         **common,
     )
     return index
 
 
-def _sections(shown: list[figures.Figure], streams: bool, loads: bool) -> list[tuple[str, str]]:
+def _sections(
+    shown: list[figures.Figure], streams: bool, loads: bool, stacks: bool
+) -> list[tuple[str, str]]:
     names = [("machine", "Machine"), ("clock", "Clock"), ("map", "Heat map")]
     names += [("properties", "Properties")]
     names += [(figure.name, figure.title) for figure in shown]
+    names += [("xray", "X-ray")] if stacks else []
     names += [("streams", "Streams")] if streams else []
     names += [("overload", "Streams under load")] if loads else []
     return [*names, ("all", "All cells"), ("harness", "Overhead"), ("channels", "Channels")]

@@ -84,6 +84,15 @@ def test_what_came_before_the_window_does_not_count() -> None:
     assert shape(walk(window, TRACER).last) == ("task:1", 100, 1, ("getppid", 7, 1))
 
 
+def test_calls_are_in_the_order_of_the_window() -> None:
+    """Though the same functions were called before it in another order."""
+    machine = Machine()
+    machine.run(call("exit", 1))
+    machine.run(call("read", 2))
+    tree = walk(run(call("read", 3), call("exit", 4), machine=machine), TRACER).last
+    assert [child.name for child in tree.children] == ["read", "exit"]
+
+
 def test_a_function_under_way_counts_with_what_it_does_inside() -> None:
     """A reader that slept when the event came."""
     machine = Machine()

@@ -1,0 +1,392 @@
+"""The x-ray of a run: costs stacked by what they are for, icicles, and trees to unfold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from reports import choose, view, words
+from reports.load import OPERATIONS, DamagedRun, Run
+
+WIDTH, ROW, LETTER = 1000, 18, 6.3  # of an icicle, in its own units
+NARROWEST = 4.0  # a box that is narrower cannot be seen, nor what is below it
+SMALLEST = 0.01  # share below which calls are summed up in one line of the tree
+OPEN = 0.2  # share from which the tree is unfolded at first
+TELLING = ("call", "pull", "push", "notify", "stream")  # the operation to show first
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function where it was called; costs in units of the run's clock."""
+
+    name: str
+    module: str
+    kind: str
+    calls: int
+    total: float
+    own: float
+    below: tuple[Call, ...]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation as the run recorded it; without a tree it has a reason."""
+
+    channel: str
+    mode: str
+    operation: str
+    size: int
+    reason: str
+    untraced: float = 0.0
+    corrected: float = 0.0
+    agrees: bool = True
+    calls: int = 0
+    kinds: dict[str, float] = field(default_factory=dict)
+    tree: Call | None = None
+
+
+@dataclass(frozen=True)
+class Xrays:
+    """All that ``xray.json`` holds.
+
+    Attributes:
+        kinds: what costs can be for, and what each is called.
+        per_call: what the tracer itself cost for each call, which is taken off.
+    """
+
+    kinds: dict[str, str]
+    per_call: float
+    operations: tuple[Operation, ...]
+
+
+def load(run: Run) -> Xrays | None:
+    """The x-rays of a run; None when it has taken none.
+
+    Raises:
+        DamagedRun: ``xray.json`` cannot be understood.
+    """
+    path = run.path / "xray.json"
+    try:
+        return _xrays(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> DamagedRun:
+    return DamagedRun(
+        f"{path} cannot be understood ({type(error).__name__}: {error}); delete it to see the run "
+        "without its x-ray."
+    )
+
+
+def _xrays(told: dict[str, Any]) -> Xrays:
+    kinds = {str(kind): str(title) for kind, title in told["classes"].items()}
+    tracer = told["tracer"] or {}
+    operations = tuple(_operation(one, kinds) for one in told["operations"])
+    return Xrays(kinds, float(tracer.get("call", 0)), operations)
+
+
+def _operation(told: dict[str, Any], kinds: dict[str, str]) -> Operation:
+    bare = Operation(
+        channel=str(told["channel"]),
+        mode=str(told["mode"]),
+        operation=str(told["operation"]),
+        size=int(told["size"]),
+        reason=str(told["reason"]),
+    )
+    if "tree" not in told:
+        return bare
+    if min(told["untraced"], told["corrected"]) <= 0:
+        raise ValueError(f"{bare.channel} {bare.operation} costs nothing")
+    return replace(
+        bare,
+        untraced=float(told["untraced"]),
+        corrected=float(told["corrected"]),
+        agrees=bool(told["agrees"]),
+        calls=int(told["calls"]),
+        kinds={kind: float(told["classes"].get(kind, 0)) for kind in kinds},
+        tree=_call(told["tree"]),
+    )
+
+
+def _call(told: dict[str, Any]) -> Call:
+    below = tuple(_call(one) for one in told.get("children", ()))
+    return Call(
+        str(told["name"]),
+        str(told["module"]),
+        str(told["class"]),
+        int(told["calls"]),
+        max(0.0, float(told["total"])),
+        max(0.0, float(told["self"])),  # the correction may take off some instructions too many
+        below,
+    )
+
+
+# ---- stacked costs --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a bar: percent of the bar's width, and what a pointer over it says."""
+
+    kind: str
+    width: float
+    title: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The cost of one operation, by what it is for."""
+
+    name: str
+    mode: str
+    link: str
+    total: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Bars to compare, on one scale."""
+
+    operation: str
+    bars: tuple[Bar, ...]
+
+
+def stacks(run: Run, xrays: Xrays) -> tuple[Stack, ...]:
+    """For each operation a bar per channel, in the mode that the heat map shows."""
+    found = []
+    for operation in OPERATIONS:
+        shown = [
+            one
+            for channel in choose.ordered(run)
+            if (one := _shown(run, xrays, channel.name, operation))
+        ]
+        longest = max((one.corrected for one in shown), default=0.0)
+        if shown:
+            bars = tuple(_bar(run, xrays, one, longest) for one in shown)
+            found.append(Stack(operation, bars))
+    return tuple(found)
+
+
+def _shown(run: Run, xrays: Xrays, channel: str, operation: str) -> Operation | None:
+    """A channel's operation in its cheapest mode, as far as there are x-rays."""
+    seen = [
+        one
+        for one in xrays.operations
+        if (one.channel, one.operation) == (channel, operation) and one.tree
+    ]
+    best = choose.best(list(run.of(channel, operation)))
+    same = [one for one in seen if best and one.mode == best.mode]
+    return next(iter(same), None) or min(seen, key=lambda one: one.untraced, default=None)
+
+
+def _bar(run: Run, xrays: Xrays, one: Operation, longest: float) -> Bar:
+    return Bar(
+        name=one.channel,
+        mode=one.mode,
+        link=f"{view.page_of(one.channel)}#xray",
+        total=words.number(one.corrected),
+        parts=parts(run, xrays, one, longest),
+    )
+
+
+def parts(run: Run, xrays: Xrays, one: Operation, longest: float) -> tuple[Part, ...]:
+    """The pieces of an operation's bar, of which the longest one is 100 % wide."""
+    unit = words.clock_words(run.clock).unit
+    found = []
+    for kind, units in one.kinds.items():
+        if units > 0:
+            share = 100 * units / one.corrected
+            title = f"{xrays.kinds[kind]}: {words.number(units)} {unit}, {share:.1f} %"
+            found.append(Part(kind, round(100 * units / longest, 2), title))
+    return tuple(found)
+
+
+def kinds_of(xrays: Xrays, operations: tuple[Operation, ...]) -> tuple[tuple[str, str], ...]:
+    """The legend: each kind of cost that some of the operations have, and its name."""
+    used = {kind for one in operations for kind, units in one.kinds.items() if units > 0}
+    return tuple((kind, title) for kind, title in xrays.kinds.items() if kind in used)
+
+
+# ---- one operation --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Box:
+    """A function in an icicle."""
+
+    kind: str
+    x: float
+    y: int
+    width: float
+    title: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A function in the tree to unfold."""
+
+    kind: str
+    share: str
+    name: str
+    module: str
+    cost: str
+    below: tuple[Branch, ...]
+    rest: str
+    open: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One operation of a channel's page."""
+
+    operation: str
+    mode: str
+    first: bool
+    sums: str
+    differs: str
+    parts: tuple[Part, ...]
+    height: int
+    boxes: tuple[Box, ...]
+    alt: str
+    tree: Branch
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A channel's x-rays, the legend of their colours, and what has none."""
+
+    shown: tuple[Shown, ...]
+    legend: tuple[tuple[str, str], ...]
+    per_call: str
+    events: bool
+    without: tuple[str, ...]
+
+
+def sheet(run: Run, channel: str, xrays: Xrays | None) -> Sheet | None:
+    """What a channel's page shows; None when nothing of it was looked through."""
+    mine = tuple(one for one in xrays.operations if one.channel == channel) if xrays else ()
+    if xrays is None or not mine:
+        return None
+    seen = [one for one in mine if one.tree]
+    first = min(seen, key=lambda one: TELLING.index(one.operation), default=None)
+    return Sheet(
+        shown=tuple(_seen(run, xrays, one, first=one is first) for one in seen),
+        legend=kinds_of(xrays, mine),
+        per_call=words.number(xrays.per_call),
+        events=any(one.operation == "notify" for one in seen),
+        without=tuple(
+            f"{one.operation}, {one.mode}: {words.sentence(one.reason)}"
+            for one in mine
+            if not one.tree
+        ),
+    )
+
+
+def _seen(run: Run, xrays: Xrays, one: Operation, *, first: bool) -> Shown:
+    assert one.tree
+    unit = words.clock_words(run.clock).unit
+    boxes = tuple(_boxes(one.tree, one.corrected, unit))
+    apart = 100 * (one.corrected / one.untraced - 1)
+    sums = (
+        f"{words.number(one.untraced)} {unit} for {words.size(one.size)}; the {one.calls} calls "
+        f"seen add up to {words.number(one.corrected)} ({apart:+.1f} %)"
+    )
+    dearest = sorted(one.kinds.items(), key=lambda entry: -entry[1])[:3]
+    told = words.listed([f"{xrays.kinds[kind]} {_percent(units, one)}" for kind, units in dearest])
+    return Shown(
+        operation=one.operation,
+        mode=one.mode,
+        first=first,
+        sums=sums,
+        differs="" if one.agrees else _DIFFERS,
+        parts=parts(run, xrays, one, one.corrected),
+        height=ROW * (1 + max(box.y for box in boxes) // ROW),
+        boxes=boxes,
+        alt=f"Icicle of {one.channel} {one.operation}, {one.mode}: {told}; a tree is below.",
+        tree=_branch(one.tree, one.corrected),
+    )
+
+
+_DIFFERS = (
+    "The two differ: this operation can go more than one way, and took another one while it was "
+    "watched. Read its shares, not its sum."
+)
+
+
+def _percent(units: float, one: Operation) -> str:
+    return f"{100 * units / one.corrected:.0f} %"
+
+
+def spoken(name: str) -> str:
+    """A function's name, or words for a task and for the whole."""
+    told = {
+        "operation": "the operation",
+        "task:process": "the process, woken",
+        "task:idle": "the idle CPU, interrupted",
+    }
+    if name.startswith("task:k"):
+        return f"kernel thread {name.removeprefix('task:')}"
+    return told.get(name, name.removeprefix("task:"))
+
+
+def _boxes(root: Call, whole: float, unit: str) -> Iterator[Box]:
+    """The boxes of an icicle, callers first; each is as wide as its share."""
+
+    def place(call: Call, x: float, y: int, scale: float) -> Iterator[Box]:
+        width = call.total * scale
+        if width < NARROWEST:
+            return
+        name = spoken(call.name)
+        title = f"{name}{f' [{call.module}]' if call.module else ''}: {_cost(call)} {unit}, "
+        title += f"{100 * call.total / whole:.1f} %"
+        label = _fitting(name, width)
+        yield Box(call.kind, round(x, 1), y, round(width, 1), title, label)
+        inside = sum(below.total for below in call.below)
+        # Rounding and correction may leave callees a little more than their caller.
+        part = scale * min(1.0, call.total / inside) if inside else scale
+        for below in call.below:
+            yield from place(below, x, y + ROW, part)
+            x += below.total * part
+
+    yield from place(root, 0.0, 0, WIDTH / whole)
+
+
+def _fitting(name: str, width: float) -> str:
+    """As much of a name as fits into a box; nothing when that tells nothing."""
+    room = int((width - 6) / LETTER)
+    if len(name) <= room:
+        return name
+    return f"{name[: room - 1]}…" if room >= 5 else ""
+
+
+def _cost(call: Call) -> str:
+    """Its total, with its own part and number of calls where these tell more."""
+    text = words.number(round(call.total))
+    if call.below:
+        text += f" ({words.number(round(call.own))} its own)"
+    return text + (f" in {call.calls} calls" if call.calls > 1 else "")
+
+
+def _branch(call: Call, whole: float) -> Branch:
+    shown = [below for below in call.below if below.total >= SMALLEST * whole]
+    rest = [below for below in call.below if below.total < SMALLEST * whole]
+    units = sum(below.total for below in rest)
+    share = call.total / whole
+    return Branch(
+        kind=call.kind,
+        share=f"{100 * share:.1f} %",
+        name=spoken(call.name),
+        module=call.module,
+        cost=_cost(call),
+        below=tuple(_branch(below, whole) for below in shown),
+        rest=f"{len(rest)} more: {words.number(round(units))}" if rest else "",
+        open=share >= OPEN,
+    )

@@ -1,0 +1,247 @@
+"""The x-ray in the report: bars that add up, boxes in their callers, reasons for gaps."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import pages, xray
+from reports.load import DamagedRun, Run, load_run
+from tests.reports.test_pages import check
+
+Build = Callable[..., Path]
+Told = dict[str, Any]
+
+KINDS = {"entry": "entry and exit", "vfs": "VFS and security", "channel": "its own code"}
+
+
+def node(name: str, kind: str, own: float, *below: Told, module: str = "", calls: int = 1) -> Told:
+    total = own + sum(one["total"] for one in below)
+    told = {"name": name, "module": module, "class": kind, "calls": calls}
+    return told | {"total": total, "self": own, "children": list(below)}
+
+
+def tree(scale: float = 1.0, task: str = "operation") -> Told:
+    handler = node("<handler>", "channel", 300 * scale, module="rc_ioctl")
+    lock = node("mutex_lock", "vfs", 2 * scale)
+    vfs = node("vfs_read", "vfs", 500 * scale, handler, lock, calls=2)
+    return node(task, "entry", 198 * scale, vfs)
+
+
+def operation(channel: str, mode: str, name: str, of: Told, **fields: Any) -> Told:
+    sums = dict.fromkeys(KINDS, 0.0)
+    stack = [of]
+    while stack:
+        one = stack.pop()
+        sums[one["class"]] += one["self"]
+        stack += one["children"]
+    return {
+        **{"channel": channel, "mode": mode, "operation": name, "size": 8},
+        **{"status": "ok", "reason": "", "untraced": 990.0, "traced": 9000.0, "calls": 4},
+        **{"corrected": of["total"], "agrees": True, "unmatched": 0, "classes": sums, "tree": of},
+    } | fields
+
+
+def event() -> Told:
+    sides = (tree(task="task:idle"), tree(task="task:kworker/0:1"), tree(task="task:process"))
+    return node("operation", "entry", 0.0, *sides)
+
+
+FAILED = {
+    **{"channel": "signal", "mode": "realtime", "operation": "notify", "size": 4},
+    **{"status": "fail", "reason": "The tracer's buffer was too small"},
+}
+OPERATIONS = (
+    operation("ioctl", "direct", "push", tree()),
+    operation("ioctl", "indirect", "push", tree(2), untraced=1500.0, agrees=False),
+    operation("ioctl", "direct", "notify", event(), untraced=2990.0),
+    operation("null", "plain", "push", tree(0.5), untraced=500.0),
+    FAILED,
+)
+
+
+def record(path: Path, *operations: Told, **fields: Any) -> Path:
+    told = {"version": 1, "classes": KINDS, "tracer": {"call": 1270.4}, "operations": operations}
+    (path / "xray.json").write_text(json.dumps(told | fields))
+    return path
+
+
+@pytest.fixture
+def run(build_run: Build) -> Run:
+    return load_run(record(build_run(channels=("null", "ioctl", "signal")), *OPERATIONS))
+
+
+@pytest.fixture
+def xrays(run: Run) -> xray.Xrays:
+    found = xray.load(run)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def report(run: Run) -> Path:
+    return pages.render([run.path]).parent
+
+
+# ---- the figure on the first page ------------------------------------------------
+
+
+def test_a_bar_for_each_channel_in_the_mode_of_the_heat_map(run: Run, xrays: xray.Xrays) -> None:
+    stacks = xray.stacks(run, xrays)
+    shown = {stack.operation: [(bar.name, bar.mode) for bar in stack.bars] for stack in stacks}
+    assert shown == {
+        "push": [("null", "plain"), ("ioctl", "direct")],
+        "notify": [("ioctl", "direct")],
+    }
+
+
+def test_bars_of_one_operation_share_a_scale(run: Run, xrays: xray.Xrays) -> None:
+    push = xray.stacks(run, xrays)[0]
+    null, ioctl = push.bars
+    assert sum(part.width for part in ioctl.parts) == pytest.approx(100, abs=0.1)
+    assert sum(part.width for part in null.parts) == pytest.approx(50, abs=0.1)
+    assert (null.total, ioctl.total) == ("500", "1,000")
+    assert ioctl.parts[0].title == "entry and exit: 198 instructions, 19.8 %"
+    assert ioctl.link == "channel-ioctl.html#xray"
+
+
+def test_the_figure_says_how_to_read_it(report: Path) -> None:
+    text = (report / "index.html").read_text()
+    section = re.search(r'<section id="xray">.*?</section>', text, re.DOTALL)
+    assert section
+    assert "How to read this" in section[0]
+    assert "copy_to_user() counts with the function it stands in" in section[0]
+    for title in KINDS.values():
+        assert title in section[0]
+
+
+# ---- a channel's page ------------------------------------------------------------
+
+
+def test_boxes_lie_in_their_callers(xrays: xray.Xrays) -> None:
+    for one in xrays.operations:
+        if not one.tree:
+            continue
+        boxes = list(xray._boxes(one.tree, one.corrected, "ns"))
+        assert (boxes[0].x, boxes[0].y, boxes[0].width) == (0, 0, xray.WIDTH)
+        for box in boxes[1:]:
+            above = [b for b in boxes if b.y == box.y - xray.ROW]
+            assert any(
+                b.x - 0.2 <= box.x and box.x + box.width <= b.x + b.width + 0.2 for b in above
+            ), box
+            assert len(box.label) * xray.LETTER <= box.width
+
+
+def test_callees_of_more_than_their_caller_stay_in_it() -> None:
+    """As rounding and the correction can leave them."""
+    below = (xray.Call("b", "", "vfs", 1, 70, 70, ()), xray.Call("c", "", "vfs", 1, 50, 50, ()))
+    boxes = list(xray._boxes(xray.Call("a", "", "vfs", 1, 100, 0, below), 100, "ns"))
+    assert max(box.x + box.width for box in boxes) <= xray.WIDTH + 0.1
+    assert boxes[2].x == pytest.approx(boxes[1].width, abs=0.1)
+
+
+def test_boxes_too_thin_to_see_are_left_out(xrays: xray.Xrays) -> None:
+    tree = xrays.operations[0].tree
+    assert tree
+    titles = [box.title for box in xray._boxes(tree, tree.total, "ns")]
+    assert not any("mutex_lock" in title for title in titles)
+    assert any("<handler> [rc_ioctl]: 300 ns, 30.0 %" in title for title in titles)
+    assert any("vfs_read: 802 (500 its own) in 2 calls ns, 80.2 %" in title for title in titles)
+
+
+def test_the_tree_sums_up_what_is_small(run: Run, xrays: xray.Xrays) -> None:
+    sheet = xray.sheet(run, "ioctl", xrays)
+    assert sheet
+    root = sheet.shown[0].tree
+    assert (root.name, root.share, root.open) == ("the operation", "100.0 %", True)
+    (vfs,) = root.below
+    assert [below.name for below in vfs.below] == ["<handler>"]
+    assert vfs.rest == "1 more: 2"
+
+
+def test_tasks_are_spoken_of(run: Run, xrays: xray.Xrays) -> None:
+    sheet = xray.sheet(run, "ioctl", xrays)
+    assert sheet
+    notify = next(one for one in sheet.shown if one.operation == "notify")
+    assert [below.name for below in notify.tree.below] == [
+        "the idle CPU, interrupted",
+        "kernel thread kworker/0:1",
+        "the process, woken",
+    ]
+
+
+def test_a_channels_page(report: Path) -> None:
+    found = check(report)
+    text = (report / "channel-ioctl.html").read_text()
+    shown = " ".join("".join(found[(report / "channel-ioctl.html").resolve()].text).split())
+    assert text.count('<svg class="icicle"') == 3
+    assert "&lt;handler&gt;" in text
+    assert "990 instructions for 8 B; the 4 calls seen add up to 1,000 (+1.0 %)" in shown
+    assert "add up to 2,000 (+33.3 %)" in shown
+    assert shown.count("took another one while it was watched") == 1
+    assert "its cost, 1,270 instructions for each call" in shown
+    assert "A notify begins with the kernel's stamp" in shown
+    assert len(re.findall(r'<details class="xray" open>', text)) == 1
+    null = (report / "channel-null.html").read_text()
+    assert "A notify begins" not in null
+
+
+def test_what_has_no_x_ray_says_why(report: Path) -> None:
+    text = (report / "channel-signal.html").read_text()
+    assert "No x-ray of notify, realtime: The tracer&#39;s buffer was too small." in text
+    assert "How to read this.</strong> Each box" not in text
+
+
+def test_a_run_without_x_ray(build_run: Build) -> None:
+    report = pages.render([build_run(channels=("null", "ioctl"))]).parent
+    check(report)
+    for page in report.glob("*.html"):
+        assert 'id="xray"' not in page.read_text()
+
+
+def test_a_tracer_that_was_never_calibrated(build_run: Build) -> None:
+    path = record(build_run(channels=("signal",)), FAILED, tracer=None)
+    assert "No x-ray of notify" in (pages.render([path]).parent / "channel-signal.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"classes": {}, "tracer": null, "operations": [{}]}',
+        json.dumps({"classes": KINDS, "tracer": None, "operations": [OPERATIONS[0] | {"tree": 1}]}),
+        json.dumps(
+            {"classes": KINDS, "tracer": None, "operations": [OPERATIONS[0] | {"corrected": 0}]}
+        ),
+        '{"classes": {}, "tracer": null, "operations": ' + "[" * 100_000,
+    ],
+)
+def test_a_damaged_file(build_run: Build, text: str) -> None:
+    path = build_run(channels=("null",))
+    (path / "xray.json").write_text(text)
+    with pytest.raises(DamagedRun, match=r"xray\.json cannot be understood"):
+        pages.render([path])
+
+
+def test_many_x_rays_are_not_much_to_load(build_run: Build) -> None:
+    """Ten operations of a channel, of 400 calls each, as the dearest channel has."""
+
+    def grow(depth: int) -> Told:
+        below = [grow(depth - 1) for _ in range(3)] if depth else []
+        return node(f"a_function_of_depth_{depth}", "vfs", 10, *below)
+
+    many = [operation("ioctl", f"mode{n}", "push", grow(5)) for n in range(10)]
+    bare = build_run(channels=("ioctl",), name="bare")
+    full = record(build_run(channels=("ioctl",), name="full"), *many)
+    sizes = [
+        sum(page.stat().st_size for page in pages.render([path]).parent.iterdir())
+        for path in (bare, full)
+    ]
+    assert sizes[1] - sizes[0] < 700_000
