@@ -23,18 +23,19 @@ PERCENTS = (
 DRIFT = (
     "Each point is a stretch of the run, in the order in which cells were measured: how far what "
     "was measured then lies from the same cells at other times. The line is the median, the band "
-    "holds nine of ten. A line that climbs or falls is a machine that drifts; cells are shuffled, "
+    "holds eight of ten. A line that climbs or falls is a machine that drifts; cells are shuffled, "
     "so that a drift blurs all of them alike instead of favouring some."
 )
 COURSE = (
     "The first, second, third … round of all cells, as the distance from the median of their own "
-    "load. The line is the median of all cells, the band holds nine of ten. A line that starts "
+    "load. The line is the median of all cells, the band holds eight of ten. A line that starts "
     "high is a warm-up that was too short; it should be flat from the first round on."
 )
 SPREAD = (
-    "How many cells have repetitions that agree within so much. The dotted line is the promise: "
-    "95 % of the cells within 0.5 %."
+    "How many cells have repetitions that agree within so much. The further left the line rises, "
+    "the better."
 )
+PROMISE = " The dotted lines are the promise: 95 % of the cells within 0.5 %."
 ALONE = (
     "Each mark is a cell: what one operation costs among many in a row (across), and what one "
     "stamped alone costs (upward). On the dotted line both are the same. Above it, an operation "
@@ -80,7 +81,7 @@ def course(run: Run) -> Figure | None:
 
 
 def _band(xs: Floats, ys: Floats, label: str, bins: int) -> Series | None:
-    """Median and the middle nine tenths of ``ys`` over ``xs``, gathered into ``bins``."""
+    """Median and the middle eight tenths of ``ys`` over ``xs``, gathered into ``bins``."""
     known = np.isfinite(ys)
     xs, ys = xs[known], ys[known]
     if len(xs) < 2:
@@ -90,7 +91,7 @@ def _band(xs: Floats, ys: Floats, label: str, bins: int) -> Series | None:
         xs = ((edges[:-1] + edges[1:]) / 2)[np.clip(np.digitize(xs, edges) - 1, 0, bins - 1)]
     at = np.unique(xs)
     low, middle, high = (
-        tuple(float(np.percentile(ys[xs == x], p)) for x in at) for p in (5, 50, 95)
+        tuple(float(np.percentile(ys[xs == x], p)) for x in at) for p in (10, 50, 90)
     )
     return Series(
         "median", f"median of all {label}", 0, tuple(at.tolist()), middle, low, high, "band"
@@ -121,7 +122,12 @@ def spread(run: Run) -> Figure | None:
     xs = tuple(max(100 * value, LEAST) for value in found)
     ys = tuple((at + 1) / len(found) for at in range(len(found)))
     ends = (LEAST, max(xs[-1], 1.0))
-    promise = 100 * diagnostics.APART
+    counted = run.clock == "instructions"
+    at = 100 * diagnostics.APART
+    promise = (
+        Series("floor", "95 % of the cells", 0, ends, (0.95, 0.95), style="floor"),
+        Series("floor", "0.5 %", 0, (at, at), (0.0, 1.02), style="floor"),
+    )
     plot = Plot(
         name="spread",
         title="",
@@ -131,8 +137,7 @@ def spread(run: Run) -> Figure | None:
         y="share of cells",
         series=(
             Series("cells", "cells", 0, (ends[0], *xs, ends[1]), (0.0, *ys, 1.0), style="step"),
-            Series("floor", "95 % of the cells", 0, ends, (0.95, 0.95), style="floor"),
-            Series("floor", "0.5 %", 0, (promise, promise), (0.0, 1.02), style="floor"),
+            *(promise if counted else ()),
         ),
         xticks=tuple((at, text) for at, text in PERCENTS if at <= ends[1]),
         yscale="linear",
@@ -142,7 +147,8 @@ def spread(run: Run) -> Figure | None:
         height=2.8,
     )
     title = f"Between {diagnostics.units(run)}"
-    return Figure("spread", title, "percent", SPREAD, (draw(plot),))
+    how = SPREAD + PROMISE if counted else SPREAD
+    return Figure("spread", title, "percent", how, (draw(plot),))
 
 
 def alone(run: Run) -> Figure | None:

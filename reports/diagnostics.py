@@ -141,6 +141,7 @@ def suspects(run: Run, rounds: Rounds) -> tuple[Suspect, ...]:
     """The marked cells, those that vary most first."""
     rows = [row for row in run.rows if row.measured and row.marks]
     rows.sort(key=lambda row: -max(row.spread or 0.0, _width(row) or 0.0))
+    each, common = units(run), pace(run, rounds)
     return tuple(
         Suspect(
             row=row,
@@ -148,10 +149,27 @@ def suspects(run: Run, rounds: Rounds) -> tuple[Suspect, ...]:
             spread=_percent(row.spread),
             width=_percent(_width(row)),
             within=_percent(_within(rounds.units(row))),
-            why=" ".join(reasons(row, rounds.units(row), units(run), run.clock)),
+            why=" ".join(reasons(row, rounds.units(row), each, run.clock, common)),
         )
         for row in rows
     )
+
+
+def pace(run: Run, rounds: Rounds) -> float:
+    """How far the slowest repetition of the run lies above the quickest, in all cells alike.
+
+    The share by which the machine itself changed; 0 where nothing was repeated.
+    """
+    shifts = []
+    for row in run.rows:
+        medians = np.asarray([float(np.median(unit)) for unit in rounds.units(row)])
+        if row.measured and len(medians) > 1:
+            shifts.append(np.log(medians / np.median(medians)))
+    most = max((len(one) for one in shifts), default=0)
+    if most < 2:
+        return 0.0
+    common = np.median([one for one in shifts if len(one) == most], axis=0)
+    return float(np.exp(common.max() - common.min()) - 1)
 
 
 def _width(row: Measured) -> float | None:
@@ -174,18 +192,28 @@ def _within(found: Sequence[Floats]) -> float | None:
     return max(shares) if shares else None
 
 
-def reasons(row: Measured, found: Sequence[Floats], each: str, clock: str) -> list[str]:
-    """What in the rounds of a cell speaks for which cause; the clearest first."""
-    told = [*_levels(row, found, each), *_shape(row, clock)]
+def reasons(
+    row: Measured, found: Sequence[Floats], each: str, clock: str, common: float = 0.0
+) -> list[str]:
+    """What in the rounds of a cell speaks for which cause; the clearest first.
+
+    Args:
+        found: its rounds, for each repetition.
+        each: what is repeated, ``boots`` or ``loads``.
+        common: see :func:`pace`.
+    """
+    told = [*_levels(row, found, each, common), *_shape(row, clock)]
     return told or ["Nothing in its rounds tells why."]
 
 
-def _levels(row: Measured, found: Sequence[Floats], each: str) -> list[str]:
-    """Whether boots differ as such, or their rounds as much."""
+def _levels(row: Measured, found: Sequence[Floats], each: str, common: float) -> list[str]:
+    """Whether boots differ as such, with all cells or alone, or their rounds as much."""
     within = _within(found)
     if within is None or len(found) < 2 or row.spread is None:
         return []
     one = each.removesuffix("s")
+    if common > row.spread / 2:
+        return [f"All cells moved alike between these {each}: the machine changed its pace."]
     if row.spread > 4 * within:
         return [
             f"The rounds of one {one} agree, and the {each} differ: something is settled once per "

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from reports import diagnostic_figures, diagnostics, pages
@@ -64,6 +65,28 @@ def test_a_cells_own_shape_is_a_reason(values: dict[str, Any], word: str) -> Non
     told = reasons(replace(ROW, **values), [], "boots", "instructions")
     assert len(told) == 1
     assert word in told[0]
+
+
+def test_a_machine_that_changed_its_pace_is_no_cells_own_doing(run: Run) -> None:
+    found = [steady(500), steady(510)]
+    (alike,) = reasons(ROW, found, "boots", "time", common=0.018)
+    assert "the machine changed its pace" in alike
+    (own,) = reasons(ROW, found, "boots", "time", common=0.005)
+    assert "settled once per boot" in own
+
+
+def test_the_pace_is_what_all_cells_have_in_common(build_run: Build) -> None:
+    def pace(path: Path) -> float:
+        run = load_run(path)
+        return diagnostics.pace(run, Rounds(run))
+
+    path = build_run(rounds=True)
+    assert pace(path) < 0.001
+    frame = pd.read_parquet(path / "rounds.parquet")
+    frame["value"] *= 1 + 0.1 * frame["boot"]
+    frame.to_parquet(path / "rounds.parquet")
+    assert pace(path) == pytest.approx(0.1, abs=0.01)
+    assert pace(build_run(name="bare")) == 0
 
 
 def test_no_reason_is_told_as_such() -> None:

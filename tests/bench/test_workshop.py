@@ -1,0 +1,21 @@
+"""What does not go together is told before anything is built or booted."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.errors import UsageError
+from bench.options import RunOptions
+from bench.workshop import Workshop
+from tests.fake_target import LISTING
+
+
+def test_this_kernel_has_been_booted_already() -> None:
+    options = RunOptions(target="local", append=("mitigations=off",))
+    with pytest.raises(UsageError, match="this one has been booted"):
+        Workshop().prepare(options, LISTING, [])
+
+
+def test_the_local_target_counts_no_instructions() -> None:
+    with pytest.raises(UsageError, match="counts time only"):
+        Workshop().prepare(RunOptions(target="local", clock="instructions"), LISTING, [])
