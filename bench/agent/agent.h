@@ -11,11 +11,16 @@
 #define RC_PROTOCOL 1
 #define RC_ROUNDS_MAX 1024
 #define RC_SAMPLES_MAX 65536
+#define RC_THREADS_MAX 64
 
 /* ---- registry.c: the channels that were linked in ---------------------- */
 
 extern const char *const rc_op_names[RC_OPS];
 extern const char *const rc_context_names[RC_CONTEXTS];
+extern const char *const rc_wait_names[RC_WAITS];	/* of bit 0, 1, ... */
+
+/* The enum rc_wait that an operation knows; 0 where nobody waits. */
+uint32_t rc_waits(const struct rc_mode *mode, enum rc_op op);
 
 const struct rc_channel *rc_find_channel(const char *name);
 const struct rc_mode *rc_find_mode(const struct rc_channel *channel, const char *name);
@@ -83,6 +88,8 @@ struct rc_cell {
 	uint64_t interval;	/* ns between two bursts of a stream, 0: as fast as it goes */
 	bool search;		/* find the shortest interval without loss, from @interval on */
 	bool sweep;		/* and try others around it */
+	uint32_t wait;		/* enum rc_wait, or 0 for the usual one */
+	uint32_t threads;	/* that do the operation at once; 0 is one */
 	uint32_t queue;		/* as struct rc_queue has it; 0 for what the system gives */
 	uint32_t rounds;
 	uint64_t round_units;
@@ -171,6 +178,22 @@ uint64_t rc_stream_length(const struct rc_cell *cell, uint64_t n);
 int rc_stream_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n,
 		    struct rc_stream_counts *counts, uint64_t *total);
 
+/* ---- team.c ------------------------------------------------------------ */
+
+/* Have @cell->threads - 1 threads more do what @s does, each with an open of its own. */
+int rc_team_start(struct rc_session *s, const struct rc_cell *cell);
+
+/* A round of @n operations by each at once: its total from the first's start to
+ * the last one's end.
+ */
+int rc_team_round(struct rc_session *s, uint64_t n, uint64_t *total);
+
+/* What of a round's total is not the operations. */
+double rc_team_overhead(const struct rc_session *s, uint64_t n, double loop);
+
+/* End them, and add what they have sent and seen to @s. */
+void rc_team_end(struct rc_session *s);
+
 /* ---- overload.c -------------------------------------------------------- */
 
 /* How a stream went. */
@@ -199,6 +222,8 @@ int rc_sweep(struct rc_session *s, const struct rc_cell *cell, struct rc_result 
 
 /* ---- session.c --------------------------------------------------------- */
 
+/* Buffers alone. */
+int rc_session_prepare(struct rc_session *s, const struct rc_cell *cell, bool proof);
 /* All but the channel's own open: buffers, and rc_core bound to the kernel half. */
 int rc_session_bind(struct rc_session *s, const struct rc_cell *cell, bool proof);
 /* Once more, with pulled messages of another @size; counts and sequences start again. */

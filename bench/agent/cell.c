@@ -36,6 +36,8 @@ static int one_round(struct rc_session *s, const struct rc_cell *cell, uint64_t 
 	uint64_t i;
 
 	s->latencies = 0;
+	if (s->team)
+		return rc_team_round(s, n, total);
 	if (is_stream(s))
 		return rc_stream_round(s, cell, n, &counts, total);
 	if (rc_timed(s, n, total))
@@ -78,17 +80,36 @@ static int check_counts(struct rc_session *s, struct rc_counts *counts)
 	return 0;
 }
 
+static uint32_t threads(const struct rc_session *s, const struct rc_cell *cell)
+{
+	return s->team ? cell->threads : 1;
+}
+
+static int open_session(const struct rc_cell *cell, struct rc_session *s, bool proof)
+{
+	if (rc_session_open(s, cell, proof))
+		return -1;
+	return cell->threads > 1 ? rc_team_start(s, cell) : 0;
+}
+
+static int end_threads(struct rc_session *s, struct rc_counts *counts)
+{
+	if (s->team)
+		rc_team_end(s);
+	return check_counts(s, counts);
+}
+
 static int prove(const struct rc_cell *cell, struct rc_session *s, struct rc_result *result)
 {
 	uint64_t n, total;
 
-	if (rc_session_open(s, cell, true))
+	if (open_session(cell, s, true))
 		return -1;
 	n = proof_length(s);
-	if (one_round(s, cell, n, &total) || check_counts(s, &result->proof))
+	if (one_round(s, cell, n, &total))
 		return -1;
-	result->proof_messages = (uint32_t)n;
-	return 0;
+	result->proof_messages = (uint32_t)n * threads(s, cell);
+	return end_threads(s, &result->proof);
 }
 
 /* ---- measurement ------------------------------------------------------- */
@@ -106,6 +127,12 @@ static int size_round(struct rc_session *s, const struct rc_cell *cell, uint64_t
 	/* Twice: the first pass meets cold caches and lazy allocations. */
 	if (one_round(s, cell, trial, &total) || one_round(s, cell, trial, &total))
 		return -1;
+	if (s->team) {
+		double idle = rc_team_overhead(s, 0, 0);
+
+		total = (double)total > idle ? total - (uint64_t)idle : 0;
+		trial *= cell->threads;
+	}
 	*cost = total / trial + 1;
 	*n = cell->round_units / *cost;
 	if (*n < N_WANTED)
@@ -156,6 +183,8 @@ static int sample(struct rc_session *s, const struct rc_cell *cell, uint64_t cos
 
 	if (is_stream(s))
 		return 0;	/* a paced one has its own; a full queue's say nothing */
+	if (s->team)
+		return 0;	/* threads would meet for each, and that cost more than it */
 	if (most < SAMPLES_MIN)
 		most = SAMPLES_MIN;
 	if (most > cell->samples)
@@ -182,7 +211,9 @@ static int sample(struct rc_session *s, const struct rc_cell *cell, uint64_t cos
 static void set_overhead(const struct rc_session *s, const struct rc_overhead *overhead,
 			 struct rc_result *result)
 {
-	if (is_stream(s)) {
+	if (s->team) {
+		result->round_overhead = rc_team_overhead(s, result->n, overhead->loop);
+	} else if (is_stream(s)) {
 		result->round_overhead = overhead->read;
 		result->sample_overhead = overhead->read;
 	} else if (is_stamped(s)) {
@@ -201,7 +232,7 @@ static int measure(const struct rc_cell *asked, struct rc_session *s,
 	struct rc_counts counts;
 	uint64_t cost;
 
-	if (rc_session_open(s, &cell, false) ||
+	if (open_session(&cell, s, false) ||
 	    (cell.search && rc_find_rate(s, &cell, result)))
 		return -1;
 	do {
@@ -213,7 +244,8 @@ static int measure(const struct rc_cell *asked, struct rc_session *s,
 	set_overhead(s, overhead, result);
 	if (sample(s, &cell, cost, result) || (cell.sweep && rc_sweep(s, &cell, result)))
 		return -1;
-	return check_counts(s, &counts);
+	result->n *= threads(s, &cell);
+	return end_threads(s, &counts);
 }
 
 void rc_cell_measure(const struct rc_cell *cell, const struct rc_overhead *overhead,

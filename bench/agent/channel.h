@@ -35,6 +35,17 @@ struct rc_queue {
 	uint32_t values[4];
 };
 
+/* How a user half waits for an event; bits, since an operation may know several. */
+enum rc_wait {
+	RC_WAIT_BLOCK = 1,	/* in a call that brings the event as well */
+	RC_WAIT_POLL = 2,	/* in poll(), then a call that does not wait */
+	RC_WAIT_BUSY = 4,	/* not at all: such calls until one brings it */
+};
+
+#define RC_WAITS	3
+#define RC_WAIT_DRAIN	(RC_WAIT_POLL | RC_WAIT_BUSY)
+#define RC_WAIT_ANY	(RC_WAIT_BLOCK | RC_WAIT_DRAIN)
+
 /**
  * struct rc_operation - one operation of one mode
  * @run: its loop; NULL where this mode has not got it
@@ -42,12 +53,16 @@ struct rc_queue {
  * @max: largest body in bytes; @min == @max marks a channel too narrow for the
  *	header, which carries the sequence number alone in that many bytes
  * @limit: one sentence: what sets @max
+ * @waits: for notify and stream: each enum rc_wait that the loop follows when
+ *	s->wait has it; the first of them is the usual one.  0 is RC_WAIT_BLOCK
+ *	for notify, and RC_WAIT_POLL for stream, alone
  * @queue: for stream, what its open hook makes of s->queue; NULL when nothing
  */
 struct rc_operation {
 	rc_loop *run;
 	uint32_t min, max;
 	const char *limit;
+	uint32_t waits;
 	const struct rc_queue *queue;
 };
 
@@ -58,6 +73,8 @@ struct rc_operation {
  * @open: get file descriptors and buffers ready, untimed; 0 or -1 after rc_fail()
  * @close: give all back; also called when @open failed half-way
  * @operations: indexed by enum rc_op
+ * @alone: one sentence: why two threads cannot use it at once; NULL when each
+ *	open has a sequence of its own
  * @claims: RC_POLLABLE, one of RC_READERS_*, one of RC_FULL_*; 0 claims nothing
  */
 struct rc_mode {
@@ -66,6 +83,7 @@ struct rc_mode {
 	int (*open)(struct rc_session *s);
 	void (*close)(struct rc_session *s);
 	struct rc_operation operations[RC_OPS];
+	const char *alone;
 	uint32_t claims;
 };
 
@@ -116,6 +134,7 @@ struct rc_channel {
  * @mode: its mode
  * @op: its operation
  * @size: bytes of body
+ * @wait: enum rc_wait: how the user half shall wait
  * @context: enum rc_context that events are raised from
  * @clock: enum rc_clock
  * @proof: whole bodies are filled and checked
@@ -150,6 +169,7 @@ struct rc_channel {
  * @error: what rc_fail() was told
  * @code: errno behind @error, or 0
  * @tap: for probes: messages are noted here as they come and not judged
+ * @team: the other threads that do the same, or NULL
  * @skip: what failed is no fault: this kernel or half has not got it
  */
 struct rc_session {
@@ -157,6 +177,7 @@ struct rc_session {
 	const struct rc_mode *mode;
 	enum rc_op op;
 	uint32_t size;
+	enum rc_wait wait;
 	uint32_t context;
 	uint32_t clock;
 	bool proof;
@@ -180,6 +201,7 @@ struct rc_session {
 	char error[256];
 	int code;
 	struct rc_tap *tap;
+	struct rc_team *team;
 	bool skip;
 };
 
@@ -227,6 +249,18 @@ static inline size_t rc_len(const struct rc_session *s)
 	return RC_HEADER + s->size;
 }
 
+/* File descriptors shall not block: the loop polls, or spins. */
+static inline bool rc_nonblocking(const struct rc_session *s)
+{
+	return s->wait != RC_WAIT_BLOCK;
+}
+
+/* Sleep in poll() where there is nothing to take; else try again at once. */
+static inline bool rc_polls(const struct rc_session *s)
+{
+	return s->wait == RC_WAIT_POLL;
+}
+
 /* Make s->tx the next message to send. */
 static inline void rc_tx(struct rc_session *s)
 {
@@ -270,7 +304,9 @@ static inline int rc_rx_reply(struct rc_session *s, const struct rc_msg *msg, si
  *			return -1;
  *	}
  *
- * For narrow channels rc_seen_narrow() takes the place of rc_rx().
+ * For narrow channels rc_seen_narrow() takes the place of rc_rx().  A loop that
+ * knows several waits looks at rc_polls() before the loop, and where the call
+ * says EAGAIN goes back to poll(), or to the call itself.
  */
 static inline int rc_arm(struct rc_session *s)
 {
@@ -303,7 +339,8 @@ int rc_seen_narrow(struct rc_session *s, uint64_t seq, uint64_t mask);
  *				return -1;
  *		if (over)
  *			return 0;
- *		poll(&pfd, 1, RC_STREAM_WAIT);
+ *		if (rc_polls(s))
+ *			poll(&pfd, 1, RC_STREAM_WAIT);
  *	}
  */
 #define RC_STREAM_WAIT 20	/* milliseconds */

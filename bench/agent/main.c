@@ -290,6 +290,23 @@ static int read_context(json_object *request, const struct refusal *refusal)
 	return context;
 }
 
+/* The wait by its name, or 0 for the usual one. */
+static uint32_t read_wait(json_object *request, const struct refusal *refusal)
+{
+	const char *name = text(request, "wait");
+	int wait = rc_find_name(rc_wait_names, RC_WAITS, name);
+	json_object *value;
+
+	if (!json_object_object_get_ex(request, "wait", &value))
+		return 0;
+	if (json_object_is_type(value, json_type_string) &&
+	    !json_object_get_string_len(value))
+		return 0;
+	if (wait < 0 && !refusal->reason[0])
+		snprintf(refusal->reason, refusal->len, "no wait is called \"%s\"", name);
+	return wait < 0 ? 0 : 1u << wait;
+}
+
 static void read_numbers(json_object *request, struct rc_cell *cell,
 			 const struct refusal *refusal)
 {
@@ -297,6 +314,7 @@ static void read_numbers(json_object *request, struct rc_cell *cell,
 	number(request, key, low, high, otherwise, refusal)
 	cell->burst = (uint32_t)NUMBER("burst", 1, RC_BURST_MAX, 1);
 	cell->interval = NUMBER("interval", 0, INTERVAL_MAX, 0);
+	cell->threads = (uint32_t)NUMBER("threads", 1, RC_THREADS_MAX, 1);
 	cell->queue = (uint32_t)NUMBER("queue", 0, INT32_MAX, 0);
 	cell->rounds = (uint32_t)NUMBER("rounds", 1, RC_ROUNDS_MAX, 11);
 	cell->samples = (uint32_t)NUMBER("samples", 0, RC_SAMPLES_MAX, 0);
@@ -324,6 +342,12 @@ static bool factors_fit(const struct rc_cell *cell, const struct rc_operation *o
 
 	if ((cell->search || cell->sweep) && (cell->op != RC_STREAM || !cell->interval))
 		snprintf(reason, len, "Only the rate of a stream can be searched or swept.");
+	else if (cell->wait & ~rc_waits(cell->mode, cell->op))
+		snprintf(reason, len, "Its user half cannot wait in this way.");
+	else if (cell->threads > 1 && (cell->op == RC_NOTIFY || cell->op == RC_STREAM))
+		snprintf(reason, len, "Threads do push, pull and call at once, and nothing else.");
+	else if (cell->threads > 1 && cell->mode->alone)
+		snprintf(reason, len, "%s", cell->mode->alone);
 	else if (cell->queue && !queue)
 		snprintf(reason, len, "The length of its queue cannot be set.");
 	else if (cell->queue && (cell->queue < queue->min || cell->queue > queue->max))
@@ -359,6 +383,7 @@ static enum rc_status read_cell(json_object *request, struct rc_cell *cell,
 	cell->op = (enum rc_op)op;
 	size = number(request, "size", 0, INT64_MAX, 0, &refusal);
 	cell->context = read_context(request, &refusal);
+	cell->wait = read_wait(request, &refusal);
 	read_numbers(request, cell, &refusal);
 	cell->search = truth(request, "search", &refusal);
 	cell->sweep = truth(request, "sweep", &refusal);

@@ -8,6 +8,7 @@ extern const struct rc_channel *const __start_rc_channels[];
 extern const struct rc_channel *const __stop_rc_channels[];
 
 const char *const rc_op_names[RC_OPS] = { "push", "pull", "call", "notify", "stream" };
+const char *const rc_wait_names[RC_WAITS] = { "block", "poll", "busy" };
 const char *const rc_context_names[RC_CONTEXTS] = { "process", "softirq", "hardirq" };
 
 #define for_each_channel(entry)						\
@@ -33,6 +34,17 @@ const struct rc_mode *rc_find_mode(const struct rc_channel *channel, const char 
 	return NULL;
 }
 
+uint32_t rc_waits(const struct rc_mode *mode, enum rc_op op)
+{
+	const struct rc_operation *operation = &mode->operations[op];
+
+	if (op != RC_NOTIFY && op != RC_STREAM)
+		return 0;
+	if (operation->waits)
+		return operation->waits;
+	return op == RC_STREAM ? RC_WAIT_POLL : RC_WAIT_BLOCK;
+}
+
 int rc_find_name(const char *const *names, int count, const char *name)
 {
 	for (int i = 0; i < count; i++)
@@ -56,6 +68,8 @@ static int check_operation(const struct rc_channel *channel, const struct rc_ope
 		return mistake(channel, name, "its largest size is above 1 MiB");
 	if (op->max < RC_BODY_MAX && !op->limit)
 		return mistake(channel, name, "it does not say what limits its size");
+	if (op->waits >> RC_WAITS)
+		return mistake(channel, name, "it has a wait that nobody knows");
 	if (op->queue && (!op->queue->what || !op->queue->min || op->queue->min > op->queue->max))
 		return mistake(channel, name, "its queue needs a unit, and bounds above 0");
 	return 0;
@@ -134,13 +148,27 @@ static json_object *list_queue(const struct rc_queue *queue)
 	return out;
 }
 
-static json_object *list_operation(const struct rc_operation *op)
+static json_object *list_waits(uint32_t waits)
 {
+	json_object *out = json_object_new_array();
+
+	for (int i = 0; i < RC_WAITS; i++)
+		if (waits & (1u << i))
+			json_object_array_add(out, json_object_new_string(rc_wait_names[i]));
+	return out;
+}
+
+static json_object *list_operation(const struct rc_mode *mode, enum rc_op number)
+{
+	const struct rc_operation *op = &mode->operations[number];
+	uint32_t waits = rc_waits(mode, number);
 	json_object *out = json_object_new_object();
 
 	json_object_object_add(out, "min", json_object_new_int64(op->min));
 	json_object_object_add(out, "max", json_object_new_int64(op->max));
 	add_string(out, "limit", op->limit ? op->limit : "The suite stops at 1 MiB.");
+	if (waits)
+		json_object_object_add(out, "waits", list_waits(waits));
 	if (op->queue)
 		json_object_object_add(out, "queue", list_queue(op->queue));
 	return out;
@@ -178,7 +206,9 @@ static json_object *list_mode(const struct rc_mode *mode)
 	for (int op = 0; op < RC_OPS; op++)
 		if (mode->operations[op].run)
 			json_object_object_add(operations, rc_op_names[op],
-					       list_operation(&mode->operations[op]));
+					       list_operation(mode, (enum rc_op)op));
+	if (mode->alone)
+		add_string(out, "alone", mode->alone);
 	json_object_object_add(out, "operations", operations);
 	json_object_object_add(out, "claims", list_claims(mode));
 	return out;

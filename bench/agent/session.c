@@ -216,6 +216,14 @@ static bool kernel_starts(enum rc_op op)
 	return op == RC_NOTIFY || op == RC_STREAM;
 }
 
+static int check_spinning(struct rc_session *s)
+{
+	if (s->wait != RC_WAIT_BUSY || s->context != RC_PROCESS ||
+	    sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		return 0;
+	return rc_skip(s, "A thread cannot raise events while another spins on the only CPU.");
+}
+
 /* The asked context, or the channel's default; -1 when it has not got it. */
 static int choose_context(struct rc_session *s, int asked, uint32_t contexts)
 {
@@ -223,7 +231,7 @@ static int choose_context(struct rc_session *s, int asked, uint32_t contexts)
 		asked = contexts & (1u << RC_SOFTIRQ) ? RC_SOFTIRQ : RC_PROCESS;
 	if (contexts & (1u << asked)) {
 		s->context = (uint32_t)asked;
-		return 0;
+		return check_spinning(s);
 	}
 	s->skip = true;
 	return rc_fail(s, "the kernel half cannot emit from %s context",
@@ -277,7 +285,17 @@ static void *message_buffer(size_t len)
 	return buffer == MAP_FAILED ? NULL : buffer;
 }
 
-int rc_session_bind(struct rc_session *s, const struct rc_cell *cell, bool proof)
+/* The wait asked for, or the first that the operation knows. */
+static enum rc_wait choose_wait(const struct rc_cell *cell)
+{
+	uint32_t waits = rc_waits(cell->mode, cell->op);
+
+	if (cell->wait)
+		return (enum rc_wait)cell->wait;
+	return waits ? (enum rc_wait)(waits & -waits) : RC_WAIT_BLOCK;
+}
+
+int rc_session_prepare(struct rc_session *s, const struct rc_cell *cell, bool proof)
 {
 	memset(s, 0, sizeof(*s));
 	s->channel = cell->channel;
@@ -286,19 +304,28 @@ int rc_session_bind(struct rc_session *s, const struct rc_cell *cell, bool proof
 	s->size = cell->size;
 	s->clock = cell->clock;
 	s->proof = proof;
+	s->wait = choose_wait(cell);
 	s->queue = cell->queue;
 	s->delay = RAISE_DELAY;
 	s->core = s->fd = s->fd2 = -1;
 
-	s->latency_max = RC_SAMPLES_MAX;
-	s->latency = message_buffer(s->latency_max * sizeof(s->latency[0]));
 	s->tx = message_buffer(rc_len(s));
 	s->rx = message_buffer(rc_len(s));
-	if (!s->tx || !s->rx || !s->latency)
+	if (!s->tx || !s->rx)
 		return rc_fail_errno(s, "cannot get message buffers");
 	s->tx->magic = RC_MAGIC;
 	s->tx->size = s->size;
+	return 0;
+}
 
+int rc_session_bind(struct rc_session *s, const struct rc_cell *cell, bool proof)
+{
+	if (rc_session_prepare(s, cell, proof))
+		return -1;
+	s->latency_max = RC_SAMPLES_MAX;
+	s->latency = message_buffer(s->latency_max * sizeof(s->latency[0]));
+	if (!s->latency)
+		return rc_fail_errno(s, "cannot get room for latencies");
 	return bind_core(s, cell);
 }
 
@@ -309,6 +336,8 @@ int rc_session_open(struct rc_session *s, const struct rc_cell *cell, bool proof
 
 void rc_session_close(struct rc_session *s)
 {
+	if (s->team)
+		rc_team_end(s);
 	if (s->mode->close)
 		s->mode->close(s);
 	if (s->fd >= 0)

@@ -22,8 +22,9 @@ static int open_in(struct rc_session *s, const char *dir)
 		[RC_PULL] = O_RDWR,
 		[RC_CALL] = O_RDWR,
 		[RC_NOTIFY] = O_RDONLY,
-		[RC_STREAM] = O_RDONLY | O_NONBLOCK,	/* drains until EAGAIN */
+		[RC_STREAM] = O_RDONLY,
 	};
+	int nonblock = rc_nonblocking(s) ? O_NONBLOCK : 0;
 	struct statfs fs;
 	int dirfd;
 
@@ -32,7 +33,7 @@ static int open_in(struct rc_session *s, const char *dir)
 	dirfd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dirfd < 0)
 		return rc_fail_errno(s, dir);
-	s->fd = openat(dirfd, name[s->op], flags[s->op] | O_CLOEXEC);
+	s->fd = openat(dirfd, name[s->op], flags[s->op] | nonblock | O_CLOEXEC);
 	if (s->fd < 0 && errno == EPERM)
 		rc_fail(s, "this kernel is locked down, which closes debugfs");
 	else if (s->fd < 0)
@@ -97,12 +98,19 @@ static int debugfs_call(struct rc_session *s, uint64_t n)
 
 static int debugfs_notify(struct rc_session *s, uint64_t n)
 {
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	bool polls = rc_polls(s);
+
 	while (n--) {
 		ssize_t len;
 
 		if (rc_arm(s))
 			return -1;
-		len = read(s->fd, s->rx, rc_len(s));
+		do {
+			if (polls)
+				poll(&pfd, 1, -1);
+			len = read(s->fd, s->rx, rc_len(s));
+		} while (len < 0 && errno == EAGAIN);
 		if (len < 0)
 			return rc_fail_errno(s, "debugfs event");
 		rc_arrived(s);
@@ -128,7 +136,8 @@ static int debugfs_stream(struct rc_session *s, uint64_t n)
 			return rc_fail_errno(s, "debugfs stream");
 		if (over)
 			return 0;
-		poll(&pfd, 1, RC_STREAM_WAIT);
+		if (rc_polls(s))
+			poll(&pfd, 1, RC_STREAM_WAIT);
 	}
 }
 
@@ -138,8 +147,8 @@ static int debugfs_stream(struct rc_session *s, uint64_t n)
 		[RC_PUSH] = { .run = debugfs_push, WHOLE },	\
 		[RC_PULL] = { .run = debugfs_pull, WHOLE },	\
 		[RC_CALL] = { .run = debugfs_call, WHOLE },	\
-		[RC_NOTIFY] = { .run = debugfs_notify, WHOLE },	\
-		[RC_STREAM] = { .run = debugfs_stream, WHOLE },	\
+		[RC_NOTIFY] = { .run = debugfs_notify, WHOLE, .waits = RC_WAIT_ANY },	\
+		[RC_STREAM] = { .run = debugfs_stream, WHOLE, .waits = RC_WAIT_DRAIN },	\
 	}
 
 static const struct rc_mode debugfs_modes[] = {

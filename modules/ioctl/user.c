@@ -10,8 +10,7 @@
 
 static int ioctl_open(struct rc_session *s)
 {
-	/* A stream drains until EAGAIN, everything else may sleep. */
-	int nonblock = s->op == RC_STREAM ? O_NONBLOCK : 0;
+	int nonblock = rc_nonblocking(s) ? O_NONBLOCK : 0;
 
 	s->fd = open(RC_IOCTL_DEVICE, O_RDWR | O_CLOEXEC | nonblock);
 	return s->fd < 0 ? rc_fail_errno(s, "open " RC_IOCTL_DEVICE) : 0;
@@ -60,12 +59,21 @@ static int direct_call(struct rc_session *s, uint64_t n)
 
 static int direct_notify(struct rc_session *s, uint64_t n)
 {
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	unsigned long cmd = RC_IOCTL_NEXT(rc_len(s));
+	bool polls = rc_polls(s);
 
 	while (n--) {
+		int err;
+
 		if (rc_arm(s))
 			return -1;
-		if (ioctl(s->fd, cmd, s->rx))
+		do {
+			if (polls)
+				poll(&pfd, 1, -1);
+			err = ioctl(s->fd, cmd, s->rx);
+		} while (err && errno == EAGAIN);
+		if (err)
 			return rc_fail_errno(s, "ioctl next");
 		rc_arrived(s);
 		if (rc_rx(s, s->rx, rc_len(s)))
@@ -90,7 +98,8 @@ static int direct_stream(struct rc_session *s, uint64_t n)
 			return rc_fail_errno(s, "ioctl next");
 		if (over)
 			return 0;
-		poll(&pfd, 1, RC_STREAM_WAIT);
+		if (rc_polls(s))
+			poll(&pfd, 1, RC_STREAM_WAIT);
 	}
 }
 
@@ -145,12 +154,21 @@ static int indirect_call(struct rc_session *s, uint64_t n)
 
 static int indirect_notify(struct rc_session *s, uint64_t n)
 {
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	struct rc_ioctl_buffer buffer = at(s, s->rx);
+	bool polls = rc_polls(s);
 
 	while (n--) {
+		int err;
+
 		if (rc_arm(s))
 			return -1;
-		if (ioctl(s->fd, RC_IOCTL_NEXT_AT, &buffer))
+		do {
+			if (polls)
+				poll(&pfd, 1, -1);
+			err = ioctl(s->fd, RC_IOCTL_NEXT_AT, &buffer);
+		} while (err && errno == EAGAIN);
+		if (err)
 			return rc_fail_errno(s, "ioctl next");
 		rc_arrived(s);
 		if (rc_rx(s, s->rx, rc_len(s)))
@@ -175,7 +193,8 @@ static int indirect_stream(struct rc_session *s, uint64_t n)
 			return rc_fail_errno(s, "ioctl next");
 		if (over)
 			return 0;
-		poll(&pfd, 1, RC_STREAM_WAIT);
+		if (rc_polls(s))
+			poll(&pfd, 1, RC_STREAM_WAIT);
 	}
 }
 
@@ -196,8 +215,8 @@ static const struct rc_mode ioctl_modes[] = {
 			[RC_PUSH] = { .run = direct_push, DIRECT },
 			[RC_PULL] = { .run = direct_pull, DIRECT },
 			[RC_CALL] = { .run = direct_call, DIRECT },
-			[RC_NOTIFY] = { .run = direct_notify, DIRECT },
-			[RC_STREAM] = { .run = direct_stream, DIRECT },
+			[RC_NOTIFY] = { .run = direct_notify, DIRECT, .waits = RC_WAIT_ANY },
+			[RC_STREAM] = { .run = direct_stream, DIRECT, .waits = RC_WAIT_DRAIN },
 		},
 	},
 	{
@@ -209,8 +228,8 @@ static const struct rc_mode ioctl_modes[] = {
 			[RC_PUSH] = { .run = indirect_push, INDIRECT },
 			[RC_PULL] = { .run = indirect_pull, INDIRECT },
 			[RC_CALL] = { .run = indirect_call, INDIRECT },
-			[RC_NOTIFY] = { .run = indirect_notify, INDIRECT },
-			[RC_STREAM] = { .run = indirect_stream, INDIRECT },
+			[RC_NOTIFY] = { .run = indirect_notify, INDIRECT, .waits = RC_WAIT_ANY },
+			[RC_STREAM] = { .run = indirect_stream, INDIRECT, .waits = RC_WAIT_DRAIN },
 		},
 	},
 	{ }

@@ -204,6 +204,7 @@ static int ring_notify(struct rc_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	struct view *view = s->priv;
+	bool polls = rc_polls(s);
 
 	while (n--) {
 		struct rc_mmap_slot *slot;
@@ -211,7 +212,7 @@ static int ring_notify(struct rc_session *s, uint64_t n)
 		if (rc_arm(s))
 			return -1;
 		do {
-			if (poll(&pfd, 1, -1) != 1)
+			if (polls && poll(&pfd, 1, -1) != 1)
 				return rc_fail_errno(s, "poll");
 			slot = ring_peek(view);
 		} while (!slot);
@@ -240,7 +241,8 @@ static int ring_stream(struct rc_session *s, uint64_t n)
 		}
 		if (over)
 			return 0;
-		poll(&pfd, 1, RC_STREAM_WAIT);
+		if (rc_polls(s))
+			poll(&pfd, 1, RC_STREAM_WAIT);
 	}
 }
 
@@ -276,8 +278,9 @@ static const struct rc_mode mmap_modes[] = {
 		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_PUSH] = { .run = ring_push, SLOT },
-			[RC_NOTIFY] = { .run = ring_notify, SLOT },
-			[RC_STREAM] = { .run = ring_stream, SLOT, .queue = &mmap_queue },
+			[RC_NOTIFY] = { .run = ring_notify, SLOT, .waits = RC_WAIT_DRAIN },
+			[RC_STREAM] = { .run = ring_stream, SLOT, .waits = RC_WAIT_DRAIN,
+					.queue = &mmap_queue },
 		},
 	},
 	{ }

@@ -279,15 +279,22 @@ static int netlink_call(struct rc_session *s, uint64_t n)
 
 static int netlink_notify(struct rc_session *s, uint64_t n)
 {
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	int flags = rc_nonblocking(s) ? MSG_DONTWAIT : 0;
 	struct datagram *event = in(s);
 	size_t most = room(s);
+	bool polls = rc_polls(s);
 
 	while (n--) {
 		ssize_t got;
 
 		if (rc_arm(s))
 			return -1;
-		got = recv(s->fd, event, most, 0);
+		do {
+			if (polls)
+				poll(&pfd, 1, -1);
+			got = recv(s->fd, event, most, flags);
+		} while (got < 0 && errno == EAGAIN);
 		rc_arrived(s);
 		if (!is_whole(s, got, RC_NETLINK_EVENT))
 			return broken(s, got);
@@ -326,7 +333,8 @@ static int netlink_stream(struct rc_session *s, uint64_t n)
 			return rc_fail_errno(s, "recv");
 		if (over)
 			return 0;
-		poll(&pfd, 1, RC_STREAM_WAIT);
+		if (rc_polls(s))
+			poll(&pfd, 1, RC_STREAM_WAIT);
 	}
 }
 
@@ -357,8 +365,9 @@ static const struct rc_mode netlink_modes[] = {
 			[RC_PUSH] = { .run = netlink_push, SENT },
 			[RC_PULL] = { .run = netlink_pull, ANSWERED },
 			[RC_CALL] = { .run = netlink_call, ANSWERED },
-			[RC_NOTIFY] = { .run = netlink_notify, EVENT },
-			[RC_STREAM] = { .run = netlink_stream, EVENT, .queue = &netlink_queue },
+			[RC_NOTIFY] = { .run = netlink_notify, EVENT, .waits = RC_WAIT_ANY },
+			[RC_STREAM] = { .run = netlink_stream, EVENT, .waits = RC_WAIT_DRAIN,
+					.queue = &netlink_queue },
 		},
 	},
 	{
@@ -368,8 +377,9 @@ static const struct rc_mode netlink_modes[] = {
 		.close = netlink_close,
 		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
-			[RC_NOTIFY] = { .run = netlink_notify, EVENT },
-			[RC_STREAM] = { .run = netlink_stream, EVENT, .queue = &netlink_queue },
+			[RC_NOTIFY] = { .run = netlink_notify, EVENT, .waits = RC_WAIT_ANY },
+			[RC_STREAM] = { .run = netlink_stream, EVENT, .waits = RC_WAIT_DRAIN,
+					.queue = &netlink_queue },
 		},
 	},
 	{

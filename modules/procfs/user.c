@@ -25,10 +25,12 @@ static int procfs_open(struct rc_session *s)
 		[RC_PULL] = O_RDWR,
 		[RC_CALL] = O_RDWR,
 		[RC_NOTIFY] = O_RDONLY,
-		[RC_STREAM] = O_RDONLY | O_NONBLOCK,	/* drains until EAGAIN */
+		[RC_STREAM] = O_RDONLY,
 	};
 
-	s->fd = open(path[s->op], flags[s->op] | O_CLOEXEC);
+	int nonblock = rc_nonblocking(s) ? O_NONBLOCK : 0;
+
+	s->fd = open(path[s->op], flags[s->op] | nonblock | O_CLOEXEC);
 	return s->fd < 0 ? rc_fail_errno(s, path[s->op]) : 0;
 }
 
@@ -78,12 +80,19 @@ static int procfs_call(struct rc_session *s, uint64_t n)
 
 static int procfs_notify(struct rc_session *s, uint64_t n)
 {
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	bool polls = rc_polls(s);
+
 	while (n--) {
 		ssize_t len;
 
 		if (rc_arm(s))
 			return -1;
-		len = read(s->fd, s->rx, rc_len(s));
+		do {
+			if (polls)
+				poll(&pfd, 1, -1);
+			len = read(s->fd, s->rx, rc_len(s));
+		} while (len < 0 && errno == EAGAIN);
 		if (len < 0)
 			return rc_fail_errno(s, "procfs event");
 		rc_arrived(s);
@@ -109,7 +118,8 @@ static int procfs_stream(struct rc_session *s, uint64_t n)
 			return rc_fail_errno(s, "procfs stream");
 		if (over)
 			return 0;
-		poll(&pfd, 1, RC_STREAM_WAIT);
+		if (rc_polls(s))
+			poll(&pfd, 1, RC_STREAM_WAIT);
 	}
 }
 
@@ -171,14 +181,15 @@ static const struct rc_mode procfs_modes[] = {
 			[RC_PUSH] = { .run = procfs_push, WHOLE },
 			[RC_PULL] = { .run = procfs_pull, WHOLE },
 			[RC_CALL] = { .run = procfs_call, WHOLE },
-			[RC_NOTIFY] = { .run = procfs_notify, WHOLE },
-			[RC_STREAM] = { .run = procfs_stream, WHOLE },
+			[RC_NOTIFY] = { .run = procfs_notify, WHOLE, .waits = RC_WAIT_ANY },
+			[RC_STREAM] = { .run = procfs_stream, WHOLE, .waits = RC_WAIT_DRAIN },
 		},
 	},
 	{
 		.name = "reopen",
 		.summary = "open, one operation, close, as a shell does",
 		.open = reopen_open,
+		.alone = "All its opens share one sequence, since each lasts for one message only.",
 		.operations = {
 			[RC_PUSH] = { .run = reopen_push, WHOLE },
 			[RC_PULL] = { .run = reopen_pull, WHOLE },

@@ -314,7 +314,7 @@ static const struct rc_mode signal_modes[] = {
 		.claims = RC_READERS_EACH | RC_FULL_COALESCES,
 		.operations = {
 			[RC_NOTIFY] = { .run = wait_notify, VALUE },
-			[RC_STREAM] = { .run = wait_stream, VALUE },
+			[RC_STREAM] = { .run = wait_stream, VALUE, .waits = RC_WAIT_BLOCK },
 		},
 	},
 	{
@@ -325,7 +325,8 @@ static const struct rc_mode signal_modes[] = {
 		.claims = RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_NOTIFY] = { .run = wait_notify, VALUE },
-			[RC_STREAM] = { .run = wait_stream, VALUE, .queue = &signal_queue },
+			[RC_STREAM] = { .run = wait_stream, VALUE, .waits = RC_WAIT_BLOCK,
+					.queue = &signal_queue },
 		},
 	},
 	{
@@ -336,7 +337,8 @@ static const struct rc_mode signal_modes[] = {
 		.claims = RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_NOTIFY] = { .run = handler_notify, VALUE },
-			[RC_STREAM] = { .run = handler_stream, VALUE, .queue = &signal_queue },
+			[RC_STREAM] = { .run = handler_stream, VALUE, .waits = RC_WAIT_BLOCK,
+					.queue = &signal_queue },
 		},
 	},
 	{

@@ -21,7 +21,7 @@
  */
 static int skeleton_open(struct rc_session *s)
 {
-	int nonblock = s->op == RC_STREAM ? O_NONBLOCK : 0;
+	int nonblock = rc_nonblocking(s) ? O_NONBLOCK : 0;
 
 	s->fd = open(RC_SKELETON_DEVICE, O_RDWR | O_CLOEXEC | nonblock);
 	return s->fd < 0 ? rc_fail_errno(s, "open " RC_SKELETON_DEVICE) : 0;
@@ -61,18 +61,26 @@ static int skeleton_push(struct rc_session *s, uint64_t n)
  * pull would fetch into s->rx and check by rc_rx(); call sends s->tx and checks
  * the reply by rc_rx_reply().
  *
- * notify: rc_arm() asks for an event some time from now.  Then sleep in the
- * channel's own wait, never spin, and call rc_arrived() as soon as the event is
- * in hand, before it is checked.
+ * notify: rc_arm() asks for an event some time from now.  Then wait as s->wait
+ * says: asleep in the channel's own wait, asleep in poll(), or, only when it is
+ * RC_WAIT_BUSY, by trying again and again.  Call rc_arrived() as soon as the
+ * event is in hand, before it is checked.
  */
 static int skeleton_notify(struct rc_session *s, uint64_t n)
 {
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	bool polls = rc_polls(s);
+
 	while (n--) {
 		ssize_t len;
 
 		if (rc_arm(s))
 			return -1;
-		len = read(s->fd, s->rx, rc_len(s));
+		do {
+			if (polls)
+				poll(&pfd, 1, -1);
+			len = read(s->fd, s->rx, rc_len(s));
+		} while (len < 0 && errno == EAGAIN);
 		if (len < 0)
 			return rc_fail_errno(s, "read");
 		rc_arrived(s);
@@ -85,7 +93,8 @@ static int skeleton_notify(struct rc_session *s, uint64_t n)
 /*
  * stream: the kernel already emits.  Drain all there is, then wait with a limit.
  * Whether it is over is asked before the drain, else the last messages could
- * come in between and stay behind.  A gap is a loss, not a failure.
+ * come in between and stay behind.  A gap is a loss, not a failure; where the
+ * channel itself tells its reader of one, count that in s->overruns.
  */
 static int skeleton_stream(struct rc_session *s, uint64_t n)
 {
@@ -103,7 +112,8 @@ static int skeleton_stream(struct rc_session *s, uint64_t n)
 			return rc_fail_errno(s, "read");
 		if (over)
 			return 0;
-		poll(&pfd, 1, RC_STREAM_WAIT);
+		if (rc_polls(s))
+			poll(&pfd, 1, RC_STREAM_WAIT);
 	}
 }
 
@@ -115,7 +125,11 @@ static int skeleton_stream(struct rc_session *s, uint64_t n)
 #define ROOM .min = 0, .max = RC_SKELETON_MAX - RC_HEADER, \
 	.limit = "The kernel half keeps one buffer of 4 KiB per open file."
 
-/* Required: at least one mode, and an entry without a name behind the last. */
+/*
+ * Required: at least one mode, and an entry without a name behind the last.
+ * Optional: .alone says why two threads cannot use a mode at once; a stream's
+ * .queue is there when open can set the queue's length to s->queue.
+ */
 static const struct rc_mode skeleton_modes[] = {
 	{
 		.name = "file",			/* also the name of its emitter */
@@ -130,8 +144,9 @@ static const struct rc_mode skeleton_modes[] = {
 		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_PUSH] = { .run = skeleton_push, ROOM },
-			[RC_NOTIFY] = { .run = skeleton_notify, ROOM },
-			[RC_STREAM] = { .run = skeleton_stream, ROOM },
+			/* waits, optional: what the loop makes of s->wait, see channel.h. */
+			[RC_NOTIFY] = { .run = skeleton_notify, ROOM, .waits = RC_WAIT_ANY },
+			[RC_STREAM] = { .run = skeleton_stream, ROOM, .waits = RC_WAIT_DRAIN },
 		},
 	},
 	{ }

@@ -320,6 +320,7 @@ static const struct rc_mode syscall_modes[] = {
 		.name = "sigself",
 		.summary = "a signal to oneself, caught by a handler",
 		.open = sigself_open,
+		.alone = "A signal's handler belongs to the whole process.",
 		.close = sigself_close,
 		.operations = {
 			[RC_CALL] = { .run = sigself_call, NOTHING },

@@ -237,11 +237,15 @@ static int sysfs_notify(struct rc_session *s, uint64_t n)
 #define EVENT .min = 0, .max = 0, \
 	.limit = "The event says that the attribute has changed; its number is read afterwards."
 
+#define ALONE .alone = \
+	"An attribute knows nothing of opens: all who use it share one sequence."
+
 static const struct rc_mode sysfs_modes[] = {
 	{
 		.name = "attribute",
 		.summary = "show and store, file kept open; a call is a store and a show",
 		.open = attribute_open,
+		ALONE,
 		.operations = {
 			[RC_PUSH] = { .run = attribute_push, STORE },
 			[RC_PULL] = { .run = attribute_pull, SHOW },
@@ -252,6 +256,7 @@ static const struct rc_mode sysfs_modes[] = {
 		.name = "reopen",
 		.summary = "open, one show or store, close, as a shell does",
 		.open = reopen_open,
+		ALONE,
 		.operations = {
 			[RC_PUSH] = { .run = reopen_push, STORE },
 			[RC_PULL] = { .run = reopen_pull, SHOW },
@@ -261,6 +266,7 @@ static const struct rc_mode sysfs_modes[] = {
 		.name = "binary",
 		.summary = "a binary attribute, in pieces of a page",
 		.open = binary_open,
+		ALONE,
 		.operations = {
 			[RC_PUSH] = { .run = binary_push, BINARY },
 			[RC_PULL] = { .run = binary_pull, BINARY },
@@ -273,7 +279,7 @@ static const struct rc_mode sysfs_modes[] = {
 		.open = notify_open,
 		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_COALESCES,
 		.operations = {
-			[RC_NOTIFY] = { .run = sysfs_notify, EVENT },
+			[RC_NOTIFY] = { .run = sysfs_notify, EVENT, .waits = RC_WAIT_POLL },
 		},
 	},
 	{ }

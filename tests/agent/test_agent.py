@@ -368,6 +368,11 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     "burst": ([0, 4097, "1"], "fail"),
     "interval": ([-1, 1_000_000_001], "fail"),
     "context": (["dream", 7, None, ""], "fail"),
+    "wait": (["dream", 7, None, ["poll"]], "fail"),
+    "threads": ([0, 65, "2", None], "fail"),
+    "queue": ([-1, 1 << 31, "8"], "fail"),
+    "search": ([1, "yes", None], "fail"),
+    "sweep": ([1, "yes", None], "fail"),
     "channel": (["nobody", "", None, 5, "x" * 5000, "é" * 300], "skip"),
     "mode": (["nobody", "", None, [], "null"], "skip"),
     "operation": (["juggle", "push", "stream", None, 0], "skip"),
@@ -384,6 +389,34 @@ def test_a_cell_asked_for_wrongly_has_a_reason_and_no_number(agent: Path, key: s
         assert cell["reason"], value
         assert "rounds" not in cell
     assert cells[-1]["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("factor", "reason"),
+    [
+        ({"wait": "poll"}, "Its user half cannot wait in this way."),
+        ({"queue": 8}, "The length of its queue cannot be set."),
+        ({"search": True}, "Only the rate of a stream can be searched or swept."),
+        ({"sweep": True, "interval": 1000}, "Only the rate of a stream can be searched or swept."),
+        ({"mode": "sigself", "size": 0, "threads": 2}, "A signal's handler belongs to the whole "
+         "process."),
+    ],
+)  # fmt: skip
+def test_a_factor_that_an_operation_has_not_is_a_skip(
+    agent: Path, factor: dict[str, Any], reason: str
+) -> None:
+    (cell,) = talk(agent, SETUP, PIPE | factor).cells()
+    assert (cell["status"], cell["reason"]) == ("skip", reason)
+
+
+def test_threads_do_it_at_once(agent: Path) -> None:
+    """The operations of all count; single ones are not sampled."""
+    one, three = talk(agent, SETUP, PIPE, PIPE | {"threads": 3, "size": 512}).cells()
+    assert (one["status"], three["status"]) == ("ok", "ok"), three["reason"]
+    assert three["proof"]["messages"] == 3 * one["proof"]["messages"]
+    assert three["n"] % 3 == 0
+    assert all(total > three["round_overhead"] > one["round_overhead"] for total in three["rounds"])
+    assert three["samples"].size == 0
 
 
 @pytest.mark.parametrize("size", [(1 << 20) + 1, 1 << 32, 1 << 62])
