@@ -372,8 +372,9 @@ def _set_knobs(apply: bool, undo: bool, as_json: bool) -> NoReturn:
 @click.option("--clock", type=click.Choice(CLOCKS), default="auto", show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the boot.")
 @click.option("--all", "everything", is_flag=True, help="Do not sum up what costs little.")
+@click.option("--flat", is_flag=True, help="Functions by their own cost, not the tree.")
 @click.option("--json", "as_json", is_flag=True, help="As in a run's xray.json.")
-def xray(channel: str, everything: bool, as_json: bool, **asked: Any) -> None:
+def xray(channel: str, everything: bool, flat: bool, as_json: bool, **asked: Any) -> None:
     """Print the calls that the kernel makes for one operation, and what each costs.
 
     \b
@@ -387,7 +388,8 @@ def xray(channel: str, everything: bool, as_json: bool, **asked: Any) -> None:
     if as_json:
         print(json.dumps(xrays.to_json()))
     else:
-        for page in xray_text.pages(xrays, smallest=0 if everything else xray_text.SMALLEST):
+        smallest = 0 if everything else xray_text.SMALLEST
+        for page in xray_text.pages(xrays, smallest=smallest, flat=flat):
             OUT.print(page, soft_wrap=isinstance(page, Text))
     sys.exit(0 if all(one.status == "ok" for one in xrays.operations) else 1)
 

@@ -3,6 +3,9 @@
 All is done in one boot: first each operation without the tracer, then each with it, since
 starting the tracer takes seconds.  The tracer's own cost is measured where the truth is known
 and taken off; what the trees then add up to stands beside what the operations cost untraced.
+
+That holds for instructions, of which the tracer takes the same number each time.  In time it does
+not: there its cost is fitted to each operation, and shares are rough.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bench import cost_classes, kernel_log
-from bench.call_tree import Node, Tracer, Walk, Window, calibrate, walk
+from bench.call_tree import Node, Tracer, Walk, Window, calibrate, fit, walk
 from bench.cells import UNITS, Cell, Clock, Operation, Status
 from bench.errors import SessionLost
 from bench.plan import Listing
@@ -83,6 +86,11 @@ class Xrays:
     tracer: Tracer | None
     operations: tuple[Xray, ...]
 
+    @property
+    def fitted(self) -> bool:
+        """Whether the tracer's cost was fitted to each operation, so that trees add up anyway."""
+        return self.clock == "time"
+
     def to_json(self) -> dict[str, Any]:
         """What ``xray.json`` holds."""
         tracer = self.tracer
@@ -93,6 +101,7 @@ class Xrays:
             "kernel": self.kernel,
             "tolerance": TOLERANCE,
             "tracer": {"call": round(tracer.call, 1), "page": tracer.page} if tracer else None,
+            "fitted": self.fitted,
             "classes": cost_classes.TITLES,
             "operations": [_to_json(xray) for xray in self.operations],
         }
@@ -310,9 +319,15 @@ class _Reader:
                 return Xray(cell, "ok")
             if self._tracer is None:
                 return Xray(cell, "fail", self._trouble or "The tracer was not calibrated.")
-            seen = walk(window, self._tracer, dict(_tasks(answer["tasks"])))
+            tracer = self._tracer
+            if self._clock == "time":
+                tracer = fit(tracer, window, untraced["units"])
+            seen = walk(window, tracer, dict(_tasks(answer["tasks"])))
         except TraceError as error:
             return Xray(cell, "fail", str(error))
+        tree = whole(seen, answer["overhead"])
+        if tree.total <= 0:
+            return Xray(cell, "fail", "The tracer's cost varies more than the operation costs.")
         return Xray(
             cell,
             "ok",
@@ -320,7 +335,7 @@ class _Reader:
             traced=answer["units"] - answer["overhead"],
             calls=seen.calls,
             unmatched=seen.unmatched,
-            tree=whole(seen, answer["overhead"]),
+            tree=tree,
         )
 
 
@@ -352,11 +367,12 @@ def whole(seen: Walk, overhead: float) -> Node:
     return Node("operation", "", 0.0, 1, tasks)
 
 
-def flat(root: Node) -> list[tuple[str, str, float, int]]:
-    """Name, module, own units and calls of each function of a tree, the dearest first."""
-    found: dict[tuple[str, str], tuple[float, int]] = {}
+def by_own_cost(root: Node) -> list[Node]:
+    """Each function of a tree once, with its own cost wherever it was called, the dearest first."""
+    found: dict[tuple[str, str], Node] = {}
     for node in root.walk():
-        own, calls = found.get((node.name, node.module), (0.0, 0))
-        found[node.name, node.module] = (own + node.own, calls + node.calls)
-    rows = [(*key, *values) for key, values in found.items()]
-    return sorted(rows, key=lambda row: (-row[2], row[0]))
+        had = found.get((node.name, node.module), Node(node.name, node.module, 0.0, 0))
+        found[node.name, node.module] = replace(
+            had, own=had.own + node.own, calls=had.calls + node.calls
+        )
+    return sorted(found.values(), key=lambda node: (-node.own, node.name))

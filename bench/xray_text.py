@@ -13,18 +13,21 @@ from rich.tree import Tree
 from bench import cost_classes
 from bench.call_tree import Node
 from bench.cells import UNITS
-from bench.xray import Xray, Xrays
+from bench.xray import Xray, Xrays, by_own_cost
 
 SMALLEST = 0.01
 """Calls with a smaller share of the operation are summed up in one line."""
 
 
-def pages(xrays: Xrays, *, smallest: float = SMALLEST) -> Iterator[RenderableType]:
+def pages(
+    xrays: Xrays, *, smallest: float = SMALLEST, flat: bool = False
+) -> Iterator[RenderableType]:
     """What to print, operation by operation.
 
     Args:
         xrays: what was seen.
         smallest: share below which calls are summed up; 0 shows all.
+        flat: functions by their own cost, in place of the tree.
     """
     unit = UNITS[xrays.clock]
     for xray in xrays.operations:
@@ -34,7 +37,10 @@ def pages(xrays: Xrays, *, smallest: float = SMALLEST) -> Iterator[RenderableTyp
             yield Text(f"No x-ray: {xray.reason}", style="yellow")
             continue
         yield from _sums(xray, xrays, unit)
-        yield _tree(xray.tree, xray.corrected, smallest)
+        if flat:
+            yield _flat(xray.tree, xray.corrected, smallest)
+        else:
+            yield _tree(xray.tree, xray.corrected, smallest)
         yield _classes(xray.tree)
 
 
@@ -44,7 +50,12 @@ def _sums(xray: Xray, xrays: Xrays, unit: str) -> Iterator[Text]:
         f"({100 * xray.error:+.1f} %).",
         style="" if xray.agrees else "yellow",
     )
-    if xrays.tracer:
+    if xrays.fitted:
+        yield Text(
+            "Rough: by this clock the tracer's cost varies; it was fitted to make the sum right.",
+            style="yellow",
+        )
+    elif xrays.tracer:
         yield Text(
             f"Taken off: the tracer's {xrays.tracer.call:,.0f} for each of {xray.calls} calls "
             f"({xray.traced:,.0f} {unit} with it on). Inlined code counts with its caller.",
@@ -71,6 +82,20 @@ def _branch(tree: Tree, node: Node, whole: float, smallest: float) -> None:
     if rest:
         units = max(0.0, sum(child.total for child in rest))
         tree.add(Text(f"{len(rest)} more: {units:,.0f}", style="dim"))
+
+
+def _flat(root: Node, whole: float, smallest: float) -> Table:
+    table = Table("share", "its own", "calls", "function", box=box.SIMPLE)
+    for column in table.columns[:3]:
+        column.justify = "right"
+    for node in by_own_cost(root):
+        if node.own >= smallest * whole:
+            share = f"{100 * max(0.0, node.own) / whole:.1f} %"
+            name = Text(spoken(node))
+            if node.module:
+                name.append(f" [{node.module}]", "green")
+            table.add_row(share, f"{max(0.0, node.own):,.0f}", str(node.calls), name)
+    return table
 
 
 def _label(node: Node, whole: float) -> Text:

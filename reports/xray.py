@@ -55,10 +55,12 @@ class Xrays:
     Attributes:
         kinds: what costs can be for, and what each is called.
         per_call: what the tracer itself cost for each call, which is taken off.
+        fitted: its cost varied, and was fitted to each operation.
     """
 
     kinds: dict[str, str]
     per_call: float
+    fitted: bool
     operations: tuple[Operation, ...]
 
 
@@ -88,7 +90,7 @@ def _xrays(told: dict[str, Any]) -> Xrays:
     kinds = {str(kind): str(title) for kind, title in told["classes"].items()}
     tracer = told["tracer"] or {}
     operations = tuple(_operation(one, kinds) for one in told["operations"])
-    return Xrays(kinds, float(tracer.get("call", 0)), operations)
+    return Xrays(kinds, float(tracer.get("call", 0)), bool(told.get("fitted")), operations)
 
 
 def _operation(told: dict[str, Any], kinds: dict[str, str]) -> Operation:
@@ -266,6 +268,7 @@ class Sheet:
     shown: tuple[Shown, ...]
     legend: tuple[tuple[str, str], ...]
     per_call: str
+    fitted: bool
     events: bool
     without: tuple[str, ...]
 
@@ -281,6 +284,7 @@ def sheet(run: Run, channel: str, xrays: Xrays | None) -> Sheet | None:
         shown=tuple(_seen(run, xrays, one, first=one is first) for one in seen),
         legend=kinds_of(xrays, mine),
         per_call=words.number(xrays.per_call),
+        fitted=xrays.fitted,
         events=any(one.operation == "notify" for one in seen),
         without=tuple(
             f"{one.operation}, {one.mode}: {words.sentence(one.reason)}"

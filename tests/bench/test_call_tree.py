@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.call_tree import NO_TRACER, Node, Tracer, Window, calibrate, walk
+from bench.call_tree import NO_TRACER, Node, Tracer, Window, calibrate, fit, walk
 from bench.ring_buffer import Event, TraceError
 from tests.bench.tracing import TRACER, Call, Machine, call
 
@@ -216,3 +216,18 @@ def test_a_calibration_that_shows_something_else() -> None:
         calibrate(run(READ), 100, "instructions")
     with pytest.raises(TraceError, match="shows no reads"):
         calibrate(Window((), 0, 1), 100, "instructions")
+
+
+def test_a_tracer_that_varies_is_fitted() -> None:
+    """Half as dear again as where it was calibrated: the sum is right all the same."""
+    window = run(READ, READ, machine=Machine(TRACER.scaled(1.5)))
+    assert walk(window, TRACER).last.total > 4000
+    fitted = fit(TRACER, window, 218)
+    assert close(fitted, TRACER.scaled(1.5))
+    assert walk(window, fitted).last.total == pytest.approx(218)
+
+
+def test_a_window_shorter_than_the_untraced_cost_has_no_tracer_in_it() -> None:
+    window = run(READ, machine=Machine(NO_TRACER))
+    assert fit(TRACER, window, 1000).call == 0
+    assert fit(NO_TRACER, window, 1) == NO_TRACER

@@ -166,14 +166,26 @@ def test_what_is_kept(xrays: Xrays) -> None:
             stack += below
 
 
-def test_flat_shares(xrays: Xrays) -> None:
+def test_functions_by_their_own_cost(xrays: Xrays) -> None:
     one = of(xrays, PROCFS)
     assert one.tree is not None
-    rows = xray.flat(one.tree)
-    assert sum(own for _, _, own, _ in rows) == pytest.approx(one.corrected)
-    assert [own for _, _, own, _ in rows] == sorted((own for _, _, own, _ in rows), reverse=True)
-    assert rows[0][0] == "operation"
-    assert len({row[:2] for row in rows}) == len(rows)
+    rows = xray.by_own_cost(one.tree)
+    assert sum(row.own for row in rows) == pytest.approx(one.corrected)
+    assert [row.own for row in rows] == sorted((row.own for row in rows), reverse=True)
+    assert rows[0].name == "operation"
+    assert len({(row.name, row.module) for row in rows}) == len(rows)
+    assert sum(row.calls for row in rows) == one.calls + 1, "and the operation itself"
+
+
+def test_by_a_clock_that_varies_the_tracer_is_fitted() -> None:
+    told = [a | {"clock": "time"} if a["re"] == "setup" else a for a in recorded()]
+    found = take(told)
+    assert found.fitted
+    assert of(found, PROCFS).error == pytest.approx(0, abs=1e-3)
+    assert all(abs(one.error) < 0.15 for one in found.operations), (
+        "the tracer's own probes left out"
+    )
+    assert not take(recorded()).fitted
 
 
 # ---- what may go wrong ----------------------------------------------------------
@@ -210,6 +222,12 @@ def test_a_page_that_lost_events() -> None:
     pages = np.array(next(a for a in recorded() if a.get("id") == 1 and a.get("traced"))["samples"])
     pages[1] |= np.uint64(1 << 31)
     assert "lost events" in reason(take(changed(1, traced=True, samples=pages)))
+
+
+def test_a_tree_of_less_than_nothing_fails() -> None:
+    end = next(a for a in recorded() if a.get("id") == 1 and a.get("traced"))["start"] + 20_000
+    found = take(changed(1, traced=True, end=end, overhead=5000.0))
+    assert reason(found) == "The tracer's cost varies more than the operation costs."
 
 
 def test_no_untraced_figure_no_tree() -> None:

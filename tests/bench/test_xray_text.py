@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -26,7 +27,7 @@ TREE = Node(
 CELL = Cell("null", "handler", "pull", 8)
 
 
-def printed(one: Xray, **options: float) -> str:
+def printed(one: Xray, **options: Any) -> str:
     out = Console(file=io.StringIO(), width=100)
     tracer = Tracer(1, 2, 3, 4, 5)
     for page in xray_text.pages(Xrays("instructions", "6.1", tracer, (one,)), **options):
@@ -54,8 +55,25 @@ def test_all_of_it() -> None:
     assert "more:" not in text
 
 
+def test_functions_by_their_own_cost() -> None:
+    text = printed(Xray(CELL, "ok", untraced=990, tree=TREE), flat=True)
+    rows = [line.split() for line in text.splitlines() if "%" in line]
+    assert ["49.5", "%", "495", "1", "null_read", "[rc_null]"] in rows
+    assert "mutex_unlock" not in text
+
+
 def test_a_tree_that_does_not_add_up_says_so() -> None:
     assert "They differ" in printed(Xray(CELL, "ok", untraced=500, tree=TREE))
+
+
+def test_a_rough_tree_says_so() -> None:
+    out = Console(file=io.StringIO(), width=100)
+    one = Xray(CELL, "ok", untraced=1000, tree=TREE)
+    for page in xray_text.pages(Xrays("time", "6.1", None, (one,))):
+        out.print(page)
+    assert isinstance(out.file, io.StringIO)
+    assert "Rough:" in out.file.getvalue()
+    assert "1,000 ns untraced" in out.file.getvalue()
 
 
 def test_no_tree() -> None:

@@ -184,11 +184,18 @@ def test_a_channels_page(report: Path) -> None:
     assert "990 instructions for 8 B; the 4 calls seen add up to 1,000 (+1.0 %)" in shown
     assert "add up to 2,000 (+33.3 %)" in shown
     assert shown.count("took another one while it was watched") == 1
-    assert "its cost, 1,270 instructions for each call" in shown
+    assert "Its cost, 1,270 instructions for each call" in shown
     assert "A notify begins with the kernel's stamp" in shown
     assert len(re.findall(r'<details class="xray" open>', text)) == 1
     null = (report / "channel-null.html").read_text()
     assert "A notify begins" not in null
+
+
+def test_rough_shares_are_called_rough(build_run: Build) -> None:
+    path = record(build_run(channels=("null",), clock="time"), OPERATIONS[3], fitted=True)
+    text = (pages.render([path]).parent / "channel-null.html").read_text()
+    assert "the shares are rough" in text
+    assert "was measured in the same boot" not in text
 
 
 def test_what_has_no_x_ray_says_why(report: Path) -> None:
