@@ -16,6 +16,8 @@ QUEUES ?=
 THREADS ?=
 SEED ?= 1
 BOOTS ?= 1
+LOADS ?= 0
+APPEND ?=
 RUNS ?=
 
 PYTHON ?= python3
@@ -40,7 +42,8 @@ agent: setup ## Build the agent that runs the timed loops
 
 bench: setup ## Measure: make bench PLAN=standard CHANNELS=netlink,ioctl
 	@$(RINGCROSS) run --target $(TARGET) --kernel $(KERNEL) --clock $(CLOCK) --plan $(PLAN) \
-		--seed $(SEED) --boots $(BOOTS) --channels "$(CHANNELS)" \
+		--seed $(SEED) --boots $(BOOTS) --loads $(LOADS) \
+		--append "$(APPEND)" --channels "$(CHANNELS)" \
 		--operations "$(OPERATIONS)" --sizes "$(SIZES)" --contexts "$(CONTEXTS)" \
 		--waits "$(WAITS)" --bursts "$(BURSTS)" --rates "$(RATES)" --queues "$(QUEUES)" \
 		--threads "$(THREADS)"
@@ -83,6 +86,8 @@ help: ## This list
 	@echo "TARGET vm, local [$(TARGET)] · KERNEL stock, 6.12, … [$(KERNEL)] · CLOCK auto,"
 	@echo "instructions, time [$(CLOCK)] · PLAN quick, standard, full [$(PLAN)] · CHANNELS,"
 	@echo "OPERATIONS, SIZES lists, all when empty · CONTEXTS process, softirq, hardirq · WAITS"
-	@echo "block, poll, busy · BURSTS, QUEUES, THREADS numbers · RATES max, search, numbers · SEED [$(SEED)] · BOOTS [$(BOOTS)] · RUNS folders"
+	@echo "block, poll, busy · BURSTS, QUEUES, THREADS numbers · RATES max, search, numbers ·"
+	@echo "SEED [$(SEED)] · BOOTS [$(BOOTS)] · LOADS of a module in each boot, the plan's when 0 ·"
+	@echo "APPEND to the kernel's command line · RUNS folders"
 
 .PHONY: setup modules agent bench bench-self bench-against test test-unit shell report compare lint clean help
