@@ -12,6 +12,7 @@ from bench import build, initramfs
 from bench.errors import TargetError, writing
 from bench.kernels import Kernel, elf_image
 from bench.targets.vm import VmTarget, find_qemu
+from bench.workshop import Workshop, wanted
 
 _INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -43,7 +44,10 @@ def interact(kernel: Kernel, accel: Literal["kvm", "tcg"]) -> int:
     files = {f"modules/{ko.name}": ko.read_bytes() for ko in modules.glob("rc_*.ko")}
     files["bin/busybox"] = Path(busybox).read_bytes()
     files["bin/rc_agent"] = agent.read_bytes()
-    target = VmTarget(kernel, agent, clock="time", accelerator=accel)
+    channels = Workshop().listing()["channels"]
+    files |= initramfs.stock_modules(kernel, wanted("needs", channels))
+    boot = wanted("boot", channels)
+    target = VmTarget(kernel, agent, clock="time", accelerator=accel, append=boot)
     with tempfile.TemporaryDirectory(prefix="ringcross-shell-") as folder:
         initrd = Path(folder) / "initramfs"
         with writing("the initramfs"):

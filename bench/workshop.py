@@ -97,9 +97,9 @@ class Workshop:
             kernel,
             agent,
             modules=self._modules(kernel.release, channels, lambda: kernel),
-            needs=tuple(sorted({need for channel in channels for need in channel["needs"]})),
+            needs=wanted("needs", channels),
             clock=clock,
-            append=options.append,
+            append=(*wanted("boot", channels), *options.append),
             accelerator=accel.choose(
                 clock, _wish(options), kernel=kernel, agent=agent, force=options.force_time
             ),
@@ -154,6 +154,11 @@ class Workshop:
         kernel = find()
         self._say(f"Building modules for kernel {release}")
         return build.build_modules(kernel)
+
+
+def wanted(what: str, channels: Sequence[Listing]) -> tuple[str, ...]:
+    """What channels want of a machine: modules it *needs*, words to *boot* it with."""
+    return tuple(sorted({word for channel in channels for word in channel.get(what, ())}))
 
 
 def _wish(options: RunOptions) -> accel.Wish:

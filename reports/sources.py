@@ -11,12 +11,14 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import CLexer
 
-MODULES = Path(__file__).parent.parent / "modules"
+ROOT = Path(__file__).parent.parent
+MODULES = ROOT / "modules"
 
 _TEST = "hostile.c"
 """What is hostile to the kernel half proves it, and is no part of the example."""
 
 _COMMENT = re.compile(r"/\*\*?\s*\n?\s*\*?\s*DOC:\s*(?P<text>.*?)\*/", re.S)
+_INCLUDE = re.compile(r'^#include "(\w+)\.h"', re.M)
 _FUNCTION = re.compile(
     r"^\w[\w ]*?[ *]+(?P<name>\w+)\([^;{]*?\)\s*\n\{",
     re.M,
@@ -30,12 +32,14 @@ class Code:
 
     Attributes:
         name: file name.
+        path: where it lies, from the top of the repository.
         anchor: what its line anchors start with, as in ``user-12``.
         html: table-free markup, one anchor a line.
         functions: line of each function's name.
     """
 
     name: str
+    path: str
     anchor: str
     html: str
     lines: int
@@ -44,7 +48,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Sources:
-    """What a channel's folder holds."""
+    """What a channel's folder holds, and the shared code that it is made of."""
 
     title: str
     doc: str
@@ -52,40 +56,64 @@ class Sources:
 
     def loop(self, channel: str, mode: str, operation: str) -> str:
         """Anchor of the loop that made a number; empty when it cannot be told."""
-        user = next((code for code in self.files if code.name == "user.c"), None)
-        if not user:
-            return ""
         for name in (
             f"{channel}_{mode}_{operation}",
             f"{mode}_{operation}",
             f"{channel}_{operation}",
+            f"rc_file_{operation}",
         ):
             name = re.sub(r"\W", "_", name)
-            if name in user.functions:
-                return f"{user.anchor}-{user.functions[name]}"
+            for code in self.files:
+                if name in code.functions and code.name != "kernel.c":
+                    return f"{code.anchor}-{code.functions[name]}"
         return ""
 
 
 def read_sources(channel: str, modules: Path = MODULES) -> Sources:
     """The folder of a channel; empty parts where files are missing."""
     folder = modules / channel
-    texts = {}
+    texts: dict[str, tuple[Path, str]] = {}
     if folder.is_dir():
         found = sorted(
             (path for path in folder.glob("*.[ch]") if path.name != _TEST),
             key=lambda path: (_order(path.name), path.name),
         )
-        texts = {path.name: path.read_text(encoding="utf-8", errors="replace") for path in found}
+        texts = {path.name: (path, _read(path)) for path in found}
+        for path in _shared([text for _, text in texts.values()], modules):
+            texts.setdefault(path.name, (path, _read(path)))
     comment = next(
-        (match["text"] for name in ("kernel.c", "user.c") if (match := _doc(texts.get(name, "")))),
+        (
+            match["text"]
+            for name in ("kernel.c", "user.c")
+            if name in texts and (match := _doc(texts[name][1]))
+        ),
         "",
     )
     title, _, body = comment.partition("\n")
     return Sources(
         title=title.strip(),
         doc=doc_html(_undecorated(body)),
-        files=tuple(_code(name, text) for name, text in texts.items()),
+        files=tuple(
+            _code(path.relative_to(modules.parent).as_posix(), text)
+            for path, text in texts.values()
+        ),
     )
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _shared(texts: list[str], modules: Path) -> list[Path]:
+    """What several channels are made of: headers with loops, helpers in the core.
+
+    The agent's interface and rc_core itself are the frame, and not part of a channel.
+    """
+    wanted = dict.fromkeys(name for text in texts for name in _INCLUDE.findall(text))
+    agent, core = modules.parent / "bench" / "agent", modules / "core"
+    found = [agent / f"{name}.h" for name in wanted if name not in ("channel", "rc_core")]
+    found += [core / f"{name.removeprefix('rc_')}.c" for name in wanted if name.startswith("rc_")]
+    return [path for path in found if path.is_file()]
 
 
 def _order(name: str) -> int:
@@ -188,7 +216,8 @@ def _words(text: str) -> str:
     return re.sub(r"(?<![\w>/])(&amp;)?(\w+\(\))(?![^<]*</code>)", r"<code>\2</code>", text)
 
 
-def _code(name: str, text: str) -> Code:
+def _code(path: str, text: str) -> Code:
+    name = path.rpartition("/")[2]
     anchor = name.rsplit(".", 1)[0] if name.endswith(".c") else name.replace(".", "-")
     formatter = HtmlFormatter(nowrap=True)
     lines = highlight(text, CLexer(stripnl=False), formatter).rstrip("\n").split("\n")
@@ -200,7 +229,7 @@ def _code(name: str, text: str) -> Code:
     functions = {
         match["name"]: text.count("\n", 0, match.start()) + 1 for match in _FUNCTION.finditer(text)
     }
-    return Code(name, anchor, html, len(lines), functions)
+    return Code(name, path, anchor, html, len(lines), functions)
 
 
 def _closed(lines: list[str]) -> list[str]:

@@ -25,6 +25,7 @@ uint32_t rc_waits(const struct rc_mode *mode, enum rc_op op);
 const struct rc_channel *rc_find_channel(const char *name);
 const struct rc_mode *rc_find_mode(const struct rc_channel *channel, const char *name);
 int rc_find_name(const char *const *names, int count, const char *name);
+const struct rc_program *rc_find_program(const char *name);
 
 /* Check every registration against its own hooks; the number of mistakes, each
  * told on stderr.
@@ -239,6 +240,8 @@ int rc_session_stop(struct rc_session *s);
 #define RC_EACH_GETS_ALL "each gets all"
 #define RC_REFUSES_NEWEST "refuses newest"
 #define RC_COALESCES "coalesces"
+#define RC_OVERWRITES_OLDEST "overwrites oldest"
+#define RC_SHARE "share"
 
 /* ---- probe.c ----------------------------------------------------------- */
 

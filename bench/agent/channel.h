@@ -76,6 +76,8 @@ struct rc_operation {
  * @alone: one sentence: why two threads cannot use it at once; NULL when each
  *	open has a sequence of its own
  * @claims: RC_POLLABLE, one of RC_READERS_*, one of RC_FULL_*; 0 claims nothing
+ * @stock: the mode of channel stock that does the same work with a facility of
+ *	the kernel's own, for comparison; NULL when there is none
  */
 struct rc_mode {
 	const char *name;
@@ -85,6 +87,7 @@ struct rc_mode {
 	struct rc_operation operations[RC_OPS];
 	const char *alone;
 	uint32_t claims;
+	const char *stock;
 };
 
 /*
@@ -96,6 +99,8 @@ struct rc_mode {
 #define RC_READERS_EACH		0x02	/* several readers: each gets all */
 #define RC_FULL_REFUSES		0x04	/* the newest is refused, and the producer told so */
 #define RC_FULL_COALESCES	0x08	/* many become one */
+#define RC_FULL_OVERWRITES	0x10	/* the newest takes the place of the oldest */
+#define RC_READERS_SHARE	0x20	/* several readers: each event goes to one of them */
 
 /* Flags of a channel. */
 #define RC_BASELINE	0x1	/* a floor: carries no message, calls are counted */
@@ -107,6 +112,9 @@ struct rc_mode {
  * @summary: one line, for tables
  * @module: its kernel half, e.g. "rc_netlink"; NULL when it needs none
  * @needs: modules of the kernel's own to load before, blank-separated, or NULL
+ * @boot: words that the kernel's command line must have, blank-separated, or NULL;
+ *	a virtual machine is booted with them, elsewhere open says that they are
+ *	missing by rc_skip()
  * @flags: RC_BASELINE, RC_UNMEASURED
  * @since: first kernel that has the mechanism, a colon, and what came with it,
  *	e.g. "2.6.22: eventfd() with CONFIG_EVENTFD"
@@ -118,11 +126,26 @@ struct rc_channel {
 	const char *summary;
 	const char *module;
 	const char *needs;
+	const char *boot;
 	uint32_t flags;
 	const char *since;
 	const struct rc_mode *modes;
 	const char *cannot[RC_OPS];
 };
+
+/*
+ * A program that the kernel starts: "rc_agent --program NAME ..." runs @main with
+ * the arguments behind NAME.  For channels that begin a process for each message.
+ */
+struct rc_program {
+	const char *name;
+	int (*main)(int argc, char **argv);
+};
+
+#define RC_PROGRAM(folder, function)					\
+	static const struct rc_program folder##_program = { #folder, function };	\
+	static const struct rc_program *const folder##_program_entry	\
+	__attribute__((used, section("rc_programs"))) = &folder##_program
 
 #define RC_CHANNEL(channel)						\
 	static const struct rc_channel *const channel##_entry		\

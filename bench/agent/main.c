@@ -875,14 +875,16 @@ static int usage(const char *name, int status)
 {
 	fprintf(status ? stderr : stdout,
 		"usage: %s [--in FILE|-] [--out FILE|-|port:NUMBER] [--modules DIR]\n"
-		"       %s --list\n\n"
-		"Measures kernel-user channels on request; see PROTOCOL.md.\n", name, name);
+		"       %s --list\n"
+		"       %s --program NAME [ARGUMENT ...]\n\n"
+		"Measures kernel-user channels on request; see PROTOCOL.md.\n", name, name, name);
 	return status;
 }
 
 int main(int argc, char **argv)
 {
 	bool init = getpid() == 1;
+	const struct rc_program *program;
 	const char *in_name = init ? "/requests" : "-";
 	const char *out_name = init ? "port:0xe9" : "-";
 	FILE *in = stdin;
@@ -894,6 +896,10 @@ int main(int argc, char **argv)
 		puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_NOSLASHESCAPE));
 		json_object_put(list);
 		return rc_check_channels() ? 1 : 0;
+	}
+	if (argc > 2 && !strcmp(argv[1], "--program")) {
+		program = rc_find_program(argv[2]);
+		return program ? program->main(argc - 2, argv + 2) : usage(argv[0], 2);
 	}
 	for (int i = 1; i < argc && !init; i += 2) {
 		if (i + 1 == argc)

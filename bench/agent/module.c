@@ -24,16 +24,36 @@ bool rc_module_loaded(const char *name)
 	return !stat(path, &st);
 }
 
+/* As modprobe does: "name.key=value" on the kernel's command line is "key=value". */
+static void boot_parameters(const char *name, char *out, size_t room)
+{
+	char line[4096];
+	FILE *file = fopen("/proc/cmdline", "re");
+	char *save, *word = NULL;
+	size_t len = strlen(name), used = 0;
+
+	out[0] = '\0';
+	if (file && fgets(line, sizeof(line), file))
+		word = strtok_r(line, " \n", &save);
+	for (; word; word = strtok_r(NULL, " \n", &save))
+		if (!strncmp(word, name, len) && word[len] == '.' &&
+		    used + strlen(word + len) < room)
+			used += (size_t)sprintf(out + used, "%s ", word + len + 1);
+	if (file)
+		fclose(file);
+}
+
 static int load_file(const char *dir, const char *name)
 {
-	char path[512];
+	char path[512], parameters[1024];
 	int fd, err = 0;
 
 	snprintf(path, sizeof(path), "%s/%s.ko", dir, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (syscall(SYS_finit_module, fd, "", 0))
+	boot_parameters(name, parameters, sizeof(parameters));
+	if (syscall(SYS_finit_module, fd, parameters, 0))
 		err = -errno;
 	close(fd);
 	if (err == -EEXIST)

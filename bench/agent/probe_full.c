@@ -82,7 +82,7 @@ static const char *judge(const struct filled *filled)
 	if (filled->kept && !gaps && filled->first == 0)
 		return filled->counts.refused ? RC_REFUSES_NEWEST : "drops newest";
 	if (filled->kept && !gaps && filled->last == filled->counts.raised - 1)
-		return "overwrites oldest";
+		return RC_OVERWRITES_OLDEST;
 	return "loses some";
 }
 

@@ -39,9 +39,9 @@ static void judge_turns(struct rc_probing *probing, const struct turn *newer,
 
 	if (newer->active == EVENTS && older->active == EVENTS)
 		value = newer->idle && older->idle ? RC_EACH_GETS_ALL :
-			!newer->idle && !older->idle ? "share" : value;
+			!newer->idle && !older->idle ? RC_SHARE : value;
 	else if (newer->active + newer->idle == EVENTS && older->active + older->idle == EVENTS)
-		value = newer->active == EVENTS || newer->idle == EVENTS ? "one gets all" : "share";
+		value = newer->active == EVENTS || newer->idle == EVENTS ? "one gets all" : RC_SHARE;
 	rc_find_text(probing, "readers", value,
 		     "Of %d events the newer reader got %llu and the older then %llu; of %d more "
 		     "the older got %llu and the newer then %llu.", EVENTS,
@@ -83,7 +83,7 @@ static void read_events(struct rc_probing *probing, struct rc_session *s,
 	if (!woken)
 		rc_find_failure(probing, "readers", "Two slept and no event woke either.");
 	else
-		rc_find_text(probing, "readers", woken == 2 ? RC_EACH_GETS_ALL : "share",
+		rc_find_text(probing, "readers", woken == 2 ? RC_EACH_GETS_ALL : RC_SHARE,
 			     "Two processes slept for an event, and one event woke %s.",
 			     woken == 2 ? "both" : "only one");
 }

@@ -78,7 +78,9 @@ static int check_operation(const struct rc_channel *channel, const struct rc_ope
 static int check_mode(const struct rc_channel *channel, const struct rc_mode *mode)
 {
 	bool starts = mode->operations[RC_NOTIFY].run || mode->operations[RC_STREAM].run;
-	uint32_t full = mode->claims & (RC_FULL_REFUSES | RC_FULL_COALESCES);
+	uint32_t full = mode->claims & (RC_FULL_REFUSES | RC_FULL_COALESCES |
+					RC_FULL_OVERWRITES);
+	uint32_t readers = mode->claims & (RC_READERS_EACH | RC_READERS_SHARE);
 
 	if (!mode->summary || !mode->open)
 		return mistake(channel, mode->name, "a summary and an open hook are required");
@@ -86,6 +88,8 @@ static int check_mode(const struct rc_channel *channel, const struct rc_mode *mo
 		return mistake(channel, mode->name, "claims are for modes that the kernel starts");
 	if (full & (full - 1))
 		return mistake(channel, mode->name, "it claims two things of a full queue");
+	if (readers & (readers - 1))
+		return mistake(channel, mode->name, "it claims two things of several readers");
 	return 0;
 }
 
@@ -182,6 +186,8 @@ static const struct {
 	{ RC_READERS_EACH, "readers", RC_EACH_GETS_ALL },
 	{ RC_FULL_REFUSES, "full", RC_REFUSES_NEWEST },
 	{ RC_FULL_COALESCES, "full", RC_COALESCES },
+	{ RC_FULL_OVERWRITES, "full", RC_OVERWRITES_OLDEST },
+	{ RC_READERS_SHARE, "readers", RC_SHARE },
 };
 
 static json_object *list_claims(const struct rc_mode *mode)
@@ -209,6 +215,8 @@ static json_object *list_mode(const struct rc_mode *mode)
 					       list_operation(mode, (enum rc_op)op));
 	if (mode->alone)
 		add_string(out, "alone", mode->alone);
+	if (mode->stock)
+		add_string(out, "stock", mode->stock);
 	json_object_object_add(out, "operations", operations);
 	json_object_object_add(out, "claims", list_claims(mode));
 	return out;
@@ -239,6 +247,7 @@ static json_object *list_channel(const struct rc_channel *channel)
 	add_string(out, "module", channel->module);
 	add_string(out, "since", channel->since);
 	json_object_object_add(out, "needs", list_words(channel->needs));
+	json_object_object_add(out, "boot", list_words(channel->boot));
 	json_object_object_add(out, "baseline",
 			       json_object_new_boolean(channel->flags & RC_BASELINE));
 	for (int op = 0; op < RC_OPS; op++)
@@ -249,6 +258,19 @@ static json_object *list_channel(const struct rc_channel *channel)
 		json_object_array_add(modes, list_mode(mode));
 	json_object_object_add(out, "modes", modes);
 	return out;
+}
+
+/* Weak: as long as no folder has a program, the section is not there. */
+extern const struct rc_program *const __start_rc_programs[] __attribute__((weak));
+extern const struct rc_program *const __stop_rc_programs[] __attribute__((weak));
+
+const struct rc_program *rc_find_program(const char *name)
+{
+	for (const struct rc_program *const *entry = __start_rc_programs;
+	     entry < __stop_rc_programs; entry++)
+		if (!strcmp((*entry)->name, name))
+			return *entry;
+	return NULL;
 }
 
 json_object *rc_list(void)

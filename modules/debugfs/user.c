@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <poll.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include "channel.h"
+#include "files.h"
 #include "abi.h"
 
 static int open_in(struct rc_session *s, const char *dir)
@@ -52,103 +52,14 @@ static int unsafe_open(struct rc_session *s)
 	return open_in(s, RC_DEBUGFS_MOUNT "/" RC_DEBUGFS_DIR "/" RC_DEBUGFS_UNSAFE);
 }
 
-static int debugfs_push(struct rc_session *s, uint64_t n)
-{
-	ssize_t len = (ssize_t)rc_len(s);
-
-	while (n--) {
-		rc_tx(s);
-		if (pwrite(s->fd, s->tx, (size_t)len, 0) != len)
-			return rc_fail_errno(s, "debugfs push");
-	}
-	return 0;
-}
-
-static int debugfs_pull(struct rc_session *s, uint64_t n)
-{
-	while (n--) {
-		ssize_t len = pread(s->fd, s->rx, rc_len(s), 0);
-
-		if (len < 0)
-			return rc_fail_errno(s, "debugfs pull");
-		if (rc_rx(s, s->rx, (size_t)len))
-			return -1;
-	}
-	return 0;
-}
-
-static int debugfs_call(struct rc_session *s, uint64_t n)
-{
-	ssize_t len = (ssize_t)rc_len(s);
-
-	while (n--) {
-		ssize_t got;
-
-		rc_tx(s);
-		if (pwrite(s->fd, s->tx, (size_t)len, 0) != len)
-			return rc_fail_errno(s, "debugfs request");
-		got = pread(s->fd, s->rx, (size_t)len, 0);
-		if (got < 0)
-			return rc_fail_errno(s, "debugfs reply");
-		if (rc_rx_reply(s, s->rx, (size_t)got))
-			return -1;
-	}
-	return 0;
-}
-
-static int debugfs_notify(struct rc_session *s, uint64_t n)
-{
-	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	bool polls = rc_polls(s);
-
-	while (n--) {
-		ssize_t len;
-
-		if (rc_arm(s))
-			return -1;
-		do {
-			if (polls)
-				poll(&pfd, 1, -1);
-			len = read(s->fd, s->rx, rc_len(s));
-		} while (len < 0 && errno == EAGAIN);
-		if (len < 0)
-			return rc_fail_errno(s, "debugfs event");
-		rc_arrived(s);
-		if (rc_rx(s, s->rx, (size_t)len))
-			return -1;
-	}
-	return 0;
-}
-
-static int debugfs_stream(struct rc_session *s, uint64_t n)
-{
-	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-
-	(void)n;
-	for (;;) {
-		bool over = rc_stream_over(s);
-		ssize_t len;
-
-		while ((len = read(s->fd, s->rx, rc_len(s))) >= 0)
-			if (rc_streamed(s, s->rx, (size_t)len))
-				return -1;
-		if (errno != EAGAIN)
-			return rc_fail_errno(s, "debugfs stream");
-		if (over)
-			return 0;
-		if (rc_polls(s))
-			poll(&pfd, 1, RC_STREAM_WAIT);
-	}
-}
-
 #define WHOLE .max = RC_BODY_MAX, \
 	.limit = "Our handlers take 1 MiB; debugfs itself sets no limit."
 #define OPERATIONS {						\
-		[RC_PUSH] = { .run = debugfs_push, WHOLE },	\
-		[RC_PULL] = { .run = debugfs_pull, WHOLE },	\
-		[RC_CALL] = { .run = debugfs_call, WHOLE },	\
-		[RC_NOTIFY] = { .run = debugfs_notify, WHOLE, .waits = RC_WAIT_ANY },	\
-		[RC_STREAM] = { .run = debugfs_stream, WHOLE, .waits = RC_WAIT_DRAIN },	\
+		[RC_PUSH] = { .run = rc_file_push, WHOLE },	\
+		[RC_PULL] = { .run = rc_file_pull, WHOLE },	\
+		[RC_CALL] = { .run = rc_file_call, WHOLE },	\
+		[RC_NOTIFY] = { .run = rc_file_notify, WHOLE, .waits = RC_WAIT_ANY },	\
+		[RC_STREAM] = { .run = rc_file_stream, WHOLE, .waits = RC_WAIT_DRAIN },	\
 	}
 
 static const struct rc_mode debugfs_modes[] = {

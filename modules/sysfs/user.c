@@ -4,67 +4,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "channel.h"
+#include "files.h"
 #include "abi.h"
 
 #define PATH(name)	"/sys/kernel/" RC_SYSFS_DIR "/" name
-
-static int open_file(struct rc_session *s, const char *path, int flags)
-{
-	s->fd = open(path, flags | O_CLOEXEC);
-	return s->fd < 0 ? rc_fail_errno(s, path) : 0;
-}
 
 /* ---- attribute: one page, file kept open -------------------------------- */
 
 static int attribute_open(struct rc_session *s)
 {
-	return open_file(s, s->op == RC_CALL ? PATH(RC_SYSFS_TRANSACTION)
+	return rc_file_open(s, s->op == RC_CALL ? PATH(RC_SYSFS_TRANSACTION)
 					     : PATH(RC_SYSFS_MESSAGE), O_RDWR);
-}
-
-static int attribute_push(struct rc_session *s, uint64_t n)
-{
-	ssize_t len = (ssize_t)rc_len(s);
-
-	while (n--) {
-		rc_tx(s);
-		if (pwrite(s->fd, s->tx, (size_t)len, 0) != len)
-			return rc_fail_errno(s, "sysfs store");
-	}
-	return 0;
-}
-
-/* Offset 0 makes kernfs call show() again; further on it has the old content. */
-static int attribute_pull(struct rc_session *s, uint64_t n)
-{
-	while (n--) {
-		ssize_t len = pread(s->fd, s->rx, rc_len(s), 0);
-
-		if (len < 0)
-			return rc_fail_errno(s, "sysfs show");
-		if (rc_rx(s, s->rx, (size_t)len))
-			return -1;
-	}
-	return 0;
-}
-
-static int attribute_call(struct rc_session *s, uint64_t n)
-{
-	ssize_t len = (ssize_t)rc_len(s);
-
-	while (n--) {
-		ssize_t got;
-
-		rc_tx(s);
-		if (pwrite(s->fd, s->tx, (size_t)len, 0) != len)
-			return rc_fail_errno(s, "sysfs store");
-		got = pread(s->fd, s->rx, (size_t)len, 0);
-		if (got < 0)
-			return rc_fail_errno(s, "sysfs show");
-		if (rc_rx_reply(s, s->rx, (size_t)got))
-			return -1;
-	}
-	return 0;
 }
 
 /* ---- reopen: open, one operation, close --------------------------------- */
@@ -78,45 +28,19 @@ static int reopen_open(struct rc_session *s)
 
 static int reopen_push(struct rc_session *s, uint64_t n)
 {
-	ssize_t len = (ssize_t)rc_len(s);
-
-	while (n--) {
-		ssize_t done;
-		int fd;
-
-		rc_tx(s);
-		fd = open(PATH(RC_SYSFS_MESSAGE), O_WRONLY | O_CLOEXEC);
-		if (fd < 0)
-			return rc_fail_errno(s, PATH(RC_SYSFS_MESSAGE));
-		done = write(fd, s->tx, (size_t)len);
-		if (close(fd) || done != len)
-			return rc_fail_errno(s, "sysfs store");
-	}
-	return 0;
+	return rc_reopen_push(s, PATH(RC_SYSFS_MESSAGE), n);
 }
 
 static int reopen_pull(struct rc_session *s, uint64_t n)
 {
-	while (n--) {
-		int fd = open(PATH(RC_SYSFS_MESSAGE), O_RDONLY | O_CLOEXEC);
-		ssize_t len;
-
-		if (fd < 0)
-			return rc_fail_errno(s, PATH(RC_SYSFS_MESSAGE));
-		len = read(fd, s->rx, rc_len(s));
-		if (close(fd) || len < 0)
-			return rc_fail_errno(s, "sysfs show");
-		if (rc_rx(s, s->rx, (size_t)len))
-			return -1;
-	}
-	return 0;
+	return rc_reopen_pull(s, PATH(RC_SYSFS_MESSAGE), n);
 }
 
 /* ---- binary: any size, a page at a time --------------------------------- */
 
 static int binary_open(struct rc_session *s)
 {
-	return open_file(s, s->op == RC_CALL ? PATH(RC_SYSFS_TRANSACTION_BIN)
+	return rc_file_open(s, s->op == RC_CALL ? PATH(RC_SYSFS_TRANSACTION_BIN)
 					     : PATH(RC_SYSFS_MESSAGE_BIN), O_RDWR);
 }
 
@@ -204,7 +128,7 @@ static long long read_event(struct rc_session *s)
 
 static int notify_open(struct rc_session *s)
 {
-	if (open_file(s, PATH(RC_SYSFS_EVENT), O_RDONLY))
+	if (rc_file_open(s, PATH(RC_SYSFS_EVENT), O_RDONLY))
 		return -1;
 	read_event(s);
 	return s->error[0] ? -1 : 0;
@@ -247,9 +171,9 @@ static const struct rc_mode sysfs_modes[] = {
 		.open = attribute_open,
 		ALONE,
 		.operations = {
-			[RC_PUSH] = { .run = attribute_push, STORE },
-			[RC_PULL] = { .run = attribute_pull, SHOW },
-			[RC_CALL] = { .run = attribute_call, SHOW },
+			[RC_PUSH] = { .run = rc_file_push, STORE },
+			[RC_PULL] = { .run = rc_file_pull, SHOW },
+			[RC_CALL] = { .run = rc_file_call, SHOW },
 		},
 	},
 	{

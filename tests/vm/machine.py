@@ -13,6 +13,7 @@ from typing import Any
 from bench import build, kernels
 from bench.kernels import Kernel
 from bench.targets.vm import Accelerator, VmTarget
+from bench.workshop import wanted
 
 SETUP = {"do": "setup", "clock": "instructions"}
 
@@ -35,14 +36,16 @@ def stock() -> Kernel:
 
 def machine(accelerator: Accelerator = "icount", **options: Any) -> VmTarget:
     kernel = options.pop("kernel", None) or stock()
-    needs = tuple(sorted({need for channel in listing()["channels"] for need in channel["needs"]}))
+    channels = listing()["channels"]
+    append = (*wanted("boot", channels), *options.pop("append", ()))
     return VmTarget(
         kernel=kernel,
         agent=build.build_agent(),
         modules=build.build_modules(kernel),
-        needs=needs,
+        needs=wanted("needs", channels),
         clock="instructions" if accelerator == "icount" else "time",
         accelerator=accelerator,
+        append=append,
         **options,
     )
 

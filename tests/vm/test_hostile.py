@@ -69,7 +69,7 @@ def attack(target: VmTarget, halves: Sequence[str] = HALVES) -> Attack:
         {"do": "setup", "clock": target.clock},
         *({"do": "hostile", "channel": half} for half in halves),
     ]
-    target = replace(target, append=WATCHFUL, deadlines=Deadlines(silence=120))
+    target = replace(target, append=(*target.append, *WATCHFUL), deadlines=Deadlines(silence=120))
     try:
         with target.start(requests, seed=1) as session:
             for answer in session.answers():

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Loops over a file that carries messages: one per write(), one per read().  The
+ * user's side of core/rc_file.h, for channels that differ in who makes the file
+ * and not in what is done with it.  s->fd is open; in a header, so that each
+ * user half has the loop in itself and nothing is dispatched.
+ */
+#ifndef RC_FILES_H
+#define RC_FILES_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+#include "channel.h"
+
+/* ---- the file is kept open ---------------------------------------------- */
+
+static inline int rc_file_open(struct rc_session *s, const char *path, int flags)
+{
+	int nonblock = rc_nonblocking(s) ? O_NONBLOCK : 0;
+
+	s->fd = open(path, flags | nonblock | O_CLOEXEC);
+	return s->fd < 0 ? rc_fail_errno(s, path) : 0;
+}
+
+static inline int rc_file_push(struct rc_session *s, uint64_t n)
+{
+	ssize_t len = (ssize_t)rc_len(s);
+
+	while (n--) {
+		rc_tx(s);
+		if (pwrite(s->fd, s->tx, (size_t)len, 0) != len)
+			return rc_fail_errno(s, "write");
+	}
+	return 0;
+}
+
+/* Offset 0 asks for a new message; further on is the rest of the last one. */
+static inline int rc_file_pull(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		ssize_t len = pread(s->fd, s->rx, rc_len(s), 0);
+
+		if (len < 0)
+			return rc_fail_errno(s, "read");
+		if (rc_rx(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+static inline int rc_file_call(struct rc_session *s, uint64_t n)
+{
+	ssize_t len = (ssize_t)rc_len(s);
+
+	while (n--) {
+		ssize_t got;
+
+		rc_tx(s);
+		if (pwrite(s->fd, s->tx, (size_t)len, 0) != len)
+			return rc_fail_errno(s, "write a request");
+		got = pread(s->fd, s->rx, (size_t)len, 0);
+		if (got < 0)
+			return rc_fail_errno(s, "read a reply");
+		if (rc_rx_reply(s, s->rx, (size_t)got))
+			return -1;
+	}
+	return 0;
+}
+
+static inline int rc_file_notify(struct rc_session *s, uint64_t n)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	bool polls = rc_polls(s);
+
+	while (n--) {
+		ssize_t len;
+
+		if (rc_arm(s))
+			return -1;
+		do {
+			if (polls)
+				poll(&pfd, 1, -1);
+			len = read(s->fd, s->rx, rc_len(s));
+		} while (len < 0 && errno == EAGAIN);
+		if (len < 0)
+			return rc_fail_errno(s, "read an event");
+		rc_arrived(s);
+		if (rc_rx(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+static inline int rc_file_stream(struct rc_session *s, uint64_t n)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+
+	(void)n;
+	for (;;) {
+		bool over = rc_stream_over(s);
+		ssize_t len;
+
+		while ((len = read(s->fd, s->rx, rc_len(s))) >= 0)
+			if (rc_streamed(s, s->rx, (size_t)len))
+				return -1;
+		if (errno != EAGAIN)
+			return rc_fail_errno(s, "read a stream");
+		if (over)
+			return 0;
+		if (rc_polls(s))
+			poll(&pfd, 1, RC_STREAM_WAIT);
+	}
+}
+
+/* ---- reopen: open, one operation, close, as a shell does ---------------- */
+
+static inline int rc_reopen_push(struct rc_session *s, const char *path, uint64_t n)
+{
+	ssize_t len = (ssize_t)rc_len(s);
+
+	while (n--) {
+		ssize_t done;
+		int fd;
+
+		rc_tx(s);
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			return rc_fail_errno(s, path);
+		done = write(fd, s->tx, (size_t)len);
+		if (close(fd) || done != len)
+			return rc_fail_errno(s, "write");
+	}
+	return 0;
+}
+
+static inline int rc_reopen_pull(struct rc_session *s, const char *path, uint64_t n)
+{
+	while (n--) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t len;
+
+		if (fd < 0)
+			return rc_fail_errno(s, path);
+		len = read(fd, s->rx, rc_len(s));
+		if (close(fd) || len < 0)
+			return rc_fail_errno(s, "read");
+		if (rc_rx(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+#endif /* RC_FILES_H */
