@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The request that all is about: one cell, from its fields to its figures. */
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include "request.h"
+
+#define DEADLINE_MS 20000
+#define INTERVAL_MAX 1000000000	/* ns */
+
+/* The context by its name, or -1 for the channel's default. */
+static int read_context(json_object *request, const struct rc_refusal *refusal)
+{
+	const char *name = rc_text(request, "context");
+	int context = rc_find_name(rc_context_names, RC_CONTEXTS, name);
+
+	if (context < 0 && strcmp(name, "default") && !refusal->reason[0] &&
+	    json_object_object_get_ex(request, "context", NULL))
+		snprintf(refusal->reason, refusal->len, "no context is called \"%s\"", name);
+	return context;
+}
+
+/* The wait by its name, or 0 for the usual one. */
+static uint32_t read_wait(json_object *request, const struct rc_refusal *refusal)
+{
+	const char *name = rc_text(request, "wait");
+	int wait = rc_find_name(rc_wait_names, RC_WAITS, name);
+	json_object *value;
+
+	if (!json_object_object_get_ex(request, "wait", &value))
+		return 0;
+	if (json_object_is_type(value, json_type_string) &&
+	    !json_object_get_string_len(value))
+		return 0;
+	if (wait < 0 && !refusal->reason[0])
+		snprintf(refusal->reason, refusal->len, "no wait is called \"%s\"", name);
+	return wait < 0 ? 0 : 1u << wait;
+}
+
+static void read_numbers(json_object *request, struct rc_cell *cell,
+			 const struct rc_refusal *refusal)
+{
+#define NUMBER(key, low, high, otherwise) \
+	rc_number(request, key, low, high, otherwise, refusal)
+	cell->burst = (uint32_t)NUMBER("burst", 1, RC_BURST_MAX, 1);
+	cell->interval = NUMBER("interval", 0, INTERVAL_MAX, 0);
+	cell->threads = (uint32_t)NUMBER("threads", 1, RC_THREADS_MAX, 1);
+	cell->queue = (uint32_t)NUMBER("queue", 0, INT32_MAX, 0);
+	cell->rounds = (uint32_t)NUMBER("rounds", 1, RC_ROUNDS_MAX, 11);
+	cell->samples = (uint32_t)NUMBER("samples", 0, RC_SAMPLES_MAX, 0);
+	cell->round_units = NUMBER("round_units", 1000, 1000000000, 300000);
+	cell->deadline_ms = (uint32_t)NUMBER("deadline_ms", 1, 3600000, DEADLINE_MS);
+#undef NUMBER
+}
+
+static void set_rate(struct rc_cell *cell)
+{
+	if (cell->search && !cell->interval)	/* somewhere to begin */
+		cell->interval = 4000 + (1000ull + cell->size / 4) * cell->burst;
+	if (cell->interval > INTERVAL_MAX)
+		cell->interval = INTERVAL_MAX;
+	/* As fast as it goes: only a thread can, an interrupt would never end. */
+	if (cell->op == RC_STREAM && !cell->interval && cell->context < 0)
+		cell->context = RC_PROCESS;
+}
+
+/* What the operation has not got is a skip, and says so. */
+static bool factors_fit(const struct rc_cell *cell, const struct rc_operation *operation,
+			char *reason, size_t len)
+{
+	const struct rc_queue *queue = operation->queue;
+
+	if ((cell->search || cell->sweep) && (cell->op != RC_STREAM || !cell->interval))
+		snprintf(reason, len, "Only the rate of a stream can be searched or swept.");
+	else if (cell->wait & ~rc_waits(cell->mode, cell->op))
+		snprintf(reason, len, "Its user half cannot wait in this way.");
+	else if (cell->threads > 1 && (cell->op == RC_NOTIFY || cell->op == RC_STREAM))
+		snprintf(reason, len, "Threads do push, pull and call at once, and nothing else.");
+	else if (cell->threads > 1 && cell->mode->alone)
+		snprintf(reason, len, "%s", cell->mode->alone);
+	else if (cell->queue && !queue)
+		snprintf(reason, len, "The length of its queue cannot be set.");
+	else if (cell->queue && (cell->queue < queue->min || cell->queue > queue->max))
+		snprintf(reason, len, "Its queue can be %u to %u %s.", queue->min, queue->max,
+			 queue->what);
+	return !reason[0];
+}
+
+enum rc_status rc_read_cell(json_object *request, struct rc_cell *cell,
+				char *reason, size_t len)
+{
+	const struct rc_refusal refusal = { reason, len };
+	const struct rc_operation *operation;
+	uint64_t size;
+	int op;
+
+	memset(cell, 0, sizeof(*cell));
+	reason[0] = '\0';
+	cell->channel = rc_find_channel(rc_text(request, "channel"));
+	if (!cell->channel) {
+		snprintf(reason, len, "no channel is called \"%s\"", rc_text(request, "channel"));
+		return RC_SKIP;
+	}
+	cell->mode = rc_find_mode(cell->channel, rc_text(request, "mode"));
+	op = rc_find_name(rc_op_names, RC_OPS, rc_text(request, "operation"));
+	if (!cell->mode || op < 0 || !cell->mode->operations[op].run) {
+		snprintf(reason, len, "%s has no mode \"%s\" with operation \"%s\"",
+			 cell->channel->name, rc_text(request, "mode"), rc_text(request, "operation"));
+		return RC_SKIP;
+	}
+	operation = &cell->mode->operations[op];
+	cell->op = (enum rc_op)op;
+	size = rc_number(request, "size", 0, INT64_MAX, 0, &refusal);
+	cell->context = read_context(request, &refusal);
+	cell->wait = read_wait(request, &refusal);
+	read_numbers(request, cell, &refusal);
+	cell->search = rc_truth(request, "search", &refusal);
+	cell->sweep = rc_truth(request, "sweep", &refusal);
+	if (reason[0])
+		return RC_FAIL;
+	if (size > operation->max) {
+		snprintf(reason, len, "%s", operation->limit ? operation->limit
+							     : "The suite stops at 1 MiB.");
+		return RC_SKIP;
+	}
+	if (size < operation->min) {
+		snprintf(reason, len, "The smallest size here is %u.", operation->min);
+		return RC_SKIP;
+	}
+	cell->size = (uint32_t)size;
+	set_rate(cell);
+	if (!factors_fit(cell, operation, reason, len))
+		return RC_SKIP;
+	cell->clock = rc_serving.clock;
+	if (cell->round_units < rc_serving.overhead.enough)
+		cell->round_units = rc_serving.overhead.enough;
+	return RC_OK;
+}
+
+static void add_rounds(json_object *answer, const struct rc_result *result)
+{
+	json_object *rounds = json_object_new_array();
+
+	for (uint32_t i = 0; i < result->rounds; i++)
+		json_object_array_add(rounds, json_object_new_uint64(result->total[i]));
+	json_object_object_add(answer, "rounds", rounds);
+}
+
+static void add_stream(json_object *answer, const struct rc_result *result, const char *key,
+		       size_t offset)
+{
+	json_object *values = json_object_new_array();
+
+	for (uint32_t i = 0; i < result->rounds; i++) {
+		uint64_t value;
+
+		memcpy(&value, (const char *)&result->stream[i] + offset, sizeof(value));
+		json_object_array_add(values, json_object_new_uint64(value));
+	}
+	json_object_object_add(answer, key, values);
+}
+
+/* Columns, as the rounds of a stream are. */
+static json_object *trials(const struct rc_result *result)
+{
+	static const struct {
+		const char *name;
+		size_t offset;
+	} columns[] = {
+#define COLUMN(name, field) { name, offsetof(struct rc_trial, field) }
+		COLUMN("interval", interval),
+		COLUMN("raised", counts.raised),
+		COLUMN("refused", counts.refused),
+		COLUMN("delivered", counts.delivered),
+		COLUMN("lost", counts.lost),
+		COLUMN("reordered", counts.reordered),
+		COLUMN("duplicated", counts.duplicated),
+		COLUMN("overruns", counts.overruns),
+		COLUMN("span", counts.span),
+		COLUMN("missed", counts.missed),
+		COLUMN("behind", counts.behind),
+		COLUMN("p50", p50),
+		COLUMN("p99", p99),
+#undef COLUMN
+	};
+	json_object *out = json_object_new_object();
+
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+		json_object *values = json_object_new_array();
+
+		for (uint32_t n = 0; n < result->trials; n++) {
+			uint64_t value;
+
+			memcpy(&value, (const char *)&result->trial[n] + columns[i].offset,
+			       sizeof(value));
+			json_object_array_add(values, json_object_new_uint64(value));
+		}
+		json_object_object_add(out, columns[i].name, values);
+	}
+	return out;
+}
+
+static json_object *verdicts(const struct rc_result *result)
+{
+	json_object *out = json_object_new_array();
+
+	for (uint32_t n = 0; n < result->trials; n++)
+		json_object_array_add(out, json_object_new_string(
+					      rc_verdict_names[result->trial[n].verdict]));
+	return out;
+}
+
+/* Also of a search that found nothing: its trials say why. */
+static void add_trials(json_object *answer, const struct rc_result *result)
+{
+	json_object *out;
+
+	if (!result->trials)
+		return;
+	out = trials(result);
+	json_object_object_add(out, "verdict", verdicts(result));
+	json_object_object_add(answer, "trials", out);
+}
+
+static void add_measurement(json_object *answer, const struct rc_cell *cell,
+			    const struct rc_result *result)
+{
+	json_object *proof = json_object_new_object();
+
+	rc_add_number(answer, "n", result->n);
+	add_rounds(answer, result);
+	if (cell->op == RC_STREAM) {
+#define ADD(field) \
+	add_stream(answer, result, #field, offsetof(struct rc_stream_counts, field))
+		ADD(raised);
+		ADD(refused);
+		ADD(delivered);
+		ADD(lost);
+		ADD(reordered);
+		ADD(duplicated);
+		ADD(overruns);
+		ADD(span);
+#undef ADD
+		rc_add_number(answer, "interval", result->interval);
+	}
+	if (cell->search)
+		rc_add_text(answer, "bound", rc_verdict_names[result->bound]);
+	if (cell->op == RC_NOTIFY || cell->op == RC_STREAM)
+		rc_add_text(answer, "context", rc_context_names[result->context]);
+	rc_add_double(answer, "round_overhead", result->round_overhead);
+	rc_add_double(answer, "sample_overhead", result->sample_overhead);
+	rc_add_number(proof, "messages", result->proof_messages);
+	rc_add_number(proof, "consumed", result->proof.consumed);
+	rc_add_number(proof, "made", result->proof.made);
+	rc_add_number(proof, "bad", result->proof.bad);
+	json_object_object_add(answer, "proof", proof);
+	rc_add_number(answer, "samples", result->samples);
+	rc_add_number(answer, "bytes", result->samples * sizeof(result->sample[0]));
+}
+
+/* A module that stays fails the cell, but does not hide an earlier reason. */
+static void unload_module(const struct rc_channel *channel, struct rc_result *result)
+{
+	int err = rc_unload_for(channel);
+
+	if (!err)
+		return;
+	result->status = RC_FAIL;
+	if (!result->reason[0])
+		snprintf(result->reason, sizeof(result->reason), "cannot unload %s: %s",
+			 channel->module, strerror(-err));
+}
+
+void rc_do_cell(json_object *request)
+{
+	char reason[256] = "";
+	uint64_t id = rc_number(request, "id", 0, INT64_MAX, 0,
+			     &(struct rc_refusal){ reason, sizeof(reason) });
+	struct rc_result *result = rc_serving.result;
+	json_object *answer;
+	struct rc_cell cell;
+	bool ok;
+
+	if (reason[0] || !rc_serving.is_set_up) {
+		rc_answer_error(reason[0] ? reason : RC_NO_SETUP);
+		return;
+	}
+	rc_begin(id);
+	memset(result, 0, offsetof(struct rc_result, total));
+	result->proof_messages = result->samples = 0;
+	result->status = rc_read_cell(request, &cell, result->reason, sizeof(result->reason));
+	if (result->status == RC_OK) {
+		result->status = RC_FAIL;
+		rc_load_for(cell.channel, result->reason, sizeof(result->reason));
+		if (!result->reason[0])
+			rc_cell_run(&cell, &rc_serving.overhead, result);
+		unload_module(cell.channel, result);
+	}
+	ok = result->status == RC_OK;
+
+	answer = rc_answer_new("cell");
+	rc_add_number(answer, "id", id);
+	rc_add_text(answer, "status", rc_status_names[result->status]);
+	rc_add_text(answer, "reason", result->reason);
+	if (ok)
+		add_measurement(answer, &cell, result);
+	add_trials(answer, result);
+	json_object_object_add(answer, "log", rc_log_lines());
+	rc_answer(answer);
+	if (ok)
+		rc_answer_binary(result->sample, result->samples * sizeof(result->sample[0]));
+}

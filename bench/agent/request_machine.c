@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Requests about the machine: setup, read, floors. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include "request.h"
+
+#define FILE_MAX 65536		/* of a file that is read for the harness */
+#define SETTLE 3		/* seconds; under icount they pass at once */
+
+void rc_hello(void)
+{
+	json_object *answer = rc_answer_new("hello");
+	struct utsname name;
+
+	uname(&name);
+	json_object_object_add(answer, "protocol", json_object_new_int(RC_PROTOCOL));
+	rc_add_text(answer, "kernel", name.release);
+	rc_add_text(answer, "machine", name.machine);
+	rc_answer(answer);
+}
+
+void rc_do_setup(json_object *request)
+{
+	static const char *const names[] = {
+		[RC_CLOCK_TIME] = "time",
+		[RC_CLOCK_INSTRUCTIONS] = "instructions",
+	};
+	int kind = rc_find_name(names, 2, rc_text(request, "clock"));
+	json_object *answer;
+
+	if (kind < 0) {
+		rc_answer_error("\"clock\" must be \"time\" or \"instructions\"");
+		return;
+	}
+	/* A kernel that has just booted is not at rest: for its first second or
+	 * two, each switch between tasks costs some 50 instructions more.
+	 */
+	if (getpid() == 1 && !rc_serving.is_set_up)
+		sleep(SETTLE);
+	rc_serving.clock = (uint32_t)kind;
+	rc_calibrate(rc_serving.clock, &rc_serving.overhead);
+	rc_serving.is_set_up = true;
+	answer = rc_answer_new("setup");
+	rc_add_text(answer, "clock", names[kind]);
+	rc_add_double(answer, "read", rc_serving.overhead.read);
+	rc_add_double(answer, "loop", rc_serving.overhead.loop);
+	json_object_object_add(answer, "enough",
+			       rc_serving.overhead.scales ? json_object_new_uint64(rc_serving.overhead.enough) : NULL);
+	rc_answer(answer);
+}
+
+/* NULL where there is nothing to read; what would block has nothing. */
+static json_object *file_text(const char *path)
+{
+	static char content[FILE_MAX];
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t got = -1;
+
+	if (fd < 0)
+		return NULL;
+	while (len < sizeof(content) &&
+	       (got = read(fd, content + len, sizeof(content) - len)) > 0)
+		len += (size_t)got;
+	close(fd);
+	return got < 0 && !len ? NULL : json_object_new_string_len(content, (int)len);
+}
+
+/* The array called @key, of which each element satisfies @is; else NULL, and
+ * the answer is given.
+ */
+static json_object *array(json_object *request, const char *key,
+			  bool (*is)(json_object *), const char *must)
+{
+	json_object *values;
+	bool good = json_object_object_get_ex(request, key, &values) &&
+		    json_object_is_type(values, json_type_array);
+
+	for (size_t i = 0; good && i < json_object_array_length(values); i++)
+		good = is(json_object_array_get_idx(values, i));
+	if (good)
+		return values;
+	rc_answer_error(must);
+	return NULL;
+}
+
+static bool is_path(json_object *value)
+{
+	return json_object_is_type(value, json_type_string);
+}
+
+void rc_do_read(json_object *request)
+{
+	json_object *paths = array(request, "paths", is_path, "\"paths\" must be a list of texts");
+	json_object *answer, *files;
+
+	if (!paths)
+		return;
+	answer = rc_answer_new("read");
+	files = json_object_new_object();
+	for (size_t i = 0; i < json_object_array_length(paths); i++) {
+		const char *path = json_object_get_string(json_object_array_get_idx(paths, i));
+
+		json_object_object_add(files, path, file_text(path));
+	}
+	json_object_object_add(answer, "files", files);
+	rc_answer(answer);
+}
+
+static bool is_size(json_object *value)
+{
+	return rc_whole(value, 0, RC_BODY_MAX);
+}
+
+void rc_do_floors(json_object *request)
+{
+	json_object *sizes = array(request, "sizes", is_size,
+				   "\"sizes\" must be a list of numbers up to 1 MiB");
+	json_object *answer, *copy;
+
+	if (!sizes)
+		return;
+	if (!rc_serving.is_set_up) {
+		rc_answer_error(RC_NO_SETUP);
+		return;
+	}
+	answer = rc_answer_new("floors");
+	copy = json_object_new_object();
+	for (size_t i = 0; i < json_object_array_length(sizes); i++) {
+		int64_t size = json_object_get_int64(json_object_array_get_idx(sizes, i));
+		char key[24];
+
+		snprintf(key, sizeof(key), "%lld", (long long)size);
+		rc_add_double(copy, key, rc_copy_floor(rc_serving.clock, (uint32_t)size));
+	}
+	json_object_object_add(answer, "copy", copy);
+	rc_answer(answer);
+}
