@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Generator, Sequence
 from dataclasses import replace
@@ -75,6 +76,7 @@ class Campaign:
         self._site: Site | None = None
         self._closed = False
         self._machine: dict[str, str | None] | None = None
+        self._exploration: extras.Exploration | None = None
 
     def __enter__(self) -> Campaign:
         return self
@@ -169,31 +171,41 @@ class Campaign:
             self._explore()
             explored = True
         finally:
+            if self._exploration is not None:
+                self._exploration.close()
             self._finish(explored)
 
     def _explore(self) -> None:
         """Properties and the like, once all cells are measured; a failure is told, no more."""
         recorder = self._recorder
-        if not self.options.explore or self.error or recorder is None:
-            return
-        if not is_complete(recorder, self._times) or not extras.missing(recorder):
+        if self.error or recorder is None or not is_complete(recorder, self._times):
             return
         trouble = ""
         try:
             self._start()
-            assert self._site is not None, "started"
-            self._progress.say("Finding out properties and paths, in a boot of their own")
-            measured = {cell.channel for cell in recorder.header.cells if not cell.skip}
-            channels = [c for c in self.listing["channels"] if c["name"] in measured]
-            trouble = extras.explore(
-                self._site.target, recorder, channels, self.clock, self.options.seed
-            )
+            self._begin_exploration()
+            if self._exploration is not None:
+                self._progress.say("Finding out properties and paths, in a boot of their own")
+                trouble = self._exploration.finish()
         except DiskFull as error:
             self.error = error
         except RingcrossError as error:
             trouble = str(error)
         if trouble:
             self._progress.say(f"Not all was found out. {trouble}")
+
+    def _begin_exploration(self) -> None:
+        """Once, and only if there is something to find out."""
+        recorder, site = self._recorder, self._site
+        assert recorder is not None, "started"
+        assert site is not None, "started"
+        if self._exploration or not self.options.explore or not extras.missing(recorder):
+            return
+        measured = {cell.channel for cell in recorder.header.cells if not cell.skip}
+        channels = [c for c in self.listing["channels"] if c["name"] in measured]
+        self._exploration = extras.Exploration(
+            site.target, recorder, channels, self.clock, self.options.seed
+        )
 
     def _finish(self, explored: bool) -> None:
         recorder, self._open = self._recorder if self._open else None, False
@@ -298,6 +310,11 @@ class Campaign:
         if self._recorder and self._runner and self._runner.facts.hello and not self._learnt:
             self._learnt = True
             self._write_environment(self._recorder, finished=False)
+            # Beside the measurement, which under instructions does not notice.  Not before:
+            # a machine that does not come up is told of once.
+            if self.clock == "instructions":
+                with contextlib.suppress(TargetError):  # tried again, and told, at the end
+                    self._begin_exploration()
 
     def _write_environment(self, recorder: Recorder, *, finished: bool) -> None:
         facts = self._runner.facts if self._runner else Facts()

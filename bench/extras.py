@@ -1,11 +1,13 @@
-"""What a run finds out besides its cells, in one more boot after they are measured.
+"""What a run finds out besides its cells, in one more boot.
 
-Nothing in it can disturb a timed cell: the machine that was measured is gone by then.
+Nothing in it can disturb a timed cell: it is another machine, which under ``time`` boots when
+the measured one has gone.
 An extra is a list of requests, and a file of the run folder that is made of the answers.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,36 +51,81 @@ def missing(recorder: Recorder) -> list[Extra]:
     return [extra for extra in EXTRAS if not (recorder.folder / extra.file).exists()]
 
 
-def explore(
-    target: Target,
-    recorder: Recorder,
-    channels: Sequence[Listing],
-    clock: Clock,
-    seed: int,
-) -> str:
-    """Find out what is missing about ``channels``, and write it down.
+class Exploration:
+    """One boot that finds out what is missing, begun when this is made.
 
-    Returns:
-        Why it ended early; empty when it came to its end. What was known by then is written.
+    A thread takes its answers, so that it can go on while another machine measures: counts of
+    instructions do not notice.  Close it, or use it as a context manager; :meth:`finish`
+    waits for it and writes down what it found.
+
+    Args:
+        target: boots the machine.
+        recorder: whose folder lacks files.
+        channels: those that are measured.
+        clock: of the run.
+        seed: of the boot.
 
     Raises:
         TargetError: no machine could be had.
-        DiskFull: the run folder cannot be written.
+        DiskFull: its files cannot be written.
     """
-    wanted = missing(recorder)
-    asked = [request for extra in wanted for request in extra.requests(channels, clock)]
-    if not asked:
-        return ""
-    answers: list[Answer] = []
-    trouble = ""
-    session = target.start([{"do": "setup", "clock": clock}, *asked], seed=seed)
-    try:
-        with session:
-            answers.extend(session.answers())
-    except SessionLost as error:
-        trouble = str(error)
-    finally:
-        recorder.add_kernel_log(f"properties and x-ray, seed {seed}", session.kernel_log())
-    for extra in wanted:
-        recorder.write(extra.file, extra.document(answers, trouble, channels))
-    return trouble
+
+    def __init__(
+        self,
+        target: Target,
+        recorder: Recorder,
+        channels: Sequence[Listing],
+        clock: Clock,
+        seed: int,
+    ) -> None:
+        self._recorder = recorder
+        self._channels = channels
+        self._seed = seed
+        self._extras = missing(recorder)
+        asked = [request for extra in self._extras for request in extra.requests(channels, clock)]
+        self._answers: list[Answer] = []
+        self._trouble = ""
+        self._error: BaseException | None = None
+        self._session = target.start([{"do": "setup", "clock": clock}, *asked], seed=seed)
+        self._thread = threading.Thread(target=self._follow, name="exploration", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Exploration:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _follow(self) -> None:
+        try:
+            with self._session:
+                self._answers.extend(self._session.answers())
+        except SessionLost as error:
+            self._trouble = str(error)
+        except BaseException as error:  # for who waits for it
+            self._error = error
+
+    def finish(self) -> str:
+        """Wait for its end, and write down what is known by then.
+
+        Returns:
+            Why it ended early; empty when it came to its end.
+
+        Raises:
+            RingcrossError: the machine did not come up.
+            DiskFull: the run folder cannot be written.
+        """
+        self._thread.join()
+        log = self._session.kernel_log()
+        self._recorder.add_kernel_log(f"properties and x-ray, seed {self._seed}", log)
+        if self._error is not None:
+            raise self._error
+        for extra in self._extras:
+            found = extra.document(self._answers, self._trouble, self._channels)
+            self._recorder.write(extra.file, found)
+        return self._trouble
+
+    def close(self) -> None:
+        """End the machine if it is still at work; nothing is written then."""
+        self._session.kill()
+        self._thread.join()

@@ -47,6 +47,9 @@ class Session(Protocol):
     def describe(self) -> dict[str, Any]:
         """Target, accelerator, versions and the command."""
 
+    def kill(self) -> None:
+        """End the machine from another thread; who reads its answers sees that it went."""
+
 
 class Target(Protocol):
     """Where the kernel under test runs; see :mod:`bench.targets.base`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports import (
+    beside,
     diagnostic_figures,
     diagnostics,
     figures,
@@ -25,6 +26,7 @@ from reports import (
     xray,
 )
 from reports.load import OPERATIONS, Run, load_run
+from reports.parallel import in_parallel
 from reports.rounds import Rounds
 from reports.sources import MODULES
 
@@ -104,24 +106,45 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
     found = properties.load(run)
     searched = overload.sweeps(run)
     xrays = xray.load(run)
-    stacks = xray.stacks(run, xrays) if xrays else ()
-    for row in heat:
-        names = [other.channel for other in heat]
+
+    def channel_page(row: view.HeatRow) -> None:
         more = {
             "sheet": properties.sheet(run, row.channel, found),
             "searches": [one for one in searched if one.row.channel == row.channel],
             "seen": xray.sheet(run, row.channel, xrays),
+            "beside": beside.rows(run, run.channel(row.channel), xrays),
         }
-        _channel_page(run, row, names, out, modules, common | more)
-    _diagnostics_page(run, out, common)
-    index = out / "index.html"
+        _channel_page(run, row, [other.channel for other in heat], out, modules, common | more)
+
+    def index_page() -> None:
+        _index_page(run, out, heat, found, searched, xrays, common)
+
+    # The largest first, so that nobody waits for it in the end.
+    in_parallel(
+        index_page,
+        partial(_diagnostics_page, run, out, common),
+        *(partial(channel_page, row) for row in heat),
+    )
+    return out / "index.html"
+
+
+def _index_page(
+    run: Run,
+    out: Path,
+    heat: Sequence[view.HeatRow],
+    found: Sequence[properties.Property],
+    searched: Sequence[overload.Sweep],
+    xrays: xray.Xrays | None,
+    common: dict[str, Any],
+) -> None:
+    stacks = xray.stacks(run, xrays) if xrays else ()
     drawn = [figures.cost(run), *latency.channels_latency(run)]
     drawn += [figures.rates(run), figures.bandwidth(run)]
     shown = [figure for figure in drawn if figure]
     streams = view.streams(run)
     loads = [figure for figure in [overload.of_channels(run, searched)] if figure]
     write(
-        index,
+        out / "index.html",
         "index.html.j2",
         answer=view.answer(run),
         machine=view.machine(run),
@@ -143,7 +166,6 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
         sections=_sections(shown, bool(streams), bool(searched), bool(stacks)),
         **common,
     )
-    return index
 
 
 def _sections(

@@ -133,7 +133,7 @@ def draw(plot: Plot) -> str:
 
 
 def _frame(axes: Axes, plot: Plot) -> None:
-    axes.set_title(plot.title)
+    axes.set_title(plot.title, y=1.0)  # a place of its own is not searched for, which takes long
     axes.set_xlabel(plot.x)
     axes.set_ylabel(plot.y)
     axes.set_axisbelow(True)

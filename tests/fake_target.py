@@ -96,13 +96,16 @@ class FakeSession:
     def __init__(self, requests: Sequence[dict[str, Any]], deeds: dict[str, Any]) -> None:
         self.requests = requests
         self.deeds = deeds
-        self.closed = False
+        self.closed = self.killed = False
 
     def __enter__(self) -> FakeSession:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.closed = True
+
+    def kill(self) -> None:
+        self.killed = True
 
     def kernel_log(self) -> str:
         return "[    0.0] Linux version fake\n"

@@ -161,6 +161,11 @@ class Session:
         """Target, accelerator, clock, versions and the command, for environment.json."""
         return dict(self._description)
 
+    def kill(self) -> None:
+        """End the process from another thread; who reads its answers sees them end."""
+        if self._process is not None and not self._closed:
+            _end(self._process)
+
     def close(self) -> None:
         """End the process and all its children, and remove temporary files."""
         if self._closed:

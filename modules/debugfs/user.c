@@ -66,6 +66,7 @@ static const struct rc_mode debugfs_modes[] = {
 	{
 		.name = "file",
 		.summary = "through the proxy that guards a removal; a call is a write and a read",
+		.stock = "debugfs",
 		.open = file_open,
 		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = OPERATIONS,

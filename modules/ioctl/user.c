@@ -209,6 +209,7 @@ static const struct rc_mode ioctl_modes[] = {
 	{
 		.name = "direct",
 		.summary = "the argument is the message",
+		.stock = "ioctl",
 		.open = ioctl_open,
 		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {

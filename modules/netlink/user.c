@@ -358,6 +358,7 @@ static const struct rc_mode netlink_modes[] = {
 	{
 		.name = "unicast",
 		.summary = "requests to the kernel, answers and events to one port",
+		.stock = "rtnetlink",
 		.open = unicast_open,
 		.close = netlink_close,
 		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,

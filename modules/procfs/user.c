@@ -49,6 +49,7 @@ static const struct rc_mode procfs_modes[] = {
 	{
 		.name = "pread",
 		.summary = "the file is kept open; a call is a write and a read",
+		.stock = "proc",
 		.open = pread_open,
 		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {

@@ -168,6 +168,7 @@ static const struct rc_mode sysfs_modes[] = {
 	{
 		.name = "attribute",
 		.summary = "show and store, file kept open; a call is a store and a show",
+		.stock = "sysfs",
 		.open = attribute_open,
 		ALONE,
 		.operations = {
@@ -189,6 +190,7 @@ static const struct rc_mode sysfs_modes[] = {
 	{
 		.name = "binary",
 		.summary = "a binary attribute, in pieces of a page",
+		.stock = "binary",
 		.open = binary_open,
 		ALONE,
 		.operations = {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from bench.campaign import Campaign
-from bench.controls import CONTROLS, controls, with_controls
+from bench.cells import Cell
+from bench.controls import CONTROLS, controls, counterparts, with_controls
 from bench.options import RunOptions
 from bench.plan import PLANS, make_cells
 from tests.fake_target import LISTING, FakeWorkshop
@@ -53,3 +55,37 @@ def test_none_is_measured_twice() -> None:
 def test_an_agent_without_them_has_none() -> None:
     assert controls(LISTING) == []
     assert with_controls([], LISTING) == []
+
+
+def _mode(name: str, stock: str = "", **operations: tuple[int, int]) -> dict[str, object]:
+    limits = {
+        operation: {"min": low, "max": high, "limit": ""}
+        for operation, (low, high) in operations.items()
+    }
+    return {"name": name, "summary": "", "operations": limits} | ({"stock": stock} if stock else {})
+
+
+def test_the_kernels_own_stands_beside_what_names_it() -> None:
+    ours = _mode("attribute", "sysfs", push=(0, 4096), pull=(0, 4096))
+    binary = _mode("binary", "binary", pull=(0, 1 << 20))
+    stock = [_mode("sysfs", pull=(0, 0)), _mode("binary", pull=(2, 1 << 20))]
+    listing: dict[str, Any] = {
+        "channels": [
+            {"name": "sysfs", "modes": [ours, binary]},
+            {"name": "stock", "modes": stock},
+        ]
+    }
+    asked = [
+        Cell("sysfs", "attribute", "push", 8),
+        Cell("sysfs", "attribute", "pull", 8),
+        Cell("sysfs", "attribute", "pull", 64),
+        Cell("sysfs", "binary", "pull", 1),
+        Cell("sysfs", "binary", "pull", 4096),
+        Cell("sysfs", "binary", "pull", 8, threads=4),
+    ]
+    assert counterparts(asked, listing) == [
+        Cell("stock", "sysfs", "pull", 0),
+        Cell("stock", "binary", "pull", 2),
+        Cell("stock", "binary", "pull", 4096),
+    ]
+    assert len(with_controls(asked, listing)) == len(asked) + 3

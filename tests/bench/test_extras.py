@@ -1,4 +1,4 @@
-"""What a run finds out besides its cells: once, after them, in a boot of its own."""
+"""What a run finds out besides its cells: once, in a boot of its own."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ def options(folder: Path, **values: Any) -> RunOptions:
     return replace(asked, **values)
 
 
-def run(folder: Path, deeds: Any = None, **values: Any) -> tuple[FakeTarget, Campaign, list[str]]:
-    workshop, heard = FakeWorkshop(FakeTarget(deeds)), Heard()
+def run(
+    folder: Path, deeds: Any = None, on: Clock = "instructions", **values: Any
+) -> tuple[FakeTarget, Campaign, list[str]]:
+    workshop, heard = FakeWorkshop(FakeTarget(deeds), on), Heard()
     with Campaign(options(folder, **values), workshop=workshop, progress=heard) as campaign:
         campaign.run()
     return workshop.target, campaign, heard.lines
@@ -45,10 +47,14 @@ def properties(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_one_more_boot_after_the_cells(tmp_path: Path) -> None:
-    target, _, lines = run(tmp_path, boots=2, seed=3)
-    assert target.seeds == [3, 4, 3]
-    *cells, last = target.sessions
+@pytest.mark.parametrize("clock", ["instructions", "time"])
+def test_one_more_boot_finds_them_out(tmp_path: Path, clock: Clock) -> None:
+    """Beside the measurement where that does not notice, else after it."""
+    target, _, lines = run(tmp_path, boots=2, seed=3, on=clock)
+    beside = clock == "instructions"
+    assert target.seeds == ([3, 3, 4] if beside else [3, 4, 3])
+    last = target.sessions[1 if beside else 2]
+    cells = [session for session in target.sessions if session is not last]
     assert not any(request["do"] == "probe" for s in cells for request in s.requests)
     asked = [r["do"] for r in last.requests]
     assert asked[:5] == ["setup", *3 * ["probe"], "read"]
@@ -79,14 +85,6 @@ def test_not_unless_asked_for(tmp_path: Path) -> None:
     assert not (tmp_path / "run/properties.json").exists()
 
 
-def test_not_when_cells_are_left(tmp_path: Path) -> None:
-    workshop = FakeWorkshop()
-    with Campaign(options(tmp_path), workshop=workshop) as campaign:
-        campaign.result(campaign.order()[0])
-    assert len(workshop.target.sessions) <= 1
-    assert not (tmp_path / "run/properties.json").exists()
-
-
 def test_a_machine_that_dies_leaves_what_was_known(tmp_path: Path) -> None:
     died = {"null-probe": KernelPanic("The kernel panicked while nothing was asked.")}
     _, campaign, lines = run(tmp_path, [{}, died])
@@ -99,9 +97,21 @@ def test_a_machine_that_dies_leaves_what_was_known(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_cannot_be_had_again_is_told(tmp_path: Path) -> None:
-    _, campaign, lines = run(tmp_path, [{}, {"start": TargetError("QEMU has gone.")}])
+    gone = {"start": TargetError("QEMU has gone.")}
+    _, campaign, lines = run(tmp_path, [{}, gone, gone])
     assert campaign.error is None
     assert "QEMU has gone." in lines[-1]
+    assert not (tmp_path / "run/properties.json").exists()
+
+
+def test_a_run_that_ends_early_ends_the_machine_beside_it(tmp_path: Path) -> None:
+    workshop = FakeWorkshop()
+    with Campaign(options(tmp_path), workshop=workshop) as campaign:
+        for cell in campaign.order():
+            if campaign.result(cell)[0].status == "ok":
+                break
+    assert len(workshop.target.sessions) == 2
+    assert workshop.target.sessions[1].killed
     assert not (tmp_path / "run/properties.json").exists()
 
 
@@ -112,7 +122,7 @@ def test_interrupted_there_it_is_left_to_a_resumed_run(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(extras, "explore", interrupt)
+        patch.setattr(extras.Exploration, "finish", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path)
     assert (tmp_path / "run/journal.jsonl").exists()
@@ -133,10 +143,7 @@ def test_what_is_there_is_not_found_out_again(tmp_path: Path) -> None:
         folder = tmp_path
 
     recorder: Any = Folder()
-    clock: Clock = "instructions"
     assert [extra.file for extra in extras.missing(recorder)] == [e.file for e in extras.EXTRAS]
     for extra in extras.EXTRAS:
         (tmp_path / extra.file).write_text("{}")
     assert not extras.missing(recorder)
-    target: Any = None  # none is needed
-    assert extras.explore(target, recorder, [], clock, 1) == ""

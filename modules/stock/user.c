@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: stock
+ *
+ * The kernel's own channels, asked for what they give anyway: what ours are
+ * held against.
+ *
+ * What it is.  Files, options and messages that every stock kernel serves, by
+ * code that its maintainers wrote.  Where one of our channels does the same work
+ * its report has both side by side: a channel of ours that cost much more than
+ * the kernel's own would teach its own clumsiness and not the mechanism.
+ *
+ * The path of one operation.
+ *
+ * - proc: pread() of /proc/version, a seq_file with one record.
+ * - debugfs: a number that is formatted and copied, behind debugfs' proxy.
+ * - sysfs: a number in an attribute of the kernel's object, read and written.
+ * - binary: n bytes of /sys/kernel/btf/vmlinux, a page at each system call.
+ * - sysctl: a number under /proc/sys, read and written by proc_dointvec().
+ * - param: a number among the kernel's parameters, read and written.
+ * - ioctl: RNDGETENTCNT of /dev/urandom, one number by put_user().
+ * - sockopt: IP_TTL of a socket, read and written.
+ * - rtnetlink: RTM_GETLINK of the loopback device, a request and its reply.
+ * - genetlink: CTRL_CMD_GETFAMILY of the controller, the same through a family.
+ * - multicast: a device is given the alias it has, and we hear of it in the
+ *   group that is told of all changes of devices.
+ *
+ * When to choose it.  Whenever the kernel already tells what you want to know.
+ *
+ * Its trap.  They carry what they carry: a number as text where ours carry a
+ * message of n bytes.  Format and length differ, so expect the same path and
+ * not the same figure; the call trees show what lies between.
+ *
+ * During the proof each value is compared with what was there before; while
+ * timed, each call's return value is checked.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/genetlink.h>
+#include <linux/random.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "channel.h"
+
+/* ---- files with a short text -------------------------------------------- */
+
+#define TEXT_MAX 256
+
+/* Hangs at s->priv. */
+struct text {
+	char was[TEXT_MAX], is[TEXT_MAX];
+	ssize_t len;
+};
+
+static int text_open(struct rc_session *s, const char *path, int flags)
+{
+	struct text *text = calloc(1, sizeof(*text));
+
+	s->priv = text;
+	if (!text)
+		return rc_fail_errno(s, "calloc");
+	s->fd = open(path, flags | O_CLOEXEC);
+	if (s->fd < 0 && errno == ENOENT) {
+		rc_fail(s, "This kernel has no %s.", path);
+		s->skip = true;
+		return -1;
+	}
+	if (s->fd < 0)
+		return rc_fail_errno(s, path);
+	text->len = pread(s->fd, text->was, sizeof(text->was), 0);
+	return text->len > 0 ? 0 : rc_fail_errno(s, path);
+}
+
+static void text_close(struct rc_session *s)
+{
+	free(s->priv);
+	s->priv = NULL;
+}
+
+static int text_pull(struct rc_session *s, uint64_t n)
+{
+	struct text *text = s->priv;
+
+	while (n--) {
+		if (pread(s->fd, text->is, sizeof(text->is), 0) != text->len)
+			return rc_fail_errno(s, "read");
+		if (__builtin_expect(s->proof, 0) &&
+		    memcmp(text->is, text->was, (size_t)text->len))
+			return rc_fail(s, "the text has changed");
+	}
+	return 0;
+}
+
+/* What is written is what was there, so nothing changes. */
+static int text_push(struct rc_session *s, uint64_t n)
+{
+	const struct text *text = s->priv;
+
+	while (n--) {
+		if (pwrite(s->fd, text->was, (size_t)text->len, 0) != text->len)
+			return rc_fail_errno(s, "write");
+		if (__builtin_expect(s->proof, 0) && text_pull(s, 1))
+			return -1;
+	}
+	return 0;
+}
+
+static int proc_open(struct rc_session *s)
+{
+	return text_open(s, "/proc/version", O_RDONLY);
+}
+
+static int debugfs_open(struct rc_session *s)
+{
+	return text_open(s, "/sys/kernel/debug/x86/tlb_single_page_flush_ceiling", O_RDWR);
+}
+
+static int sysfs_open(struct rc_session *s)
+{
+	return text_open(s, "/sys/kernel/rcu_expedited", O_RDWR);
+}
+
+static int sysctl_open(struct rc_session *s)
+{
+	return text_open(s, "/proc/sys/kernel/printk_ratelimit_burst", O_RDWR);
+}
+
+static int param_open(struct rc_session *s)
+{
+	return text_open(s, "/sys/module/kernel/parameters/panic", O_RDWR);
+}
+
+/* ---- binary: many bytes of a file in sysfs ------------------------------ */
+
+static int binary_open(struct rc_session *s)
+{
+	s->fd = open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC);
+	if (s->fd < 0 && errno == ENOENT)
+		return rc_skip(s, "This kernel has no BTF (CONFIG_DEBUG_INFO_BTF).");
+	return s->fd < 0 ? rc_fail_errno(s, "open /sys/kernel/btf/vmlinux") : 0;
+}
+
+static inline int binary_read(struct rc_session *s)
+{
+	for (size_t at = 0; at < s->size;) {
+		ssize_t got = pread(s->fd, (char *)s->rx + at, s->size - at, (off_t)at);
+
+		if (got <= 0)
+			return rc_fail_errno(s, "read BTF");
+		at += (size_t)got;
+	}
+	return 0;
+}
+
+static int binary_pull(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		if (__builtin_expect(s->proof, 0))
+			memset(s->rx, 0, s->size);
+		if (binary_read(s))
+			return -1;
+		/* Little-endian, as all that we run on. */
+		if (__builtin_expect(s->proof, 0) && memcmp(s->rx, "\x9f\xeb", 2))
+			return rc_fail(s, "what came is no BTF");
+	}
+	return 0;
+}
+
+/* ---- ioctl and sockopt: one number -------------------------------------- */
+
+static int ioctl_open(struct rc_session *s)
+{
+	s->fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	return s->fd < 0 ? rc_fail_errno(s, "open /dev/urandom") : 0;
+}
+
+static int ioctl_pull(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		int bits = -1;
+
+		if (ioctl(s->fd, RNDGETENTCNT, &bits) || bits < 0)
+			return rc_fail_errno(s, "RNDGETENTCNT");
+	}
+	return 0;
+}
+
+static int sockopt_open(struct rc_session *s)
+{
+	s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return s->fd < 0 ? rc_fail_errno(s, "socket") : 0;
+}
+
+static int sockopt_push(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		int ttl = 1 + (int)(n & 63);
+
+		if (setsockopt(s->fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)))
+			return rc_fail_errno(s, "set IP_TTL");
+	}
+	return 0;
+}
+
+static int sockopt_pull(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		int ttl = 0;
+		socklen_t len = sizeof(ttl);
+
+		if (getsockopt(s->fd, IPPROTO_IP, IP_TTL, &ttl, &len) || ttl < 1)
+			return rc_fail_errno(s, "get IP_TTL");
+	}
+	return 0;
+}
+
+/* ---- netlink ------------------------------------------------------------ */
+
+/* Hangs at s->priv. */
+struct request {
+	struct nlmsghdr header;
+	union {
+		struct {
+			struct ifinfomsg link;
+			struct nlattr attr;
+			char alias[8];
+		};
+		struct {
+			struct genlmsghdr genl;
+			struct nlattr id;
+			uint16_t family, pad;
+		};
+	};
+};
+
+static int netlink_open(struct rc_session *s, int protocol, uint32_t groups)
+{
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
+
+	s->priv = calloc(1, sizeof(struct request));
+	if (!s->priv)
+		return rc_fail_errno(s, "calloc");
+	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+	if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&address, sizeof(address)))
+		return rc_fail_errno(s, "netlink socket");
+	return 0;
+}
+
+static void netlink_close(struct rc_session *s)
+{
+	free(s->priv);
+	s->priv = NULL;
+}
+
+static int rtnetlink_open(struct rc_session *s)
+{
+	struct request *request;
+
+	if (netlink_open(s, NETLINK_ROUTE, 0))
+		return -1;
+	request = s->priv;
+	request->header = (struct nlmsghdr){
+		.nlmsg_len = NLMSG_LENGTH(sizeof(request->link)),
+		.nlmsg_type = RTM_GETLINK,
+		.nlmsg_flags = NLM_F_REQUEST,
+	};
+	request->link.ifi_index = 1;	/* the loopback device is the first there is */
+	return 0;
+}
+
+static int genetlink_open(struct rc_session *s)
+{
+	struct request *request;
+
+	if (netlink_open(s, NETLINK_GENERIC, 0))
+		return -1;
+	request = s->priv;
+	request->header = (struct nlmsghdr){
+		.nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN + NLA_HDRLEN + NLA_ALIGN(sizeof(uint16_t))),
+		.nlmsg_type = GENL_ID_CTRL,
+		.nlmsg_flags = NLM_F_REQUEST,
+	};
+	request->genl = (struct genlmsghdr){ .cmd = CTRL_CMD_GETFAMILY, .version = 1 };
+	request->id = (struct nlattr){ NLA_HDRLEN + sizeof(uint16_t), CTRL_ATTR_FAMILY_ID };
+	request->family = GENL_ID_CTRL;
+	return 0;
+}
+
+/* Of a device that is down nothing is told. */
+static int bring_up(struct rc_session *s)
+{
+	struct ifreq device = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err = fd < 0 || ioctl(fd, SIOCSIFFLAGS, &device);
+
+	if (err)
+		rc_fail_errno(s, "cannot bring up the loopback device");
+	if (fd >= 0)
+		close(fd);
+	return err ? -1 : 0;
+}
+
+/*
+ * In a network of our own, whose devices nobody else uses.  The alias that it has
+ * is set again each time: the kernel tells of it whether it is new or not.
+ */
+static int multicast_open(struct rc_session *s)
+{
+	struct request *request;
+
+	if (unshare(CLONE_NEWNET))
+		return rc_skip(s, "A network of one's own needs root and CONFIG_NET_NS.");
+	if (bring_up(s) || netlink_open(s, NETLINK_ROUTE, RTMGRP_LINK))
+		return -1;
+	request = s->priv;
+	request->header = (struct nlmsghdr){
+		.nlmsg_len = NLMSG_LENGTH(sizeof(request->link) + NLA_HDRLEN +
+					  sizeof(request->alias)),
+		.nlmsg_type = RTM_SETLINK,
+		.nlmsg_flags = NLM_F_REQUEST,
+	};
+	request->link.ifi_index = 1;
+	request->attr = (struct nlattr){ NLA_HDRLEN + sizeof(request->alias), IFLA_IFALIAS };
+	memcpy(request->alias, "ringcros", sizeof(request->alias));
+	return 0;
+}
+
+/* A message of @type must come; the kernel answers within the send. */
+static inline int exchange(struct rc_session *s, uint16_t type)
+{
+	static char reply[8192];
+	const struct request *request = s->priv;
+	const struct nlmsghdr *header = (const struct nlmsghdr *)reply;
+	ssize_t len;
+
+	if (send(s->fd, request, request->header.nlmsg_len, 0) < 0)
+		return rc_fail_errno(s, "netlink send");
+	len = recv(s->fd, reply, sizeof(reply), 0);
+	if (len < (ssize_t)sizeof(*header))
+		return rc_fail_errno(s, "netlink receive");
+	if (header->nlmsg_type != type)
+		return rc_fail(s, "a netlink message of type %u came", header->nlmsg_type);
+	return 0;
+}
+
+static int rtnetlink_call(struct rc_session *s, uint64_t n)
+{
+	while (n--)
+		if (exchange(s, RTM_NEWLINK))
+			return -1;
+	return 0;
+}
+
+static int genetlink_call(struct rc_session *s, uint64_t n)
+{
+	while (n--)
+		if (exchange(s, GENL_ID_CTRL))
+			return -1;
+	return 0;
+}
+
+/* ---- registration ------------------------------------------------------ */
+
+#define FIXED .min = 0, .max = 0, .limit = "It is as long as the kernel makes it."
+#define SHARED .alone = "All who use it share one value of the kernel's."
+#define TEXT .close = text_close, SHARED
+
+static const struct rc_mode stock_modes[] = {
+	{
+		.name = "proc",
+		.summary = "/proc/version",
+		.open = proc_open,
+		TEXT,
+		.operations = { [RC_PULL] = { .run = text_pull, FIXED } },
+	},
+	{
+		.name = "debugfs",
+		.summary = "a number in debugfs",
+		.open = debugfs_open,
+		TEXT,
+		.operations = {
+			[RC_PUSH] = { .run = text_push, FIXED },
+			[RC_PULL] = { .run = text_pull, FIXED },
+		},
+	},
+	{
+		.name = "sysfs",
+		.summary = "a number in an attribute",
+		.open = sysfs_open,
+		TEXT,
+		.operations = {
+			[RC_PUSH] = { .run = text_push, FIXED },
+			[RC_PULL] = { .run = text_pull, FIXED },
+		},
+	},
+	{
+		.name = "binary",
+		.summary = "n bytes of the kernel's type information in sysfs",
+		.open = binary_open,
+		.operations = {
+			[RC_PULL] = { .run = binary_pull, .min = 2, .max = RC_BODY_MAX },
+		},
+	},
+	{
+		.name = "sysctl",
+		.summary = "a number under /proc/sys",
+		.open = sysctl_open,
+		TEXT,
+		.operations = {
+			[RC_PUSH] = { .run = text_push, FIXED },
+			[RC_PULL] = { .run = text_pull, FIXED },
+		},
+	},
+	{
+		.name = "param",
+		.summary = "a number among the kernel's parameters",
+		.open = param_open,
+		TEXT,
+		.operations = {
+			[RC_PUSH] = { .run = text_push, FIXED },
+			[RC_PULL] = { .run = text_pull, FIXED },
+		},
+	},
+	{
+		.name = "ioctl",
+		.summary = "how much entropy there is, by RNDGETENTCNT",
+		.open = ioctl_open,
+		.operations = { [RC_PULL] = { .run = ioctl_pull, FIXED } },
+	},
+	{
+		.name = "sockopt",
+		.summary = "IP_TTL of a socket",
+		.open = sockopt_open,
+		.operations = {
+			[RC_PUSH] = { .run = sockopt_push, FIXED },
+			[RC_PULL] = { .run = sockopt_pull, FIXED },
+		},
+	},
+	{
+		.name = "rtnetlink",
+		.summary = "what the loopback device is, by RTM_GETLINK",
+		.open = rtnetlink_open,
+		.close = netlink_close,
+		.operations = { [RC_CALL] = { .run = rtnetlink_call, FIXED } },
+	},
+	{
+		.name = "genetlink",
+		.summary = "what the controller's family is, by CTRL_CMD_GETFAMILY",
+		.open = genetlink_open,
+		.close = netlink_close,
+		.operations = { [RC_CALL] = { .run = genetlink_call, FIXED } },
+	},
+	{
+		.name = "multicast",
+		.summary = "a device gets an alias, and its group hears of it",
+		.open = multicast_open,
+		.close = netlink_close,
+		.alone = "All who listen hear of each other's changes.",
+		.operations = { [RC_CALL] = { .run = rtnetlink_call, FIXED } },
+	},
+	{ }
+};
+
+static const struct rc_channel stock_channel = {
+	.name = "stock",
+	.summary = "The kernel's own channels, for comparison",
+	.flags = RC_BASELINE,
+	.since = "2.2: the files and rtnetlink; generic netlink since 2.6.15, BTF in sysfs since 5.4",
+	.modes = stock_modes,
+	.cannot = {
+		[RC_NOTIFY] = "When the kernel itself starts a message, no stamp of ours is in it.",
+		[RC_STREAM] = "The kernel's own messages come when they come and not at a rate.",
+	},
+};
+RC_CHANNEL(stock_channel);

@@ -1,0 +1,95 @@
+"""Our channels beside the kernel's own that do the same work, and what lies between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reports import choose, words, xray
+from reports.load import Channel, Measured, Run
+
+STOCK = "stock"
+FEW = 2
+"""So many kinds of cost are named in which the two differ most."""
+
+WORTH_NAMING = 0.02
+"""Share of the dearer one's cost below which a difference is left out."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One operation of ours and the kernel's own; texts, and the ratio of the medians."""
+
+    mode: str
+    operation: str
+    ours: str
+    stock: str
+    what: str
+    theirs: str
+    ratio: float
+    between: str
+
+
+def rows(run: Run, channel: Channel, xrays: xray.Xrays | None) -> tuple[Row, ...]:
+    """Each mode that names a counterpart, at the smallest message of each operation."""
+    summaries = {
+        mode["name"]: str(mode.get("summary", ""))
+        for one in run.channels
+        if one.name == STOCK
+        for mode in one.modes
+    }
+    found = []
+    for mode in channel.modes:
+        stock = str(mode.get("stock") or "")
+        for operation in mode.get("operations") or {} if stock else ():
+            ours = _usual(run, channel.name, str(mode["name"]), operation)
+            theirs = _usual(run, STOCK, stock, operation)
+            if not ours or not theirs or not ours.median or not theirs.median:
+                continue
+            found.append(
+                Row(
+                    mode=ours.mode,
+                    operation=operation,
+                    ours=words.number(ours.median),
+                    stock=stock,
+                    what=summaries.get(stock, ""),
+                    theirs=words.number(theirs.median),
+                    ratio=ours.median / theirs.median,
+                    between=_between(xrays, ours, theirs),
+                )
+            )
+    return tuple(found)
+
+
+def _usual(run: Run, channel: str, mode: str, operation: str) -> Measured | None:
+    return choose.best([row for row in run.of(channel, operation) if row.mode == mode])
+
+
+def _between(xrays: xray.Xrays | None, ours: Measured, theirs: Measured) -> str:
+    """In which kinds of cost the call trees of the two differ most."""
+    if xrays is None:
+        return ""
+    mine, other = (
+        next(
+            (
+                one
+                for one in xrays.operations
+                if (one.channel, one.mode, one.operation) == (row.channel, row.mode, row.operation)
+                and one.tree
+            ),
+            None,
+        )
+        for row in (ours, theirs)
+    )
+    if mine is None or other is None:
+        return ""
+    least = WORTH_NAMING * max(mine.untraced, other.untraced)
+    differ = [
+        (mine.kinds.get(kind, 0.0) - other.kinds.get(kind, 0.0), title)
+        for kind, title in xrays.kinds.items()
+    ]
+    differ = [one for one in differ if abs(one[0]) >= least]
+    differ.sort(key=lambda one: -abs(one[0]))
+    return ", ".join(
+        f"{title} {'+' if units > 0 else '−'}{words.number(abs(units))}"
+        for units, title in differ[:FEW]
+    )
