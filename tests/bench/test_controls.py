@@ -32,7 +32,7 @@ WITH = {**LISTING, "channels": [*LISTING["channels"], SYSCALL]}
 
 
 class Controlled(FakeWorkshop):
-    def listing(self) -> dict[str, object]:
+    def listing(self) -> dict[str, Any]:
         return WITH
 
 
@@ -57,7 +57,7 @@ def test_an_agent_without_them_has_none() -> None:
     assert with_controls([], LISTING) == []
 
 
-def _mode(name: str, stock: str = "", **operations: tuple[int, int]) -> dict[str, object]:
+def _mode(name: str, stock: str = "", **operations: tuple[int, int]) -> dict[str, Any]:
     limits = {
         operation: {"min": low, "max": high, "limit": ""}
         for operation, (low, high) in operations.items()
