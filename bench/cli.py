@@ -273,31 +273,32 @@ def _null_first(entry: tuple[tuple[str, str], object]) -> tuple[bool, str, str]:
 
 @main.command("list")
 @click.option("--json", "as_json", is_flag=True, help="The agent's own list, for programs.")
-def list_channels(as_json: bool) -> None:
+@click.option("--markdown", "as_markdown", is_flag=True, help="As the table of the README.")
+def list_channels(as_json: bool, as_markdown: bool) -> None:
     """What can be measured: channels, their operations, and why one is missing.
 
     \b
     ringcross list
     ringcross list --json | jq '.channels[].name'
+    ringcross list --markdown                   # the table of the README
     """
+    from bench import listing as tables
     from bench.workshop import Workshop
 
     listing = Workshop().listing()
     if as_json:
         print(json.dumps(listing, indent=1))
         return
+    if as_markdown:
+        print(tables.markdown(listing), end="")
+        return
     table = Table("channel", *OPERATIONS, "what it is")
-    for channel in listing["channels"]:
-        has = {
-            operation: any(operation in mode["operations"] for mode in channel["modes"])
-            for operation in OPERATIONS
-        }
-        marks = ("yes" if has[operation] else "–" for operation in OPERATIONS)
-        table.add_row(channel["name"], *marks, channel["summary"])
+    for row in tables.rows(listing):
+        table.add_row(row.name, *("yes" if has else "–" for has in row.has), row.summary)
     OUT.print(table)
-    for channel in listing["channels"]:
-        for operation, reason in channel["cannot"].items():
-            OUT.print(f"[bold]{channel['name']}[/] has no {operation}: {reason}", soft_wrap=True)
+    for row in tables.rows(listing):
+        for operation, reason in row.cannot.items():
+            OUT.print(f"[bold]{row.name}[/] has no {operation}: {reason}", soft_wrap=True)
 
 
 @main.command()

@@ -1,0 +1,33 @@
+"""What the README tells is what the code does."""
+
+from __future__ import annotations
+
+import re
+
+from bench.build import ROOT
+from bench.listing import README_BEGINS, README_ENDS, markdown
+from tests.vm import machine
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_table_of_channels_is_the_one_that_is_made() -> None:
+    """After a change: put the output of ``ringcross list --markdown`` there."""
+    begin, end = README.index(README_BEGINS), README.index(README_ENDS)
+    assert README[begin : end + len(README_ENDS) + 1] == markdown(machine.listing())
+
+
+def test_each_channel_has_a_place_in_the_table_of_figures_or_is_a_reference() -> None:
+    figures = README.split("## What it shows")[1].split("## What an operation is")[0]
+    told = set(re.findall(r"^\| `(\w+)`", figures, re.M))
+    measured = {c["name"] for c in machine.listing()["channels"] if not c["baseline"]}
+    assert measured <= told
+
+
+def test_the_make_targets_it_names_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = set(re.findall(r"`make ([a-z-]+)", README)) | set(
+        re.findall(r"^\$ make ([a-z-]+)", README, re.M)
+    )
+    assert named
+    assert named <= targets
