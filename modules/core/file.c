@@ -22,7 +22,7 @@ struct rc_events {
 };
 
 /* Zeroed, because what a message does not fill goes to user space with it. */
-static int hold(struct rc_file *state, size_t len)
+int rc_file_hold(struct rc_file *state, size_t len)
 {
 	struct rc_msg *message;
 
@@ -37,6 +37,7 @@ static int hold(struct rc_file *state, size_t len)
 	state->room = len;
 	return 0;
 }
+EXPORT_SYMBOL_GPL(rc_file_hold);
 
 static int take(struct rc_file *state, const char __user *from, size_t len)
 {
@@ -47,7 +48,7 @@ static int take(struct rc_file *state, const char __user *from, size_t len)
 	if (len > RC_HEADER + RC_BODY_MAX)
 		return -EMSGSIZE;
 	state->len = 0;
-	err = hold(state, len);
+	err = rc_file_hold(state, len);
 	if (err)
 		return err;
 	if (copy_from_user(state->message, from, len))
@@ -117,7 +118,7 @@ ssize_t rc_file_pull(struct file *file, char __user *to, size_t len, loff_t *pos
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
 	if (!*pos)
-		ret = hold(state, RC_HEADER + size);
+		ret = rc_file_hold(state, RC_HEADER + size);
 	if (!*pos && !ret) {
 		rc_make(&state->flow, state->message, size);
 		state->len = RC_HEADER + size;
@@ -207,7 +208,7 @@ ssize_t rc_events_read(struct file *file, char __user *to, size_t len, loff_t *p
 
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
-	ret = hold(state, whole);
+	ret = rc_file_hold(state, whole);
 	if (!ret) {
 		rc_event(&shot, state->message);
 		ret = copy_to_user(to, state->message, whole) ? -EFAULT : whole;

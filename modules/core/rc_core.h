@@ -155,6 +155,31 @@ static inline void rc_reply(struct rc_msg *msg, size_t len)
 }
 
 /**
+ * rc_consume_number - rc_consume() where the sequence number comes alone
+ * @flow: the sequence it belongs to
+ * @seq: the number, for channels too narrow for a header
+ *
+ * Return: 0, or -EBADMSG when it is not in turn.
+ */
+static inline int rc_consume_number(struct rc_flow *flow, u64 seq)
+{
+	if (unlikely(seq != flow->in)) {
+		this_cpu_inc(rc_tally.bad);
+		return -EBADMSG;
+	}
+	flow->in++;
+	this_cpu_inc(rc_tally.consumed);
+	return 0;
+}
+
+/* rc_make() where the sequence number goes alone. */
+static inline u64 rc_make_number(struct rc_flow *flow)
+{
+	this_cpu_inc(rc_tally.made);
+	return flow->out++;
+}
+
+/**
  * rc_event - write an event's message
  * @shot: the event
  * @msg: room for RC_HEADER + @shot->size bytes of kernel memory, initialised

@@ -2,7 +2,7 @@
 /*
  * Message files: what write() and read() do on a file that carries messages.
  * For channels that differ in who makes the file and who guards its removal
- * (procfs, debugfs), but not in what happens behind it:
+ * (procfs, debugfs, a device), but not in what happens behind it:
  *
  *	file		write()			read()
  *	message		takes a message		makes the next one
@@ -40,6 +40,9 @@ struct rc_file {
 /* One state for all opens, instead of one each. */
 #define DEFINE_RC_FILE(name)	\
 	struct rc_file name = { .lock = __MUTEX_INITIALIZER((name).lock) }
+
+/* Room for @len bytes in @state->message; @state->lock is held.  0 or -ENOMEM. */
+int rc_file_hold(struct rc_file *state, size_t len);
 
 void rc_file_reset(struct rc_file *state);
 void rc_file_free(struct rc_file *state);

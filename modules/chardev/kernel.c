@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: chardev
+ *
+ * A character device: read() and write() with a driver behind them.
+ *
+ * What it is.  A node in /dev is a pair of numbers, major and minor.  Who
+ * registers them with a struct file_operations gets the system calls of every
+ * open of that node.  misc_register() does so under the shared major 10 and has
+ * the node made; a driver with many devices of a kind takes numbers of its own
+ * by alloc_chrdev_region(), cdev_add() and a class.  Only open() knows the
+ * difference: it exchanges the file's operations for the driver's.
+ *
+ * The path of one message.  System call entry, fd lookup, access check and
+ * security hook, straight into our handler, copy_from_user() or copy_to_user().
+ * One copy each way, in the caller's context.  Nothing stands between, as the
+ * use counts of procfs and debugfs do: .owner makes each open file hold the
+ * module, so the handlers cannot go while anybody could call them.
+ *
+ * When to choose it.  For a driver with data to move: bytes or records, blocking
+ * reads, poll().  Programs already know how to use a file.  Where every operation
+ * is another command with a structure of its own, ioctl says it better.
+ *
+ * Its trap.  read() and write() may move less than was asked for, and a user who
+ * does not look loses the rest.  Decide what a message is and say so: here a
+ * write is one whole message or an error, never a part of one.  And the handler
+ * is given a plain user pointer: writev() on a file that has only .write calls
+ * it once for each segment, so a header and a body sent together arrive as two
+ * broken messages.
+ *
+ * Hence read_iter and write_iter, which get the whole vector as a struct
+ * iov_iter in one call, and which splice() and the fast path of io_uring ask for
+ * as well.  A new driver should have these.  Most of this channel has read and
+ * write nevertheless, since a pointer and a length is what a student meets first
+ * and the measured minimum; mode iter shows what the iterator costs on top, and
+ * saves: user space need not gather header and body in one buffer.
+ *
+ * A call is two system calls: the request is written, the reply is read from the
+ * same open file.  Events come by a read that sleeps.  Each open is a reader
+ * with a queue of its own and gets every event, refused when its queue is full;
+ * threads that read the same open file share its events among them.
+ *
+ * Three modes: message (whole messages, handlers in core/file.c, the same as in
+ * procfs, so that the two differ by the way into the kernel alone), iter (header
+ * and body in two segments), word (the sequence number alone, moved by get_user()
+ * and put_user(), which are one checked load or store and need no buffer).
+ */
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+#include "rc_core.h"
+#include "rc_file.h"
+#include "rc_readers.h"
+#include "abi.h"
+
+static DEFINE_RC_READERS(chardev_readers);
+
+static int chardev_emit(const struct rc_shot *shot)
+{
+	return rc_readers_emit(&chardev_readers, shot);
+}
+
+static int chardev_open_events(struct inode *inode, struct file *file)
+{
+	return rc_events_open(inode, file, &chardev_readers);
+}
+
+/* Without a position, which neither a vector nor a word has a use for. */
+static int chardev_open_stream(struct inode *inode, struct file *file)
+{
+	int err = rc_file_open(inode, file);
+
+	return err ? err : stream_open(inode, file);
+}
+
+/* ---- iter: a message from or to several segments, as one ---------------- */
+
+static int iter_take(struct rc_file *state, struct iov_iter *from, size_t len)
+{
+	int err;
+
+	if (len < RC_HEADER)
+		return -EINVAL;
+	if (len > RC_HEADER + RC_BODY_MAX)
+		return -EMSGSIZE;
+	err = rc_file_hold(state, len);
+	if (err)
+		return err;
+	if (!copy_from_iter_full(state->message, len, from))
+		return -EFAULT;
+	return rc_consume(&state->flow, state->message, len);
+}
+
+static ssize_t iter_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct rc_file *state = iocb->ki_filp->private_data;
+	size_t len = iov_iter_count(from);
+	int err;
+
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	err = iter_take(state, from, len);
+	mutex_unlock(&state->lock);
+	return err ? err : len;
+}
+
+/* Who has too little room gets no part of a message, and loses none. */
+static ssize_t iter_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct rc_file *state = iocb->ki_filp->private_data;
+	u32 size = rc_size();
+	size_t len = RC_HEADER + size;
+	ssize_t ret;
+
+	if (iov_iter_count(to) < len)
+		return -EMSGSIZE;
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	ret = rc_file_hold(state, len);
+	if (!ret) {
+		rc_make(&state->flow, state->message, size);
+		ret = copy_to_iter(state->message, len, to) == len ? len : -EFAULT;
+	}
+	mutex_unlock(&state->lock);
+	return ret;
+}
+
+/* ---- word: nothing but a number ----------------------------------------- */
+
+/*
+ * The word is in a register by the time the lock is taken, and out of it when
+ * user memory is touched: a spinlock would do.  It is the mutex of the other
+ * modes, so that they differ by the copy.
+ */
+static ssize_t word_write(struct file *file, const char __user *from, size_t len, loff_t *pos)
+{
+	struct rc_file *state = file->private_data;
+	u64 seq;
+	int err;
+
+	if (len != sizeof(seq))
+		return -EINVAL;
+	if (get_user(seq, (const u64 __user *)from))
+		return -EFAULT;
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	err = rc_consume_number(&state->flow, seq);
+	mutex_unlock(&state->lock);
+	return err ? err : len;
+}
+
+static ssize_t word_read(struct file *file, char __user *to, size_t len, loff_t *pos)
+{
+	struct rc_file *state = file->private_data;
+	u64 seq;
+
+	if (len != sizeof(seq))
+		return -EINVAL;
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	seq = rc_make_number(&state->flow);
+	mutex_unlock(&state->lock);
+	return put_user(seq, (u64 __user *)to) ? -EFAULT : len;
+}
+
+/* ---- the devices -------------------------------------------------------- */
+
+static const struct file_operations chardev_message_fops = {
+	.owner = THIS_MODULE,
+	.open = rc_file_open,
+	.release = rc_file_release,
+	.write = rc_file_push,
+	.read = rc_file_pull,
+	.llseek = default_llseek,
+};
+
+static const struct file_operations chardev_transaction_fops = {
+	.owner = THIS_MODULE,
+	.open = rc_file_open,
+	.release = rc_file_release,
+	.write = rc_file_request,
+	.read = rc_file_reply,
+	.llseek = default_llseek,
+};
+
+static const struct file_operations chardev_events_fops = {
+	.owner = THIS_MODULE,
+	.open = chardev_open_events,
+	.release = rc_events_release,
+	.read = rc_events_read,
+	.poll = rc_events_poll,
+};
+
+static const struct file_operations chardev_iter_fops = {
+	.owner = THIS_MODULE,
+	.open = chardev_open_stream,
+	.release = rc_file_release,
+	.write_iter = iter_write,
+	.read_iter = iter_read,
+};
+
+static const struct file_operations chardev_word_fops = {
+	.owner = THIS_MODULE,
+	.open = chardev_open_stream,
+	.release = rc_file_release,
+	.write = word_write,
+	.read = word_read,
+};
+
+#define CHARDEV(file, operations, access) {			\
+		.minor = MISC_DYNAMIC_MINOR,			\
+		.name = RC_CHARDEV_DIR "_" file,		\
+		.nodename = RC_CHARDEV_DIR "/" file,		\
+		.fops = (operations),				\
+		.mode = (access),				\
+	}
+
+static struct miscdevice chardev_devices[] = {
+	CHARDEV(RC_CHARDEV_MESSAGE, &chardev_message_fops, 0600),
+	CHARDEV(RC_CHARDEV_TRANSACTION, &chardev_transaction_fops, 0600),
+	CHARDEV(RC_CHARDEV_EVENTS, &chardev_events_fops, 0400),
+	CHARDEV(RC_CHARDEV_ITER, &chardev_iter_fops, 0600),
+	CHARDEV(RC_CHARDEV_WORD, &chardev_word_fops, 0600),
+};
+
+static struct rc_half chardev_half = {
+	.name = "chardev",
+	.owner = THIS_MODULE,
+	.emitters = (const struct rc_emitter[]) {
+		{ "message", RC_IN_ANY, chardev_emit },
+		{ }
+	},
+};
+
+/* The first @count of them, the newest first. */
+static void chardev_deregister(int count)
+{
+	while (count--)
+		misc_deregister(&chardev_devices[count]);
+}
+
+static int __init chardev_init(void)
+{
+	int i, err;
+
+	for (i = 0; i < ARRAY_SIZE(chardev_devices); i++) {
+		err = misc_register(&chardev_devices[i]);
+		if (err)
+			goto err_devices;
+	}
+	err = rc_half_register(&chardev_half);
+	if (err)
+		goto err_devices;
+	return 0;
+
+err_devices:
+	chardev_deregister(i);
+	return err;
+}
+
+static void __exit chardev_exit(void)
+{
+	rc_half_unregister(&chardev_half);
+	chardev_deregister(ARRAY_SIZE(chardev_devices));
+}
+
+module_init(chardev_init);
+module_exit(chardev_exit);
+MODULE_DESCRIPTION("ringcross: character devices, read and write");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include "channel.h"
+#include "files.h"
+#include "abi.h"
+
+#define PATH(name)	"/dev/" RC_CHARDEV_DIR "/" name
+
+/* ---- message: one in each read() and write() ---------------------------- */
+
+static int message_open(struct rc_session *s)
+{
+	switch (s->op) {
+	case RC_CALL:
+		return rc_file_open(s, PATH(RC_CHARDEV_TRANSACTION), O_RDWR);
+	case RC_NOTIFY:
+	case RC_STREAM:
+		return rc_file_open(s, PATH(RC_CHARDEV_EVENTS), O_RDONLY);
+	default:
+		return rc_file_open(s, PATH(RC_CHARDEV_MESSAGE), O_RDWR);
+	}
+}
+
+/* ---- iter: header and body where they are, in one call ------------------ */
+
+static int iter_open(struct rc_session *s)
+{
+	return rc_file_open(s, PATH(RC_CHARDEV_ITER), O_RDWR);
+}
+
+static int iter_push(struct rc_session *s, uint64_t n)
+{
+	const struct iovec segments[] = { { s->tx, RC_HEADER }, { s->tx->body, s->size } };
+	ssize_t len = (ssize_t)rc_len(s);
+
+	while (n--) {
+		rc_tx(s);
+		if (writev(s->fd, segments, 2) != len)
+			return rc_fail_errno(s, "writev");
+	}
+	return 0;
+}
+
+static int iter_pull(struct rc_session *s, uint64_t n)
+{
+	const struct iovec segments[] = { { s->rx, RC_HEADER }, { s->rx->body, s->size } };
+
+	while (n--) {
+		ssize_t len = readv(s->fd, segments, 2);
+
+		if (len < 0)
+			return rc_fail_errno(s, "readv");
+		if (rc_rx(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- word: the sequence number alone ------------------------------------ */
+
+static int word_open(struct rc_session *s)
+{
+	return rc_file_open(s, PATH(RC_CHARDEV_WORD), O_RDWR);
+}
+
+static int word_push(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		rc_tx(s);
+		if (write(s->fd, &s->tx->seq, sizeof(s->tx->seq)) != sizeof(s->tx->seq))
+			return rc_fail_errno(s, "write a word");
+	}
+	return 0;
+}
+
+static int word_pull(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		if (read(s->fd, &s->rx->seq, sizeof(s->rx->seq)) != sizeof(s->rx->seq))
+			return rc_fail_errno(s, "read a word");
+		if (rc_seen_narrow(s, s->rx->seq, UINT64_MAX))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- registration ------------------------------------------------------ */
+
+#define WHOLE .max = RC_BODY_MAX, \
+	.limit = "Our handlers take 1 MiB; a read or write itself may have 2 GiB but a page."
+#define WORD .min = sizeof(uint64_t), .max = sizeof(uint64_t), \
+	.limit = "get_user() and put_user() move one word; this one is the sequence number."
+
+static const struct rc_mode chardev_modes[] = {
+	{
+		.name = "message",
+		.summary = "one message in each read and write; a call is a write and a read",
+		.open = message_open,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
+		.operations = {
+			[RC_PUSH] = { .run = rc_file_push, WHOLE },
+			[RC_PULL] = { .run = rc_file_pull, WHOLE },
+			[RC_CALL] = { .run = rc_file_call, WHOLE },
+			[RC_NOTIFY] = { .run = rc_file_notify, WHOLE, .waits = RC_WAIT_ANY },
+			[RC_STREAM] = { .run = rc_file_stream, WHOLE, .waits = RC_WAIT_DRAIN },
+		},
+	},
+	{
+		.name = "iter",
+		.summary = "header and body in two segments of a readv or writev",
+		.open = iter_open,
+		.operations = {
+			[RC_PUSH] = { .run = iter_push, WHOLE },
+			[RC_PULL] = { .run = iter_pull, WHOLE },
+		},
+	},
+	{
+		.name = "word",
+		.summary = "the sequence number alone, by get_user and put_user",
+		.open = word_open,
+		.operations = {
+			[RC_PUSH] = { .run = word_push, WORD },
+			[RC_PULL] = { .run = word_pull, WORD },
+		},
+	},
+	{ }
+};
+
+static const struct rc_channel chardev_channel = {
+	.name = "chardev",
+	.summary = "A character device, read and written",
+	.module = "rc_chardev",
+	.since = "1.0: as old as devices; read_iter and write_iter since 3.16",
+	.modes = chardev_modes,
+};
+RC_CHANNEL(chardev_channel);
