@@ -50,6 +50,37 @@ static inline int rc_file_pull(struct rc_session *s, uint64_t n)
 	return 0;
 }
 
+/*
+ * A whole message from a file that gives a piece at a time, whatever was asked
+ * for.  Bytes that came, which are fewer when the file ended before, or -1.
+ */
+static inline ssize_t rc_file_read_pieces(struct rc_session *s)
+{
+	size_t len = rc_len(s), at = 0;
+
+	while (at < len) {
+		ssize_t done = pread(s->fd, (char *)s->rx + at, len - at, (off_t)at);
+
+		if (done < 0)
+			return rc_fail_errno(s, "read");
+		if (done == 0)
+			break;
+		at += (size_t)done;
+	}
+	return (ssize_t)at;
+}
+
+static inline int rc_file_pull_pieces(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		ssize_t len = rc_file_read_pieces(s);
+
+		if (len < 0 || rc_rx(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
 static inline int rc_file_call(struct rc_session *s, uint64_t n)
 {
 	ssize_t len = (ssize_t)rc_len(s);

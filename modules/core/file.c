@@ -39,6 +39,19 @@ int rc_file_hold(struct rc_file *state, size_t len)
 }
 EXPORT_SYMBOL_GPL(rc_file_hold);
 
+int rc_file_make(struct rc_file *state)
+{
+	u32 size = rc_size();
+	int err = rc_file_hold(state, RC_HEADER + size);
+
+	if (err)
+		return err;
+	rc_make(&state->flow, state->message, size);
+	state->len = RC_HEADER + size;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(rc_file_make);
+
 static int take(struct rc_file *state, const char __user *from, size_t len)
 {
 	int err;
@@ -112,17 +125,12 @@ EXPORT_SYMBOL_GPL(rc_file_push);
 ssize_t rc_file_pull(struct file *file, char __user *to, size_t len, loff_t *pos)
 {
 	struct rc_file *state = file->private_data;
-	u32 size = rc_size();
 	ssize_t ret = 0;
 
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
 	if (!*pos)
-		ret = rc_file_hold(state, RC_HEADER + size);
-	if (!*pos && !ret) {
-		rc_make(&state->flow, state->message, size);
-		state->len = RC_HEADER + size;
-	}
+		ret = rc_file_make(state);
 	if (!ret)
 		ret = simple_read_from_buffer(to, len, pos, state->message, state->len);
 	mutex_unlock(&state->lock);

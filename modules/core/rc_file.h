@@ -41,8 +41,9 @@ struct rc_file {
 #define DEFINE_RC_FILE(name)	\
 	struct rc_file name = { .lock = __MUTEX_INITIALIZER((name).lock) }
 
-/* Room for @len bytes in @state->message; @state->lock is held.  0 or -ENOMEM. */
-int rc_file_hold(struct rc_file *state, size_t len);
+/* For handlers of a channel's own; @state->lock is held.  0 or -ENOMEM. */
+int rc_file_hold(struct rc_file *state, size_t len);	/* room for @len bytes */
+int rc_file_make(struct rc_file *state);		/* the next message, of the bound size */
 
 void rc_file_reset(struct rc_file *state);
 void rc_file_free(struct rc_file *state);

@@ -56,39 +56,11 @@ static inline int binary_write(struct rc_session *s, size_t len)
 	return 0;
 }
 
-/* Bytes that came, which are fewer than @len when the file ended before. */
-static inline ssize_t binary_read(struct rc_session *s, size_t len)
-{
-	size_t at = 0;
-
-	while (at < len) {
-		ssize_t done = pread(s->fd, (char *)s->rx + at, len - at, (off_t)at);
-
-		if (done < 0)
-			return rc_fail_errno(s, "sysfs binary read");
-		if (done == 0)
-			break;
-		at += (size_t)done;
-	}
-	return (ssize_t)at;
-}
-
 static int binary_push(struct rc_session *s, uint64_t n)
 {
 	while (n--) {
 		rc_tx(s);
 		if (binary_write(s, rc_len(s)))
-			return -1;
-	}
-	return 0;
-}
-
-static int binary_pull(struct rc_session *s, uint64_t n)
-{
-	while (n--) {
-		ssize_t len = binary_read(s, rc_len(s));
-
-		if (len < 0 || rc_rx(s, s->rx, (size_t)len))
 			return -1;
 	}
 	return 0;
@@ -102,7 +74,7 @@ static int binary_call(struct rc_session *s, uint64_t n)
 		rc_tx(s);
 		if (binary_write(s, rc_len(s)))
 			return -1;
-		len = binary_read(s, rc_len(s));
+		len = rc_file_read_pieces(s);
 		if (len < 0 || rc_rx_reply(s, s->rx, (size_t)len))
 			return -1;
 	}
@@ -195,7 +167,7 @@ static const struct rc_mode sysfs_modes[] = {
 		ALONE,
 		.operations = {
 			[RC_PUSH] = { .run = binary_push, BINARY },
-			[RC_PULL] = { .run = binary_pull, BINARY },
+			[RC_PULL] = { .run = rc_file_pull_pieces, BINARY },
 			[RC_CALL] = { .run = binary_call, BINARY },
 		},
 	},

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
+#include <unistd.h>
+#include "channel.h"
+#include "files.h"
+#include "abi.h"
+
+#define PATH(name)	"/proc/" RC_SEQFILE_DIR "/" name
+#define SHARED		PATH(RC_SEQFILE_SHARED)
+
+static int records_open(struct rc_session *s)
+{
+	return rc_file_open(s, PATH(RC_SEQFILE_RECORDS), O_RDONLY);
+}
+
+static int single_open(struct rc_session *s)
+{
+	return rc_file_open(s, PATH(RC_SEQFILE_SINGLE), O_RDONLY);
+}
+
+static int reopen_open(struct rc_session *s)
+{
+	return access(SHARED, R_OK) ? rc_fail_errno(s, SHARED) : 0;
+}
+
+static int reopen_pull(struct rc_session *s, uint64_t n)
+{
+	return rc_reopen_pull(s, SHARED, n);
+}
+
+/* ---- registration ------------------------------------------------------ */
+
+static const struct rc_mode seqfile_modes[] = {
+	{
+		.name = "records",
+		.summary = "an iterator over records of 64 bytes; a read brings a page of them",
+		.open = records_open,
+		.operations = {
+			[RC_PULL] = {
+				.run = rc_file_pull_pieces,
+				.max = RC_BODY_MAX,
+				.limit = "Our snapshot has 1 MiB; a list of records may be of any length.",
+			},
+		},
+	},
+	{
+		.name = "single",
+		.summary = "one show() for all of it; the open file keeps a buffer as large",
+		.open = single_open,
+		.operations = {
+			[RC_PULL] = {
+				.run = rc_file_pull,
+				.max = RC_BODY_MAX,
+				.limit = "Our message has 1 MiB; seq_file doubles its buffer until all fits.",
+			},
+		},
+	},
+	{
+		.name = "reopen",
+		.summary = "open, one read, close, as cat does; the buffer grows anew each time",
+		.open = reopen_open,
+		.alone = "All its opens share one sequence, since each lasts for one message only.",
+		.operations = {
+			[RC_PULL] = {
+				.run = reopen_pull,
+				.max = RC_BODY_MAX,
+				.limit = "Our message has 1 MiB; seq_file doubles its buffer until all fits.",
+			},
+		},
+	},
+	{ }
+};
+
+static const struct rc_channel seqfile_channel = {
+	.name = "seqfile",
+	.summary = "A file printed by seq_file, as most of /proc is",
+	.module = "rc_seqfile",
+	.since = "2.4.15: seq_file; read_iter, and with it splice(), since 5.10",
+	.modes = seqfile_modes,
+	.cannot = {
+		[RC_PUSH] = "seq_file only prints: a write goes to a handler of the file's own beside it, which is what procfs measures.",
+		[RC_CALL] = "seq_file only prints: a request would have to come in beside it, through a write handler of the file's own.",
+		[RC_NOTIFY] = "seq_file neither sleeps nor polls: files that do, such as /proc/mounts, bring a wait queue and a poll handler of their own.",
+		[RC_STREAM] = "seq_file prints the state as it is when asked and keeps nothing that happened meanwhile, so there is no queue to drain.",
+	},
+};
+RC_CHANNEL(seqfile_channel);
