@@ -43,7 +43,10 @@
  * Three modes: message (whole messages, handlers in core/file.c, the same as in
  * procfs, so that the two differ by the way into the kernel alone), iter (header
  * and body in two segments), word (the sequence number alone, moved by get_user()
- * and put_user(), which are one checked load or store and need no buffer).
+ * and put_user(): one checked load or store and no buffer.  copy_from_user() and
+ * copy_to_user() have to ask first whether the buffer is an object of that size,
+ * by which a hardened kernel catches a wrong length; for a short message this
+ * question costs several times the copy).
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>

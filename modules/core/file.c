@@ -22,14 +22,10 @@ struct rc_events {
 };
 
 /* Zeroed, because what a message does not fill goes to user space with it. */
-int rc_file_hold(struct rc_file *state, size_t len)
+int rc_file_grow(struct rc_file *state, size_t len)
 {
-	struct rc_msg *message;
+	struct rc_msg *message = kvzalloc(len, GFP_KERNEL);
 
-	lockdep_assert_held(&state->lock);
-	if (len <= state->room)
-		return 0;
-	message = kvzalloc(len, GFP_KERNEL);
 	if (!message)
 		return -ENOMEM;
 	kvfree(state->message);
@@ -37,20 +33,7 @@ int rc_file_hold(struct rc_file *state, size_t len)
 	state->room = len;
 	return 0;
 }
-EXPORT_SYMBOL_GPL(rc_file_hold);
-
-int rc_file_make(struct rc_file *state)
-{
-	u32 size = rc_size();
-	int err = rc_file_hold(state, RC_HEADER + size);
-
-	if (err)
-		return err;
-	rc_make(&state->flow, state->message, size);
-	state->len = RC_HEADER + size;
-	return 0;
-}
-EXPORT_SYMBOL_GPL(rc_file_make);
+EXPORT_SYMBOL_GPL(rc_file_grow);
 
 static int take(struct rc_file *state, const char __user *from, size_t len)
 {

@@ -41,9 +41,27 @@ struct rc_file {
 #define DEFINE_RC_FILE(name)	\
 	struct rc_file name = { .lock = __MUTEX_INITIALIZER((name).lock) }
 
-/* For handlers of a channel's own; @state->lock is held.  0 or -ENOMEM. */
-int rc_file_hold(struct rc_file *state, size_t len);	/* room for @len bytes */
-int rc_file_make(struct rc_file *state);		/* the next message, of the bound size */
+int rc_file_grow(struct rc_file *state, size_t len);
+
+/* Room for @len bytes in @state->message: 0 or -ENOMEM. */
+static inline int rc_file_hold(struct rc_file *state, size_t len)
+{
+	lockdep_assert_held(&state->lock);
+	return len <= state->room ? 0 : rc_file_grow(state, len);
+}
+
+/* Make the next message of the size that is bound, in @state->message: 0 or -ENOMEM. */
+static inline int rc_file_make(struct rc_file *state)
+{
+	u32 size = rc_size();
+	int err = rc_file_hold(state, RC_HEADER + size);
+
+	if (err)
+		return err;
+	rc_make(&state->flow, state->message, size);
+	state->len = RC_HEADER + size;
+	return 0;
+}
 
 void rc_file_reset(struct rc_file *state);
 void rc_file_free(struct rc_file *state);

@@ -26,11 +26,12 @@
  * next read, so a list that changes meanwhile is printed half old, half new.  We
  * take a snapshot when a walk starts at 0.  A single record must fit as a whole:
  * when it does not, the buffer is thrown away, one of twice the size allocated
- * and show() called again, so that a message of 1 MiB is written ten times, nine
- * of them in vain.  The open file keeps its buffer and does it once; who opens,
- * reads and closes, as cat does, pays for it each time (single_open_size() with
- * a good guess does not).  And a seek is no seek: all records up to there are
- * shown again and thrown away.
+ * and show() called again, for a message of 1 MiB ten times.  Each of these would
+ * format the text again until it no longer fits; our seq_write() copies nothing
+ * then, but allocating and clearing 4 MiB remains.  The open file keeps its buffer
+ * and does so once; who opens, reads and closes, as cat does, pays for it each
+ * time, unless the driver guessed well by single_open_size().  And a seek is no
+ * seek: all records up to there are shown again and thrown away.
  *
  * Three modes: records (an iterator, 64 bytes each), single (one show(), file
  * kept open) and reopen (the same by open, one read, close).  A read at 0 starts
