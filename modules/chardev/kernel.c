@@ -31,9 +31,10 @@
  * Hence read_iter and write_iter, which get the whole vector as a struct
  * iov_iter in one call, and which splice() and the fast path of io_uring ask for
  * as well.  A new driver should have these.  Most of this channel has read and
- * write nevertheless, since a pointer and a length is what a student meets first
- * and the measured minimum; mode iter shows what the iterator costs on top, and
- * saves: user space need not gather header and body in one buffer.
+ * write nevertheless: a pointer and a length are what one meets first, and the
+ * least there is to measure.  Mode iter shows what the other way costs, which is
+ * the vector more than its iterator, and what it saves: user space need not
+ * gather header and body in one buffer.
  *
  * A call is two system calls: the request is written, the reply is read from the
  * same open file.  Events come by a read that sleeps.  Each open is a reader
@@ -43,10 +44,10 @@
  * Three modes: message (whole messages, handlers in core/file.c, the same as in
  * procfs, so that the two differ by the way into the kernel alone), iter (header
  * and body in two segments), word (the sequence number alone, moved by get_user()
- * and put_user(): one checked load or store and no buffer.  copy_from_user() and
+ * and put_user(): one checked load or store, and no buffer).  copy_from_user() and
  * copy_to_user() have to ask first whether the buffer is an object of that size,
- * by which a hardened kernel catches a wrong length; for a short message this
- * question costs several times the copy).
+ * by which a hardened kernel catches a wrong length; for a short message that
+ * question costs several times the copy.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -149,7 +150,7 @@ static ssize_t word_write(struct file *file, const char __user *from, size_t len
 		return -EFAULT;
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
-	err = rc_consume_number(&state->flow, seq);
+	err = rc_consume_narrow(&state->flow, seq, U64_MAX);
 	mutex_unlock(&state->lock);
 	return err ? err : len;
 }
@@ -163,7 +164,7 @@ static ssize_t word_read(struct file *file, char __user *to, size_t len, loff_t 
 		return -EINVAL;
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
-	seq = rc_make_number(&state->flow);
+	seq = rc_make_narrow(&state->flow);
 	mutex_unlock(&state->lock);
 	return put_user(seq, (u64 __user *)to) ? -EFAULT : len;
 }

@@ -155,15 +155,16 @@ static inline void rc_reply(struct rc_msg *msg, size_t len)
 }
 
 /**
- * rc_consume_number - rc_consume() where the sequence number comes alone
+ * rc_consume_narrow - take a number that came where no message has room
  * @flow: the sequence it belongs to
- * @seq: the number, for channels too narrow for a header
+ * @seq: the number, of which the channel carries the bits of @mask
+ * @mask: all ones, as many as there is room for
  *
- * Return: 0, or -EBADMSG when it is not in turn.
+ * Return: 0, or -EBADMSG when it is not its turn.
  */
-static inline int rc_consume_number(struct rc_flow *flow, u64 seq)
+static inline int rc_consume_narrow(struct rc_flow *flow, u64 seq, u64 mask)
 {
-	if (unlikely(seq != flow->in)) {
+	if (unlikely((seq ^ flow->in) & mask)) {
 		this_cpu_inc(rc_tally.bad);
 		return -EBADMSG;
 	}
@@ -172,8 +173,8 @@ static inline int rc_consume_number(struct rc_flow *flow, u64 seq)
 	return 0;
 }
 
-/* rc_make() where the sequence number goes alone. */
-static inline u64 rc_make_number(struct rc_flow *flow)
+/* The next number for user space; the channel carries what it has room for. */
+static inline u64 rc_make_narrow(struct rc_flow *flow)
 {
 	this_cpu_inc(rc_tally.made);
 	return flow->out++;

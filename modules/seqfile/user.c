@@ -78,10 +78,10 @@ static const struct rc_channel seqfile_channel = {
 	.since = "2.4.15: seq_file; read_iter, and with it splice(), since 5.10",
 	.modes = seqfile_modes,
 	.cannot = {
-		[RC_PUSH] = "seq_file only prints: a write goes to a handler of the file's own beside it, which is what procfs measures.",
-		[RC_CALL] = "seq_file only prints: a request would have to come in beside it, through a write handler of the file's own.",
-		[RC_NOTIFY] = "seq_file neither sleeps nor polls: files that do, such as /proc/mounts, bring a wait queue and a poll handler of their own.",
-		[RC_STREAM] = "seq_file prints the state as it is when asked and keeps nothing that happened meanwhile, so there is no queue to drain.",
+		[RC_PUSH] = "A seq_file only prints: a write goes to a handler of the file's own beside it, which is what procfs measures.",
+		[RC_CALL] = "A seq_file only prints: a request would have to come in beside it, through a write handler of the file's own.",
+		[RC_NOTIFY] = "A seq_file neither sleeps nor polls: files that do, such as /proc/mounts, bring a wait queue and a poll handler of their own.",
+		[RC_STREAM] = "A seq_file prints the state as it is when asked and keeps nothing that happened meanwhile, so there is no queue to drain.",
 	},
 };
 RC_CHANNEL(seqfile_channel);
