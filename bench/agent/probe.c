@@ -171,6 +171,11 @@ bool rc_raised(const struct rc_session *s, uint32_t ms)
 	return s->page->done;
 }
 
+bool rc_counts_pushed(const struct rc_session *s, const struct rc_counts *counts)
+{
+	return s->core < 0 || s->channel->flags & RC_BASELINE || counts->consumed;
+}
+
 /* ---- all of them ------------------------------------------------------- */
 
 struct job {

@@ -110,6 +110,11 @@ bool rc_raise_all(struct rc_session *s, uint64_t count, uint32_t ms);
 /* Wait for the producer alone. */
 bool rc_raised(const struct rc_session *s, uint32_t ms);
 
+/* Whether a push since the bind got there: where nobody waits for an answer, a refusal
+ * comes unseen and only the kernel's counts tell.
+ */
+bool rc_counts_pushed(const struct rc_session *s, const struct rc_counts *counts);
+
 /* ---- probe_peer.c: a session in a process of its own --------------------- */
 
 enum rc_order {

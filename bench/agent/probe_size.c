@@ -36,7 +36,8 @@ static void attempt_with(struct rc_session *s, struct attempt *attempt)
 		rc_session_counts(s, &counts);
 	}
 	attempt->worked = got == 1 && !report.err && !counts.refused && !counts.bad &&
-			  (s->op != RC_STREAM || report.delivered == 1);
+			  (s->op != RC_STREAM || report.delivered == 1) &&
+			  (s->op != RC_PUSH || rc_counts_pushed(s, &counts));
 	attempt->code = counts.refused ? (int)counts.refused_errno : report.code;
 	if (counts.refused)
 		snprintf(attempt->why, sizeof(attempt->why), "the producer is refused");

@@ -82,6 +82,7 @@ static void become_nobody(void *arg)
 /* What happens to nobody with the capabilities @keep who does one operation. */
 static int try_as_nobody(struct rc_session *s, uint64_t keep, struct rc_report *report)
 {
+	struct rc_counts counts = { 0 };
 	struct rc_peer peer;
 	uint32_t unused;
 	int err;
@@ -95,6 +96,8 @@ static int try_as_nobody(struct rc_session *s, uint64_t keep, struct rc_report *
 	if (!err)
 		err = rc_peer_do(&peer, RC_DO_RUN, 1, report, RC_WAIT_MS) == 1 ? report->err : -1;
 	rc_peer_kill(&peer);
+	if (!err && s->op == RC_PUSH)
+		err = rc_session_counts(s, &counts) || !rc_counts_pushed(s, &counts) ? -1 : 0;
 	return err;
 }
 

@@ -33,8 +33,10 @@
  * Four modes.  do: a request, and its answer if it has one.  ack: a push that
  * asks for an acknowledgement, and so costs a datagram back.  dump: a message
  * pulled in records of 1 KiB, as long lists are, as many at a time as the reader
- * has room for (up to 32 KiB), and an end mark behind them.  multicast: events
- * to a group.  Events to a single port are the same as raw netlink's.
+ * has room for (up to 32 KiB), and an end mark behind them.  A short one is dear:
+ * that room is allocated before it is known how little will be said, and cleared
+ * where the kernel clears all memory it gives out.  multicast: events to a group.
+ * Events to a single port are the same as raw netlink's.
  *
  * The family is not there in other network namespaces (.netnsok is off): what it
  * counts is the machine's.  Hence GENL_ADMIN_PERM, the capability in the first

@@ -31,6 +31,8 @@ ORDINARY = re.compile(
     r"loading out-of-tree module taints kernel|module verification failed"
     # What floods of events are there for.
     r"|hrtimer: interrupt took"
+    # Netlink's own word to attributes that do not fill their message.
+    r"|netlink: \d+ bytes leftover after parsing attributes"
 )
 HALVES = [
     "core",

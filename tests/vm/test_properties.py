@@ -98,6 +98,12 @@ def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> N
     assert value(answers, "netlink", "unicast", "reader_told") == "ENOBUFS"
     assert value(answers, "netlink", "unicast", "producer_told") == "EAGAIN"
     assert value(answers, "netlink", "unicast", "opens") == "CAP_NET_ADMIN"
+    # Neither waits for an answer to its push, so only the kernel's counts tell of a refusal.
+    assert value(answers, "genetlink", "do", "opens") == "CAP_NET_ADMIN"
+    for name in (("netlink", "unicast"), ("genetlink", "do")):
+        assert "a byte more: nothing arrives" in answers[name]["properties"]["largest"]["detail"]
+    assert value(answers, "genetlink", "dump", "boundaries") == "not kept"
+    assert value(answers, "genetlink", "multicast", "module_goes") == "goes, user told"
     assert value(answers, "signal", "standard", "holds") == 1
     assert value(answers, "signal", "realtime", "holds") > 100
     assert value(answers, "signal", "realtime", "pollable") is False
