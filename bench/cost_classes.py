@@ -105,7 +105,9 @@ TABLE: dict[str, str] = {
     """,
     "network": """
         __x64_sys_send* __x64_sys_recv* __sys_send* __sys_recv* ___sys_* ____sys_* sock_* __sock_*
-        sockfd_* netlink_* __netlink_* nlmsg_* __nlmsg_* genl_* nla_* __nla_* alloc_skb*
+        __x64_sys_setsockopt __x64_sys_getsockopt __sys_setsockopt __sys_getsockopt do_sock_*
+        udp_* ip_* do_ip_* nf_* lock_sock* release_sock
+        sockfd_* netlink_* __netlink_* nlmsg_* __nlmsg_* genl_* genlmsg_* nla_* __nla_* alloc_skb*
         __alloc_skb skb_* __skb_* __build_skb* build_skb consume_skb kfree_skb* sk_* __sk_*
         receiver_wake_function napi_* move_addr_* import_single_range scm_* __scm_*
     """,
