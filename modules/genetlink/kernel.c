@@ -13,8 +13,8 @@
  * The path of one message.  As netlink: send() copies the datagram into a
  * socket buffer and calls down in the sender's own context.  On top, generic
  * netlink looks the family and the command up, checks rights, header and flags,
- * validates every attribute and puts pointers to them in a table.  Our function
- * finds its message there and copies nothing more.  A reply, or an event for
+ * allocates a table, validates every attribute and puts pointers to them in it.
+ * Our function finds its message there and copies nothing more.  A reply, or an event for
  * the group, is built into a buffer of its own, attribute by attribute.
  *
  * When to choose it.  For a new interface without a device node that needs

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Anybody may have a socket, and a get's length lies where its owner can write it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/userfaultfd.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "hostile.h"
 #include "abi.h"
@@ -13,6 +18,7 @@
 #define BODY 64u
 #define WHOLE (RC_HEADER + BODY)
 #define LARGEST (RC_HEADER + RC_BODY_MAX)
+#define PAGE 4096
 
 static int open_socket(struct rc_hostile *h)
 {
@@ -279,6 +285,57 @@ static void try_sharing(struct rc_hostile *h)
 		close(pullers[i].fd);
 }
 
+/* A set, whose message lies at @page. */
+struct setter {
+	int fd;
+	void *page;
+};
+
+static long set_page(void *arg)
+{
+	const struct setter *setter = arg;
+
+	return setsockopt(setter->fd, IPPROTO_IP, RC_SOCKOPT_PUSH, setter->page, WHOLE);
+}
+
+/* A page whose contents are to be brought by whoever reads @handler: nobody does. */
+static void *missing_page(int handler)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register missing = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	missing.range = (struct uffdio_range){ (uintptr_t)page, PAGE };
+	if (page == MAP_FAILED || ioctl(handler, UFFDIO_API, &api) ||
+	    ioctl(handler, UFFDIO_REGISTER, &missing))
+		return NULL;
+	return page;
+}
+
+/* One is stuck in the copy, with the lock; who waits behind it must be able to leave. */
+static void try_stuck(struct rc_hostile *h, int fd)
+{
+	int handler = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	struct setter stuck = { fd, missing_page(handler) }, behind = { fd, h->message };
+	struct uffdio_zeropage bring = { .range = { (uintptr_t)stuck.page, PAGE } };
+	struct rc_sleeper threads[2];
+
+	rc_topic(h, "behind one that is stuck");
+	rc_core_bind(h, "", BODY, true);
+	rc_expect_true(h, "a page that does not come", stuck.page);
+	rc_good_message(h, BODY, 0);
+	rc_sleep_in(h, &threads[0], set_page, &stuck);
+	rc_sleep_in(h, &threads[1], set_page, &behind);
+	rc_sleeper_interrupt(&threads[1]);
+	rc_expect(h, "another is interrupted", rc_sleeper_end(&threads[1]), EINTR);
+	rc_try_kill(h, "another is killed", set_page, &behind);
+	rc_expect(h, "the page comes", ioctl(handler, UFFDIO_ZEROPAGE, &bring), 0);
+	rc_expect(h, "and is no message", rc_sleeper_end(&threads[0]), EBADMSG);
+	rc_expect(h, "a good one after it", set_page(&behind), 0);
+	munmap(stuck.page, PAGE);
+	close(handler);
+}
+
 /* ---- others -------------------------------------------------------------- */
 
 static void refused(struct rc_hostile *h, int fd, const char *who)
@@ -337,6 +394,7 @@ static void sockopt_hostile(struct rc_hostile *h)
 	for (int proof = 0; proof < 2; proof++)
 		try_messages(h, fd, proof);
 	try_sharing(h);
+	try_stuck(h, fd);
 	try_others(h, fd);
 	close(fd);
 }
