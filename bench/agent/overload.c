@@ -105,8 +105,9 @@ static int nothing_found(struct search *search)
 	search->s->skip = true;
 	return rc_fail(search->s, "Even one burst of %u each %llu ns is %s.", search->cell.burst,
 		       (unsigned long long)search->cell.interval,
-		       search->result->bound == RC_LOST ? "not carried without loss"
-							: "too much");
+		       search->result->bound == RC_LOST ? "not carried without loss" :
+		       search->result->bound == RC_BEHIND ? "in hand only long after it came"
+							  : "too much");
 }
 
 /* One interval that is clean and, at most half of it, one that is not. */

@@ -29,10 +29,12 @@ static int check_empty(struct rc_session *s)
  * raised = delivered + refused + lost otherwise, and nothing is queued any more.
  * What arrived is known by sequence numbers, what was refused by the emitter.
  * What was lost otherwise must have been told to the reader, unless the mode
- * claims that many events become one, of which nobody is told.
+ * claims that many events become one, or that new ones take the place of old
+ * ones, of which nobody is told.
  */
 static int check_identity(struct rc_session *s, const struct rc_stream_counts *c)
 {
+	const uint32_t untold = RC_FULL_COALESCES | RC_FULL_OVERWRITES;
 	unsigned long long lost = c->lost, refused = c->refused;
 
 	if (c->delivered - c->duplicated + c->lost != c->raised)
@@ -45,12 +47,28 @@ static int check_identity(struct rc_session *s, const struct rc_stream_counts *c
 	if (c->lost > c->refused && s->mode->claims & RC_FULL_REFUSES)
 		return rc_fail(s, "%llu did not arrive, but only %llu were refused", lost,
 			       refused);
-	if (c->lost > c->refused && !c->overruns && !(s->mode->claims & RC_FULL_COALESCES))
+	if (c->lost > c->refused && !c->overruns && !(s->mode->claims & untold))
 		return rc_fail(s, "%llu did not arrive, %llu of them refused, and nobody was told",
 			       lost, refused);
 	if (c->overruns > c->lost)
 		return rc_fail(s, "the reader was told of %llu overruns and misses %llu messages",
 			       (unsigned long long)c->overruns, lost);
+	return 0;
+}
+
+/*
+ * What is lost at the very end leaves no gap behind it.  Where the newest takes
+ * the place of the oldest it cannot be lost itself, unless it was refused.
+ */
+static int count_end(struct rc_session *s, uint64_t raised, uint64_t refused)
+{
+	uint64_t missing = raised > s->seen ? raised - s->seen : 0;
+
+	if (missing > refused && s->mode->claims & RC_FULL_OVERWRITES)
+		return rc_fail(s, "the newest %llu did not arrive, in whose place older ones "
+			       "should have gone", (unsigned long long)missing);
+	s->lost += missing;
+	s->seen += missing;
 	return 0;
 }
 
@@ -88,11 +106,8 @@ int rc_stream_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n
 	    rc_timed(s, n, &unused) || rc_session_stop(s) || rc_session_counts(s, &after))
 		return -1;
 	*total = s->last - stamp(s, first);
-	/* What is lost at the very end leaves no gap behind it. */
-	if (s->seen < after.raised) {
-		s->lost += after.raised - s->seen;
-		s->seen = after.raised;
-	}
+	if (count_end(s, after.raised, after.refused - before.refused))
+		return -1;
 	if (!s->delivered)
 		return rc_fail(s, "none of %llu streamed messages arrived",
 			       (unsigned long long)n);

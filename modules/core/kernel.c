@@ -124,10 +124,10 @@ static void produce_burst(void)
 		struct rc_shot shot = {
 			.seq = producer.seq++,
 			.size = rc_binding.size + producer.spec.more,
+			.last = !--producer.left,
 		};
 		int err;
 
-		producer.left--;
 		shot.stamp = rc_now();
 		WRITE_ONCE(producer.page->stamps[shot.seq % RC_STAMPS], due ?: shot.stamp);
 		err = producer.emitter->emit(&shot);

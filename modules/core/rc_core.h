@@ -16,11 +16,14 @@
  * @seq: its number, from 0 at the bind
  * @stamp: kernel clock at the event
  * @size: bytes of body the message must have
+ * @last: the producer stops here: who collects some events before he wakes
+ *	anybody has to do so now
  */
 struct rc_shot {
 	u64 seq;
 	u64 stamp;
 	u32 size;
+	bool last;
 };
 
 #define RC_IN(context)	(1u << (context))

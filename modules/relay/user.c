@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include "channel.h"
+#include "abi.h"
+
+#define PAGE 4096ul
+#define CPUS 512
+
+#define BATCH 16u		/* records in a sub-buffer of all modes but single */
+#define BATCH_BYTES (64u << 10)	/* but fewer where they are large */
+#define QUEUE 256u		/* records in all, where nobody says */
+#define QUEUE_BYTES (4u << 20)	/* per CPU; fewer likewise */
+
+/*
+ * s->fd is the device; each CPU's buffer has a file, and where it is mapped, a
+ * place, and the number of the sub-buffer that is due.  s->map is room for what
+ * a read() brings, at most a sub-buffer.
+ */
+struct relay {
+	struct rc_relay_setup setup;
+	nfds_t cpus;
+	struct pollfd file[CPUS];
+	struct {
+		uint32_t cpu;
+		uint64_t due;
+		const unsigned char *map;
+	} at[CPUS];
+};
+
+static size_t map_len(const struct relay *relay)
+{
+	size_t len = (size_t)relay->setup.size * relay->setup.count;
+
+	return (len + PAGE - 1) / PAGE * PAGE;
+}
+
+/* ---- open and close ----------------------------------------------------- */
+
+static uint32_t clamp(uint32_t value, uint32_t low, uint32_t high)
+{
+	return value < low ? low : value > high ? high : value;
+}
+
+/* Sub-buffers of @batch records, as many as were asked for. */
+static int set_up(struct rc_session *s, struct relay *relay, uint32_t batch, uint32_t flags)
+{
+	uint32_t record = (uint32_t)RC_RELAY_RECORD(rc_len(s));
+	uint32_t ahead = flags & RC_RELAY_HEADS ? sizeof(struct rc_relay_head) : 0;
+	struct rc_relay_setup *setup = &relay->setup;
+
+	batch = clamp(BATCH_BYTES / record, 1, batch);
+	setup->flags = flags;
+	setup->size = ahead + batch * record;
+	setup->count = s->queue ? s->queue : clamp(QUEUE_BYTES / setup->size, 2, QUEUE / batch);
+
+	s->fd = open(RC_RELAY_DEVICE, O_RDWR | O_CLOEXEC);
+	if (s->fd < 0)
+		return rc_fail_errno(s, "open " RC_RELAY_DEVICE);
+	if (!ioctl(s->fd, RC_RELAY_SETUP, setup))
+		return 0;
+	if (errno == E2BIG)
+		return rc_skip(s, "So many sub-buffers of this size are more than 64 MiB per CPU.");
+	return rc_fail_errno(s, "cannot set the buffers up");
+}
+
+static int open_file(struct rc_session *s, struct relay *relay, uint32_t cpu)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), RC_RELAY_MOUNT "/" RC_RELAY_DIR "/%u/" RC_RELAY_FILE "%u",
+		 relay->setup.id, cpu);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return 0;		/* it is offline and was never online */
+	if (fd < 0 && errno == EPERM)
+		return rc_skip(s, "This kernel is locked down, which closes debugfs.");
+	if (fd < 0)
+		return rc_fail_errno(s, path);
+	relay->at[relay->cpus].cpu = cpu;
+	relay->at[relay->cpus].due = 1;
+	relay->file[relay->cpus++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	return 0;
+}
+
+static int open_files(struct rc_session *s, struct relay *relay)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+	struct statfs fs;
+
+	if (statfs(RC_RELAY_MOUNT, &fs) || fs.f_type != DEBUGFS_MAGIC)
+		return rc_fail(s, "debugfs is not mounted; mount it at " RC_RELAY_MOUNT);
+	for (uint32_t cpu = 0; cpu < cpus && relay->cpus < CPUS; cpu++)
+		if (open_file(s, relay, cpu))
+			return -1;
+	return relay->cpus ? 0 : rc_fail(s, "no CPU has a buffer");
+}
+
+static int open_with(struct rc_session *s, uint32_t batch, uint32_t flags)
+{
+	struct relay *relay = s->priv = calloc(1, sizeof(*relay));
+
+	if (!relay)
+		return rc_fail_errno(s, "cannot get memory");
+	return set_up(s, relay, batch, flags) || open_files(s, relay) ? -1 : 0;
+}
+
+/* Room for what a read() brings: a whole sub-buffer, so that no record is cut. */
+static int open_to_read(struct rc_session *s, uint32_t batch, uint32_t flags)
+{
+	struct relay *relay;
+
+	if (open_with(s, batch, flags))
+		return -1;
+	relay = s->priv;
+	s->map = mmap(NULL, relay->setup.size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (s->map == MAP_FAILED) {
+		s->map = NULL;
+		return rc_fail_errno(s, "cannot get room for a sub-buffer");
+	}
+	s->map_len = relay->setup.size;
+	return 0;
+}
+
+static int single_open(struct rc_session *s)
+{
+	return open_to_read(s, 1, 0);
+}
+
+static int batch_open(struct rc_session *s)
+{
+	return open_to_read(s, BATCH, 0);
+}
+
+static int overwrite_open(struct rc_session *s)
+{
+	return open_to_read(s, BATCH, RC_RELAY_OVERWRITE);
+}
+
+static int mmap_open(struct rc_session *s)
+{
+	struct relay *relay;
+
+	if (open_with(s, BATCH, RC_RELAY_HEADS))
+		return -1;
+	relay = s->priv;
+	for (nfds_t i = 0; i < relay->cpus; i++) {
+		void *map = mmap(NULL, map_len(relay), PROT_READ, MAP_SHARED | MAP_POPULATE,
+				 relay->file[i].fd, 0);
+
+		if (map == MAP_FAILED)
+			return rc_fail_errno(s, "cannot map a buffer");
+		relay->at[i].map = map;
+	}
+	return 0;
+}
+
+static void relay_close(struct rc_session *s)
+{
+	struct relay *relay = s->priv;
+
+	if (!relay)
+		return;
+	for (nfds_t i = 0; i < relay->cpus; i++) {
+		if (relay->at[i].map)
+			munmap((void *)(uintptr_t)relay->at[i].map, map_len(relay));
+		close(relay->file[i].fd);
+	}
+	free(relay);
+}
+
+/* ---- read --------------------------------------------------------------- */
+
+/* @len bytes of whole records at @at. */
+static inline int take_records(struct rc_session *s, const unsigned char *at, size_t len)
+{
+	while (len >= RC_HEADER) {
+		const struct rc_msg *msg = (const void *)at;
+		size_t whole = (size_t)RC_HEADER + msg->size;
+		size_t record = RC_RELAY_RECORD(whole);
+
+		if (record > len)
+			break;
+		if (rc_streamed(s, msg, whole))
+			return -1;
+		at += record;
+		len -= record;
+	}
+	return len ? rc_fail(s, "%zu bytes came that are no whole record", len) : 0;
+}
+
+/* One event from whichever CPU has one: bytes, none, or -1. */
+static inline ssize_t read_event(const struct rc_session *s)
+{
+	const struct relay *relay = s->priv;
+	ssize_t got = 0;
+
+	for (nfds_t i = 0; i < relay->cpus && !got; i++)
+		got = read(relay->file[i].fd, s->map, s->map_len);
+	return got;
+}
+
+/* The message in a record of @got bytes, which has been filled up. */
+static inline size_t len_in_record(const struct rc_msg *msg, ssize_t got)
+{
+	size_t len = (size_t)RC_HEADER + msg->size;
+
+	return RC_RELAY_RECORD(len) == (size_t)got ? len : (size_t)got;
+}
+
+static int single_notify(struct rc_session *s, uint64_t n)
+{
+	struct relay *relay = s->priv;
+	bool polls = rc_polls(s);
+
+	while (n--) {
+		ssize_t got;
+
+		if (rc_arm(s))
+			return -1;
+		do {
+			if (polls)
+				poll(relay->file, relay->cpus, -1);
+			got = read_event(s);
+		} while (!got);
+		if (got < 0)
+			return rc_fail_errno(s, "read an event");
+		rc_arrived(s);
+		if (rc_rx(s, s->map, len_in_record(s->map, got)))
+			return -1;
+	}
+	return 0;
+}
+
+/* A partly filled sub-buffer wakes nobody, but read() finds what is in it. */
+static int read_stream(struct rc_session *s, uint64_t n)
+{
+	struct relay *relay = s->priv;
+
+	(void)n;
+	for (;;) {
+		bool over = rc_stream_over(s);
+
+		for (nfds_t i = 0; i < relay->cpus; i++) {
+			ssize_t got;
+
+			while ((got = read(relay->file[i].fd, s->map, s->map_len)) > 0)
+				if (take_records(s, s->map, (size_t)got))
+					return -1;
+			if (got < 0)
+				return rc_fail_errno(s, "read a stream");
+		}
+		if (over)
+			return 0;
+		if (rc_polls(s))
+			poll(relay->file, relay->cpus, RC_STREAM_WAIT);
+	}
+}
+
+/* ---- mmap --------------------------------------------------------------- */
+
+/* Take what has been handed over of the @i-th buffer, and give it back. */
+static inline int take_mapped(struct rc_session *s, struct relay *relay, nfds_t i)
+{
+	const struct rc_relay_setup *setup = &relay->setup;
+	struct rc_relay_consumed consumed = { .cpu = relay->at[i].cpu };
+
+	for (;;) {
+		uint64_t due = relay->at[i].due;
+		const unsigned char *at = relay->at[i].map +
+					  (due - 1) % setup->count * setup->size;
+		const struct rc_relay_head *head = (const void *)at;
+
+		if (__atomic_load_n(&head->number, __ATOMIC_ACQUIRE) != due)
+			break;
+		if (take_records(s, at + sizeof(*head), head->fill - sizeof(*head)))
+			return -1;
+		relay->at[i].due++;
+		consumed.count++;
+	}
+	if (consumed.count && ioctl(s->fd, RC_RELAY_CONSUMED, &consumed))
+		return rc_fail_errno(s, "cannot give a sub-buffer back");
+	return 0;
+}
+
+/* Who has waited in vain, or waits for nothing more, asks for what is not full. */
+static int mmap_stream(struct rc_session *s, uint64_t n)
+{
+	struct relay *relay = s->priv;
+	bool in_vain = false;
+
+	(void)n;
+	for (;;) {
+		bool over = rc_stream_over(s);
+
+		if ((over || in_vain) && ioctl(s->fd, RC_RELAY_FLUSH))
+			return rc_fail_errno(s, "cannot flush");
+		for (nfds_t i = 0; i < relay->cpus; i++)
+			if (take_mapped(s, relay, i))
+				return -1;
+		if (over)
+			return 0;
+		if (rc_polls(s))
+			in_vain = !poll(relay->file, relay->cpus, RC_STREAM_WAIT);
+	}
+}
+
+/* ---- registration ------------------------------------------------------- */
+
+#define ROOM .max = RC_BODY_MAX, \
+	.limit = "A record must fit a sub-buffer, and ours are made as large as needed."
+#define STREAM(loop, lengths) \
+	{ .run = loop, ROOM, .waits = RC_WAIT_DRAIN, .queue = &(lengths) }
+
+static const struct rc_queue relay_singles = {
+	.what = "sub-buffers of a record each",
+	.min = 2,
+	.max = RC_RELAY_COUNT_MAX,
+	.values = { 16, 64, 1024 },
+};
+
+static const struct rc_queue relay_batches = {
+	.what = "sub-buffers of 16 records each",
+	.min = 2,
+	.max = RC_RELAY_COUNT_MAX,
+	.values = { 2, 16, 64 },
+};
+
+static const struct rc_mode relay_modes[] = {
+	{
+		.name = "single",
+		.summary = "a sub-buffer and so a wake-up for each record; read()",
+		.open = single_open,
+		.close = relay_close,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
+		.operations = {
+			[RC_NOTIFY] = { .run = single_notify, ROOM, .waits = RC_WAIT_DRAIN },
+			[RC_STREAM] = STREAM(read_stream, relay_singles),
+		},
+	},
+	{
+		.name = "batch",
+		.summary = "16 records in a sub-buffer, one wake-up; read()",
+		.open = batch_open,
+		.close = relay_close,
+		.claims = RC_READERS_EACH | RC_FULL_REFUSES,
+		.operations = {
+			[RC_STREAM] = STREAM(read_stream, relay_batches),
+		},
+	},
+	{
+		.name = "overwrite",
+		.summary = "the same, and when full the oldest sub-buffer is lost",
+		.open = overwrite_open,
+		.close = relay_close,
+		.claims = RC_READERS_EACH | RC_FULL_OVERWRITES,
+		.operations = {
+			[RC_STREAM] = STREAM(read_stream, relay_batches),
+		},
+	},
+	{
+		.name = "mmap",
+		.summary = "16 records in a sub-buffer, read where they lie",
+		.open = mmap_open,
+		.close = relay_close,
+		.claims = RC_READERS_EACH | RC_FULL_REFUSES,
+		.operations = {
+			[RC_STREAM] = STREAM(mmap_stream, relay_batches),
+		},
+	},
+	{ }
+};
+
+static const struct rc_channel relay_channel = {
+	.name = "relay",
+	.summary = "Logs per CPU in files of relay's own",
+	.module = "rc_relay",
+	.since = "2.6.14: relay (as a file system, relayfs; with any file system's files since 2.6.17)",
+	.modes = relay_modes,
+	.cannot = {
+		[RC_PUSH] = "Its files cannot be written.",
+		[RC_PULL] = "A read brings what the kernel has logged; nobody is asked for a fresh message.",
+		[RC_CALL] = "Its files cannot be written, so there is no request to answer.",
+	},
+};
+RC_CHANNEL(relay_channel);
