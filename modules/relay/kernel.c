@@ -38,9 +38,11 @@
  * otherwise; relay_write() tells nobody, but leaves the buffer's offset behind
  * its end.
  *
- * There is no splice: until 6.11 relay passes its pages to a pipe without a
- * reference to them, and a pipe that outlives the buffer takes the kernel down;
- * since then it has none.
+ * Two things of relay's files are not offered.  splice(): 6.1 passes pages to a
+ * pipe without a reference to them, so a pipe that outlives its buffer reads
+ * memory that is no longer relay's; 6.12 has none.  And a mapping that begins
+ * elsewhere than at 0: relay checks its length alone, and would map what kernel
+ * memory lies behind.
  */
 #include <linux/debugfs.h>
 #include <linux/err.h>
@@ -128,8 +130,34 @@ static int relay_subbuf_start(struct rchan_buf *buf, void *subbuf, void *before,
 }
 #endif
 
-/* relay's own, but an open file holds this module, and does not splice. */
+/* relay's own, but an open file holds this module, and two things are mended. */
 static struct file_operations relay_fops __ro_after_init;
+
+/* relay checks the length of a mapping, and not where it begins. */
+static int relay_map(struct file *file, struct vm_area_struct *vma)
+{
+	return vma->vm_pgoff ? -EINVAL : relay_file_operations.mmap(file, vma);
+}
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+static int relay_map_prepare(struct vm_area_desc *area)
+{
+	return area->pgoff ? -EINVAL : relay_file_operations.mmap_prepare(area);
+}
+#endif
+
+static void __init relay_prepare_fops(void)
+{
+	relay_fops = relay_file_operations;
+	relay_fops.owner = THIS_MODULE;
+	relay_fops.splice_read = NULL;
+	if (relay_fops.mmap)
+		relay_fops.mmap = relay_map;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+	if (relay_fops.mmap_prepare)
+		relay_fops.mmap_prepare = relay_map_prepare;
+#endif
+}
 
 /*
  * Without debugfs's proxy, which would not let mmap() through.  It is not missed:
@@ -377,10 +405,7 @@ static int __init relay_init(void)
 {
 	int err;
 
-	relay_fops = relay_file_operations;
-	relay_fops.owner = THIS_MODULE;
-	relay_fops.splice_read = NULL;
-
+	relay_prepare_fops();
 	relay_message = vzalloc(RC_RELAY_RECORD(RC_HEADER + RC_BODY_MAX));
 	if (!relay_message)
 		return -ENOMEM;
