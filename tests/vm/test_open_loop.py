@@ -48,3 +48,31 @@ def test_what_was_raised_arrived_or_was_lost(streams: dict[int, Answer], interva
         assert violation(dict(zip(COUNTERS, row, strict=True))) == ""
     if interval == RELAXED:
         assert sum(answer["lost"]) == 0
+
+
+@pytest.fixture(scope="module")
+def overruns() -> dict[str, Answer]:
+    """Bursts of eight times what the queue holds, by what the mode does when it is full."""
+    modes = ("batch", "overwrite")
+    found = {op.name: op for op in machine.operations()}
+    more = {"context": "softirq", "burst": 256, "interval": 500_000, "queue": 2}
+    cells = [
+        machine.cell(found[f"relay-{mode}-stream"], 8, number, **more)
+        for number, mode in enumerate(modes)
+    ]
+    answers = machine.boot(machine.machine(), [machine.SETUP, *cells])
+    told = {modes[answer["id"]]: answer for answer in answers if answer["re"] == "cell"}
+    for answer in told.values():
+        assert answer["status"] == "ok", answer["reason"]
+        assert min(answer["lost"]) > 0
+        assert sum(answer["overruns"]) == 0
+    return told
+
+
+def test_where_the_newest_is_refused_nothing_else_is_lost(overruns: dict[str, Answer]) -> None:
+    assert overruns["batch"]["lost"] == overruns["batch"]["refused"]
+
+
+def test_where_the_oldest_is_overwritten_nobody_is_told(overruns: dict[str, Answer]) -> None:
+    """Which is no fault of a mode that says so; that the newest arrives is the agent's check."""
+    assert sum(overruns["overwrite"]["refused"]) == 0

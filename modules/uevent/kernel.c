@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: uevent
+ *
+ * News of a device, in text, to all who listen.
+ *
+ * What it is.  kobject_uevent_env() tells that something happened to a kobject:
+ * an action, its path in sysfs, its subsystem, a number that counts all uevents
+ * of the system, and strings KEY=VALUE of ours.  It is how udev learns of
+ * devices; anybody may listen, on group 1 of the netlink protocol
+ * NETLINK_KOBJECT_UEVENT.
+ *
+ * The path of one message.  We print numbers and turn the body into hexadecimal
+ * digits, since only strings can be sent.  The kernel allocates an environment
+ * of 2.5 KiB and the path, prints ours and its own strings into it (those of a
+ * device: number, name, mode), copies that into a socket buffer for each network
+ * namespace with a listener, and netlink queues it for each of them.  recv()
+ * copies it out; the listener sees by the path whether it was meant, finds the
+ * strings and reads them back.  All of that is in the numbers.  (The call tree
+ * shows the printing as our own: nothing in the kernel's lib/ can be traced.)
+ *
+ * When to choose it.  A device's state has changed in a way that an
+ * administrator's rules shall react to: a cable, a resize, an error to report.
+ * The format is ABI, and udev, mdev and systemd are there already.
+ *
+ * Its trap.  Every listener of the system is woken by each event, and udev runs
+ * its rules for it: it is for what happens rarely.  All strings together have
+ * 2048 bytes; one more, and the kernel warns with a stack trace, so the sender
+ * must know what fits.  It sleeps, so no interrupt can send one.  And it is
+ * netlink: who reads too slowly loses what comes next and gets ENOBUFS, while
+ * the sender is told of nothing, not even that nobody listens.
+ *
+ * A kernel with CONFIG_UEVENT_HELPER starts a program for each event as well,
+ * where /sys/kernel/uevent_helper names one; distributions have it off.
+ */
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/kobject.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include "rc_core.h"
+#include "abi.h"
+
+/* Characters of a u64 in decimal, and the NUL. */
+#define UEVENT_NUMBER	21
+
+/* The event in hand.  They come one at a time, so one is enough. */
+static struct {
+	union {
+		struct rc_msg message;
+		u8 room[RC_HEADER + RC_UEVENT_MAX];
+	};
+	char seq[sizeof(RC_UEVENT_SEQ) + UEVENT_NUMBER];
+	char stamp[sizeof(RC_UEVENT_STAMP) + UEVENT_NUMBER];
+	char body[sizeof(RC_UEVENT_BODY) + 2 * RC_UEVENT_MAX];
+} uevent;
+
+/* A node that does nothing: only a device can carry the events. */
+static const struct file_operations uevent_fops = {
+	.owner = THIS_MODULE,
+	.open = nonseekable_open,
+};
+
+static struct miscdevice uevent_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = RC_UEVENT_NAME,
+	.fops = &uevent_fops,
+	.mode = 0600,
+};
+
+static void uevent_print(const struct rc_msg *msg)
+{
+	char *body = uevent.body + strlen(RC_UEVENT_BODY);
+
+	snprintf(uevent.seq, sizeof(uevent.seq), RC_UEVENT_SEQ "%llu", msg->seq);
+	snprintf(uevent.stamp, sizeof(uevent.stamp), RC_UEVENT_STAMP "%llu", msg->stamp);
+	*bin2hex(body, msg->body, msg->size) = '\0';
+}
+
+/* 0 also when it was lost, or nobody was there: kobject_uevent_env() forgives both. */
+static int uevent_emit(const struct rc_shot *shot)
+{
+	char *strings[] = { uevent.seq, uevent.stamp, uevent.body, NULL };
+
+	if (shot->size > RC_UEVENT_MAX)
+		return -EMSGSIZE;
+	rc_event(shot, &uevent.message);
+	uevent_print(&uevent.message);
+	return kobject_uevent_env(&uevent_device.this_device->kobj, KOBJ_CHANGE, strings);
+}
+
+static struct rc_half uevent_half = {
+	.name = "uevent",
+	.owner = THIS_MODULE,
+	.emitters = (const struct rc_emitter[]) {
+		{ "device", RC_IN(RC_PROCESS), uevent_emit },
+		{ }
+	},
+};
+
+static int __init uevent_init(void)
+{
+	int err;
+
+	strcpy(uevent.body, RC_UEVENT_BODY);
+	err = misc_register(&uevent_device);
+	if (err)
+		return err;
+	err = rc_half_register(&uevent_half);
+	if (err)
+		misc_deregister(&uevent_device);
+	return err;
+}
+
+static void __exit uevent_exit(void)
+{
+	rc_half_unregister(&uevent_half);
+	misc_deregister(&uevent_device);
+}
+
+module_init(uevent_init);
+module_exit(uevent_exit);
+MODULE_DESCRIPTION("ringcross: uevents of a device");
+MODULE_LICENSE("GPL");

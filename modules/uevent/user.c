@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "channel.h"
+#include "abi.h"
+
+/* The longest is the kernel's 2048 bytes, and before them an action and a path; a
+ * key may be looked for across its end.
+ */
+#define ROOM 8192u
+#define SPARE 16u
+
+#define HELPER "/sys/kernel/uevent_helper"
+
+/* ---- open --------------------------------------------------------------- */
+
+/* Where a kernel has the file, a path in it is a program to start for each event. */
+static bool starts_helper(void)
+{
+	int fd = open(HELPER, O_RDONLY | O_CLOEXEC);
+	char first = '\n';
+	ssize_t got;
+
+	if (fd < 0)
+		return false;
+	got = read(fd, &first, 1);
+	close(fd);
+	return got == 1 && first != '\n';
+}
+
+static int set_queue(struct rc_session *s)
+{
+	int bytes = (int)s->queue;
+
+	if (bytes && setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
+		return rc_fail_errno(s, "setsockopt SO_RCVBUFFORCE");
+	return 0;
+}
+
+static int device_open(struct rc_session *s)
+{
+	const struct sockaddr_nl address = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = 1u << (RC_UEVENT_GROUP - 1),
+	};
+
+	if (starts_helper())
+		return rc_skip(s, "This kernel starts a program for each uevent; empty " HELPER ".");
+	s->map = mmap(NULL, ROOM, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (s->map == MAP_FAILED) {
+		s->map = NULL;
+		return rc_fail_errno(s, "cannot get room for a datagram");
+	}
+	s->map_len = ROOM;
+	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+	if (s->fd < 0)
+		return rc_fail_errno(s, "socket NETLINK_KOBJECT_UEVENT");
+	if (set_queue(s))
+		return -1;
+	if (bind(s->fd, (const struct sockaddr *)&address, sizeof(address)))
+		return rc_fail_errno(s, "cannot join the group");
+	return 0;
+}
+
+/* ---- text to message ---------------------------------------------------- */
+
+/* What follows @key where @string begins with it, else NULL. */
+static inline const char *value(const char *string, const char *key, size_t len)
+{
+	return memcmp(string, key, len) ? NULL : string + len;
+}
+
+#define VALUE(string, key) value(string, key, sizeof(key) - 1)
+
+static inline uint64_t number(const char *digits)
+{
+	uint64_t sum = 0;
+
+	while (*digits >= '0' && *digits <= '9')
+		sum = 10 * sum + (uint64_t)(*digits++ - '0');
+	return sum;
+}
+
+static inline uint8_t digit(char c)
+{
+	return (uint8_t)((c & 15) + 9 * (c >> 6 & 1));
+}
+
+/* @digits into s->rx, as many as there is room for; bytes that they stand for. */
+static inline uint32_t bytes(const struct rc_session *s, const char *digits)
+{
+	uint32_t len = (uint32_t)(strlen(digits) / 2);
+	uint32_t most = len < s->size ? len : s->size;
+
+	for (uint32_t i = 0; i < most; i++)
+		s->rx->body[i] = (uint8_t)(digit(digits[2 * i]) << 4 | digit(digits[2 * i + 1]));
+	return len;
+}
+
+/*
+ * The datagram of @got bytes as a message in s->rx.  False when it is none of
+ * ours: other devices' come by here too, and of our device those that somebody
+ * has the kernel make by writing to its file in sysfs.
+ */
+static inline bool parse(const struct rc_session *s, ssize_t got)
+{
+	const char *at = s->map, *end = at + got, *found;
+	int missing = 3;
+
+	if (got < (ssize_t)sizeof(RC_UEVENT_HEAD) || memcmp(at, RC_UEVENT_HEAD, sizeof(RC_UEVENT_HEAD)))
+		return false;
+	for (at += sizeof(RC_UEVENT_HEAD); at < end; at += strlen(at) + 1) {
+		if ((found = VALUE(at, RC_UEVENT_SEQ)))
+			s->rx->seq = number(found);
+		else if ((found = VALUE(at, RC_UEVENT_STAMP)))
+			s->rx->stamp = number(found);
+		else if ((found = VALUE(at, RC_UEVENT_BODY)))
+			s->rx->size = bytes(s, found);
+		missing -= found != NULL;
+	}
+	s->rx->magic = RC_MAGIC;	/* which the path stood for */
+	return !missing;
+}
+
+/* The next of ours that is there: its length, or -1. */
+static inline ssize_t receive(struct rc_session *s, int flags)
+{
+	ssize_t got;
+
+	do {
+		got = recv(s->fd, s->map, ROOM - SPARE, flags);
+		if (got < 0)
+			return -1;
+		((char *)s->map)[got] = '\0';
+	} while (!parse(s, got));
+	return (ssize_t)RC_HEADER + s->rx->size;
+}
+
+/* ---- operations --------------------------------------------------------- */
+
+static int device_notify(struct rc_session *s, uint64_t n)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	int flags = rc_nonblocking(s) ? MSG_DONTWAIT : 0;
+	bool polls = rc_polls(s);
+
+	while (n--) {
+		ssize_t len;
+
+		if (rc_arm(s))
+			return -1;
+		do {
+			if (polls)
+				poll(&pfd, 1, -1);
+			len = receive(s, flags);
+		} while (len < 0 && errno == EAGAIN);
+		if (len < 0)
+			return rc_fail_errno(s, "recv");
+		rc_arrived(s);
+		if (rc_rx(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+/* ENOBUFS: something was lost, which may have been others' and none of ours. */
+static int device_stream(struct rc_session *s, uint64_t n)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+
+	(void)n;
+	for (;;) {
+		bool over = rc_stream_over(s);
+		ssize_t len;
+
+		while ((len = receive(s, MSG_DONTWAIT)) >= 0 || errno == ENOBUFS) {
+			if (len < 0)
+				s->overruns++;
+			else if (rc_streamed(s, s->rx, (size_t)len))
+				return -1;
+		}
+		if (errno != EAGAIN)
+			return rc_fail_errno(s, "recv");
+		if (over)
+			return 0;
+		if (rc_polls(s))
+			poll(&pfd, 1, RC_STREAM_WAIT);
+	}
+}
+
+/* ---- registration ------------------------------------------------------- */
+
+#define TEXT .max = RC_UEVENT_MAX, \
+	.limit = "All strings of a uevent have 2048 bytes, the kernel's own among them, and two digits are a byte."
+
+static const struct rc_queue uevent_queue = {
+	.what = "bytes of SO_RCVBUF",
+	.min = 2304,		/* the kernel lets none have less */
+	.max = 1u << 28,
+	.values = { 1u << 14, 1u << 16, 1u << 20 },
+};
+
+static const struct rc_mode uevent_modes[] = {
+	{
+		.name = "device",
+		.summary = "\"change\" of a device, the message in strings",
+		.open = device_open,
+		.claims = RC_POLLABLE | RC_READERS_EACH,
+		.operations = {
+			[RC_NOTIFY] = { .run = device_notify, TEXT, .waits = RC_WAIT_ANY },
+			[RC_STREAM] = { .run = device_stream, TEXT, .waits = RC_WAIT_DRAIN,
+					.queue = &uevent_queue },
+		},
+	},
+	{ }
+};
+
+static const struct rc_channel uevent_channel = {
+	.name = "uevent",
+	.summary = "News of a device, in text, to all who listen",
+	.module = "rc_uevent",
+	.since = "2.6.10: kobject_uevent() over netlink",
+	.modes = uevent_modes,
+	.cannot = {
+		[RC_PUSH] = "What a program sends to the socket is broadcast to others like it, and no driver gets it.",
+		[RC_PULL] = "Its socket takes no requests; writing to a device's uevent file makes the kernel send one, but then sysfs was asked.",
+		[RC_CALL] = "Its socket takes no requests, and what is written to a device's uevent file goes through sysfs.",
+	},
+};
+RC_CHANNEL(uevent_channel);
