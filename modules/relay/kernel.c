@@ -38,11 +38,11 @@
  * otherwise; relay_write() tells nobody, but leaves the buffer's offset behind
  * its end.
  *
- * Two things of relay's files are not offered.  splice(): 6.1 passes pages to a
- * pipe without a reference to them, so a pipe that outlives its buffer reads
- * memory that is no longer relay's; 6.12 has none.  And a mapping that begins
- * elsewhere than at 0: relay checks its length alone, and would map what kernel
- * memory lies behind.
+ * Two things of relay's files are not offered, since both were tried on 6.1 and
+ * are faults of its own.  splice() passes pages to a pipe without a reference: a
+ * pipe that outlives the buffer shows what has become of them, and the kernel
+ * oopses when it is closed; 6.12 has no splice.  And relay checks the length of a
+ * mapping but not where it begins: at an offset, pages of others were to be seen.
  */
 #include <linux/debugfs.h>
 #include <linux/err.h>
