@@ -223,9 +223,34 @@ int rc_sweep(struct rc_session *s, const struct rc_cell *cell, struct rc_result 
 
 /* ---- session.c --------------------------------------------------------- */
 
+/**
+ * struct rc_side - who is at the other end of a session: takes what is pushed,
+ *	counts, and starts events
+ * @name: as a sentence has it
+ * @begin: get hold of it, and of its status page
+ * @bind: start counting from zero, with pulled messages of @size bytes; sets the
+ *	contexts that events can come from, as struct rc_bind has them
+ * @raise: as RC_CORE_RAISE
+ * @stop: as RC_CORE_STOP
+ * @counts: as RC_CORE_COUNTS; of all threads
+ * @join: make @s, another thread's session, one of those of @first; NULL when
+ *	there is nothing to do
+ * @end: let go of it; also when @begin failed half-way
+ */
+struct rc_side {
+	const char *name;
+	int (*begin)(struct rc_session *s);
+	int (*bind)(struct rc_session *s, uint32_t size, uint32_t *contexts);
+	int (*raise)(struct rc_session *s, const struct rc_raise *raise);
+	int (*stop)(struct rc_session *s);
+	int (*counts)(struct rc_session *s, struct rc_counts *counts);
+	int (*join)(struct rc_session *s, const struct rc_session *first, uint32_t number);
+	void (*end)(struct rc_session *s);
+};
+
 /* Buffers alone. */
 int rc_session_prepare(struct rc_session *s, const struct rc_cell *cell, bool proof);
-/* All but the channel's own open: buffers, and rc_core bound to the kernel half. */
+/* All but the channel's own open: buffers, and the other side bound. */
 int rc_session_bind(struct rc_session *s, const struct rc_cell *cell, bool proof);
 /* Once more, with pulled messages of another @size; counts and sequences start again. */
 int rc_session_bind_half(struct rc_session *s, uint32_t size, uint32_t *contexts);
@@ -233,7 +258,19 @@ int rc_session_open(struct rc_session *s, const struct rc_cell *cell, bool proof
 void rc_session_close(struct rc_session *s);
 int rc_session_counts(struct rc_session *s, struct rc_counts *counts);
 int rc_session_raise(struct rc_session *s, uint64_t count, uint32_t burst, uint64_t interval);
+/* Open for thread @number, from 1, of those that do what @first does. */
+int rc_session_join(struct rc_session *s, const struct rc_cell *cell,
+		    const struct rc_session *first, uint32_t number);
 int rc_session_stop(struct rc_session *s);
+
+/* ---- peer.c: a process at the other end -------------------------------- */
+
+extern const struct rc_side rc_peer_side;
+
+/* From now on, a peer that dies ends this process, and leaves the reason there. */
+void rc_peer_mourn(char *reason, size_t len);
+/* Whether the agent shares @address with the peer of @s, to give it orders. */
+bool rc_peer_shares(const struct rc_session *s, uint64_t address);
 
 /* ---- claims: what registry.c lists and the probes find, in the same words --- */
 

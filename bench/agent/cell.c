@@ -57,19 +57,19 @@ static uint64_t proof_length(const struct rc_session *s)
 	return s->size > 1 << 16 ? 2 : 16;
 }
 
-/* What the kernel counted must be what the user half did. */
+/* What the other side counted must be what the user half did. */
 static int check_counts(struct rc_session *s, struct rc_counts *counts)
 {
 	if (rc_session_counts(s, counts))
 		return -1;
-	if (s->core < 0 || s->channel->flags & RC_BASELINE)
+	if (!s->side || s->channel->flags & RC_BASELINE)
 		return 0;
 	if (counts->bad)
-		return rc_fail(s, "the kernel half refused %llu messages as broken",
+		return rc_fail(s, "%s refused %llu messages as broken", s->side->name,
 			       (unsigned long long)counts->bad);
 	if (counts->consumed != s->sent)
-		return rc_fail(s, "%llu messages were sent and the kernel consumed %llu",
-			       (unsigned long long)s->sent,
+		return rc_fail(s, "%llu messages were sent and %s consumed %llu",
+			       (unsigned long long)s->sent, s->side->name,
 			       (unsigned long long)counts->consumed);
 	if (s->op == RC_PULL && counts->made < s->seen)
 		return rc_fail(s, "%llu messages were read and the kernel made only %llu",
@@ -254,6 +254,7 @@ void rc_cell_measure(const struct rc_cell *cell, const struct rc_overhead *overh
 	struct rc_session s;
 	int err;
 
+	rc_peer_mourn(result->reason, sizeof(result->reason));
 	err = prove(cell, &s, result);
 	if (!err) {
 		rc_session_close(&s);

@@ -18,6 +18,7 @@
 enum rc_op { RC_PUSH, RC_PULL, RC_CALL, RC_NOTIFY, RC_STREAM, RC_OPS };
 
 struct rc_session;
+struct rc_peer_half;		/* peer.h */
 
 /* Do @n operations.  0, or -1 after rc_fail() has told why. */
 typedef int rc_loop(struct rc_session *s, uint64_t n);
@@ -78,6 +79,8 @@ struct rc_operation {
  * @claims: RC_POLLABLE, one of RC_READERS_*, one of RC_FULL_*; 0 claims nothing
  * @stock: the mode of channel stock that does the same work with a facility of
  *	the kernel's own, for comparison; NULL when there is none
+ * @peer: what the process at the other end does, see peer.h; NULL when a kernel
+ *	half is there, or nobody
  */
 struct rc_mode {
 	const char *name;
@@ -88,6 +91,7 @@ struct rc_mode {
 	const char *alone;
 	uint32_t claims;
 	const char *stock;
+	const struct rc_peer_half *peer;
 };
 
 /*
@@ -105,6 +109,7 @@ struct rc_mode {
 /* Flags of a channel. */
 #define RC_BASELINE	0x1	/* a floor: carries no message, calls are counted */
 #define RC_UNMEASURED	0x2	/* compiled and listed nowhere: the skeleton */
+#define RC_REFERENCE	0x4	/* for scale: between two processes, not with the kernel */
 
 /**
  * struct rc_channel - a channel's registration, the last thing in user.c
@@ -115,7 +120,7 @@ struct rc_mode {
  * @boot: words that the kernel's command line must have, blank-separated, or NULL;
  *	a virtual machine is booted with them, elsewhere open says that they are
  *	missing by rc_skip()
- * @flags: RC_BASELINE, RC_UNMEASURED
+ * @flags: RC_BASELINE, RC_UNMEASURED, RC_REFERENCE
  * @since: first kernel that has the mechanism, a colon, and what came with it,
  *	e.g. "2.6.22: eventfd() with CONFIG_EVENTFD"
  * @modes: ended by an entry without a name
@@ -164,8 +169,14 @@ struct rc_program {
  * @silent: rc_arm() raises nothing, so the wait is for ever; for the test that
  *	unloads a module under a sleeping reader
  * @delay: nanoseconds from rc_arm() to the event; by then the user half must sleep
+ * @side: who is at the other end: rc_core with a kernel half, or a peer; or NULL
  * @core: rc_core's control device, or -1 for a channel without a kernel half
- * @page: rc_core's status page, or NULL
+ * @page: the other side's status page, or NULL
+ * @block: what session and peers share, see peer.h; NULL without a peer
+ * @slot: in it, what belongs to this open
+ * @user_end: file descriptors that a peer half's connect hook made for the user
+ *	half, to read from and to write to, or -1; its open hook takes copies
+ * @peer_end: the same for the peer
  * @tx: message to send; header ready, seq set by rc_tx()
  * @rx: room for RC_HEADER + @size bytes, page-aligned
  * @sent: next sequence number to send
@@ -206,8 +217,12 @@ struct rc_session {
 	bool proof;
 	bool silent;
 	uint64_t delay;
+	const struct rc_side *side;
 	int core;
 	const volatile struct rc_page *page;
+	struct rc_peer_block *block;
+	struct rc_peer_slot *slot;
+	int user_end[2], peer_end[2];
 	struct rc_msg *tx, *rx;
 	uint64_t sent, seen;
 	uint64_t armed;

@@ -9,11 +9,14 @@
 #define FEW 4
 #define MANY 12		/* the slope leaves out what is paid once */
 
-/* The harness's own: asking for an event, and the clock where that is a call. */
+/* The harness's own: asking for an event, or whether a peer has all, and the clock
+ * where that is a call.
+ */
 static bool is_ours(const struct rc_session *s, const struct rc_call *call)
 {
 	return call->number == SYS_clock_gettime ||
-	       (call->number == SYS_ioctl && s->core >= 0 && (int)call->first == s->core);
+	       (call->number == SYS_ioctl && s->core >= 0 && (int)call->first == s->core) ||
+	       (call->number == SYS_futex && rc_peer_shares(s, call->first));
 }
 
 /* System calls of @n operations, or -1. */

@@ -106,8 +106,8 @@ static void tell(struct rc_probing *probing, const struct filled *filled)
 			       "%llu small messages were raised and %llu of them kept.", raised,
 			       kept);
 	rc_find_text(probing, "producer_told", rc_errno_name(code),
-		     code ? "What the kernel half got back for an event that was not taken." :
-		     "The kernel half got no error for any event, kept or not.");
+		     code ? "What the producer got back for an event that was not taken." :
+		     "The producer got no error for any event, kept or not.");
 	rc_find_text(probing, "reader_told", !filled->told && filled->overruns ? "by a message" :
 		     rc_errno_name(filled->told),
 		     filled->watched ? "Seen by ptrace in the results of the drain's first %d "

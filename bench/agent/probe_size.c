@@ -2,7 +2,6 @@
 /* How large a message may be, and whether two of them stay two. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "probe.h"
@@ -70,7 +69,7 @@ static void say_beyond(struct rc_found *found, const struct rc_probing *probing,
 		rc_say(found->detail, sizeof(found->detail), " is its only size.");
 		return;
 	}
-	/* rc_core raises no larger ones, so there is nothing to try. */
+	/* No larger ones are raised, so there is nothing to try. */
 	if (waits(op) && operation->max >= RC_BODY_MAX) {
 		rc_say(found->detail, sizeof(found->detail), " works; the suite stops there.");
 		return;
@@ -175,8 +174,8 @@ static bool raise_larger(struct rc_session *s, uint32_t more)
 		.more = more,
 	};
 
-	if (ioctl(s->core, RC_CORE_RAISE, &raise))
-		return !rc_fail_errno(s, "cannot raise a larger event");
+	if (s->side->raise(s, &raise))
+		return false;
 	return rc_raised(s, RC_WAIT_MS) || !rc_fail(s, "the producer did not end");
 }
 

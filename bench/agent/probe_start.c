@@ -41,8 +41,9 @@ static void probe_starts(struct rc_probing *probing)
 		rc_find_failure(probing, "kernel_starts", "No event was proved: %s.", s.error);
 	else
 		rc_find_bool(probing, "kernel_starts", true,
-			     "%d events from %s context arrived, each proved whole.", EVENTS,
-			     rc_context_names[s.context]);
+			     "%d events from %s context arrived, each proved whole%s.", EVENTS,
+			     rc_context_names[s.context],
+			     s.mode->peer ? "; the kernel stands for another process here" : "");
 	rc_session_close(&s);
 }
 RC_PROBE("kernel_starts", probe_starts);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "agent.h"
+#include "peer.h"
 
 extern const struct rc_channel *const __start_rc_channels[];
 extern const struct rc_channel *const __stop_rc_channels[];
@@ -93,6 +94,25 @@ static int check_mode(const struct rc_channel *channel, const struct rc_mode *mo
 	return 0;
 }
 
+static int check_peer(const struct rc_channel *channel, const struct rc_mode *mode)
+{
+	const struct rc_peer_half *peer = mode->peer;
+	bool sends = mode->operations[RC_PUSH].run || mode->operations[RC_CALL].run;
+	bool starts = mode->operations[RC_NOTIFY].run || mode->operations[RC_STREAM].run;
+
+	if (!peer)
+		return 0;
+	if (channel->module || !(channel->flags & RC_REFERENCE))
+		return mistake(channel, mode->name,
+			       "a peer is for a reference, which has no kernel half");
+	if (!peer->connect || (sends && !peer->serve) ||
+	    (starts && !peer->emit))
+		return mistake(channel, mode->name, "its peer lacks a hook");
+	if (mode->operations[RC_PULL].run)
+		return mistake(channel, mode->name, "a peer makes no message on request");
+	return 0;
+}
+
 static int check_channel(const struct rc_channel *channel)
 {
 	int mistakes = 0;
@@ -117,7 +137,7 @@ static int check_channel(const struct rc_channel *channel)
 					    "no mode does it and nothing says why");
 	}
 	for_each_mode(mode, channel)
-		mistakes += check_mode(channel, mode);
+		mistakes += check_mode(channel, mode) + check_peer(channel, mode);
 	if (channel->since && !strstr(channel->since, ": "))
 		mistakes += mistake(channel, "since", "it does not say what came then");
 	return mistakes;
@@ -250,6 +270,8 @@ static json_object *list_channel(const struct rc_channel *channel)
 	json_object_object_add(out, "boot", list_words(channel->boot));
 	json_object_object_add(out, "baseline",
 			       json_object_new_boolean(channel->flags & RC_BASELINE));
+	json_object_object_add(out, "reference",
+			       json_object_new_boolean(channel->flags & RC_REFERENCE));
 	for (int op = 0; op < RC_OPS; op++)
 		if (channel->cannot[op])
 			add_string(cannot, rc_op_names[op], channel->cannot[op]);

@@ -162,17 +162,89 @@ int rc_streamed_narrow(struct rc_session *s, uint64_t seq, uint64_t mask)
 	return count_streamed(s, seq & mask, mask);
 }
 
-/* ---- the control device ------------------------------------------------ */
+/* ---- rc_core, the other side of a channel with a kernel half ------------- */
 
-/* A probe may try one byte more than rc_core knows of. */
-static uint32_t size_in_core(const struct rc_session *s)
+static int core_begin(struct rc_session *s)
+{
+	void *page;
+
+	s->core = open(RC_CORE_DEVICE, O_RDWR | O_CLOEXEC);
+	if (s->core < 0)
+		return rc_fail_errno(s, "open " RC_CORE_DEVICE);
+	page = mmap(NULL, sizeof(struct rc_page), PROT_READ, MAP_SHARED | MAP_POPULATE,
+		    s->core, 0);
+	if (page == MAP_FAILED)
+		return rc_fail_errno(s, "cannot map the status page");
+	s->page = page;
+	return 0;
+}
+
+static int core_bind(struct rc_session *s, uint32_t size, uint32_t *contexts)
+{
+	struct rc_bind bind = {
+		.size = size,
+		.proof = s->proof,
+		.clock = s->clock,
+	};
+
+	snprintf(bind.half, RC_NAME, "%s", s->channel->name);
+	snprintf(bind.mode, RC_NAME, "%s", s->mode->name);
+	if (ioctl(s->core, RC_CORE_BIND, &bind))
+		return rc_fail_errno(s, "cannot bind the kernel half");
+	*contexts = bind.contexts;
+	return 0;
+}
+
+static int core_raise(struct rc_session *s, const struct rc_raise *raise)
+{
+	if (ioctl(s->core, RC_CORE_RAISE, raise))
+		return rc_fail_errno(s, "cannot raise an event");
+	return 0;
+}
+
+static int core_stop(struct rc_session *s)
+{
+	if (ioctl(s->core, RC_CORE_STOP))
+		return rc_fail_errno(s, "cannot stop the producer");
+	return 0;
+}
+
+static int core_counts(struct rc_session *s, struct rc_counts *counts)
+{
+	if (ioctl(s->core, RC_CORE_COUNTS, counts))
+		return rc_fail_errno(s, "cannot read the kernel's counts");
+	return 0;
+}
+
+static void core_end(struct rc_session *s)
+{
+	if (s->page)
+		munmap((void *)(uintptr_t)s->page, sizeof(struct rc_page));
+	if (s->core >= 0)
+		close(s->core);		/* unbinds */
+}
+
+static const struct rc_side core_side = {
+	.name = "the kernel half",
+	.begin = core_begin,
+	.bind = core_bind,
+	.raise = core_raise,
+	.stop = core_stop,
+	.counts = core_counts,
+	.end = core_end,
+};
+
+/* ---- the other side, whoever it is -------------------------------------- */
+
+/* A probe may try one byte more than the other side knows of. */
+static uint32_t size_there(const struct rc_session *s)
 {
 	return s->size < RC_BODY_MAX ? s->size : RC_BODY_MAX;
 }
 
 int rc_session_raise(struct rc_session *s, uint64_t count, uint32_t burst, uint64_t interval)
 {
-	struct rc_raise raise = {
+	const struct rc_raise raise = {
 		.context = s->context,
 		.burst = burst,
 		.count = count,
@@ -180,18 +252,12 @@ int rc_session_raise(struct rc_session *s, uint64_t count, uint32_t burst, uint6
 		.interval = interval,
 	};
 
-	if (s->silent)
-		return 0;
-	if (ioctl(s->core, RC_CORE_RAISE, &raise))
-		return rc_fail_errno(s, "cannot raise an event");
-	return 0;
+	return s->silent ? 0 : s->side->raise(s, &raise);
 }
 
 int rc_session_stop(struct rc_session *s)
 {
-	if (ioctl(s->core, RC_CORE_STOP))
-		return rc_fail_errno(s, "cannot stop the producer");
-	return 0;
+	return s->side->stop(s);
 }
 
 int rc_raise(struct rc_session *s, uint64_t count)
@@ -202,11 +268,7 @@ int rc_raise(struct rc_session *s, uint64_t count)
 int rc_session_counts(struct rc_session *s, struct rc_counts *counts)
 {
 	memset(counts, 0, sizeof(*counts));
-	if (s->core < 0)
-		return 0;
-	if (ioctl(s->core, RC_CORE_COUNTS, counts))
-		return rc_fail_errno(s, "cannot read the kernel's counts");
-	return 0;
+	return s->side ? s->side->counts(s, counts) : 0;
 }
 
 static bool kernel_starts(enum rc_op op)
@@ -232,43 +294,27 @@ static int choose_context(struct rc_session *s, int asked, uint32_t contexts)
 		return check_spinning(s);
 	}
 	s->skip = true;
-	return rc_fail(s, "the kernel half cannot emit from %s context",
+	return rc_fail(s, "%s cannot emit from %s context", s->side->name,
 		       rc_context_names[asked]);
 }
 
 int rc_session_bind_half(struct rc_session *s, uint32_t size, uint32_t *contexts)
 {
-	struct rc_bind bind = {
-		.size = size,
-		.proof = s->proof,
-		.clock = s->clock,
-	};
-
-	snprintf(bind.half, RC_NAME, "%s", s->channel->name);
-	snprintf(bind.mode, RC_NAME, "%s", s->mode->name);
-	if (ioctl(s->core, RC_CORE_BIND, &bind))
-		return rc_fail_errno(s, "cannot bind the kernel half");
-	*contexts = bind.contexts;
-	return 0;
+	return s->side->bind(s, size, contexts);
 }
 
-static int bind_core(struct rc_session *s, const struct rc_cell *cell)
+static int bind_side(struct rc_session *s, const struct rc_cell *cell)
 {
 	uint32_t contexts;
-	void *page;
 
-	if (!s->channel->module)
+	if (s->mode->peer)
+		s->side = &rc_peer_side;
+	else if (s->channel->module)
+		s->side = &core_side;
+	else
 		return 0;
-	s->core = open(RC_CORE_DEVICE, O_RDWR | O_CLOEXEC);
-	if (s->core < 0)
-		return rc_fail_errno(s, "open " RC_CORE_DEVICE);
-	if (rc_session_bind_half(s, size_in_core(s), &contexts))
+	if (s->side->begin(s) || s->side->bind(s, size_there(s), &contexts))
 		return -1;
-	page = mmap(NULL, sizeof(struct rc_page), PROT_READ, MAP_SHARED | MAP_POPULATE,
-		    s->core, 0);
-	if (page == MAP_FAILED)
-		return rc_fail_errno(s, "cannot map the status page");
-	s->page = page;
 	if (kernel_starts(s->op))
 		return choose_context(s, cell->context, contexts);
 	return 0;
@@ -306,6 +352,8 @@ int rc_session_prepare(struct rc_session *s, const struct rc_cell *cell, bool pr
 	s->queue = cell->queue;
 	s->delay = RAISE_DELAY;
 	s->core = s->fd = s->fd2 = -1;
+	for (int i = 0; i < 2; i++)
+		s->user_end[i] = s->peer_end[i] = -1;
 
 	s->tx = message_buffer(rc_len(s));
 	s->rx = message_buffer(rc_len(s));
@@ -324,12 +372,22 @@ int rc_session_bind(struct rc_session *s, const struct rc_cell *cell, bool proof
 	s->latency = message_buffer(s->latency_max * sizeof(s->latency[0]));
 	if (!s->latency)
 		return rc_fail_errno(s, "cannot get room for latencies");
-	return bind_core(s, cell);
+	return bind_side(s, cell);
 }
 
 int rc_session_open(struct rc_session *s, const struct rc_cell *cell, bool proof)
 {
 	return rc_session_bind(s, cell, proof) ? -1 : s->mode->open(s);
+}
+
+int rc_session_join(struct rc_session *s, const struct rc_cell *cell,
+		    const struct rc_session *first, uint32_t number)
+{
+	if (rc_session_prepare(s, cell, first->proof))
+		return -1;
+	if (first->side && first->side->join && first->side->join(s, first, number))
+		return -1;
+	return s->mode->open(s);
 }
 
 void rc_session_close(struct rc_session *s)
@@ -344,10 +402,8 @@ void rc_session_close(struct rc_session *s)
 		close(s->fd2);
 	if (s->map)
 		munmap(s->map, s->map_len);
-	if (s->page)
-		munmap((void *)(uintptr_t)s->page, sizeof(struct rc_page));
-	if (s->core >= 0)
-		close(s->core);		/* unbinds */
+	if (s->side)
+		s->side->end(s);
 	if (s->latency)
 		munmap(s->latency, s->latency_max * sizeof(s->latency[0]));
 	if (s->tx)

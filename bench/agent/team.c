@@ -112,8 +112,7 @@ static int start_member(struct rc_session *s, const struct rc_cell *cell, struct
 	int err;
 
 	member->team = s->team;
-	if (rc_session_prepare(&member->s, cell, s->proof) ||
-	    member->s.mode->open(&member->s))
+	if (rc_session_join(&member->s, cell, s, s->team->count))
 		return take_error(s, &member->s);
 	err = pthread_create(&member->thread, NULL, work, member);
 	if (err)

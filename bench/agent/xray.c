@@ -301,7 +301,10 @@ void rc_xray_take(const struct rc_cell *cell, const struct rc_overhead *overhead
 		  struct rc_xray *xray)
 {
 	struct rc_session s;
-	int err = take(cell, &s, xray);
+	int err;
+
+	rc_peer_mourn(xray->reason, sizeof(xray->reason));
+	err = take(cell, &s, xray);
 
 	if (err)
 		snprintf(xray->reason, sizeof(xray->reason), "%s",

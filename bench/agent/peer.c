@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * rc_core's part, played by a process: the peer of a channel that has no kernel
+ * half.  It is started by the session that it belongs to, one for each thread,
+ * and never outlives it; one that ends by itself ends the cell.
+ *
+ * Who writes what in the shared block: the session @order, @stop and, while no
+ * order is carried out (page.done), @spec, @due and @size; the first peer all
+ * else.  Only the first thread's peer starts events.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "agent.h"
+#include "peer.h"
+
+#define LOWEST 19		/* nice, as rc_core's producer */
+#define STOP_MS 1000		/* a peer that has not stopped by then is stuck */
+#define MOURN_US 500000		/* until a signal of the peer's death must have come */
+
+/**
+ * struct rc_peer_block - what a session and all peers of its threads share
+ * @page: as rc_core's
+ * @order: number of the newest order, a futex
+ * @stop: give up the order that is being carried out
+ * @spec: what was ordered
+ * @due: CLOCK_MONOTONIC of the first event
+ * @size: bytes of body of events
+ * @raised: events tried
+ * @refused: of those, what the channel would not take
+ * @refused_errno: the last reason
+ * @slot: one for each thread
+ */
+struct rc_peer_block {
+	struct rc_page page;
+	uint32_t order;
+	uint32_t stop;
+	struct rc_raise spec;
+	uint64_t due;
+	uint32_t size;
+	uint64_t raised, refused;
+	uint32_t refused_errno;
+	struct rc_peer_slot slot[RC_THREADS_MAX];
+};
+
+/* This process's peers by their slots, 0 where there is none. */
+static pid_t peers[RC_THREADS_MAX];
+static const struct rc_peer_block *mourned;
+static char *last_words;
+static size_t last_words_len;
+
+/* ---- small things ------------------------------------------------------- */
+
+static uint64_t nanoseconds(void)
+{
+	return rc_now(&(struct rc_session){ .clock = RC_CLOCK_TIME });
+}
+
+/* Sleep while *@word is @value, until it is woken or CLOCK_MONOTONIC is @until (0: for ever). */
+static void sleep_on(const uint32_t *word, uint32_t value, uint64_t until)
+{
+	const struct timespec at = {
+		.tv_sec = (time_t)(until / 1000000000),
+		.tv_nsec = (long)(until % 1000000000),
+	};
+
+	syscall(SYS_futex, word, FUTEX_WAIT_BITSET, value, until ? &at : NULL, NULL,
+		FUTEX_BITSET_MATCH_ANY);
+}
+
+static void wake(const uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX);
+}
+
+bool rc_peer_shares(const struct rc_session *s, uint64_t address)
+{
+	uint64_t block = (uintptr_t)s->block;
+
+	return s->block && address >= block && address < block + sizeof(*s->block);
+}
+
+static void close_ends(int end[2])
+{
+	for (int i = 0; i < 2; i++) {
+		if (end[i] >= 0)
+			close(end[i]);
+		end[i] = -1;
+	}
+}
+
+/* ---- in the peer: take what comes --------------------------------------- */
+
+int rc_peer_consume_slow(struct rc_session *s, const struct rc_msg *msg, size_t len)
+{
+	unsigned long long due = s->slot->consumed;
+	uint32_t at;
+
+	s->slot->bad++;
+	if (len < RC_HEADER || msg->magic != RC_MAGIC || len - RC_HEADER != msg->size)
+		return rc_fail(s, "message %llu came broken, with %zu bytes", due, len);
+	if (msg->seq != due)
+		return rc_fail(s, "message %llu came where %llu was due",
+			       (unsigned long long)msg->seq, due);
+	at = rc_body_check(msg->body, msg->size, due, 0);
+	if (at != msg->size)
+		return rc_fail(s, "message %llu is wrong from byte %u of its body on", due, at);
+	s->slot->bad--;
+	rc_peer_count(s);
+	return 0;
+}
+
+void rc_peer_reached(struct rc_session *s)
+{
+	__atomic_store_n(&s->slot->reached, (uint32_t)s->slot->wanted, __ATOMIC_RELEASE);
+	wake(&s->slot->reached);
+}
+
+/* ---- in the peer: start events ------------------------------------------ */
+
+static void raise_one(struct rc_session *s, uint64_t due)
+{
+	struct rc_peer_block *block = s->block;
+	struct rc_shot shot = {
+		.seq = block->raised++,	/* before the user half can have it */
+		.stamp = rc_now(s),
+		.size = block->size + block->spec.more,
+	};
+	int err = -EMSGSIZE;
+
+	block->page.stamps[shot.seq % RC_STAMPS] = due ? due : shot.stamp;
+	if (shot.size <= s->size)	/* there is no more room in s->tx */
+		err = s->mode->peer->emit(s, &shot);
+	if (err) {
+		block->refused++;
+		block->refused_errno = (uint32_t)-err;
+	}
+	__atomic_store_n(&block->page.raised, shot.seq + 1, __ATOMIC_RELEASE);
+}
+
+/* In the session's clock, as it stands for @due in nanoseconds: at a rate, an
+ * event is due when it should have come, however late that is.
+ */
+static uint64_t due_stamp(const struct rc_session *s, uint64_t due)
+{
+	return rc_now(s) - (nanoseconds() - due);
+}
+
+static bool stopped(const struct rc_peer_block *block)
+{
+	return __atomic_load_n(&block->stop, __ATOMIC_ACQUIRE);
+}
+
+/* False when it was told to stop before that. */
+static bool sleep_until(const struct rc_peer_block *block, uint32_t order, uint64_t due)
+{
+	while (!stopped(block) && nanoseconds() < due)
+		sleep_on(&block->order, order, due);
+	return !stopped(block);
+}
+
+/* The next burst is due an interval later.  Of those that have gone by meanwhile
+ * only the last is made up for, as a timer that expires again does once.
+ */
+static uint64_t next_due(uint64_t due, uint64_t interval)
+{
+	uint64_t now = nanoseconds();
+
+	due += interval;
+	return now > due ? now - (now - due) % interval : due;
+}
+
+static void carry_out(struct rc_session *s, uint32_t order)
+{
+	struct rc_peer_block *block = s->block;
+	const struct rc_raise *spec = &block->spec;
+	uint64_t left = spec->count, due = block->due;
+	bool go_on = sleep_until(block, order, due);
+
+	while (go_on && left) {
+		uint64_t stamp = spec->interval ? due_stamp(s, due) : 0;
+
+		for (uint32_t i = 0; i < spec->burst && left; i++, left--)
+			raise_one(s, stamp);
+		if (!spec->interval) {
+			go_on = !stopped(block);
+		} else if (left) {
+			due = next_due(due, spec->interval);
+			go_on = sleep_until(block, order, due);
+		}
+	}
+	__atomic_store_n(&block->page.done, 1, __ATOMIC_RELEASE);
+	wake(&block->page.done);
+}
+
+static void obey(struct rc_session *s) __attribute__((noreturn));
+
+static void obey(struct rc_session *s)
+{
+	const uint32_t *newest = &s->block->order;
+	uint32_t order = 0;
+
+	for (;;) {
+		while (__atomic_load_n(newest, __ATOMIC_ACQUIRE) == order)
+			sleep_on(newest, order, 0);
+		order = __atomic_load_n(newest, __ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&s->block->page.done, __ATOMIC_ACQUIRE))
+			continue;	/* it was told to stop and had just ended */
+		/* From here to the end only one to stop can follow. */
+		order = __atomic_load_n(newest, __ATOMIC_ACQUIRE);
+		carry_out(s, order);
+	}
+}
+
+/* ---- in the peer: all of it --------------------------------------------- */
+
+static void *own_buffer(void *inherited, size_t len)
+{
+	munmap(inherited, len);
+	return mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+		    -1, 0);
+}
+
+static int prepare_peer(struct rc_session *s)
+{
+	prctl(PR_SET_NAME, "rc_peer");
+	/* Else a timer may be late by 50 us, to save power. */
+	prctl(PR_SET_TIMERSLACK, 1ul);
+	close_ends(s->user_end);
+	s->fd = s->peer_end[0];
+	s->fd2 = s->peer_end[1];
+	s->tx = own_buffer(s->tx, rc_len(s));
+	s->rx = own_buffer(s->rx, rc_len(s));
+	if (s->tx == MAP_FAILED || s->rx == MAP_FAILED)
+		return rc_fail_errno(s, "cannot get message buffers");
+	return s->mode->peer->begin ? s->mode->peer->begin(s) : 0;
+}
+
+static void be_peer(struct rc_session *s) __attribute__((noreturn));
+
+static void be_peer(struct rc_session *s)
+{
+	int err = prepare_peer(s);
+
+	if (!err && (s->op == RC_NOTIFY || s->op == RC_STREAM)) {
+		/* So that on one CPU it produces when the drain has nothing to do. */
+		setpriority(PRIO_PROCESS, 0, LOWEST);
+		obey(s);
+	}
+	if (!err && s->mode->peer->serve)
+		s->mode->peer->serve(s);
+	memcpy(s->slot->error, s->error, sizeof(s->error));
+	_exit(1);
+}
+
+/* ---- in the session: a peer that dies ----------------------------------- */
+
+static void say_how(int status, const char *error)
+{
+	if (error[0])
+		snprintf(last_words, last_words_len, "the peer has ended: %s", error);
+	else if (WIFSIGNALED(status))
+		snprintf(last_words, last_words_len, "the peer was killed by signal %d (%s)",
+			 WTERMSIG(status), sigdescr_np(WTERMSIG(status)));
+	else
+		snprintf(last_words, last_words_len, "the peer has ended with status %d",
+			 WEXITSTATUS(status));
+}
+
+/* Wherever the user half waits, for whatever: nothing will come any more. */
+static void on_death(int sig)
+{
+	int status;
+
+	(void)sig;
+	for (int i = 0; i < RC_THREADS_MAX; i++) {
+		if (peers[i] <= 0 || waitpid(peers[i], &status, WNOHANG) != peers[i])
+			continue;
+		say_how(status, mourned->slot[i].error);
+		_exit(0);
+	}
+}
+
+void rc_peer_mourn(char *reason, size_t len)
+{
+	const struct sigaction action = { .sa_handler = on_death, .sa_flags = SA_RESTART };
+
+	last_words = reason;
+	last_words_len = len;
+	sigaction(SIGCHLD, &action, NULL);
+}
+
+int rc_peer_gone(struct rc_session *s, const char *what)
+{
+	usleep(MOURN_US);	/* who mourns it knows better why */
+	return rc_fail(s, "%s: the peer has gone", what);
+}
+
+/* ---- in the session: start and end -------------------------------------- */
+
+static int start(struct rc_session *s)
+{
+	pid_t parent = getpid(), pid;
+	sigset_t chld, before;
+
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	/* A peer that dies at once must be known before its death is. */
+	sigprocmask(SIG_BLOCK, &chld, &before);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+		signal(SIGCHLD, SIG_DFL);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		be_peer(s);
+	}
+	mourned = s->block;
+	if (pid > 0)
+		peers[s->slot - s->block->slot] = pid;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pid < 0)
+		return rc_fail_errno(s, "cannot start a peer");
+	close_ends(s->peer_end);
+	return 0;
+}
+
+static int peer_begin(struct rc_session *s)
+{
+	s->block = mmap(NULL, sizeof(*s->block), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (s->block == MAP_FAILED) {
+		s->block = NULL;
+		return rc_fail_errno(s, "cannot get memory to share with a peer");
+	}
+	s->page = &s->block->page;
+	s->slot = &s->block->slot[0];
+	s->block->page.done = 1;
+	return s->mode->peer->connect(s) ? -1 : start(s);
+}
+
+static int peer_join(struct rc_session *s, const struct rc_session *first, uint32_t number)
+{
+	s->side = first->side;
+	s->block = first->block;
+	s->slot = &s->block->slot[number];
+	return s->mode->peer->connect(s) ? -1 : start(s);
+}
+
+static void peer_end(struct rc_session *s)
+{
+	pid_t *peer = s->slot ? &peers[s->slot - s->block->slot] : NULL, pid;
+
+	if (peer && *peer > 0) {
+		pid = *peer;
+		*peer = 0;		/* this death is no surprise */
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	close_ends(s->user_end);
+	close_ends(s->peer_end);
+	if (s->block && s->slot == &s->block->slot[0])
+		munmap(s->block, sizeof(*s->block));
+}
+
+int rc_peer_open(struct rc_session *s)
+{
+	int *const fds[2] = { &s->fd, &s->fd2 };
+
+	for (int i = 0; i < 2; i++) {
+		if (s->user_end[i] < 0)
+			continue;
+		*fds[i] = fcntl(s->user_end[i], F_DUPFD_CLOEXEC, 0);
+		if (*fds[i] < 0)
+			return rc_fail_errno(s, "cannot copy a file descriptor");
+	}
+	return 0;
+}
+
+/* ---- in the session: orders and counts ---------------------------------- */
+
+static int peer_stop(struct rc_session *s)
+{
+	struct rc_peer_block *block = s->block;
+	uint64_t limit = nanoseconds() + STOP_MS * 1000000ull;
+
+	if (__atomic_load_n(&block->page.done, __ATOMIC_ACQUIRE))
+		return 0;
+	__atomic_store_n(&block->stop, 1, __ATOMIC_RELEASE);
+	__atomic_add_fetch(&block->order, 1, __ATOMIC_RELEASE);
+	wake(&block->order);
+	while (!__atomic_load_n(&block->page.done, __ATOMIC_ACQUIRE)) {
+		if (nanoseconds() >= limit)
+			return rc_fail(s, "the peer does not stop");
+		sleep_on(&block->page.done, 0, limit);
+	}
+	block->stop = 0;
+	return 0;
+}
+
+static int peer_bind(struct rc_session *s, uint32_t size, uint32_t *contexts)
+{
+	struct rc_peer_block *block = s->block;
+
+	if (peer_stop(s))
+		return -1;
+	for (int i = 0; i < RC_THREADS_MAX; i++)
+		block->slot[i].consumed = block->slot[i].bad = block->slot[i].wanted =
+			block->slot[i].reached = 0;
+	block->raised = block->refused = block->refused_errno = 0;
+	block->page.raised = 0;
+	block->size = size;
+	*contexts = s->mode->peer->emit ? 1u << RC_PROCESS : 0;
+	return 0;
+}
+
+static int peer_raise(struct rc_session *s, const struct rc_raise *raise)
+{
+	struct rc_peer_block *block = s->block;
+
+	if (peer_stop(s))
+		return -1;
+	block->spec = *raise;
+	block->due = nanoseconds() + raise->delay;
+	block->page.done = 0;
+	__atomic_add_fetch(&block->order, 1, __ATOMIC_RELEASE);
+	wake(&block->order);
+	return 0;
+}
+
+static int peer_counts(struct rc_session *s, struct rc_counts *counts)
+{
+	const struct rc_peer_block *block = s->block;
+
+	*counts = (struct rc_counts){
+		.raised = block->raised,
+		.refused = block->refused,
+		.refused_errno = block->refused_errno,
+	};
+	for (int i = 0; i < RC_THREADS_MAX; i++) {
+		counts->consumed += __atomic_load_n(&block->slot[i].consumed, __ATOMIC_ACQUIRE);
+		counts->bad += block->slot[i].bad;
+	}
+	return 0;
+}
+
+int rc_peer_wait_slow(struct rc_session *s)
+{
+	uint32_t wanted = (uint32_t)s->slot->wanted, reached;
+
+	while ((reached = __atomic_load_n(&s->slot->reached, __ATOMIC_ACQUIRE)) != wanted)
+		sleep_on(&s->slot->reached, reached, 0);
+	return 0;
+}
+
+const struct rc_side rc_peer_side = {
+	.name = "the peer",
+	.begin = peer_begin,
+	.bind = peer_bind,
+	.raise = peer_raise,
+	.stop = peer_stop,
+	.counts = peer_counts,
+	.join = peer_join,
+	.end = peer_end,
+};

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: pipe
+ *
+ * Bytes from one process to another: a reference, for scale.
+ *
+ * What it is.  pipe(2): a buffer in the kernel with an end to write to and an end
+ * to read from.  The other side here is *a process, not the kernel*: the peer,
+ * which does what a kernel half does for the channels (it takes, checks, counts,
+ * replies and starts events).  So its costs say what a crossing to another
+ * process takes, beside which the crossing to the kernel stands.
+ *
+ * The path of one message.  write() enters the kernel and copies the message into
+ * pages of the pipe, 16 of them unless fcntl(F_SETPIPE_SZ) says otherwise, and
+ * wakes the reader.  The scheduler switches to the peer, whose read() copies the
+ * message out again.  A push is done when the peer has it: two copies and, for
+ * those that wait for it, two switches.  A call is that twice, through two pipes:
+ * four copies and two switches, where an ioctl takes two copies and none.  The
+ * pipe of channel syscall has the same copies and no switch, since one thread
+ * does both ends.
+ *
+ * When to choose it.  Between a parent and its child, for bytes in one direction,
+ * above all where a program only knows standard input and output.  To reach the
+ * kernel it is none: no driver sits at the other end of a pipe.
+ *
+ * Its trap.  It keeps no boundaries: one read may bring two messages, or a part of
+ * one, and the reader must put them together by a length in the header.  What is
+ * larger than PIPE_BUF (4096 bytes) may be torn apart by another writer; a writer
+ * that must not wait may get a part of it in, and then has to wait after all.  And
+ * the room is counted in pages: small writes share one, but each of its 16 pages
+ * is held until all of it is read.
+ */
+#include "channel.h"
+#include "ends.h"
+
+/* A pipe from @from to @to. */
+static int connect_ends(struct rc_session *s, int *to, int *from)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC))
+		return rc_fail_errno(s, "pipe");
+	*to = fds[0];
+	*from = fds[1];
+	if (s->queue && fcntl(*from, F_SETPIPE_SZ, (int)s->queue) < 0)
+		return errno == EPERM ? rc_skip(s, "A pipe of more than pipe-max-size needs "
+						"CAP_SYS_RESOURCE.")
+				      : rc_fail_errno(s, "F_SETPIPE_SZ");
+	return 0;
+}
+
+static int pipe_connect(struct rc_session *s)
+{
+	if (rc_ends_to_peer(s) && connect_ends(s, &s->peer_end[0], &s->user_end[1]))
+		return -1;
+	if (rc_ends_to_user(s) && connect_ends(s, &s->user_end[0], &s->peer_end[1]))
+		return -1;
+	return rc_ends_unblock(s);
+}
+
+static int pipe_push(struct rc_session *s, uint64_t n)
+{
+	return rc_ends_push(s, n);
+}
+
+static int pipe_call(struct rc_session *s, uint64_t n)
+{
+	return rc_ends_call(s, n);
+}
+
+static int pipe_notify(struct rc_session *s, uint64_t n)
+{
+	return rc_ends_notify(s, n);
+}
+
+static int pipe_stream(struct rc_session *s, uint64_t n)
+{
+	return rc_ends_stream(s, n);
+}
+
+static int pipe_serve(struct rc_session *s)
+{
+	return rc_ends_serve(s);
+}
+
+static int pipe_emit(struct rc_session *s, const struct rc_shot *shot)
+{
+	return rc_ends_emit(s, shot);
+}
+
+/* ---- registration ------------------------------------------------------ */
+
+#define BYTES .max = RC_BODY_MAX
+
+static const struct rc_peer_half pipe_peer = {
+	.connect = pipe_connect,
+	.serve = pipe_serve,
+	.emit = pipe_emit,
+};
+
+static const struct rc_queue pipe_queue = {
+	.what = "bytes of F_SETPIPE_SZ",
+	.min = 4096,
+	.max = 1u << 20,
+	.values = { 4096, 1u << 16, 1u << 20 },
+};
+
+static const struct rc_mode pipe_modes[] = {
+	{
+		.name = "pair",
+		.summary = "a pipe to another process, and one back for replies",
+		.open = rc_peer_open,
+		.claims = RC_POLLABLE | RC_READERS_SHARE | RC_FULL_REFUSES,
+		.peer = &pipe_peer,
+		.operations = {
+			[RC_PUSH] = { .run = pipe_push, BYTES },
+			[RC_CALL] = { .run = pipe_call, BYTES },
+			[RC_NOTIFY] = { .run = pipe_notify, BYTES, .waits = RC_WAIT_ANY },
+			[RC_STREAM] = { .run = pipe_stream, BYTES, .waits = RC_WAIT_DRAIN,
+					.queue = &pipe_queue },
+		},
+	},
+	{ }
+};
+
+static const struct rc_channel pipe_channel = {
+	.name = "pipe",
+	.summary = "Bytes to another process, for scale",
+	.flags = RC_REFERENCE,
+	.since = "1.0: pipe(); pipe2() since 2.6.27, F_SETPIPE_SZ since 2.6.35",
+	.modes = pipe_modes,
+	.cannot = {
+		[RC_PULL] = "Another process makes a message when it is asked by one, and that is a call.",
+	},
+};
+RC_CHANNEL(pipe_channel);

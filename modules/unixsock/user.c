@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: unixsock
+ *
+ * Sockets between two processes of one machine: a reference, for scale.
+ *
+ * What it is.  socketpair(2) of the family AF_UNIX.  The other side here is *a
+ * process, not the kernel*: the peer, which takes, checks, counts, replies and
+ * starts events as a kernel half does.  A socket of AF_NETLINK is built of the
+ * same parts, and has the kernel at its other end; what is between the two
+ * numbers is the switch to another process.
+ *
+ * The path of one message.  write() enters the kernel, which allocates a socket
+ * buffer (struct sk_buff), charges it to the sender, copies the message in and
+ * hangs it into the receiver's queue; the receiver is woken, switched to, and its
+ * read() copies the message out and frees the buffer.  Where a pipe has pages
+ * that stay, a socket has an allocation per message.
+ *
+ * - seqpacket: one message is one buffer.  It arrives whole, or not at all.
+ * - stream: bytes.  A large message is cut into buffers of 32 KiB or so, and the
+ *   reader puts it together; what does not fit SO_SNDBUF waits half-way.
+ *
+ * When to choose it.  Between processes that know each other by a path, with
+ * replies, descriptors (SCM_RIGHTS) and the sender's identity (SO_PEERCRED) on the
+ * way: what most services on one machine talk through.
+ *
+ * Its trap.  The room is SO_SNDBUF of the *sender*, and each message is charged
+ * with its bookkeeping too: a small one takes several hundred bytes of it.  A
+ * seqpacket message must fit the send buffer as a whole, and what exceeds
+ * net.core.wmem_max takes CAP_NET_ADMIN.
+ */
+#include <sys/socket.h>
+#include "channel.h"
+#include "ends.h"
+
+#define ROOM 32			/* of the send buffer, which a packet must leave free */
+
+/* Root may have any buffer, others up to net.core.wmem_max.  The kernel doubles it. */
+static int set_buffer(struct rc_session *s, int fd, int bytes)
+{
+	socklen_t len = sizeof(bytes);
+	int half = bytes / 2, got;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &half, sizeof(half)) &&
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &half, sizeof(half)))
+		return rc_fail_errno(s, "setsockopt SO_SNDBUF");
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &got, &len))
+		return rc_fail_errno(s, "getsockopt SO_SNDBUF");
+	if (got < bytes - 1)
+		return rc_skip(s, "A send buffer above net.core.wmem_max needs CAP_NET_ADMIN.");
+	return 0;
+}
+
+/* A packet must fit the sender's buffer. */
+static int widen(struct rc_session *s, int fd)
+{
+	int need = (int)rc_len(s) + ROOM, size;
+	socklen_t len = sizeof(size);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len))
+		return rc_fail_errno(s, "getsockopt SO_SNDBUF");
+	return size < need ? set_buffer(s, fd, need + 1) : 0;
+}
+
+static int connect_pair(struct rc_session *s, int type)
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds))
+		return rc_fail_errno(s, "socketpair");
+	s->user_end[0] = fds[0];
+	s->peer_end[0] = fds[1];
+	/* One descriptor is both ends' way in and out; the loops have one for each. */
+	s->user_end[1] = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+	s->peer_end[1] = fcntl(fds[1], F_DUPFD_CLOEXEC, 0);
+	if (s->user_end[1] < 0 || s->peer_end[1] < 0)
+		return rc_fail_errno(s, "cannot copy a file descriptor");
+	if (s->queue && set_buffer(s, fds[1], (int)s->queue))
+		return -1;
+	return rc_ends_unblock(s);
+}
+
+static int seqpacket_connect(struct rc_session *s)
+{
+	if (connect_pair(s, SOCK_SEQPACKET) || widen(s, s->user_end[0]))
+		return -1;
+	return s->queue ? 0 : widen(s, s->peer_end[0]);
+}
+
+static int stream_connect(struct rc_session *s)
+{
+	return connect_pair(s, SOCK_STREAM);
+}
+
+static int unixsock_push(struct rc_session *s, uint64_t n)
+{
+	return rc_ends_push(s, n);
+}
+
+static int unixsock_call(struct rc_session *s, uint64_t n)
+{
+	return rc_ends_call(s, n);
+}
+
+static int unixsock_notify(struct rc_session *s, uint64_t n)
+{
+	return rc_ends_notify(s, n);
+}
+
+static int unixsock_stream(struct rc_session *s, uint64_t n)
+{
+	return rc_ends_stream(s, n);
+}
+
+static int unixsock_serve(struct rc_session *s)
+{
+	return rc_ends_serve(s);
+}
+
+static int unixsock_emit(struct rc_session *s, const struct rc_shot *shot)
+{
+	return rc_ends_emit(s, shot);
+}
+
+/* ---- registration ------------------------------------------------------ */
+
+#define BYTES .max = RC_BODY_MAX
+#define PACKET .max = RC_BODY_MAX, \
+	.limit = "A packet must fit SO_SNDBUF, which only CAP_NET_ADMIN can raise this far."
+
+static const struct rc_peer_half seqpacket_peer = {
+	.connect = seqpacket_connect,
+	.serve = unixsock_serve,
+	.emit = unixsock_emit,
+};
+
+static const struct rc_peer_half stream_peer = {
+	.connect = stream_connect,
+	.serve = unixsock_serve,
+	.emit = unixsock_emit,
+};
+
+static const struct rc_queue unixsock_queue = {
+	.what = "bytes of SO_SNDBUF, as the kernel counts",
+	.min = 4608,		/* the kernel lets none have less */
+	.max = 1u << 28,
+	.values = { 1u << 14, 1u << 18, 1u << 21 },
+};
+
+static const struct rc_mode unixsock_modes[] = {
+	{
+		.name = "seqpacket",
+		.summary = "one buffer per message, which keeps its boundaries",
+		.open = rc_peer_open,
+		.claims = RC_POLLABLE | RC_READERS_SHARE | RC_FULL_REFUSES,
+		.peer = &seqpacket_peer,
+		.operations = {
+			[RC_PUSH] = { .run = unixsock_push, PACKET },
+			[RC_CALL] = { .run = unixsock_call, PACKET },
+			[RC_NOTIFY] = { .run = unixsock_notify, PACKET, .waits = RC_WAIT_ANY },
+			[RC_STREAM] = { .run = unixsock_stream, PACKET, .waits = RC_WAIT_DRAIN,
+					.queue = &unixsock_queue },
+		},
+	},
+	{
+		.name = "stream",
+		.summary = "bytes, as in a pipe, in both directions",
+		.open = rc_peer_open,
+		.claims = RC_POLLABLE | RC_READERS_SHARE | RC_FULL_REFUSES,
+		.peer = &stream_peer,
+		.operations = {
+			[RC_PUSH] = { .run = unixsock_push, BYTES },
+			[RC_CALL] = { .run = unixsock_call, BYTES },
+			[RC_NOTIFY] = { .run = unixsock_notify, BYTES, .waits = RC_WAIT_ANY },
+			[RC_STREAM] = { .run = unixsock_stream, BYTES, .waits = RC_WAIT_DRAIN,
+					.queue = &unixsock_queue },
+		},
+	},
+	{ }
+};
+
+static const struct rc_channel unixsock_channel = {
+	.name = "unixsock",
+	.summary = "Sockets to another process, for scale",
+	.flags = RC_REFERENCE,
+	.since = "2.6.4: SOCK_SEQPACKET of AF_UNIX; streams since 1.0, see unix(7)",
+	.modes = unixsock_modes,
+	.cannot = {
+		[RC_PULL] = "Another process makes a message when it is asked by one, and that is a call.",
+	},
+};
+RC_CHANNEL(unixsock_channel);
