@@ -11,6 +11,7 @@
 /* What became of one proved message of @size bytes. */
 struct attempt {
 	bool worked;
+	bool skipped;		/* this machine, or this user, has not got it */
 	int code;		/* errno, of the user's call or of the producer's */
 	char why[256];
 };
@@ -57,6 +58,7 @@ static void attempt_size(const struct rc_probing *probing, enum rc_op op, uint32
 		snprintf(attempt->why, sizeof(attempt->why), "%s", s.error);
 	else
 		attempt_with(&s, attempt);
+	attempt->skipped = s.skip;
 	rc_session_close(&s);
 }
 
@@ -101,6 +103,11 @@ static void probe_largest(struct rc_probing *probing)
 		if (attempt.worked) {
 			found->each[op] = operation->max;
 			say_beyond(found, probing, (enum rc_op)op);
+			continue;
+		}
+		if (attempt.skipped) {
+			rc_say(found->detail, sizeof(found->detail), " is not to be had here: %s",
+			       attempt.why);
 			continue;
 		}
 		found->failed = true;
