@@ -249,10 +249,13 @@ def _print_table(folder: Path) -> None:
     table.add_column("channel")
     for operation in OPERATIONS:
         table.add_column(operation, justify="right")
-    for (channel, mode), values in sorted(cost.items(), key=_null_first):
+    references = {channel.name for channel in loaded.channels if channel.reference}
+    for channel, mode in sorted(cost, key=lambda name: _order(name, references)):
+        values = cost[channel, mode]
         cells = (f"{values[op]:,.0f}" if op in values else "–" for op in OPERATIONS)
-        style = "dim" if channel == "null" else None
-        table.add_row(f"{channel} {mode}", *cells, style=style)
+        note = " (reference: to another process)" if channel in references else ""
+        style = "dim" if channel == "null" or note else None
+        table.add_row(f"{channel} {mode}{note}", *cells, style=style)
     if not cost:
         return
     OUT.print(table)
@@ -265,10 +268,10 @@ def _print_table(folder: Path) -> None:
         )
 
 
-def _null_first(entry: tuple[tuple[str, str], object]) -> tuple[bool, str, str]:
-    """Order of the table: the floor, then by channel and mode."""
-    (channel, mode), _ = entry
-    return channel != "null", channel, mode
+def _order(name: tuple[str, str], references: set[str]) -> tuple[bool, bool, str, str]:
+    """Order of the table: the floor, channels and modes by name, references."""
+    channel, mode = name
+    return channel != "null", channel in references, channel, mode
 
 
 @main.command("list")
@@ -294,7 +297,8 @@ def list_channels(as_json: bool, as_markdown: bool) -> None:
         return
     table = Table("channel", *OPERATIONS, "what it is")
     for row in tables.rows(listing):
-        table.add_row(row.name, *("yes" if has else "–" for has in row.has), row.summary)
+        kind = " [dim](a reference)[/]" if row.reference else ""
+        table.add_row(row.name, *("yes" if has else "–" for has in row.has), row.summary + kind)
     OUT.print(table)
     for row in tables.rows(listing):
         for operation, reason in row.cannot.items():

@@ -21,22 +21,34 @@ class Row:
         summary: half a line.
         has: for each of :data:`OPERATIONS` in order whether some mode does it.
         cannot: a sentence for each operation that none does.
+        reference: it leads to another process and not to the kernel.
     """
 
     name: str
     summary: str
     has: tuple[bool, ...]
     cannot: dict[str, str]
+    reference: bool
 
 
 def rows(listing: Listing) -> Iterator[Row]:
-    """The channels, those that carry messages first."""
-    for channel in sorted(listing["channels"], key=lambda one: (one["baseline"], one["name"])):
+    """The channels; references between processes, and floors, come last."""
+    for channel in sorted(listing["channels"], key=_place):
         has = tuple(
             any(operation in mode["operations"] for mode in channel["modes"])
             for operation in OPERATIONS
         )
-        yield Row(channel["name"], channel["summary"], has, channel["cannot"])
+        yield Row(
+            channel["name"], channel["summary"], has, channel["cannot"], _is_reference(channel)
+        )
+
+
+def _is_reference(channel: Listing) -> bool:
+    return bool(channel.get("reference"))
+
+
+def _place(channel: Listing) -> tuple[bool, bool, str]:
+    return bool(channel["baseline"]), _is_reference(channel), str(channel["name"])
 
 
 def markdown(listing: Listing) -> str:
@@ -47,6 +59,7 @@ def markdown(listing: Listing) -> str:
         f"| --- | --- |{' :-: |' * len(OPERATIONS)}",
     ]
     for row in rows(listing):
+        kind = " (a reference)" if row.reference else ""
         marks = " | ".join("✓" if has else "–" for has in row.has)
-        lines.append(f"| [`{row.name}`](modules/{row.name}) | {row.summary} | {marks} |")
+        lines.append(f"| [`{row.name}`](modules/{row.name}) | {row.summary}{kind} | {marks} |")
     return "\n".join([*lines, README_ENDS]) + "\n"

@@ -66,16 +66,17 @@ def loss(row: Measured) -> str:
 
 
 def ordered(run: Run) -> list[Channel]:
-    """Baselines first, then by their cheapest crossing."""
+    """Baselines first, references last, between them by their cheapest crossing."""
 
-    def rank(channel: Channel) -> tuple[bool, bool, float, str]:
+    def rank(channel: Channel) -> tuple[bool, bool, bool, float, str]:
         costs = [
             row.median
             for operation in ("push", "pull", "call")
             if (row := best(list(run.of(channel.name, operation)))) and row.median is not None
         ]
         carries = channel.name not in ("null", "syscall") and not channel.baseline
-        return carries, not costs, min(costs, default=0.0), channel.name
+        cheapest = min(costs, default=0.0)
+        return carries, channel.reference, not costs, cheapest, channel.name
 
     return sorted(run.channels, key=rank)
 

@@ -93,8 +93,9 @@ def _line(
     )
 
 
-def _told(name: str, rows: list[Measured]) -> str:
-    return f"{name} ({choose.modes_of(rows)})"
+def _told(run: Run, name: str, rows: list[Measured]) -> str:
+    kind = "reference: " if run.channel(name).reference else ""
+    return f"{name} ({kind}{choose.modes_of(rows)})"
 
 
 def _floors(run: Run, operation: str, series: list[Series]) -> list[Series]:
@@ -141,7 +142,7 @@ def cost(run: Run) -> Figure | None:
         series = [
             line
             for name, rows in lines.items()
-            if (line := _line(rows, slot[name], _told(name, rows)))
+            if (line := _line(rows, slot[name], _told(run, name, rows)))
         ]
         if series:
             shown = [row for rows in lines.values() for row in rows]
@@ -246,7 +247,7 @@ def bandwidth(run: Run) -> Figure | None:
         series = [
             line
             for name, rows in lines.items()
-            if (line := _line(rows, slot[name], _told(name, rows), "bytes_per_unit"))
+            if (line := _line(rows, slot[name], _told(run, name, rows), "bytes_per_unit"))
         ]
         if not series or max(len(one.xs) for one in series) < 2:
             continue
@@ -281,7 +282,7 @@ def cost_of_several(sides: list[tuple[str, Run]]) -> Figure | None:
         series, shown = [], []
         for dash, (letter, run) in enumerate(sides):
             for name, rows in choose.lines(run, operation).items():
-                label = f"{letter}: {_told(name, rows)}"
+                label = f"{letter}: {_told(run, name, rows)}"
                 if line := _line(rows, slot[name], label, dash=dash):
                     series.append(line)
                     shown += rows

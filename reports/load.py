@@ -153,10 +153,16 @@ class Channel:
     name: str
     summary: str = ""
     baseline: bool = False
+    reference: bool = False
     module: str | None = None
     needs: tuple[str, ...] = ()
     cannot: dict[str, str] = field(default_factory=dict)
     modes: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def tag(self) -> str:
+        """What it is when it is no channel to choose; empty else."""
+        return "floor" if self.baseline else "reference" if self.reference else ""
 
 
 @dataclass(frozen=True)
@@ -331,6 +337,7 @@ def _channel(name: str, entry: dict[str, Any]) -> Channel:
         name=name,
         summary=str(entry.get("summary") or ""),
         baseline=bool(entry.get("baseline", name == "null")),
+        reference=bool(entry.get("reference", False)),
         module=entry.get("module"),
         needs=tuple(entry.get("needs") or ()),
         cannot={op: str(why) for op, why in cannot.items() if why},

@@ -41,7 +41,7 @@ class HeatRow:
 
     channel: str
     summary: str
-    baseline: bool
+    tag: str
     link: str
     cells: tuple[HeatCell, ...]
 
@@ -109,7 +109,7 @@ def heat_map(run: Run) -> tuple[HeatRow, ...]:
         HeatRow(
             channel=name,
             summary=run.channel(name).summary,
-            baseline=run.channel(name).baseline,
+            tag=run.channel(name).tag,
             link=page_of(name),
             cells=tuple(_heat_cell(run, spot, low, high) for spot in row),
         )
@@ -164,7 +164,7 @@ def answer(run: Run) -> str:
         rows = [
             row
             for channel in run.channels
-            if not channel.baseline and channel.name not in ("null", "syscall")
+            if not channel.tag and channel.name not in ("null", "syscall")
             if (row := choose.best(list(run.of(channel.name, operation))))
         ]
         if rows:
