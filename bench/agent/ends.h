@@ -83,7 +83,9 @@ static inline int rc_ends_put(struct rc_session *s, const struct rc_msg *msg, si
 
 static inline int rc_ends_broken(struct rc_session *s, const char *what, ssize_t got)
 {
-	return got && errno != EPIPE ? rc_fail_errno(s, what) : rc_peer_gone(s, what);
+	bool gone = !got || errno == EPIPE || errno == ECONNRESET;
+
+	return gone ? rc_peer_gone(s, what) : rc_fail_errno(s, what);
 }
 
 static inline int rc_ends_push(struct rc_session *s, uint64_t n)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import statistics
 import subprocess
 from collections.abc import Iterator
@@ -65,18 +64,6 @@ class Talk:
 
     def cells(self) -> list[Answer]:
         return [answer for answer in self.answers if answer["re"] == "cell"]
-
-
-@pytest.fixture(scope="session")
-def agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The agent, built so that any bad access or undefined operation ends it."""
-    if not shutil.which("make") or not (shutil.which("cc") or shutil.which("gcc")):
-        pytest.skip("make and a C compiler are needed")
-    out = tmp_path_factory.mktemp("agent")
-    command = ["make", "-s", "-C", str(ROOT / "bench" / "agent"), "sanitized", f"OUT={out}"]
-    built = subprocess.run(command, capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    return out / "sanitized" / "rc_agent"
 
 
 def run(agent: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
