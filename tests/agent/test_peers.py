@@ -249,7 +249,7 @@ def test_what_the_peer_finds_wrong_is_the_reason(agent: Path) -> None:
     with running(agent, SETUP, {**PUSH, **LONG, "size": 2000}, PUSH) as process:
         peer = soon(lambda: settled(process.pid))
         for path in Path(f"/proc/{peer.parent}/fd").iterdir():
-            if int(path.name) > 2 and os.readlink(path).startswith("pipe:"):
+            if int(path.name) > 2 and str(path.readlink()).startswith("pipe:"):
                 fd = os.open(path, os.O_WRONLY)
                 os.write(fd, b"x" * 2024)
                 os.close(fd)
