@@ -278,6 +278,7 @@ bool rc_peer_shares(const struct rc_session *s, uint64_t address);
 #define RC_REFUSES_NEWEST "refuses newest"
 #define RC_COALESCES "coalesces"
 #define RC_OVERWRITES_OLDEST "overwrites oldest"
+#define RC_EMPTIES "empties its queue"
 #define RC_SHARE "share"
 
 /* ---- probe.c ----------------------------------------------------------- */

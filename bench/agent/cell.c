@@ -13,6 +13,10 @@
 #define ROUND_UNITS_MAX 2500000
 #define NOTIFY_MAX 50	/* each event costs idle time besides: more teach nothing */
 #define STREAM_MIN 8
+/* A stream that any queue holds: on one CPU nobody may drain before its end, and
+ * a queue that is emptied when it is full would have nothing left then.
+ */
+#define STREAM_SHORT 24
 #define TRIAL 8		/* operations from which the size of a round is estimated */
 #define SAMPLE_ROUNDS 20	/* the sample pass lasts no longer than this many rounds */
 #define SAMPLES_MIN 30		/* or than this many samples, where one costs a lot */
@@ -53,7 +57,7 @@ static int one_round(struct rc_session *s, const struct rc_cell *cell, uint64_t 
 static uint64_t proof_length(const struct rc_session *s)
 {
 	if (is_stream(s))
-		return 32;
+		return STREAM_SHORT;
 	return s->size > 1 << 16 ? 2 : 16;
 }
 
@@ -122,7 +126,7 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 static int size_round(struct rc_session *s, const struct rc_cell *cell, uint64_t *n,
 		      uint64_t *cost)
 {
-	uint64_t trial = is_stream(s) ? 4 * TRIAL : TRIAL, total = 0;
+	uint64_t trial = is_stream(s) ? STREAM_SHORT : TRIAL, total = 0;
 
 	/* Twice: the first pass meets cold caches and lazy allocations. */
 	if (one_round(s, cell, trial, &total) || one_round(s, cell, trial, &total))

@@ -105,6 +105,7 @@ struct rc_mode {
 #define RC_FULL_COALESCES	0x08	/* many become one */
 #define RC_FULL_OVERWRITES	0x10	/* the newest takes the place of the oldest */
 #define RC_READERS_SHARE	0x20	/* several readers: each event goes to one of them */
+#define RC_FULL_EMPTIES		0x40	/* all that is queued goes, and the newest with it */
 
 /* Flags of a channel. */
 #define RC_BASELINE	0x1	/* a floor: carries no message, calls are counted */

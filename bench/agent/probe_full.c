@@ -22,6 +22,8 @@ struct filled {
 	bool watched;			/* the drain's system calls were looked at */
 	int told;			/* errno that the reader's calls had, or 0 */
 	uint64_t overruns;		/* losses that the reader was told of in any way */
+	uint64_t held;			/* most that were raised and all kept; 0: not looked for */
+	uint64_t left;			/* of one more than that */
 };
 
 /* Raise until some are refused, the producer is stuck, or it is enough. */
@@ -75,6 +77,8 @@ static const char *judge(const struct filled *filled)
 		return "producer waits";
 	if (filled->kept == filled->counts.raised)
 		return "not filled";
+	if (filled->held > 1 && filled->left < filled->held / 2)
+		return RC_EMPTIES;
 	if (!filled->kept)
 		return "loses all";
 	if (filled->kept == 1)
@@ -84,6 +88,23 @@ static const char *judge(const struct filled *filled)
 	if (filled->kept && !gaps && filled->last == filled->counts.raised - 1)
 		return RC_OVERWRITES_OLDEST;
 	return "loses some";
+}
+
+static void tell_holds(struct rc_probing *probing, const struct filled *filled)
+{
+	unsigned long long raised = filled->counts.raised, kept = filled->kept;
+
+	if (kept == raised)
+		rc_find_nothing(probing, "holds", "It held all %llu small messages that were tried.",
+				raised);
+	else if (filled->held)
+		rc_find_number(probing, "holds", (double)filled->held,
+			       "%llu small messages were raised and all kept; of one more, %llu.",
+			       (unsigned long long)filled->held, (unsigned long long)filled->left);
+	else
+		rc_find_number(probing, "holds", (double)kept,
+			       "%llu small messages were raised and %llu of them kept.", raised,
+			       kept);
 }
 
 static void tell(struct rc_probing *probing, const struct filled *filled)
@@ -98,13 +119,7 @@ static void tell(struct rc_probing *probing, const struct filled *filled)
 		     (unsigned long long)filled->counts.refused, kept,
 		     (unsigned long long)(kept ? filled->first : 0),
 		     (unsigned long long)filled->last);
-	if (kept == raised)
-		rc_find_nothing(probing, "holds", "It held all %llu small messages that were tried.",
-				raised);
-	else
-		rc_find_number(probing, "holds", (double)kept,
-			       "%llu small messages were raised and %llu of them kept.", raised,
-			       kept);
+	tell_holds(probing, filled);
 	rc_find_text(probing, "producer_told", rc_errno_name(code),
 		     code ? "What the producer got back for an event that was not taken." :
 		     "The producer got no error for any event, kept or not.");
@@ -115,6 +130,52 @@ static void tell(struct rc_probing *probing, const struct filled *filled)
 }
 
 /* ---- what has a stream ------------------------------------------------- */
+
+/* How many of @count events the drain behind them brings, into an empty queue. */
+static int refill(struct rc_session *s, struct rc_peer *peer, uint64_t count, uint64_t *kept)
+{
+	struct rc_report report;
+
+	if (!rc_raise_all(s, count, STEP_MS) ||
+	    rc_peer_do(peer, RC_DO_RUN, count, &report, 20 * RC_WAIT_MS) != 1 || report.err)
+		return -1;
+	*kept = report.delivered;
+	return 0;
+}
+
+/*
+ * Where the newest were kept, was it room for the newest alone that was made?  One
+ * event more than the queue holds tells: of a queue that is emptied nothing is left.
+ */
+static int look_at_edge(struct rc_session *s, struct rc_peer *peer, struct filled *filled)
+{
+	uint64_t fits = 0, spills = 1, kept;
+
+	while (spills < ENOUGH) {
+		if (refill(s, peer, spills, &kept))
+			return -1;
+		if (kept < spills)
+			break;
+		fits = spills;
+		spills *= 2;
+	}
+	while (spills - fits > 1) {
+		uint64_t middle = (fits + spills) / 2;
+
+		if (refill(s, peer, middle, &kept))
+			return -1;
+		*(kept < middle ? &spills : &fits) = middle;
+	}
+	filled->held = fits;
+	return refill(s, peer, spills, &filled->left);
+}
+
+static bool keeps_newest(const struct filled *filled)
+{
+	const char *value = judge(filled);
+
+	return !filled->stuck && (!filled->kept || !strcmp(value, RC_OVERWRITES_OLDEST));
+}
 
 static void fill_stream(struct rc_probing *probing, struct rc_session *s, struct rc_peer *peer)
 {
@@ -139,6 +200,10 @@ static void fill_stream(struct rc_probing *probing, struct rc_session *s, struct
 	filled.told = told_of(calls);
 	filled.overruns = report.overruns;
 	look_at_kept(&probing->findings->tap, &filled);
+	if (keeps_newest(&filled) && look_at_edge(s, peer, &filled)) {
+		rc_find_failure(probing, "full", "It could not be filled a second time.");
+		return;
+	}
 	tell(probing, &filled);
 }
 

@@ -80,7 +80,7 @@ static int check_mode(const struct rc_channel *channel, const struct rc_mode *mo
 {
 	bool starts = mode->operations[RC_NOTIFY].run || mode->operations[RC_STREAM].run;
 	uint32_t full = mode->claims & (RC_FULL_REFUSES | RC_FULL_COALESCES |
-					RC_FULL_OVERWRITES);
+					RC_FULL_OVERWRITES | RC_FULL_EMPTIES);
 	uint32_t readers = mode->claims & (RC_READERS_EACH | RC_READERS_SHARE);
 
 	if (!mode->summary || !mode->open)
@@ -207,6 +207,7 @@ static const struct {
 	{ RC_FULL_REFUSES, "full", RC_REFUSES_NEWEST },
 	{ RC_FULL_COALESCES, "full", RC_COALESCES },
 	{ RC_FULL_OVERWRITES, "full", RC_OVERWRITES_OLDEST },
+	{ RC_FULL_EMPTIES, "full", RC_EMPTIES },
 	{ RC_READERS_SHARE, "readers", RC_SHARE },
 };
 

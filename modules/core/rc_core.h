@@ -126,6 +126,25 @@ static inline int rc_consume(struct rc_flow *flow, const struct rc_msg *msg, siz
 }
 
 /**
+ * rc_consume_narrow - take a message that is too narrow for a header
+ * @flow: the sequence it belongs to
+ * @seq: the number that it carried
+ * @mask: the bits of it that the channel has room for
+ *
+ * Return: 0, or -EBADMSG when it is not the one that is due.
+ */
+static inline int rc_consume_narrow(struct rc_flow *flow, u64 seq, u64 mask)
+{
+	if (unlikely((seq ^ flow->in) & mask)) {
+		this_cpu_inc(rc_tally.bad);
+		return -EBADMSG;
+	}
+	flow->in++;
+	this_cpu_inc(rc_tally.consumed);
+	return 0;
+}
+
+/**
  * rc_make - make the next message for user space
  * @flow: the sequence it belongs to
  * @msg: room for RC_HEADER + @size bytes of kernel memory, body initialised

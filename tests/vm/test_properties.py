@@ -36,6 +36,7 @@ WORDS = {
         "refuses newest",
         "drops newest",
         "overwrites oldest",
+        "empties its queue",
         "coalesces",
         "producer waits",
         "loses some",
@@ -113,5 +114,10 @@ def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> N
     assert value(answers, "ioctl", "indirect", "copies")["push"] == 1
     assert value(answers, "mmap", "page", "copies") == {"push": 0, "pull": 0, "call": 0}
     assert value(answers, "sysfs", "attribute", "module_goes") == "goes, user told"
+    assert value(answers, "input", "event", "full") == "empties its queue"
+    assert value(answers, "input", "event", "holds") == 31
+    assert value(answers, "input", "event", "reader_told") == "by a message"
+    assert value(answers, "input", "event", "module_goes") == "goes, user told"
+    assert value(answers, "input", "grab", "readers") == "second refused"
     assert value(answers, "syscall", "getppid", "opens") == "anybody"
     assert value(answers, "syscall", "getppid", "syscalls") == {"call": 1}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: input
+ *
+ * An input device of our own, read and written through its evdev node.
+ *
+ * What it is.  A driver registers a device and says which events it has; it
+ * then reports each as a type, a code and a value of 32 bits, and ends a packet
+ * of them by SYN_REPORT.  Handlers attach themselves to devices: the one called
+ * evdev gives each a node, /dev/input/eventN, which looks the same for every
+ * keyboard, knob and touch screen there is.
+ *
+ * The path of one message.  Towards user space: input_event() takes the
+ * device's lock, feeds the random generator with the time, and keeps the event
+ * until SYN_REPORT comes; then evdev stamps the packet by three clocks, copies
+ * it into the buffer of each open file and wakes who sleeps there; read()
+ * copies events out one by one, 24 bytes each.  Towards the kernel: write() of
+ * the same structure takes the same way in the other direction, and calls the
+ * driver's event hook, under the device's lock and with interrupts off, before
+ * it returns.  That is how lamps are lit; readers see what was written as well.
+ *
+ * When to choose it.  Something happens that a person did: a button, a turn, a
+ * lid.  Programs that exist already then understand it, and the format never
+ * changes.  For anything else it is the wrong door, since those programs open
+ * any device that seems to be a keyboard or a pointer.
+ *
+ * Its trap.  A packet has no more than a few values, and a file's buffer no
+ * more than a few packets: 31 of ours, and no reader can ask for a longer one.
+ * An event that finds it full throws away all that waits there, the newest
+ * included, and leaves SYN_DROPPED in their place; the driver is not told.  What
+ * follows up to the next SYN_REPORT is the rest of a packet whose beginning is
+ * lost, and must not be used.  In the other direction nobody hears what the
+ * driver thinks of an event: write() succeeds.
+ *
+ * Values carry the sequence number alone.  Both directions use EV_MSC, which
+ * nobody interprets and which is passed on though the value be the same as
+ * before, with one code for each.  Two modes: event, and grab, where one reader
+ * has taken the device for itself.
+ */
+#include <linux/input.h>
+#include <linux/module.h>
+#include "rc_core.h"
+#include "abi.h"
+
+static struct input_dev *input_device;
+
+/*
+ * What user space has sent so far.  The hook below learns neither the file nor
+ * the process, so there is one for the device, covered by its event_lock.
+ */
+static struct rc_flow input_flow;
+
+/*
+ * Any context will do: the locks of the device and of each reader's buffer are
+ * taken with interrupts off.  Only on -rt kernels they sleep.  A device that
+ * nobody has opened drops its events before anybody could miss them.
+ */
+static int input_emit(const struct rc_shot *shot)
+{
+	if (!READ_ONCE(input_device->users))
+		return -ENOTCONN;
+	input_event(input_device, EV_MSC, RC_INPUT_EVENT, (int)shot->seq);
+	input_sync(input_device);
+	return 0;
+}
+
+/*
+ * An event for the device.  Our own come here as well, since the core does not
+ * ask who reports them; and it does not look at what is returned.
+ */
+static int input_pushed(struct input_dev *dev, unsigned int type, unsigned int code, int value)
+{
+	lockdep_assert_held(&dev->event_lock);
+	if (type != EV_MSC || code != RC_INPUT_PUSH)
+		return 0;
+	return rc_consume_narrow(&input_flow, (u32)value, RC_INPUT_MASK);
+}
+
+static void input_reset(void)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&input_device->event_lock, flags);
+	input_flow = (struct rc_flow){ 0 };
+	spin_unlock_irqrestore(&input_device->event_lock, flags);
+}
+
+static struct rc_half input_half = {
+	.name = "input",
+	.owner = THIS_MODULE,
+	.reset = input_reset,
+	.emitters = (const struct rc_emitter[]) {
+		{ "event", RC_IN_ANY, input_emit },
+		{ "grab", RC_IN_ANY, input_emit },
+		{ }
+	},
+};
+
+static int __init input_init(void)
+{
+	int err;
+
+	input_device = input_allocate_device();
+	if (!input_device)
+		return -ENOMEM;
+	input_device->name = RC_INPUT_NAME;
+	input_device->id.bustype = BUS_VIRTUAL;
+	input_device->event = input_pushed;
+	input_set_capability(input_device, EV_MSC, RC_INPUT_EVENT);
+	input_set_capability(input_device, EV_MSC, RC_INPUT_PUSH);
+	err = input_register_device(input_device);
+	if (err) {
+		input_free_device(input_device);
+		return err;
+	}
+	err = rc_half_register(&input_half);
+	if (err)
+		input_unregister_device(input_device);
+	return err;
+}
+
+/*
+ * Open files do not hold this module: they are evdev's.  The core first takes
+ * the device from them, which waits for who is in the hook above and wakes who
+ * sleeps, with ENODEV; it frees the device with the last of them.
+ */
+static void __exit input_exit(void)
+{
+	rc_half_unregister(&input_half);
+	input_unregister_device(input_device);
+}
+
+module_init(input_init);
+module_exit(input_exit);
+MODULE_DESCRIPTION("ringcross: an input device");
+MODULE_LICENSE("GPL");
