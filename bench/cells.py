@@ -115,6 +115,8 @@ class CellResult:
         interval: nanoseconds between the bursts of a stream, as asked for or as found.
         bound: what a shorter interval would bring, where one was searched.
         trials: columns of what was tried to find it, and around it.
+        cpu: under time, nanoseconds of processor time over all rounds: of the ``user`` side, and
+            of all ``other`` where the machine tells.
         log: kernel log lines of the cell.
         boot: number of the boot within the run.
         load: number of the module's load within the boot.
@@ -133,6 +135,7 @@ class CellResult:
     interval: int = 0
     bound: str = ""
     trials: dict[str, Any] = field(default_factory=dict)
+    cpu: dict[str, int] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     boot: int = 0
     load: int = 0

@@ -32,13 +32,13 @@ COLUMNS = (
     "p50 p90 p99 p999 max ci_low ci_high overhead messages_per_unit bytes_per_unit offered "
     "delivered lost boots context interval burst raw_median reordered duplicated loads p9999 mad "
     "low_severe low_mild high_mild high_severe spread marks rate wait queue refused overruns "
-    "offered_per_unit bound factors"
+    "offered_per_unit bound factors cpu_user_side cpu_other_side"
 ).split()
 _VERSION = 2
 _CELL = [field.name for field in fields(Cell) if field.compare]
 _KEPT = (
     "boot load status reason n rounds round_overhead sample_overhead context stream interval "
-    "bound trials log"
+    "bound trials cpu log"
 ).split()
 _COUNTERS = {
     "offered": "raised",

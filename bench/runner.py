@@ -301,6 +301,7 @@ class _Conversation:
             stream={key: tuple(answer[key]) for key in keys if key in answer},
             interval=int(answer.get("interval", 0)),
             bound=str(answer.get("bound", "")),
+            cpu={k: int(v) for k, v in answer.get("cpu", {}).items() if v is not None},
         )
         return _checked(full)
 

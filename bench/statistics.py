@@ -51,6 +51,7 @@ class Summary:
         spread: largest over smallest median of the boots, less one; of the loads where there
             is one boot, and NaN where there is one of each.
         marks: what a reader should know, see :func:`marks`.
+        cpu_user_side, cpu_other_side: processor time per operation, see :func:`cpu`.
     """
 
     rounds: int
@@ -77,6 +78,8 @@ class Summary:
     high_severe: int
     spread: float
     marks: str
+    cpu_user_side: float
+    cpu_other_side: float
 
 
 def operations(result: CellResult) -> Floats:
@@ -110,6 +113,17 @@ def net_rounds(result: CellResult) -> Floats:
 def net_samples(result: CellResult) -> Floats:
     """Units of each sampled operation, the harness's own work taken off."""
     return np.asarray(result.samples, dtype=np.float64) - result.sample_overhead
+
+
+def cpu(results: Sequence[CellResult], side: str) -> float:
+    """Nanoseconds of processor time per operation over all rounds; NaN where it is not known.
+
+    What the harness does around the operations is in it: its loop and clock readings, and for
+    events the request for each.
+    """
+    known = [result for result in results if side in result.cpu]
+    done = sum(float(operations(result).sum()) for result in known)
+    return sum(result.cpu[side] for result in known) / done if done else math.nan
 
 
 def percentile(samples: Floats, p: float) -> float:
@@ -270,6 +284,8 @@ def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
         high_severe=outliers[2],
         spread=apart,
         marks=marks(clock, median, interval, apart),
+        cpu_user_side=cpu(results, "user"),
+        cpu_other_side=cpu(results, "other"),
     )
 
 

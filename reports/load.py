@@ -28,7 +28,8 @@ KEY = (
 NUMBERS = (
     "rounds n min median mean p50 p90 p99 p999 max ci_low ci_high overhead messages_per_unit "
     "bytes_per_unit offered delivered lost boots raw_median reordered duplicated loads p9999 mad "
-    "low_severe low_mild high_mild high_severe spread refused overruns offered_per_unit"
+    "low_severe low_mild high_mild high_severe spread refused overruns offered_per_unit "
+    "cpu_user_side cpu_other_side"
 ).split()
 WHOLE = {"size": 0, "threads": 1, "interval": 0, "burst": 1, "queue": 0}
 WORDS = {
@@ -103,6 +104,8 @@ class Measured:
     refused: float | None = None
     overruns: float | None = None
     offered_per_unit: float | None = None
+    cpu_user_side: float | None = None
+    cpu_other_side: float | None = None
 
     @property
     def key(self) -> tuple[str | int, ...]:

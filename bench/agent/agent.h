@@ -121,6 +121,14 @@ struct rc_trial {
 
 #define RC_TRIALS_MAX 96
 
+/* Processor time of both sides in nanoseconds; see cpu.c. */
+struct rc_cpu_use {
+	bool known;		/* under the clock of time */
+	uint64_t own;		/* of the process that measures, all its threads */
+	bool other_known;	/* the kernel tells how long it idled */
+	uint64_t other;		/* of all else */
+};
+
 /* Lies in memory that the agent shares with the child that runs the cell. */
 struct rc_result {
 	enum rc_status status;
@@ -135,6 +143,7 @@ struct rc_result {
 	uint64_t total[RC_ROUNDS_MAX];
 	struct rc_stream_counts stream[RC_ROUNDS_MAX];
 	struct rc_trial trial[RC_TRIALS_MAX];
+	struct rc_cpu_use cpu;	/* over all rounds */
 	uint32_t proof_messages;
 	struct rc_counts proof;
 	uint32_t samples;
@@ -194,6 +203,17 @@ double rc_team_overhead(const struct rc_session *s, uint64_t n, double loop);
 
 /* End them, and add what they have sent and seen to @s. */
 void rc_team_end(struct rc_session *s);
+
+/* ---- cpu.c: who used the processors ------------------------------------- */
+
+struct rc_cpu_look {
+	bool known;
+	uint32_t cpus;
+	uint64_t wall, idle, own_before, own;
+};
+
+void rc_cpu_begin(struct rc_cpu_look *begin, uint32_t clock);
+void rc_cpu_end(const struct rc_cpu_look *begin, uint32_t clock, struct rc_cpu_use *use);
 
 /* ---- overload.c -------------------------------------------------------- */
 

@@ -162,10 +162,12 @@ static void take_latencies(const struct rc_session *s, const struct rc_cell *cel
 static int time_rounds(struct rc_session *s, const struct rc_cell *cell,
 		       struct rc_result *result)
 {
+	struct rc_cpu_look begin;
 	uint64_t warm;
 
 	if (one_round(s, cell, result->n, &warm))
 		return -1;
+	rc_cpu_begin(&begin, cell->clock);
 	for (uint32_t i = 0; i < cell->rounds; i++) {
 		s->latencies = 0;
 		if (is_stream(s) ? rc_stream_round(s, cell, result->n,
@@ -176,6 +178,7 @@ static int time_rounds(struct rc_session *s, const struct rc_cell *cell,
 		if (s->paced)
 			take_latencies(s, cell, result);
 	}
+	rc_cpu_end(&begin, cell->clock, &result->cpu);
 	return 0;
 }
 

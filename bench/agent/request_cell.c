@@ -223,6 +223,16 @@ static void add_trials(json_object *answer, const struct rc_result *result)
 	json_object_object_add(answer, "trials", out);
 }
 
+static void add_cpu(json_object *answer, const struct rc_cpu_use *use)
+{
+	json_object *out = json_object_new_object();
+
+	rc_add_number(out, "user", use->own);
+	json_object_object_add(out, "other",
+			       use->other_known ? json_object_new_uint64(use->other) : NULL);
+	json_object_object_add(answer, "cpu", out);
+}
+
 static void add_measurement(json_object *answer, const struct rc_cell *cell,
 			    const struct rc_result *result)
 {
@@ -248,6 +258,8 @@ static void add_measurement(json_object *answer, const struct rc_cell *cell,
 		rc_add_text(answer, "bound", rc_verdict_names[result->bound]);
 	if (cell->op == RC_NOTIFY || cell->op == RC_STREAM)
 		rc_add_text(answer, "context", rc_context_names[result->context]);
+	if (result->cpu.known)
+		add_cpu(answer, &result->cpu);
 	rc_add_double(answer, "round_overhead", result->round_overhead);
 	rc_add_double(answer, "sample_overhead", result->sample_overhead);
 	rc_add_number(proof, "messages", result->proof_messages);

@@ -26,7 +26,7 @@ HEADER = Header({"plan": "quick"}, "instructions", (PUSH, STREAM, PULL))
 
 GOOD = CellResult(
     PUSH, "ok", n=10, rounds=(1020,) * 11, samples=tuple(range(100, 300)), round_overhead=20,
-    sample_overhead=5,
+    sample_overhead=5, cpu={"user": 1100},
 )  # fmt: skip
 FLOW = CellResult(
     STREAM, "ok", n=10, rounds=(1000, 2000), context="process",
@@ -57,6 +57,7 @@ def test_rows_are_there_as_soon_as_they_are_added(tmp_path: Path) -> None:
     assert (row["median"], row["overhead"], row["raw_median"]) == ("100", "2", "102")
     assert (row["unit"], row["status"], row["rounds"], row["p999"]) == (
         "instructions", "ok", "11", "")  # fmt: skip
+    assert (row["cpu_user_side"], row["cpu_other_side"]) == ("10", "")
     recorder.add(FLOW)
     recorder.add(skipped(PULL))
     _, flow, skip = rows(tmp_path / "run")

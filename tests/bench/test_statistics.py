@@ -50,6 +50,17 @@ def test_a_stream_counts_what_was_delivered() -> None:
     assert stream_total([result(CALL, [1])], "lost") is None
 
 
+def test_processor_time_is_per_operation() -> None:
+    """Of a stream per message that arrived; a load that does not know it is left out."""
+    one = result(CALL, [1000, 1000], cpu={"user": 3000, "other": 500})
+    other = result(CALL, [1000], cpu={"user": 3000})
+    found = summarise([one, other, result(CALL, [1000])], "time")
+    assert (found.cpu_user_side, found.cpu_other_side) == (20, 2.5)
+    flow = result(STREAM, [1000, 1000], cpu={"user": 300}, stream={"delivered": (100, 50)})
+    assert summarise([flow], "time").cpu_user_side == 2
+    assert math.isnan(summarise([result(CALL, [1])], "instructions").cpu_user_side)
+
+
 def test_known_answers() -> None:
     rounds = [100 * value for value in (10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 1000)]
     samples = tuple(range(1, 1002))

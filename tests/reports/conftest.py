@@ -18,7 +18,7 @@ COLUMNS = (
     "p90 p99 p999 max ci_low ci_high overhead messages_per_unit bytes_per_unit offered delivered "
     "lost boots context interval burst raw_median reordered duplicated loads p9999 mad low_severe "
     "low_mild high_mild high_severe spread rate wait queue refused overruns "
-    "offered_per_unit bound factors marks"
+    "offered_per_unit bound factors marks cpu_user_side cpu_other_side"
 ).split()
 KEY = (
     "channel", "mode", "operation", "size", "threads", "context", "rate", "burst", "wait", "queue",
@@ -163,7 +163,10 @@ def _measure(row: dict[str, Any], base: float, random: np.random.Generator) -> N
         "messages_per_unit": per / median, "bytes_per_unit": per / median * row["size"],
         "each": rounds, "p9999": "", "mad": loose * median / 2,
         "low_severe": 0, "low_mild": 1, "high_mild": 2, "high_severe": 3,
+        "cpu_user_side": "", "cpu_other_side": "",
     }  # fmt: skip
+    if row["clock"] == "time":
+        row |= {"cpu_user_side": median + 1234, "cpu_other_side": 56.5}
     apart = np.median(rounds, axis=1)
     row["spread"] = apart.max() / apart.min() - 1
     if row["clock"] == "instructions" and row["spread"] > 0.005:

@@ -121,6 +121,16 @@ def test_clock_and_overhead_are_named(report: Path) -> None:
     assert "at most 5 instructions per operation kept" in text
 
 
+def test_processor_time_is_shown_where_it_was_read(report: Path, build_run: Any) -> None:
+    timed = pages.render([build_run(clock="time", channels=FEW)]).parent
+    check(timed)
+    for name in ("index.html", "channel-netlink.html"):
+        text = (timed / name).read_text()
+        assert "CPU, user side" in text
+        assert ">56.5</td>" in text
+        assert "CPU, user side" not in (report / name).read_text()
+
+
 def test_figures_follow_the_page(report: Path) -> None:
     text = (report / "index.html").read_text()
     assert "#0102" not in text

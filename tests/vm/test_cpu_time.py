@@ -1,0 +1,53 @@
+"""Processor time of both sides under the clock of time: who spins is told from who sleeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.vm import machine
+from tests.vm.machine import Answer
+
+pytestmark = pytest.mark.vm
+
+INTERVAL = 2_000_000  # nanoseconds between messages, of some 100,000 each under emulation
+SIDES = ("user", "other")
+
+
+def stream(number: int, wait: str) -> dict[str, Any]:
+    (found,) = (op for op in machine.operations() if op.name == "netlink-unicast-stream")
+    more = {"wait": wait, "context": "hardirq", "interval": INTERVAL}
+    return machine.cell(found, 8, number, round_units=20 * INTERVAL, **more)
+
+
+@pytest.fixture(scope="module")
+def sides() -> dict[str, dict[str, float]]:
+    """Processor time of either side, as a share of the rounds; of who spins, and who sleeps."""
+    requests = [machine.SETUP | {"clock": "time"}, stream(0, "busy"), stream(1, "poll")]
+    answers = machine.boot(machine.machine("tcg"), requests)
+    busy, poll = (answer for answer in answers if answer["re"] == "cell")
+    return {"busy": shares(busy), "poll": shares(poll)}
+
+
+def shares(answer: Answer) -> dict[str, float]:
+    """A round lasts from its first event on, its processor time begins an interval before."""
+    assert answer["status"] == "ok", answer["reason"]
+    messages = sum(answer["raised"])
+    lasted = sum(answer["rounds"]) * messages / (messages - len(answer["rounds"]))
+    return {side: answer["cpu"][side] / lasted for side in SIDES}
+
+
+def test_a_reader_that_spins_uses_all_of_a_processor(sides: dict[str, dict[str, float]]) -> None:
+    assert sides["busy"]["user"] > 0.8
+
+
+def test_a_reader_that_sleeps_uses_little(sides: dict[str, dict[str, float]]) -> None:
+    assert 0 < sides["poll"]["user"] < 0.5
+
+
+def test_the_other_side_has_its_part(sides: dict[str, dict[str, float]]) -> None:
+    """An interrupt that raises an event in an idle processor is no part of the reader's."""
+    assert 0 < sides["poll"]["other"] < 0.5
+    assert sides["busy"]["other"] < 0.2
+    assert sum(sides["busy"].values()) < 1.2
