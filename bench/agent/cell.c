@@ -20,6 +20,13 @@
 #define TRIAL 8		/* operations from which the size of a round is estimated */
 #define SAMPLE_ROUNDS 20	/* the sample pass lasts no longer than this many rounds */
 #define SAMPLES_MIN 30		/* or than this many samples, where one costs a lot */
+/* An operation that makes a process, say: a cell of ordinary length would take many
+ * seconds under emulation.  Above what it costs to fill and check a body in a proof.
+ */
+#define DEAR 200000
+#define DEAR_BYTE 32
+#define DEAR_PROOF 4
+#define DEAR_SAMPLES 11
 
 static bool is_stream(const struct rc_session *s)
 {
@@ -30,6 +37,11 @@ static bool is_stream(const struct rc_session *s)
 static bool is_stamped(const struct rc_session *s)
 {
 	return s->op == RC_NOTIFY || s->op == RC_STREAM;
+}
+
+static bool is_dear(const struct rc_session *s, uint64_t cost)
+{
+	return cost > DEAR + (uint64_t)DEAR_BYTE * s->size;
 }
 
 /* One round of @n operations: its total in units of the clock, raw. */
@@ -103,14 +115,22 @@ static int end_threads(struct rc_session *s, struct rc_counts *counts)
 	return check_counts(s, counts);
 }
 
-static int prove(const struct rc_cell *cell, struct rc_session *s, struct rc_result *result)
+/* Of what turns out to be dear, a few operations are enough; @cost is about that of one. */
+static int prove(const struct rc_cell *cell, struct rc_session *s, struct rc_result *result,
+		 uint64_t *cost)
 {
-	uint64_t n, total;
+	uint64_t n, first, total;
 
 	if (open_session(cell, s, true))
 		return -1;
 	n = proof_length(s);
-	if (one_round(s, cell, n, &total))
+	first = n < DEAR_PROOF ? n : DEAR_PROOF;
+	if (one_round(s, cell, first, &total))
+		return -1;
+	*cost = total / first;
+	if (is_dear(s, *cost))
+		n = first;
+	if (n > first && one_round(s, cell, n - first, &total))
 		return -1;
 	result->proof_messages = (uint32_t)n * threads(s, cell);
 	return end_threads(s, &result->proof);
@@ -123,11 +143,16 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 	return value < low ? low : value > high ? high : value;
 }
 
+/* @cost is that of the proof, and becomes that of a timed operation. */
 static int size_round(struct rc_session *s, const struct rc_cell *cell, uint64_t *n,
 		      uint64_t *cost)
 {
 	uint64_t trial = is_stream(s) ? STREAM_SHORT : TRIAL, total = 0;
 
+	if (is_dear(s, *cost)) {
+		*n = is_stream(s) ? rc_stream_length(cell, STREAM_MIN) : 1;
+		return 0;
+	}
 	/* Twice: the first pass meets cold caches and lazy allocations. */
 	if (one_round(s, cell, trial, &total) || one_round(s, cell, trial, &total))
 		return -1;
@@ -187,13 +212,14 @@ static int sample(struct rc_session *s, const struct rc_cell *cell, uint64_t cos
 		  struct rc_result *result)
 {
 	uint64_t most = SAMPLE_ROUNDS * cell->round_units / cost, total;
+	uint64_t least = is_dear(s, cost) ? DEAR_SAMPLES : SAMPLES_MIN;
 
 	if (is_stream(s))
 		return 0;	/* a paced one has its own; a full queue's say nothing */
 	if (s->team)
 		return 0;	/* threads would meet for each, and that cost more than it */
-	if (most < SAMPLES_MIN)
-		most = SAMPLES_MIN;
+	if (most < least)
+		most = least;
 	if (most > cell->samples)
 		most = cell->samples;
 	while (result->samples < most) {
@@ -232,15 +258,26 @@ static void set_overhead(const struct rc_session *s, const struct rc_overhead *o
 	}
 }
 
-static int measure(const struct rc_cell *asked, struct rc_session *s,
+/* The bounds of a search are for messages that cost no more than a copy. */
+static int find_rate(struct rc_session *s, struct rc_cell *cell, uint64_t cost,
+		     struct rc_result *result)
+{
+	if (!is_dear(s, cost))
+		return rc_find_rate(s, cell, result);
+	s->skip = true;
+	return rc_fail(s, "Each message takes about %llu %s, too long to search for a rate.",
+		       (unsigned long long)cost,
+		       s->clock == RC_CLOCK_INSTRUCTIONS ? "instructions" : "ns");
+}
+
+static int measure(const struct rc_cell *asked, struct rc_session *s, uint64_t cost,
 		   const struct rc_overhead *overhead, struct rc_result *result)
 {
 	struct rc_cell cell = *asked;
 	struct rc_counts counts;
-	uint64_t cost;
 
 	if (open_session(&cell, s, false) ||
-	    (cell.search && rc_find_rate(s, &cell, result)))
+	    (cell.search && find_rate(s, &cell, cost, result)))
 		return -1;
 	do {
 		if (size_round(s, &cell, &result->n, &cost) || time_rounds(s, &cell, result))
@@ -259,13 +296,14 @@ void rc_cell_measure(const struct rc_cell *cell, const struct rc_overhead *overh
 		     struct rc_result *result)
 {
 	struct rc_session s;
+	uint64_t cost;
 	int err;
 
 	rc_peer_mourn(result->reason, sizeof(result->reason));
-	err = prove(cell, &s, result);
+	err = prove(cell, &s, result, &cost);
 	if (!err) {
 		rc_session_close(&s);
-		err = measure(cell, &s, overhead, result);
+		err = measure(cell, &s, cost, overhead, result);
 	}
 	if (err)
 		snprintf(result->reason, sizeof(result->reason), "%s",

@@ -356,12 +356,16 @@ static inline int rc_arm(struct rc_session *s)
 	return err;
 }
 
-static inline void rc_arrived(struct rc_session *s)
+/* The event was in hand at @now: for who took the clock himself, elsewhere. */
+static inline void rc_arrived_at(struct rc_session *s, uint64_t now)
 {
-	uint64_t now = rc_now(s);
-
 	if (s->latencies < s->latency_max)
 		s->latency[s->latencies++] = now - s->page->stamps[s->seen % RC_STAMPS];
+}
+
+static inline void rc_arrived(struct rc_session *s)
+{
+	rc_arrived_at(s, rc_now(s));
 }
 
 /* Check a sequence number that came alone, cut to @mask. */
@@ -400,5 +404,8 @@ static inline bool rc_stream_over(const struct rc_session *s)
 /* Count one message of a stream; gaps are losses, not failures. */
 int rc_streamed(struct rc_session *s, const struct rc_msg *msg, size_t len);
 int rc_streamed_narrow(struct rc_session *s, uint64_t seq, uint64_t mask);
+
+/* The same of one that was in hand at @now, as rc_arrived_at(). */
+int rc_streamed_at(struct rc_session *s, const struct rc_msg *msg, size_t len, uint64_t now);
 
 #endif /* RC_CHANNEL_H */

@@ -10,13 +10,15 @@
 #define MANY 12		/* the slope leaves out what is paid once */
 
 /* The harness's own: asking for an event, or whether a peer has all, and the clock
- * where that is a call.
+ * where that is a call.  No kernel half can wake a futex, so that one beside a
+ * kernel half is between processes of ours.
  */
 static bool is_ours(const struct rc_session *s, const struct rc_call *call)
 {
 	return call->number == SYS_clock_gettime ||
 	       (call->number == SYS_ioctl && s->core >= 0 && (int)call->first == s->core) ||
-	       (call->number == SYS_futex && rc_peer_shares(s, call->first));
+	       (call->number == SYS_futex &&
+		(s->core >= 0 || rc_peer_shares(s, call->first)));
 }
 
 /* System calls of @n operations, or -1. */
@@ -89,6 +91,7 @@ RC_PROBE("syscalls", probe_syscalls);
 
 #define TURNS 5
 #define LEAST 2048	/* bytes of body below which a slope says nothing */
+#define MOST 32		/* copies above which a byte is not copied but converted, to text say */
 
 /* The least that one operation of @size bytes costs, or NAN. */
 static double cost_of(struct rc_probing *probing, enum rc_op op, uint32_t size)
@@ -125,7 +128,7 @@ static double copies_of(struct rc_probing *probing, enum rc_op op)
 static void probe_copies(struct rc_probing *probing)
 {
 	struct rc_found *found;
-	bool some = false;
+	bool some = false, converts = false;
 
 	if (probing->clock != RC_CLOCK_INSTRUCTIONS) {
 		rc_find_nothing(probing, "copies", "Counted under the instructions clock only.");
@@ -139,6 +142,10 @@ static void probe_copies(struct rc_probing *probing)
 		if (!operation->run || rc_narrow(operation) || operation->max < LEAST)
 			continue;
 		found->each[op] = copies_of(probing, (enum rc_op)op);
+		if (found->each[op] > MOST) {
+			found->each[op] = NAN;
+			converts = true;
+		}
 		some = some || !isnan(found->each[op]);
 	}
 	if (some) {
@@ -148,7 +155,8 @@ static void probe_copies(struct rc_probing *probing)
 		return;
 	}
 	found->kind = RC_NOTHING;
-	rc_say(found->detail, sizeof(found->detail),
+	rc_say(found->detail, sizeof(found->detail), converts ?
+	       "Each byte takes so many instructions that copies do not show: it is converted." :
 	       "Its messages are too small for a copy to show.");
 }
 RC_PROBE("copies", probe_copies);

@@ -6,10 +6,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "probe.h"
 
-#define STEP 2048		/* events raised before the next look */
+#define FIRST 64		/* events raised before the first look */
+#define STEP 2048		/* and before each later one */
+#define SLOW_MS 20		/* what takes so long for the first ones would take minutes to fill */
 #define ENOUGH 32768		/* what holds so many is not full in any test of ours */
 #define STEP_MS 200		/* a producer that has not ended by then is stuck */
 #define WATCHED 64		/* system calls of the drain that are looked at for errors */
@@ -26,14 +29,33 @@ struct filled {
 	uint64_t left;			/* of one more than that */
 };
 
+static int raise_some(struct rc_session *s, uint64_t count, struct filled *filled)
+{
+	filled->stuck = !rc_raise_all(s, count, STEP_MS);
+	return s->error[0] || rc_session_counts(s, &filled->counts) ? -1 : 0;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 /* Raise until some are refused, the producer is stuck, or it is enough. */
 static int fill_up(struct rc_session *s, struct filled *filled)
 {
-	do {
-		filled->stuck = !rc_raise_all(s, STEP, STEP_MS);
-		if (s->error[0] || rc_session_counts(s, &filled->counts))
+	uint64_t began = now_ms();
+	bool slow;
+
+	if (raise_some(s, FIRST, filled))
+		return -1;
+	slow = now_ms() - began > SLOW_MS;
+	while (!slow && !filled->stuck && !filled->counts.refused &&
+	       filled->counts.raised < ENOUGH)
+		if (raise_some(s, STEP, filled))
 			return -1;
-	} while (!filled->stuck && !filled->counts.refused && filled->counts.raised < ENOUGH);
 	return 0;
 }
 
@@ -54,7 +76,7 @@ static int told_of(const struct rc_calls *calls)
 /* Numbers come once each and in order, or nearly: count the ones not seen before. */
 static void look_at_kept(const struct rc_tap *tap, struct filled *filled)
 {
-	static bool seen[ENOUGH + STEP];
+	static bool seen[FIRST + ENOUGH + STEP];
 
 	filled->first = UINT64_MAX;
 	for (uint64_t i = 0; i < tap->count && i < RC_TAP_MAX; i++) {

@@ -113,11 +113,11 @@ static void count_straggler(struct rc_session *s)
 }
 
 /* The sequence has no end and narrow ones wrap: only the distance counts. */
-static int count_streamed(struct rc_session *s, uint64_t seq, uint64_t mask)
+static int count_streamed(struct rc_session *s, uint64_t seq, uint64_t mask, uint64_t now)
 {
 	uint64_t ahead = (seq - s->seen) & mask;
 
-	s->last = rc_now(s);
+	s->last = now;
 	s->delivered++;
 	if (s->paced && s->latencies < s->latency_max)
 		s->latency[s->latencies++] =
@@ -144,7 +144,7 @@ static int streamed_proof(struct rc_session *s, const struct rc_msg *msg)
 		       (unsigned long long)msg->seq);
 }
 
-int rc_streamed(struct rc_session *s, const struct rc_msg *msg, size_t len)
+int rc_streamed_at(struct rc_session *s, const struct rc_msg *msg, size_t len, uint64_t now)
 {
 	if (len != rc_len(s) || msg->magic != RC_MAGIC || msg->size != s->size)
 		return s->tap ? tapped_whole(s, msg, len)
@@ -152,14 +152,19 @@ int rc_streamed(struct rc_session *s, const struct rc_msg *msg, size_t len)
 					(unsigned long long)s->delivered);
 	if (s->proof && streamed_proof(s, msg))
 		return -1;
-	return count_streamed(s, msg->seq, UINT64_MAX);
+	return count_streamed(s, msg->seq, UINT64_MAX, now);
+}
+
+int rc_streamed(struct rc_session *s, const struct rc_msg *msg, size_t len)
+{
+	return rc_streamed_at(s, msg, len, rc_now(s));
 }
 
 int rc_streamed_narrow(struct rc_session *s, uint64_t seq, uint64_t mask)
 {
 	if (__builtin_expect(s->proof && s->tap, 0))
 		return tapped(s, seq & mask, 0, 0);
-	return count_streamed(s, seq & mask, mask);
+	return count_streamed(s, seq & mask, mask, rc_now(s));
 }
 
 /* ---- rc_core, the other side of a channel with a kernel half ------------- */

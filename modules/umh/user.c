@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Two programs in one file.  The one that the kernel starts for each event is at
+ * the end of the channel: its command line is the message, and it takes the
+ * clock's stamp before it does anything else.  The other one measures.
+ *
+ * How the stamp and the message come from the one to the other is the harness's
+ * and not the channel's: through memory that both map, and a futex.  It happens
+ * after the stamp, so that it is in no latency, though a stream is slower by it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "channel.h"
+#include "abi.h"
+
+#define NOTES 256		/* more than any stream of so slow a channel leaves untaken */
+
+/* What one program has to tell. */
+struct note {
+	uint32_t ready;		/* it is all there; cleared by who takes it */
+	uint32_t len;
+	uint64_t stamp;
+	struct rc_msg message;
+};
+
+/* The memory that both map: notes in a ring, each with room for one message. */
+struct board {
+	uint32_t clock;		/* enum rc_clock */
+	uint32_t room;		/* bytes of a message */
+	uint64_t given;		/* notes that programs have begun */
+	uint64_t taken;		/* of those, what the session has read */
+	uint32_t unfit;		/* messages too long, or with no note left */
+	uint32_t bell;		/* a futex: one up with each of these */
+};
+
+static size_t note_size(uint32_t room)
+{
+	return (offsetof(struct note, message) + room + 63) / 64 * 64;
+}
+
+static size_t board_size(uint32_t room)
+{
+	return 64 + NOTES * note_size(room);
+}
+
+static struct note *note_at(struct board *board, uint64_t number)
+{
+	return (void *)((char *)board + 64 + number % NOTES * note_size(board->room));
+}
+
+static void futex(uint32_t *word, int what, uint32_t value, const struct timespec *limit)
+{
+	syscall(SYS_futex, word, what, value, limit, NULL, 0);
+}
+
+/* ---- the program that the kernel starts ---------------------------------- */
+
+static struct board *map_board(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	struct stat stat;
+	void *board;
+
+	if (fd < 0 || fstat(fd, &stat))
+		return NULL;
+	board = mmap(NULL, (size_t)stat.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return board == MAP_FAILED ? NULL : board;
+}
+
+/* The next note that is nobody's, or NULL: programs run side by side. */
+static struct note *take_note(struct board *board)
+{
+	uint64_t number = __atomic_load_n(&board->given, __ATOMIC_RELAXED);
+
+	do {
+		if (number - __atomic_load_n(&board->taken, __ATOMIC_ACQUIRE) >= NOTES)
+			return NULL;
+	} while (!__atomic_compare_exchange_n(&board->given, &number, number + 1, false,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return note_at(board, number);
+}
+
+static uint8_t digit(char c)
+{
+	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+static int tell(struct board *board, const char *text, uint64_t stamp)
+{
+	size_t len = strlen(text) / 2;
+	struct note *note = len > board->room ? NULL : take_note(board);
+	uint8_t *to;
+
+	if (!note) {
+		__atomic_add_fetch(&board->unfit, 1, __ATOMIC_RELEASE);
+		return ENOBUFS;
+	}
+	to = (uint8_t *)&note->message;
+	for (size_t i = 0; i < len; i++)
+		to[i] = (uint8_t)(digit(text[2 * i]) << 4 | digit(text[2 * i + 1]));
+	note->len = (uint32_t)len;
+	note->stamp = stamp;
+	__atomic_store_n(&note->ready, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* umh BOARD MESSAGE: its exit status is what the kernel half gets, an errno. */
+static int umh_main(int argc, char **argv)
+{
+	/* Both clocks: which one counts is told by memory that is yet to be mapped. */
+	uint64_t cycles = rc_cycles(), ns;
+	struct timespec now;
+	struct board *board;
+	int status;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (argc != 3)
+		return EINVAL;
+	board = map_board(argv[1]);
+	if (!board)
+		return ENOTCONN;
+	ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+	status = tell(board, argv[2], board->clock == RC_CLOCK_INSTRUCTIONS ? cycles : ns);
+	__atomic_add_fetch(&board->bell, 1, __ATOMIC_RELEASE);
+	futex(&board->bell, FUTEX_WAKE, INT32_MAX, NULL);
+	return status;
+}
+RC_PROGRAM(umh, umh_main);
+
+/* ---- the session ---------------------------------------------------------- */
+
+/* No file that has a name: it goes with the session, however that ends. */
+static int make_board(struct rc_session *s)
+{
+	struct board *board;
+
+	s->map_len = board_size((uint32_t)rc_len(s));
+	s->fd2 = memfd_create("rc_umh", MFD_CLOEXEC);
+	if (s->fd2 < 0 || ftruncate(s->fd2, (off_t)s->map_len))
+		return rc_fail_errno(s, "cannot get memory to share");
+	board = mmap(NULL, s->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd2, 0);
+	if (board == MAP_FAILED)
+		return rc_fail_errno(s, "cannot map memory to share");
+	board->clock = s->clock;
+	board->room = (uint32_t)rc_len(s);
+	s->map = board;
+	return 0;
+}
+
+/* The kernel is to start this very program. */
+static int umh_open(struct rc_session *s)
+{
+	struct rc_umh_program request = { .flags = 0 };
+
+	if (make_board(s))
+		return -1;
+	s->fd = open(RC_UMH_DEVICE, O_RDWR | O_CLOEXEC);
+	if (s->fd < 0)
+		return rc_fail_errno(s, "open " RC_UMH_DEVICE);
+	if (readlink("/proc/self/exe", request.path, sizeof(request.path) - 1) < 0)
+		return rc_fail_errno(s, "readlink /proc/self/exe");
+	snprintf(request.word, sizeof(request.word), "/proc/%d/fd/%d", getpid(), s->fd2);
+	if (ioctl(s->fd, RC_UMH_PROGRAM, &request))
+		return rc_fail_errno(s, "cannot name the program");
+	return 0;
+}
+
+/* The oldest note that is not taken, or NULL while there is none. */
+static struct note *next_note(struct board *board)
+{
+	struct note *note = note_at(board, board->taken);
+
+	return __atomic_load_n(&note->ready, __ATOMIC_ACQUIRE) ? note : NULL;
+}
+
+static void done_with(struct board *board, struct note *note)
+{
+	note->ready = 0;
+	__atomic_store_n(&board->taken, board->taken + 1, __ATOMIC_RELEASE);
+}
+
+/* Sleep until there is a note; for as long as @limit says, if it says so. */
+static struct note *wait_note(struct board *board, const struct timespec *limit)
+{
+	uint32_t rung = __atomic_load_n(&board->bell, __ATOMIC_ACQUIRE);
+	struct note *note = next_note(board);
+
+	if (note)
+		return note;
+	futex(&board->bell, FUTEX_WAIT, rung, limit);
+	return next_note(board);
+}
+
+static int umh_notify(struct rc_session *s, uint64_t n)
+{
+	struct board *board = s->map;
+
+	while (n--) {
+		struct note *note;
+
+		if (rc_arm(s))
+			return -1;
+		while (!(note = wait_note(board, NULL)))
+			;
+		rc_arrived_at(s, note->stamp);
+		if (rc_rx(s, &note->message, note->len))
+			return -1;
+		done_with(board, note);
+	}
+	return 0;
+}
+
+static uint64_t told(struct board *board)
+{
+	return board->taken + __atomic_load_n(&board->unfit, __ATOMIC_ACQUIRE);
+}
+
+/* The programs that came to run, once the producer has ended; -1 after rc_fail(). */
+static int ask_due(struct rc_session *s, uint64_t *due)
+{
+	struct rc_umh_counts counts;
+
+	if (ioctl(s->fd, RC_UMH_COUNTS, &counts))
+		return rc_fail_errno(s, "cannot ask for the programs started");
+	*due = counts.started - counts.failed;
+	return 0;
+}
+
+/*
+ * When the producer has ended, programs whose start it did not wait for are yet
+ * to come.  How many is asked for once, and again when none came for a while:
+ * it may be that one could not be started after all.
+ */
+static int umh_stream(struct rc_session *s, uint64_t n)
+{
+	const struct timespec limit = { .tv_nsec = RC_STREAM_WAIT * 1000000L };
+	struct board *board = s->map;
+	uint32_t unfit = board->unfit;
+	uint64_t due = UINT64_MAX;
+	struct note *note;
+
+	(void)n;
+	while (told(board) < due) {
+		bool over = rc_stream_over(s);
+
+		while ((note = next_note(board))) {
+			if (rc_streamed_at(s, &note->message, note->len, note->stamp))
+				return -1;
+			done_with(board, note);
+		}
+		if (over && due == UINT64_MAX && ask_due(s, &due))
+			return -1;
+		if (told(board) < due && !wait_note(board, &limit))
+			due = UINT64_MAX;
+	}
+	s->overruns += __atomic_load_n(&board->unfit, __ATOMIC_RELAXED) - unfit;
+	return 0;
+}
+
+/* ---- registration --------------------------------------------------------- */
+
+#define ROOM .min = 0, .max = RC_UMH_MAX - RC_HEADER, \
+	.limit = "An argument has up to 128 KiB with its end (MAX_ARG_STRLEN), and a byte takes two digits."
+
+#define MODE(word, text)							\
+	{									\
+		.name = word,							\
+		.summary = text,						\
+		.open = umh_open,						\
+		.operations = {							\
+			[RC_NOTIFY] = { .run = umh_notify, ROOM },		\
+			[RC_STREAM] = { .run = umh_stream, ROOM,		\
+					.waits = RC_WAIT_BLOCK },		\
+		},								\
+	}
+
+static const struct rc_mode umh_modes[] = {
+	MODE("wait", "the kernel waits for the program's exit status (UMH_WAIT_PROC)"),
+	MODE("exec", "the kernel waits until the program runs (UMH_WAIT_EXEC)"),
+	MODE("nowait", "the kernel does not wait (UMH_NO_WAIT)"),
+	{ }
+};
+
+static const struct rc_channel umh = {
+	.name = "umh",
+	.summary = "A program that the kernel starts for each event",
+	.module = "rc_umh",
+	.since = "2.4: call_usermodehelper; its waits have these names since 2.6.23",
+	.modes = umh_modes,
+	.cannot = {
+		[RC_PUSH] = "The kernel starts here, and no user can.",
+		[RC_PULL] = "The kernel starts here, and nothing can be asked for.",
+		[RC_CALL] = "The kernel starts here: an exit status answers it, and no user is answered.",
+	},
+};
+RC_CHANNEL(umh);
