@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Files that are none, files that change, and files with no room: the kernel writes to what it is given. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "hostile.h"
+#include "abi.h"
+
+#define SIZE 8
+#define PLACE (RC_HEADER + SIZE)	/* of one message in the file */
+#define ENOUGH (1 << 20)
+
+static bool known(unsigned int cmd)
+{
+	return cmd == RC_FILEWRITE_FILE;
+}
+
+static int open_device(void)
+{
+	return open(RC_FILEWRITE_DEVICE, O_RDWR | O_CLOEXEC);
+}
+
+static long register_at(void *arg, void *at)
+{
+	return ioctl(*(int *)arg, RC_FILEWRITE_FILE, at);
+}
+
+static long register_limit(int device, int fd, uint64_t limit)
+{
+	struct rc_filewrite_file request = { .fd = fd, .limit = limit };
+
+	return register_at(&device, &request);
+}
+
+static long register_file(int device, int fd)
+{
+	return register_limit(device, fd, ENOUGH);
+}
+
+static int good_file(void)
+{
+	int fd = memfd_create("rc_hostile", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	fcntl(fd, F_SETFL, O_APPEND);
+	return fd;
+}
+
+static long size_of(int fd)
+{
+	struct stat stat;
+
+	return fstat(fd, &stat) ? -1 : (long)stat.st_size;
+}
+
+/* Raise @count events; how many were refused. */
+static long emit(struct rc_hostile *h, uint32_t count)
+{
+	uint64_t before = rc_core_counts(h).refused;
+
+	rc_core_start(h, RC_PROCESS, count, count, 0);
+	rc_core_ended(h, 1000);
+	return (long)(rc_core_counts(h).refused - before);
+}
+
+static long reason(struct rc_hostile *h)
+{
+	return rc_core_counts(h).refused_errno;
+}
+
+/* ---- registering ---------------------------------------------------------- */
+
+static void refuse(struct rc_hostile *h, int device, const char *name, int fd, int want)
+{
+	rc_expect(h, name, register_file(device, fd), want);
+	close(fd);
+}
+
+static void try_no_files(struct rc_hostile *h, int device)
+{
+	char path[] = "/tmp/rc_filewrite.XXXXXX", link[40];
+	int ends[2], fd = mkstemp(path);
+
+	rc_expect(h, "no file", register_file(device, -1), EBADF);
+	rc_expect(h, "a file that is not open", register_file(device, 1000), EBADF);
+	rc_expect(h, "the lowest number there is", register_file(device, INT32_MIN), EBADF);
+	rc_expect(h, "this file itself", register_file(device, device), EINVAL);
+	rc_expect(h, "a file that is not appended to", register_file(device, fd), EINVAL);
+	refuse(h, device, "a file for reading", open(path, O_RDONLY | O_APPEND), EINVAL);
+	refuse(h, device, "a mere path", open(path, O_PATH), EBADF);
+	refuse(h, device, "a directory", open("/tmp", O_RDONLY | O_DIRECTORY), EINVAL);
+	refuse(h, device, "a device", open("/dev/null", O_WRONLY | O_APPEND), EINVAL);
+	refuse(h, device, "a file of /proc/sys",
+	       open("/proc/sys/kernel/domainname", O_WRONLY | O_APPEND), EINVAL);
+	refuse(h, device, "a file of /proc", open("/proc/self/comm", O_WRONLY | O_APPEND), EINVAL);
+	refuse(h, device, "a file of /sys",
+	       open("/sys/kernel/profiling", O_WRONLY | O_APPEND), EINVAL);
+	refuse(h, device, "a counter", eventfd(0, EFD_CLOEXEC), EINVAL);
+	refuse(h, device, "a socket", socket(AF_UNIX, SOCK_STREAM, 0), EINVAL);
+	if (!pipe(ends)) {
+		refuse(h, device, "a pipe", ends[1], EINVAL);
+		close(ends[0]);
+	}
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	refuse(h, device, "a link to a file that is read", open(link, O_RDONLY), EINVAL);
+	close(fd);
+	unlink(path);
+}
+
+static void try_requests(struct rc_hostile *h, int device, int fd)
+{
+	struct rc_filewrite_file request = { .fd = fd, .flags = 1, .limit = ENOUGH };
+
+	rc_expect(h, "an unknown flag", register_at(&device, &request), EINVAL);
+	request.flags = UINT32_MAX;
+	rc_expect(h, "all flags", register_at(&device, &request), EINVAL);
+	rc_expect(h, "no room", register_limit(device, fd, 0), EINVAL);
+	rc_expect(h, "too little room", register_limit(device, fd, RC_FILEWRITE_LEAST - 1), EINVAL);
+	rc_expect(h, "too much room", register_limit(device, fd, RC_FILEWRITE_MOST + 1), EINVAL);
+	rc_expect(h, "room that 32 bits would cut",
+		  register_limit(device, fd, (1ull << 32) + ENOUGH), EINVAL);
+	rc_expect(h, "all room there is", register_limit(device, fd, UINT64_MAX), EINVAL);
+	rc_try_addresses(h, "argument", RC_KERNEL_READS, register_at, &device);
+}
+
+static void try_register(struct rc_hostile *h)
+{
+	int device = open_device(), other = open_device(), fd = good_file();
+	struct rc_msg message = { 0 };
+
+	rc_topic(h, "register");
+	rc_expect(h, "open", device, 0);
+	try_no_files(h, device);
+	try_requests(h, device, fd);
+	rc_expect_value(h, "refused while nobody has", emit(h, 1), 1);
+	rc_expect_value(h, "the reason", reason(h), ENOTCONN);
+	rc_expect(h, "a good one after all these", register_file(device, fd), 0);
+	rc_expect(h, "a second one", register_file(device, fd), EBUSY);
+	rc_expect_value(h, "refused", emit(h, 1), 0);
+	rc_expect_value(h, "bytes in the file", size_of(fd), PLACE);
+	rc_expect_value(h, "read", pread(fd, &message, RC_HEADER, 0), RC_HEADER);
+	rc_expect_true(h, "its header", message.magic == RC_MAGIC && message.size == SIZE &&
+		       message.seq == 1);
+
+	rc_expect(h, "the same for another", register_file(other, fd), 0);
+	rc_expect_value(h, "refused of 10", emit(h, 10), 0);
+	rc_expect_value(h, "bytes of both", size_of(fd), 21 * PLACE);
+	rc_try_no_io(h, device);
+	rc_try_no_seek(h, device);
+	rc_try_no_map(h, device);
+	rc_try_commands(h, device, known);
+	close(other);
+	rc_expect_value(h, "refused after the other's close", emit(h, 1), 0);
+	rc_expect_value(h, "bytes after the other's close", size_of(fd), 22 * PLACE);
+	close(device);
+	rc_expect_value(h, "refused after the close", emit(h, 1), 1);
+	rc_expect_value(h, "bytes after the close", size_of(fd), 22 * PLACE);
+	close(fd);
+}
+
+/* ---- no room --------------------------------------------------------------- */
+
+static void try_limit(struct rc_hostile *h)
+{
+	int device = open_device(), fd = good_file();
+
+	rc_topic(h, "limit");
+	rc_expect(h, "register", register_limit(device, fd, 8192), 0);
+	/* A page more is taken by the message that begins it: 128 and one. */
+	rc_expect_value(h, "refused of 1000", emit(h, 1000), 871);
+	rc_expect_value(h, "the reason", reason(h), ENOSPC);
+	rc_expect_value(h, "bytes in the file", size_of(fd), 129 * PLACE);
+	rc_expect(h, "punch a hole", fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+					       4096), 0);
+	rc_expect_value(h, "refused of 1000 with a page given back", emit(h, 1000), 872);
+	rc_expect_value(h, "bytes with these", size_of(fd), 257 * PLACE);
+	rc_expect(h, "truncate", ftruncate(fd, 0), 0);
+	rc_expect_value(h, "refused of 100 after that", emit(h, 100), 0);
+	rc_expect_value(h, "bytes after that", size_of(fd), 100 * PLACE);
+	rc_core_bind(h, "append", RC_BODY_MAX, true);
+	rc_expect_value(h, "refused: larger than the limit", emit(h, 1), 1);
+	rc_expect_value(h, "bytes without it", size_of(fd), 100 * PLACE);
+	rc_core_bind(h, "append", SIZE, true);
+	rc_expect_value(h, "refused: a small one after it", emit(h, 1), 0);
+	close(device);
+	close(fd);
+}
+
+/* A file system of two pages takes the half of a message. */
+static void try_full(struct rc_hostile *h, void *arg)
+{
+	char dir[] = "/tmp/rc_filewrite.XXXXXX", path[64];
+	int device = open_device(), fd;
+
+	(void)arg;
+	rc_topic(h, "full file system");
+	rc_expect_true(h, "get a directory", mkdtemp(dir));
+	rc_expect(h, "get mounts of one's own", unshare(CLONE_NEWNS), 0);
+	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	rc_expect(h, "mount", mount("rc_full", dir, "tmpfs", 0, "size=8192"), 0);
+	snprintf(path, sizeof(path), "%s/file", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+	rc_expect(h, "register", register_file(device, fd), 0);
+	rc_core_bind(h, "append", 65536, true);
+	rc_expect_value(h, "refused", emit(h, 1), 1);
+	rc_expect_value(h, "the reason", reason(h), ENOSPC);
+	rc_expect_value(h, "bytes of half a message", size_of(fd), 8192);
+	rc_expect_value(h, "refused: another one", emit(h, 1), 1);
+	rc_expect_value(h, "the reason then", reason(h), EIO);
+	rc_expect(h, "truncate", ftruncate(fd, 0), 0);
+	rc_expect_value(h, "refused: still", emit(h, 1), 1);
+	rc_expect_value(h, "bytes then", size_of(fd), 0);
+	close(device);
+	close(fd);
+	rc_expect(h, "unmount", umount(dir), 0);
+	rmdir(dir);
+}
+
+/* ---- files that change ------------------------------------------------------- */
+
+static void try_changed(struct rc_hostile *h)
+{
+	int device = open_device(), fd = good_file();
+
+	rc_topic(h, "file that changes");
+	rc_core_bind(h, "append", SIZE, true);
+	rc_expect(h, "register", register_file(device, fd), 0);
+	rc_expect_value(h, "refused", emit(h, 2), 0);
+	rc_expect(h, "append to it as well", write(fd, "x", 1), 0);
+	rc_expect_value(h, "refused behind that", emit(h, 1), 0);
+	rc_expect_value(h, "bytes", size_of(fd), 3 * PLACE + 1);
+	rc_expect(h, "no longer append", fcntl(fd, F_SETFL, 0), 0);
+	rc_expect_value(h, "refused without", emit(h, 1), 0);
+	rc_expect_value(h, "bytes without", size_of(fd), 4 * PLACE + 1);
+	rc_expect(h, "make it larger than all", ftruncate(fd, INT64_MAX), 0);
+	fcntl(fd, F_SETFL, O_APPEND);
+	rc_expect_value(h, "refused at its very end", emit(h, 1), 1);
+	rc_expect_value(h, "the reason", reason(h), EFBIG);
+	rc_expect(h, "make it short", ftruncate(fd, 0), 0);
+	rc_expect_value(h, "refused after that", emit(h, 1), 0);
+	rc_expect(h, "seal it", fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	rc_expect_value(h, "refused when sealed", emit(h, 1), 1);
+	rc_expect_value(h, "the reason when sealed", reason(h), EPERM);
+	rc_expect_value(h, "bytes when sealed", size_of(fd), PLACE);
+	close(fd);
+	rc_expect_value(h, "refused when nobody else has it open", emit(h, 1), 1);
+	close(device);
+
+	device = open_device();
+	fd = good_file();
+	rc_expect(h, "register another", register_file(device, fd), 0);
+	close(fd);
+	rc_expect_value(h, "refused by one that only the kernel has", emit(h, 100), 0);
+	close(device);
+}
+
+/* ---- others ------------------------------------------------------------------ */
+
+static void with_file_of_root(struct rc_hostile *h, void *arg)
+{
+	int fd = good_file();
+
+	rc_expect(h, "hand over what is one's own", register_file(*(int *)arg, fd), 0);
+	rc_expect_value(h, "refused", emit(h, 1), 0);
+	rc_expect_value(h, "bytes", size_of(fd), PLACE);
+}
+
+static void close_copy(struct rc_hostile *h, void *arg)
+{
+	rc_expect(h, "a child closes its copy", close(*(int *)arg), 0);
+}
+
+struct race {
+	int device, fd;
+};
+
+static long register_race(void *arg)
+{
+	const struct race *race = arg;
+	long won = 0;
+
+	for (int i = 0; i < 100; i++)
+		won += !register_file(race->device, race->fd);
+	return won;
+}
+
+static void try_others(struct rc_hostile *h)
+{
+	struct race race = { open_device(), good_file() };
+	struct rc_sleeper threads[3];
+	int device = open_device();
+	long won = 0;
+
+	rc_topic(h, "another user");
+	rc_as_nobody(h, with_file_of_root, &device);
+	close(device);
+	rc_try_nobody_opens(h, RC_FILEWRITE_DEVICE);
+
+	rc_topic(h, "three threads");
+	for (int i = 0; i < 3; i++)
+		rc_sleep_in(h, &threads[i], register_race, &race);
+	for (int i = 0; i < 3; i++)
+		won += rc_sleeper_end(&threads[i]);
+	rc_expect_value(h, "registered on one file", won, 1);
+	rc_expect_value(h, "refused", emit(h, 1), 0);
+	rc_expect_value(h, "bytes", size_of(race.fd), PLACE);
+	rc_in_other(h, "a child ends well", close_copy, &race.device);
+	rc_expect_value(h, "refused after the child's end", emit(h, 1), 0);
+	close(race.device);
+	close(race.fd);
+}
+
+/* Files come and go, and are cut, while the kernel writes. */
+static void try_leaving(struct rc_hostile *h)
+{
+	struct rc_outcomes outcomes = { 0 };
+
+	rc_topic(h, "in a stream");
+	rc_core_start(h, RC_PROCESS, 1u << 30, 4, 20000);
+	for (int i = 0; i < 50; i++) {
+		int device = open_device(), fd = good_file();
+
+		rc_note(&outcomes, register_file(device, fd), 0);
+		usleep(100);
+		rc_note(&outcomes, ftruncate(fd, i % 3 * 100), 0);
+		usleep(100);
+		close(i % 2 ? device : fd);
+		usleep(100);
+		close(i % 2 ? fd : device);
+	}
+	rc_expect_outcomes(h, "registered, truncated and closed", &outcomes);
+	rc_expect(h, "stop", ioctl(h->core, RC_CORE_STOP), 0);
+}
+
+static void filewrite_hostile(struct rc_hostile *h)
+{
+	rc_core_bind(h, "append", SIZE, true);
+	try_register(h);
+	try_limit(h);
+	rc_in_other(h, "a child ends well", try_full, NULL);
+	try_changed(h);
+	try_others(h);
+	try_leaving(h);
+}
+RC_HOSTILE(filewrite, filewrite_hostile);
