@@ -18,7 +18,7 @@ from bench.kernels import Kernel
 ROOT = Path(__file__).resolve().parent.parent
 """The repository."""
 
-_AGENT = ("user.c", "hostile.c")
+AGENT = ("user.c", "program.c", "hostile.c")
 """Files of a channel's folder that are linked into the agent."""
 
 _PROBLEM = re.compile(r"(?:\b(?:warning|error|fatal error|WARNING|ERROR):|\*\*\* )")
@@ -183,7 +183,7 @@ def first_problem(log: str) -> str:
 
 def _sources(source: Path) -> list[Path]:
     """Files of the kernel halves, relative to *source*, without the agent's."""
-    files = (f for f in source.rglob("*") if f.is_file() and f.name not in _AGENT)
+    files = (f for f in source.rglob("*") if f.is_file() and f.name not in AGENT)
     kept = (f for f in files if f.suffix in (".c", ".h") or f.name in ("Kbuild", "Makefile"))
     return sorted(f.relative_to(source) for f in kept)
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.build import ROOT
+from bench.build import AGENT, ROOT
 from bench.cells import Clock
 from bench.kernel_log import verdict
 from bench.plan import Listing
@@ -112,7 +112,7 @@ def of_sources(channel: str, folder: Path) -> Iterator[Property]:
     user = folder / "user.c"
     halves = {
         "lines_kernel": sorted(
-            path for path in folder.glob("*.c") if path.name not in ("user.c", "hostile.c")
+            path for path in folder.glob("*.c") if path.name not in AGENT
         ),
         "lines_user": [user] if user.exists() else [],
     }

@@ -39,7 +39,9 @@ struct rc_queue {
 /* How a user half waits for an event; bits, since an operation may know several. */
 enum rc_wait {
 	RC_WAIT_BLOCK = 1,	/* in a call that brings the event as well */
-	RC_WAIT_POLL = 2,	/* in poll(), then a call that does not wait */
+	RC_WAIT_POLL = 2,	/* in poll(), then a call that does not wait; where nothing
+				 * can be polled, asleep by the clock from look to look
+				 */
 	RC_WAIT_BUSY = 4,	/* not at all: such calls until one brings it */
 };
 
@@ -140,8 +142,9 @@ struct rc_channel {
 };
 
 /*
- * A program that the kernel starts: "rc_agent --program NAME ..." runs @main with
- * the arguments behind NAME.  For channels that begin a process for each message.
+ * A program that the kernel or somebody at a prompt starts: "rc_agent --program
+ * NAME ..." runs @main with the arguments behind NAME.  For channels that begin a
+ * process for each message, and for a demonstration.  It may be in a program.c.
  */
 struct rc_program {
 	const char *name;
