@@ -75,7 +75,9 @@ static void probe_contexts(struct rc_probing *probing)
 		rc_find_nothing(probing, "contexts", "%s", why_not(probing));
 		return;
 	}
-	if (probing->mode->operations[RC_NOTIFY].run)
+	/* Who only spins keeps a thread from raising anything on one CPU. */
+	if (probing->mode->operations[RC_NOTIFY].run &&
+	    (op == RC_NOTIFY || rc_waits(probing->mode, RC_NOTIFY) != RC_WAIT_BUSY))
 		op = RC_NOTIFY;
 	for (uint32_t context = 0; context < RC_CONTEXTS; context++) {
 		struct rc_cell cell = rc_probe_cell(probing, op, rc_small(probing->mode, op));

@@ -250,25 +250,19 @@ static int devmem_publish(void)
 
 /* ---- the memory --------------------------------------------------------- */
 
-static int devmem_add_reserved(struct resource *part, void *sum)
-{
-	*(u64 *)sum += resource_size(part);
-	return 0;
-}
-
 /*
- * Every byte must be what /proc/iomem calls Reserved, of which the kernel uses
- * none: RAM is somebody's, and so are the registers of devices.  Memory that
- * the firmware keeps for itself is called the same, and nothing here can tell
- * it from a piece cut out by memmap=.
+ * Whether nobody is known to use any byte of it.  What memmap= cut out is called
+ * Reserved in /proc/iomem; a machine without PCI does not list that, and it is a
+ * hole there.  All else is somebody's: RAM, the registers of devices.  What the
+ * firmware keeps for itself is Reserved too, and nothing here can tell it from
+ * memory that was cut out.
  */
-static bool devmem_is_reserved(void)
+static bool devmem_is_free(void)
 {
-	u64 reserved = 0;
-
-	walk_iomem_res_desc(IORES_DESC_RESERVED, IORESOURCE_MEM, phys, phys + size - 1,
-			    &reserved, devmem_add_reserved);
-	return reserved == size;
+	return region_intersects(phys, size, IORESOURCE_MEM, IORES_DESC_RESERVED) ==
+		       REGION_INTERSECTS ||
+	       region_intersects(phys, size, IORESOURCE_MEM, IORES_DESC_NONE) ==
+		       REGION_DISJOINT;
 }
 
 static int devmem_map(void)
@@ -280,9 +274,9 @@ static int devmem_map(void)
 		pr_err("phys= and size= must be whole pages\n");
 		return -EINVAL;
 	}
-	if (!devmem_is_reserved()) {
-		pr_err("0x%llx to 0x%llx is not reserved: boot with memmap=%luK$0x%llx\n", phys,
-		       phys + size - 1, size >> 10, phys);
+	if (!devmem_is_free()) {
+		pr_err("0x%llx to 0x%llx is in use: boot with memmap=%luK$0x%llx to cut it out\n",
+		       phys, phys + size - 1, size >> 10, phys);
 		return -EBUSY;
 	}
 	/* Not request_mem_region(): it would be busy then, and closed to /dev/mem. */
@@ -290,7 +284,11 @@ static int devmem_map(void)
 	if (!devmem.memory)
 		return -ENOMEM;
 	devmem_write_pages();
-	return 0;
+	if (READ_ONCE(devmem_page(devmem_pages() - 1)->kernel_page) == devmem_pages())
+		return 0;
+	pr_err("0x%llx keeps nothing: no memory is there\n", phys);
+	memunmap(devmem.memory);
+	return -ENXIO;
 }
 
 /* The classic has 4 KiB pages; those of the machine may be larger. */
