@@ -63,6 +63,9 @@ bench-against: setup ## Our figure for a null system call against `perf bench` (
 shell: setup ## Boot the kernel under test, to try the modules by hand
 	@$(RINGCROSS) shell --kernel $(KERNEL)
 
+demo: setup ## The /dev/mem classic on a booted kernel, command by command
+	@$(RINGCROSS) demo --kernel $(KERNEL)
+
 report: setup ## Render a report again: make report RUNS="a b" puts several side by side
 	@$(RINGCROSS) report $(RUNS)
 
@@ -90,4 +93,4 @@ help: ## This list
 	@echo "SEED [$(SEED)] · BOOTS [$(BOOTS)] · LOADS of a module in each boot, the plan's when 0 ·"
 	@echo "APPEND to the kernel's command line · RUNS folders"
 
-.PHONY: setup modules agent bench bench-self bench-against test test-unit shell report compare lint clean help
+.PHONY: setup modules agent bench bench-self bench-against test test-unit shell demo report compare lint clean help

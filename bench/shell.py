@@ -1,10 +1,12 @@
-"""A virtual machine to try the modules in by hand."""
+"""A virtual machine to try the modules in by hand, and what every machine with a shell needs."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -14,21 +16,27 @@ from bench.kernels import Kernel, elf_image
 from bench.targets.vm import VmTarget, find_qemu
 from bench.workshop import Workshop, wanted
 
-_INIT = """#!/bin/busybox sh
+Accel = Literal["kvm", "tcg"]
+
+_BEGIN = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin HOME=/ PS1='ringcross# '
 mount -t devtmpfs dev /dev; mount -t proc proc /proc; mount -t sysfs sys /sys
 mount -t tmpfs tmp /tmp; mount -t debugfs debug /sys/kernel/debug
 cd /modules
+"""
+_BY_HAND = """
 echo
 echo "Kernel $(uname -r). The kernel halves are here: insmod rc_core.ko, insmod rc_ioctl.ko, lsmod."
 echo "What the agent can measure: rc_agent --list.  To leave: exit."
 setsid cttyhack sh
+"""
+_END = """
 reboot -f
 """
 
 
-def interact(kernel: Kernel, accel: Literal["kvm", "tcg"]) -> int:
+def interact(kernel: Kernel, accel: Accel) -> int:
     """Boot *kernel* with a shell on this terminal, and the modules in ``/modules``.
 
     Returns:
@@ -37,21 +45,49 @@ def interact(kernel: Kernel, accel: Literal["kvm", "tcg"]) -> int:
     Raises:
         TargetError: busybox or QEMU is missing, or a build failed.
     """
+    channels = Workshop().listing()["channels"]
+    stock = initramfs.stock_modules(kernel, wanted("needs", channels))
+    boot = wanted("boot", channels)
+    with machine(kernel, accel, _BY_HAND, files=stock, boot=boot) as command:
+        # Ctrl-C is for the shell in the machine: QEMU's terminal is in raw mode.
+        return subprocess.run(command, check=False).returncode
+
+
+@contextmanager
+def machine(
+    kernel: Kernel,
+    accel: Accel,
+    script: str,
+    *,
+    files: initramfs.Files | None = None,
+    boot: Sequence[str] = (),
+) -> Iterator[list[str]]:
+    """QEMU's command line for a machine that runs a shell script, and then ends.
+
+    Its console is QEMU's standard streams. The script starts in ``/modules``, beside the
+    ``rc_*.ko``; busybox's commands and ``rc_agent`` are in its path.
+
+    Args:
+        kernel: what to boot.
+        accel: how QEMU runs it.
+        script: for busybox's shell.
+        files: more of the root file system.
+        boot: words for the kernel's command line.
+
+    Raises:
+        TargetError: busybox or QEMU is missing, or a build failed.
+    """
     busybox = shutil.which("busybox")
     if busybox is None:
         raise TargetError("busybox is missing: install it with `apt-get install busybox-static`.")
     agent, modules = build.build_agent(), build.build_modules(kernel)
-    files = {f"modules/{ko.name}": ko.read_bytes() for ko in modules.glob("rc_*.ko")}
-    files["bin/busybox"] = Path(busybox).read_bytes()
-    files["bin/rc_agent"] = agent.read_bytes()
-    channels = Workshop().listing()["channels"]
-    files |= initramfs.stock_modules(kernel, wanted("needs", channels))
-    boot = wanted("boot", channels)
-    target = VmTarget(kernel, agent, clock="time", accelerator=accel, append=boot)
+    packed = {f"modules/{ko.name}": ko.read_bytes() for ko in modules.glob("rc_*.ko")}
+    packed["bin/busybox"] = Path(busybox).read_bytes()
+    packed["bin/rc_agent"] = agent.read_bytes()
+    packed |= files or {}
+    target = VmTarget(kernel, agent, clock="time", accelerator=accel, append=tuple(boot))
     with tempfile.TemporaryDirectory(prefix="ringcross-shell-") as folder:
         initrd = Path(folder) / "initramfs"
         with writing("the initramfs"):
-            initrd.write_bytes(initramfs.archive(_INIT.encode(), files))
-        command = target.interactive(find_qemu(), kernel=elf_image(kernel), initrd=initrd)
-        # Ctrl-C is for the shell in the machine: QEMU's terminal is in raw mode.
-        return subprocess.run(command, check=False).returncode
+            initrd.write_bytes(initramfs.archive((_BEGIN + script + _END).encode(), packed))
+        yield target.interactive(find_qemu(), kernel=elf_image(kernel), initrd=initrd)
