@@ -94,9 +94,13 @@ STEPS = (
     Step("cat /proc/memshare/phymem_size", (r"(?m)^4096$",)),
     Step(
         "memshare hello,world!",
-        (r"(?m)^ +page +1  #$", "in 1 of 1 pages", 'wrote "hello,world!" in 1 of 1 pages'),
+        (
+            r"(?m)^ +page +1  #$",
+            'in 1 of 1 pages, the last "page 1 of 1, by the kernel"',
+            'wrote "hello,world!" in 1 of 1 pages',
+        ),
         "The program reads both files, opens /dev/mem, maps that address, reads what the kernel "
-        "has written there, and writes its string. A # is a page that carries both:",
+        "has written there, and writes its string. A # is a page that has both, read and written:",
     ),
     Step(
         "rmmod rc_devmem",
@@ -119,7 +123,7 @@ STEPS = (
         "memshare hello,world!",
         (
             rf"(?m)^(?: +page +\d+  #{{64}}\n){{{_PAGES // 64}}}",
-            f"read what the kernel wrote in {_PAGES} of {_PAGES} pages",
+            f"in {_PAGES} of {_PAGES} pages, the last .page {_PAGES} of {_PAGES}, by the kernel",
             f'wrote "hello,world!" in {_PAGES} of {_PAGES} pages',
         ),
     ),
@@ -166,9 +170,11 @@ def play(
     """
     files = {"bin/memshare": _MEMSHARE}
     say(f"Kernel {kernel.release} boots in a virtual machine.")
-    with shell.machine(kernel, accel, _script(steps), files=files, boot=[BOOT]) as command:
-        with _running(command, seconds) as console:
-            _follow(console, steps, say)
+    with (
+        shell.machine(kernel, accel, _script(steps), files=files, boot=[BOOT]) as command,
+        _running(command, seconds) as console,
+    ):
+        _follow(console, steps, say)
     say("")
     say("Try it yourself: make shell, and in it `rc_agent --program devmem` in place of memshare.")
     say("What it costs: make bench CHANNELS=null,mmap,devmem. Its code: modules/devmem/.")

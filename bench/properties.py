@@ -111,9 +111,7 @@ def of_sources(channel: str, folder: Path) -> Iterator[Property]:
     """Lines of code of both halves, without blanks and comments."""
     user = folder / "user.c"
     halves = {
-        "lines_kernel": sorted(
-            path for path in folder.glob("*.c") if path.name not in AGENT
-        ),
+        "lines_kernel": sorted(path for path in folder.glob("*.c") if path.name not in AGENT),
         "lines_user": [user] if user.exists() else [],
     }
     abi = folder / "abi.h"

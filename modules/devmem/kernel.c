@@ -44,6 +44,7 @@
 #include <linux/module.h>
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 #include "rc_core.h"
 #include "abi.h"
@@ -254,11 +255,13 @@ static int devmem_publish(void)
  * Whether nobody is known to use any byte of it.  What memmap= cut out is called
  * Reserved in /proc/iomem; a machine without PCI does not list that, and it is a
  * hole there.  All else is somebody's: RAM, the registers of devices.  What the
- * firmware keeps for itself is Reserved too, and nothing here can tell it from
- * memory that was cut out.
+ * firmware keeps for itself is Reserved too, and but for the first MiB, which on
+ * a PC is always its own, nothing here can tell it from memory that was cut out.
  */
 static bool devmem_is_free(void)
 {
+	if (phys < SZ_1M)
+		return false;
 	return region_intersects(phys, size, IORESOURCE_MEM, IORES_DESC_RESERVED) ==
 		       REGION_INTERSECTS ||
 	       region_intersects(phys, size, IORESOURCE_MEM, IORES_DESC_NONE) ==

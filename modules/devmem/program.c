@@ -58,11 +58,47 @@ static void print_mark(unsigned long at, bool read, bool wrote)
 	putchar(read && wrote ? '#' : read ? 'r' : wrote ? 'w' : '.');
 }
 
+/* Map the whole of it in one call: who maps a page alone shares a page alone. */
+static struct rc_devmem_page *map_memory(unsigned long addr, unsigned long size)
+{
+	void *map;
+	int fd = open("/dev/mem", O_RDWR);	/* no O_SYNC: the module's mapping is cached */
+
+	if (fd < 0) {
+		perror("open /dev/mem");
+		exit(1);
+	}
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)addr);
+	if (map == MAP_FAILED) {
+		perror("mmap /dev/mem");
+		exit(1);
+	}
+	close(fd);		/* the mapping stays */
+	return map;
+}
+
+static void go_through(struct rc_devmem_page *shared, unsigned long pages, const char *text,
+		       unsigned long most)
+{
+	unsigned long page, read = 0, wrote = 0;
+
+	for (page = 0; page < pages; page++) {
+		bool right = kernel_wrote(&shared[page], page, pages);
+
+		if (page < most)
+			write_text(&shared[page], page, text);
+		print_mark(page, right, page < most);
+		read += right;
+		wrote += page < most;
+	}
+	printf("\nread what the kernel wrote in %lu of %lu pages, the last \"%.80s\"\n", read, pages,
+	       shared[pages - 1].from_kernel);
+	printf("wrote \"%s\" in %lu of %lu pages\n", text, wrote, pages);
+}
+
 static int memshare(int argc, char **argv)
 {
-	unsigned long addr, size, pages, page, most, read = 0, wrote = 0;
-	struct rc_devmem_page *shared;
-	int fd;
+	unsigned long addr, size, pages;
 
 	if (argc < 2) {
 		fprintf(stderr, "Usage: memshare TEXT [PAGES]\n");
@@ -71,34 +107,14 @@ static int memshare(int argc, char **argv)
 	addr = read_number("/proc/" RC_DEVMEM_FOLDER "/" RC_DEVMEM_ADDR);
 	size = read_number("/proc/" RC_DEVMEM_FOLDER "/" RC_DEVMEM_SIZE);
 	pages = size / RC_DEVMEM_PAGE;
-	most = argc > 2 ? strtoul(argv[2], NULL, 0) : pages;
-	printf("%lu bytes at 0x%lx: %lu page%s of %u\n", size, addr, pages, pages == 1 ? "" : "s",
-	       RC_DEVMEM_PAGE);
-
-	fd = open("/dev/mem", O_RDWR);
-	if (fd < 0) {
-		perror("open /dev/mem");
+	if (!pages) {
+		fprintf(stderr, "The module has no memory: load it with phys= and size=.\n");
 		return 1;
 	}
-	/* The whole of it in one call: who maps a page alone shares a page alone. */
-	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)addr);
-	if (shared == MAP_FAILED) {
-		perror("mmap /dev/mem");
-		return 1;
-	}
-	for (page = 0; page < pages; page++) {
-		bool right = kernel_wrote(&shared[page], page, pages);
-
-		if (page < most)
-			write_text(&shared[page], page, argv[1]);
-		print_mark(page, right, page < most);
-		read += right;
-		wrote += page < most;
-	}
-	printf("\nread what the kernel wrote in %lu of %lu pages\n", read, pages);
-	printf("wrote \"%s\" in %lu of %lu pages\n", argv[1], wrote, pages);
-	munmap(shared, size);
-	close(fd);
+	printf("%lu bytes at 0x%lx: %lu page%s of %u bytes\n", size, addr, pages,
+	       pages == 1 ? "" : "s", RC_DEVMEM_PAGE);
+	go_through(map_memory(addr, size), pages, argv[1],
+		   argc > 2 ? strtoul(argv[2], NULL, 0) : pages);
 	return 0;
 }
 RC_PROGRAM(devmem, memshare);

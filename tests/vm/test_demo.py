@@ -1,0 +1,91 @@
+"""`ringcross demo` on a booted kernel: what a student sees, and what must not be taken for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from bench import demo
+from bench.demo import Step
+from bench.errors import RingcrossError
+from tests.vm import machine
+
+pytestmark = pytest.mark.vm
+
+
+def test_session_shows_the_classic() -> None:
+    kernel = os.environ.get("RINGCROSS_TEST_KERNEL", "stock")
+    command = [sys.executable, "-m", "bench", "demo", "--kernel", kernel]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout
+
+    refusal, one, four = re.split(r"\n# insmod rc_devmem.ko phys=0x8000000 size=.*\n", said)
+    assert "# devmem 0x8800000\ndevmem: mmap: Operation not permitted\n" in refusal
+    assert "STRICT_DEVMEM" in refusal
+    assert "# cat /proc/memshare/phymem_addr\n0x8000000\n" in one
+    assert "# cat /proc/memshare/phymem_size\n4096\n" in one
+    assert "# memshare hello,world!\n" in one
+    unloaded = one.partition("# rmmod rc_devmem\n")[2]
+    assert "rc_devmem: The content written by user is: hello,world!\n" in unloaded
+
+    assert "# cat /proc/memshare/phymem_addr\n0x8000000\n" in four
+    assert "# cat /proc/memshare/phymem_size\n4194304\n" in four
+    assert four.count("#" * 64) == 1024 / 64
+    assert "read what the kernel wrote in 1024 of 1024 pages" in four
+    assert 'wrote "hello,world!" in 1024 of 1024 pages' in four
+    unloaded = four.partition("# rmmod rc_devmem\n")[2]
+    assert "rc_devmem: The content written by user is: hello,world!\n" in unloaded
+    assert "rc_devmem: It is in 1024 of 1024 pages\n" in unloaded
+
+
+HOSTILE = (
+    Step("insmod rc_core.ko"),
+    Step("insmod rc_devmem.ko", ("^$",)),
+    Step("cat /proc/memshare/phymem_size", ("^0\n$",)),
+    Step("memshare hello", ("no memory",)),
+    Step("rmmod rc_devmem"),
+    *(
+        Step(f"insmod rc_devmem.ko phys={phys:#x} size={size}", (refusal,))
+        for phys, size, refusal in (
+            (demo.PHYS, 0, "Invalid argument"),
+            (demo.PHYS, 100, "Invalid argument"),
+            (demo.PHYS + 1, 4096, "Invalid argument"),
+            (0, 4096, "Device or resource busy"),
+            ((1 << 64) - 4096, 8192, "Invalid argument"),
+            (demo.PHYS, demo.CUT_OUT + 4096, "Device or resource busy"),
+            (demo.PHYS - 4096, 8192, "Device or resource busy"),
+            (0x1000000, 4096, "Device or resource busy"),
+            (0xFED00000, 4096, "Device or resource busy"),
+        )
+    ),
+    Step(f"insmod rc_devmem.ko phys={demo.PHYS:#x} size={demo.CUT_OUT}", ("^$",)),
+    Step("memshare \"$(printf '\\033[31mred\\nline\\001')$(yes | head -c 500 | tr -d '\\n')\""),
+    Step("rmmod rc_devmem; dmesg | grep -A 1 'content written'", (
+        # Escaped, and 128 bytes of it.
+        r"user is: \\e\[31mred\\nline\\001y{114}\n", "It is in 2048 of 2048 pages"),
+    ),
+)  # fmt: skip
+
+
+def test_first_page_alone_is_not_enough() -> None:
+    """The mistake of the classic's readers; the kernel's own check must find it.
+
+    Before that, in the same boot: what the module must not take, and must not log as it is.
+    """
+    wrong = tuple(
+        replace(step, command=f"{step.command} 1", shows=())
+        if step.command.startswith("memshare")
+        else step
+        for step in demo.STEPS[6:]
+    )
+    said: list[str] = []
+    with pytest.raises(RingcrossError, match=r"dmesg \| tail -n 2.*It is in 1024 of 1024") as error:
+        demo.play(machine.stock(), "tcg", said.append, steps=(*HOSTILE, *wrong))
+    assert error.value.exit_code == 1
+    assert said[-1].endswith("It is in 1 of 1024 pages; the first without it is page 2")
