@@ -60,6 +60,7 @@ class Sources:
             f"{channel}_{mode}_{operation}",
             f"{mode}_{operation}",
             f"{channel}_{operation}",
+            f"rc_{mode}_{operation}",
             f"rc_file_{operation}",
         ):
             name = re.sub(r"\W", "_", name)

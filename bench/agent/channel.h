@@ -381,6 +381,9 @@ static inline int rc_seen_narrow(struct rc_session *s, uint64_t seq, uint64_t ma
 	return 0;
 }
 
+/* Check a reply that is ~seq alone, to what rc_tx() made last. */
+int rc_reply_narrow(struct rc_session *s, uint64_t seq, uint64_t mask);
+
 /*
  * A stream loop drains without blocking, looks whether the producer had ended
  * before that, and else waits in the channel's own wait with a limit:

@@ -145,6 +145,89 @@ static inline int rc_file_stream(struct rc_session *s, uint64_t n)
 	}
 }
 
+/* ---- an integer as text, where a message has no room ------------------- */
+
+#define RC_INTEGER_ROOM 12	/* ten digits, a newline, and a byte that says whether more came */
+
+/* Write @number in decimal to @text; how many bytes it has. */
+static inline size_t rc_integer_print(char *text, uint32_t number)
+{
+	char digits[RC_INTEGER_ROOM];
+	size_t count = 0, at = 0;
+
+	do {
+		digits[count++] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	while (count)
+		text[at++] = digits[--count];
+	return at;
+}
+
+/* Read the number that is all of @text, but for its newline. */
+static inline int rc_integer_parse(struct rc_session *s, const char *text, ssize_t len,
+				  uint32_t *number)
+{
+	uint64_t value = 0;
+
+	if (len < 2 || text[len - 1] != '\n')
+		return rc_fail(s, "what was read is not a line");
+	for (ssize_t i = 0; i < len - 1; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return rc_fail(s, "what was read is not a number");
+		value = 10 * value + (uint64_t)(text[i] - '0');
+	}
+	*number = (uint32_t)value;
+	return value <= UINT32_MAX ? 0 : rc_fail(s, "the number read is too large");
+}
+
+static inline int rc_integer_write(struct rc_session *s)
+{
+	char text[RC_INTEGER_ROOM];
+	size_t len;
+
+	rc_tx(s);
+	len = rc_integer_print(text, (uint32_t)s->tx->seq);
+	return pwrite(s->fd, text, len, 0) == (ssize_t)len ? 0 : rc_fail_errno(s, "write a number");
+}
+
+static inline int rc_integer_read(struct rc_session *s, uint32_t *number)
+{
+	char text[RC_INTEGER_ROOM];
+	ssize_t len = pread(s->fd, text, sizeof(text), 0);
+
+	return len < 0 ? rc_fail_errno(s, "read a number") : rc_integer_parse(s, text, len, number);
+}
+
+static inline int rc_integer_push(struct rc_session *s, uint64_t n)
+{
+	while (n--)
+		if (rc_integer_write(s))
+			return -1;
+	return 0;
+}
+
+static inline int rc_integer_pull(struct rc_session *s, uint64_t n)
+{
+	uint32_t number = 0;
+
+	while (n--)
+		if (rc_integer_read(s, &number) || rc_seen_narrow(s, number, UINT32_MAX))
+			return -1;
+	return 0;
+}
+
+static inline int rc_integer_call(struct rc_session *s, uint64_t n)
+{
+	uint32_t number = 0;
+
+	while (n--)
+		if (rc_integer_write(s) || rc_integer_read(s, &number) ||
+		    rc_reply_narrow(s, number, UINT32_MAX))
+			return -1;
+	return 0;
+}
+
 /* ---- reopen: open, one operation, close, as a shell does ---------------- */
 
 static inline int rc_reopen_push(struct rc_session *s, const char *path, uint64_t n)

@@ -101,6 +101,16 @@ int rc_seen_narrow_slow(struct rc_session *s, uint64_t seq, uint64_t due)
 		       (unsigned long long)seq, (unsigned long long)due);
 }
 
+int rc_reply_narrow(struct rc_session *s, uint64_t seq, uint64_t mask)
+{
+	uint64_t due = ~(s->sent - 1);
+
+	if ((seq & mask) == (due & mask))
+		return 0;
+	return rc_fail(s, "reply %llu came where %llu was due",
+		       (unsigned long long)(seq & mask), (unsigned long long)(due & mask));
+}
+
 /* A message behind one with a higher number fills a gap; without one it is a copy. */
 static void count_straggler(struct rc_session *s)
 {

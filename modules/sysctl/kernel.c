@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: sysctl
+ *
+ * Knobs of the kernel: entries under /proc/sys, read and set as text.
+ *
+ * What it is.  A table of entries, each with a name, a mode and a handler, that
+ * register_sysctl() hangs below /proc/sys.  One handler serves both directions.
+ * The kernel brings handlers for integers, strings and bit maps, which turn
+ * text into a variable and back; an entry may have one of its own instead.
+ *
+ * The path of one message.  System call entry, fd lookup, checks, then the
+ * sysctl layer: a spin lock to count itself as a user of the table, a look at
+ * who asks, and for every single read or write a zeroed buffer as large as the
+ * caller's.  A write is copied into it and handed to the handler in one piece; a
+ * read has it filled by the handler and copied out.  Programs of a cgroup's BPF
+ * may look at it and replace it.  Our message handler makes and checks messages
+ * in that buffer, so that it copies nothing itself but for a reply that is kept;
+ * our integer handler leaves the text to proc_douintvec().
+ *
+ * When to choose it.  One number or short string of the system as a whole, with
+ * bounds, which an administrator sets at boot through sysctl.conf.  What belongs
+ * to one device belongs into sysfs, what is for debugging into debugfs.
+ *
+ * Its trap.  What is too much is not refused but dropped: proc_dostring() cuts
+ * at a newline, at a zero byte and at its variable's length, "5 x" is a 5, any
+ * write that does not begin at position 0 succeeds and sets nothing, and who reads
+ * a number with too short a buffer gets its first digits.  Our handlers refuse
+ * what they can see of that.
+ * Who may is asked again by each read and write, for the uid alone: capabilities
+ * do not count, and a descriptor is worth nothing to whoever it is passed to.
+ * There is no open that a handler could see, so all who use an entry share its
+ * state.  Nothing holds the module while a file is open: an unload waits for
+ * handlers that run, after it reads and writes give ENOENT.  But it would not
+ * wait for who sleeps in poll(), in a queue that is the module's memory; poll()
+ * is for entries that never go, as that of the host's name.
+ *
+ * Three modes.  integer: the sequence number alone, by the kernel's own text
+ * conversion.  message: whole messages in binary by our own handler, although the
+ * custom is text; the layer takes almost 4 MiB in one call.  reopen: the same,
+ * opened for each operation as sysctl(8) does, which pays for every folder on the
+ * way: under /proc/sys a name may mean another entry to somebody else, so each is
+ * looked at anew, under locks.
+ *
+ * A call is two operations, at least two system calls: a request is written, its
+ * reply stands until the next one.
+ */
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/string.h>
+#include <linux/sysctl.h>
+#include <linux/version.h>
+#include <linux/vmalloc.h>
+#include "rc_core.h"
+#include "abi.h"
+
+/* 6.11: a handler may not change its table. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#define TABLE_CONST const
+#else
+#define TABLE_CONST
+#endif
+
+/*
+ * State of all entries, for all who use them.  @lock covers the rest: @reply is
+ * the reply to the last good request, of @reply_len bytes, @answer that to the
+ * last good number, if there has been one.
+ */
+static struct {
+	struct mutex lock;
+	struct rc_flow flow;
+	bool answered;
+	u32 answer;
+	size_t reply_len;
+	struct rc_msg *reply;
+} state = {
+	.lock = __MUTEX_INITIALIZER(state.lock),
+};
+
+/*
+ * Whether the handler is to do something: 1, 0 or an errno.  There is nothing
+ * behind the end of what was read.  Nor is there a value in a write further on,
+ * or in one of no bytes: the kernel's own handlers let both succeed.
+ */
+static int wanted(int write, size_t *lenp, const loff_t *ppos)
+{
+	if (!*ppos && *lenp)
+		return 1;
+	if (write)
+		return -EINVAL;
+	*lenp = 0;
+	return 0;
+}
+
+/* ---- integers: the kernel's handler in front of ours -------------------- */
+
+/* The usual way to have a say in a value: its table is a copy, its variable ours. */
+static int convert(const struct ctl_table *table, u32 *value, int write, void *buffer,
+		   size_t *lenp, loff_t *ppos)
+{
+	struct ctl_table copy = *table;
+
+	copy.data = value;
+	copy.maxlen = sizeof(*value);
+	return proc_douintvec(&copy, write, buffer, lenp, ppos);
+}
+
+static int integer_handler(TABLE_CONST struct ctl_table *table, int write, void *buffer,
+			   size_t *lenp, loff_t *ppos)
+{
+	int ret = wanted(write, lenp, ppos);
+	u32 number = 0;
+
+	if (ret <= 0)
+		return ret;
+	mutex_lock(&state.lock);
+	if (!write)
+		number = rc_make_narrow(&state.flow);
+	ret = convert(table, &number, write, buffer, lenp, ppos);
+	if (!ret && write)
+		ret = rc_consume_narrow(&state.flow, number, U32_MAX);
+	mutex_unlock(&state.lock);
+	return ret;
+}
+
+static int integer_reply_handler(TABLE_CONST struct ctl_table *table, int write, void *buffer,
+				 size_t *lenp, loff_t *ppos)
+{
+	int ret = wanted(write, lenp, ppos);
+	u32 number;
+
+	if (ret <= 0)
+		return ret;
+	mutex_lock(&state.lock);
+	if (write) {
+		state.answered = false;
+		ret = convert(table, &number, write, buffer, lenp, ppos);
+		if (!ret)
+			ret = rc_consume_narrow(&state.flow, number, U32_MAX);
+		state.answer = ~number;
+		state.answered = !ret;
+	} else if (state.answered) {
+		ret = convert(table, &state.answer, write, buffer, lenp, ppos);
+	} else {
+		ret = 0;
+		*lenp = 0;
+	}
+	mutex_unlock(&state.lock);
+	return ret;
+}
+
+/* ---- messages: the layer's buffer as it is ------------------------------ */
+
+static int message_in(const struct rc_msg *message, size_t len)
+{
+	if (len > RC_HEADER + RC_BODY_MAX)
+		return -EMSGSIZE;
+	return rc_consume(&state.flow, message, len);
+}
+
+static int message_handler(TABLE_CONST struct ctl_table *table, int write, void *buffer,
+			   size_t *lenp, loff_t *ppos)
+{
+	u32 size = rc_size();
+	int ret = wanted(write, lenp, ppos);
+
+	if (ret <= 0)
+		return ret;
+	/* There is no open file whose next read could get the rest. */
+	if (!write && *lenp < RC_HEADER + size)
+		return -EMSGSIZE;
+	mutex_lock(&state.lock);
+	if (write) {
+		ret = message_in(buffer, *lenp);
+	} else {
+		rc_make(&state.flow, buffer, size);
+		*lenp = RC_HEADER + size;
+		ret = 0;
+	}
+	mutex_unlock(&state.lock);
+	if (!ret)
+		*ppos += *lenp;
+	return ret;
+}
+
+static int request(const void *buffer, size_t len)
+{
+	int err;
+
+	state.reply_len = 0;
+	err = message_in(buffer, len);
+	if (err)
+		return err;
+	memcpy(state.reply, buffer, len);
+	rc_reply(state.reply, len);
+	state.reply_len = len;
+	return 0;
+}
+
+static int reply(void *buffer, size_t *lenp)
+{
+	if (*lenp < state.reply_len)
+		return -EMSGSIZE;
+	memcpy(buffer, state.reply, state.reply_len);
+	*lenp = state.reply_len;
+	return 0;
+}
+
+static int transaction_handler(TABLE_CONST struct ctl_table *table, int write, void *buffer,
+			       size_t *lenp, loff_t *ppos)
+{
+	int ret = wanted(write, lenp, ppos);
+
+	if (ret <= 0)
+		return ret;
+	mutex_lock(&state.lock);
+	ret = write ? request(buffer, *lenp) : reply(buffer, lenp);
+	mutex_unlock(&state.lock);
+	if (!ret)
+		*ppos += *lenp;
+	return ret;
+}
+
+/* ---- registration ------------------------------------------------------ */
+
+static struct ctl_table entries[] = {
+	{
+		.procname = RC_SYSCTL_INTEGER,
+		.mode = 0600,
+		.proc_handler = integer_handler,
+	},
+	{
+		.procname = RC_SYSCTL_INTEGER_REPLY,
+		.mode = 0600,
+		.proc_handler = integer_reply_handler,
+	},
+	{
+		.procname = RC_SYSCTL_MESSAGE,
+		.mode = 0600,
+		.proc_handler = message_handler,
+	},
+	{
+		.procname = RC_SYSCTL_TRANSACTION,
+		.mode = 0600,
+		.proc_handler = transaction_handler,
+	},
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+	{ }	/* later ones are told how many there are, and complain of this */
+#endif
+};
+
+static void rc_sysctl_reset(void)
+{
+	mutex_lock(&state.lock);
+	state.flow = (struct rc_flow){ };
+	state.answered = false;
+	state.reply_len = 0;
+	mutex_unlock(&state.lock);
+}
+
+static struct rc_half sysctl_half = {
+	.name = "sysctl",
+	.owner = THIS_MODULE,
+	.reset = rc_sysctl_reset,
+};
+
+static struct ctl_table_header *header;
+
+static int __init rc_sysctl_init(void)
+{
+	int err = -ENOMEM;
+
+	/* Zeroed, as all memory that goes to user space. */
+	state.reply = vzalloc(RC_HEADER + RC_BODY_MAX);
+	if (!state.reply)
+		return err;
+	header = register_sysctl(RC_SYSCTL_DIR, entries);
+	if (!header)
+		goto err_reply;
+	err = rc_half_register(&sysctl_half);
+	if (err)
+		goto err_header;
+	return 0;
+
+err_header:
+	unregister_sysctl_table(header);
+err_reply:
+	vfree(state.reply);
+	return err;
+}
+
+static void __exit rc_sysctl_exit(void)
+{
+	rc_half_unregister(&sysctl_half);
+	unregister_sysctl_table(header);	/* waits for handlers that run */
+	vfree(state.reply);
+}
+
+module_init(rc_sysctl_init);
+module_exit(rc_sysctl_exit);
+MODULE_DESCRIPTION("ringcross: sysctl entries");
+MODULE_LICENSE("GPL");

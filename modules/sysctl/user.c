@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
+#include <unistd.h>
+#include "channel.h"
+#include "files.h"
+#include "abi.h"
+
+#define PATH(name)	"/proc/sys/" RC_SYSCTL_DIR "/" name
+
+/* ---- integer: a number, file kept open ---------------------------------- */
+
+static int integer_open(struct rc_session *s)
+{
+	return rc_file_open(s, s->op == RC_CALL ? PATH(RC_SYSCTL_INTEGER_REPLY)
+					     : PATH(RC_SYSCTL_INTEGER), O_RDWR);
+}
+
+/* ---- message: whole messages, file kept open ---------------------------- */
+
+static int message_open(struct rc_session *s)
+{
+	return rc_file_open(s, s->op == RC_CALL ? PATH(RC_SYSCTL_TRANSACTION)
+					     : PATH(RC_SYSCTL_MESSAGE), O_RDWR);
+}
+
+/* ---- reopen: open, one operation, close --------------------------------- */
+
+static int reopen_open(struct rc_session *s)
+{
+	const char *path = PATH(RC_SYSCTL_MESSAGE);
+
+	return access(path, R_OK | W_OK) ? rc_fail_errno(s, path) : 0;
+}
+
+static int reopen_push(struct rc_session *s, uint64_t n)
+{
+	return rc_reopen_push(s, PATH(RC_SYSCTL_MESSAGE), n);
+}
+
+static int reopen_pull(struct rc_session *s, uint64_t n)
+{
+	return rc_reopen_pull(s, PATH(RC_SYSCTL_MESSAGE), n);
+}
+
+/* ---- registration ------------------------------------------------------ */
+
+#define INTEGER .min = 4, .max = 4, \
+	.limit = "The entry is one unsigned integer as text, so it carries the sequence number alone."
+#define WHOLE .max = RC_BODY_MAX, \
+	.limit = "Our handler takes 1 MiB; the sysctl layer allocates up to 4 MiB for one call."
+
+#define ALONE .alone = \
+	"A sysctl handler knows nothing of opens: all who use its entry share one sequence."
+
+static const struct rc_mode sysctl_modes[] = {
+	{
+		.name = "integer",
+		.summary = "the number alone as text, file kept open; a call is a write and a read",
+		.open = integer_open,
+		ALONE,
+		.operations = {
+			[RC_PUSH] = { .run = rc_integer_push, INTEGER },
+			[RC_PULL] = { .run = rc_integer_pull, INTEGER },
+			[RC_CALL] = { .run = rc_integer_call, INTEGER },
+		},
+	},
+	{
+		.name = "message",
+		.summary = "a handler of its own takes binary, file kept open; a call is a write and a read",
+		.open = message_open,
+		ALONE,
+		.operations = {
+			[RC_PUSH] = { .run = rc_file_push, WHOLE },
+			[RC_PULL] = { .run = rc_file_pull, WHOLE },
+			[RC_CALL] = { .run = rc_file_call, WHOLE },
+		},
+	},
+	{
+		.name = "reopen",
+		.summary = "open, one read or write, close, as sysctl(8) does",
+		.open = reopen_open,
+		ALONE,
+		.operations = {
+			[RC_PUSH] = { .run = reopen_push, WHOLE },
+			[RC_PULL] = { .run = reopen_pull, WHOLE },
+		},
+	},
+	{ }
+};
+
+#define NO_POLL \
+	"An entry has a wait queue for poll(), but who sleeps there does not hold the module: an unload would pull the queue from under him."
+
+static const struct rc_channel sysctl_channel = {
+	.name = "sysctl",
+	.summary = "Entries under /proc/sys, the kernel's own knobs",
+	.module = "rc_sysctl",
+	.since = "1.3.57: /proc/sys, see sysctl(8)",
+	.modes = sysctl_modes,
+	.cannot = {
+		[RC_NOTIFY] = NO_POLL,
+		[RC_STREAM] = NO_POLL,
+	},
+};
+RC_CHANNEL(sysctl_channel);
