@@ -38,9 +38,8 @@
  * Three modes.  integer: the sequence number alone, by the kernel's own text
  * conversion.  message: whole messages in binary by our own handler, although the
  * custom is text; the layer takes almost 4 MiB in one call.  reopen: the same,
- * opened for each operation as sysctl(8) does, which pays for every folder on the
- * way: under /proc/sys a name may mean another entry to somebody else, so each is
- * looked at anew, under locks.
+ * opened for each operation as sysctl(8) does; a name there may mean another
+ * entry to somebody else, so that the walk to it must take locks and references.
  *
  * A call is two operations, at least two system calls: a request is written, its
  * reply stands until the next one.
