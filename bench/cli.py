@@ -303,6 +303,8 @@ def list_channels(as_json: bool, as_markdown: bool) -> None:
     for row in tables.rows(listing):
         for operation, reason in row.cannot.items():
             OUT.print(f"[bold]{row.name}[/] has no {operation}: {reason}", soft_wrap=True)
+        for mode, once in row.once.items():
+            OUT.print(f"[bold]{row.name} {mode}[/] is one-shot: {once}", soft_wrap=True)
 
 
 @main.command()

@@ -22,6 +22,7 @@ class Row:
         has: for each of :data:`OPERATIONS` in order whether some mode does it.
         cannot: a sentence for each operation that none does.
         reference: it leads to another process and not to the kernel.
+        once: modes that carry one value at load, each with the sentence that says so.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Row:
     has: tuple[bool, ...]
     cannot: dict[str, str]
     reference: bool
+    once: dict[str, str]
 
 
 def rows(listing: Listing) -> Iterator[Row]:
@@ -38,8 +40,14 @@ def rows(listing: Listing) -> Iterator[Row]:
             any(operation in mode["operations"] for mode in channel["modes"])
             for operation in OPERATIONS
         )
+        once = {mode["name"]: mode["once"] for mode in channel["modes"] if mode.get("once")}
         yield Row(
-            channel["name"], channel["summary"], has, channel["cannot"], _is_reference(channel)
+            channel["name"],
+            channel["summary"],
+            has,
+            channel["cannot"],
+            _is_reference(channel),
+            once,
         )
 
 

@@ -98,6 +98,7 @@ class Column:
         title: its own heading.
         ask: what it answers.
         show: its value in a word or two; of one operation, where each has one.
+        rare: few modes have it: it stands on their channels' pages alone.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Column:
     title: str
     ask: str
     show: Show = _plain
+    rare: bool = False
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -122,6 +124,8 @@ COLUMNS: tuple[Column, ...] = (
            "Do two messages stay two?"),
     Column("ordering", "Messages", "order",
            "Do messages arrive in the order in which they went?"),
+    Column("once", "Messages", "one-shot",
+           "When does the only value arrive of a mode that repeats nothing?", rare=True),
     Column("full", "Nobody reads", "when full",
            "What happens to an event when those before it were not read?"),
     Column("holds", "Nobody reads", "full after",
@@ -251,14 +255,15 @@ def matrix(run: Run, found: Sequence[Property]) -> Matrix | None:
     if not table:
         return None
     rows = [fields for _, fields in table]
-    apart = [at for at in range(len(COLUMNS)) if len(rows) == 1 or _differ(rows, at)]
+    common = [at for at, column in enumerate(COLUMNS) if not column.rare]
+    apart = [at for at in common if len(rows) == 1 or _differ(rows, at)]
     columns = tuple(COLUMNS[at] for at in apart)
     lines = tuple(replace(line, fields=tuple(fields[at] for at in apart)) for line, fields in table)
     return Matrix(
         groups=_groups(columns),
         columns=columns,
         lines=lines,
-        same=_same(rows, [at for at in range(len(COLUMNS)) if at not in apart]),
+        same=_same(rows, [at for at in common if at not in apart]),
         documented=any(field.kind == "documented" for fields in rows for field in fields),
     )
 

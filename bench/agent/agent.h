@@ -68,6 +68,8 @@ double rc_copy_floor(uint32_t clock, uint32_t size);
 /* Load @name and what it needs from @dir; already loaded is fine.  0 or -errno. */
 int rc_module_load(const char *dir, const char *name);
 int rc_module_unload(const char *name);
+/* Once more, with @parameters instead of those on the kernel's command line; NULL for these. */
+int rc_module_reload(const char *name, const char *parameters);
 bool rc_module_loaded(const char *name);
 void rc_module_unload_all(void);	/* all that rc_module_load() has loaded */
 
@@ -300,6 +302,7 @@ bool rc_peer_shares(const struct rc_session *s, uint64_t address);
 #define RC_OVERWRITES_OLDEST "overwrites oldest"
 #define RC_EMPTIES "empties its queue"
 #define RC_SHARE "share"
+#define RC_AT_LOAD "at load"
 
 /* ---- probe.c ----------------------------------------------------------- */
 

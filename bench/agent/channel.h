@@ -83,6 +83,12 @@ struct rc_operation {
  *	the kernel's own, for comparison; NULL when there is none
  * @peer: what the process at the other end does, see peer.h; NULL when a kernel
  *	half is there, or nobody
+ * @once: one sentence: why this mode carries one value and cannot repeat it, so that
+ *	it has no operation to time; a probe tries that the value arrives.  NULL for
+ *	every mode that has operations
+ * @received: with @once: the value that reached the kernel half when it was loaded,
+ *	of a word "module.key=value" in the channel's @boot; "" for none.  0, or -1
+ *	after rc_fail()
  */
 struct rc_mode {
 	const char *name;
@@ -94,6 +100,8 @@ struct rc_mode {
 	uint32_t claims;
 	const char *stock;
 	const struct rc_peer_half *peer;
+	const char *once;
+	int (*received)(struct rc_session *s, char *text, size_t room);
 };
 
 /*

@@ -14,6 +14,7 @@
 
 static char loaded[LOADED_MAX][NAME_MAX_LEN];
 static int loaded_count;
+static char directory[256];	/* that the last one was loaded from */
 
 bool rc_module_loaded(const char *name)
 {
@@ -43,17 +44,17 @@ static void boot_parameters(const char *name, char *out, size_t room)
 		fclose(file);
 }
 
-static int load_file(const char *dir, const char *name)
+static int load_file(const char *dir, const char *name, const char *parameters)
 {
-	char path[512], parameters[1024];
+	char path[512], booted[1024];
 	int fd, err = 0;
 
 	snprintf(path, sizeof(path), "%s/%s.ko", dir, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	boot_parameters(name, parameters, sizeof(parameters));
-	if (syscall(SYS_finit_module, fd, parameters, 0))
+	boot_parameters(name, booted, sizeof(booted));
+	if (syscall(SYS_finit_module, fd, parameters ? parameters : booted, 0))
 		err = -errno;
 	close(fd);
 	if (err == -EEXIST)
@@ -78,7 +79,7 @@ static int load_needed(const char *dir, const char *name)
 		if (!word || strcmp(word, name))
 			continue;
 		while (!err && (word = strtok_r(NULL, ": \n", &save)))
-			err = load_file(dir, word);
+			err = load_file(dir, word, NULL);
 	}
 	if (deps)
 		fclose(deps);
@@ -91,8 +92,9 @@ int rc_module_load(const char *dir, const char *name)
 
 	if (rc_module_loaded(name))
 		return 0;
+	snprintf(directory, sizeof(directory), "%s", dir);
 	err = load_needed(dir, name);
-	return err ? err : load_file(dir, name);
+	return err ? err : load_file(dir, name, NULL);
 }
 
 static void forget(const char *name)
@@ -113,6 +115,13 @@ int rc_module_unload(const char *name)
 		return -errno;
 	forget(name);
 	return 0;
+}
+
+int rc_module_reload(const char *name, const char *parameters)
+{
+	int err = rc_module_loaded(name) ? rc_module_unload(name) : 0;
+
+	return err ? err : load_file(directory, name, parameters);
 }
 
 void rc_module_unload_all(void)

@@ -197,6 +197,11 @@ static void run_probe(const struct rc_probe *probe, struct rc_probing *probing,
 	uint32_t before = probing->findings->count;
 	char reason[256] = "";
 
+	if (!probe->once == !!probing->mode->once) {
+		if (probing->mode->once)
+			rc_find_nothing(probing, probe->name, "%s", probing->mode->once);
+		return;
+	}
 	load(probing->channel, reason, sizeof(reason));
 	if (!reason[0] && rc_in_child(run_job, &job, PROBE_MS, reason, sizeof(reason))) {
 		if (probing->findings->count == before)

@@ -54,14 +54,19 @@ struct rc_probing {
  * struct rc_probe - a probe's registration
  * @name: of the property that fails when the probe does
  * @run: tries it; in a child of its own, with the modules loaded
+ * @once: for modes that have no operations, and for those alone
  */
 struct rc_probe {
 	const char *name;
 	void (*run)(struct rc_probing *probing);
+	bool once;
 };
 
-#define RC_PROBE(property, function)					\
-	static const struct rc_probe function##_probe = { property, function };	\
+#define RC_PROBE(property, function)		RC_PROBE_OF(property, function, false)
+#define RC_PROBE_ONCE(property, function)	RC_PROBE_OF(property, function, true)
+
+#define RC_PROBE_OF(property, function, once)				\
+	static const struct rc_probe function##_probe = { property, function, once };	\
 	static const struct rc_probe *const function##_entry		\
 	__attribute__((used, section("rc_probes"))) = &function##_probe
 

@@ -146,7 +146,8 @@ static bool is_whole(const struct rc_tapped *message)
 	return message->size != UINT32_MAX && message->len >= RC_HEADER + message->size;
 }
 
-static void judge_two(struct rc_probing *probing, const struct rc_calls *calls)
+/* @waited: both were there before anybody read, so that one call could bring both. */
+static void judge_two(struct rc_probing *probing, const struct rc_calls *calls, bool waited)
 {
 	const struct rc_tap *tap = &probing->findings->tap;
 
@@ -156,7 +157,7 @@ static void judge_two(struct rc_probing *probing, const struct rc_calls *calls)
 		return;
 	}
 	for (uint32_t i = 0; i < calls->count; i++) {
-		bool both = is_both(&calls->call[i], tap);
+		bool both = waited && is_both(&calls->call[i], tap);
 
 		if (!both && !is_piece(&calls->call[i], tap))
 			continue;
@@ -202,7 +203,7 @@ static void two_events(struct rc_probing *probing, struct rc_session *s, struct 
 	if (!calls || rc_peer_report(peer, &report, RC_WAIT_MS) != 1 || report.err)
 		rc_find_failure(probing, "boundaries", "Two events could not be read.");
 	else
-		judge_two(probing, calls);
+		judge_two(probing, calls, true);
 }
 
 static void two_pulls(struct rc_probing *probing, struct rc_session *s, struct rc_peer *peer)
@@ -220,7 +221,7 @@ static void two_pulls(struct rc_probing *probing, struct rc_session *s, struct r
 			break;
 	}
 	if (probing->findings->tap.count == 2)
-		judge_two(probing, calls);
+		judge_two(probing, calls, false);
 	else
 		rc_find_failure(probing, "boundaries", "Two messages could not be pulled: %s.",
 				s->error[0] ? s->error : report.error);

@@ -76,6 +76,24 @@ static int check_operation(const struct rc_channel *channel, const struct rc_ope
 	return 0;
 }
 
+/* What has operations repeats them; what has none must say so and be proven otherwise. */
+static int check_once(const struct rc_channel *channel, const struct rc_mode *mode)
+{
+	bool some = false;
+
+	for (int op = 0; op < RC_OPS; op++)
+		some = some || mode->operations[op].run;
+	if (some && mode->once)
+		return mistake(channel, mode->name, "it has operations and says it happens once");
+	if (!some && !mode->once)
+		return mistake(channel, mode->name, "it has no operation and does not say why");
+	if (!mode->once != !mode->received)
+		return mistake(channel, mode->name, "once and received go together");
+	if (mode->once && (!channel->module || !channel->boot))
+		return mistake(channel, mode->name, "a value at load needs a module and boot words");
+	return 0;
+}
+
 static int check_mode(const struct rc_channel *channel, const struct rc_mode *mode)
 {
 	bool starts = mode->operations[RC_NOTIFY].run || mode->operations[RC_STREAM].run;
@@ -91,7 +109,7 @@ static int check_mode(const struct rc_channel *channel, const struct rc_mode *mo
 		return mistake(channel, mode->name, "it claims two things of a full queue");
 	if (readers & (readers - 1))
 		return mistake(channel, mode->name, "it claims two things of several readers");
-	return 0;
+	return check_once(channel, mode);
 }
 
 static int check_peer(const struct rc_channel *channel, const struct rc_mode *mode)
@@ -238,6 +256,8 @@ static json_object *list_mode(const struct rc_mode *mode)
 		add_string(out, "alone", mode->alone);
 	if (mode->stock)
 		add_string(out, "stock", mode->stock);
+	if (mode->once)
+		add_string(out, "once", mode->once);
 	json_object_object_add(out, "operations", operations);
 	json_object_object_add(out, "claims", list_claims(mode));
 	return out;

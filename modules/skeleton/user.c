@@ -128,7 +128,9 @@ static int skeleton_stream(struct rc_session *s, uint64_t n)
 /*
  * Required: at least one mode, and an entry without a name behind the last.
  * Optional: .alone says why two threads cannot use a mode at once; a stream's
- * .queue is there when open can set the queue's length to s->queue.
+ * .queue is there when open can set the queue's length to s->queue.  A mode that
+ * carries one value at load has .once and .received instead of operations, see
+ * channel.h.
  */
 static const struct rc_mode skeleton_modes[] = {
 	{

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: modparam
+ *
+ * Module parameters: values given when a module is loaded, and files afterwards.
+ *
+ * What it is.  module_param() ties a name to a variable and to a pair of functions,
+ * set and get, for its type; module_param_cb() takes a pair of one's own.  At
+ * load the kernel sets each parameter that it is given.  While the module is
+ * there, those with a mode are files in /sys/module/NAME/parameters.
+ *
+ * The path of one message.  That of a sysfs attribute: system call entry, fd
+ * lookup, checks, the mutex of the open file and an active reference in kernfs, a
+ * buffer.  Then the lock that all parameters of a module share, and set() with
+ * the text that was written, or get() with a page to fill.  A message has to be
+ * text: set() is told no length, only where a string begins, so a zero byte would
+ * end it.  Hexadecimal doubles each byte and both halves convert.
+ *
+ * A value on the kernel's command line takes another way.  "NAME.key=value" is set
+ * by the kernel itself where the module is built in.  Where it is not, nothing
+ * happens until modprobe loads it, reads /proc/cmdline and passes what begins
+ * with the module's name; insmod does not, and who loads it by finit_module()
+ * has to do the same, as the loader of this suite does.
+ *
+ * When to choose it.  A switch or a number of a driver as a whole that is known
+ * before it runs: a debug level, a quirk, the size of a ring.  On the command line
+ * where it must be there before there is a user space to set anything.
+ *
+ * Its trap.  set() runs before the module's init, and the files are there before
+ * init has run and after exit has: a set() that uses what init makes meets it half
+ * made.  Ours take no message but while the module is live; given at load, one is
+ * refused, and the module with it.  A line of 4096 characters is the longest: a
+ * longer write is cut and told so by its length only, a longer get by a line in the
+ * kernel's log.  A name that the module does not know is no error.  Nothing
+ * holds the module while a file is open: after an unload it gives ENODEV.
+ *
+ * Three modes.  integer: the sequence number alone, by the kernel's own set and get
+ * for an unsigned integer.  parameter: a message in hexadecimal.  boot: one value
+ * from the kernel's command line, which arrives when the module is loaded and
+ * never again; there is no operation to time, but that it arrives is tried.
+ *
+ * A call is two operations, two system calls: a request is set, its reply stands
+ * until the next one.
+ */
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/string.h>
+#include "rc_core.h"
+#include "abi.h"
+
+/*
+ * State of all parameters, for all who use them.  set and get are called with the
+ * module's parameter lock held, at load too, and so is all that is here.
+ * @number is what the kernel's own functions for an integer read and write,
+ * @answer the reply to the last good one, if it was @answered.  @reply has the
+ * reply to the last good request in its first @reply_len bytes.
+ */
+static struct {
+	struct rc_flow flow;
+	unsigned int number;
+	unsigned int answer;
+	bool answered;
+	size_t reply_len;
+	union {
+		struct rc_msg message;
+		u8 message_room[RC_MODPARAM_SET_MAX];
+	};
+	union {
+		struct rc_msg reply;
+		u8 reply_room[RC_MODPARAM_SET_MAX];
+	};
+} state;
+
+/* Not so at load, when nobody is there to send, nor after exit. */
+static bool live(void)
+{
+	return READ_ONCE(THIS_MODULE->state) == MODULE_STATE_LIVE;
+}
+
+/* ---- integers: the kernel's functions, and ours behind them ------------- */
+
+static int integer_set(const char *text, const struct kernel_param *param)
+{
+	int err;
+
+	if (!live())
+		return -EINVAL;
+	err = param_set_uint(text, param);
+	return err ? err : rc_consume_narrow(&state.flow, state.number, U32_MAX);
+}
+
+static int integer_get(char *text, const struct kernel_param *param)
+{
+	state.number = rc_make_narrow(&state.flow);
+	return param_get_uint(text, param);
+}
+
+static int integer_reply_set(const char *text, const struct kernel_param *param)
+{
+	int err;
+
+	if (!live())
+		return -EINVAL;
+	state.answered = false;
+	err = param_set_uint(text, param);
+	if (!err)
+		err = rc_consume_narrow(&state.flow, state.answer, U32_MAX);
+	if (err)
+		return err;
+	state.answer = ~state.answer;
+	state.answered = true;
+	return 0;
+}
+
+static int integer_reply_get(char *text, const struct kernel_param *param)
+{
+	return state.answered ? param_get_uint(text, param) : 0;
+}
+
+static const struct kernel_param_ops integer_ops = {
+	.set = integer_set,
+	.get = integer_get,
+};
+
+static const struct kernel_param_ops integer_reply_ops = {
+	.set = integer_reply_set,
+	.get = integer_reply_get,
+};
+
+module_param_cb(integer, &integer_ops, &state.number, 0600);
+MODULE_PARM_DESC(integer, "set to push a sequence number, get to pull one");
+module_param_cb(integer_reply, &integer_reply_ops, &state.answer, 0600);
+MODULE_PARM_DESC(integer_reply, "set a sequence number, get its reply");
+
+/* ---- messages in hexadecimal -------------------------------------------- */
+
+/* Bytes that @text stands for, now in @to, or an errno. */
+static ssize_t decode(const char *text, u8 *to)
+{
+	size_t len = strlen(text);
+
+	if (len && text[len - 1] == '\n')
+		len--;
+	if (len > 2 * RC_MODPARAM_SET_MAX)
+		return -EMSGSIZE;
+	if (len % 2 || hex2bin(to, text, len / 2))
+		return -EINVAL;
+	return len / 2;
+}
+
+/* Characters that @text has then, a line. */
+static int encode(char *text, const void *from, size_t len)
+{
+	char *end = bin2hex(text, from, len);
+
+	*end++ = '\n';
+	return end - text;
+}
+
+static int message_set(const char *text, const struct kernel_param *param)
+{
+	ssize_t len;
+
+	if (!live())
+		return -EINVAL;
+	len = decode(text, state.message_room);
+	return len < 0 ? len : rc_consume(&state.flow, &state.message, len);
+}
+
+static int message_get(char *text, const struct kernel_param *param)
+{
+	u32 size = rc_size();
+
+	/* More than this would be cut, with a line in the kernel log. */
+	if (size > RC_MODPARAM_GET_MAX - RC_HEADER)
+		return -EMSGSIZE;
+	rc_make(&state.flow, &state.message, size);
+	return encode(text, &state.message, RC_HEADER + size);
+}
+
+static int transaction_set(const char *text, const struct kernel_param *param)
+{
+	ssize_t len;
+	int err;
+
+	if (!live())
+		return -EINVAL;
+	state.reply_len = 0;
+	len = decode(text, state.reply_room);
+	if (len < 0)
+		return len;
+	if (len > RC_MODPARAM_GET_MAX)
+		return -EMSGSIZE;	/* its reply could not be got */
+	err = rc_consume(&state.flow, &state.reply, len);
+	if (err)
+		return err;
+	rc_reply(&state.reply, len);
+	state.reply_len = len;
+	return 0;
+}
+
+static int transaction_get(char *text, const struct kernel_param *param)
+{
+	return state.reply_len ? encode(text, &state.reply, state.reply_len) : 0;
+}
+
+static const struct kernel_param_ops message_ops = {
+	.set = message_set,
+	.get = message_get,
+};
+
+static const struct kernel_param_ops transaction_ops = {
+	.set = transaction_set,
+	.get = transaction_get,
+};
+
+module_param_cb(message, &message_ops, NULL, 0600);
+MODULE_PARM_DESC(message, "set to push a message in hexadecimal, get to pull one");
+module_param_cb(transaction, &transaction_ops, NULL, 0600);
+MODULE_PARM_DESC(transaction, "set a request in hexadecimal, get its reply");
+
+/* ---- the value of the command line -------------------------------------- */
+
+/* Without a bit to write it, load is the only time at which it can be set. */
+static char boot_value[RC_MODPARAM_BOOT_MAX];
+module_param_string(boot, boot_value, sizeof(boot_value), 0400);
+MODULE_PARM_DESC(boot, "a word that shows that the kernel's command line arrived");
+
+/* ---- registration ------------------------------------------------------ */
+
+static void modparam_reset(void)
+{
+	kernel_param_lock(THIS_MODULE);
+	state.flow = (struct rc_flow){ };
+	state.answered = false;
+	state.reply_len = 0;
+	kernel_param_unlock(THIS_MODULE);
+}
+
+static struct rc_half modparam_half = {
+	.name = "modparam",
+	.owner = THIS_MODULE,
+	.reset = modparam_reset,
+};
+
+static int __init modparam_init(void)
+{
+	return rc_half_register(&modparam_half);
+}
+
+static void __exit modparam_exit(void)
+{
+	rc_half_unregister(&modparam_half);
+}
+
+module_init(modparam_init);
+module_exit(modparam_exit);
+MODULE_DESCRIPTION("ringcross: module parameters, and one from the kernel's command line");
+MODULE_LICENSE("GPL");

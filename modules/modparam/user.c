@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "channel.h"
+#include "files.h"
+#include "abi.h"
+
+#define PATH(name)	RC_MODPARAM_DIR "/" name
+
+/* ---- integer: a number, file kept open ---------------------------------- */
+
+static int integer_open(struct rc_session *s)
+{
+	return rc_file_open(s, s->op == RC_CALL ? PATH(RC_MODPARAM_INTEGER_REPLY)
+					     : PATH(RC_MODPARAM_INTEGER), O_RDWR);
+}
+
+/* ---- parameter: a message in hexadecimal, file kept open ---------------- */
+
+/* Characters of a message of this cell, without its newline. */
+static inline size_t digits(const struct rc_session *s)
+{
+	return 2 * rc_len(s);
+}
+
+static int parameter_open(struct rc_session *s)
+{
+	/* Room for a newline, and for a character too many. */
+	s->priv = calloc(1, digits(s) + 2);
+	if (!s->priv)
+		return rc_fail_errno(s, "cannot get room for text");
+	return rc_file_open(s, s->op == RC_CALL ? PATH(RC_MODPARAM_TRANSACTION)
+					     : PATH(RC_MODPARAM_MESSAGE), O_RDWR);
+}
+
+static void parameter_close(struct rc_session *s)
+{
+	free(s->priv);
+}
+
+static inline void encode(char *text, const void *from, size_t len)
+{
+	const unsigned char *byte = from;
+
+	for (; len--; byte++) {
+		*text++ = "0123456789abcdef"[*byte >> 4];
+		*text++ = "0123456789abcdef"[*byte & 15];
+	}
+}
+
+/* The value of a digit; above 15 for what is none. */
+static inline unsigned int digit(char c)
+{
+	unsigned int number = (unsigned int)c - '0';
+
+	return number < 10 ? number : (unsigned int)c - 'a' < 6 ? (unsigned int)c - 'a' + 10 : 16;
+}
+
+/* All that @text stands for, of which @to has room for @room bytes; -1 when it is no line of
+ * digits, or one too long.
+ */
+static inline ssize_t decode(const char *text, ssize_t len, void *to, size_t room)
+{
+	unsigned char *byte = to;
+	size_t count = (size_t)len / 2;
+
+	if (len < 1 || len % 2 == 0 || count > room || text[len - 1] != '\n')
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		unsigned int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+
+		if ((high | low) > 15)
+			return -1;
+		byte[i] = (unsigned char)(high << 4 | low);
+	}
+	return (ssize_t)count;
+}
+
+static inline int set(struct rc_session *s)
+{
+	rc_tx(s);
+	encode(s->priv, s->tx, rc_len(s));
+	if (pwrite(s->fd, s->priv, digits(s), 0) != (ssize_t)digits(s))
+		return rc_fail_errno(s, "set a parameter");
+	return 0;
+}
+
+/* Bytes of the message that came, or -1. */
+static inline ssize_t get(struct rc_session *s)
+{
+	ssize_t len = pread(s->fd, s->priv, digits(s) + 2, 0);
+
+	if (len < 0)
+		return rc_fail_errno(s, "get a parameter");
+	len = decode(s->priv, len, s->rx, rc_len(s));
+	return len < 0 ? rc_fail(s, "what was read is not a message in hexadecimal") : len;
+}
+
+static int parameter_push(struct rc_session *s, uint64_t n)
+{
+	while (n--)
+		if (set(s))
+			return -1;
+	return 0;
+}
+
+static int parameter_pull(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		ssize_t len = get(s);
+
+		if (len < 0 || rc_rx(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+static int parameter_call(struct rc_session *s, uint64_t n)
+{
+	while (n--) {
+		ssize_t len;
+
+		if (set(s))
+			return -1;
+		len = get(s);
+		if (len < 0 || rc_rx_reply(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- boot: what arrived at load ----------------------------------------- */
+
+static int boot_open(struct rc_session *s)
+{
+	return rc_file_open(s, PATH(RC_MODPARAM_BOOT), O_RDONLY);
+}
+
+static int boot_received(struct rc_session *s, char *text, size_t room)
+{
+	ssize_t len = pread(s->fd, text, room - 1, 0);
+
+	if (len < 1 || text[len - 1] != '\n')
+		return rc_fail_errno(s, "read the boot parameter");
+	text[len - 1] = '\0';
+	return 0;
+}
+
+/* ---- registration ------------------------------------------------------ */
+
+#define INTEGER .min = 4, .max = 4, \
+	.limit = "The parameter is one unsigned integer as text, so it carries the sequence number alone."
+#define SET .max = RC_MODPARAM_SET_MAX - RC_HEADER, \
+	.limit = "What is written must fit in one page, at two digits a byte, header and all."
+#define GET .max = RC_MODPARAM_GET_MAX - RC_HEADER, \
+	.limit = "What is read must fit in one page but for its last byte, at two digits a byte and a newline."
+
+#define ALONE .alone = \
+	"A parameter knows nothing of opens: all who use it share one sequence."
+
+static const struct rc_mode modparam_modes[] = {
+	{
+		.name = "integer",
+		.summary = "the number alone as text, file kept open; a call is a set and a get",
+		.open = integer_open,
+		ALONE,
+		.operations = {
+			[RC_PUSH] = { .run = rc_integer_push, INTEGER },
+			[RC_PULL] = { .run = rc_integer_pull, INTEGER },
+			[RC_CALL] = { .run = rc_integer_call, INTEGER },
+		},
+	},
+	{
+		.name = "parameter",
+		.summary = "a message in hexadecimal, file kept open; a call is a set and a get",
+		.open = parameter_open,
+		.close = parameter_close,
+		ALONE,
+		.operations = {
+			[RC_PUSH] = { .run = parameter_push, SET },
+			[RC_PULL] = { .run = parameter_pull, GET },
+			[RC_CALL] = { .run = parameter_call, GET },
+		},
+	},
+	{
+		.name = "boot",
+		.summary = "a value given on the kernel's command line",
+		.open = boot_open,
+		.once = "The value reaches the module when it is loaded and never again, so there is no operation to repeat and to time.",
+		.received = boot_received,
+	},
+	{ }
+};
+
+#define NO_WAIT "A parameter has no wait: nothing tells a reader that its value has changed."
+
+static const struct rc_channel modparam_channel = {
+	.name = "modparam",
+	.summary = "Module parameters, at load and as files under /sys/module",
+	.module = RC_MODPARAM_MODULE,
+	.boot = RC_MODPARAM_MODULE "." RC_MODPARAM_BOOT "=" RC_MODPARAM_BOOT_VALUE,
+	.since = "2.6.36: struct kernel_param_ops; module_param() since 2.6.0",
+	.modes = modparam_modes,
+	.cannot = {
+		[RC_NOTIFY] = NO_WAIT,
+		[RC_STREAM] = NO_WAIT,
+	},
+};
+RC_CHANNEL(modparam_channel);
