@@ -176,25 +176,6 @@ static inline void rc_reply(struct rc_msg *msg, size_t len)
 		rc_reply_slow(msg, len - RC_HEADER);
 }
 
-/**
- * rc_consume_narrow - take a number that came where no message has room
- * @flow: the sequence it belongs to
- * @seq: the number, of which the channel carries the bits of @mask
- * @mask: all ones, as many as there is room for
- *
- * Return: 0, or -EBADMSG when it is not its turn.
- */
-static inline int rc_consume_narrow(struct rc_flow *flow, u64 seq, u64 mask)
-{
-	if (unlikely((seq ^ flow->in) & mask)) {
-		this_cpu_inc(rc_tally.bad);
-		return -EBADMSG;
-	}
-	flow->in++;
-	this_cpu_inc(rc_tally.consumed);
-	return 0;
-}
-
 /* The next number for user space; the channel carries what it has room for. */
 static inline u64 rc_make_narrow(struct rc_flow *flow)
 {
