@@ -24,6 +24,7 @@ TITLES: dict[str, str] = {
     "schedule": "scheduling and wake-up",
     "network": "network",
     "signal": "signal delivery",
+    "input": "input core and evdev",
     CHANNEL: "the channel's own code",
     OTHER: "other",
 }
@@ -120,6 +121,9 @@ TABLE: dict[str, str] = {
         copy_fpstate_to_sigframe fpu__* fpu_* __fpu_* restore_* signalfd_* siginfo_layout
         copy_siginfo_to_user uprobe_deny_signal inc_rlimit_* dec_rlimit_* do_dec_rlimit_*
         put_ucounts get_ucounts xfd_validate_state fpregs_mark_activate signal_*
+    """,
+    "input": """
+        input_* __input_* evdev_* add_input_randomness add_timer_randomness
     """,
     OTHER: """
         __do_sys_getppid __x64_sys_getppid __task_pid_nr_ns task_active_pid_ns pid_vnr pid_task

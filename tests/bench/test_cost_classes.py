@@ -31,6 +31,8 @@ def node(name: str, own: float = 1.0, *children: Node, module: str = "") -> Node
         ("__rcu_read_lock", "", "lock"),
         ("finish_task_switch.isra.0", "", "schedule"),
         ("netlink_sendmsg", "", "network"),
+        ("input_event", "", "input"),
+        ("evdev_read", "evdev", "input"),
         ("netlink_input", "rc_netlink", "channel"),
         ("rc_readers_emit", "rc_core", "channel"),
         ("fuse_dev_read", "fuse", ""),

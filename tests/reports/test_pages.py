@@ -124,7 +124,7 @@ def test_clock_and_overhead_are_named(report: Path) -> None:
 def test_processor_time_is_shown_where_it_was_read(report: Path, build_run: Any) -> None:
     timed = pages.render([build_run(clock="time", channels=FEW)]).parent
     check(timed)
-    for name in ("index.html", "channel-netlink.html"):
+    for name in ("index.html", "channel-ioctl.html"):
         text = (timed / name).read_text()
         assert "CPU, user side" in text
         assert ">56.5</td>" in text

@@ -1,0 +1,179 @@
+"""Each factor on a booted kernel: what the listing offers is measured, and has its effect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.kernel_log import complaints
+from tests.vm import machine
+from tests.vm.machine import Answer, Operation
+
+pytestmark = pytest.mark.vm
+
+OPERATIONS = machine.operations()
+ASKED = [op for op in OPERATIONS if op.operation in ("push", "pull", "call")]
+STARTED = [op for op in OPERATIONS if op.operation in ("notify", "stream")]
+STREAMS = [op for op in STARTED if op.operation == "stream"]
+THREADS = (1, 2, 4)
+WAITS = ("block", "poll", "busy")
+CONTEXTS = ("process", "softirq", "hardirq")
+BURSTS = (1, 16)
+INTERVAL = 40_000  # nanoseconds between bursts: time for each to be read
+
+Key = tuple[Operation, str, Any]
+
+
+def told(operation: Operation) -> dict[str, Any]:
+    """What the listing says of the operation's mode."""
+    (channel,) = (c for c in machine.listing()["channels"] if c["name"] == operation.channel)
+    (mode,) = (m for m in channel["modes"] if m["name"] == operation.mode)
+    found: dict[str, Any] = mode
+    return found
+
+
+def waits(operation: Operation) -> list[str]:
+    found: list[str] = told(operation)["operations"][operation.operation]["waits"]
+    return found
+
+
+def variants() -> dict[Key, dict[str, Any]]:
+    """Every value of every axis, the others as usual."""
+    found: dict[Key, dict[str, Any]] = {}
+    for op in ASKED:
+        found |= {(op, "threads", value): {"threads": value} for value in THREADS}
+    for op in STARTED:
+        rate = {"interval": INTERVAL} if op.operation == "stream" else {}
+        found |= {(op, "wait", value): {"wait": value, **rate} for value in WAITS}
+    for op in STREAMS:
+        for value in CONTEXTS:
+            found[op, "context", value] = {"context": value, "interval": INTERVAL}
+        for value in BURSTS:
+            found[op, "burst", value] = {"burst": value, "interval": value * INTERVAL}
+    return found
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[Key, Answer]:
+    """All of them, in one boot."""
+    asked = variants()
+    requests = [
+        machine.cell(op, min(max(8, op.min), op.max), number, **more)
+        for number, ((op, _, _), more) in enumerate(asked.items())
+    ]
+    replies = machine.boot(machine.machine(), [machine.SETUP, *requests])
+    by_number = {answer["id"]: answer for answer in replies if answer["re"] == "cell"}
+    return {key: by_number[number] for number, key in enumerate(asked)}
+
+
+def cost(answer: Answer) -> float:
+    """Instructions per operation, the median round."""
+    done = answer.get("delivered") or [answer["n"]] * len(answer["rounds"])
+    each = [total / n for total, n in zip(answer["rounds"], done, strict=True)]
+    return float(np.median(each))
+
+
+def ok(answers: dict[Key, Answer], *key: Any) -> Answer:
+    answer = answers[key]  # type: ignore[index]
+    assert answer["status"] == "ok", answer["reason"]
+    return answer
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda op: op.name)
+def test_each_value_is_measured_or_has_a_reason(
+    answers: dict[Key, Answer], operation: Operation
+) -> None:
+    """What is offered is measured; a skip is a sentence; nothing fails, or says nothing."""
+    of_it = {key: answer for key, answer in answers.items() if key[0] == operation}
+    assert of_it
+    for (_, axis, value), answer in of_it.items():
+        assert answer["status"] in {"ok", "skip"}, f"{axis} {value}: {answer['reason']}"
+        assert not complaints(answer["log"])
+        if answer["status"] == "skip":
+            assert " " in answer["reason"], f"{axis} {value}"
+            assert "context" in answer["reason"] or answer["reason"].endswith(".")
+        else:
+            assert "cpu" not in answer, "instructions are both sides' already"
+
+
+@pytest.mark.parametrize("operation", ASKED, ids=lambda op: op.name)
+def test_each_thread_has_a_sequence_of_its_own(
+    answers: dict[Key, Answer], operation: Operation
+) -> None:
+    """And the kernel half has consumed what all of them sent."""
+    alone = ok(answers, operation, "threads", 1)
+    for threads in THREADS[1:]:
+        answer = answers[operation, "threads", threads]
+        if told(operation).get("alone"):
+            assert (answer["status"], answer["reason"]) == ("skip", told(operation)["alone"])
+            continue
+        assert answer["status"] == "ok", answer["reason"]
+        proof = answer["proof"]
+        assert proof["messages"] == threads * alone["proof"]["messages"]
+        assert answer["n"] % threads == 0
+        if operation.channel not in ("syscall",) and not operation.baseline:
+            pushed = operation.operation != "pull"
+            assert proof["consumed" if pushed else "made"] >= proof["messages"]
+            assert proof["bad"] == 0
+
+
+@pytest.mark.parametrize("operation", STARTED, ids=lambda op: op.name)
+def test_a_wait_is_there_exactly_where_it_is_offered(
+    answers: dict[Key, Answer], operation: Operation
+) -> None:
+    for wait in WAITS:
+        answer = answers[operation, "wait", wait]
+        assert (answer["status"] == "ok") == (wait in waits(operation)), answer["reason"]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [op for op in STARTED if op.operation == "notify" and len(waits(op)) > 1],
+    ids=lambda op: op.name,
+)
+def test_poll_costs_a_call_more_and_spinning_saves_the_wake_up(
+    answers: dict[Key, Answer], operation: Operation
+) -> None:
+    found = {wait: cost(ok(answers, operation, "wait", wait)) for wait in waits(operation)}
+    assert found["busy"] < 0.8 * found["poll"]
+    if "block" in found:
+        assert found["poll"] > found["block"] + 150  # no system call costs less
+
+
+@pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
+def test_a_stream_comes_from_each_context(answers: dict[Key, Answer], operation: Operation) -> None:
+    for context in CONTEXTS:
+        answer = answers[operation, "context", context]
+        if answer["status"] == "ok":
+            assert answer["context"] == context
+            assert sum(answer["delivered"]) + sum(answer["lost"]) == sum(answer["raised"])
+
+
+@pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
+def test_a_burst_comes_at_once(answers: dict[Key, Answer], operation: Operation) -> None:
+    """As many messages at the same rate, but in fewer bursts: each waits for those before it."""
+    one, many = (ok(answers, operation, "burst", burst) for burst in BURSTS)
+    for answer, burst in zip((one, many), BURSTS, strict=True):
+        assert all(raised % burst == 0 for raised in answer["raised"])
+        bursts = [raised // burst for raised in answer["raised"]]
+        for span, count in zip(answer["span"], bursts, strict=True):
+            assert span == pytest.approx((count - 1) * burst * INTERVAL, rel=0.02)
+    if not sum(many["lost"]):
+        assert np.median(many["samples"]) > np.median(one["samples"])
+
+
+@pytest.mark.parametrize(
+    "reopen", [op for op in ASKED if op.mode == "reopen"], ids=lambda op: op.name
+)
+def test_to_open_for_each_operation_costs_two_calls_more(
+    answers: dict[Key, Answer], reopen: Operation
+) -> None:
+    kept = [
+        cost(ok(answers, op, "threads", 1))
+        for op in ASKED
+        if (op.channel, op.operation) == (reopen.channel, reopen.operation) and op != reopen
+    ]
+    assert kept
+    assert cost(ok(answers, reopen, "threads", 1)) > min(kept) + 1000

@@ -1,0 +1,111 @@
+"""Every mode that streams, below and beyond what it carries: found, swept, and accounted for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench.overload import violation
+from tests.vm import machine
+from tests.vm.machine import Answer, Operation
+
+pytestmark = pytest.mark.vm
+
+STREAMS = [op for op in machine.operations() if op.operation == "stream"]
+BURST = 1000  # at once from an interrupt, so that nobody reads meanwhile
+
+
+def told(operation: Operation) -> dict[str, Any]:
+    """What the listing says of the operation's mode."""
+    (channel,) = (c for c in machine.listing()["channels"] if c["name"] == operation.channel)
+    (mode,) = (m for m in channel["modes"] if m["name"] == operation.mode)
+    found: dict[str, Any] = mode
+    return found
+
+
+def queues(operation: Operation) -> list[int]:
+    """The shortest and the longest queue that the mode suggests; none where it has no choice."""
+    values = told(operation)["operations"]["stream"].get("queue", {}).get("values", ())
+    return [min(values), max(values)] if values else []
+
+
+QUEUED = [op for op in STREAMS if queues(op)]
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[str, Answer]:
+    """Each stream searched and swept, and flooded with a short and with a long queue."""
+    cells = {op.name: (op, {"search": True, "sweep": True, "context": "softirq"}) for op in STREAMS}
+    flood = {"context": "softirq", "burst": BURST, "interval": 50_000_000}
+    for op in QUEUED:
+        for name, queue in zip(("short", "long"), queues(op), strict=True):
+            cells[f"{op.name}-{name}"] = (op, flood | {"queue": queue})
+    requests = [
+        machine.cell(op, min(max(8, op.min), op.max), number, **more)
+        for number, (op, more) in enumerate(cells.values())
+    ]
+    replies = machine.boot(machine.machine(), [machine.SETUP, *requests])
+    by_number = {answer["id"]: answer for answer in replies if answer["re"] == "cell"}
+    return {name: by_number[number] for number, name in enumerate(cells)}
+
+
+def rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
+def test_a_search_finds_the_highest_rate(answers: dict[str, Answer], operation: Operation) -> None:
+    """At it nothing is lost, whoever tries again; a little above it something is wrong."""
+    answer = answers[operation.name]
+    assert answer["status"] == "ok", answer["reason"]
+    assert answer["bound"] in {"lost", "behind", "late"}
+    assert sum(answer["lost"]) == sum(answer["duplicated"]) == sum(answer["reordered"]) == 0
+    tried = rows(answer["trials"])
+    assert [trial for trial in tried if trial["interval"] <= answer["interval"]]
+    slow = [trial for trial in tried if trial["interval"] >= 2 * answer["interval"]]
+    assert slow
+    assert {trial["verdict"] for trial in slow} == {"clean"}
+
+
+@pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
+def test_a_higher_rate_is_too_much(answers: dict[str, Answer], operation: Operation) -> None:
+    """It loses, or falls behind, or the producer cannot offer it; and latency shows it."""
+    answer = answers[operation.name]
+    tried = rows(answer["trials"])
+    fast = [trial for trial in tried if trial["interval"] <= answer["interval"] / 1.5]
+    verdicts = {trial["verdict"] for trial in fast}
+    assert verdicts & {"lost", "behind", "late"}
+    # Where many become one, luck decides in between; four times as fast, no more.
+    assert min(tried, key=lambda trial: trial["interval"])["verdict"] != "clean"
+    if told(operation)["claims"].get("full") != "coalesces":
+        assert "clean" not in verdicts
+    slow = [trial for trial in tried if trial["interval"] >= 2 * answer["interval"]]
+    assert max(t["p99"] for t in fast) > min(t["p99"] for t in slow)
+
+
+@pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
+def test_each_message_of_each_trial_is_accounted_for(
+    answers: dict[str, Answer], operation: Operation
+) -> None:
+    """By sequence numbers, by the producer's word, and by what the channel told its reader."""
+    full = told(operation)["claims"].get("full")
+    for trial in rows(answers[operation.name]["trials"]):
+        assert violation(trial) == ""
+        assert (trial["verdict"] == "lost") == (trial["lost"] > 0)
+        if full == "refuses newest":
+            assert trial["lost"] == trial["refused"]
+        elif trial["lost"] > trial["refused"] and full != "coalesces":
+            assert 0 < trial["overruns"] <= trial["lost"]
+
+
+@pytest.mark.parametrize("operation", QUEUED, ids=lambda op: op.name)
+def test_a_longer_queue_holds_more(answers: dict[str, Answer], operation: Operation) -> None:
+    short, long = (answers[f"{operation.name}-{name}"] for name in ("short", "long"))
+    for answer in (short, long):
+        assert answer["status"] == "ok", answer["reason"]
+        assert sum(answer["raised"]) == BURST * len(answer["rounds"])
+    assert sum(long["delivered"]) > 1.5 * sum(short["delivered"])
+    assert 0 <= sum(long["lost"]) < sum(short["lost"])
