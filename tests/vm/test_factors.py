@@ -48,10 +48,10 @@ def variants() -> dict[Key, dict[str, Any]]:
         rate = {"interval": INTERVAL} if op.operation == "stream" else {}
         found |= {(op, "wait", value): {"wait": value, **rate} for value in WAITS}
     for op in STREAMS:
-        for value in CONTEXTS:
-            found[op, "context", value] = {"context": value, "interval": INTERVAL}
-        for value in BURSTS:
-            found[op, "burst", value] = {"burst": value, "interval": value * INTERVAL}
+        for context in CONTEXTS:
+            found[op, "context", context] = {"context": context, "interval": INTERVAL}
+        for burst in BURSTS:
+            found[op, "burst", burst] = {"burst": burst, "interval": burst * INTERVAL}
     return found
 
 
@@ -75,8 +75,8 @@ def cost(answer: Answer) -> float:
     return float(np.median(each))
 
 
-def ok(answers: dict[Key, Answer], *key: Any) -> Answer:
-    answer = answers[key]  # type: ignore[index]
+def ok(answers: dict[Key, Answer], operation: Operation, axis: str, value: Any) -> Answer:
+    answer = answers[operation, axis, value]
     assert answer["status"] == "ok", answer["reason"]
     return answer
 
