@@ -112,7 +112,7 @@ static int open_socket(struct rc_session *s, struct family *family)
 	return 0;
 }
 
-static void prepare(struct rc_session *s, uint8_t command, uint16_t flags)
+static int prepare(struct rc_session *s, uint8_t command, uint16_t flags)
 {
 	struct datagram *request = out(s);
 
@@ -120,11 +120,13 @@ static void prepare(struct rc_session *s, uint8_t command, uint16_t flags)
 	request->header.nlmsg_flags = NLM_F_REQUEST | flags;
 	request->header.nlmsg_len = BARE;
 	if (command == RC_GENETLINK_PULL)
-		return;
-	/* A message too large for an attribute is cut here, and refused there. */
+		return 0;
+	if (s->size > RC_GENETLINK_BODY_MAX)
+		return rc_fail(s, "no attribute can hold %zu bytes", rc_len(s));
 	request->attr.nla_type = RC_GENETLINK_A_MESSAGE;
 	request->attr.nla_len = (uint16_t)(NLA_HDRLEN + rc_len(s));
 	request->header.nlmsg_len += (uint32_t)NLA_ALIGN(NLA_HDRLEN + rc_len(s));
+	return 0;
 }
 
 static int do_open(struct rc_session *s)
@@ -136,30 +138,21 @@ static int do_open(struct rc_session *s)
 	};
 	struct family family;
 
-	if (open_socket(s, &family))
-		return -1;
-	prepare(s, commands[s->op], 0);
-	return 0;
+	return open_socket(s, &family) ? -1 : prepare(s, commands[s->op], 0);
 }
 
 static int ack_open(struct rc_session *s)
 {
 	struct family family;
 
-	if (open_socket(s, &family))
-		return -1;
-	prepare(s, RC_GENETLINK_PUSH, NLM_F_ACK);
-	return 0;
+	return open_socket(s, &family) ? -1 : prepare(s, RC_GENETLINK_PUSH, NLM_F_ACK);
 }
 
 static int dump_open(struct rc_session *s)
 {
 	struct family family;
 
-	if (open_socket(s, &family))
-		return -1;
-	prepare(s, RC_GENETLINK_PULL, NLM_F_DUMP);
-	return 0;
+	return open_socket(s, &family) ? -1 : prepare(s, RC_GENETLINK_PULL, NLM_F_DUMP);
 }
 
 /* What the socket may queue of events; the kernel doubles it, for its own part. */

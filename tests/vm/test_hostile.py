@@ -33,6 +33,7 @@ ORDINARY = re.compile(
     r"|hrtimer: interrupt took"
     # Netlink's own word to attributes that do not fill their message.
     r"|netlink: \d+ bytes leftover after parsing attributes"
+    r"|__nla_validate_parse: \d+ callbacks suppressed"
 )
 HALVES = [
     "core",
