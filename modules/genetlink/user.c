@@ -378,6 +378,7 @@ static const struct rc_mode genetlink_modes[] = {
 	{
 		.name = "do",
 		.summary = "one request, and one answer if it has one",
+		.stock = "genetlink",
 		.open = do_open,
 		.close = genetlink_close,
 		.operations = {

@@ -60,6 +60,7 @@ static const struct rc_mode sockopt_modes[] = {
 	{
 		.name = "option",
 		.summary = "set and get; a call is a get whose buffer holds the request",
+		.stock = "sockopt",
 		.open = sockopt_open,
 		.alone = "The range does not hear of a socket's opening: all who use it share one sequence.",
 		.operations = {
