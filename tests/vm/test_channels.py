@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -74,3 +75,17 @@ def test_size_above_the_limit_is_a_skip_with_the_limit_as_reason() -> None:
     for operation, answer in zip(narrowed, cells, strict=True):
         assert answer["status"] == "skip", operation.name
         assert answer["reason"].endswith("."), operation.name
+
+
+def test_machine_without_a_channels_boot_words_is_a_skip() -> None:
+    """The reason names the first word that is missing."""
+    wanted = {channel["name"]: channel["boot"] for channel in machine.listing()["channels"]}
+    booted = [op for op in machine.operations() if wanted[op.channel]]
+    requests = [machine.SETUP] + [
+        machine.cell(op, op.min, number) for number, op in enumerate(booted)
+    ]
+    answers = machine.boot(replace(machine.machine(), append=()), requests)
+    cells = [answer for answer in answers if answer["re"] == "cell"]
+    for operation, answer in zip(booted, cells, strict=True):
+        assert answer["status"] == "skip", answer["reason"]
+        assert wanted[operation.channel][0] in answer["reason"]
