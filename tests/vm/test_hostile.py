@@ -34,6 +34,8 @@ ORDINARY = re.compile(
     # Netlink's own word to attributes that do not fill their message.
     r"|netlink: \d+ bytes leftover after parsing attributes"
     r"|__nla_validate_parse: \d+ callbacks suppressed"
+    # What asks /dev/mem for an uncached mapping beside a cached one.
+    r"|x86/PAT: .* map pfn expected mapping type uncached-minus .* got write-back"
 )
 HALVES = [
     "core",
