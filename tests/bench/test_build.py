@@ -43,7 +43,7 @@ def source(tmp_path: Path) -> Path:
     for name in ("null", "ioctl"):
         (modules / name).mkdir(parents=True)
         (modules / name / "kernel.c").write_text(f"int rc_{name};\n")
-        for agents in ("user.c", "hostile.c"):
+        for agents in build.AGENT:
             (modules / name / agents).write_text("not for the kernel\n")
     (modules / "Kbuild").write_text("# nothing\n")
     return modules
@@ -61,7 +61,7 @@ def test_builds_once_per_change(tmp_path: Path, kernel: Kernel, source: Path) ->
 
     assert run() == ["rc_ioctl.ko", "rc_null.ko"]
     count = len(made(tmp_path))
-    for agents in ("user.c", "hostile.c"):
+    for agents in build.AGENT:
         (source / "null" / agents).write_text("changed\n")
     assert run() == ["rc_ioctl.ko", "rc_null.ko"]
     assert len(made(tmp_path)) == count, "what is the agent's is no part of a module"

@@ -104,6 +104,7 @@ def test_both_halves_are_counted_and_what_they_share_is_named(tmp_path: Path) ->
     (folder / "more.c").write_text("int b;\n")
     (folder / "user.c").write_text("int c;\n/* d */\n")
     (folder / "hostile.c").write_text("int e;\n")
+    (folder / "program.c").write_text("int i;\n")
     (folder / "abi.h").write_text("int f;\n")
     (core / "readers.c").write_text("int g;\nint h;\n")
     kernel, user = properties.of_sources("netlink", folder)
