@@ -59,13 +59,14 @@ TABLE: dict[str, str] = {
         security_* apparmor_* aa_* tomoyo_* bpf_lsm_* selinux_* avc_* ima_* process_measurement
         hook_* landlock_* cap_* ns_capable file_ns_capable capable
         __get_task_ioprio file_remove_privs __file_remove_privs setattr_*
+        __x64_sys_mq_* do_mq_* msg_insert msg_get
     """,
     "copy": """
         _copy_* __copy_* copy_* rep_movs* memcpy* __memcpy memmove simple_read_from_buffer
         simple_write_to_buffer memory_read_from_buffer simple_copy_to_iter __check_object_size
         check_stack_object __check_heap_object check_heap_object
         __virt_addr_valid find_vmap_area is_vmalloc_addr skb_copy_* __skb_datagram_iter
-        fault_in_* clear_user* rep_stos*
+        fault_in_* clear_user* rep_stos* load_msg store_msg
     """,
     "format": """
         seq_* vsnprintf vscnprintf snprintf scnprintf sprintf
@@ -103,6 +104,8 @@ TABLE: dict[str, str] = {
         kthread_* __kthread_* wq_worker_* pwq_* save_fpregs_to_fpstate flush_smp_call_* idle_cpu
         rcu_core* rcu_nocb_* nohz_* timerqueue_* ktime_get* lapic_* clockevents_* enter_lazy_tlb
         task_work_add kick_process
+        __x64_sys_futex do_futex futex_* __futex_* get_futex_key internal_get_user_pages_fast
+        gup_* try_grab_folio* wake_q_* wq_sleep __x64_sys_sched_yield do_sched_yield yield_task_*
     """,
     "network": """
         __x64_sys_send* __x64_sys_recv* __sys_send* __sys_recv* ___sys_* ____sys_* sock_* __sock_*
@@ -111,6 +114,7 @@ TABLE: dict[str, str] = {
         sockfd_* netlink_* __netlink_* nlmsg_* __nlmsg_* genl_* genlmsg_* nla_* __nla_* alloc_skb*
         __alloc_skb skb_* __skb_* __build_skb* build_skb consume_skb kfree_skb* sk_* __sk_*
         receiver_wake_function napi_* move_addr_* import_single_range scm_* __scm_*
+        unix_* maybe_add_creds
     """,
     "signal": """
         __x64_sys_rt_sig* __x64_sys_signalfd* do_sigtimedwait sigsuspend get_signal

@@ -122,7 +122,8 @@ static double copies_of(struct rc_probing *probing, enum rc_op op)
 	double copies = (cost_of(probing, op, large) - cost_of(probing, op, half)) /
 			((large - half) / 8.0);
 
-	return round(copies * 4) / 4;
+	/* Nothing is given back for a larger message: that is the scheduler's part. */
+	return copies < 0 ? 0 : round(copies * 4) / 4;
 }
 
 static void probe_copies(struct rc_probing *probing)

@@ -13,22 +13,22 @@
  * The path of one message.  write() enters the kernel and copies the message into
  * pages of the pipe, 16 of them unless fcntl(F_SETPIPE_SZ) says otherwise, and
  * wakes the reader.  The scheduler switches to the peer, whose read() copies the
- * message out again.  A push is done when the peer has it: two copies and, for
- * those that wait for it, two switches.  A call is that twice, through two pipes:
- * four copies and two switches, where an ioctl takes two copies and none.  The
- * pipe of channel syscall has the same copies and no switch, since one thread
- * does both ends.
+ * message out again.  A push is done when the peer has it: two copies, and for
+ * those that wait for it two switches.  A call is that twice, through two pipes:
+ * four copies and two switches, where an ioctl takes two copies and none.  (The
+ * pages of a large message are allocated besides, and cleared where the kernel is
+ * built or booted with init_on_alloc.)  The pipe of channel syscall has the same
+ * copies and no switch, since one thread does both ends.
  *
  * When to choose it.  Between a parent and its child, for bytes in one direction,
- * above all where a program only knows standard input and output.  To reach the
- * kernel it is none: no driver sits at the other end of a pipe.
+ * above all where a program only knows standard input and output.  It is no way to
+ * reach the kernel: no driver sits at the other end of a pipe.
  *
  * Its trap.  It keeps no boundaries: one read may bring two messages, or a part of
  * one, and the reader must put them together by a length in the header.  What is
  * larger than PIPE_BUF (4096 bytes) may be torn apart by another writer; a writer
  * that must not wait may get a part of it in, and then has to wait after all.  And
- * the room is counted in pages: small writes share one, but each of its 16 pages
- * is held until all of it is read.
+ * the room is counted in pages, each of which is held until all of it is read.
  */
 #include "channel.h"
 #include "ends.h"

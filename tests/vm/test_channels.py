@@ -52,6 +52,15 @@ def test_kernel_half_counted_what_the_user_half_did(trial: Trial, operation: Ope
         assert proof["made"] >= proof["messages"]
 
 
+def test_what_has_no_kernel_half_starts_from_a_process_alone(trial: Trial) -> None:
+    """A reference's events come from the peer, and no process is an interrupt."""
+    references = {c["name"] for c in machine.listing()["channels"] if c["reference"]}
+    notify = [key for key in trial.cells if key[0].channel in references and key[2] != "default"]
+    assert {key[0].channel for key in notify} == references
+    for key in notify:
+        assert trial.cells[key]["status"] == ("ok" if key[2] == "process" else "skip"), key
+
+
 def test_kernel_log_stays_clean(trial: Trial, operation: Operation) -> None:
     for variant in variants(operation):
         assert not complaints(trial.cells[operation, *variant]["log"])

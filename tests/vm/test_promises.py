@@ -46,6 +46,30 @@ def test_same_seed_gives_the_same_counts() -> None:
     assert figures(first) == figures(again)
 
 
+def test_a_call_is_four_copies_to_another_process_and_two_to_the_kernel(trial: Trial) -> None:
+    """What the references are there for: the slope counts copies, and all above it is switches."""
+
+    def cost(name: str, size: int) -> float:
+        return per_operation(trial.cells[SAME[name], size, "default"])
+
+    def copies(name: str) -> float:
+        return (cost(name, 2048) - cost(name, 8)) / ((2048 - 8) / 8)
+
+    assert copies("ioctl-direct-call") == pytest.approx(2, abs=0.3)
+    assert copies("pipe-pair-call") == pytest.approx(4, abs=0.6)
+    assert copies("shm-futex-call") == pytest.approx(0, abs=0.3)
+    assert cost("pipe-pair-call", 8) > 2 * cost("syscall-pipe-call", 8) > cost("shm-yield-push", 8)
+
+
+def test_waking_another_process_is_no_cheaper_than_waking_a_reader(trial: Trial) -> None:
+    """The peer's stamp stands before its write, as rc_core's stands before its emit."""
+    bare = per_operation(trial.cells[SAME["null-wake-notify"], 0, "default"])
+    for name in ("pipe-pair", "posixmq-queue", "shm-futex", "unixsock-seqpacket"):
+        cell = trial.cells[SAME[f"{name}-notify"], 8, "default"]
+        assert cell["context"] == "process"
+        assert bare < per_operation(cell) < 10 * bare
+
+
 def test_null_agrees_with_plain_loops_of_the_same_boot() -> None:
     """Our empty handlers cost what the kernel's own empty handlers cost."""
     pairs = [

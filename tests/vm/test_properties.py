@@ -119,5 +119,11 @@ def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> N
     assert value(answers, "input", "event", "reader_told") == "by a message"
     assert value(answers, "input", "event", "module_goes") == "goes, user told"
     assert value(answers, "input", "grab", "readers") == "second refused"
+    assert value(answers, "pipe", "pair", "boundaries") == "not kept"
+    assert value(answers, "unixsock", "seqpacket", "boundaries") == "kept"
+    assert value(answers, "unixsock", "stream", "boundaries") == "not kept"
+    assert value(answers, "posixmq", "queue", "holds") == 10
+    assert value(answers, "shm", "futex", "copies") == {"push": 0, "call": 0, "notify": 0}
+    assert value(answers, "shm", "futex", "readers") == "second refused"
     assert value(answers, "syscall", "getppid", "opens") == "anybody"
     assert value(answers, "syscall", "getppid", "syscalls") == {"call": 1}
