@@ -161,7 +161,7 @@ static bool stopped(const struct rc_peer_block *block)
 	return __atomic_load_n(&block->stop, __ATOMIC_ACQUIRE);
 }
 
-/* False when it was told to stop before that. */
+/* False when it was told to stop before that, which moves on from @order. */
 static bool sleep_until(const struct rc_peer_block *block, uint32_t order, uint64_t due)
 {
 	while (!stopped(block) && nanoseconds() < due)
@@ -216,8 +216,6 @@ static void obey(struct rc_session *s)
 		order = __atomic_load_n(newest, __ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&s->block->page.done, __ATOMIC_ACQUIRE))
 			continue;	/* it was told to stop and had just ended */
-		/* From here to the end only one to stop can follow. */
-		order = __atomic_load_n(newest, __ATOMIC_ACQUIRE);
 		carry_out(s, order);
 	}
 }
@@ -433,7 +431,8 @@ static int peer_raise(struct rc_session *s, const struct rc_raise *raise)
 		return -1;
 	block->spec = *raise;
 	block->due = nanoseconds() + raise->delay;
-	block->page.done = 0;
+	/* Whoever sees that there is something to do sees what, too. */
+	__atomic_store_n(&block->page.done, 0, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&block->order, 1, __ATOMIC_RELEASE);
 	wake(&block->order);
 	return 0;

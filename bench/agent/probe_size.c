@@ -135,9 +135,27 @@ static bool is_piece(const struct rc_call *call, const struct rc_tap *tap)
 	       (uint64_t)call->result < tap->message[0].len;
 }
 
-static bool is_both(const struct rc_call *call, const struct rc_tap *tap)
+/* A call that brought as much as both are, and no other brought one: where messages
+ * are sent in text, each is longer than both.
+ */
+static bool are_one(const struct rc_calls *calls, const struct rc_tap *tap)
 {
-	return call->result >= (int64_t)tap->message[0].len + (int64_t)tap->message[1].len;
+	int64_t first = tap->message[0].len, both = first + tap->message[1].len;
+	uint32_t brought = 0, enough = 0;
+
+	for (uint32_t i = 0; i < calls->count; i++) {
+		brought += calls->call[i].result >= first;
+		enough += calls->call[i].result >= both;
+	}
+	return enough && brought == 1;
+}
+
+static bool come_in_pieces(const struct rc_calls *calls, const struct rc_tap *tap)
+{
+	for (uint32_t i = 0; i < calls->count; i++)
+		if (is_piece(&calls->call[i], tap))
+			return true;
+	return false;
 }
 
 /* Its own word for its size is within what came; an ioctl's result has no length. */
@@ -156,13 +174,13 @@ static void judge_two(struct rc_probing *probing, const struct rc_calls *calls, 
 			     (unsigned long long)tap->count);
 		return;
 	}
-	for (uint32_t i = 0; i < calls->count; i++) {
-		bool both = waited && is_both(&calls->call[i], tap);
-
-		if (!both && !is_piece(&calls->call[i], tap))
-			continue;
-		rc_find_text(probing, "boundaries", "not kept", both ?
-			     "One system call with room for both brought both messages together." :
+	if (waited && are_one(calls, tap)) {
+		rc_find_text(probing, "boundaries", "not kept",
+			     "One system call with room for both brought both messages together.");
+		return;
+	}
+	if (come_in_pieces(calls, tap)) {
+		rc_find_text(probing, "boundaries", "not kept",
 			     "The user half reads a header first, to know where the message ends.");
 		return;
 	}

@@ -125,5 +125,9 @@ def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> N
     assert value(answers, "posixmq", "queue", "holds") == 10
     assert value(answers, "shm", "futex", "copies") == {"push": 0, "call": 0, "notify": 0}
     assert value(answers, "shm", "futex", "readers") == "second refused"
+    assert value(answers, "relay", "overwrite", "full") == "overwrites oldest"
+    assert value(answers, "relay", "batch", "boundaries") == "not kept"
+    assert value(answers, "uevent", "device", "boundaries") == "kept"
+    assert value(answers, "uevent", "device", "full") == "drops newest"
     assert value(answers, "syscall", "getppid", "opens") == "anybody"
     assert value(answers, "syscall", "getppid", "syscalls") == {"call": 1}
