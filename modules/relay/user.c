@@ -353,7 +353,7 @@ static const struct rc_mode relay_modes[] = {
 		.summary = "16 records in a sub-buffer, one wake-up; read()",
 		.open = batch_open,
 		.close = relay_close,
-		.claims = RC_READERS_EACH | RC_FULL_REFUSES,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_STREAM] = STREAM(read_stream, relay_batches),
 		},
@@ -363,7 +363,7 @@ static const struct rc_mode relay_modes[] = {
 		.summary = "the same, and when full the oldest sub-buffer is lost",
 		.open = overwrite_open,
 		.close = relay_close,
-		.claims = RC_READERS_EACH | RC_FULL_OVERWRITES,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_OVERWRITES,
 		.operations = {
 			[RC_STREAM] = STREAM(read_stream, relay_batches),
 		},
@@ -373,7 +373,7 @@ static const struct rc_mode relay_modes[] = {
 		.summary = "16 records in a sub-buffer, read where they lie",
 		.open = mmap_open,
 		.close = relay_close,
-		.claims = RC_READERS_EACH | RC_FULL_REFUSES,
+		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_STREAM] = STREAM(mmap_stream, relay_batches),
 		},
