@@ -122,6 +122,14 @@ def test_every_channel_does_each_operation_or_says_why_not(agent: Path) -> None:
             assert sentence[0].isupper(), sentence
 
 
+def test_a_mode_has_operations_or_says_why_it_happens_once(agent: Path) -> None:
+    for channel in json.loads(run(agent, "--list").stdout)["channels"]:
+        for mode in channel["modes"]:
+            assert bool(mode["operations"]) != ("once" in mode), (channel["name"], mode["name"])
+            if "once" in mode:
+                assert any(word.startswith(f"{channel['module']}.") for word in channel["boot"])
+
+
 def test_usage(agent: Path) -> None:
     assert b"--list" in run(agent, "--help").stdout
     assert run(agent, "--help").returncode == 0

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from bench import knobs
 from bench.cli import main
+from bench.workshop import Workshop
 from tests.bench.knobs.tree import CPU, GOOD, plant
 from tests.fake_target import FakeWorkshop
 
@@ -289,6 +290,14 @@ def test_list_has_reasons_and_json(tmp_path: Path) -> None:
     assert "netlink has no pull: A socket has no pull." in ringcross(tmp_path, "list").stdout
     listing = json.loads(ringcross(tmp_path, "list", "--json").stdout)
     assert [channel["name"] for channel in listing["channels"]] == ["null", "netlink", "signal"]
+
+
+def test_list_tells_what_happens_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    mode = {"name": "boot", "operations": {}, "once": "It reaches the module at load."}
+    channel = {"name": "modparam", "summary": "", "cannot": {}, "modes": [mode]}
+    monkeypatch.setattr(Workshop, "listing", lambda self: {"channels": [channel]})
+    told = CliRunner().invoke(main, ["list"])
+    assert "modparam boot is one-shot: It reaches the module at load." in told.stdout
 
 
 def test_export_is_rows(tmp_path: Path) -> None:

@@ -172,3 +172,29 @@ def test_the_pages_carry_them(run: Run) -> None:
 def test_a_page_without_them_says_so(build_run: Build) -> None:
     folder = pages.render([build_run(channels=("ioctl",))]).parent
     assert "did not look for properties" in (folder / "index.html").read_text()
+
+
+ONCE = prop("ioctl", "indirect", "once", "at load")
+
+
+def test_what_happens_once_stands_on_its_channels_page_alone(run: Run) -> None:
+    found = (*FOUND, ONCE)
+    matrix, sheet = properties.matrix(run, found), properties.sheet(run, "ioctl", found)
+    assert matrix
+    assert sheet
+    assert "once" not in {column.name for column in matrix.columns}
+    assert not any("at load" in sentence for sentence in matrix.same)
+    (row,) = [row for row in sheet.rows if row.column.name == "once"]
+    assert [field.text for field in row.fields] == ["–", "at load"]
+
+
+def test_a_mode_that_happens_once_says_so_on_its_page(build_run: Build) -> None:
+    path = record(build_run(channels=("ioctl",)), (*FOUND, ONCE))
+    told = json.loads((path / "environment.json").read_text())
+    (ioctl,) = (each for each in told["channels"]["channels"] if each["name"] == "ioctl")
+    ioctl["modes"][1] |= {"operations": {}, "once": "it reaches the module at load"}
+    (path / "environment.json").write_text(json.dumps(told))
+    folder = pages.render([path]).parent
+    check(folder)
+    page = (folder / "channel-ioctl.html").read_text()
+    assert "<strong>One-shot:</strong> It reaches the module at load." in page

@@ -27,3 +27,8 @@ def test_a_number_leads_to_the_loop_that_made_it_wherever_that_is() -> None:
     assert sources.loop("procfs", "pread", "push").startswith("files-h-")
     assert sources.loop("procfs", "reopen", "push").startswith("user-")
     assert sources.loop("procfs", "pread", "nothing") == ""
+    integer, message = (read_sources("sysctl").loop("sysctl", mode, "push") for mode in
+                        ("integer", "message"))  # fmt: skip
+    assert integer.startswith("files-h-")
+    assert message.startswith("files-h-")
+    assert integer != message

@@ -29,6 +29,9 @@ pytestmark = pytest.mark.vm
 WATCHFUL = ("preempt=full", "slub_debug=FZPU,kmalloc-*")
 ORDINARY = re.compile(
     r"loading out-of-tree module taints kernel|module verification failed"
+    # Loads with parameters that are wrong.
+    r"|rc_modparam: .* (?:invalid|too large) for parameter|boot: string doesn't fit"
+    r"|rc_modparam: unknown parameter"
     # What floods of events are there for.
     r"|hrtimer: interrupt took"
     # Netlink's own word to attributes that do not fill their message.
@@ -155,6 +158,18 @@ SPOILT = {
         "\trc_file_free(&events->file);\n",
         "",
         "afterwards: pieces of memory still held",
+    ),
+    "modparam": (
+        "modparam/kernel.c",
+        "len > RC_MODPARAM_GET_MAX",
+        "false",
+        "transaction: a byte too long",
+    ),
+    "sysctl": (
+        "sysctl/kernel.c",
+        "\t\treturn -EINVAL;\n\t*lenp = 0;",
+        "\t\treturn 0;\n\t*lenp = 0;",
+        "message: write further on",
     ),
     "netlink": (
         "netlink/kernel.c",

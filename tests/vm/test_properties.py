@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,6 +82,10 @@ def test_no_probe_contradicts_what_the_mode_declares(
     answers: dict[tuple[str, str], Answer], name: tuple[str, str]
 ) -> None:
     mode, found = mode_of(name), answers[name]["properties"]
+    if "once" in mode:
+        assert not mode["operations"]
+        assert {key for key, one in found.items() if one["how"] != "none"} == {"once"}
+        return
     told = [channel for channel in CHANNELS if channel["name"] == name[0]]
     only = [{**channel, "modes": [mode]} for channel in told]
     assert not properties.contradictions(only, list(properties.of_answer(answers[name])))
@@ -129,5 +134,27 @@ def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> N
     assert value(answers, "relay", "batch", "boundaries") == "not kept"
     assert value(answers, "uevent", "device", "boundaries") == "kept"
     assert value(answers, "uevent", "device", "full") == "drops newest"
+    assert value(answers, "sysctl", "message", "opens") == "uid 0"
+    assert value(answers, "sysctl", "integer", "module_goes") == "goes, user told"
+    assert value(answers, "modparam", "parameter", "boundaries") == "kept"
     assert value(answers, "syscall", "getppid", "opens") == "anybody"
     assert value(answers, "syscall", "getppid", "syscalls") == {"call": 1}
+
+
+def test_a_value_of_the_command_line_arrives_at_load_and_never_again(
+    answers: dict[tuple[str, str], Answer],
+) -> None:
+    """What stands there, by this load; other loads bring other values."""
+    assert value(answers, "modparam", "boot", "once") == "at load"
+    (entry,) = (channel for channel in CHANNELS if channel["name"] == "modparam")
+    told = answers["modparam", "boot"]["properties"]["once"]["detail"]
+    assert all(word in told for word in entry["boot"])
+
+
+def test_without_the_word_on_the_command_line_nothing_is_claimed() -> None:
+    asked = {"do": "probe", "channel": "modparam", "mode": "boot"}
+    plain = replace(machine.machine(), append=())
+    (answer,) = (a for a in machine.boot(plain, [machine.SETUP, asked]) if a["re"] == "probe")
+    found = answer["properties"]["once"]
+    assert (found["value"], found["how"]) == (None, "none")
+    assert "was not booted with rc_modparam.boot=" in found["detail"]
