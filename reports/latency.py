@@ -81,10 +81,22 @@ def _kept(count: int) -> list[int]:
     return sorted({int(at) for at in np.concatenate([even, tail]) if 0 <= at < count})
 
 
+def _steps(curve: Curve) -> list[int]:
+    """Of those to draw, the first and last of each run of equal values: between them is a line."""
+    at = _kept(len(curve.values))
+    value = [float(curve.values[i]) for i in at]
+    last = len(at) - 1
+    return [
+        i
+        for n, i in enumerate(at)
+        if n in (0, last) or not value[n - 1] == value[n] == value[n + 1]
+    ]
+
+
 def spectrum(curve: Curve) -> Series:
     """Cost over 1/(1-p): the k-th of n sorted samples stands at n/(n-k)."""
     count = len(curve.values)
-    at = _kept(count)
+    at = _steps(curve)
     xs = tuple(count / (count - i) for i in at)
     return replace(curve.series, xs=xs, ys=tuple(float(curve.values[i]) for i in at))
 
@@ -92,7 +104,7 @@ def spectrum(curve: Curve) -> Series:
 def ecdf(curve: Curve) -> Series:
     """Share of the samples that cost no more, over cost."""
     count = len(curve.values)
-    at = _kept(count)
+    at = _steps(curve)
     xs = (float(curve.values[0]), *(float(curve.values[i]) for i in at))
     return replace(curve.series, xs=xs, ys=(0.0, *((i + 1) / count for i in at)))
 

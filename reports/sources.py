@@ -23,6 +23,9 @@ _FUNCTION = re.compile(
     r"^\w[\w ]*?[ *]+(?P<name>\w+)\([^;{]*?\)\s*\n\{",
     re.M,
 )
+_PLAIN = re.compile(r'<span class="(?:p|n|w|o|nl)">([^<]*)</span>')
+"""What the style sheet leaves in the colour of the text."""
+
 _BULLET = re.compile(r"^(?P<indent> *)(?:[-*•]|\d+[.)]) +(?P<text>.*)$")
 
 
@@ -33,8 +36,8 @@ class Code:
     Attributes:
         name: file name.
         path: where it lies, from the top of the repository.
-        anchor: what its line anchors start with, as in ``user-12``.
-        html: table-free markup, one anchor a line.
+        anchor: what its anchors start with, as in ``user-12``.
+        html: markup, a span a line, with an anchor where a function begins.
         functions: line of each function's name.
     """
 
@@ -220,17 +223,21 @@ def _words(text: str) -> str:
 def _code(path: str, text: str) -> Code:
     name = path.rpartition("/")[2]
     anchor = name.rsplit(".", 1)[0] if name.endswith(".c") else name.replace(".", "-")
-    formatter = HtmlFormatter(nowrap=True)
-    lines = highlight(text, CLexer(stripnl=False), formatter).rstrip("\n").split("\n")
-    html = "\n".join(
-        f'<span class="line" id="{anchor}-{number}"><a href="#{anchor}-{number}" tabindex="-1" '
-        f'aria-label="line {number}" data-line="{number}"></a>{line}</span>'
-        for number, line in enumerate(_closed(lines), start=1)
-    )
     functions = {
         match["name"]: text.count("\n", 0, match.start()) + 1 for match in _FUNCTION.finditer(text)
     }
-    return Code(name, path, anchor, html, len(lines), functions)
+    lines = highlight(text, CLexer(stripnl=False), HtmlFormatter(nowrap=True)).rstrip("\n")
+    lines = _PLAIN.sub(r"\1", lines)
+    targets = set(functions.values())
+    html = "\n".join(
+        f'<span class="line"{_id(anchor, number) if number in targets else ""}>{line}</span>'
+        for number, line in enumerate(_closed(lines.split("\n")), start=1)
+    )
+    return Code(name, path, anchor, html, text.count("\n"), functions)
+
+
+def _id(anchor: str, number: int) -> str:
+    return f' id="{anchor}-{number}"'
 
 
 def _closed(lines: list[str]) -> list[str]:

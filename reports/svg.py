@@ -221,7 +221,7 @@ def _inline(text: str, plot: Plot) -> str:
     )
     text = re.sub(r"#0102[0-9a-f]{2}", lambda found: COLOURS[found.group()], text)
     text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
-    text = re.sub(r"(\d+\.\d{2})\d+", r"\1", text)
+    text = re.sub(r"(\d+\.\d)\d+", r"\1", text)
     box = re.search(r'viewBox="([^"]*)"', text)
     assert box, "matplotlib writes a viewBox"
     head = f'<svg class="plot" role="img" viewBox="{box.group(1)}" aria-label="{escape(plot.alt)}">'
