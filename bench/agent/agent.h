@@ -325,10 +325,11 @@ struct rc_xray {
 	uint64_t units;		/* raw; untraced the median of some */
 	uint64_t start, end;	/* the clock around it */
 	uint64_t dropped;	/* events that found no room in the ring buffer */
+	bool lengthy;		/* a timer tick falls into each: none is better than another */
 	size_t names_len;	/* bytes of @names: a line for each function entered */
 	size_t tasks_len;	/* bytes of @tasks: lines of process and name */
 	size_t pages_len;	/* bytes of @pages: the kernel's ring buffer */
-	char names[1 << 18];
+	char names[1 << 19];
 	char tasks[1 << 12];
 	char pages[1 << 21];
 };

@@ -26,6 +26,7 @@
 #define DEAR 200000
 #define DEAR_BYTE 32
 #define DEAR_PROOF 4
+#define DEAR_STREAM 4
 #define DEAR_SAMPLES 11
 
 static bool is_stream(const struct rc_session *s)
@@ -150,7 +151,7 @@ static int size_round(struct rc_session *s, const struct rc_cell *cell, uint64_t
 	uint64_t trial = is_stream(s) ? STREAM_SHORT : TRIAL, total = 0;
 
 	if (is_dear(s, *cost)) {
-		*n = is_stream(s) ? rc_stream_length(cell, STREAM_MIN) : 1;
+		*n = is_stream(s) ? rc_stream_length(cell, DEAR_STREAM) : 1;
 		return 0;
 	}
 	/* Twice: the first pass meets cold caches and lazy allocations. */

@@ -180,7 +180,8 @@ struct rc_program {
  * @proof: whole bodies are filled and checked
  * @silent: rc_arm() raises nothing, so the wait is for ever; for the test that
  *	unloads a module under a sleeping reader
- * @delay: nanoseconds from rc_arm() to the event; by then the user half must sleep
+ * @delay: nanoseconds from rc_arm() to the event; by then the user half must sleep;
+ *	open may make it longer
  * @side: who is at the other end: rc_core with a kernel half, or a peer; or NULL
  * @core: rc_core's control device, or -1 for a channel without a kernel half
  * @page: the other side's status page, or NULL

@@ -9,7 +9,7 @@
 #include "hostile.h"
 
 #define PROOF_SIZE 64
-#define PROOF_MS 10000
+#define PROOF_MS 30000		/* two emulated CPUs on a loud host: a process takes half a second */
 #define SETTLE_MS 8000		/* memory is given back some time after its last use */
 
 /* Weak: a build of one channel alone may have none. */

@@ -26,6 +26,9 @@
 #define REPEATS 21		/* operations of which the median counts */
 #define WINDOWS 5		/* traced ones that tell what is usual */
 #define TRIES 20		/* until one is usual: a timer tick makes it longer */
+#define LENGTHY 200000		/* units of an operation that makes a process, say */
+#define SLOWED 10		/* times as many with the tracer there, though it does not record */
+#define LENGTHY_REPEATS 5
 /* On its first page the ring buffer takes a shorter way: so many system calls
  * fill that page before the operation begins.
  */
@@ -114,14 +117,15 @@ static uint64_t median(uint64_t *values, size_t count)
 
 static int untraced(struct rc_session *s, struct rc_xray *xray)
 {
+	size_t repeats = xray->lengthy ? LENGTHY_REPEATS : REPEATS;
 	uint64_t units[REPEATS];
 
-	for (int i = 0; i < REPEATS; i++) {
+	for (size_t i = 0; i < repeats; i++) {
 		if (operate(s, xray))
 			return -1;
 		units[i] = xray->units;
 	}
-	xray->units = median(units, REPEATS);
+	xray->units = median(units, repeats);
 	return 0;
 }
 
@@ -152,6 +156,8 @@ static int usual_window(struct rc_session *s, int on, struct rc_xray *xray)
 {
 	uint64_t units[WINDOWS], usual;
 
+	if (xray->lengthy)
+		return window(s, on, xray);
 	for (int i = 0; i < WINDOWS; i++) {
 		if (window(s, on, xray))
 			return -1;
@@ -285,14 +291,17 @@ static void stay_on_cpu0(void)
 
 static int take(const struct rc_cell *cell, struct rc_session *s, struct rc_xray *xray)
 {
-	uint64_t unused;
+	uint64_t first, unused;
 
 	stay_on_cpu0();
 	if (rc_session_open(s, cell, false))
 		return -1;
 	if (s->op == RC_STREAM)
 		return rc_skip(s, "A stream is many operations at once.");
-	if (rc_timed(s, WARM_UP, &unused))
+	if (rc_timed(s, 1, &first))
+		return -1;
+	xray->lengthy = first > (xray->traced ? SLOWED * LENGTHY : LENGTHY);
+	if (!xray->lengthy && rc_timed(s, WARM_UP - 1, &unused))
 		return -1;
 	return xray->traced ? traced(s, xray) : untraced(s, xray);
 }

@@ -34,7 +34,7 @@ struct rc_umh_program {
 /**
  * struct rc_umh_counts - what became of the starts of this file's program
  * @started: those the kernel was asked for
- * @failed: of those, where no program came to run
+ * @failed: of those, where no program came to run or, in mode wait, it refused
  */
 struct rc_umh_counts {
 	__u32 started;

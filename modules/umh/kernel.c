@@ -22,7 +22,9 @@
  * (modprobe), the upcalls of NFS for keys (request-key), a core dump
  * (core_pattern).  Hotplug events went this way once, a process for each device
  * of a boot (/sbin/hotplug), came out of order and filled the memory; now the
- * kernel sends them over netlink to one daemon, which is udev.
+ * kernel sends them over netlink to one daemon, which is udev.  So went the end
+ * of a control group: release_agent was a program, cgroup.events is a file to
+ * poll, and systemd polls it.
  *
  * Its trap.  UMH_NO_WAIT copies neither path nor arguments nor environment: a
  * worker reads them later, so they must be on the heap and live until the
@@ -195,7 +197,7 @@ static int umh_run(struct umh_program *program, const struct rc_shot *shot, int 
 	/* Counted before, since it may have ended when exec returns. */
 	atomic_inc(&program->started);
 	ret = call_usermodehelper_exec(info, wait);	/* which frees both */
-	if (ret < 0)
+	if (ret)
 		atomic_inc(&program->failed);
 	return umh_answer(ret);
 }

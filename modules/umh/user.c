@@ -21,6 +21,8 @@
 #include "channel.h"
 #include "abi.h"
 
+/* An event that an interrupt raises sooner finds the CPU at the end of the last program. */
+#define APART 300000		/* ns */
 #define NOTES 256		/* more than any stream of so slow a channel leaves untaken */
 
 /* What one program has to tell. */
@@ -160,6 +162,7 @@ static int umh_open(struct rc_session *s)
 {
 	struct rc_umh_program request = { .flags = 0 };
 
+	s->delay = APART;
 	if (make_board(s))
 		return -1;
 	s->fd = open(RC_UMH_DEVICE, O_RDWR | O_CLOEXEC);
@@ -223,7 +226,7 @@ static uint64_t told(struct board *board)
 	return board->taken + __atomic_load_n(&board->unfit, __ATOMIC_ACQUIRE);
 }
 
-/* The programs that came to run, once the producer has ended; -1 after rc_fail(). */
+/* The programs that have something to tell, once the producer has ended; -1 after rc_fail(). */
 static int ask_due(struct rc_session *s, uint64_t *due)
 {
 	struct rc_umh_counts counts;

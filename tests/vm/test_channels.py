@@ -61,6 +61,16 @@ def test_what_has_no_kernel_half_starts_from_a_process_alone(trial: Trial) -> No
         assert trial.cells[key]["status"] == ("ok" if key[2] == "process" else "skip"), key
 
 
+def test_what_makes_a_process_is_measured_in_few(trial: Trial) -> None:
+    """Its cells would take minutes otherwise; what costs little is not cut short."""
+    named = {operation.name: operation for operation in machine.operations()}
+    dear = trial.cells[named["umh-wait-notify"], 8, "default"]
+    cheap = trial.cells[named["ioctl-indirect-push"], 8, "default"]
+    assert (dear["n"], dear["proof"]["messages"]) == (1, 4)
+    assert cheap["n"] > 10
+    assert cheap["proof"]["messages"] == 16
+
+
 def test_kernel_log_stays_clean(trial: Trial, operation: Operation) -> None:
     for variant in variants(operation):
         assert not complaints(trial.cells[operation, *variant]["log"])

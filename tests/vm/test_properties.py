@@ -137,6 +137,12 @@ def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> N
     assert value(answers, "sysctl", "message", "opens") == "uid 0"
     assert value(answers, "sysctl", "integer", "module_goes") == "goes, user told"
     assert value(answers, "modparam", "parameter", "boundaries") == "kept"
+    assert value(answers, "umh", "wait", "syscalls") == {"notify": 0, "stream": 0}
+    assert value(answers, "umh", "wait", "copies") is None
+    assert value(answers, "umh", "wait", "opens") == "CAP_DAC_OVERRIDE CAP_SYS_ADMIN"
+    assert value(answers, "umh", "nowait", "contexts") == "process softirq hardirq"
+    assert value(answers, "filewrite", "append", "boundaries") == "not kept"
+    assert value(answers, "filewrite", "append", "producer_told") == "ENOSPC"
     assert value(answers, "syscall", "getppid", "opens") == "anybody"
     assert value(answers, "syscall", "getppid", "syscalls") == {"call": 1}
 
