@@ -248,11 +248,13 @@ def test_what_the_peer_finds_wrong_is_the_reason(agent: Path) -> None:
     """Somebody else writes into the pipe: the peer notices, and says so."""
     with running(agent, SETUP, {**PUSH, **LONG, "size": 2000}, PUSH) as process:
         peer = soon(lambda: settled(process.pid))
-        for path in Path(f"/proc/{peer.parent}/fd").iterdir():
-            if int(path.name) > 2 and str(path.readlink()).startswith("pipe:"):
-                fd = os.open(path, os.O_WRONLY)
-                os.write(fd, b"x" * 2024)
-                os.close(fd)
+        ends = (
+            path
+            for path in Path(f"/proc/{peer.parent}/fd").iterdir()
+            if int(path.name) > 2 and str(path.readlink()).startswith("pipe:")
+        )
+        with next(ends).open("wb", buffering=0) as pipe:
+            pipe.write(b"x" * 2024)
         failed, good = answers_of(process)
     assert failed["status"] == "fail"
     assert failed["reason"].startswith("the peer has ended: message ")
