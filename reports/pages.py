@@ -61,7 +61,7 @@ def templates() -> Environment:
 
 
 def _sortable(value: float | None) -> str:
-    return "" if value is None or not math.isfinite(value) else repr(value)
+    return "" if value is None or not math.isfinite(value) else f"{value:.6g}"
 
 
 def write(path: Path, template: str, **values: Any) -> None:
@@ -123,6 +123,7 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
     in_parallel(
         index_page,
         partial(_diagnostics_page, run, out, common),
+        partial(_shared_page, run, out, modules, common),
         *(partial(channel_page, row) for row in heat),
     )
     return out / "index.html"
@@ -196,6 +197,15 @@ def _diagnostics_page(run: Run, out: Path, common: dict[str, Any]) -> None:
         figures=diagnostic_figures.figures(run, rounds, suspects),
         **common,
     )
+
+
+def _shared_page(run: Run, out: Path, modules: Path, common: dict[str, Any]) -> None:
+    found = {
+        code.path: code
+        for channel in run.channels
+        for code in sources.read_sources(channel.name, modules).shared
+    }
+    write(out / sources.SHARED, "shared.html.j2", shared=list(found.values()), **common)
 
 
 def _channel_page(

@@ -14,6 +14,9 @@ from pygments.lexers import CLexer
 ROOT = Path(__file__).parent.parent
 MODULES = ROOT / "modules"
 
+SHARED = "shared.html"
+"""The page of what several channels are made of."""
+
 _TEST = "hostile.c"
 """What is hostile to the kernel half proves it, and is no part of the example."""
 
@@ -51,25 +54,29 @@ class Code:
 
 @dataclass(frozen=True)
 class Sources:
-    """What a channel's folder holds, and the shared code that it is made of."""
+    """What a channel's folder holds, and the code it shares with others."""
 
     title: str
     doc: str
     files: tuple[Code, ...]
+    shared: tuple[Code, ...] = ()
 
     def loop(self, channel: str, mode: str, operation: str) -> str:
-        """Anchor of the loop that made a number; empty when it cannot be told."""
+        """Link to the loop that made a number; empty when it cannot be told."""
+        pages = [("", code) for code in self.files if code.name != "kernel.c"]
+        pages += [(SHARED, code) for code in self.shared]
         for name in (
             f"{channel}_{mode}_{operation}",
             f"{mode}_{operation}",
             f"{channel}_{operation}",
-            f"rc_{mode}_{operation}",
             f"rc_file_{operation}",
+            f"rc_ends_{operation}",
+            f"rc_{mode}_{operation}",
         ):
             name = re.sub(r"\W", "_", name)
-            for code in self.files:
-                if name in code.functions and code.name != "kernel.c":
-                    return f"{code.anchor}-{code.functions[name]}"
+            for page, code in pages:
+                if name in code.functions:
+                    return f"{page}#{code.anchor}-{code.functions[name]}"
         return ""
 
 
@@ -83,8 +90,6 @@ def read_sources(channel: str, modules: Path = MODULES) -> Sources:
             key=lambda path: (_order(path.name), path.name),
         )
         texts = {path.name: (path, _read(path)) for path in found}
-        for path in _shared([text for _, text in texts.values()], modules):
-            texts.setdefault(path.name, (path, _read(path)))
     comment = next(
         (
             match["text"]
@@ -97,9 +102,10 @@ def read_sources(channel: str, modules: Path = MODULES) -> Sources:
     return Sources(
         title=title.strip(),
         doc=doc_html(_undecorated(body)),
-        files=tuple(
-            _code(path.relative_to(modules.parent).as_posix(), text)
-            for path, text in texts.values()
+        files=tuple(_code(path, text, modules) for path, text in texts.values()),
+        shared=tuple(
+            _code(path, _read(path), modules)
+            for path in _shared([text for _, text in texts.values()], modules)
         ),
     )
 
@@ -220,8 +226,8 @@ def _words(text: str) -> str:
     return re.sub(r"(?<![\w>/])(&amp;)?(\w+\(\))(?![^<]*</code>)", r"<code>\2</code>", text)
 
 
-def _code(path: str, text: str) -> Code:
-    name = path.rpartition("/")[2]
+def _code(path: Path, text: str, modules: Path) -> Code:
+    name = path.name
     anchor = name.rsplit(".", 1)[0] if name.endswith(".c") else name.replace(".", "-")
     functions = {
         match["name"]: text.count("\n", 0, match.start()) + 1 for match in _FUNCTION.finditer(text)
@@ -230,10 +236,12 @@ def _code(path: str, text: str) -> Code:
     lines = _PLAIN.sub(r"\1", lines)
     targets = set(functions.values())
     html = "\n".join(
-        f'<span class="line"{_id(anchor, number) if number in targets else ""}>{line}</span>'
+        f"<i{_id(anchor, number) if number in targets else ''}>{line}</i>"
         for number, line in enumerate(_closed(lines.split("\n")), start=1)
     )
-    return Code(name, path, anchor, html, text.count("\n"), functions)
+    return Code(
+        name, path.relative_to(modules.parent).as_posix(), anchor, html, text.count("\n"), functions
+    )
 
 
 def _id(anchor: str, number: int) -> str:

@@ -12,8 +12,8 @@ from reports import choose, view, words
 from reports.load import OPERATIONS, DamagedRun, Run
 
 WIDTH, ROW, LETTER = 1000, 18, 6.3  # of an icicle, in its own units
-NARROWEST = 4.0  # a box that is narrower cannot be seen, nor what is below it
-SMALLEST = 0.01  # share below which calls are summed up in one line of the tree
+NARROWEST = 7.0  # a box that is narrower can hardly be seen, nor what is below it
+SMALLEST = 0.015  # share below which calls are summed up in one line of the tree
 OPEN = 0.2  # share from which the tree is unfolded at first
 TELLING = ("call", "pull", "push", "notify", "stream")  # the operation to show first
 
@@ -224,9 +224,9 @@ class Box:
     """A function in an icicle."""
 
     kind: str
-    x: float
+    x: int
     y: int
-    width: float
+    width: int
     title: str
     label: str
 
@@ -297,7 +297,7 @@ def sheet(run: Run, channel: str, xrays: Xrays | None) -> Sheet | None:
 def _seen(run: Run, xrays: Xrays, one: Operation, *, first: bool) -> Shown:
     assert one.tree
     unit = words.clock_words(run.clock).unit
-    boxes = tuple(_boxes(one.tree, one.corrected, unit))
+    boxes = tuple(_boxes(one.tree, one.corrected))
     apart = 100 * (one.corrected / one.untraced - 1)
     sums = (
         f"{words.number(one.untraced)} {unit} for {words.size(one.size)}; the {one.calls} calls "
@@ -341,7 +341,7 @@ def spoken(name: str) -> str:
     return told.get(name, name.removeprefix("task:"))
 
 
-def _boxes(root: Call, whole: float, unit: str) -> Iterator[Box]:
+def _boxes(root: Call, whole: float) -> Iterator[Box]:
     """The boxes of an icicle, callers first; each is as wide as its share."""
 
     def place(call: Call, x: float, y: int, scale: float) -> Iterator[Box]:
@@ -349,10 +349,10 @@ def _boxes(root: Call, whole: float, unit: str) -> Iterator[Box]:
         if width < NARROWEST:
             return
         name = spoken(call.name)
-        title = f"{name}{f' [{call.module}]' if call.module else ''}: {_cost(call)} {unit}, "
+        title = f"{name}{f' [{call.module}]' if call.module else ''}: {_cost(call)}, "
         title += f"{100 * call.total / whole:.1f} %"
         label = _fitting(name, width)
-        yield Box(call.kind, round(x, 1), y, round(width, 1), title, label)
+        yield Box(call.kind, round(x), y, round(width), title, label)
         inside = sum(below.total for below in call.below)
         # Rounding and correction may leave callees a little more than their caller.
         part = scale * min(1.0, call.total / inside) if inside else scale
@@ -375,7 +375,7 @@ def _cost(call: Call) -> str:
     """Its total, with its own part and number of calls where these tell more."""
     text = words.number(round(call.total))
     if call.below:
-        text += f" ({words.number(round(call.own))} its own)"
+        text += f" ({words.number(round(call.own))} own)"
     return text + (f" in {call.calls} calls" if call.calls > 1 else "")
 
 

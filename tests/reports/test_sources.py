@@ -16,19 +16,17 @@ def test_what_is_hostile_to_the_kernel_half_is_no_part_of_the_example(channel: s
     assert "hostile.c" not in shown
 
 
-def test_shared_loops_and_helpers_are_shown_with_the_halves_that_use_them() -> None:
-    shown = {code.path for code in read_sources("procfs").files}
-    assert {"bench/agent/files.h", "modules/core/file.c", "modules/core/readers.c"} <= shown
-    assert not shown & {"bench/agent/channel.h", "modules/core/kernel.c"}
+def test_what_channels_share_is_told_apart_from_their_own() -> None:
+    sources = read_sources("procfs")
+    shared = {code.path for code in sources.shared}
+    assert {"bench/agent/files.h", "modules/core/file.c", "modules/core/readers.c"} <= shared
+    assert not shared & {"bench/agent/channel.h", "modules/core/kernel.c"}
+    assert all(code.path.startswith("modules/procfs/") for code in sources.files)
 
 
 def test_a_number_leads_to_the_loop_that_made_it_wherever_that_is() -> None:
     sources = read_sources("procfs")
-    assert sources.loop("procfs", "pread", "push").startswith("files-h-")
-    assert sources.loop("procfs", "reopen", "push").startswith("user-")
+    assert sources.loop("procfs", "pread", "push").startswith("shared.html#files-h-")
+    assert sources.loop("procfs", "reopen", "push").startswith("#user-")
     assert sources.loop("procfs", "pread", "nothing") == ""
-    integer, message = (read_sources("sysctl").loop("sysctl", mode, "push") for mode in
-                        ("integer", "message"))  # fmt: skip
-    assert integer.startswith("files-h-")
-    assert message.startswith("files-h-")
-    assert integer != message
+    assert read_sources("sysctl").loop("sysctl", "integer", "call").startswith("shared.html#")

@@ -151,7 +151,7 @@ def test_boxes_too_thin_to_see_are_left_out(xrays: xray.Xrays) -> None:
     titles = [box.title for box in xray._boxes(tree, tree.total, "ns")]
     assert not any("mutex_lock" in title for title in titles)
     assert any("<handler> [rc_ioctl]: 300 ns, 30.0 %" in title for title in titles)
-    assert any("vfs_read: 802 (500 its own) in 2 calls ns, 80.2 %" in title for title in titles)
+    assert any("vfs_read: 802 (500 own) in 2 calls, 80.2 %" in title for title in titles)
 
 
 def test_the_tree_sums_up_what_is_small(run: Run, xrays: xray.Xrays) -> None:
