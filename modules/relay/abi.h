@@ -18,8 +18,9 @@
 
 /**
  * struct rc_relay_head - first in each sub-buffer of a setup with RC_RELAY_HEADS
- * @number: how many sub-buffers have been handed over with this one; another
- *	number: not yet
+ * @number: 1 in the first sub-buffer that this CPU hands over, 2 in the next, and so
+ *	on round the buffer.  With any other number than the one that is due, the
+ *	sub-buffer is still the kernel's
  * @fill: bytes of the sub-buffer that are used, with this head
  * @pad: 0
  */
@@ -46,7 +47,7 @@ struct rc_relay_setup {
 };
 
 #define RC_RELAY_OVERWRITE	0x1	/* when full, lose the oldest sub-buffer */
-#define RC_RELAY_HEADS		0x2	/* for who maps the buffer */
+#define RC_RELAY_HEADS		0x2	/* a head in each, for who maps the buffer */
 
 #define RC_RELAY_COUNT_MAX	4096u
 #define RC_RELAY_BYTES_MAX	(64u << 20)

@@ -2,7 +2,7 @@
 /**
  * DOC: relay
  *
- * Logs of a driver's own, one per CPU, in files that need no code to be read.
+ * Logs of a driver, one per CPU, in files that relay itself serves.
  *
  * What it is.  relay_open() makes a buffer for each CPU, cut into sub-buffers,
  * and asks us to make a file for each, here in debugfs.  relay_write() appends
@@ -10,13 +10,13 @@
  * relay's: read(), poll() and mmap().  Records have no form and no bounds but
  * those that we give them.
  *
- * The path of one message.  We write it once; relay_write() turns interrupts
- * off and copies it behind the last one: no lock, no allocation, no other CPU.
- * A sub-buffer without room for one more is handed over: counted, and its
- * readers woken by an irq_work, since the writer may hold any lock.  read()
- * copies out as many records as there are, also of a sub-buffer that is still
- * being filled; a mapping needs no copy, and a call only to say that
- * sub-buffers have been consumed.
+ * The path of one message.  We make it once, for all who have buffers, and
+ * relay_write() turns interrupts off and copies it behind the last record of the
+ * CPU: no lock, no allocation, no other CPU.  A sub-buffer without room for one
+ * more is handed over: counted, and whoever polls is woken by an irq_work, since
+ * the writer may hold any lock.  read() takes the inode's lock and copies out as
+ * many records as there are, also of a sub-buffer that is still being filled.  A
+ * mapping needs no copy, and a call only to say that sub-buffers were consumed.
  *
  * When to choose it.  Much data out of hot paths and any context, for a program
  * that looks from time to time.  blktrace is its best known user.  Who wants a
@@ -35,8 +35,8 @@
  * Four modes: single (a sub-buffer for each record, so each record wakes),
  * batch (16 in one), overwrite (the same, but the oldest sub-buffer makes room)
  * and mmap.  What is full drops the newest unless the subbuf_start callback says
- * otherwise; relay_write() tells nobody, but leaves the buffer's offset behind
- * its end.
+ * otherwise; relay_write() returns nothing, but we see the drop by the buffer's
+ * offset, which is then beyond the end of a sub-buffer.
  *
  * Two things of relay's files are not offered, since both were tried on 6.1 and
  * are faults of its own.  splice() passes pages to a pipe without a reference: a
@@ -90,7 +90,9 @@ static struct rc_msg *relay_message;
 
 /* ---- what relay asks of us ---------------------------------------------- */
 
-/* Tell who has mapped the buffer how much of a sub-buffer is to be read. */
+/* Fill the head of a sub-buffer that is handed over; the number comes last, since
+ * whoever has mapped the buffer reads on as soon as he sees it.
+ */
 static void relay_publish(const struct rchan_buf *buf, void *subbuf)
 {
 	size_t size = buf->chan->subbuf_size;
@@ -101,8 +103,9 @@ static void relay_publish(const struct rchan_buf *buf, void *subbuf)
 }
 
 /*
- * A sub-buffer is to be begun, @before was the last one; whether it may be.  A
- * writer that was refused asks again, so the same one can be published twice.
+ * Whether the sub-buffer that follows @before may be begun; @before is complete,
+ * or NULL for the very first.  A writer that was refused asks again for each
+ * record, so the same one can be published twice.
  */
 static int relay_begin(struct rchan_buf *buf, void *before)
 {
@@ -191,7 +194,10 @@ static struct rchan_callbacks relay_callbacks = {
 
 /* ---- kernel to user ----------------------------------------------------- */
 
-/* __relay_write(), since interrupts are off already. */
+/*
+ * relay_write() in our own words: what is done to the offset behind the write must
+ * not be interrupted either, and __relay_write() leaves interrupts to us.
+ */
 static int relay_put(const struct relay_file *state, const void *record, size_t len, bool last)
 {
 	struct rchan *chan = state->chan;

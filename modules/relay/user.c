@@ -21,9 +21,9 @@
 #define QUEUE_BYTES (4u << 20)	/* per CPU; fewer likewise */
 
 /*
- * s->fd is the device; each CPU's buffer has a file, and where it is mapped, a
- * place, and the number of the sub-buffer that is due.  s->map is room for what
- * a read() brings, at most a sub-buffer.
+ * s->fd is the device.  Each CPU's buffer has a file; in mode mmap @map is where it
+ * lies, and @due the number of the sub-buffer to take next.  In the others s->map is
+ * room for what a read() brings, at most a sub-buffer.
  */
 struct relay {
 	struct rc_relay_setup setup;
@@ -293,7 +293,9 @@ static inline int take_mapped(struct rc_session *s, struct relay *relay, nfds_t 
 	return 0;
 }
 
-/* Who has waited in vain, or waits for nothing more, asks for what is not full. */
+/* Who has waited in vain, or waits for nothing more, has the kernel hand over what is
+ * partly filled: a mapping shows records only with their sub-buffer.
+ */
 static int mmap_stream(struct rc_session *s, uint64_t n)
 {
 	struct relay *relay = s->priv;
@@ -336,6 +338,7 @@ static const struct rc_queue relay_batches = {
 	.values = { 2, 16, 64 },
 };
 
+/* Only single has notify: elsewhere a sub-buffer wakes when it is full, not a record. */
 static const struct rc_mode relay_modes[] = {
 	{
 		.name = "single",
@@ -360,7 +363,7 @@ static const struct rc_mode relay_modes[] = {
 	},
 	{
 		.name = "overwrite",
-		.summary = "the same, and when full the oldest sub-buffer is lost",
+		.summary = "as batch, but when full the oldest sub-buffer is lost",
 		.open = overwrite_open,
 		.close = relay_close,
 		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_OVERWRITES,
@@ -388,9 +391,9 @@ static const struct rc_channel relay_channel = {
 	.since = "2.6.14: relay (as a file system, relayfs; with any file system's files since 2.6.17)",
 	.modes = relay_modes,
 	.cannot = {
-		[RC_PUSH] = "Its files cannot be written.",
+		[RC_PUSH] = "Its files have no write(), and nobody in the kernel looks at what is written to a mapping.",
 		[RC_PULL] = "A read brings what the kernel has logged; nobody is asked for a fresh message.",
-		[RC_CALL] = "Its files cannot be written, so there is no request to answer.",
+		[RC_CALL] = "Its files have no write(), so there is no request to answer.",
 	},
 };
 RC_CHANNEL(relay_channel);
