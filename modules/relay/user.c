@@ -77,6 +77,8 @@ static int open_file(struct rc_session *s, struct relay *relay, uint32_t cpu)
 	char path[64];
 	int fd;
 
+	if (relay->cpus == CPUS)
+		return rc_fail(s, "there are more than %d CPUs", CPUS);
 	snprintf(path, sizeof(path), RC_RELAY_MOUNT "/" RC_RELAY_DIR "/%u/" RC_RELAY_FILE "%u",
 		 relay->setup.id, cpu);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -99,7 +101,7 @@ static int open_files(struct rc_session *s, struct relay *relay)
 
 	if (statfs(RC_RELAY_MOUNT, &fs) || fs.f_type != DEBUGFS_MAGIC)
 		return rc_fail(s, "debugfs is not mounted; mount it at " RC_RELAY_MOUNT);
-	for (uint32_t cpu = 0; cpu < cpus && relay->cpus < CPUS; cpu++)
+	for (uint32_t cpu = 0; cpu < cpus; cpu++)
 		if (open_file(s, relay, cpu))
 			return -1;
 	return relay->cpus ? 0 : rc_fail(s, "no CPU has a buffer");
