@@ -11,13 +11,15 @@
  * NETLINK_KOBJECT_UEVENT.
  *
  * The path of one message.  We print numbers and turn the body into hexadecimal
- * digits, since only strings can be sent.  The kernel allocates an environment
- * of 2.5 KiB and the path, prints ours and its own strings into it (those of a
- * device: number, name, mode), copies that into a socket buffer for each network
- * namespace with a listener, and netlink queues it for each of them.  recv()
- * copies it out; the listener sees by the path whether it was meant, finds the
- * strings and reads them back.  All of that is in the numbers.  (The call tree
- * shows the printing as our own: nothing in the kernel's lib/ can be traced.)
+ * digits, since only strings can be sent.  kobject_uevent_env() allocates an
+ * environment of 2.5 KiB and the path, and prints our strings and its own into it
+ * (those of a device: number, name, mode).  Under a mutex that all uevents of the
+ * system share, it copies them into one socket buffer, and netlink goes through
+ * the network namespaces and queues a clone of it, which has the same data, for
+ * each listener, and wakes him.  recv() copies it out; the listener sees by the
+ * path whether it is about our device, finds the strings and reads them back.
+ * All of that is in the numbers.  (The call tree shows the printing as our own:
+ * nothing in the kernel's lib/ can be traced.)
  *
  * When to choose it.  A device's state has changed in a way that an
  * administrator's rules shall react to: a cable, a resize, an error to report.
@@ -26,8 +28,8 @@
  * Its trap.  Every listener of the system is woken by each event, and udev runs
  * its rules for it: it is for what happens rarely.  All strings together have
  * 2048 bytes; one more, and the kernel warns with a stack trace, so the sender
- * must know what fits.  It sleeps, so no interrupt can send one.  And it is
- * netlink: who reads too slowly loses what comes next and gets ENOBUFS, while
+ * must know what fits.  The call may sleep, so no interrupt can send one.  And it
+ * is netlink: who reads too slowly loses what comes next and gets ENOBUFS, while
  * the sender is told of nothing, not even that nobody listens.
  *
  * A kernel with CONFIG_UEVENT_HELPER starts a program for each event as well,
@@ -45,7 +47,7 @@
 /* Characters of a u64 in decimal, and the NUL. */
 #define UEVENT_NUMBER	21
 
-/* The event in hand.  They come one at a time, so one is enough. */
+/* The event in hand and its strings.  Events come one at a time, so one is enough. */
 static struct {
 	union {
 		struct rc_msg message;
@@ -56,7 +58,9 @@ static struct {
 	char body[sizeof(RC_UEVENT_BODY) + 2 * RC_UEVENT_MAX];
 } uevent;
 
-/* A node that does nothing: only a device can carry the events. */
+/* A node that does nothing: a uevent is about a kobject that belongs to a kset, and
+ * a device is the shortest way to one.
+ */
 static const struct file_operations uevent_fops = {
 	.owner = THIS_MODULE,
 	.open = nonseekable_open,

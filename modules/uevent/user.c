@@ -10,8 +10,9 @@
 #include "channel.h"
 #include "abi.h"
 
-/* The longest is the kernel's 2048 bytes, and before them an action and a path; a
- * key may be looked for across its end.
+/* The longest datagram is the kernel's 2048 bytes of strings, and before them an action
+ * and a path.  A key is compared whole, also with a string that ends before it does:
+ * SPARE bytes behind the datagram are there for that.
  */
 #define ROOM 8192u
 #define SPARE 16u
@@ -93,7 +94,7 @@ static inline uint8_t digit(char c)
 	return (uint8_t)((c & 15) + 9 * (c >> 6 & 1));
 }
 
-/* @digits into s->rx, as many as there is room for; bytes that they stand for. */
+/* @digits into the body of s->rx, as far as there is room; how many bytes they are. */
 static inline uint32_t bytes(const struct rc_session *s, const char *digits)
 {
 	uint32_t len = (uint32_t)(strlen(digits) / 2);
@@ -229,8 +230,8 @@ static const struct rc_channel uevent_channel = {
 	.since = "2.6.10: kobject_uevent() over netlink",
 	.modes = uevent_modes,
 	.cannot = {
-		[RC_PUSH] = "What a program sends to the socket is broadcast to others like it, and no driver gets it.",
-		[RC_PULL] = "Its socket takes no requests; writing to a device's uevent file makes the kernel send one, but then sysfs was asked.",
+		[RC_PUSH] = "What a program sends to the socket is broadcast to the programs that listen, and no driver gets it.",
+		[RC_PULL] = "Its socket takes no requests; writing to a device's uevent file makes the kernel send an event, but it is sysfs that was asked.",
 		[RC_CALL] = "Its socket takes no requests, and what is written to a device's uevent file goes through sysfs.",
 	},
 };
