@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The user's side of generic netlink, as far as both user.c and hostile.c need
- * it: datagrams with one attribute, and the numbers behind our names.
+ * it: datagrams with one attribute, and how to ask the controller, a family that
+ * every kernel has, which numbers the names of ours have been given.
  */
 #ifndef RC_GENETLINK_FAMILY_H
 #define RC_GENETLINK_FAMILY_H
@@ -22,8 +23,8 @@ struct datagram {
 	struct rc_msg msg;
 };
 
-#define BARE		(uint32_t)offsetof(struct datagram, attr)
-#define AHEAD		(uint32_t)offsetof(struct datagram, msg)
+#define BARE		(uint32_t)offsetof(struct datagram, attr)	/* of no attribute */
+#define AHEAD		(uint32_t)offsetof(struct datagram, msg)	/* before a message */
 
 /* What the kernel has given our names, until the module goes. */
 struct family {

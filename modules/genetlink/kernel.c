@@ -12,10 +12,12 @@
  *
  * The path of one message.  As netlink: send() copies the datagram into a
  * socket buffer and calls down in the sender's own context.  On top, generic
- * netlink looks the family and the command up, checks rights, header and flags,
- * allocates a table, validates every attribute and puts pointers to them in it.
- * Our function finds its message there and copies nothing more.  A reply, or an event for
- * the group, is built into a buffer of its own, attribute by attribute.
+ * netlink takes a semaphore that only registrations take for writing, looks the
+ * family and the command up, checks rights, header and flags, allocates a table,
+ * validates every attribute and puts pointers to them in it.  Our function finds
+ * its message there and copies nothing more; a mutex covers the sender's sequence.
+ * A reply, or an event for the group, is built into a buffer of its own, attribute
+ * by attribute; netlink queues that and wakes the receiver, and recv() copies it out.
  *
  * When to choose it.  For a new interface without a device node that needs
  * requests, replies and events, and must be able to grow: new attributes and
@@ -26,9 +28,9 @@
  * events and gets ENOBUFS, and who sends without asking for an acknowledgement
  * is not told of success.  An attribute ends at 64 KiB.  A dump is no snapshot
  * unless the family makes one, and a reader who stops half-way keeps the module
- * until he closes.  But a socket keeps nothing else: it belongs to all families,
- * so ours may be unloaded under it, and a listener sleeps on in a group that is
- * gone, unless the module thinks of waking him.
+ * until he closes.  Otherwise an open socket holds no module: it belongs to all
+ * families, so ours may be unloaded under it, and a listener sleeps on in a group
+ * that is gone, unless the module thinks of waking him.
  *
  * Four modes.  do: a request, and its answer if it has one.  ack: a push that
  * asks for an acknowledgement, and so costs a datagram back.  dump: a message
@@ -36,7 +38,7 @@
  * has room for (up to 32 KiB), and an end mark behind them.  A short one is dear:
  * that room is allocated before it is known how little will be said, and cleared
  * where the kernel clears all memory it gives out.  multicast: events to a group.
- * Events to a single port are the same as raw netlink's.
+ * None sends events to a single port: that is raw netlink's unicast, unchanged.
  *
  * The family is not there in other network namespaces (.netnsok is off): what it
  * counts is the machine's.  Hence GENL_ADMIN_PERM, the capability in the first
@@ -72,13 +74,13 @@ static DEFINE_MUTEX(genetlink_lock);
 static LIST_HEAD(genetlink_peers);
 static struct genl_family genetlink_family;
 
-/* What the messages say: a sender copies it from somewhere. */
+/* The body of messages that we make, zeros: a real sender copies its data as well. */
 static const u8 *genetlink_content;
 
 /*
- * A datagram with a message of @size bytes in it, its body from @body; @msg is
- * where the header is left to the caller.  Attributes lie at multiples of four;
- * behind both headers ours happens to be at one of eight.
+ * A datagram with a message in it, whose body are the @size bytes at @body; its
+ * header is left to the caller, who finds it by *@msg.  (Attributes lie at multiples
+ * of four; behind both headers ours happens to be at one of eight.)
  */
 static struct sk_buff *genetlink_message(u32 portid, u32 seq, u8 command, const u8 *body,
 					 u32 size, gfp_t gfp, struct rc_msg **msg)
@@ -104,7 +106,10 @@ static struct sk_buff *genetlink_message(u32 portid, u32 seq, u8 command, const 
 
 /* ---- events ------------------------------------------------------------ */
 
-/* Any context will do, but for -rt kernels; modules/netlink/kernel.c says why. */
+/*
+ * Any context will do, as netlink locks its queues and tables with interrupts off
+ * or walks them under RCU; but not on -rt kernels, whose locks sleep.
+ */
 static int genetlink_emit(const struct rc_shot *shot)
 {
 	struct sk_buff *skb;
@@ -157,7 +162,7 @@ static void genetlink_forget(struct genetlink_peer *peer)
 	kfree(peer);
 }
 
-/* A socket of any protocol and namespace has gone; forget it if it was a peer. */
+/* Netlink tells of every socket's end, of any protocol and namespace; ours are few. */
 static int genetlink_gone(struct notifier_block *block, unsigned long event, void *data)
 {
 	const struct netlink_notify *notify = data;
@@ -177,8 +182,8 @@ static int genetlink_gone(struct notifier_block *block, unsigned long event, voi
 /* ---- requests: one datagram each, one back at most --------------------- */
 
 /*
- * The message of a request, which the policy has seen: it is at least a header.
- * That it is there at all, no policy can ask for.
+ * The message of a request.  If there is one, the policy has seen to it that it is
+ * as long as a header at least; that there is one, no policy can demand.
  */
 static const struct nlattr *genetlink_required(const struct genl_info *info)
 {
@@ -268,7 +273,8 @@ struct genetlink_dump {
 /*
  * The message is made once, here, and its parts are copied from it: what the
  * reader puts together is what was there when he asked.  A socket has one dump
- * at a time (a second one gets EBUSY), so one buffer is enough.
+ * at a time (a second one gets EBUSY), so one buffer for each is enough.  It is kept
+ * for the next dump, and has room for all sizes that a bind may ask for.
  */
 static int genetlink_dump_start(struct netlink_callback *cb)
 {
@@ -317,7 +323,7 @@ static int genetlink_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	peer = genetlink_find(NETLINK_CB(cb->skb).portid);
 	if (!peer || !peer->dumped) {
 		mutex_unlock(&genetlink_lock);
-		return -ESTALE;		/* the port has changed hands */
+		return -ESTALE;		/* the peer was forgotten: its port had two owners */
 	}
 	while (dump->at < dump->len) {
 		u32 len = min_t(u32, dump->len - dump->at, RC_GENETLINK_PART_MAX);

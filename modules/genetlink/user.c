@@ -10,7 +10,7 @@
 
 #define PAGE 4096
 
-/* A dump fills up to so much at a time, for a reader who has room for it. */
+/* A dump brings so much at a time at most, and less to a reader who has less room. */
 #define DUMP_ROOM 32768
 
 /* In s->map lie the datagram to receive and, behind it, the one to send. */
@@ -45,7 +45,9 @@ static int broken(struct rc_session *s, ssize_t got)
 	return rc_fail(s, "the kernel half refused a request: %s", strerror(-refusal->error));
 }
 
-/* One datagram with one attribute of @type, all of it within @got bytes. */
+/* Whether at @came is an answer of our family, with one attribute of @type and nothing
+ * behind it, all of it within @got bytes.
+ */
 static inline bool is_whole(const struct rc_session *s, const struct datagram *came, size_t got,
 			    uint8_t command, uint16_t type)
 {
