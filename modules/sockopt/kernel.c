@@ -10,10 +10,11 @@
  * administered so.  Any IPv4 socket will do, and the network need not be up.
  *
  * The path of one message.  System call entry, fd lookup, security hook, then
- * the protocols from the outside in: UDP, which passes it to IP, which takes the
- * socket's lock, finds no such option and lets the lock go again.  Netfilter
- * takes its mutex, walks its list of ranges, holds the module and calls us, in
- * the caller's own context.  One copy each way, and nothing is queued.
+ * the protocols from the top down: UDP, which passes it to IP, which takes the
+ * socket's lock, finds no such option and lets the lock go again.  Netfilter walks
+ * its list of ranges under a mutex and takes a reference to the module; then it
+ * calls us, in the caller's own context and without any lock.  We take one of our
+ * own, and copy once each way.  Nothing is queued, and nobody woken.
  *
  * When to choose it.  Hardly ever for something new, unless it belongs to IP
  * sockets as such: netlink took its place.  It is a function call with a buffer,
@@ -51,7 +52,8 @@
 /*
  * @lock covers @flow and @message.  It is held while user memory is copied, which
  * may take as long as its owner likes (a page may come from a program's own
- * handler), so all who wait for it can be interrupted.
+ * handler), so callers who wait for it can be interrupted.  A bind cannot: its reset
+ * has nobody to tell.
  */
 static struct {
 	struct mutex lock;
@@ -86,7 +88,9 @@ static int sockopt_set(struct sock *sk, int option, sockptr_t from, unsigned int
 	return err;
 }
 
-/* A new message at @to, where there is room for *@len bytes. */
+/* A new message at @to, where there is room for *@len bytes; *@len becomes its length,
+ * which IP hands to the caller.
+ */
 static int sockopt_pull(void __user *to, int *len)
 {
 	u32 size = rc_size();	/* once: another bind may change it */
