@@ -15,7 +15,11 @@
  */
 #define RC_UMH_MAX	65535
 
-/* Starts at once, as the kernel's own limit of modprobes is. */
+/*
+ * Starts on their way at once; so many modprobes the kernel allows itself.  A
+ * program that has come to run is no longer counted, except in mode wait: that it
+ * ends is told to nobody.
+ */
 #define RC_UMH_AT_ONCE	50
 
 /**

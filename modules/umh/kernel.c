@@ -6,34 +6,38 @@
  *
  * What it is.  call_usermodehelper() starts an executable file as a new process
  * that nobody in user space has asked for: as root with all capabilities, in
- * the first namespaces, without a terminal, an open file or a parent that cares.
- * Its environment is what the kernel half passes and nothing else.  The caller
- * waits for the program's end and gets its exit status (UMH_WAIT_PROC), waits
- * until it runs (UMH_WAIT_EXEC), or not at all (UMH_NO_WAIT).
+ * the first namespaces, without a terminal or an open file, the child of a
+ * kernel thread.  Its environment is what the kernel half passes and nothing
+ * else.  The caller waits for the program's end and gets its exit status
+ * (UMH_WAIT_PROC), waits until its exec is done (UMH_WAIT_EXEC), or not at all
+ * (UMH_NO_WAIT).
  *
- * The path of one message.  Write the message as text, since an argument ends
- * at its first zero byte; queue work; a worker makes a process; this one gives
- * up what it has of the kernel, opens and maps the file, has the arguments
- * copied onto its new stack, and returns to user space at the program's first
- * instruction, which has the C library's start before it and many page faults.
+ * The path of one message.  The kernel half writes it as hexadecimal text, since
+ * an argument ends at its first zero byte, and queues work.  That wakes a
+ * worker, which makes a process.  The process begins in the kernel: it copies
+ * environment and arguments onto a new stack, opens and maps the program's file,
+ * and returns to user space at its first instruction.  From there to main() lie
+ * the C library's start and many page faults.  A caller that waits is woken when
+ * the exec is done, or at the program's end by the worker, which has waited for it.
  *
  * When to choose it.  Almost never.  For what happens once in a while, must be
  * decided in user space, and may find no daemon there: loading a module
- * (modprobe), the upcalls of NFS for keys (request-key), a core dump
- * (core_pattern).  Hotplug events went this way once, a process for each device
- * of a boot (/sbin/hotplug), came out of order and filled the memory; now the
- * kernel sends them over netlink to one daemon, which is udev.  So went the end
- * of a control group: release_agent was a program, cgroup.events is a file to
- * poll, and systemd polls it.
+ * (modprobe), fetching a key for NFS or CIFS (request-key), handing over a core
+ * dump (core_pattern).  Hotplug events went this way once (/sbin/hotplug): at
+ * boot a process for each device, which ran in any order and filled the memory.
+ * Now the kernel sends them over netlink to one daemon, udev.  The end of a
+ * control group went the same way: release_agent was a program, cgroup.events is
+ * a file, which systemd watches.
  *
- * Its trap.  UMH_NO_WAIT copies neither path nor arguments nor environment: a
- * worker reads them later, so they must be on the heap and live until the
- * cleanup hook, which is called for each end; it also says nothing of a program
- * that does not exist.  It keeps no order and has no limit: each event makes a
- * process, so a burst is a fork bomb, and the limit is for the caller to set.
- * Who may set the path has root in every namespace.  All may read a command
- * line (/proc/PID/cmdline), but not the environment.  UMH_WAIT_PROC waits for
- * as long as the program likes.
+ * Its trap.  UMH_NO_WAIT copies neither path nor arguments nor environment: they
+ * are read later, by the new process, so they must not be on the caller's stack,
+ * and must live until the cleanup hook, which is called once, however the start
+ * ends; that there is no such program only this hook can learn.  Where the end is
+ * not waited for, programs run side by side, in any order and any number: a burst
+ * is a fork bomb, and the limit is for the caller to set.  Whoever may set the
+ * path is root outside every container.  All may read a command line
+ * (/proc/PID/cmdline), but not the environment.  UMH_WAIT_PROC waits for as long
+ * as the program likes.
  *
  * Three modes: wait, exec and nowait, as above.  In wait the exit status is the
  * answer: 0, or an errno by which the program refuses.  The program is named
@@ -73,7 +77,7 @@ struct umh_program {
 /* What a start must keep until its cleanup: nothing of it is copied before. */
 struct umh_start {
 	struct umh_program *program;
-	bool waits;			/* its caller learns how it ended */
+	bool waits;			/* its caller learns how it ended, and counts it */
 	char *argv[6];
 	char text[];			/* the message */
 };
@@ -120,7 +124,10 @@ static void umh_start_free(struct umh_start *start)
 		wake_up_var(&umh_in_flight);
 }
 
-/* Runs for each end of a start, mostly in the new process just after its exec. */
+/*
+ * Once for each start: in its caller, when that has waited; else in the new
+ * process just after its exec, or in the worker that could make no process.
+ */
 static void umh_cleanup(struct subprocess_info *info)
 {
 	struct umh_start *start = info->data;
@@ -130,14 +137,14 @@ static void umh_cleanup(struct subprocess_info *info)
 	umh_start_free(start);
 }
 
-/* Two digits for each byte; the message is made behind where they end. */
+/* Two digits for each byte.  The message is made at the far end of the room for them. */
 static void umh_write(char *text, const struct rc_shot *shot, size_t len)
 {
 	struct rc_msg *message = PTR_ALIGN((void *)text + len + 1, 8);
 
 	memset(message, 0, len);	/* memory that nobody wrote must not reach the user */
 	rc_event(shot, message);
-	/* Goes on by two bytes for each one, so it comes up to what it reads last. */
+	/* Two bytes written for each one read: they catch up at the last one, not before. */
 	*bin2hex(text, message, len) = '\0';
 }
 
@@ -170,7 +177,7 @@ err_flight:
 	return NULL;
 }
 
-/* What an exit status says: 0, or an errno of the program's own choice. */
+/* What came of it: 0, the kernel's own errno, or one that the program chose to exit with. */
 static int umh_answer(int status)
 {
 	if (status <= 0)
@@ -376,9 +383,10 @@ static int __init umh_init(void)
 }
 
 /*
- * Who started without waiting may be gone, but the cleanup is still to come, and
- * it is code of this module.  The last one makes umh_in_flight 0 while it runs;
- * once each task has been off the CPU by itself, it has returned.
+ * A start that nobody waits for may still have its cleanup to run, which is code
+ * of this module.  The last one makes umh_in_flight 0, but has yet to return:
+ * synchronize_rcu_tasks() waits until each task has slept or been in user space,
+ * which none does between that and its return.
  */
 static void __exit umh_exit(void)
 {

@@ -21,7 +21,7 @@
 #include "channel.h"
 #include "abi.h"
 
-/* An event that an interrupt raises sooner finds the CPU at the end of the last program. */
+/* From the request to the event: sooner, the last program still ends and takes the CPU. */
 #define APART 300000		/* ns */
 #define NOTES 256		/* more than any stream of so slow a channel leaves untaken */
 
@@ -299,9 +299,9 @@ static const struct rc_channel umh = {
 	.since = "2.4: call_usermodehelper; its waits have these names since 2.6.23",
 	.modes = umh_modes,
 	.cannot = {
-		[RC_PUSH] = "The kernel starts here, and no user can.",
-		[RC_PULL] = "The kernel starts here, and nothing can be asked for.",
-		[RC_CALL] = "The kernel starts here: an exit status answers it, and no user is answered.",
+		[RC_PUSH] = "The kernel alone starts a program, so no user has anything to send by.",
+		[RC_PULL] = "The kernel alone starts a program, so no user can ask it for anything.",
+		[RC_CALL] = "The other way round only: the program's exit status answers the kernel.",
 	},
 };
 RC_CHANNEL(umh);
