@@ -5,28 +5,29 @@
  * The kernel appends to a file, as a program would, and a program reads it.
  *
  * What it is.  kernel_write() and kernel_read() are write() and read() for the
- * kernel: they take a struct file and a buffer of the kernel's.  The file is
- * often one that the kernel has opened by a path, with filp_open(), which is
- * the form that old examples show.
+ * kernel: they take a struct file and a buffer of the kernel's.  In old examples
+ * the kernel opens the file itself, by its path, with filp_open().
  *
- * The path of one message.  Into the file system by its own write_iter, past
- * its locks, quotas and time stamps, into a page of the page cache; then whoever
- * watches the file by inotify is told that it has changed.  The reader wakes up,
- * takes that note, and reads the file: a second copy, by one more system call.
+ * The path of one message.  The file system's own write_iter takes the file's
+ * lock, copies the message into a page of the page cache, and sets size and
+ * times; then inotify queues a note for each watch on the file and wakes who
+ * waits for one.  The reader fetches the note by one system call and the message
+ * by another, which is the second copy.
  *
- * When to choose it.  Where a file is what is wanted and somebody in user space
- * has opened it: accounting (acct), a core dump, a loop device, a daemon's pipe
- * (autofs).  To load one: kernel_read_file(), as for modules and firmware.
+ * When to choose it.  Where a file is what is wanted, and user space has opened it
+ * (a loop device, a daemon's pipe for autofs) or the kernel opens it in place of the
+ * process that named it (accounting by acct, a core dump).  To load a file there
+ * is kernel_read_file(), as for modules and firmware.
  *
  * Its trap.  Which file?  A path means something only in somebody's namespaces
- * and with somebody's rights: filp_open() in a kernel thread uses those of the
- * first process, so that a name in /tmp that another user has made a link goes
- * wherever root may write; and where the files lie is for user space to decide.
+ * and with somebody's rights.  filp_open() in a kernel thread looks it up in the
+ * first namespaces and as root, so a link that another user has left in /tmp can
+ * lead it to any file; and where files lie is for user space to decide.
  * It sleeps, on a disk for long.  Nobody is woken but by inotify, which says that
  * something has changed and not how often.  There is no message: a reader on
  * another CPU can meet half of one, and a full disk leaves half of one behind
- * for good.  Nothing bounds it, and to truncate a file that is still written to
- * loses what came between the last read and the truncation.
+ * for good.  The file grows without a bound, and to truncate it while it is written
+ * to loses what came between the last read and the truncation.
  *
  * One mode, append.  The user opens the file and hands it over through
  * /dev/rc_filewrite, which is not measured: so it was opened with the rights of
@@ -50,7 +51,7 @@
 struct filewrite_file {
 	struct list_head node;
 	struct file *file;
-	loff_t end;		/* of what was written; where the next goes without O_APPEND */
+	loff_t end;		/* of what was written; used when the user takes O_APPEND away */
 	u64 limit;
 	bool broken;		/* ends in half a message, so that nothing may follow */
 };
@@ -102,7 +103,7 @@ static int filewrite_append(struct filewrite_file *state, size_t len)
 	return -ENOSPC;
 }
 
-/* A thread is what this needs: the file system's locks sleep. */
+/* From a thread only: the file system's locks sleep. */
 static int filewrite_emit(const struct rc_shot *shot)
 {
 	size_t len = ALIGN(RC_HEADER + shot->size, RC_FILEWRITE_ALIGN);
