@@ -12,12 +12,13 @@
  *
  * The path of one message.  Towards user space: input_event() takes the
  * device's lock, feeds the random generator with the time, and keeps the event
- * until SYN_REPORT comes; then evdev stamps the packet by three clocks, copies
- * it into the buffer of each open file and wakes who sleeps there; read()
- * copies events out one by one, 24 bytes each.  Towards the kernel: write() of
- * the same structure takes the same way in the other direction, and calls the
- * driver's event hook, under the device's lock and with interrupts off, before
- * it returns.  That is how lamps are lit; readers see what was written as well.
+ * until SYN_REPORT comes; then evdev stamps the packet, copies it into the buffer
+ * of each open file, under that one's lock, and wakes who sleeps there; read()
+ * copies events out one by one, 24 bytes each.  Towards the kernel: write() copies
+ * in the same structure and hands it to the same function, which calls the
+ * driver's event hook before write() returns, under the device's lock and with
+ * interrupts off.  That is how lamps are lit.  The event goes on to all readers as
+ * well, and into the buffer of the file that wrote it, though nobody reads it.
  *
  * When to choose it.  Something happens that a person did: a button, a turn, a
  * lid.  Programs that exist already then understand it, and the format never
@@ -25,17 +26,17 @@
  * any device that seems to be a keyboard or a pointer.
  *
  * Its trap.  A packet has no more than a few values, and a file's buffer no
- * more than a few packets: 31 of ours, and no reader can ask for a longer one.
+ * more than a few packets: 31 of ours, and no reader can ask for more room.
  * An event that finds it full throws away all that waits there, the newest
  * included, and leaves SYN_DROPPED in their place; the driver is not told.  What
  * follows up to the next SYN_REPORT is the rest of a packet whose beginning is
  * lost, and must not be used.  In the other direction nobody hears what the
  * driver thinks of an event: write() succeeds.
  *
- * Values carry the sequence number alone.  Both directions use EV_MSC, which
- * nobody interprets and which is passed on though the value be the same as
- * before, with one code for each.  Two modes: event, and grab, where one reader
- * has taken the device for itself.
+ * Values carry the sequence number alone.  Both directions use the type EV_MSC,
+ * which nobody interprets and which is passed on even when its value has not
+ * changed, with one code for each.  Two modes: event, where each reader gets all,
+ * and grab, where one has taken the device for itself (EVIOCGRAB).
  */
 #include <linux/input.h>
 #include <linux/module.h>
@@ -52,8 +53,8 @@ static struct rc_flow input_flow;
 
 /*
  * Any context will do: the locks of the device and of each reader's buffer are
- * taken with interrupts off.  Only on -rt kernels they sleep.  A device that
- * nobody has opened drops its events before anybody could miss them.
+ * taken with interrupts off.  Only on -rt kernels they sleep.  Where nobody has
+ * the device open the core would drop the event and not say so.
  */
 static int input_emit(const struct rc_shot *shot)
 {
@@ -120,9 +121,9 @@ static int __init input_init(void)
 }
 
 /*
- * Open files do not hold this module: they are evdev's.  The core first takes
- * the device from them, which waits for who is in the hook above and wakes who
- * sleeps, with ENODEV; it frees the device with the last of them.
+ * Open files do not hold this module: they are evdev's.  So the core first cuts
+ * them off from the device: it waits for whoever is in the hook above, and wakes
+ * readers with ENODEV.  The device itself it frees when the last file is closed.
  */
 static void __exit input_exit(void)
 {
