@@ -55,10 +55,11 @@ STEPS = (
     Step(
         "grep -o 'memmap=[^ ]*' /proc/cmdline",
         (re.escape(BOOT),),
-        "A module and a program shall share memory, and no driver shall stand between them. "
-        "Then the kernel must not use that memory for anything else, so it was booted with a "
-        "word that cuts a piece out: 8 MB from 0x8000000 on. (In a boot loader's "
-        "configuration the dollar sign may need backslashes before it.)",
+        "A module and a program are to share memory that both find by its physical address, "
+        "with no driver's node between them. The kernel must then not use that memory for "
+        "anything else, so it was booted with a word that cuts a piece out: 8 MB from "
+        "0x8000000 on. (In a boot loader's configuration the dollar sign may need backslashes "
+        "before it.)",
     ),
     Step(
         "grep -E '^[0-9a-f]+-[0-9a-f]+ : (System RAM|Reserved)' /proc/iomem",
@@ -66,7 +67,8 @@ STEPS = (
             rf"(?m)^{PHYS:08x}-{_RAM - 1:08x} : Reserved$",
             rf"(?m)^{_RAM:08x}-[0-9a-f]+ : System RAM$",
         ),
-        "It shows as Reserved, with the RAM that the kernel uses before and behind it:",
+        "The kernel's map of physical memory calls it Reserved; the RAM before and behind it is "
+        "the kernel's:",
     ),
     Step(
         f"devmem {_RAM:#x}",
@@ -77,18 +79,23 @@ STEPS = (
         "check. busybox's devmem prints the word at an address; this one is the first behind "
         "our piece:",
     ),
-    Step("insmod rc_core.ko"),
+    Step(
+        "insmod rc_core.ko",
+        prose="So much for the program. For the module, first the one that all modules of "
+        "ringcross need:",
+    ),
     Step(
         f"insmod rc_devmem.ko phys={_RAM:#x} size=4096",
         ("Device or resource busy",),
-        "The module does not take such memory either. It could: a module may map anything. It "
-        "asks first whose it is, and says no:",
+        "Ours does not take such memory either. It could: a module may map anything. But it asks "
+        "first whose that is (devmem_is_free() in modules/devmem/kernel.c), and says no:",
     ),
     Step("dmesg | tail -n 1", ("is in use: boot with memmap=",)),
     Step(
         f"insmod rc_devmem.ko phys={PHYS:#x} size=4096",
-        prose="Now with one page of what was cut out. The module maps it, and tells its "
-        "address (hexadecimal) and its size (decimal) in two files:",
+        prose="Now with one page of what was cut out. The module maps it by memremap(), writes "
+        "a line of text into it, and tells its address (hexadecimal) and its size (decimal) in "
+        "two files:",
     ),
     Step("cat /proc/memshare/phymem_addr", (rf"(?m)^{PHYS:#x}$",)),
     Step("cat /proc/memshare/phymem_size", (r"(?m)^4096$",)),
@@ -99,13 +106,14 @@ STEPS = (
             'in 1 of 1 pages, the last "page 1 of 1, by the kernel"',
             'wrote "hello,world!" in 1 of 1 pages',
         ),
-        "The program reads both files, opens /dev/mem, maps that address, reads what the kernel "
-        "has written there, and writes its string. A # is a page that has both, read and written:",
+        "The program (modules/devmem/program.c) reads both files, opens /dev/mem, maps that "
+        "address, reads what the kernel has written there, and writes its own string beside it. "
+        "A # is a page where both worked, the reading and the writing:",
     ),
     Step(
         "rmmod rc_devmem",
         prose="The kernel does not know of it yet: a store into memory wakes nobody, and that "
-        "is this channel's limit. The module looks when it is unloaded:",
+        "is this channel's limit. This module looks only when it is unloaded:",
     ),
     Step(
         "dmesg | tail -n 2",

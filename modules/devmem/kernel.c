@@ -7,9 +7,9 @@
  * What it is.  The kernel is booted with a piece of memory cut out (memmap= on
  * its command line), so that it never uses it.  A module maps that piece by its
  * address, and tells address and size in two files of /proc; a program reads
- * the two, opens /dev/mem and maps the same piece.  No driver stands between
- * them: no file operation, no call, no copy.  It is the memshare example of the
- * 2.6 days, on a kernel that guards its memory.
+ * the two, opens /dev/mem and maps the same piece.  From then on nothing stands
+ * between them: no file operation, no system call, no copy by the kernel.  It is
+ * the memshare example of the 2.6 days, on a kernel that guards its memory.
  *
  * The path of one message.  A store and a load.  Nobody is woken, nothing is
  * queued, neither side knows that the other is there.
@@ -29,16 +29,17 @@
  * needs no boot parameter, no right over all memory, and can wake somebody.
  *
  * Its trap.  Three of them.  The module must not request the region: a kernel
- * with IO_STRICT_DEVMEM then refuses it to /dev/mem with EPERM, as it always
- * does with ordinary RAM.  O_SYNC asks for an uncached mapping, and where the
- * module has a cached one that is EAGAIN.  And with the right to open /dev/mem
- * (CAP_SYS_RAWIO) comes all else that lies there; a locked down kernel does not
- * open it at all.
+ * with IO_STRICT_DEVMEM then refuses to map it from /dev/mem (EPERM), as one with
+ * STRICT_DEVMEM does with ordinary RAM.  O_SYNC asks for an uncached mapping, and
+ * where the module has a cached one that fails with EAGAIN.  And with the right to
+ * open /dev/mem (CAP_SYS_RAWIO) comes all else that lies there; a locked down
+ * kernel does not open it at all.
  *
  * How to read the numbers.  notify is a reader that does nothing but look, which
- * takes a CPU for itself: the figure has no wake-up in it, unlike all others'.
- * The stream's reader sleeps from look to look, some 50 us, so its figure is
- * what that sleep leaves.
+ * takes a CPU for itself: the figure has no wake-up in it, unlike those of
+ * channels that sleep.  The stream's reader sleeps from look to look, 50 us and
+ * the timer slack of as much again, unless it is told to spin: an event waits so
+ * long for the next look, and what the ring cannot hold until then is lost.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

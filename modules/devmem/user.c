@@ -244,8 +244,8 @@ static const struct rc_channel devmem = {
 	.since = "1.0: /dev/mem; from 2.6.26 on it can refuse RAM (CONFIG_STRICT_DEVMEM)",
 	.modes = devmem_modes,
 	.cannot = {
-		[RC_PUSH] = "A store wakes nobody: when the kernel has the message is when it "
-			    "next looks, which a figure would only repeat.",
+		[RC_PUSH] = "A store wakes nobody: the kernel has the message when it next looks, "
+			    "so a figure would only tell how often it looks.",
 		[RC_PULL] = "The kernel does not learn that somebody asks, so it makes nothing "
 			    "for the request.",
 		[RC_CALL] = "The kernel does not learn of the request: a doorbell would be another "
