@@ -161,6 +161,7 @@ static int make_board(struct rc_session *s)
 static int umh_open(struct rc_session *s)
 {
 	struct rc_umh_program request = { .flags = 0 };
+	ssize_t len;
 
 	s->delay = APART;
 	if (make_board(s))
@@ -168,8 +169,11 @@ static int umh_open(struct rc_session *s)
 	s->fd = open(RC_UMH_DEVICE, O_RDWR | O_CLOEXEC);
 	if (s->fd < 0)
 		return rc_fail_errno(s, "open " RC_UMH_DEVICE);
-	if (readlink("/proc/self/exe", request.path, sizeof(request.path) - 1) < 0)
+	len = readlink("/proc/self/exe", request.path, sizeof(request.path));
+	if (len < 0)
 		return rc_fail_errno(s, "readlink /proc/self/exe");
+	if (len == sizeof(request.path))
+		return rc_fail(s, "this program's path is too long for the kernel half");
 	snprintf(request.word, sizeof(request.word), "/proc/%d/fd/%d", getpid(), s->fd2);
 	if (ioctl(s->fd, RC_UMH_PROGRAM, &request))
 		return rc_fail_errno(s, "cannot name the program");
