@@ -75,8 +75,8 @@ STEPS = (
         ("mmap: Operation not permitted",),
         "Why not just take ordinary RAM? /dev/mem is all of physical memory as one file, but "
         "a kernel built with STRICT_DEVMEM, as those of distributions are, refuses to map what "
-        "it uses itself, to root as well: who could write there would be past every other "
-        "check. busybox's devmem prints the word at an address; this one is the first behind "
+        "it uses itself, to root as well: whoever could write there would have got round every "
+        "other check. busybox's devmem prints the word at an address; this one is the first behind "
         "our piece:",
     ),
     Step(
@@ -87,8 +87,8 @@ STEPS = (
     Step(
         f"insmod rc_devmem.ko phys={_RAM:#x} size=4096",
         ("Device or resource busy",),
-        "Ours does not take such memory either. It could: a module may map anything. But it asks "
-        "first whose that is (devmem_is_free() in modules/devmem/kernel.c), and says no:",
+        "rc_devmem does not take such memory either. It could: a module may map anything. But it "
+        "asks first whose that is (devmem_is_free() in modules/devmem/kernel.c), and says no:",
     ),
     Step("dmesg | tail -n 1", ("is in use: boot with memmap=",)),
     Step(
@@ -121,7 +121,7 @@ STEPS = (
     ),
     Step(
         f"insmod rc_devmem.ko phys={PHYS:#x} size={_BIG}",
-        prose="The same with 4 MB. Whoever maps a page and takes it for all of them sees the "
+        prose="The same with 4 MB. Whoever maps one page and takes it for the whole sees the "
         "first page work and no other, so here every page is tried: each side writes into each "
         "page the page's own number beside its text, and looks for the other's number.",
     ),
@@ -153,7 +153,7 @@ STEPS = (
     Step(
         f"devmem {PHYS:#x}",
         ("(?m)^0x6C6C6568$",),
-        "With the module the cached mapping is gone, so devmem may look now. The memory is "
+        "The cached mapping went with the module, so devmem may look now. The memory is "
         "nobody's and keeps what was written: these are the letters l, l, e, h, since x86 "
         "stores the lowest byte first.",
     ),
