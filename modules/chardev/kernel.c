@@ -12,10 +12,11 @@
  * difference: it exchanges the file's operations for the driver's.
  *
  * The path of one message.  System call entry, fd lookup, access check and
- * security hook, straight into our handler, copy_from_user() or copy_to_user().
- * One copy each way, in the caller's context.  Nothing stands between, as the
- * use counts of procfs and debugfs do: .owner makes each open file hold the
- * module, so the handlers cannot go while anybody could call them.
+ * security hook, straight into our handler, a mutex of the open file,
+ * copy_from_user() or copy_to_user().  One copy each way, in the caller's
+ * context.  No use count is taken on the way, as in procfs and debugfs: .owner
+ * makes each open file hold the module, so the handlers cannot go while anybody
+ * could call them.
  *
  * When to choose it.  For a driver with data to move: bytes or records, blocking
  * reads, poll().  Programs already know how to use a file.  Where every operation
@@ -29,25 +30,27 @@
  * broken messages.
  *
  * Hence read_iter and write_iter, which get the whole vector as a struct
- * iov_iter in one call, and which splice() and the fast path of io_uring ask for
- * as well.  A new driver should have these.  Most of this channel has read and
- * write nevertheless: a pointer and a length are what one meets first, and the
- * least there is to measure.  Mode iter shows what the other way costs, which is
- * the vector more than its iterator, and what it saves: user space need not
- * gather header and body in one buffer.
+ * iov_iter in one call, and which the kernel's helpers for splice() and the fast
+ * path of io_uring call as well.  A new driver should have these.  Most of this
+ * channel has read and write nevertheless: a pointer and a length are what one
+ * meets first, and the least there is to measure.  Mode iter shows what the other
+ * way costs, which is the vector more than its iterator, and what it saves: user
+ * space need not gather header and body in one buffer.
  *
  * A call is two system calls: the request is written, the reply is read from the
  * same open file.  Events come by a read that sleeps.  Each open is a reader
- * with a queue of its own and gets every event, refused when its queue is full;
- * threads that read the same open file share its events among them.
+ * with a queue of its own and gets every event, until its queue is full; threads
+ * that read the same open file share its events among them.  Under one spin lock
+ * the number and the clock of an event are put in each queue and its sleeper is
+ * woken; the message is made by the read.
  *
  * Three modes: message (whole messages, handlers in core/file.c, the same as in
  * procfs, so that the two differ by the way into the kernel alone), iter (header
  * and body in two segments), word (the sequence number alone, moved by get_user()
  * and put_user(): one checked load or store, and no buffer).  copy_from_user() and
- * copy_to_user() have to ask first whether the buffer is an object of that size,
- * by which a hardened kernel catches a wrong length; for a short message that
- * question costs several times the copy.
+ * copy_to_user() have to ask first whether so many bytes lie within one object of
+ * the kernel's, by which a hardened kernel catches a wrong length; for a short
+ * message that question costs several times the copy.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -134,9 +137,9 @@ static ssize_t iter_read(struct kiocb *iocb, struct iov_iter *to)
 /* ---- word: nothing but a number ----------------------------------------- */
 
 /*
- * The word is in a register by the time the lock is taken, and out of it when
- * user memory is touched: a spinlock would do.  It is the mutex of the other
- * modes, so that they differ by the copy.
+ * Touching user memory may sleep; here that is before the lock is taken or after
+ * it is given back, so a spinlock would do.  It is the mutex of the other modes,
+ * so that they differ by the copy.
  */
 static ssize_t word_write(struct file *file, const char __user *from, size_t len, loff_t *pos)
 {

@@ -89,7 +89,7 @@ static int word_pull(struct rc_session *s, uint64_t n)
 /* ---- registration ------------------------------------------------------ */
 
 #define WHOLE .max = RC_BODY_MAX, \
-	.limit = "Our handlers take 1 MiB; a read or write itself may have 2 GiB but a page."
+	.limit = "Our handlers take 1 MiB; a read or write itself may have a page less than 2 GiB."
 #define WORD .min = sizeof(uint64_t), .max = sizeof(uint64_t), \
 	.limit = "get_user() and put_user() move one word; this one is the sequence number."
 
