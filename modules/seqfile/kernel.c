@@ -12,31 +12,34 @@
  *
  * The path of one message.  System call entry, fd lookup, access check and
  * security hook, procfs takes a use count on the entry, seq_read_iter() takes
- * the open file's mutex and calls start() and show(), seq_write() copies to the
- * buffer, copy_to_iter() to the user.  Two copies, plus two calls by pointer for
- * each record.
+ * the open file's mutex and calls start() and show(), which take ours,
+ * seq_write() copies to the buffer, copy_to_iter() to the user.  Two copies, plus
+ * two calls by pointer for each record, show() and next().
  *
  * When to choose it.  State of the kernel as text, for people and scripts,
  * whenever it may be longer than a page or is a list.  It is the safe way to
  * print: a short buffer of the user, a seek, an overflow are not our concern.
  *
- * Its trap.  What a read() brings is one walk; the file as a whole is not.  In
- * records, the buffer is a page: whoever asks for 64 KiB gets what fits in 4095
- * bytes, here 63 records of 64 bytes, and the driver's lock is free until the
- * next read, so a list that changes meanwhile is printed half old, half new.  We
- * take a snapshot when a walk starts at 0.  A single record must fit as a whole:
- * when it does not, the buffer is thrown away, one of twice the size allocated
- * and show() called again, for a message of 1 MiB ten times.  Each of these would
- * format the text again until it no longer fits; our seq_write() copies nothing
- * then, but allocating and clearing 4 MiB remains.  The open file keeps its buffer
- * and does so once; who opens, reads and closes, as cat does, pays for it each
- * time, unless the driver guessed well by single_open_size().  And a seek is no
- * seek: all records up to there are shown again and thrown away.
+ * Its trap.  What one read() brings is printed in one walk, under the driver's
+ * lock; the file as a whole is not.  A file of many records has a buffer of a
+ * page: whoever asks for 64 KiB gets what fits in 4095 bytes, here 63 records of
+ * 64 bytes, and the lock is free until the next read, so a list that changes
+ * meanwhile is printed half old, half new.  We take a snapshot when a walk starts
+ * at 0.  A single record must fit as a whole: when it does not, the buffer is
+ * thrown away, one of twice the size allocated and show() called again, for a
+ * message of 1 MiB ten times in all.  A show() that formats text does so in vain
+ * each time until the buffer is full; our seq_write() sees at once that it does
+ * not fit, but allocating 4 MiB remains, and clearing them where the kernel does
+ * so with all it allocates, as Debian's.  The open file keeps its buffer and does
+ * so once; who opens, reads and closes, as cat does, pays for it each time, unless
+ * the driver guessed well by single_open_size().  And a seek is no seek: all
+ * records up to there are shown again and thrown away.
  *
  * Three modes: records (an iterator, 64 bytes each), single (one show(), file
- * kept open) and reopen (the same by open, one read, close).  A read at 0 starts
- * again, with a new message; further on it is the rest of the same one, as long
- * as it goes on where the last one ended.
+ * kept open) and reopen (the same by open, one read, close; one state for all
+ * opens, as a state for each would forget the sequence at its close).  A read at
+ * 0 starts again, with a new message; further on it is the rest of the same one,
+ * as long as it goes on where the last one ended.
  *
  * The entry's use count keeps the module only while a handler runs.  As none of
  * ours sleeps for an event, that is enough: proc_remove() waits for those that
@@ -55,8 +58,10 @@
 
 #define RECORD 64	/* bytes of a message in one record; the last may have fewer */
 
-/* In each, the message of struct rc_file is the one to be shown; @len is 0 when it
- * must be made first.
+/*
+ * The state of an open file, and this one of all opens of shared, is a struct
+ * rc_file.  Its message is the one to be shown.  In records it is the snapshot; in
+ * single and shared @len is 0 when the message must be made first.
  */
 static DEFINE_RC_FILE(seqfile_shared);
 
@@ -90,7 +95,7 @@ static void *records_start(struct seq_file *seq, loff_t *number)
 	return record_at(state, *number);
 }
 
-/* The number moves on even behind the last: seq_file would else show that again. */
+/* The number moves on even behind the last, or after a seek that is shown again. */
 static void *records_next(struct seq_file *seq, void *record, loff_t *number)
 {
 	++*number;
@@ -124,7 +129,7 @@ static const struct seq_operations records_ops = {
 
 /*
  * Called until the buffer is large enough, so the message is made by the first
- * of these calls and has gone with the last.
+ * of these calls and is done with after the last.
  */
 static int single_show(struct seq_file *seq, void *unused)
 {
@@ -207,7 +212,7 @@ static int seqfile_single_release(struct inode *inode, struct file *file)
 	return single_release(inode, file);
 }
 
-/* ---- the files: splice() and sendfile() ask for read_iter, read() takes it -- */
+/* ---- the files: read_iter serves read(), and splice() and sendfile() too - */
 
 static const struct proc_ops records_proc_ops = {
 	.proc_open = records_open,

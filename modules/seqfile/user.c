@@ -75,12 +75,12 @@ static const struct rc_channel seqfile_channel = {
 	.name = "seqfile",
 	.summary = "A file printed by seq_file, as most of /proc is",
 	.module = "rc_seqfile",
-	.since = "2.4.15: seq_file; read_iter, and with it splice(), since 5.10",
+	.since = "2.4.15: seq_file; seq_read_iter() since 5.10, from which on splice() needs it",
 	.modes = seqfile_modes,
 	.cannot = {
 		[RC_PUSH] = "A seq_file only prints: a write goes to a handler of the file's own beside it, which is what procfs measures.",
 		[RC_CALL] = "A seq_file only prints: a request would have to come in beside it, through a write handler of the file's own.",
-		[RC_NOTIFY] = "A seq_file neither sleeps nor polls: files that do, such as /proc/mounts, bring a wait queue and a poll handler of their own.",
+		[RC_NOTIFY] = "A seq_file neither sleeps nor polls: a file that can be polled, such as /proc/mounts, brings a wait queue and a poll handler of its own.",
 		[RC_STREAM] = "A seq_file prints the state as it is when asked and keeps nothing that happened meanwhile, so there is no queue to drain.",
 	},
 };
