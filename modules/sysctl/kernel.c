@@ -126,7 +126,7 @@ static int integer_reply_handler(TABLE_CONST struct ctl_table *table, int write,
 				 size_t *lenp, loff_t *ppos)
 {
 	int ret = wanted(write, lenp, ppos);
-	u32 number;
+	u32 number = 0;
 
 	if (ret <= 0)
 		return ret;
