@@ -13,36 +13,39 @@
  * sysctl layer: a spin lock to count itself as a user of the table, a look at
  * who asks, and for every single read or write a zeroed buffer as large as the
  * caller's.  A write is copied into it and handed to the handler in one piece; a
- * read has it filled by the handler and copied out.  Programs of a cgroup's BPF
- * may look at it and replace it.  Our message handler makes and checks messages
- * in that buffer, so that it copies nothing itself but for a reply that is kept;
- * our integer handler leaves the text to proc_douintvec().
+ * read has it filled by the handler and copied out.  BPF programs of the caller's
+ * cgroup may look at it and replace it.  Our handlers take one mutex for all
+ * entries.  That of message makes and checks messages in the layer's buffer and
+ * copies nothing itself, but a reply must be kept: it is copied there and back.
+ * That of integer leaves the text to proc_douintvec().
  *
  * When to choose it.  One number or short string of the system as a whole, with
  * bounds, which an administrator sets at boot through sysctl.conf.  What belongs
  * to one device belongs into sysfs, what is for debugging into debugfs.
  *
  * Its trap.  What is too much is not refused but dropped: proc_dostring() cuts
- * at a newline, at a zero byte and at its variable's length, "5 x" is a 5, any
- * write that does not begin at position 0 succeeds and sets nothing, and who reads
- * a number with too short a buffer gets its first digits.  Our handlers refuse
- * what they can see of that.
- * Who may is asked again by each read and write, for the uid alone: capabilities
- * do not count, and a descriptor is worth nothing to whoever it is passed to.
+ * at a newline, at a zero byte and at its variable's length, "5 x" is a 5, a
+ * number written anywhere but at position 0 succeeds and sets nothing, and who
+ * reads one with too short a buffer gets its first digits and never the rest.
+ * Our handlers refuse what they can see of that.
+ * Each read and write asks again whether the caller may.  But for the entries of a
+ * namespace, what counts is root's uid and group and no capability, and whoever
+ * could not open the file himself has no use for a descriptor passed to him.
  * There is no open that a handler could see, so all who use an entry share its
  * state.  Nothing holds the module while a file is open: an unload waits for
- * handlers that run, after it reads and writes give ENOENT.  But it would not
+ * handlers that run; after it reads and writes give ENOENT.  But it would not
  * wait for who sleeps in poll(), in a queue that is the module's memory; poll()
- * is for entries that never go, as that of the host's name.
+ * is for entries that never go, such as kernel.hostname.
  *
  * Three modes.  integer: the sequence number alone, by the kernel's own text
  * conversion.  message: whole messages in binary by our own handler, although the
  * custom is text; the layer takes almost 4 MiB in one call.  reopen: the same,
- * opened for each operation as sysctl(8) does; a name there may mean another
- * entry to somebody else, so that the walk to it must take locks and references.
+ * opened for each operation as sysctl(8) does.  An entry may go, and a name may
+ * mean another one to somebody else, so that the walk along the path cannot do
+ * without locks and references, as it does elsewhere.
  *
- * A call is two operations, at least two system calls: a request is written, its
- * reply stands until the next one.
+ * A call is two operations, two system calls: a request is written, its reply
+ * stands until the next one.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -77,9 +80,9 @@ static struct {
 };
 
 /*
- * Whether the handler is to do something: 1, 0 or an errno.  There is nothing
- * behind the end of what was read.  Nor is there a value in a write further on,
- * or in one of no bytes: the kernel's own handlers let both succeed.
+ * Whether the handler is to do something: 1, 0 or a negative errno.  A read
+ * further on, or of no bytes, gets nothing: what there is begins at 0.  A write of
+ * that kind has no value, and the kernel's own handlers of numbers let it succeed.
  */
 static int wanted(int write, size_t *lenp, const loff_t *ppos)
 {
@@ -91,7 +94,7 @@ static int wanted(int write, size_t *lenp, const loff_t *ppos)
 	return 0;
 }
 
-/* ---- integers: the kernel's handler in front of ours -------------------- */
+/* ---- integers: the kernel's conversion within our handler --------------- */
 
 /* The usual way to have a say in a value: its table is a copy, its variable ours. */
 static int convert(const struct ctl_table *table, u32 *value, int write, void *buffer,

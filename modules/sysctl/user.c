@@ -66,7 +66,7 @@ static const struct rc_mode sysctl_modes[] = {
 	},
 	{
 		.name = "message",
-		.summary = "a handler of its own takes binary, file kept open; a call is a write and a read",
+		.summary = "whole messages in binary by a handler of ours, file kept open; a call is a write and a read",
 		.open = message_open,
 		ALONE,
 		.operations = {
@@ -89,13 +89,13 @@ static const struct rc_mode sysctl_modes[] = {
 };
 
 #define NO_POLL \
-	"An entry has a wait queue for poll(), but who sleeps there does not hold the module: an unload would pull the queue from under him."
+	"An entry may have a wait queue for poll(), but the call that wakes it is not exported to modules, and who sleeps there does not hold the module: an unload would pull the queue from under him."
 
 static const struct rc_channel sysctl_channel = {
 	.name = "sysctl",
 	.summary = "Entries under /proc/sys, the kernel's own knobs",
 	.module = "rc_sysctl",
-	.since = "1.3.57: /proc/sys, see sysctl(8)",
+	.since = "1.3.57: /proc/sys, see proc(5)",
 	.modes = sysctl_modes,
 	.cannot = {
 		[RC_NOTIFY] = NO_POLL,
