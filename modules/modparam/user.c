@@ -142,8 +142,10 @@ static int boot_received(struct rc_session *s, char *text, size_t room)
 {
 	ssize_t len = pread(s->fd, text, room - 1, 0);
 
-	if (len < 1 || text[len - 1] != '\n')
+	if (len < 0)
 		return rc_fail_errno(s, "read the boot parameter");
+	if (!len || text[len - 1] != '\n')
+		return rc_fail(s, "what was read is not a line");
 	text[len - 1] = '\0';
 	return 0;
 }
