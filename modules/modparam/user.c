@@ -131,7 +131,7 @@ static int parameter_call(struct rc_session *s, uint64_t n)
 	return 0;
 }
 
-/* ---- boot: what arrived at load ----------------------------------------- */
+/* ---- boot: the value that arrived at load ------------------------------- */
 
 static int boot_open(struct rc_session *s)
 {
@@ -196,8 +196,6 @@ static const struct rc_mode modparam_modes[] = {
 	{ }
 };
 
-#define NO_WAIT "A parameter has no wait: nothing tells a reader that its value has changed."
-
 static const struct rc_channel modparam_channel = {
 	.name = "modparam",
 	.summary = "Module parameters, at load and as files under /sys/module",
@@ -206,8 +204,8 @@ static const struct rc_channel modparam_channel = {
 	.since = "2.6.36: struct kernel_param_ops; module_param() since 2.6.0",
 	.modes = modparam_modes,
 	.cannot = {
-		[RC_NOTIFY] = NO_WAIT,
-		[RC_STREAM] = NO_WAIT,
+		[RC_NOTIFY] = "A parameter has no wait; its file could only be polled as an attribute of sysfs, if its module called sysfs_notify(), and that is what sysfs measures.",
+		[RC_STREAM] = "A parameter has one value and no queue: what it was meanwhile is gone, and nothing tells a reader of it.",
 	},
 };
 RC_CHANNEL(modparam_channel);

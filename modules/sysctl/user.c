@@ -88,9 +88,6 @@ static const struct rc_mode sysctl_modes[] = {
 	{ }
 };
 
-#define NO_POLL \
-	"An entry may have a wait queue for poll(), but the call that wakes it is not exported to modules, and who sleeps there does not hold the module: an unload would pull the queue from under him."
-
 static const struct rc_channel sysctl_channel = {
 	.name = "sysctl",
 	.summary = "Entries under /proc/sys, the kernel's own knobs",
@@ -98,8 +95,8 @@ static const struct rc_channel sysctl_channel = {
 	.since = "1.3.57: /proc/sys, see proc(5)",
 	.modes = sysctl_modes,
 	.cannot = {
-		[RC_NOTIFY] = NO_POLL,
-		[RC_STREAM] = NO_POLL,
+		[RC_NOTIFY] = "An entry may have a wait queue for poll(), but the call that wakes it is not exported to modules, and who sleeps there does not hold the module: an unload would pull the queue from under him.",
+		[RC_STREAM] = "An entry tells what is so when it is asked and has no queue of what was; nor may a reader sleep there, since poll() on it does not hold the module.",
 	},
 };
 RC_CHANNEL(sysctl_channel);
