@@ -19,8 +19,9 @@
 #define RC_MODPARAM_BOOT_MAX		64u		/* bytes, the last one 0 */
 
 /*
- * Bytes of a message where pages are smallest.  A set may fill a page with
- * digits; a get must leave the last byte of its page free, and ends with a newline.
+ * The largest message in bytes, for the smallest page there is.  A set may fill a
+ * page with digits; a get must leave the last byte of its page free, and ends with
+ * a newline.
  */
 #define RC_MODPARAM_PAGE		4096u
 #define RC_MODPARAM_SET_MAX		(RC_MODPARAM_PAGE / 2)

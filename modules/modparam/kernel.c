@@ -11,28 +11,30 @@
  *
  * The path of one message.  That of a sysfs attribute: system call entry, fd
  * lookup, checks, the mutex of the open file and an active reference in kernfs, a
- * buffer.  Then the lock that all parameters of a module share, and set() with
- * the text that was written, or get() with a page to fill.  A message has to be
- * text: set() is told no length, only where a string begins, so a zero byte would
- * end it.  Hexadecimal doubles each byte and both halves convert.
+ * buffer that a write is copied into and a read is copied out of.  Then the mutex
+ * that all parameters of a module share, and set() with the text that was
+ * written, or get() with a page to fill.  A message has to be text: set() is told
+ * no length, only where a string begins, so a zero byte would end it.  Hexadecimal
+ * takes two characters for each byte, and both halves convert.
  *
  * A value on the kernel's command line takes another way.  "NAME.key=value" is set
  * by the kernel itself where the module is built in.  Where it is not, nothing
- * happens until modprobe loads it, reads /proc/cmdline and passes what begins
- * with the module's name; insmod does not, and who loads it by finit_module()
- * has to do the same, as the loader of this suite does.
+ * happens until modprobe reads /proc/cmdline and passes what begins with the
+ * module's name as it loads the module.  insmod does not; whoever calls
+ * finit_module() himself has to, as the loader of this suite does.
  *
  * When to choose it.  A switch or a number of a driver as a whole that is known
  * before it runs: a debug level, a quirk, the size of a ring.  On the command line
  * where it must be there before there is a user space to set anything.
  *
- * Its trap.  set() runs before the module's init, and the files are there before
- * init has run and after exit has: a set() that uses what init makes meets it half
- * made.  Ours take no message but while the module is live; given at load, one is
- * refused, and the module with it.  A line of 4096 characters is the longest: a
- * longer write is cut and told so by its length only, a longer get by a line in the
- * kernel's log.  A name that the module does not know is no error.  Nothing
- * holds the module while a file is open: after an unload it gives ENODEV.
+ * Its trap.  At load set() runs before the module's init, and the files are there
+ * before init has run and after exit has: a set() or get() that uses what init
+ * makes may find it not yet made, or gone.  Our set() takes a message only while
+ * the module is live; one given at load is refused, and the module with it.  Text
+ * that is too long is cut: a write at 4096 characters, which only the count that
+ * it returns tells, what get() made at 4095, with a line in the kernel's log.  A
+ * name that the module does not know is no error.  Nothing holds the module while
+ * a file is open: after an unload it gives ENODEV.
  *
  * Three modes.  integer: the sequence number alone, by the kernel's own set and get
  * for an unsigned integer.  parameter: a message in hexadecimal.  boot: one value
@@ -52,9 +54,10 @@
 /*
  * State of all parameters, for all who use them.  set and get are called with the
  * module's parameter lock held, at load too, and so is all that is here.
- * @number is what the kernel's own functions for an integer read and write,
- * @answer the reply to the last good one, if it was @answered.  @reply has the
- * reply to the last good request in its first @reply_len bytes.
+ * @number and @answer are what the kernel's own functions for an integer read and
+ * write; @answer is the reply to the last number, if that was good and so
+ * @answered.  @reply has the reply to the last request in its first @reply_len
+ * bytes, none if that was not good.
  */
 static struct {
 	struct rc_flow flow;
@@ -72,13 +75,13 @@ static struct {
 	};
 } state;
 
-/* Not so at load, when nobody is there to send, nor after exit. */
+/* Not at load, when nobody is there to send, and not in or after exit. */
 static bool live(void)
 {
 	return READ_ONCE(THIS_MODULE->state) == MODULE_STATE_LIVE;
 }
 
-/* ---- integers: the kernel's functions, and ours behind them ------------- */
+/* ---- integers: the kernel's functions, called by ours ------------------- */
 
 static int integer_set(const char *text, const struct kernel_param *param)
 {
