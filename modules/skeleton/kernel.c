@@ -10,9 +10,10 @@
  * What it is.  A device whose write() takes one message and whose read() sleeps
  * for the next event and returns it.
  *
- * The path of one message.  copy_from_user() into a buffer of the open file and
- * a check there; an event waits in a queue per open file until read() copies it
- * out.  Name every copy, queue, lock and wake-up: they are what is paid for.
+ * The path of one message.  copy_from_user() into a buffer of the open file, under
+ * its mutex, and a check there.  An event is put in a queue per open file, under
+ * one spin lock, and wakes the reader, who makes the message and copies it out.
+ * Name every copy, queue, lock and wake-up: they are what is paid for.
  *
  * When to choose it.  To begin a channel of your own: copy the folder, rename,
  * replace the file operations by your mechanism.
@@ -21,7 +22,7 @@
  * one session, and the module must stay while anybody sleeps in it.
  *
  * The file becomes rc_<folder>.ko together with all other C files here but
- * user.c and hostile.c.  What is called optional below may be left out.
+ * user.c, program.c and hostile.c.  What is called optional below may be left out.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -98,7 +99,10 @@ static int skeleton_emit(const struct rc_shot *shot)
 	return rc_readers_emit(&skeleton_readers, shot);
 }
 
-/* Where the user sleeps: by itself, in the mechanism's own wait, interruptibly. */
+/*
+ * Where the user sleeps: in the mechanism's own wait, interruptibly and with no
+ * lock held.  A reader with too little room loses the event that it has taken.
+ */
 static ssize_t skeleton_read(struct file *file, char __user *to, size_t len, loff_t *pos)
 {
 	struct skeleton_file *state = file->private_data;

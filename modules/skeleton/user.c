@@ -159,6 +159,7 @@ static const struct rc_channel skeleton = {
 	.summary = "A channel to copy",		/* required: half a line */
 	.module = "rc_skeleton",		/* NULL: needs no kernel half */
 	.needs = NULL,				/* optional: modules to load before */
+	.boot = NULL,				/* optional: words for the command line */
 	.since = "1.0: a character device",	/* required: first kernel, a colon, what came */
 	.flags = RC_UNMEASURED,			/* a channel has 0 here */
 	.modes = skeleton_modes,
