@@ -115,8 +115,9 @@ static ssize_t skeleton_read(struct file *file, char __user *to, size_t len, lof
 		return ret;
 	if (shot.size > RC_SKELETON_MAX - RC_HEADER || len < RC_HEADER + shot.size)
 		return -EMSGSIZE;
-	if (mutex_lock_interruptible(&state->lock))
-		return -ERESTARTSYS;
+	/* Not for any signal: the event is taken, and a read begun again gets the next. */
+	if (mutex_lock_killable(&state->lock))
+		return -EINTR;
 	/* Writes the message of this event, in the proof with its body. */
 	rc_event(&shot, &state->message);
 	ret = RC_HEADER + shot.size;
