@@ -27,7 +27,8 @@
  * at a newline, at a zero byte and at its variable's length, "5 x" is a 5, a
  * number written anywhere but at position 0 succeeds and sets nothing, and who
  * reads one with too short a buffer gets its first digits and never the rest.
- * Our handlers refuse what they can see of that.
+ * Our handlers refuse a write elsewhere than at 0, and a read with no room for a
+ * message; what becomes of a number's text is the kernel's.
  * Each read and write asks again whether the caller may.  But for the entries of a
  * namespace, what counts is root's uid and group and no capability, and whoever
  * could not open the file himself has no use for a descriptor passed to him.
