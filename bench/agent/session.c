@@ -143,25 +143,22 @@ static int count_streamed(struct rc_session *s, uint64_t seq, uint64_t mask, uin
 	return 0;
 }
 
-/* A probe's tap stands here, behind the proof's branch: timed rounds pay nothing. */
-static int streamed_proof(struct rc_session *s, const struct rc_msg *msg)
+/* A probe's tap is for proofs, so timed rounds do not look for it. */
+static bool is_tapped(const struct rc_session *s)
 {
-	if (s->tap)
-		return tapped_whole(s, msg, rc_len(s));
-	if (rc_body_check(msg->body, s->size, msg->seq, 0) == s->size)
-		return 0;
-	return rc_fail(s, "streamed message %llu has a wrong body",
-		       (unsigned long long)msg->seq);
+	return __builtin_expect(s->proof && s->tap, 0);
 }
 
 int rc_streamed_at(struct rc_session *s, const struct rc_msg *msg, size_t len, uint64_t now)
 {
+	if (is_tapped(s))
+		return tapped_whole(s, msg, len);
 	if (len != rc_len(s) || msg->magic != RC_MAGIC || msg->size != s->size)
-		return s->tap ? tapped_whole(s, msg, len)
-			      : rc_fail(s, "a streamed message came broken after %llu whole ones",
-					(unsigned long long)s->delivered);
-	if (s->proof && streamed_proof(s, msg))
-		return -1;
+		return rc_fail(s, "a streamed message came broken after %llu whole ones",
+			       (unsigned long long)s->delivered);
+	if (s->proof && rc_body_check(msg->body, s->size, msg->seq, 0) != s->size)
+		return rc_fail(s, "streamed message %llu has a wrong body",
+			       (unsigned long long)msg->seq);
 	return count_streamed(s, msg->seq, UINT64_MAX, now);
 }
 
@@ -172,7 +169,7 @@ int rc_streamed(struct rc_session *s, const struct rc_msg *msg, size_t len)
 
 int rc_streamed_narrow(struct rc_session *s, uint64_t seq, uint64_t mask)
 {
-	if (__builtin_expect(s->proof && s->tap, 0))
+	if (is_tapped(s))
 		return tapped(s, seq & mask, 0, 0);
 	return count_streamed(s, seq & mask, mask, rc_now(s));
 }
