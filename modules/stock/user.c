@@ -5,25 +5,26 @@
  * The kernel's own channels, asked for what they give anyway: what ours are
  * held against.
  *
- * What it is.  Files, options and messages that every stock kernel serves, by
- * code that its maintainers wrote.  Where one of our channels does the same work
- * its report has both side by side: a channel of ours that cost much more than
- * the kernel's own would teach its own clumsiness and not the mechanism.
+ * What it is.  Files, options and messages that a distribution's kernel serves
+ * without any module of ours, by code that its maintainers wrote.  Where one of
+ * our channels does the same work its report has both side by side: a channel of
+ * ours that cost much more than the kernel's own would teach its own clumsiness
+ * and not the mechanism.
  *
  * The path of one operation.
  *
  * - proc: pread() of /proc/version, a seq_file with one record.
  * - debugfs: a number that is formatted and copied, behind debugfs' proxy.
  * - sysfs: a number in an attribute of the kernel's object, read and written.
- * - binary: n bytes of /sys/kernel/btf/vmlinux, a page at each system call.
+ * - binary: n bytes of /sys/kernel/btf/vmlinux, at most a page for each call.
  * - sysctl: a number under /proc/sys, read and written by proc_dointvec().
  * - param: a number among the kernel's parameters, read and written.
- * - ioctl: RNDGETENTCNT of /dev/urandom, one number by put_user().
+ * - ioctl: RNDGETENTCNT of /dev/urandom, one number out by put_user().
  * - sockopt: IP_TTL of a socket, read and written.
  * - rtnetlink: RTM_GETLINK of the loopback device, a request and its reply.
  * - genetlink: CTRL_CMD_GETFAMILY of the controller, the same through a family.
- * - multicast: a device is given the alias it has, and we hear of it in the
- *   group that is told of all changes of devices.
+ * - multicast: a device is given the alias it already has (RTM_SETLINK), and we
+ *   hear of it in the group that is told of all changes of devices.
  *
  * When to choose it.  Whenever the kernel already tells what you want to know.
  *
@@ -31,8 +32,9 @@
  * message of n bytes.  Format and length differ, so expect the same path and
  * not the same figure; the call trees show what lies between.
  *
- * During the proof each value is compared with what was there before; while
- * timed, each call's return value is checked.
+ * During the proof a text is compared with what was there before, and an option
+ * with what was set; of all others, timed or not, it is checked that an answer of
+ * the right kind came.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -198,6 +200,14 @@ static int sockopt_open(struct rc_session *s)
 	return s->fd < 0 ? rc_fail_errno(s, "socket") : 0;
 }
 
+static inline int get_ttl(const struct rc_session *s)
+{
+	int ttl = 0;
+	socklen_t len = sizeof(ttl);
+
+	return getsockopt(s->fd, IPPROTO_IP, IP_TTL, &ttl, &len) ? -1 : ttl;
+}
+
 static int sockopt_push(struct rc_session *s, uint64_t n)
 {
 	while (n--) {
@@ -205,26 +215,24 @@ static int sockopt_push(struct rc_session *s, uint64_t n)
 
 		if (setsockopt(s->fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)))
 			return rc_fail_errno(s, "set IP_TTL");
+		if (__builtin_expect(s->proof, 0) && get_ttl(s) != ttl)
+			return rc_fail(s, "IP_TTL is not %d, which was set", ttl);
 	}
 	return 0;
 }
 
 static int sockopt_pull(struct rc_session *s, uint64_t n)
 {
-	while (n--) {
-		int ttl = 0;
-		socklen_t len = sizeof(ttl);
-
-		if (getsockopt(s->fd, IPPROTO_IP, IP_TTL, &ttl, &len) || ttl < 1)
+	while (n--)
+		if (get_ttl(s) < 1)
 			return rc_fail_errno(s, "get IP_TTL");
-	}
 	return 0;
 }
 
 /* ---- netlink ------------------------------------------------------------ */
 
-/* Hangs at s->priv. */
-struct request {
+/* What is sent, and what comes back.  Hangs at s->priv: threads share no buffer. */
+struct exchange {
 	struct nlmsghdr header;
 	union {
 		struct {
@@ -238,13 +246,14 @@ struct request {
 			uint16_t family, pad;
 		};
 	};
+	char reply[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
 static int netlink_open(struct rc_session *s, int protocol, uint32_t groups)
 {
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
 
-	s->priv = calloc(1, sizeof(struct request));
+	s->priv = calloc(1, sizeof(struct exchange));
 	if (!s->priv)
 		return rc_fail_errno(s, "calloc");
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
@@ -261,35 +270,35 @@ static void netlink_close(struct rc_session *s)
 
 static int rtnetlink_open(struct rc_session *s)
 {
-	struct request *request;
+	struct exchange *exchange;
 
 	if (netlink_open(s, NETLINK_ROUTE, 0))
 		return -1;
-	request = s->priv;
-	request->header = (struct nlmsghdr){
-		.nlmsg_len = NLMSG_LENGTH(sizeof(request->link)),
+	exchange = s->priv;
+	exchange->header = (struct nlmsghdr){
+		.nlmsg_len = NLMSG_LENGTH(sizeof(exchange->link)),
 		.nlmsg_type = RTM_GETLINK,
 		.nlmsg_flags = NLM_F_REQUEST,
 	};
-	request->link.ifi_index = 1;	/* the loopback device is the first there is */
+	exchange->link.ifi_index = 1;	/* the loopback device is the first there is */
 	return 0;
 }
 
 static int genetlink_open(struct rc_session *s)
 {
-	struct request *request;
+	struct exchange *exchange;
 
 	if (netlink_open(s, NETLINK_GENERIC, 0))
 		return -1;
-	request = s->priv;
-	request->header = (struct nlmsghdr){
+	exchange = s->priv;
+	exchange->header = (struct nlmsghdr){
 		.nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN + NLA_HDRLEN + NLA_ALIGN(sizeof(uint16_t))),
 		.nlmsg_type = GENL_ID_CTRL,
 		.nlmsg_flags = NLM_F_REQUEST,
 	};
-	request->genl = (struct genlmsghdr){ .cmd = CTRL_CMD_GETFAMILY, .version = 1 };
-	request->id = (struct nlattr){ NLA_HDRLEN + sizeof(uint16_t), CTRL_ATTR_FAMILY_ID };
-	request->family = GENL_ID_CTRL;
+	exchange->genl = (struct genlmsghdr){ .cmd = CTRL_CMD_GETFAMILY, .version = 1 };
+	exchange->id = (struct nlattr){ NLA_HDRLEN + sizeof(uint16_t), CTRL_ATTR_FAMILY_ID };
+	exchange->family = GENL_ID_CTRL;
 	return 0;
 }
 
@@ -313,38 +322,39 @@ static int bring_up(struct rc_session *s)
  */
 static int multicast_open(struct rc_session *s)
 {
-	struct request *request;
+	struct exchange *exchange;
 
 	if (unshare(CLONE_NEWNET))
 		return rc_skip(s, "A network of one's own needs root and CONFIG_NET_NS.");
 	if (bring_up(s) || netlink_open(s, NETLINK_ROUTE, RTMGRP_LINK))
 		return -1;
-	request = s->priv;
-	request->header = (struct nlmsghdr){
-		.nlmsg_len = NLMSG_LENGTH(sizeof(request->link) + NLA_HDRLEN +
-					  sizeof(request->alias)),
+	exchange = s->priv;
+	exchange->header = (struct nlmsghdr){
+		.nlmsg_len = NLMSG_LENGTH(sizeof(exchange->link) + NLA_HDRLEN +
+					  sizeof(exchange->alias)),
 		.nlmsg_type = RTM_SETLINK,
 		.nlmsg_flags = NLM_F_REQUEST,
 	};
-	request->link.ifi_index = 1;
-	request->attr = (struct nlattr){ NLA_HDRLEN + sizeof(request->alias), IFLA_IFALIAS };
-	memcpy(request->alias, "ringcros", sizeof(request->alias));
+	exchange->link.ifi_index = 1;
+	exchange->attr = (struct nlattr){ NLA_HDRLEN + sizeof(exchange->alias), IFLA_IFALIAS };
+	memcpy(exchange->alias, "ringcros", sizeof(exchange->alias));
 	return 0;
 }
 
 /* A message of @type must come; the kernel answers within the send. */
-static inline int exchange(struct rc_session *s, uint16_t type)
+static inline int ask(struct rc_session *s, uint16_t type)
 {
-	static char reply[8192];
-	const struct request *request = s->priv;
-	const struct nlmsghdr *header = (const struct nlmsghdr *)reply;
+	struct exchange *exchange = s->priv;
+	const struct nlmsghdr *header = (const struct nlmsghdr *)exchange->reply;
 	ssize_t len;
 
-	if (send(s->fd, request, request->header.nlmsg_len, 0) < 0)
+	if (send(s->fd, exchange, exchange->header.nlmsg_len, 0) < 0)
 		return rc_fail_errno(s, "netlink send");
-	len = recv(s->fd, reply, sizeof(reply), 0);
-	if (len < (ssize_t)sizeof(*header))
+	len = recv(s->fd, exchange->reply, sizeof(exchange->reply), 0);
+	if (len < 0)
 		return rc_fail_errno(s, "netlink receive");
+	if (len < (ssize_t)sizeof(*header))
+		return rc_fail(s, "a netlink message of %zd bytes came", len);
 	if (header->nlmsg_type != type)
 		return rc_fail(s, "a netlink message of type %u came", header->nlmsg_type);
 	return 0;
@@ -353,7 +363,7 @@ static inline int exchange(struct rc_session *s, uint16_t type)
 static int rtnetlink_call(struct rc_session *s, uint64_t n)
 {
 	while (n--)
-		if (exchange(s, RTM_NEWLINK))
+		if (ask(s, RTM_NEWLINK))
 			return -1;
 	return 0;
 }
@@ -361,7 +371,7 @@ static int rtnetlink_call(struct rc_session *s, uint64_t n)
 static int genetlink_call(struct rc_session *s, uint64_t n)
 {
 	while (n--)
-		if (exchange(s, GENL_ID_CTRL))
+		if (ask(s, GENL_ID_CTRL))
 			return -1;
 	return 0;
 }
@@ -392,7 +402,7 @@ static const struct rc_mode stock_modes[] = {
 	},
 	{
 		.name = "sysfs",
-		.summary = "a number in an attribute",
+		.summary = "a number in an attribute of sysfs",
 		.open = sysfs_open,
 		TEXT,
 		.operations = {
@@ -472,7 +482,8 @@ static const struct rc_channel stock_channel = {
 	.name = "stock",
 	.summary = "The kernel's own channels, for comparison",
 	.flags = RC_BASELINE,
-	.since = "2.2: the files and rtnetlink; generic netlink since 2.6.15, BTF in sysfs since 5.4",
+	.since = "2.2: /proc, options and rtnetlink; sysfs since 2.6.0, debugfs since 2.6.11, "
+		 "generic netlink since 2.6.15, BTF in sysfs since 5.4",
 	.modes = stock_modes,
 	.cannot = {
 		[RC_NOTIFY] = "When the kernel itself starts a message, no stamp of ours is in it.",
