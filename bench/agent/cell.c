@@ -45,24 +45,33 @@ static bool is_dear(const struct rc_session *s, uint64_t cost)
 	return cost > DEAR + (uint64_t)DEAR_BYTE * s->size;
 }
 
-/* One round of @n operations: its total in units of the clock, raw. */
-static int one_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n,
-		     uint64_t *total)
+/* One round of @n operations: its total in units of the clock, raw; and of a stream
+ * what became of it.
+ */
+static int counted_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n,
+			 struct rc_stream_counts *counts, uint64_t *total)
 {
-	struct rc_stream_counts counts;
-	uint64_t i;
-
 	s->latencies = 0;
 	if (s->team)
 		return rc_team_round(s, n, total);
 	if (is_stream(s))
-		return rc_stream_round(s, cell, n, &counts, total);
+		return rc_stream_round(s, cell, n, counts, total);
 	if (rc_timed(s, n, total))
 		return -1;
-	if (is_stamped(s))
-		for (*total = 0, i = 0; i < s->latencies; i++)
-			*total += s->latency[i];
+	if (!is_stamped(s))
+		return 0;
+	*total = 0;
+	for (uint64_t i = 0; i < s->latencies; i++)
+		*total += s->latency[i];
 	return 0;
+}
+
+static int one_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n,
+		     uint64_t *total)
+{
+	struct rc_stream_counts unused;
+
+	return counted_round(s, cell, n, &unused, total);
 }
 
 /* ---- proof ------------------------------------------------------------- */
@@ -195,10 +204,7 @@ static int time_rounds(struct rc_session *s, const struct rc_cell *cell,
 		return -1;
 	rc_cpu_begin(&begin, cell->clock);
 	for (uint32_t i = 0; i < cell->rounds; i++) {
-		s->latencies = 0;
-		if (is_stream(s) ? rc_stream_round(s, cell, result->n,
-						   &result->stream[i], &result->total[i])
-				 : one_round(s, cell, result->n, &result->total[i]))
+		if (counted_round(s, cell, result->n, &result->stream[i], &result->total[i]))
 			return -1;
 		result->rounds = i + 1;
 		if (s->paced)
@@ -208,36 +214,37 @@ static int time_rounds(struct rc_session *s, const struct rc_cell *cell,
 	return 0;
 }
 
+/* How many samples there is time for. */
+static uint64_t samples_for(const struct rc_session *s, const struct rc_cell *cell, uint64_t cost)
+{
+	uint64_t most = SAMPLE_ROUNDS * cell->round_units / cost;
+	uint64_t least = is_dear(s, cost) ? DEAR_SAMPLES : SAMPLES_MIN;
+
+	if (most < least)
+		most = least;
+	return most < cell->samples ? most : cell->samples;
+}
+
 /* A separate pass: a stamp around each operation costs something. */
 static int sample(struct rc_session *s, const struct rc_cell *cell, uint64_t cost,
 		  struct rc_result *result)
 {
-	uint64_t most = SAMPLE_ROUNDS * cell->round_units / cost, total;
-	uint64_t least = is_dear(s, cost) ? DEAR_SAMPLES : SAMPLES_MIN;
+	uint64_t most = samples_for(s, cell, cost), total;
 
 	if (is_stream(s))
 		return 0;	/* a paced one has its own; a full queue's say nothing */
 	if (s->team)
 		return 0;	/* threads would meet for each, and that cost more than it */
-	if (most < least)
-		most = least;
-	if (most > cell->samples)
-		most = cell->samples;
 	while (result->samples < most) {
-		if (s->op == RC_NOTIFY) {
-			uint64_t left = most - result->samples;
-			uint64_t n = left < NOTIFY_MAX ? left : NOTIFY_MAX;
+		uint64_t left = most - result->samples;
+		/* An event is stamped anyway, so that many may come in a row. */
+		uint64_t n = s->op == RC_NOTIFY ? clamp(left, 1, NOTIFY_MAX) : 1;
 
-			if (one_round(s, cell, n, &total))
-				return -1;
-			memcpy(result->sample + result->samples, s->latency,
-			       n * sizeof(s->latency[0]));
-			result->samples += (uint32_t)n;
-			continue;
-		}
-		if (one_round(s, cell, 1, &total))
+		if (one_round(s, cell, n, &total))
 			return -1;
-		result->sample[result->samples++] = total;
+		memcpy(result->sample + result->samples, s->op == RC_NOTIFY ? s->latency : &total,
+		       n * sizeof(total));
+		result->samples += (uint32_t)n;
 	}
 	return 0;
 }
