@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loops over file descriptors that lead to another process: one message per
- * write(), and as many read() as it takes, since a stream of bytes keeps no
+ * Loops over file descriptors that lead to another process: a write() for each
+ * message, and as many read() as it takes, since a stream of bytes keeps no
  * boundaries.  Both halves, for channels that differ in who makes the
  * descriptors and not in what is done with them.  In a header, so that each
  * channel has the loop in itself and nothing is dispatched.
@@ -29,7 +29,9 @@ static inline bool rc_ends_to_user(const struct rc_session *s)
 	return s->op != RC_PUSH;
 }
 
-/* What must not block: a drain, a wait of another kind, and a peer that emits. */
+/* What must not block: a peer that emits, and a user half that drains or does not wait
+ * in read().
+ */
 static inline int rc_ends_unblock(struct rc_session *s)
 {
 	bool starts = s->op == RC_NOTIFY || s->op == RC_STREAM;
@@ -66,7 +68,7 @@ static inline ssize_t rc_ends_take(struct rc_session *s, size_t *have)
 	return (ssize_t)at;
 }
 
-/* Write all of @msg, though a signal or a full channel may come in between. */
+/* Write all of @msg: a blocking write() waits for room, but a signal may cut it short. */
 static inline int rc_ends_put(struct rc_session *s, const struct rc_msg *msg, size_t len)
 {
 	ssize_t put = write(s->fd2, msg, len);

@@ -61,6 +61,7 @@ static size_t last_words_len;
 
 /* ---- small things ------------------------------------------------------- */
 
+/* Of CLOCK_MONOTONIC, whatever the session's clock is: pace and patience are in time. */
 static uint64_t nanoseconds(void)
 {
 	return rc_now(&(struct rc_session){ .clock = RC_CLOCK_TIME });
@@ -101,12 +102,11 @@ static void close_ends(int end[2])
 
 /* ---- in the peer: take what comes --------------------------------------- */
 
-int rc_peer_consume_slow(struct rc_session *s, const struct rc_msg *msg, size_t len)
+static int check(struct rc_session *s, const struct rc_msg *msg, size_t len)
 {
 	unsigned long long due = s->slot->consumed;
 	uint32_t at;
 
-	s->slot->bad++;
 	if (len < RC_HEADER || msg->magic != RC_MAGIC || len - RC_HEADER != msg->size)
 		return rc_fail(s, "message %llu came broken, with %zu bytes", due, len);
 	if (msg->seq != due)
@@ -115,7 +115,15 @@ int rc_peer_consume_slow(struct rc_session *s, const struct rc_msg *msg, size_t 
 	at = rc_body_check(msg->body, msg->size, due, 0);
 	if (at != msg->size)
 		return rc_fail(s, "message %llu is wrong from byte %u of its body on", due, at);
-	s->slot->bad--;
+	return 0;
+}
+
+int rc_peer_consume_slow(struct rc_session *s, const struct rc_msg *msg, size_t len)
+{
+	if (check(s, msg, len)) {
+		s->slot->bad++;
+		return -1;
+	}
 	rc_peer_count(s);
 	return 0;
 }
@@ -222,6 +230,7 @@ static void obey(struct rc_session *s)
 
 /* ---- in the peer: all of it --------------------------------------------- */
 
+/* What is inherited would be copied, a page at a time, by a fault at the first write. */
 static void *own_buffer(void *inherited, size_t len)
 {
 	munmap(inherited, len);
@@ -300,7 +309,7 @@ void rc_peer_mourn(char *reason, size_t len)
 
 int rc_peer_gone(struct rc_session *s, const char *what)
 {
-	usleep(MOURN_US);	/* who mourns it knows better why */
+	usleep(MOURN_US);	/* in a cell on_death() comes meanwhile, and knows why */
 	return rc_fail(s, "%s: the peer has gone", what);
 }
 
@@ -362,7 +371,7 @@ static void peer_end(struct rc_session *s)
 
 	if (peer && *peer > 0) {
 		pid = *peer;
-		*peer = 0;		/* this death is no surprise */
+		*peer = 0;		/* so that on_death() is not surprised */
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 	}

@@ -56,8 +56,8 @@ struct rc_peer_half {
  * struct rc_peer_slot - what an open of the mode shares with its peer
  * @consumed: messages that were taken, in order and whole
  * @bad: and those that were not
- * @wanted: the user half waits until so many were consumed
- * @reached: low half of @wanted as the peer has seen it, a futex
+ * @wanted: how many the user half waits for, see rc_peer_expect()
+ * @reached: low half of @wanted, once so many were consumed; a futex
  * @error: why the peer has ended
  */
 struct rc_peer_slot {
@@ -122,7 +122,7 @@ static inline void rc_peer_count(struct rc_session *s)
 }
 
 /* Take a message of which @len bytes arrived.  0, or -1 when length, order or (in
- * the proof) body is wrong, and the peer ends for it.
+ * the proof) body is wrong; the peer half then gives up, too.
  */
 static inline int rc_peer_consume(struct rc_session *s, const struct rc_msg *msg, size_t len)
 {
