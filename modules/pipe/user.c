@@ -10,24 +10,27 @@
  * replies and starts events).  So its costs say what a crossing to another
  * process takes, beside which the crossing to the kernel stands.
  *
- * The path of one message.  write() enters the kernel and copies the message into
- * pages of the pipe, 16 of them unless fcntl(F_SETPIPE_SZ) says otherwise, and
- * wakes the reader.  The scheduler switches to the peer, whose read() copies the
- * message out again.  A push is done when the peer has it: two copies, and for
- * those that wait for it two switches.  A call is that twice, through two pipes:
- * four copies and two switches, where an ioctl takes two copies and none.  (The
- * pages of a large message are allocated besides, and cleared where the kernel is
- * built or booted with init_on_alloc.)  The pipe of channel syscall has the same
- * copies and no switch, since one thread does both ends.
+ * The path of one message.  write() enters the kernel, takes the pipe's mutex,
+ * copies the message into pages of the pipe, 16 of them unless
+ * fcntl(F_SETPIPE_SZ) says otherwise, and wakes the reader.  The scheduler
+ * switches to the peer, whose read() copies the message out again.  That is a
+ * push: two copies.  A row of pushes is over when the peer has taken the last; so
+ * one alone pays for a switch there and one back, and many share them.  A call is
+ * two messages, through two pipes: four copies and two switches, where an ioctl
+ * takes two copies and none.  (The pages of a large message are allocated besides,
+ * and cleared where the kernel is built or booted with init_on_alloc.)  The pipe
+ * of channel syscall has the same copies and no switch, since one thread does both
+ * ends.
  *
  * When to choose it.  Between a parent and its child, for bytes in one direction,
  * above all where a program only knows standard input and output.  It is no way to
- * reach the kernel: no driver sits at the other end of a pipe.
+ * reach a driver.  (The kernel itself does write to pipes, where a program has
+ * asked it to: autofs to its daemon, a core dump to the program in core_pattern.)
  *
  * Its trap.  It keeps no boundaries: one read may bring two messages, or a part of
- * one, and the reader must put them together by a length in the header.  What is
- * larger than PIPE_BUF (4096 bytes) may be torn apart by another writer; a writer
- * that must not wait may get a part of it in, and then has to wait after all.  And
+ * one, and the reader must find them again by a length in the header.  Into what is
+ * larger than PIPE_BUF (4096 bytes) another writer's bytes may fall; a writer that
+ * must not wait may get a part of it in, and then has to wait after all.  And
  * the room is counted in pages, each of which is held until all of it is read.
  */
 #include "channel.h"
@@ -130,7 +133,7 @@ static const struct rc_channel pipe_channel = {
 	.since = "1.0: pipe(); pipe2() since 2.6.27, F_SETPIPE_SZ since 2.6.35",
 	.modes = pipe_modes,
 	.cannot = {
-		[RC_PULL] = "Another process makes a message when it is asked by one, and that is a call.",
+		[RC_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
 	},
 };
 RC_CHANNEL(pipe_channel);

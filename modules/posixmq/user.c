@@ -10,20 +10,21 @@
  * and starts events as a kernel half does.
  *
  * The path of one message.  mq_send() enters the kernel, allocates room for the
- * message in pieces of a page, copies it in, and then looks who waits: to a
- * receiver that sleeps the message is handed directly, without the queue; else
- * it is sorted into a tree by priority.  mq_receive() in the peer copies it out
- * and frees it.  A call takes two queues, since a queue has no direction: who
- * sends and receives on the same one may get back its own.
+ * message in pieces of up to a page, copies it in, and then looks, under the
+ * queue's spinlock, who waits: a receiver that sleeps is handed the message past
+ * the queue and woken; else it is sorted into a tree by priority.  mq_receive() in
+ * the peer copies it out and frees it.  So that is two copies and an allocation,
+ * and for a peer that sleeps a switch.  A call takes two queues, since a queue has
+ * no direction: who sends and receives on the same one may get back its own.
  *
  * When to choose it.  Where messages have priorities, or where sender and receiver
  * need not live at the same time: a queue stays until it is unlinked.
  *
  * Its trap.  It is small: 10 messages of 8 KiB, unless fs.mqueue.msg_max and
  * msgsize_max say otherwise, or CAP_SYS_RESOURCE passes over both; and all queues
- * of one user together must fit RLIMIT_MSGQUEUE, 800 KiB, from which even root
- * is not exempt.  The receiver's buffer must have room for the largest message the
- * queue could hold, not for the one that comes.
+ * of one user together must fit RLIMIT_MSGQUEUE, 800 KiB, which binds even root
+ * until he raises it, as is done here.  The receiver's buffer must have room for
+ * the largest message the queue could hold, not for the one that comes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +41,7 @@ _Static_assert(sizeof(mqd_t) == sizeof(int), "mqd_t is no file descriptor");
 
 #define MESSAGES 10		/* the default of fs.mqueue.msg_max */
 
-/* As far as one may, so that large messages fit; the queue is refused if not. */
+/* As far as one may.  Where that is not enough for the queue, mq_open() tells. */
 static void raise_limit(void)
 {
 	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
@@ -51,7 +52,8 @@ static void raise_limit(void)
 	setrlimit(RLIMIT_MSGQUEUE, &limit);
 }
 
-static int refused(struct rc_session *s)
+/* Why mq_open() has made no queue, by its errno. */
+static int queue_refused(struct rc_session *s)
 {
 	if (errno == ENOSYS)
 		return rc_skip(s, "This kernel was built without CONFIG_POSIX_MQUEUE.");
@@ -82,7 +84,7 @@ static int connect_queue(struct rc_session *s, int *to, int *from)
 	*to = mq_open(name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | (drains ? O_NONBLOCK : 0),
 		      0600, &attr);
 	if (*to < 0)
-		return refused(s);
+		return queue_refused(s);
 	*from = mq_open(name, O_WRONLY | O_CLOEXEC | (starts ? O_NONBLOCK : 0));
 	mq_unlink(name);
 	return *from < 0 ? rc_fail_errno(s, "mq_open to write") : 0;
@@ -241,7 +243,7 @@ static const struct rc_channel posixmq_channel = {
 	.since = "2.6.6: mq_open() with CONFIG_POSIX_MQUEUE",
 	.modes = posixmq_modes,
 	.cannot = {
-		[RC_PULL] = "Another process makes a message when it is asked by one, and that is a call.",
+		[RC_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
 	},
 };
 RC_CHANNEL(posixmq_channel);

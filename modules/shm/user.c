@@ -11,17 +11,20 @@
  *
  * The path of one message.  The sender writes the message into the next slot,
  * where it stays: the body is not copied, it is made and checked in place, as
- * channel mmap does it.  Moving head hands it over; moving tail gives the slot
- * back.  Who finds nothing to do notes that it sleeps and calls futex(FUTEX_WAIT)
- * on the number that must move; who moves it calls futex(FUTEX_WAKE) only if
- * somebody sleeps.  So the kernel has a part in the waking alone: none while both
- * sides are awake.
+ * channel mmap does it.  Only the sender moves head, which hands the message over;
+ * only the receiver moves tail, which gives the slot back; so there is no lock.
+ * Who finds nothing to do notes that it sleeps and calls futex(FUTEX_WAIT) on the
+ * number that must move; who moves it calls futex(FUTEX_WAKE) only if somebody
+ * sleeps.  So the kernel has a part in the waking alone: none while both sides are
+ * awake.
  *
  * A reply is made in the request's slot: when tail has moved, it is there.
  *
  * - futex: who has to wait sleeps.
- * - yield: who has to wait looks again after sched_yield(), and never sleeps: no
- *   wake-up is paid for, but a CPU by each that waits.
+ * - yield: who has to wait at the ring calls sched_yield() and looks again.  Nobody
+ *   has to be woken, but each that waits keeps a CPU busy.  (Whoever pushes sleeps
+ *   once all the same, at the end of a row, until the peer says that it has all.)
+ *   To wait for an event in this way is the busy wait of mode futex.
  *
  * When to choose it.  Between two processes that trust each other, for much data or
  * for many messages a second.  Toward the kernel this is what channel mmap does,
@@ -31,15 +34,15 @@
  * goes to sleep misses what came between, unless futex() looks once more at the
  * number, and unless both sides note and look in an order that the CPU keeps (see
  * move() and wait_on()).  And what lies in shared memory can change after it was
- * checked: who does not trust the other side copies first, and has the copy back.
- * One side that dies leaves the other asleep for ever; nobody closes shared memory.
+ * checked: who does not trust the other side must copy it first, and then pays for
+ * the copy after all.  One side that dies leaves the other asleep for ever; nobody
+ * closes shared memory.
  */
 #include <errno.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -194,7 +197,7 @@ static struct view *get_view(struct rc_session *s)
 	return view;
 }
 
-/* One takes from a ring; a second one would take the same, in place. */
+/* One process takes from a ring: a second would take the same messages again. */
 static int become_reader(struct rc_session *s, struct view *view)
 {
 	pid_t *reader = &view->ring->reader, before = *reader;
@@ -430,10 +433,10 @@ static const struct rc_channel shm_channel = {
 	.name = "shm",
 	.summary = "Memory shared with another process, for scale",
 	.flags = RC_REFERENCE,
-	.since = "2.5.7: futex(); shared memory since 1.0",
+	.since = "2.5.7: futex(); mmap() of shared memory without a file since 2.4",
 	.modes = shm_modes,
 	.cannot = {
-		[RC_PULL] = "Another process makes a message when it is asked by one, and that is a call.",
+		[RC_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
 	},
 };
 RC_CHANNEL(shm_channel);

@@ -12,30 +12,35 @@
  *
  * The path of one message.  write() enters the kernel, which allocates a socket
  * buffer (struct sk_buff), charges it to the sender, copies the message in and
- * hangs it into the receiver's queue; the receiver is woken, switched to, and its
- * read() copies the message out and frees the buffer.  Where a pipe has pages
- * that stay, a socket has an allocation per message.
+ * puts it on the receiver's queue; the receiver is woken, switched to, and its
+ * read() copies the message out and frees the buffer.  Two copies, as in a pipe;
+ * but a pipe fills up the page it has begun, and a socket allocates for each
+ * message.
  *
  * - seqpacket: one message is one buffer.  It arrives whole, or not at all.
- * - stream: bytes.  A large message is cut into buffers of 32 KiB or so, and the
- *   reader puts it together; what does not fit SO_SNDBUF waits half-way.
+ * - stream: bytes.  A large message is cut into buffers of about 36 KiB, and the
+ *   reader puts it together.  When SO_SNDBUF is used up, the rest waits in write()
+ *   while the reader already has the beginning.
  *
  * When to choose it.  Between processes that know each other by a path, with
  * replies, descriptors (SCM_RIGHTS) and the sender's identity (SO_PEERCRED) on the
  * way: what most services on one machine talk through.
  *
- * Its trap.  The room is SO_SNDBUF of the *sender*, and each message is charged
- * with its bookkeeping too: a small one takes several hundred bytes of it.  A
- * seqpacket message must fit the send buffer as a whole, and what exceeds
- * net.core.wmem_max takes CAP_NET_ADMIN.
+ * Its trap.  How much may be queued is set by SO_SNDBUF of the *sender*, and a
+ * message is charged with its bookkeeping too: a small one takes several hundred
+ * bytes.  A seqpacket message must fit SO_SNDBUF as a whole; more of that than
+ * net.core.wmem_max allows takes CAP_NET_ADMIN.
  */
 #include <sys/socket.h>
 #include "channel.h"
 #include "ends.h"
 
-#define ROOM 32			/* of the send buffer, which a packet must leave free */
+#define LEFT_FREE 32		/* bytes of the send buffer that the kernel keeps from a packet */
 
-/* Root may have any buffer, others up to net.core.wmem_max.  The kernel doubles it. */
+/*
+ * Have @bytes of send buffer by the kernel's count, which is twice what it is asked
+ * for.  CAP_NET_ADMIN may have any, others up to net.core.wmem_max.
+ */
 static int set_buffer(struct rc_session *s, int fd, int bytes)
 {
 	socklen_t len = sizeof(bytes);
@@ -51,10 +56,10 @@ static int set_buffer(struct rc_session *s, int fd, int bytes)
 	return 0;
 }
 
-/* A packet must fit the sender's buffer. */
-static int widen(struct rc_session *s, int fd)
+/* Let the send buffer of @fd have room for a message of this cell. */
+static int widen_for_packet(struct rc_session *s, int fd)
 {
-	int need = (int)rc_len(s) + ROOM, size;
+	int need = (int)rc_len(s) + LEFT_FREE, size;
 	socklen_t len = sizeof(size);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len))
@@ -82,9 +87,10 @@ static int connect_pair(struct rc_session *s, int type)
 
 static int seqpacket_connect(struct rc_session *s)
 {
-	if (connect_pair(s, SOCK_SEQPACKET) || widen(s, s->user_end[0]))
+	if (connect_pair(s, SOCK_SEQPACKET) || widen_for_packet(s, s->user_end[0]))
 		return -1;
-	return s->queue ? 0 : widen(s, s->peer_end[0]);
+	/* A length that was asked for stays: it is what a stream measures. */
+	return s->queue ? 0 : widen_for_packet(s, s->peer_end[0]);
 }
 
 static int stream_connect(struct rc_session *s)
@@ -186,7 +192,7 @@ static const struct rc_channel unixsock_channel = {
 	.since = "2.6.4: SOCK_SEQPACKET of AF_UNIX; streams since 1.0, see unix(7)",
 	.modes = unixsock_modes,
 	.cannot = {
-		[RC_PULL] = "Another process makes a message when it is asked by one, and that is a call.",
+		[RC_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
 	},
 };
 RC_CHANNEL(unixsock_channel);
