@@ -28,6 +28,7 @@
 #define DEAR_PROOF 4
 #define DEAR_STREAM 4
 #define DEAR_SAMPLES 11
+#define DEAR_LOOKS 3
 
 static bool is_stream(const struct rc_session *s)
 {
@@ -74,6 +75,23 @@ static int one_round(struct rc_session *s, const struct rc_cell *cell, uint64_t 
 	return counted_round(s, cell, n, &unused, total);
 }
 
+static uint32_t threads(const struct rc_session *s, const struct rc_cell *cell)
+{
+	return s->team ? cell->threads : 1;
+}
+
+/* One round of @n: about what each operation of it cost, never 0. */
+static int try_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n,
+		     uint64_t *cost)
+{
+	uint64_t idle = s->team ? (uint64_t)rc_team_overhead(s, 0, 0) : 0, total = 0;
+
+	if (one_round(s, cell, n, &total))
+		return -1;
+	*cost = (total > idle ? total - idle : 0) / (n * threads(s, cell)) + 1;
+	return 0;
+}
+
 /* ---- proof ------------------------------------------------------------- */
 
 static uint64_t proof_length(const struct rc_session *s)
@@ -106,11 +124,6 @@ static int check_counts(struct rc_session *s, struct rc_counts *counts)
 	return 0;
 }
 
-static uint32_t threads(const struct rc_session *s, const struct rc_cell *cell)
-{
-	return s->team ? cell->threads : 1;
-}
-
 static int open_session(const struct rc_cell *cell, struct rc_session *s, bool proof)
 {
 	if (rc_session_open(s, cell, proof))
@@ -135,9 +148,8 @@ static int prove(const struct rc_cell *cell, struct rc_session *s, struct rc_res
 		return -1;
 	n = proof_length(s);
 	first = n < DEAR_PROOF ? n : DEAR_PROOF;
-	if (one_round(s, cell, first, &total))
+	if (try_round(s, cell, first, cost))
 		return -1;
-	*cost = total / first;
 	if (is_dear(s, *cost))
 		n = first;
 	if (n > first && one_round(s, cell, n - first, &total))
@@ -153,26 +165,35 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 	return value < low ? low : value > high ? high : value;
 }
 
+static uint64_t dear_length(const struct rc_session *s, const struct rc_cell *cell)
+{
+	return is_stream(s) ? rc_stream_length(cell, DEAR_STREAM) : 1;
+}
+
+/* The first operations may have paid for what happens once, such as the start of a
+ * peer: dear is what stays so.
+ */
+static int look_again(struct rc_session *s, const struct rc_cell *cell, uint64_t *cost)
+{
+	for (int i = 0; i < DEAR_LOOKS && is_dear(s, *cost); i++)
+		if (try_round(s, cell, dear_length(s, cell), cost))
+			return -1;
+	return 0;
+}
+
 /* @cost is that of the proof, and becomes that of a timed operation. */
 static int size_round(struct rc_session *s, const struct rc_cell *cell, uint64_t *n,
 		      uint64_t *cost)
 {
-	uint64_t trial = is_stream(s) ? STREAM_SHORT : TRIAL, total = 0;
+	uint64_t trial = is_stream(s) ? STREAM_SHORT : TRIAL;
 
 	if (is_dear(s, *cost)) {
-		*n = is_stream(s) ? rc_stream_length(cell, DEAR_STREAM) : 1;
+		*n = dear_length(s, cell);
 		return 0;
 	}
 	/* Twice: the first pass meets cold caches and lazy allocations. */
-	if (one_round(s, cell, trial, &total) || one_round(s, cell, trial, &total))
+	if (try_round(s, cell, trial, cost) || try_round(s, cell, trial, cost))
 		return -1;
-	if (s->team) {
-		double idle = rc_team_overhead(s, 0, 0);
-
-		total = (double)total > idle ? total - (uint64_t)idle : 0;
-		trial *= cell->threads;
-	}
-	*cost = total / trial + 1;
 	*n = cell->round_units / *cost;
 	if (*n < N_WANTED)
 		*n = clamp(ROUND_UNITS_MAX / *cost, *n, N_WANTED);
@@ -284,7 +305,7 @@ static int measure(const struct rc_cell *asked, struct rc_session *s, uint64_t c
 	struct rc_cell cell = *asked;
 	struct rc_counts counts;
 
-	if (open_session(&cell, s, false) ||
+	if (open_session(&cell, s, false) || look_again(s, &cell, &cost) ||
 	    (cell.search && find_rate(s, &cell, cost, result)))
 		return -1;
 	do {
