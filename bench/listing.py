@@ -56,7 +56,7 @@ def _is_reference(channel: Listing) -> bool:
 
 
 def _place(channel: Listing) -> tuple[bool, bool, str]:
-    return bool(channel["baseline"]), _is_reference(channel), str(channel["name"])
+    return bool(channel.get("baseline")), _is_reference(channel), str(channel["name"])
 
 
 def markdown(listing: Listing) -> str:

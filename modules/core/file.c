@@ -197,8 +197,9 @@ ssize_t rc_events_read(struct file *file, char __user *to, size_t len, loff_t *p
 	if (len < whole)
 		return -EMSGSIZE;
 
-	if (mutex_lock_interruptible(&state->lock))
-		return -ERESTARTSYS;
+	/* The event is ours by now: a signal must not lose it. */
+	if (mutex_lock_killable(&state->lock))
+		return -EINTR;
 	ret = rc_file_hold(state, whole);
 	if (!ret) {
 		rc_event(&shot, state->message);

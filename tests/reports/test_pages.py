@@ -237,7 +237,7 @@ def test_several_runs(build_run: Build, tmp_path: Path) -> None:
     ]
     index = pages.render(runs, tmp_path / "side")
     found = check(index.parent)
-    assert len(found) == 1 + 3 * (2 + len(FEW))
+    assert len(found) == 1 + 3 * (3 + len(FEW))
     text = index.read_text()
     assert 'id="cost-instructions"' in text
     assert 'id="cost-time"' in text

@@ -127,7 +127,7 @@ def test_boxes_lie_in_their_callers(xrays: xray.Xrays) -> None:
     for one in xrays.operations:
         if not one.tree:
             continue
-        boxes = list(xray._boxes(one.tree, one.corrected, "ns"))
+        boxes = list(xray._boxes(one.tree, one.corrected))
         assert (boxes[0].x, boxes[0].y, boxes[0].width) == (0, 0, xray.WIDTH)
         for box in boxes[1:]:
             above = [b for b in boxes if b.y == box.y - xray.ROW]
@@ -140,7 +140,7 @@ def test_boxes_lie_in_their_callers(xrays: xray.Xrays) -> None:
 def test_callees_of_more_than_their_caller_stay_in_it() -> None:
     """As rounding and the correction can leave them."""
     below = (xray.Call("b", "", "vfs", 1, 70, 70, ()), xray.Call("c", "", "vfs", 1, 50, 50, ()))
-    boxes = list(xray._boxes(xray.Call("a", "", "vfs", 1, 100, 0, below), 100, "ns"))
+    boxes = list(xray._boxes(xray.Call("a", "", "vfs", 1, 100, 0, below), 100))
     assert max(box.x + box.width for box in boxes) <= xray.WIDTH + 0.1
     assert boxes[2].x == pytest.approx(boxes[1].width, abs=0.1)
 
@@ -148,9 +148,9 @@ def test_callees_of_more_than_their_caller_stay_in_it() -> None:
 def test_boxes_too_thin_to_see_are_left_out(xrays: xray.Xrays) -> None:
     tree = xrays.operations[0].tree
     assert tree
-    titles = [box.title for box in xray._boxes(tree, tree.total, "ns")]
+    titles = [box.title for box in xray._boxes(tree, tree.total)]
     assert not any("mutex_lock" in title for title in titles)
-    assert any("<handler> [rc_ioctl]: 300 ns, 30.0 %" in title for title in titles)
+    assert any("<handler> [rc_ioctl]: 300, 30.0 %" in title for title in titles)
     assert any("vfs_read: 802 (500 own) in 2 calls, 80.2 %" in title for title in titles)
 
 
