@@ -194,6 +194,12 @@ class Campaign:
         if trouble:
             self._progress.say(f"Not all was found out. {trouble}")
 
+    def _explore_beside(self) -> None:
+        """While another machine counts instructions, which does not notice."""
+        if self.clock == "instructions":
+            with contextlib.suppress(TargetError):  # tried again, and told, at the end
+                self._begin_exploration()
+
     def _begin_exploration(self) -> None:
         """Once, and only if there is something to find out."""
         recorder, site = self._recorder, self._site
@@ -277,7 +283,12 @@ class Campaign:
         options = self.options
         settings = Settings(self.plan, site.clock, options.seed, options.boots, self.loads)
         self._runner = Runner(
-            site.target, self._recorder, settings, cells=self._selected, progress=self._progress
+            site.target,
+            self._recorder,
+            settings,
+            cells=self._selected,
+            progress=self._progress,
+            booted=self._explore_beside,
         )
         self._stream = self._runner.results()
 
@@ -310,11 +321,6 @@ class Campaign:
         if self._recorder and self._runner and self._runner.facts.hello and not self._learnt:
             self._learnt = True
             self._write_environment(self._recorder, finished=False)
-            # Beside the measurement, which under instructions does not notice.  Not before:
-            # a machine that does not come up is told of once.
-            if self.clock == "instructions":
-                with contextlib.suppress(TargetError):  # tried again, and told, at the end
-                    self._begin_exploration()
 
     def _write_environment(self, recorder: Recorder, *, finished: bool) -> None:
         facts = self._runner.facts if self._runner else Facts()

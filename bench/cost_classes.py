@@ -59,7 +59,7 @@ TABLE: dict[str, str] = {
         security_* apparmor_* aa_* tomoyo_* bpf_lsm_* selinux_* avc_* ima_* process_measurement
         hook_* landlock_* cap_* ns_capable file_ns_capable capable
         __get_task_ioprio file_remove_privs __file_remove_privs setattr_*
-        __x64_sys_mq_* do_mq_* msg_insert msg_get
+        __x64_sys_mq_* do_mq_* msg_insert msg_get proc_sys_*
     """,
     "copy": """
         _copy_* __copy_* copy_* rep_movs* memcpy* __memcpy memmove simple_read_from_buffer
@@ -72,6 +72,8 @@ TABLE: dict[str, str] = {
         seq_* vsnprintf vscnprintf snprintf scnprintf sprintf
         sysfs_emit* number format_decode put_dec* string_nocheck kstrto* _kstrto* simple_strto*
         sscanf vsscanf hex2bin bin2hex sysfs_kf_seq_show
+        proc_get_long proc_put_long __do_proc_* proc_do* param_set_* param_get_* param_attr_*
+        dev_uevent add_uevent_var
     """,
     "memory": """
         kmalloc* __kmalloc* kmem_cache_* __kmem_cache_* kfree* __kfree kvfree* kvmalloc* vmalloc*
@@ -81,6 +83,7 @@ TABLE: dict[str, str] = {
         rmqueue* should_fail* ___slab_alloc __slab_* slab_* memset __memset refill_obj_stock
         obj_cgroup_* memcg_* __memcg_* drain_obj_stock check_new_pages free_pcp_* __pte_alloc*
         policy_node* krealloc* __list_lru_*
+        next_uptodate_page do_set_pte set_pte_range unmap_page_range zap_* next_uptodate_folio
     """,
     "lock": """
         _raw_spin_* _raw_read_* _raw_write_* mutex_* __mutex_* down_* up_* __down_* rwsem_*
@@ -114,7 +117,7 @@ TABLE: dict[str, str] = {
         sockfd_* netlink_* __netlink_* nlmsg_* __nlmsg_* genl_* genlmsg_* nla_* __nla_* alloc_skb*
         __alloc_skb skb_* __skb_* __build_skb* build_skb consume_skb kfree_skb* sk_* __sk_*
         receiver_wake_function napi_* move_addr_* import_single_range scm_* __scm_*
-        unix_* maybe_add_creds
+        unix_* maybe_add_creds rtnl_* rtnetlink_* rtmsg_* inet6_* fib6_* __fib6_* ctrl_*
     """,
     "signal": """
         __x64_sys_rt_sig* __x64_sys_signalfd* do_sigtimedwait sigsuspend get_signal
@@ -131,7 +134,7 @@ TABLE: dict[str, str] = {
     """,
     OTHER: """
         __do_sys_getppid __x64_sys_getppid __task_pid_nr_ns task_active_pid_ns pid_vnr pid_task
-        find_vpid put_pid*
+        find_vpid put_pid* rcu_expedited_* tlbflush_* random_ioctl
     """,
 }
 """Which names belong to which class; where two would match, the longer one does."""

@@ -85,7 +85,7 @@ PLANS: dict[str, Plan] = {
             "quick",
             (8, 2048, 65536),
             11,
-            200,
+            100,
             {"instructions": 150_000, "time": 1_000_000},
             varied=(_SEARCH,),
             sweep=False,
@@ -211,6 +211,8 @@ def _cells_of_mode(
             yield from varied(cell, draft.factors, mode)
         return
     yield from usual
+    if channel.get("reference"):
+        return  # for scale: as usual, and no more
     for factors in draft.plan.varied:
         if factors.fit(operation):
             for cell in _usual(channel, mode, operation, draft.varied_sizes):

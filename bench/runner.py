@@ -6,7 +6,7 @@ meanwhile; its answers wait for us, and under the instructions clock so does it.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -104,6 +104,7 @@ class Runner:
         *,
         cells: Sequence[Cell] | None = None,
         progress: Progress | None = None,
+        booted: Callable[[], None] = lambda: None,
     ) -> None:
         self.facts = Facts()
         self.boots = 0
@@ -113,6 +114,7 @@ class Runner:
         self._cells = list(recorder.header.cells if cells is None else cells)
         self._numbers = {cell: n for n, cell in enumerate(recorder.header.cells)}
         self._progress = progress or Silent()
+        self._booted = booted
         self._crashes = 0
 
     def left(self, boot: int) -> list[Turn]:
@@ -178,6 +180,7 @@ class Runner:
         self.facts.session = session.describe()
         try:
             with session:
+                self._booted()
                 for found in conversation.follow(session.answers()):
                     if isinstance(found, Cell):
                         self._progress.begin(found)

@@ -13,7 +13,7 @@
 #define FIRST 64		/* events raised before the first look */
 #define STEP 2048		/* and before each later one */
 #define SLOW_MS 20		/* what takes so long for the first ones would take minutes to fill */
-#define ENOUGH 32768		/* what holds so many is not full in any test of ours */
+#define ENOUGH 8192		/* what holds so many is not full in any test of ours */
 #define STEP_MS 200		/* a producer that has not ended by then is stuck */
 #define WATCHED 64		/* system calls of the drain that are looked at for errors */
 

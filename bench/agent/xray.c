@@ -24,7 +24,7 @@
 #define CPU TRACING "per_cpu/cpu0/"
 #define WARM_UP 16
 #define REPEATS 21		/* operations of which the median counts */
-#define WINDOWS 5		/* traced ones that tell what is usual */
+#define WINDOWS 3		/* traced ones that tell what is usual */
 #define TRIES 20		/* until one is usual: a timer tick makes it longer */
 #define LENGTHY 200000		/* units of an operation that makes a process, say */
 #define SLOWED 10		/* times as many with the tracer there, though it does not record */
