@@ -227,7 +227,7 @@ def _inline(text: str, plot: Plot) -> str:
 
 
 def _leaner(text: str) -> str:
-    """Without what changes nothing: turns by nothing, empty paper, groups of one; styles by class."""
+    """Without what changes nothing: turns by nothing, empty paper, groups of one."""
     text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
     text = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", text)
     text = re.sub(r'<path d="[^"]*" style="fill: none"/>', "", text)

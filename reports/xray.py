@@ -12,8 +12,8 @@ from reports import choose, view, words
 from reports.load import OPERATIONS, DamagedRun, Run
 
 WIDTH, ROW, LETTER = 1000, 18, 6.3  # of an icicle, in its own units
-NARROWEST = 7.0  # a box that is narrower can hardly be seen, nor what is below it
-SMALLEST = 0.015  # share below which calls are summed up in one line of the tree
+NARROWEST = 9.0  # a box that is narrower can hardly be seen, nor what is below it
+SMALLEST = 0.02  # share below which calls are summed up in one line of the tree
 OPEN = 0.2  # share from which the tree is unfolded at first
 TELLING = ("call", "pull", "push", "notify", "stream")  # the operation to show first
 
