@@ -210,7 +210,7 @@ class Campaign:
         measured = {cell.channel for cell in recorder.header.cells if not cell.skip}
         channels = [c for c in self.listing["channels"] if c["name"] in measured]
         self._exploration = extras.Exploration(
-            site.target, recorder, channels, self.clock, self.options.seed
+            site.target, recorder, channels, self.clock, self.options.seed, self.plan.brief
         )
 
     def _finish(self, explored: bool) -> None:

@@ -29,15 +29,16 @@ class Extra:
 
     Attributes:
         file: what is written into the run folder; one that is there is not made again.
-        requests: all that is asked, for the measured channels of a listing under a clock.
+        requests: all that is asked, for the measured channels of a listing, and whether to be
+            brief about it.
         document: what the file shall hold, from all answers of the boot, why it ended early
-            (empty when it did not) and the same channels. Answers to other extras are among
-            them.
+            (empty when it did not), the same channels and whether it was brief. Answers to
+            other extras are among them.
     """
 
     file: str
-    requests: Callable[[Sequence[Listing], Clock], list[Request]]
-    document: Callable[[Sequence[Answer], str, Sequence[Listing]], Any]
+    requests: Callable[[Sequence[Listing], bool], list[Request]]
+    document: Callable[[Sequence[Answer], str, Sequence[Listing], bool], Any]
 
 
 EXTRAS: tuple[Extra, ...] = (
@@ -64,6 +65,7 @@ class Exploration:
         channels: those that are measured.
         clock: of the run.
         seed: of the boot.
+        brief: whether to look at a part where the whole takes long.
 
     Raises:
         TargetError: no machine could be had.
@@ -77,12 +79,14 @@ class Exploration:
         channels: Sequence[Listing],
         clock: Clock,
         seed: int,
+        brief: bool,
     ) -> None:
         self._recorder = recorder
+        self._brief = brief
         self._channels = channels
         self._seed = seed
         self._extras = missing(recorder)
-        asked = [request for extra in self._extras for request in extra.requests(channels, clock)]
+        asked = [request for extra in self._extras for request in extra.requests(channels, brief)]
         self._answers: list[Answer] = []
         self._trouble = ""
         self._error: BaseException | None = None
@@ -120,8 +124,9 @@ class Exploration:
         self._recorder.add_kernel_log(f"properties and x-ray, seed {self._seed}", log)
         if self._error is not None:
             raise self._error
+        brief = self._brief
         for extra in self._extras:
-            found = extra.document(self._answers, self._trouble, self._channels)
+            found = extra.document(self._answers, self._trouble, self._channels, brief)
             self._recorder.write(extra.file, found)
         return self._trouble
 

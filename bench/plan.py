@@ -37,6 +37,7 @@ class Plan:
         varied: sets of factors that are varied one after another, around the usual.
         varied_sizes: the sizes at which they are.
         sweep: where the highest rate without loss is searched, try others around it too.
+        brief: look through the first mode alone that has an operation.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Plan:
     varied: tuple[Factors, ...] = ()
     varied_sizes: tuple[int, ...] = (8,)
     sweep: bool = True
+    brief: bool = False
 
     def samples_at(self, size: int) -> int:
         """Samples for a message of ``size`` bytes: fewer when one costs a lot."""
@@ -89,6 +91,7 @@ PLANS: dict[str, Plan] = {
             {"instructions": 150_000, "time": 1_000_000},
             varied=(_SEARCH,),
             sweep=False,
+            brief=True,
         ),
         Plan(
             "standard",

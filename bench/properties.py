@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.build import AGENT, ROOT
-from bench.cells import Clock
 from bench.kernel_log import verdict
 from bench.plan import Listing
 
@@ -49,7 +48,7 @@ class Property:
 # ---- asking and collecting --------------------------------------------------
 
 
-def requests(channels: Sequence[Listing], _clock: Clock) -> list[dict[str, Any]]:
+def requests(channels: Sequence[Listing], _brief: bool = False) -> list[dict[str, Any]]:
     """A probe of every mode of ``channels``."""
     return [
         {"do": "probe", "channel": channel["name"], "mode": mode["name"]}
@@ -59,7 +58,10 @@ def requests(channels: Sequence[Listing], _clock: Clock) -> list[dict[str, Any]]
 
 
 def document(
-    answers: Sequence[dict[str, Any]], trouble: str, channels: Sequence[Listing]
+    answers: Sequence[dict[str, Any]],
+    trouble: str,
+    channels: Sequence[Listing],
+    _brief: bool = False,
 ) -> dict[str, Any]:
     """What ``properties.json`` holds: a flat list of properties, each with how it was found."""
     found = [one for channel in channels for one in of_channel(channel, answers, trouble)]

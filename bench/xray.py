@@ -242,16 +242,37 @@ def read(answers: Sequence[dict[str, Any]], cells: Sequence[Cell], trouble: str 
 # ---- as a part of a run -----------------------------------------------------
 
 
-def ask(channels: Sequence[Listing], _clock: Clock) -> list[dict[str, Any]]:
-    """All operations of some channels; see :mod:`bench.extras`."""
-    return requests(choose(channels))
+def ask(channels: Sequence[Listing], brief: bool) -> list[dict[str, Any]]:
+    """All operations of some channels, or few; see :mod:`bench.extras`."""
+    return requests(_first(channels) if brief else choose(channels))
 
 
 def document(
-    answers: Sequence[dict[str, Any]], trouble: str, channels: Sequence[Listing]
+    answers: Sequence[dict[str, Any]], trouble: str, channels: Sequence[Listing], brief: bool
 ) -> dict[str, Any]:
-    """What ``xray.json`` holds."""
-    return read(answers, choose(channels), trouble).to_json()
+    """What ``xray.json`` holds; when ``brief``, with a word on what was left out."""
+    every = choose(channels)
+    if not brief:
+        return read(answers, every, trouble).to_json()
+    first = _first(channels)
+    found = read(answers, first, trouble)
+    left = tuple(_left_out(cell) for cell in every if cell not in first)
+    return replace(found, operations=(*found.operations, *left)).to_json()
+
+
+def _first(channels: Sequence[Listing]) -> list[Cell]:
+    """Of each operation of a channel the first mode that has it; of a baseline every one."""
+    baselines = {channel["name"] for channel in channels if channel.get("baseline")}
+    found: dict[tuple[str, ...], Cell] = {}
+    for cell in choose(channels):
+        mode = cell.mode if cell.channel in baselines else ""
+        found.setdefault((cell.channel, mode, cell.operation), cell)
+    return list(found.values())
+
+
+def _left_out(cell: Cell) -> Xray:
+    command = f"ringcross xray {cell.channel} --mode {cell.mode} --operation {cell.operation}"
+    return Xray(cell, "skip", f"The quick plan leaves it out, and this shows it: {command}.")
 
 
 # ---- what the answers mean --------------------------------------------------

@@ -239,9 +239,24 @@ def _leaner(text: str) -> str:
         r' class="\1"',
         text,
     )
+    text = re.sub(r"stroke-dasharray: ; stroke-dashoffset: 0; ", "", text)
+    text = re.sub(rf"<g( [^>]*)?>((?:{_MARKER})+)</g>", _styled_once, text)
     for _ in range(3):
         text = re.sub(r"<g>(<path [^>]*/>|<text [^>]*>[^<]*</text>|)</g>", r"\1", text)
     return text
+
+
+_MARKER = r'<use [^>]* style="[^"]*"/>'
+
+
+def _styled_once(found: re.Match[str]) -> str:
+    """A line's markers: what all of them look like is said of their group."""
+    attributes, markers = found[1] or "", found[2]
+    style = re.search(r' style="[^"]*"', markers)
+    assert style, "a marker has a style"
+    if markers.count("<use ") != markers.count(style[0]) or "style=" in attributes:
+        return found[0]
+    return f"<g{attributes}{style[0]}>{markers.replace(style[0], '')}</g>"
 
 
 def _font(found: re.Match[str]) -> str:

@@ -71,13 +71,29 @@ def test_one_more_boot_finds_them_out(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_every_operation_has_an_x_ray_or_a_reason(tmp_path: Path) -> None:
-    run(tmp_path)
+    run(tmp_path, plan="standard")
     kept = json.loads((tmp_path / "run/xray.json").read_text())
     assert {(one["channel"], one["operation"]) for one in kept["operations"]} == {
         *(("null", operation) for operation in ("push", "pull", "call")),
         *(("netlink", operation) for operation in ("push", "call", "notify")),
     }
     assert {one["reason"] for one in kept["operations"]} == {"The fake kernel has no tracer."}
+
+
+def test_the_quick_plan_looks_through_one_mode_and_names_the_others(tmp_path: Path) -> None:
+    target, _, _ = run(tmp_path)
+    asked = {
+        (r["channel"], r["mode"], r["operation"])
+        for session in target.sessions
+        for r in session.requests
+        if r["do"] == "xray"
+    }
+    assert ("netlink", "unicast", "notify") in asked
+    assert ("netlink", "multicast", "notify") not in asked
+    kept = json.loads((tmp_path / "run/xray.json").read_text())
+    (left,) = (one for one in kept["operations"] if one["mode"] == "multicast")
+    assert left["status"] == "skip"
+    assert "ringcross xray netlink --mode multicast --operation notify" in left["reason"]
 
 
 def test_not_unless_asked_for(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def named(name: str, *answers: dict[str, Any], **options: Any) -> list[Property]
 
 
 def test_every_mode_is_asked_for() -> None:
-    assert properties.requests([NETLINK], "time") == [
+    assert properties.requests([NETLINK]) == [
         {"do": "probe", "channel": "netlink", "mode": "unicast"},
         {"do": "probe", "channel": "netlink", "mode": "ack"},
     ]

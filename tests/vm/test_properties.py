@@ -52,7 +52,7 @@ WORDS = {
 @pytest.fixture(scope="module")
 def answers() -> dict[tuple[str, str], Answer]:
     """All probes of all modes, in one boot."""
-    asked = properties.requests(CHANNELS, "instructions")
+    asked = properties.requests(CHANNELS)
     told = machine.boot(machine.machine(), [machine.SETUP, *asked])
     return {(a["channel"], a["mode"]): a for a in told if a["re"] == "probe"}
 
