@@ -28,6 +28,23 @@ class Spot:
     losses: tuple[str, ...] = ()
 
 
+def whole(run: Run, channel: Channel, operation: str) -> list[Measured]:
+    """Rows of modes with room for a whole message; all rows where no mode has, and of baselines.
+
+    A mode that carries a number alone is cheap for that, and stands for its channel only when
+    there is no other.
+    """
+    limits = {mode["name"]: (mode.get("operations") or {}).get(operation) for mode in channel.modes}
+    rows = list(run.of(channel.name, operation))
+
+    def narrow(row: Measured) -> bool:
+        told = limits.get(row.mode) or {}
+        return "max" in told and told.get("min") == told["max"]
+
+    roomy = [row for row in rows if not narrow(row)]
+    return roomy if any(row.measured for row in roomy) and not channel.baseline else rows
+
+
 def best(rows: list[Measured]) -> Measured | None:
     """The cheapest row of the smallest size; one that lost nothing, if there is such."""
     rows = [row for row in rows if row.measured]
@@ -42,7 +59,7 @@ def best(rows: list[Measured]) -> Measured | None:
 
 def spot(run: Run, channel: Channel, operation: str) -> Spot:
     """What the heat map shows for a channel's operation."""
-    rows = list(run.of(channel.name, operation))
+    rows = whole(run, channel, operation)
     row = best(rows)
     losses = tuple(loss(row) for row in rows if row.measured and row.lossy)
     if row:
@@ -72,7 +89,7 @@ def ordered(run: Run) -> list[Channel]:
         costs = [
             row.median
             for operation in ("push", "pull", "call")
-            if (row := best(list(run.of(channel.name, operation)))) and row.median is not None
+            if (row := best(whole(run, channel, operation))) and row.median is not None
         ]
         carries = channel.name not in ("null", "syscall") and not channel.baseline
         cheapest = min(costs, default=0.0)
@@ -83,7 +100,7 @@ def ordered(run: Run) -> list[Channel]:
 
 def line(run: Run, channel: str, operation: str) -> list[Measured]:
     """The cheapest row of each size, smallest first."""
-    rows = [row for row in run.of(channel, operation) if row.measured]
+    rows = [row for row in whole(run, run.channel(channel), operation) if row.measured]
     found = [best([row for row in rows if row.size == size]) for size in {row.size for row in rows}]
     return sorted((row for row in found if row), key=lambda row: row.size)
 

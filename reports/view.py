@@ -165,7 +165,7 @@ def answer(run: Run) -> str:
             row
             for channel in run.channels
             if not channel.tag and channel.name not in ("null", "syscall")
-            if (row := choose.best(_whole(run, channel, operation)))
+            if (row := choose.best(_asleep(run, channel, operation)))
         ]
         if rows:
             cheapest = min(rows, key=lambda row: row.median or 0.0)
@@ -180,16 +180,11 @@ def answer(run: Run) -> str:
     return text
 
 
-def _whole(run: Run, channel: Channel, operation: str) -> list[Measured]:
-    """Rows of modes that have room for a message, and whose reader sleeps until it comes."""
+def _asleep(run: Run, channel: Channel, operation: str) -> list[Measured]:
+    """Rows of modes whose reader, if it waits, sleeps until the message comes."""
     limits = {mode["name"]: (mode.get("operations") or {}).get(operation) for mode in channel.modes}
-
-    def counts(row: Measured) -> bool:
-        told = limits.get(row.mode) or {}
-        narrow = "max" in told and told.get("min") == told["max"]
-        return not narrow and told.get("waits") != ["busy"]
-
-    return [row for row in run.of(channel.name, operation) if counts(row)]
+    rows = choose.whole(run, channel, operation)
+    return [row for row in rows if (limits.get(row.mode) or {}).get("waits") != ["busy"]]
 
 
 def machine(run: Run) -> tuple[Fact, ...]:
