@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from reports import choose, view, words
@@ -14,6 +15,7 @@ from reports.load import OPERATIONS, DamagedRun, Run
 WIDTH, ROW, LETTER = 1000, 18, 6.3  # of an icicle, in its own units
 NARROWEST = 9.0  # a box that is narrower can hardly be seen, nor what is below it
 SMALLEST = 0.02  # share below which calls are summed up in one line of the tree
+FAR = 5  # times the median: what costs more has its bar cut
 OPEN = 0.2  # share from which the tree is unfolded at first
 TELLING = ("call", "pull", "push", "notify", "stream")  # the operation to show first
 
@@ -143,13 +145,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Bar:
-    """The cost of one operation, by what it is for."""
+    """The cost of one operation, by what it is for; cut when it would be too long."""
 
     name: str
     mode: str
     link: str
     total: str
     parts: tuple[Part, ...]
+    cut: bool
 
 
 @dataclass(frozen=True)
@@ -169,11 +172,17 @@ def stacks(run: Run, xrays: Xrays) -> tuple[Stack, ...]:
             for channel in choose.ordered(run)
             if (one := _shown(run, xrays, channel.name, operation))
         ]
-        longest = max((one.corrected for one in shown), default=0.0)
         if shown:
+            longest = _longest([one.corrected for one in shown])
             bars = tuple(_bar(run, xrays, one, longest) for one in shown)
             found.append(Stack(operation, bars))
     return tuple(found)
+
+
+def _longest(totals: list[float]) -> float:
+    """What is a whole bar: the most that any costs, but for who would leave the others no width."""
+    near = FAR * median(totals)
+    return max(total for total in totals if total <= near)
 
 
 def _shown(run: Run, xrays: Xrays, channel: str, operation: str) -> Operation | None:
@@ -183,7 +192,7 @@ def _shown(run: Run, xrays: Xrays, channel: str, operation: str) -> Operation | 
         for one in xrays.operations
         if (one.channel, one.operation) == (channel, operation) and one.tree
     ]
-    best = choose.best(list(run.of(channel, operation)))
+    best = choose.best(choose.whole(run, run.channel(channel), operation))
     same = [one for one in seen if best and one.mode == best.mode]
     return next(iter(same), None) or min(seen, key=lambda one: one.untraced, default=None)
 
@@ -194,7 +203,8 @@ def _bar(run: Run, xrays: Xrays, one: Operation, longest: float) -> Bar:
         mode=one.mode,
         link=f"{view.page_of(one.channel)}#xray",
         total=words.number(one.corrected),
-        parts=parts(run, xrays, one, longest),
+        parts=parts(run, xrays, one, max(longest, one.corrected)),
+        cut=one.corrected > longest,
     )
 
 

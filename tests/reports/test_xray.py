@@ -252,3 +252,8 @@ def test_many_x_rays_are_not_much_to_load(build_run: Build) -> None:
         for path in (bare, full)
     ]
     assert sizes[1] - sizes[0] < 700_000
+
+
+def test_one_dear_operation_does_not_hide_the_others() -> None:
+    assert xray._longest([100.0, 120.0, 400.0]) == 400
+    assert xray._longest([100.0, 120.0, 90.0, 9000.0]) == 120
