@@ -54,7 +54,7 @@ static int sockopt_call(struct rc_session *s, uint64_t n)
 #define BUFFER .max = RC_BODY_MAX, \
 	.limit = "The kernel half's buffer has 1 MiB; the length of an option is an int and allows more."
 #define NO_WAIT \
-	"poll() asks the socket's protocol alone, and a get that sleeps would have no queue behind it, since the range does not hear of a socket's opening."
+	"By poll() the socket's protocol alone is asked, and a get that sleeps would have no queue behind it, since the range does not hear of a socket's opening."
 
 static const struct rc_mode sockopt_modes[] = {
 	{

@@ -126,9 +126,10 @@ def test_each_thread_has_a_peer_of_its_own(
     agent: Path, name: tuple[str, str], operation: str
 ) -> None:
     asked = {**PUSH, "channel": name[0], "mode": name[1], "operation": operation}
-    one, three = map(have, talk(agent, SETUP, asked, asked | {"threads": 3}).cells())
-    assert three["proof"]["messages"] == 3 * one["proof"]["messages"]
-    assert three["proof"]["consumed"] == three["proof"]["messages"]
+    (cell,) = map(have, talk(agent, SETUP, asked | {"threads": 3}).cells())
+    # 16 by each, or 4 where the first ones took as long as what makes a process.
+    assert cell["proof"]["messages"] in (3 * 16, 3 * 4)
+    assert cell["proof"]["consumed"] == cell["proof"]["messages"]
 
 
 @pytest.mark.parametrize("context", ["softirq", "hardirq"])
