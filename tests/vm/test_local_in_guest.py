@@ -41,10 +41,10 @@ def test_a_whole_run(steps: dict[str, Step]) -> None:
     step = steps["whole"]
     assert step["code"] == 0, step["said"]
     table = rows(step)
-    assert {row["channel"] for row in table} == {"syscall", "null", "ioctl", "netlink"}
+    assert {row["channel"] for row in table} == {"syscall", "stock", "null", "ioctl", "netlink"}
     assert {row["status"] for row in table} <= {"ok", "skip"}
     measured = [row for row in table if row["status"] == "ok"]
-    assert {row["channel"] for row in measured} == {"syscall", "null", "ioctl", "netlink"}
+    assert {row["channel"] for row in measured} == {"syscall", "stock", "null", "ioctl", "netlink"}
     assert {(row["clock"], row["unit"]) for row in table} == {("time", "ns")}
     assert all(float(row["median"]) > 0 for row in measured)
     environment = json.loads(step["files"]["environment.json"])
