@@ -24,9 +24,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.xfail(
-    reason="Since processes stand at the other end of some channels, 46 of 398 cells spread more."
-)
 def test_five_seeds_agree_and_the_report_names_who_does_not(run: Path) -> None:
     with (run / "cells.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["status"] == "ok"]
