@@ -110,7 +110,7 @@ struct rc_stream_counts {
 	uint64_t overruns;	/* by the channel's word to the reader */
 	uint64_t span;		/* units from the first burst to the last one */
 	uint64_t missed;	/* bursts that the producer came too late for */
-	uint64_t behind;	/* units from the last event to the last message in hand */
+	uint64_t behind;	/* units that the reader was late at best, at the end */
 };
 
 /* One stream of a search or sweep; latencies are from when an event was due. */

@@ -55,8 +55,12 @@ static int counted_round(struct rc_session *s, const struct rc_cell *cell, uint6
 	s->latencies = 0;
 	if (s->team)
 		return rc_team_round(s, n, total);
-	if (is_stream(s))
-		return rc_stream_round(s, cell, n, counts, total);
+	if (is_stream(s)) {
+		if (rc_stream_round(s, cell, n, counts, total))
+			return -1;
+		return s->delivered ? 0 : rc_fail(s, "none of %llu streamed messages arrived",
+						  (unsigned long long)n);
+	}
 	if (rc_timed(s, n, total))
 		return -1;
 	if (!is_stamped(s))

@@ -17,8 +17,7 @@
 #define EVENTS 1000		/* at least, where a burst is short */
 #define TRIAL_UNITS 20000000	/* but no longer than this */
 #define BURSTS_MIN 8
-#define DISTURBED 20000		/* units that a tick and what hangs on it may take */
-#define TRIES 3			/* of a trial, where others can disturb it */
+#define TRIES 3			/* of a trial: a tick, or what hangs on it, may fall into one */
 #define CONFIRM_MAX 20
 
 const char *const rc_verdict_names[RC_VERDICTS] = { "clean", "lost", "behind", "late" };
@@ -37,8 +36,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /*
- * At a rate that it can carry, a channel has the last burst in hand before the
- * next one would come.  A timer tick in between delays that a little.
+ * At a rate that it can carry, a channel has a burst in hand before the next one
+ * comes, or catches up at least now and then: a timer tick may cost it some bursts.
  */
 static enum rc_verdict judge(const struct rc_cell *cell, const struct rc_stream_counts *counts)
 {
@@ -46,7 +45,7 @@ static enum rc_verdict judge(const struct rc_cell *cell, const struct rc_stream_
 
 	if (counts->lost)
 		return RC_LOST;
-	if (counts->behind > 2 * cell->interval + DISTURBED)
+	if (counts->behind > cell->interval)
 		return RC_BEHIND;
 	if (counts->missed > 1 + bursts / 100)
 		return RC_LATE;
@@ -89,7 +88,7 @@ static int one_trial(struct search *search, uint64_t events, enum rc_verdict *ve
 /* What disturbs a trial only makes it worse: one that is clean is enough. */
 static int try_interval(struct search *search, double interval, enum rc_verdict *verdict)
 {
-	int tries = search->s->clock == RC_CLOCK_INSTRUCTIONS ? 1 : TRIES;
+	int tries = TRIES;
 	uint64_t events = BURSTS * search->cell.burst;
 
 	search->cell.interval = (uint64_t)interval;

@@ -76,12 +76,15 @@ int rc_file_release(struct inode *inode, struct file *file)
 }
 EXPORT_SYMBOL_GPL(rc_file_release);
 
-void rc_file_reset(struct rc_file *state)
+/* Whoever holds the lock may wait for a user's page as long as its owner likes. */
+int rc_file_reset(struct rc_file *state)
 {
-	mutex_lock(&state->lock);
+	if (mutex_lock_killable(&state->lock))
+		return -EINTR;
 	state->flow = (struct rc_flow){ };
 	state->len = 0;
 	mutex_unlock(&state->lock);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(rc_file_reset);
 

@@ -254,12 +254,13 @@ static void core_clear_counts(void)
 	producer.page->done = 1;
 }
 
-/* A bind that fails leaves what was bound before as it was. */
+/* A bind that fails leaves what was bound before as it was, unless it is killed. */
 static long core_bind(struct rc_bind __user *arg)
 {
 	const struct rc_emitter *emitter;
 	struct rc_bind bind;
 	struct rc_half *half;
+	int err;
 
 	if (copy_from_user(&bind, arg, sizeof(bind)))
 		return -EFAULT;
@@ -285,9 +286,10 @@ static long core_bind(struct rc_bind __user *arg)
 	WRITE_ONCE(rc_binding.size, bind.size);
 	WRITE_ONCE(rc_binding.proof, bind.proof);
 	WRITE_ONCE(rc_binding.cycles, bind.clock == RC_CLOCK_INSTRUCTIONS);
-	if (half->reset)
-		half->reset();
-	return 0;
+	err = half->reset ? half->reset() : 0;
+	if (err)
+		core_unbind();
+	return err;
 }
 
 static long core_raise(const struct rc_raise __user *arg)

@@ -47,14 +47,15 @@ struct rc_emitter {
  * @name: the channel's name
  * @owner: THIS_MODULE; held while a measurement is bound to it
  * @reset: optional; start module-wide flows again (a flow per open file
- *	starts with its open and needs none)
+ *	starts with its open and needs none); 0, or -EINTR when it was killed as it
+ *	waited for a lock that is held across user memory
  * @emitters: ended by an empty entry; NULL when the kernel cannot start
  * @list: rc_core's
  */
 struct rc_half {
 	const char *name;
 	struct module *owner;
-	void (*reset)(void);
+	int (*reset)(void);
 	const struct rc_emitter *emitters;
 	struct list_head list;
 };

@@ -63,7 +63,7 @@ static inline int rc_file_make(struct rc_file *state)
 	return 0;
 }
 
-void rc_file_reset(struct rc_file *state);
+int rc_file_reset(struct rc_file *state);
 void rc_file_free(struct rc_file *state);
 
 int rc_file_open(struct inode *inode, struct file *file);

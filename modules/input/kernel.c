@@ -77,13 +77,14 @@ static int input_pushed(struct input_dev *dev, unsigned int type, unsigned int c
 	return rc_consume_narrow(&input_flow, (u32)value, RC_INPUT_MASK);
 }
 
-static void input_reset(void)
+static int input_reset(void)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&input_device->event_lock, flags);
 	input_flow = (struct rc_flow){ 0 };
 	spin_unlock_irqrestore(&input_device->event_lock, flags);
+	return 0;
 }
 
 static struct rc_half input_half = {

@@ -32,17 +32,15 @@
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/vmalloc.h>
 #include "rc_core.h"
+#include "rc_file.h"
 #include "rc_readers.h"
 #include "abi.h"
 
-/* State of one open file.  @lock covers @flow and @message. */
+/* State of one open file.  The reader has its own rules, see readers.c. */
 struct ioctl_file {
-	struct mutex lock;
-	struct rc_flow flow;
+	struct rc_file file;
 	struct rc_reader reader;
-	struct rc_msg *message;		/* room for the largest one */
 };
 
 static DEFINE_RC_READERS(ioctl_readers);
@@ -58,12 +56,7 @@ static int ioctl_open(struct inode *inode, struct file *file)
 
 	if (!state)
 		return -ENOMEM;
-	state->message = vzalloc(RC_HEADER + RC_BODY_MAX);
-	if (!state->message) {
-		kfree(state);
-		return -ENOMEM;
-	}
-	mutex_init(&state->lock);
+	mutex_init(&state->file.lock);
 	rc_reader_join(&ioctl_readers, &state->reader);
 	file->private_data = state;
 	return nonseekable_open(inode, file);
@@ -74,25 +67,25 @@ static int ioctl_release(struct inode *inode, struct file *file)
 	struct ioctl_file *state = file->private_data;
 
 	rc_reader_leave(&ioctl_readers, &state->reader);
-	vfree(state->message);
+	rc_file_free(&state->file);
 	kfree(state);
 	return 0;
 }
 
-static long ioctl_push(struct ioctl_file *state, const void __user *from, u32 len)
+static long ioctl_push(struct rc_file *state, const void __user *from, u32 len)
 {
 	if (copy_from_user(state->message, from, len))
 		return -EFAULT;
 	return rc_consume(&state->flow, state->message, len);
 }
 
-static long ioctl_pull(struct ioctl_file *state, void __user *to, u32 len)
+static long ioctl_pull(struct rc_file *state, void __user *to, u32 len)
 {
 	rc_make(&state->flow, state->message, len - RC_HEADER);
 	return copy_to_user(to, state->message, len) ? -EFAULT : 0;
 }
 
-static long ioctl_call(struct ioctl_file *state, void __user *at, u32 len)
+static long ioctl_call(struct rc_file *state, void __user *at, u32 len)
 {
 	long err = ioctl_push(state, at, len);
 
@@ -102,13 +95,30 @@ static long ioctl_call(struct ioctl_file *state, void __user *at, u32 len)
 	return copy_to_user(at, state->message, len) ? -EFAULT : 0;
 }
 
-static long ioctl_next(struct ioctl_file *state, const struct rc_shot *shot,
+static long ioctl_next(struct rc_file *state, const struct rc_shot *shot,
 		       void __user *to, u32 len)
 {
 	if (len < RC_HEADER + shot->size)
 		return -EMSGSIZE;
 	rc_event(shot, state->message);
 	return copy_to_user(to, state->message, RC_HEADER + shot->size) ? -EFAULT : 0;
+}
+
+/* One command; @state has room for @len bytes. */
+static long ioctl_do(struct rc_file *state, unsigned int nr, const struct rc_shot *shot,
+		     void __user *user, u32 len)
+{
+	switch (nr) {
+	case RC_IOCTL_NR_PUSH:
+		return ioctl_push(state, user, len);
+	case RC_IOCTL_NR_PULL:
+		return ioctl_pull(state, user, len);
+	case RC_IOCTL_NR_CALL:
+		return ioctl_call(state, user, len);
+	case RC_IOCTL_NR_NEXT:
+		return ioctl_next(state, shot, user, len);
+	}
+	return -ENOTTY;
 }
 
 /* One command, @len bytes at @user; both checked by nobody yet. */
@@ -128,25 +138,13 @@ static long ioctl_serve(struct file *file, unsigned int nr, void __user *user, u
 			return ret;
 	}
 
-	if (mutex_lock_interruptible(&state->lock))
-		return -ERESTARTSYS;
-	switch (nr) {
-	case RC_IOCTL_NR_PUSH:
-		ret = ioctl_push(state, user, len);
-		break;
-	case RC_IOCTL_NR_PULL:
-		ret = ioctl_pull(state, user, len);
-		break;
-	case RC_IOCTL_NR_CALL:
-		ret = ioctl_call(state, user, len);
-		break;
-	case RC_IOCTL_NR_NEXT:
-		ret = ioctl_next(state, &shot, user, len);
-		break;
-	default:
-		ret = -ENOTTY;
-	}
-	mutex_unlock(&state->lock);
+	/* An event is ours by now: a signal must not lose it. */
+	if (mutex_lock_killable(&state->file.lock))
+		return -EINTR;
+	ret = rc_file_hold(&state->file, len);
+	if (!ret)
+		ret = ioctl_do(&state->file, nr, &shot, user, len);
+	mutex_unlock(&state->file.lock);
 	return ret;
 }
 

@@ -232,13 +232,14 @@ MODULE_PARM_DESC(boot, "a word that shows that the kernel's command line arrived
 
 /* ---- registration ------------------------------------------------------ */
 
-static void modparam_reset(void)
+static int modparam_reset(void)
 {
 	kernel_param_lock(THIS_MODULE);
 	state.flow = (struct rc_flow){ };
 	state.answered = false;
 	state.reply_len = 0;
 	kernel_param_unlock(THIS_MODULE);
+	return 0;
 }
 
 static struct rc_half modparam_half = {

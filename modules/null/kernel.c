@@ -73,9 +73,10 @@ static int null_emit(const struct rc_shot *shot)
 	return 0;
 }
 
-static void null_reset(void)
+static int null_reset(void)
 {
 	atomic64_set(&null_events, 0);
+	return 0;
 }
 
 static const struct file_operations null_fops = {

@@ -48,9 +48,9 @@ static int procfs_emit(const struct rc_shot *shot)
 	return rc_readers_emit(&procfs_readers, shot);
 }
 
-static void procfs_reset(void)
+static int procfs_reset(void)
 {
-	rc_file_reset(&procfs_shared);
+	return rc_file_reset(&procfs_shared);
 }
 
 /* ---- opens: each holds the module until its release --------------------- */

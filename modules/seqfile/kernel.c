@@ -65,9 +65,9 @@
  */
 static DEFINE_RC_FILE(seqfile_shared);
 
-static void seqfile_reset(void)
+static int seqfile_reset(void)
 {
-	rc_file_reset(&seqfile_shared);
+	return rc_file_reset(&seqfile_shared);
 }
 
 /* ---- records: the message is a list of pieces --------------------------- */

@@ -314,6 +314,11 @@ static void *missing_page(int handler)
 	return page;
 }
 
+static long bind_again(void *arg)
+{
+	return rc_core_bind(arg, "", BODY, true) ? 0 : -1;
+}
+
 /* One is stuck in the copy, with the lock; who waits behind it must be able to leave. */
 static void try_stuck(struct rc_hostile *h, int fd)
 {
@@ -331,6 +336,7 @@ static void try_stuck(struct rc_hostile *h, int fd)
 	rc_sleeper_interrupt(&threads[1]);
 	rc_expect(h, "another is interrupted", rc_sleeper_end(&threads[1]), EINTR);
 	rc_try_kill(h, "another is killed", set_page, &behind);
+	rc_try_kill(h, "a bind is killed", bind_again, h);
 	rc_expect(h, "the page comes", ioctl(handler, UFFDIO_ZEROPAGE, &bring), 0);
 	rc_expect(h, "and is no message", rc_sleeper_end(&threads[0]), EBADMSG);
 	rc_expect(h, "a good one after it", set_page(&behind), 0);

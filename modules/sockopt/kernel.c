@@ -43,29 +43,25 @@
 #include <linux/netfilter.h>
 #include <linux/sockptr.h>
 #include <linux/uaccess.h>
-#include <linux/vmalloc.h>
 #include "rc_core.h"
+#include "rc_file.h"
 #include "abi.h"
 
 #define SOCKOPT_MAX	(RC_HEADER + RC_BODY_MAX)
 
 /*
- * @lock covers @flow and @message.  It is held while user memory is copied, which
- * may take as long as its owner likes (a page may come from a program's own
- * handler), so callers who wait for it can be interrupted.  A bind cannot: its reset
- * has nobody to tell.
+ * One state for all.  Its lock is held while user memory is copied, which may take
+ * as long as its owner likes (a page may come from a program's own handler), so
+ * whoever waits for it can be interrupted.
  */
-static struct {
-	struct mutex lock;
-	struct rc_flow flow;
-	struct rc_msg *message;		/* room for the largest one */
-} sockopt = {
-	.lock = __MUTEX_INITIALIZER(sockopt.lock),
-};
+static DEFINE_RC_FILE(sockopt);
 
 static int sockopt_consume(sockptr_t from, unsigned int len)
 {
-	lockdep_assert_held(&sockopt.lock);
+	int err = rc_file_hold(&sockopt, len);
+
+	if (err)
+		return err;
 	if (copy_from_sockptr(sockopt.message, from, len))
 		return -EFAULT;
 	return rc_consume(&sockopt.flow, sockopt.message, len);
@@ -94,9 +90,13 @@ static int sockopt_set(struct sock *sk, int option, sockptr_t from, unsigned int
 static int sockopt_pull(void __user *to, int *len)
 {
 	u32 size = rc_size();	/* once: another bind may change it */
+	int err;
 
 	if (*len < RC_HEADER + size)
 		return -EMSGSIZE;
+	err = rc_file_hold(&sockopt, RC_HEADER + size);
+	if (err)
+		return err;
 	rc_make(&sockopt.flow, sockopt.message, size);
 	*len = RC_HEADER + size;
 	return copy_to_user(to, sockopt.message, *len) ? -EFAULT : 0;
@@ -147,11 +147,9 @@ static struct nf_sockopt_ops sockopt_ops = {
 	.owner = THIS_MODULE,
 };
 
-static void sockopt_reset(void)
+static int sockopt_reset(void)
 {
-	mutex_lock(&sockopt.lock);
-	sockopt.flow = (struct rc_flow){ };
-	mutex_unlock(&sockopt.lock);
+	return rc_file_reset(&sockopt);
 }
 
 static struct rc_half sockopt_half = {
@@ -162,23 +160,13 @@ static struct rc_half sockopt_half = {
 
 static int __init sockopt_init(void)
 {
-	int err = -ENOMEM;
+	int err = nf_register_sockopt(&sockopt_ops);
 
-	sockopt.message = vzalloc(SOCKOPT_MAX);
-	if (!sockopt.message)
-		return err;
-	err = nf_register_sockopt(&sockopt_ops);
 	if (err)
-		goto err_message;
+		return err;
 	err = rc_half_register(&sockopt_half);
 	if (err)
-		goto err_sockopt;
-	return 0;
-
-err_sockopt:
-	nf_unregister_sockopt(&sockopt_ops);
-err_message:
-	vfree(sockopt.message);
+		nf_unregister_sockopt(&sockopt_ops);
 	return err;
 }
 
@@ -187,7 +175,7 @@ static void __exit sockopt_exit(void)
 {
 	rc_half_unregister(&sockopt_half);
 	nf_unregister_sockopt(&sockopt_ops);
-	vfree(sockopt.message);
+	rc_file_free(&sockopt);
 }
 
 module_init(sockopt_init);

@@ -252,13 +252,14 @@ static struct ctl_table entries[] = {
 #endif
 };
 
-static void rc_sysctl_reset(void)
+static int rc_sysctl_reset(void)
 {
 	mutex_lock(&state.lock);
 	state.flow = (struct rc_flow){ };
 	state.answered = false;
 	state.reply_len = 0;
 	mutex_unlock(&state.lock);
+	return 0;
 }
 
 static struct rc_half sysctl_half = {

@@ -292,7 +292,7 @@ static void binary_reset(struct binary *binary)
 	mutex_unlock(&binary->lock);
 }
 
-static void sysfs_reset(void)
+static int sysfs_reset(void)
 {
 	mutex_lock(&attribute.lock);
 	attribute.flow = (struct rc_flow){ };
@@ -301,6 +301,7 @@ static void sysfs_reset(void)
 	binary_reset(&message_binary);
 	binary_reset(&transaction_binary);
 	atomic64_set(&events, 0);
+	return 0;
 }
 
 static struct rc_half sysfs_half = {
