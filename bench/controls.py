@@ -11,9 +11,9 @@ which one sees what of its cost is the mechanism's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
-from bench.cells import Cell
+from bench.cells import OPERATIONS, Cell, Operation
 from bench.plan import Listing
 
 STOCK = "stock"
@@ -38,28 +38,47 @@ def controls(listing: Listing) -> list[Cell]:
     return [cell for cell in CONTROLS if (cell.channel, cell.mode, cell.operation) in known]
 
 
+def answering(operation: str, ours: Container[str], theirs: Container[str]) -> Operation | None:
+    """The operation of a counterpart that does the same work; None when it has none.
+
+    Nothing of ours can make the kernel's own code tell of an event by itself.  A mode that does
+    nothing else is held against a call that brings an event about and hears of it.
+
+    Args:
+        operation: of our mode.
+        ours: all operations of our mode.
+        theirs: all operations of its counterpart.
+    """
+    brought_about = operation == "notify" and "call" not in ours
+    wanted = "call" if brought_about and operation not in theirs else operation
+    return next((one for one in OPERATIONS if one == wanted and one in theirs), None)
+
+
 def counterparts(cells: Sequence[Cell], listing: Listing) -> list[Cell]:
     """For each of ``cells`` the kernel's own that does the same, as far as a mode names one."""
     named = {
-        (channel["name"], mode["name"]): mode["stock"]
+        (channel["name"], mode["name"]): mode
         for channel in listing["channels"]
         for mode in channel["modes"]
         if mode.get("stock")
     }
-    can = {
-        (mode["name"], operation): limits
+    stock = {
+        mode["name"]: mode["operations"]
         for channel in listing["channels"]
         if channel["name"] == STOCK
         for mode in channel["modes"]
-        for operation, limits in mode["operations"].items()
     }
     found = []
     for cell in cells:
-        mode = named.get((cell.channel, cell.mode), "")
-        limits = can.get((mode, cell.operation))
-        if limits and not cell.skip and not cell.factors:
+        mode = named.get((cell.channel, cell.mode))
+        if mode is None or cell.skip or cell.factors:
+            continue
+        theirs = stock.get(mode["stock"], {})
+        operation = answering(cell.operation, mode["operations"], theirs)
+        if operation:
+            limits = theirs[operation]
             size = min(max(cell.size, limits["min"]), limits["max"])
-            found.append(Cell(STOCK, mode, cell.operation, size))
+            found.append(Cell(STOCK, mode["stock"], operation, size))
     return list(dict.fromkeys(found))
 
 

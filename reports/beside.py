@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.controls import STOCK, answering
 from reports import choose, words, xray
 from reports.load import Channel, Measured, Run
 
-STOCK = "stock"
 FEW = 2
 """So many kinds of cost are named in which the two differ most."""
 
@@ -23,6 +23,7 @@ class Row:
     operation: str
     ours: str
     stock: str
+    same: str
     what: str
     theirs: str
     ratio: float
@@ -31,18 +32,20 @@ class Row:
 
 def rows(run: Run, channel: Channel, xrays: xray.Xrays | None) -> tuple[Row, ...]:
     """Each mode that names a counterpart, at the smallest message of each operation."""
-    summaries = {
-        mode["name"]: str(mode.get("summary", ""))
-        for one in run.channels
-        if one.name == STOCK
-        for mode in one.modes
+    stocked = {
+        mode["name"]: mode for one in run.channels if one.name == STOCK for mode in one.modes
     }
     found = []
     for mode in channel.modes:
-        stock = str(mode.get("stock") or "")
-        for operation in mode.get("operations") or {} if stock else ():
+        if not (stock := stocked.get(str(mode.get("stock")))):
+            continue
+        operations = mode.get("operations") or {}
+        for operation in operations:
+            same = answering(operation, operations, stock.get("operations") or {})
+            if not same:
+                continue
             ours = _usual(run, channel.name, str(mode["name"]), operation)
-            theirs = _usual(run, STOCK, stock, operation)
+            theirs = _usual(run, STOCK, str(stock["name"]), same)
             if not ours or not theirs or not ours.median or not theirs.median:
                 continue
             found.append(
@@ -50,8 +53,9 @@ def rows(run: Run, channel: Channel, xrays: xray.Xrays | None) -> tuple[Row, ...
                     mode=ours.mode,
                     operation=operation,
                     ours=words.number(ours.median),
-                    stock=stock,
-                    what=summaries.get(stock, ""),
+                    stock=theirs.mode,
+                    same=same,
+                    what=str(stock.get("summary", "")),
                     theirs=words.number(theirs.median),
                     ratio=ours.median / theirs.median,
                     between=_between(xrays, ours, theirs),

@@ -166,6 +166,7 @@ static const struct rc_mode modparam_modes[] = {
 	{
 		.name = "integer",
 		.summary = "the number alone as text, file kept open; a call is a set and a get",
+		.stock = "param",
 		.open = integer_open,
 		ALONE,
 		.operations = {

@@ -374,6 +374,7 @@ static const struct rc_mode netlink_modes[] = {
 	{
 		.name = "multicast",
 		.summary = "events to a group",
+		.stock = "multicast",
 		.open = multicast_open,
 		.close = netlink_close,
 		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,

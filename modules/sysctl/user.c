@@ -56,6 +56,7 @@ static const struct rc_mode sysctl_modes[] = {
 	{
 		.name = "integer",
 		.summary = "the number alone as text, file kept open; a call is a write and a read",
+		.stock = "sysctl",
 		.open = integer_open,
 		ALONE,
 		.operations = {

@@ -68,10 +68,16 @@ def _mode(name: str, stock: str = "", **operations: tuple[int, int]) -> dict[str
 def test_the_kernels_own_stands_beside_what_names_it() -> None:
     ours = _mode("attribute", "sysfs", push=(0, 4096), pull=(0, 4096))
     binary = _mode("binary", "binary", pull=(0, 1 << 20))
-    stock = [_mode("sysfs", pull=(0, 0)), _mode("binary", pull=(2, 1 << 20))]
+    group = _mode("group", "multicast", notify=(0, 65536), stream=(0, 65536))
+    stock = [
+        _mode("sysfs", pull=(0, 0)),
+        _mode("binary", pull=(2, 1 << 20)),
+        _mode("multicast", call=(0, 0)),
+    ]
     listing: dict[str, Any] = {
         "channels": [
             {"name": "sysfs", "modes": [ours, binary]},
+            {"name": "netlink", "modes": [group]},
             {"name": "stock", "modes": stock},
         ]
     }
@@ -82,10 +88,13 @@ def test_the_kernels_own_stands_beside_what_names_it() -> None:
         Cell("sysfs", "binary", "pull", 1),
         Cell("sysfs", "binary", "pull", 4096),
         Cell("sysfs", "binary", "pull", 8, threads=4),
+        Cell("netlink", "group", "notify", 8),
+        Cell("netlink", "group", "stream", 8),
     ]
     assert counterparts(asked, listing) == [
         Cell("stock", "sysfs", "pull", 0),
         Cell("stock", "binary", "pull", 2),
         Cell("stock", "binary", "pull", 4096),
+        Cell("stock", "multicast", "call", 0),
     ]
-    assert len(with_controls(asked, listing)) == len(asked) + 3
+    assert len(with_controls(asked, listing)) == len(asked) + 4

@@ -1,0 +1,135 @@
+"""Our channels beside the kernel's own: none costs more than the same work does there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from bench.controls import STOCK, answering
+from reports import beside, load, xray
+from reports.load import Run
+from reports.xray import Call, Xrays
+from tests.vm import machine
+
+pytestmark = [pytest.mark.vm, pytest.mark.slow]
+
+OURS = ("copy", "channel")
+"""Kinds of cost in which a message of ours, with its header and its check, may be dearer."""
+
+BESIDES = {
+    # Options that IP does not know go to netfilter, and ours ask for a right; IP_TTL needs neither.
+    "sockopt": ("capable", "nf_setsockopt", "nf_getsockopt", "nf_sockopt_find"),
+}
+"""Functions on the way of ours that the counterpart's does not have."""
+
+
+def pairs() -> Iterator[tuple[str, str, str, str, str]]:
+    """Channel, mode and operation of ours; mode and operation of the kernel's own."""
+    channels = machine.listing()["channels"]
+    (stock,) = (channel for channel in channels if channel["name"] == STOCK)
+    offered = {mode["name"]: mode["operations"] for mode in stock["modes"]}
+    for channel in channels:
+        for mode in channel["modes"]:
+            theirs = offered[mode["stock"]] if "stock" in mode else {}
+            for operation in mode["operations"]:
+                if same := answering(operation, mode["operations"], theirs):
+                    yield channel["name"], mode["name"], operation, mode["stock"], same
+
+
+PAIRS = list(pairs())
+Pair = tuple[str, str, str, str, str]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A quick run of all that has a counterpart, its call trees included."""
+    folder = tmp_path_factory.mktemp("stock") / "run"
+    names = ",".join(sorted({channel for channel, *_ in PAIRS}))
+    words = ["run", "--clock", "instructions", "--accel", "tcg", "--channels", names]
+    words += ["--sizes", "8", "--no-report", "--run-dir", str(folder)]
+    done = subprocess.run([sys.executable, "-m", "bench", *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return load.load_run(folder)
+
+
+@pytest.fixture(scope="module")
+def xrays(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Xrays:
+    """Of the run; and of each mode that a quick run leaves to the command."""
+    found = xray.load(run)
+    assert found is not None
+    more: list[xray.Operation] = []
+    for channel, mode, operation, *_ in PAIRS:
+        if not treed(found.operations, channel, mode, operation):
+            words = ["xray", channel, "--mode", mode, "--operation", operation, "--json"]
+            folder = tmp_path_factory.mktemp(channel)
+            with (folder / "xray.json").open("w") as file:
+                command = [sys.executable, "-m", "bench", *words, "--clock", "instructions"]
+                subprocess.run(command, stdout=file, check=True)
+            told = xray.load(replace(run, path=folder))
+            assert told is not None
+            more += told.operations
+    return replace(found, operations=(*found.operations, *more))
+
+
+def treed(
+    operations: Iterable[xray.Operation], channel: str, mode: str, operation: str
+) -> xray.Operation | None:
+    """The one that was looked through, and not left out."""
+    wanted = (channel, mode, operation)
+    return next(
+        (
+            one
+            for one in operations
+            if (one.channel, one.mode, one.operation) == wanted and one.tree
+        ),
+        None,
+    )
+
+
+def calls(root: Call | None) -> Iterator[Call]:
+    if root is not None:
+        yield root
+        for one in root.below:
+            yield from calls(one)
+
+
+def besides(channel: str, root: Call | None) -> float:
+    """What the named functions cost themselves, and the right that is asked for in all."""
+    names = BESIDES.get(channel, ())
+    return sum(
+        call.total if call.name == "capable" else call.own
+        for call in calls(root)
+        if call.name.partition(".")[0] in names
+    )
+
+
+def test_every_counterpart_stands_beside(run: Run, xrays: Xrays) -> None:
+    """In the same run, with both figures; every mode of stock is the counterpart of some."""
+    shown = {
+        (channel.name, row.mode, row.operation, row.stock, row.same)
+        for channel in run.channels
+        for row in beside.rows(run, channel, xrays)
+    }
+    assert shown == set(PAIRS)
+    (stock,) = (one for one in machine.listing()["channels"] if one["name"] == STOCK)
+    assert {pair[3] for pair in PAIRS} == {mode["name"] for mode in stock["modes"]}
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: "-".join(pair[:3]))
+def test_none_costs_more_than_the_kernels_own(run: Run, xrays: Xrays, pair: Pair) -> None:
+    """But for the message itself, and for what is known to lie on its way alone."""
+    channel, mode, operation, stock, same = pair
+    ours = treed(xrays.operations, channel, mode, operation)
+    theirs = treed(xrays.operations, STOCK, stock, same)
+    assert ours is not None
+    assert theirs is not None
+    between = {kind: ours.kinds[kind] - theirs.kinds[kind] for kind in xrays.kinds}
+    dearer = ours.untraced - theirs.untraced
+    # The call trees explain all that lies between the two figures.
+    assert sum(between.values()) == pytest.approx(dearer, abs=0.05 * theirs.untraced)
+    message = sum(between[kind] for kind in OURS)
+    assert dearer - message - besides(channel, ours.tree) <= 0.1 * theirs.untraced
