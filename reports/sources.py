@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import CLexer
+
+from bench.cells import OPERATIONS
 
 ROOT = Path(__file__).parent.parent
 MODULES = ROOT / "modules"
@@ -26,6 +28,8 @@ _FUNCTION = re.compile(
     r"^\w[\w ]*?[ *]+(?P<name>\w+)\([^;{]*?\)\s*\n\{",
     re.M,
 )
+_MACRO = re.compile(r"^#define (?P<name>[A-Z]+) (?P<body>(?:.*\\\n)*.*)$", re.M)
+_WORD = re.compile(r"\w+")
 _PLAIN = re.compile(r'<span class="(?:p|n|w|o|nl)">([^<]*)</span>')
 """What the style sheet leaves in the colour of the text."""
 
@@ -54,26 +58,23 @@ class Code:
 
 @dataclass(frozen=True)
 class Sources:
-    """What a channel's folder holds, and the code it shares with others."""
+    """What a channel's folder holds, and the code it shares with others.
+
+    Attributes:
+        loops: by mode and operation, the names that its entry in the table of modes has;
+            the first that is a function is the loop.
+    """
 
     title: str
     doc: str
     files: tuple[Code, ...]
     shared: tuple[Code, ...] = ()
+    loops: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
-    def loop(self, channel: str, mode: str, operation: str) -> str:
+    def loop(self, mode: str, operation: str) -> str:
         """Link to the loop that made a number; empty when it cannot be told."""
-        pages = [("", code) for code in self.files if code.name != "kernel.c"]
-        pages += [(SHARED, code) for code in self.shared]
-        for name in (
-            f"{channel}_{mode}_{operation}",
-            f"{mode}_{operation}",
-            f"{channel}_{operation}",
-            f"rc_file_{operation}",
-            f"rc_ends_{operation}",
-            f"rc_{mode}_{operation}",
-        ):
-            name = re.sub(r"\W", "_", name)
+        pages = [("", code) for code in self.files] + [(SHARED, code) for code in self.shared]
+        for name in self.loops.get((mode, operation), ()):
             for page, code in pages:
                 if name in code.functions:
                     return f"{page}#{code.anchor}-{code.functions[name]}"
@@ -107,7 +108,25 @@ def read_sources(channel: str, modules: Path = MODULES) -> Sources:
             _code(path, _read(path), modules)
             for path in _shared([text for _, text in texts.values()], modules)
         ),
+        loops=_loops(texts["user.c"][1]) if "user.c" in texts else {},
     )
+
+
+def _loops(text: str) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What the table of modes names for each operation of each mode, behind its macros."""
+    macros = {match["name"]: match["body"] for match in _MACRO.finditer(text)}
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    _, *modes = re.split(r"\t\t\.name = ", text)
+    for block in modes:
+        mode = block[1 : block.index('"', 1)]
+        _, _, operations = block.partition(".operations =")
+        operations = _WORD.sub(lambda word: macros.get(word[0], word[0]), operations)
+        for operation in OPERATIONS:
+            _, _, entry = operations.partition(f"[RC_{operation.upper()}] =")
+            names = _WORD.findall(entry.partition("[RC_")[0])
+            if names:
+                found[mode, operation] = tuple(names)
+    return found
 
 
 def _read(path: Path) -> str:

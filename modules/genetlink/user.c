@@ -1,65 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "channel.h"
+#include "datagrams.h"
 #include "family.h"
-
-#define PAGE 4096
 
 /* A dump brings so much at a time at most, and less to a reader who has less room. */
 #define DUMP_ROOM 32768
 
-/* In s->map lie the datagram to receive and, behind it, the one to send. */
-static struct datagram *in(const struct rc_session *s)
-{
-	return s->map;
-}
-
-static size_t room(const struct rc_session *s)
-{
-	return s->map_len / 2;
-}
-
 static struct datagram *out(const struct rc_session *s)
 {
-	return (struct datagram *)((char *)s->map + room(s));
+	return (struct datagram *)rc_datagram_out(s);
 }
 
 /* ---- what came --------------------------------------------------------- */
-
-static int broken(struct rc_session *s, ssize_t got) __attribute__((cold));
-
-static int broken(struct rc_session *s, ssize_t got)
-{
-	const struct nlmsghdr *header = s->map;
-	const struct nlmsgerr *refusal = NLMSG_DATA(header);
-
-	if (got < 0)
-		return rc_fail_errno(s, "recv");
-	if (got < (ssize_t)NLMSG_LENGTH(sizeof(*refusal)) || header->nlmsg_type != NLMSG_ERROR)
-		return rc_fail(s, "a datagram of %zd bytes is none of ours", got);
-	return rc_fail(s, "the kernel half refused a request: %s", strerror(-refusal->error));
-}
 
 /* Whether at @came is an answer of our family, with one attribute of @type and nothing
  * behind it, all of it within @got bytes.
  */
 static inline bool is_whole(const struct rc_session *s, const struct datagram *came, size_t got,
-			    uint8_t command, uint16_t type)
+			    unsigned int command, uint16_t type)
 {
 	return got >= AHEAD && came->header.nlmsg_type == out(s)->header.nlmsg_type &&
 	       came->header.nlmsg_len <= got && came->command.cmd == command &&
 	       came->attr.nla_type == type && came->attr.nla_len >= NLA_HDRLEN &&
 	       BARE + NLA_ALIGN(came->attr.nla_len) == NLMSG_ALIGN(came->header.nlmsg_len);
-}
-
-static inline bool has_message(const struct rc_session *s, ssize_t got, uint8_t command)
-{
-	return got > 0 && is_whole(s, in(s), (size_t)got, command, RC_GENETLINK_A_MESSAGE);
 }
 
 /* Attributes are padded to four bytes, so only theirs is the length of a message. */
@@ -68,47 +34,29 @@ static inline size_t attr_len(const struct datagram *came)
 	return came->attr.nla_len - NLA_HDRLEN;
 }
 
-static int wait_for_ack(struct rc_session *s)
+static inline const struct rc_msg *message(const struct rc_session *s, ssize_t got,
+					   unsigned int command, size_t *len)
 {
-	const struct nlmsghdr *header = s->map;
-	const struct nlmsgerr *ack = NLMSG_DATA(header);
-	ssize_t got = recv(s->fd, s->map, room(s), 0);
+	const struct datagram *came = s->map;
 
-	if (got < (ssize_t)NLMSG_LENGTH(sizeof(*ack)) || header->nlmsg_type != NLMSG_ERROR ||
-	    ack->error)
-		return broken(s, got);
-	return 0;
+	if (got <= 0 || !is_whole(s, came, (size_t)got, command, RC_GENETLINK_A_MESSAGE))
+		return NULL;
+	*len = attr_len(came);
+	return &came->msg;
 }
 
-/* ---- open and close ---------------------------------------------------- */
-
-/* Room for both datagrams; s->tx becomes the message inside the one to send. */
-static int get_datagrams(struct rc_session *s)
-{
-	size_t len = AHEAD + rc_len(s);
-
-	len = len < DUMP_ROOM ? DUMP_ROOM : (len + PAGE - 1) / PAGE * PAGE;
-	s->map = mmap(NULL, 2 * len, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (s->map == MAP_FAILED) {
-		s->map = NULL;
-		return rc_fail_errno(s, "cannot get room for two datagrams");
-	}
-	s->map_len = 2 * len;
-	out(s)->msg = *s->tx;
-	s->priv = s->tx;
-	s->tx = &out(s)->msg;
-	return 0;
-}
+/* ---- open --------------------------------------------------------------- */
 
 static int open_socket(struct rc_session *s, struct family *family)
 {
-	if (get_datagrams(s))
+	size_t len = AHEAD + rc_len(s);
+
+	if (rc_datagram_get(s, len < DUMP_ROOM ? DUMP_ROOM : len, AHEAD))
 		return -1;
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
 	if (s->fd < 0)
 		return rc_fail_errno(s, "socket AF_NETLINK");
-	if (family_find(s->fd, s->map, room(s), family))
+	if (family_find(s->fd, s->map, rc_datagram_room(s), family))
 		return rc_fail_errno(s, "no family " RC_GENETLINK_FAMILY);
 	out(s)->header.nlmsg_type = family->id;
 	return 0;
@@ -157,21 +105,11 @@ static int dump_open(struct rc_session *s)
 	return open_socket(s, &family) ? -1 : prepare(s, RC_GENETLINK_PULL, NLM_F_DUMP);
 }
 
-/* What the socket may queue of events; the kernel doubles it, for its own part. */
-static int set_queue(struct rc_session *s)
-{
-	int bytes = (int)s->queue;
-
-	if (bytes && setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
-		return rc_fail_errno(s, "setsockopt SO_RCVBUFFORCE");
-	return 0;
-}
-
 static int multicast_open(struct rc_session *s)
 {
 	struct family family;
 
-	if (open_socket(s, &family) || set_queue(s))
+	if (open_socket(s, &family) || rc_datagram_set_queue(s))
 		return -1;
 	if (setsockopt(s->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &family.group,
 		       sizeof(family.group)))
@@ -179,82 +117,39 @@ static int multicast_open(struct rc_session *s)
 	return 0;
 }
 
-static void genetlink_close(struct rc_session *s)
-{
-	if (s->priv)
-		s->tx = s->priv;
-}
-
-/* ---- requests ---------------------------------------------------------- */
-
-static int genetlink_push(struct rc_session *s, uint64_t n)
-{
-	struct datagram *request = out(s);
-	size_t len = request->header.nlmsg_len;
-
-	while (n--) {
-		rc_tx(s);
-		if (send(s->fd, request, len, 0) != (ssize_t)len)
-			return rc_fail_errno(s, "send");
-	}
-	return 0;
-}
-
-static int genetlink_push_ack(struct rc_session *s, uint64_t n)
-{
-	struct datagram *request = out(s);
-	size_t len = request->header.nlmsg_len;
-
-	while (n--) {
-		rc_tx(s);
-		if (send(s->fd, request, len, 0) != (ssize_t)len)
-			return rc_fail_errno(s, "send");
-		if (wait_for_ack(s))
-			return -1;
-	}
-	return 0;
-}
+/* ---- operations --------------------------------------------------------- */
 
 static int genetlink_pull(struct rc_session *s, uint64_t n)
 {
-	struct datagram *request = out(s), *answer = in(s);
-	size_t most = room(s);
-
-	while (n--) {
-		ssize_t got;
-
-		if (send(s->fd, request, BARE, 0) != (ssize_t)BARE)
-			return rc_fail_errno(s, "send");
-		got = recv(s->fd, answer, most, 0);
-		if (!has_message(s, got, RC_GENETLINK_PULL))
-			return broken(s, got);
-		if (rc_rx(s, &answer->msg, attr_len(answer)))
-			return -1;
-	}
-	return 0;
+	return rc_datagram_pull(s, n, message, RC_GENETLINK_PULL);
 }
 
 static int genetlink_call(struct rc_session *s, uint64_t n)
 {
-	struct datagram *request = out(s), *answer = in(s);
-	size_t len = request->header.nlmsg_len, most = room(s);
+	return rc_datagram_call(s, n, message, RC_GENETLINK_CALL);
+}
 
-	while (n--) {
-		ssize_t got;
+static int genetlink_notify(struct rc_session *s, uint64_t n)
+{
+	return rc_datagram_notify(s, n, message, RC_GENETLINK_EVENT);
+}
 
-		rc_tx(s);
-		if (send(s->fd, request, len, 0) != (ssize_t)len)
-			return rc_fail_errno(s, "send");
-		got = recv(s->fd, answer, most, 0);
-		if (!has_message(s, got, RC_GENETLINK_CALL))
-			return broken(s, got);
-		if (rc_rx_reply(s, &answer->msg, attr_len(answer)))
-			return -1;
-	}
-	return 0;
+static int genetlink_stream(struct rc_session *s, uint64_t n)
+{
+	return rc_datagram_stream(s, n, message, RC_GENETLINK_EVENT);
 }
 
 /* ---- dump: records until the end mark ----------------------------------- */
+
+/* The mark carries what the last piece of the dump has returned. */
+static inline int dump_error(const struct nlmsghdr *end)
+{
+	int error = 0;
+
+	if (end->nlmsg_len >= NLMSG_LENGTH(sizeof(error)))
+		memcpy(&error, NLMSG_DATA(end), sizeof(error));
+	return error;
+}
 
 /*
  * Put the records in @left bytes of the buffer behind the @at bytes of s->rx that
@@ -268,11 +163,14 @@ static inline ssize_t take_records(struct rc_session *s, size_t at, ssize_t left
 		const struct datagram *record = (const struct datagram *)header;
 
 		if (header->nlmsg_type == NLMSG_DONE) {
+			int error = dump_error(header);
+
 			*end = true;
-			break;
+			return error < 0 ? rc_fail(s, "the kernel half broke a dump off: %s",
+						   strerror(-error)) : (ssize_t)at;
 		}
 		if (!is_whole(s, record, (size_t)left, RC_GENETLINK_PULL, RC_GENETLINK_A_PART))
-			return broken(s, header == s->map ? left : 0);
+			return rc_datagram_broken(s, header == s->map ? left : 0);
 		if (attr_len(record) > rc_len(s) - at)
 			return rc_fail(s, "a dump goes on behind %zu bytes", rc_len(s));
 		memcpy((char *)s->rx + at, &record->msg, attr_len(record));
@@ -290,10 +188,10 @@ static int genetlink_dump(struct rc_session *s, uint64_t n)
 		if (send(s->fd, out(s), BARE, 0) != (ssize_t)BARE)
 			return rc_fail_errno(s, "send");
 		while (!end) {
-			ssize_t got = recv(s->fd, s->map, room(s), 0);
+			ssize_t got = recv(s->fd, s->map, rc_datagram_room(s), 0);
 
 			if (got <= 0)
-				return broken(s, got);
+				return rc_datagram_broken(s, got);
 			at = take_records(s, (size_t)at, got, &end);
 			if (at < 0)
 				return -1;
@@ -304,77 +202,12 @@ static int genetlink_dump(struct rc_session *s, uint64_t n)
 	return 0;
 }
 
-/* ---- events ------------------------------------------------------------ */
-
-static int genetlink_notify(struct rc_session *s, uint64_t n)
-{
-	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	int flags = rc_nonblocking(s) ? MSG_DONTWAIT : 0;
-	struct datagram *event = in(s);
-	size_t most = room(s);
-	bool polls = rc_polls(s);
-
-	while (n--) {
-		ssize_t got;
-
-		if (rc_arm(s))
-			return -1;
-		do {
-			if (polls)
-				poll(&pfd, 1, -1);
-			got = recv(s->fd, event, most, flags);
-		} while (got < 0 && errno == EAGAIN);
-		rc_arrived(s);
-		if (!has_message(s, got, RC_GENETLINK_EVENT))
-			return broken(s, got);
-		if (rc_rx(s, &event->msg, attr_len(event)))
-			return -1;
-	}
-	return 0;
-}
-
-/* ENOBUFS tells of a loss, once per overrun and ahead of what is still queued. */
-static int genetlink_stream(struct rc_session *s, uint64_t n)
-{
-	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	struct datagram *event = in(s);
-	size_t most = room(s);
-
-	(void)n;
-	for (;;) {
-		bool over = rc_stream_over(s);
-		ssize_t got;
-
-		while ((got = recv(s->fd, event, most, MSG_DONTWAIT)) >= 0 || errno == ENOBUFS) {
-			if (got < 0) {
-				s->overruns++;
-				continue;
-			}
-			if (!has_message(s, got, RC_GENETLINK_EVENT))
-				return broken(s, got);
-			if (rc_streamed(s, &event->msg, attr_len(event)))
-				return -1;
-		}
-		if (errno != EAGAIN)
-			return rc_fail_errno(s, "recv");
-		if (over)
-			return 0;
-		if (rc_polls(s))
-			poll(&pfd, 1, RC_STREAM_WAIT);
-	}
-}
-
 /* ---- registration ------------------------------------------------------ */
 
 #define ATTRIBUTE .max = RC_GENETLINK_BODY_MAX, \
 	.limit = "An attribute says its length in 16 bits, its own header of 4 bytes included."
 
-static const struct rc_queue genetlink_queue = {
-	.what = "bytes of SO_RCVBUF",
-	.min = 2304,		/* the kernel lets none have less */
-	.max = 1u << 28,
-	.values = { 1u << 14, 1u << 16, 1u << 20 },
-};
+static const struct rc_queue genetlink_queue = RC_DATAGRAM_QUEUE;
 
 static const struct rc_mode genetlink_modes[] = {
 	{
@@ -382,9 +215,9 @@ static const struct rc_mode genetlink_modes[] = {
 		.summary = "one request, and one answer if it has one",
 		.stock = "genetlink",
 		.open = do_open,
-		.close = genetlink_close,
+		.close = rc_datagram_close,
 		.operations = {
-			[RC_PUSH] = { .run = genetlink_push, ATTRIBUTE },
+			[RC_PUSH] = { .run = rc_datagram_push, ATTRIBUTE },
 			[RC_PULL] = { .run = genetlink_pull, ATTRIBUTE },
 			[RC_CALL] = { .run = genetlink_call, ATTRIBUTE },
 		},
@@ -393,16 +226,16 @@ static const struct rc_mode genetlink_modes[] = {
 		.name = "ack",
 		.summary = "a push that waits for its acknowledgement",
 		.open = ack_open,
-		.close = genetlink_close,
+		.close = rc_datagram_close,
 		.operations = {
-			[RC_PUSH] = { .run = genetlink_push_ack, ATTRIBUTE },
+			[RC_PUSH] = { .run = rc_datagram_push_ack, ATTRIBUTE },
 		},
 	},
 	{
 		.name = "dump",
 		.summary = "a pull in records of 1 KiB, up to 32 KiB at a time",
 		.open = dump_open,
-		.close = genetlink_close,
+		.close = rc_datagram_close,
 		.operations = {
 			[RC_PULL] = { .run = genetlink_dump, .max = RC_BODY_MAX },
 		},
@@ -411,7 +244,7 @@ static const struct rc_mode genetlink_modes[] = {
 		.name = "multicast",
 		.summary = "events to a group",
 		.open = multicast_open,
-		.close = genetlink_close,
+		.close = rc_datagram_close,
 		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
 		.operations = {
 			[RC_NOTIFY] = { .run = genetlink_notify, ATTRIBUTE, .waits = RC_WAIT_ANY },

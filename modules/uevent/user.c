@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "channel.h"
+#include "datagrams.h"
 #include "abi.h"
 
 /* The longest datagram is the kernel's 2048 bytes of strings, and before them an action
@@ -35,15 +35,6 @@ static bool starts_helper(void)
 	return got == 1 && first != '\n';
 }
 
-static int set_queue(struct rc_session *s)
-{
-	int bytes = (int)s->queue;
-
-	if (bytes && setsockopt(s->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
-		return rc_fail_errno(s, "setsockopt SO_RCVBUFFORCE");
-	return 0;
-}
-
 static int device_open(struct rc_session *s)
 {
 	const struct sockaddr_nl address = {
@@ -63,7 +54,7 @@ static int device_open(struct rc_session *s)
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 	if (s->fd < 0)
 		return rc_fail_errno(s, "socket NETLINK_KOBJECT_UEVENT");
-	if (set_queue(s))
+	if (rc_datagram_set_queue(s))
 		return -1;
 	if (bind(s->fd, (const struct sockaddr *)&address, sizeof(address)))
 		return rc_fail_errno(s, "cannot join the group");
@@ -201,12 +192,7 @@ static int device_stream(struct rc_session *s, uint64_t n)
 #define TEXT .max = RC_UEVENT_MAX, \
 	.limit = "All strings of a uevent have 2048 bytes, the kernel's own among them, and two digits are a byte."
 
-static const struct rc_queue uevent_queue = {
-	.what = "bytes of SO_RCVBUF",
-	.min = 2304,		/* the kernel lets none have less */
-	.max = 1u << 28,
-	.values = { 1u << 14, 1u << 16, 1u << 20 },
-};
+static const struct rc_queue uevent_queue = RC_DATAGRAM_QUEUE;
 
 static const struct rc_mode uevent_modes[] = {
 	{

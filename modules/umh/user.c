@@ -277,22 +277,30 @@ static int umh_stream(struct rc_session *s, uint64_t n)
 #define ROOM .min = 0, .max = RC_UMH_MAX - RC_HEADER, \
 	.limit = "An argument has up to 128 KiB with its end (MAX_ARG_STRLEN), and a byte takes two digits."
 
-#define MODE(word, text)							\
-	{									\
-		.name = word,							\
-		.summary = text,						\
-		.open = umh_open,						\
-		.operations = {							\
-			[RC_NOTIFY] = { .run = umh_notify, ROOM },		\
-			[RC_STREAM] = { .run = umh_stream, ROOM,		\
-					.waits = RC_WAIT_BLOCK },		\
-		},								\
-	}
+#define OPERATIONS {								\
+	[RC_NOTIFY] = { .run = umh_notify, ROOM },				\
+	[RC_STREAM] = { .run = umh_stream, ROOM, .waits = RC_WAIT_BLOCK },	\
+}
 
 static const struct rc_mode umh_modes[] = {
-	MODE("wait", "the kernel waits for the program's exit status (UMH_WAIT_PROC)"),
-	MODE("exec", "the kernel waits until the program runs (UMH_WAIT_EXEC)"),
-	MODE("nowait", "the kernel does not wait (UMH_NO_WAIT)"),
+	{
+		.name = "wait",
+		.summary = "the kernel waits for the program's exit status (UMH_WAIT_PROC)",
+		.open = umh_open,
+		.operations = OPERATIONS,
+	},
+	{
+		.name = "exec",
+		.summary = "the kernel waits until the program runs (UMH_WAIT_EXEC)",
+		.open = umh_open,
+		.operations = OPERATIONS,
+	},
+	{
+		.name = "nowait",
+		.summary = "the kernel does not wait (UMH_NO_WAIT)",
+		.open = umh_open,
+		.operations = OPERATIONS,
+	},
 	{ }
 };
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports.sources import MODULES, read_sources
+from tests.vm.machine import listing
 
 CHANNELS = sorted(path.parent.name for path in MODULES.glob("*/hostile.c"))
 
@@ -26,7 +27,20 @@ def test_what_channels_share_is_told_apart_from_their_own() -> None:
 
 def test_a_number_leads_to_the_loop_that_made_it_wherever_that_is() -> None:
     sources = read_sources("procfs")
-    assert sources.loop("procfs", "pread", "push").startswith("shared.html#files-h-")
-    assert sources.loop("procfs", "reopen", "push").startswith("#user-")
-    assert sources.loop("procfs", "pread", "nothing") == ""
-    assert read_sources("sysctl").loop("sysctl", "integer", "call").startswith("shared.html#")
+    assert sources.loop("pread", "push").startswith("shared.html#files-h-")
+    assert sources.loop("reopen", "push").startswith("#user-")
+    assert sources.loop("pread", "nothing") == ""
+    assert read_sources("sysctl").loop("integer", "call").startswith("shared.html#")
+    assert read_sources("relay").loop("single", "stream").startswith("#user-"), "by a macro"
+    assert read_sources("debugfs").loop("file", "pull").startswith("shared.html#"), "all by one"
+
+
+def test_every_number_has_its_loop() -> None:
+    lost = [
+        (channel["name"], mode["name"], operation)
+        for channel in listing()["channels"]
+        for mode in channel["modes"]
+        for operation in mode["operations"]
+        if not read_sources(channel["name"]).loop(mode["name"], operation)
+    ]
+    assert lost == []
