@@ -275,7 +275,7 @@ int rc_session_prepare(struct rc_session *s, const struct rc_cell *cell, bool pr
 /* All but the channel's own open: buffers, and the other side bound. */
 int rc_session_bind(struct rc_session *s, const struct rc_cell *cell, bool proof);
 /* Once more, with pulled messages of another @size; counts and sequences start again. */
-int rc_session_bind_half(struct rc_session *s, uint32_t size, uint32_t *contexts);
+int rc_session_bind_again(struct rc_session *s, uint32_t size, uint32_t *contexts);
 int rc_session_open(struct rc_session *s, const struct rc_cell *cell, bool proof);
 void rc_session_close(struct rc_session *s);
 int rc_session_counts(struct rc_session *s, struct rc_counts *counts);
@@ -284,6 +284,10 @@ int rc_session_raise(struct rc_session *s, uint64_t count, uint32_t burst, uint6
 int rc_session_join(struct rc_session *s, const struct rc_cell *cell,
 		    const struct rc_session *first, uint32_t number);
 int rc_session_stop(struct rc_session *s);
+
+/* ---- core.c: rc_core at the other end ---------------------------------- */
+
+extern const struct rc_side rc_core_side;
 
 /* ---- peer.c: a process at the other end -------------------------------- */
 

@@ -39,7 +39,7 @@ static bool is_stream(const struct rc_session *s)
 /* Events arrive in the kernel's own time, so their stamps are what counts. */
 static bool is_stamped(const struct rc_session *s)
 {
-	return s->op == RC_NOTIFY || s->op == RC_STREAM;
+	return rc_started(s->op);
 }
 
 static bool is_dear(const struct rc_session *s, uint64_t cost)
@@ -301,8 +301,7 @@ static int find_rate(struct rc_session *s, struct rc_cell *cell, uint64_t cost,
 {
 	if (!is_dear(s, cost))
 		return rc_find_rate(s, cell, result);
-	s->skip = true;
-	return rc_fail(s, "Each message takes about %llu %s, too long to search for a rate.",
+	return rc_skip(s, "Each message takes about %llu %s, too long to search for a rate.",
 		       (unsigned long long)cost,
 		       s->clock == RC_CLOCK_INSTRUCTIONS ? "instructions" : "ns");
 }

@@ -17,6 +17,12 @@
 
 enum rc_op { RC_PUSH, RC_PULL, RC_CALL, RC_NOTIFY, RC_STREAM, RC_OPS };
 
+/* Whether the other side starts it: the user half only waits and takes what comes. */
+static inline bool rc_started(enum rc_op op)
+{
+	return op == RC_NOTIFY || op == RC_STREAM;
+}
+
 struct rc_session;
 struct rc_peer_half;		/* peer.h */
 
@@ -261,12 +267,13 @@ int rc_fail(struct rc_session *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3), cold));
 
 /* rc_fail() for what cannot be had here, which is a skip and not a failure. */
-int rc_skip(struct rc_session *s, const char *reason) __attribute__((cold));
+int rc_skip(struct rc_session *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3), cold));
 
 /* rc_fail() with the text of errno behind @what. */
 int rc_fail_errno(struct rc_session *s, const char *what) __attribute__((cold));
 
-int rc_tx_slow(struct rc_session *s);
+void rc_tx_slow(struct rc_session *s);
 int rc_rx_slow(struct rc_session *s, const struct rc_msg *msg, size_t len, uint64_t seq);
 int rc_seen_narrow_slow(struct rc_session *s, uint64_t seq, uint64_t due);
 int rc_raise(struct rc_session *s, uint64_t count);

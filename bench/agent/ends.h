@@ -34,7 +34,7 @@ static inline bool rc_ends_to_user(const struct rc_session *s)
  */
 static inline int rc_ends_unblock(struct rc_session *s)
 {
-	bool starts = s->op == RC_NOTIFY || s->op == RC_STREAM;
+	bool starts = rc_started(s->op);
 
 	if (starts && fcntl(s->peer_end[1], F_SETFL, O_NONBLOCK))
 		return rc_fail_errno(s, "cannot set O_NONBLOCK");

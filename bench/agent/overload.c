@@ -101,8 +101,7 @@ static int try_interval(struct search *search, double interval, enum rc_verdict 
 
 static int nothing_found(struct search *search)
 {
-	search->s->skip = true;
-	return rc_fail(search->s, "Even one burst of %u each %llu ns is %s.", search->cell.burst,
+	return rc_skip(search->s, "Even one burst of %u each %llu ns is %s.", search->cell.burst,
 		       (unsigned long long)search->cell.interval,
 		       search->result->bound == RC_LOST ? "not carried without loss" :
 		       search->result->bound == RC_BEHIND ? "in hand only long after it came"

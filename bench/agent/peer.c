@@ -263,7 +263,7 @@ static void be_peer(struct rc_session *s)
 {
 	int err = prepare_peer(s);
 
-	if (!err && (s->op == RC_NOTIFY || s->op == RC_STREAM)) {
+	if (!err && rc_started(s->op)) {
 		/* So that on one CPU it produces when the drain has nothing to do. */
 		setpriority(PRIO_PROCESS, 0, LOWEST);
 		obey(s);

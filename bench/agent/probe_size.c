@@ -16,11 +16,6 @@ struct attempt {
 	char why[256];
 };
 
-static bool waits(enum rc_op op)
-{
-	return op == RC_NOTIFY || op == RC_STREAM;
-}
-
 /* A message that the channel refuses leaves its reader asleep: hence a peer. */
 static void attempt_with(struct rc_session *s, struct attempt *attempt)
 {
@@ -72,7 +67,7 @@ static void say_beyond(struct rc_found *found, const struct rc_probing *probing,
 		return;
 	}
 	/* No larger ones are raised, so there is nothing to try. */
-	if (waits(op) && operation->max >= RC_BODY_MAX) {
+	if (rc_started(op) && operation->max >= RC_BODY_MAX) {
 		rc_say(found->detail, sizeof(found->detail), " works; the suite stops there.");
 		return;
 	}
@@ -212,7 +207,7 @@ static void two_events(struct rc_probing *probing, struct rc_session *s, struct 
 	struct rc_report report;
 	uint32_t unused;
 
-	if (rc_session_bind_half(s, LITTLE, &unused) || !raise_larger(s, 0) ||
+	if (rc_session_bind_again(s, LITTLE, &unused) || !raise_larger(s, 0) ||
 	    !raise_larger(s, MORE - LITTLE)) {
 		rc_find_failure(probing, "boundaries", "%s.", s->error);
 		return;
@@ -232,7 +227,7 @@ static void two_pulls(struct rc_probing *probing, struct rc_session *s, struct r
 	uint32_t unused;
 
 	for (int i = 0; i < 2; i++) {
-		if (rc_session_bind_half(s, sizes[i], &unused))
+		if (rc_session_bind_again(s, sizes[i], &unused))
 			break;
 		calls = rc_peer_trace(peer, RC_DO_RUN, 1, RC_CALLS_MAX);
 		if (!calls || rc_peer_report(peer, &report, RC_WAIT_MS) != 1 || report.err)
@@ -288,7 +283,7 @@ static void with_room(struct rc_probing *probing, enum rc_op op, uint32_t room)
 		s.tap = &probing->findings->tap;
 	if (rc_peer_start(&peer, &s, NULL, NULL, &report))
 		rc_find_failure(probing, "boundaries", "%s.", report.error);
-	else if (waits(op))
+	else if (rc_started(op))
 		two_events(probing, &s, &peer);
 	else if (op == RC_PULL)
 		two_pulls(probing, &s, &peer);

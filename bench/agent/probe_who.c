@@ -88,7 +88,7 @@ static int try_as_nobody(struct rc_session *s, uint64_t keep, struct rc_report *
 	int err;
 
 	/* Whoever tries next starts with message 0 again. */
-	if (s->side && rc_session_bind_half(s, s->size, &unused))
+	if (s->side && rc_session_bind_again(s, s->size, &unused))
 		return -1;
 	err = rc_peer_start(&peer, s, become_nobody, &keep, report);
 	if (!err && s->op == RC_STREAM)

@@ -75,7 +75,7 @@ static bool factors_fit(const struct rc_cell *cell, const struct rc_operation *o
 		snprintf(reason, len, "Only the rate of a stream can be searched or swept.");
 	else if (cell->wait & ~rc_waits(cell->mode, cell->op))
 		snprintf(reason, len, "Its user half cannot wait in this way.");
-	else if (cell->threads > 1 && (cell->op == RC_NOTIFY || cell->op == RC_STREAM))
+	else if (cell->threads > 1 && rc_started(cell->op))
 		snprintf(reason, len, "Threads do push, pull and call at once, and nothing else.");
 	else if (cell->threads > 1 && cell->mode->alone)
 		snprintf(reason, len, "%s", cell->mode->alone);
@@ -256,7 +256,7 @@ static void add_measurement(json_object *answer, const struct rc_cell *cell,
 	}
 	if (cell->search)
 		rc_add_text(answer, "bound", rc_verdict_names[result->bound]);
-	if (cell->op == RC_NOTIFY || cell->op == RC_STREAM)
+	if (rc_started(cell->op))
 		rc_add_text(answer, "context", rc_context_names[result->context]);
 	if (result->cpu.known)
 		add_cpu(answer, &result->cpu);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A session: buffers, the control device, and the checks off the fast path. */
+/* A session: buffers, the other side, and the checks off the fast path. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -14,22 +14,31 @@
 /* Long enough for the user half to be asleep in its wait when the event comes. */
 #define RAISE_DELAY 50000	/* ns */
 
+static void note_failure(struct rc_session *s, const char *format, va_list args)
+{
+	if (!s->error[0])
+		vsnprintf(s->error, sizeof(s->error), format, args);
+}
+
 int rc_fail(struct rc_session *s, const char *format, ...)
 {
 	va_list args;
 
-	if (s->error[0])
-		return -1;
 	va_start(args, format);
-	vsnprintf(s->error, sizeof(s->error), format, args);
+	note_failure(s, format, args);
 	va_end(args);
 	return -1;
 }
 
-int rc_skip(struct rc_session *s, const char *reason)
+int rc_skip(struct rc_session *s, const char *format, ...)
 {
+	va_list args;
+
 	s->skip = true;
-	return rc_fail(s, "%s", reason);
+	va_start(args, format);
+	note_failure(s, format, args);
+	va_end(args);
+	return -1;
 }
 
 int rc_fail_errno(struct rc_session *s, const char *what)
@@ -41,10 +50,9 @@ int rc_fail_errno(struct rc_session *s, const char *what)
 	return rc_fail(s, "%s: %s", what, strerror(code));
 }
 
-int rc_tx_slow(struct rc_session *s)
+void rc_tx_slow(struct rc_session *s)
 {
 	rc_body_fill(s->tx->body, s->size, s->tx->seq);
-	return 0;
 }
 
 static int tapped(struct rc_session *s, uint64_t seq, size_t len, uint32_t size)
@@ -174,78 +182,6 @@ int rc_streamed_narrow(struct rc_session *s, uint64_t seq, uint64_t mask)
 	return count_streamed(s, seq & mask, mask, rc_now(s));
 }
 
-/* ---- rc_core, the other side of a channel with a kernel half ------------- */
-
-static int core_begin(struct rc_session *s)
-{
-	void *page;
-
-	s->core = open(RC_CORE_DEVICE, O_RDWR | O_CLOEXEC);
-	if (s->core < 0)
-		return rc_fail_errno(s, "open " RC_CORE_DEVICE);
-	page = mmap(NULL, sizeof(struct rc_page), PROT_READ, MAP_SHARED | MAP_POPULATE,
-		    s->core, 0);
-	if (page == MAP_FAILED)
-		return rc_fail_errno(s, "cannot map the status page");
-	s->page = page;
-	return 0;
-}
-
-static int core_bind(struct rc_session *s, uint32_t size, uint32_t *contexts)
-{
-	struct rc_bind bind = {
-		.size = size,
-		.proof = s->proof,
-		.clock = s->clock,
-	};
-
-	snprintf(bind.half, RC_NAME, "%s", s->channel->name);
-	snprintf(bind.mode, RC_NAME, "%s", s->mode->name);
-	if (ioctl(s->core, RC_CORE_BIND, &bind))
-		return rc_fail_errno(s, "cannot bind the kernel half");
-	*contexts = bind.contexts;
-	return 0;
-}
-
-static int core_raise(struct rc_session *s, const struct rc_raise *raise)
-{
-	if (ioctl(s->core, RC_CORE_RAISE, raise))
-		return rc_fail_errno(s, "cannot raise an event");
-	return 0;
-}
-
-static int core_stop(struct rc_session *s)
-{
-	if (ioctl(s->core, RC_CORE_STOP))
-		return rc_fail_errno(s, "cannot stop the producer");
-	return 0;
-}
-
-static int core_counts(struct rc_session *s, struct rc_counts *counts)
-{
-	if (ioctl(s->core, RC_CORE_COUNTS, counts))
-		return rc_fail_errno(s, "cannot read the kernel's counts");
-	return 0;
-}
-
-static void core_end(struct rc_session *s)
-{
-	if (s->page)
-		munmap((void *)(uintptr_t)s->page, sizeof(struct rc_page));
-	if (s->core >= 0)
-		close(s->core);		/* unbinds */
-}
-
-static const struct rc_side core_side = {
-	.name = "the kernel half",
-	.begin = core_begin,
-	.bind = core_bind,
-	.raise = core_raise,
-	.stop = core_stop,
-	.counts = core_counts,
-	.end = core_end,
-};
-
 /* ---- the other side, whoever it is -------------------------------------- */
 
 /* A probe may try one byte more than the other side knows of. */
@@ -283,11 +219,6 @@ int rc_session_counts(struct rc_session *s, struct rc_counts *counts)
 	return s->side ? s->side->counts(s, counts) : 0;
 }
 
-static bool kernel_starts(enum rc_op op)
-{
-	return op == RC_NOTIFY || op == RC_STREAM;
-}
-
 static int check_spinning(struct rc_session *s)
 {
 	if (s->wait != RC_WAIT_BUSY || s->context != RC_PROCESS ||
@@ -305,12 +236,11 @@ static int choose_context(struct rc_session *s, int asked, uint32_t contexts)
 		s->context = (uint32_t)asked;
 		return check_spinning(s);
 	}
-	s->skip = true;
-	return rc_fail(s, "%s cannot emit from %s context", s->side->name,
+	return rc_skip(s, "%s cannot emit from %s context", s->side->name,
 		       rc_context_names[asked]);
 }
 
-int rc_session_bind_half(struct rc_session *s, uint32_t size, uint32_t *contexts)
+int rc_session_bind_again(struct rc_session *s, uint32_t size, uint32_t *contexts)
 {
 	return s->side->bind(s, size, contexts);
 }
@@ -322,12 +252,12 @@ static int bind_side(struct rc_session *s, const struct rc_cell *cell)
 	if (s->mode->peer)
 		s->side = &rc_peer_side;
 	else if (s->channel->module)
-		s->side = &core_side;
+		s->side = &rc_core_side;
 	else
 		return 0;
 	if (s->side->begin(s) || s->side->bind(s, size_there(s), &contexts))
 		return -1;
-	if (kernel_starts(s->op))
+	if (rc_started(s->op))
 		return choose_context(s, cell->context, contexts);
 	return 0;
 }

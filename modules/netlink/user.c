@@ -87,7 +87,7 @@ static int unicast_open(struct rc_session *s)
 		[RC_PULL] = RC_NETLINK_PULL,
 		[RC_CALL] = RC_NETLINK_CALL,
 	};
-	bool events = s->op == RC_NOTIFY || s->op == RC_STREAM;
+	bool events = rc_started(s->op);
 
 	if (open_socket(s) || join(s, events ? RC_NETLINK_EVENTS : 0))
 		return -1;

@@ -70,7 +70,7 @@ static int queue_refused(struct rc_session *s)
  */
 static int connect_queue(struct rc_session *s, int *to, int *from)
 {
-	bool starts = s->op == RC_NOTIFY || s->op == RC_STREAM;
+	bool starts = rc_started(s->op);
 	bool drains = s->op == RC_STREAM || (starts && rc_nonblocking(s));
 	struct mq_attr attr = {
 		.mq_maxmsg = s->queue ? (long)s->queue : MESSAGES,

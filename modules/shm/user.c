@@ -218,7 +218,7 @@ static int shm_open_end(struct rc_session *s)
 	if (!view)
 		return -1;
 	view->position = look(&view->ring->head);
-	return s->op == RC_NOTIFY || s->op == RC_STREAM ? become_reader(s, view) : 0;
+	return rc_started(s->op) ? become_reader(s, view) : 0;
 }
 
 static int yield_open(struct rc_session *s)
