@@ -208,16 +208,21 @@ static void producer_prepare(enum hrtimer_mode mode)
 
 /* ---- the control device ------------------------------------------------ */
 
-static void core_unbind(void)
+static void core_let_go(void)
 {
 	lockdep_assert_held(&core_lock);
 	if (!bound)
 		return;
 	producer_stop();
 	producer.emitter = NULL;
-	WRITE_ONCE(rc_binding.proof, false);
 	module_put(bound->owner);
 	bound = NULL;
+}
+
+static void core_unbind(void)
+{
+	core_let_go();
+	WRITE_ONCE(rc_binding.proof, false);
 }
 
 static struct rc_half *find_half(const char *name)
@@ -279,7 +284,7 @@ static long core_bind(struct rc_bind __user *arg)
 	if (!try_module_get(half->owner))
 		return -ENODEV;
 
-	core_unbind();
+	core_let_go();		/* from one proof to the next, no message goes unfilled */
 	bound = half;
 	producer.emitter = emitter;
 	core_clear_counts();
