@@ -262,6 +262,18 @@ static void try_others(struct rc_hostile *h)
 	close(fd);
 }
 
+/* Until a signal is there, which takes as long as its timer is late; not for ever. */
+static void wait_for_one(void)
+{
+	sigset_t pending;
+	int tries = 10000;
+
+	do {
+		usleep(100);
+		sigpending(&pending);
+	} while (!sigismember(&pending, SIGNO) && --tries);
+}
+
 /* Registrations come and go while events go on. */
 static void try_leaving(struct rc_hostile *h)
 {
@@ -275,7 +287,7 @@ static void try_leaving(struct rc_hostile *h)
 		int fd = open_device();
 
 		rc_note(&outcomes, register_for(fd, (uint32_t)SIGNO), 0);
-		usleep(100);
+		wait_for_one();
 		close(fd);
 		/* What was sent is still there; once taken, nothing comes any more. */
 		rc_note(&outcomes, take(SIGNO, &info) ? 0 : -1, 0);
