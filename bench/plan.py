@@ -96,10 +96,11 @@ PLANS: dict[str, Plan] = {
         Plan(
             "standard",
             (8, 64, 512, 2048, 16384, 131072, 1048576),
-            25,
-            600,
+            15,
+            400,
             {"instructions": 300_000, "time": 1_000_000},
             varied=_STANDARD,
+            brief=True,
         ),
         Plan(
             "full",

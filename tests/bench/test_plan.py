@@ -56,7 +56,7 @@ def test_plans_are_as_documented() -> None:
     assert PLANS["standard"].sizes == (8, 64, 512, 2048, 16384, 131072, 1048576)
     assert PLANS["full"].sizes[0] == 8
     assert PLANS["full"].sizes[-1] == 1 << 20
-    assert [plan.rounds for plan in PLANS.values()] == [11, 25, 51]
+    assert [plan.rounds for plan in PLANS.values()] == [11, 15, 51]
     assert [plan.loads for plan in PLANS.values()] == [1, 1, 3]
 
 
