@@ -272,7 +272,7 @@ def _first(channels: Sequence[Listing]) -> list[Cell]:
 
 def _left_out(cell: Cell) -> Xray:
     command = f"ringcross xray {cell.channel} --mode {cell.mode} --operation {cell.operation}"
-    return Xray(cell, "skip", f"The quick plan leaves it out, and this shows it: {command}.")
+    return Xray(cell, "skip", f"The full plan alone looks through each mode; this shows it: {command}.")
 
 
 # ---- what the answers mean --------------------------------------------------

@@ -71,7 +71,7 @@ def test_one_more_boot_finds_them_out(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_every_operation_has_an_x_ray_or_a_reason(tmp_path: Path) -> None:
-    run(tmp_path, plan="standard")
+    run(tmp_path, plan="full")
     kept = json.loads((tmp_path / "run/xray.json").read_text())
     assert {(one["channel"], one["operation"]) for one in kept["operations"]} == {
         *(("null", operation) for operation in ("push", "pull", "call")),

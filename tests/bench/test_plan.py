@@ -115,7 +115,7 @@ def test_all_have_had_a_load_before_one_gets_its_next() -> None:
 def test_large_messages_are_sampled_less() -> None:
     plan = PLANS["standard"]
     counts = [plan.samples_at(size) for size in plan.sizes]
-    assert counts[0] == 600
+    assert counts[0] == 400
     assert counts == sorted(counts, reverse=True)
     assert min(counts) >= 50
 
