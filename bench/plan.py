@@ -65,7 +65,7 @@ _STANDARD = (
     Factors(contexts=_OTHER_CONTEXTS),
     Factors(waits=WAITS),
     Factors(bursts=(4, 16, 64)),
-    Factors(rates=(SEARCH,), bursts=(1, 16)),
+    _SEARCH,
     Factors(threads=(4,)),
 )
 _FULL = (

@@ -272,7 +272,8 @@ def _first(channels: Sequence[Listing]) -> list[Cell]:
 
 def _left_out(cell: Cell) -> Xray:
     command = f"ringcross xray {cell.channel} --mode {cell.mode} --operation {cell.operation}"
-    return Xray(cell, "skip", f"The full plan alone looks through each mode; this shows it: {command}.")
+    reason = f"The full plan alone looks through each mode; this shows it: {command}."
+    return Xray(cell, "skip", reason)
 
 
 # ---- what the answers mean --------------------------------------------------
