@@ -95,6 +95,7 @@ static long ioctl_call(struct rc_file *state, void __user *at, u32 len)
 	return copy_to_user(at, state->message, len) ? -EFAULT : 0;
 }
 
+/* A reader with too little room loses the event that it has taken. */
 static long ioctl_next(struct rc_file *state, const struct rc_shot *shot,
 		       void __user *to, u32 len)
 {

@@ -13,7 +13,7 @@
  * The path of one message.  Written once, where the other side reads it.
  *
  * - page: one slot.  push writes the message there and rings; the kernel checks
- *   it in place before the ring returns.  pull rings, the kernel makes a fresh
+ *   it in place before that ioctl returns.  pull rings, the kernel makes a fresh
  *   message, and the caller reads it there.  call does both: the reply takes
  *   the request's place.
  * - ring: slots between a head that only the producer moves and a tail that

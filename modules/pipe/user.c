@@ -12,7 +12,7 @@
  *
  * The path of one message.  write() enters the kernel, takes the pipe's mutex,
  * copies the message into pages of the pipe, 16 of them unless
- * fcntl(F_SETPIPE_SZ) says otherwise, and wakes the reader.  The scheduler
+ * fcntl(F_SETPIPE_SZ) says otherwise, and wakes the reader if the pipe was empty.  The scheduler
  * switches to the peer, whose read() copies the message out again.  That is a
  * push: two copies.  A row of pushes is over when the peer has taken the last; so
  * one alone pays for a switch there and one back, and many share them.  A call is

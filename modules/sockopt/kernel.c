@@ -28,10 +28,10 @@
  * runs holds the module; sockets stay open under its unload, and their options
  * are then unknown (ENOPROTOOPT).
  *
- * One mode.  A push is a set, a pull a get.  A call is one get as well: what it
+ * One mode, option.  A push is a set, a pull a get.  A call is one get as well: what it
  * asks for lies in the buffer that the answer goes to, as iptables has it.
  *
- * The capability is asked for in the first user namespace (capable()), since all
+ * CAP_NET_ADMIN is asked for in the first user namespace (capable()), since all
  * share what is reached.  Where each network namespace has something of its own,
  * as iptables' tables are, its root may have it: ns_capable() in the namespace of
  * the socket.
