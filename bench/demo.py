@@ -116,7 +116,7 @@ STEPS = (
         "is this channel's limit. This module looks only when it is unloaded:",
     ),
     Step(
-        "dmesg | tail -n 2",
+        "dmesg | grep rc_devmem | tail -n 2",
         ("The content written by user is: hello,world!\n", "It is in 1 of 1 pages"),
     ),
     Step(
@@ -144,7 +144,7 @@ STEPS = (
     ),
     Step("rmmod rc_devmem", prose="What has the kernel found?"),
     Step(
-        "dmesg | tail -n 2",
+        "dmesg | grep rc_devmem | tail -n 2",
         (
             "The content written by user is: hello,world!\n",
             f"It is in {_PAGES} of {_PAGES} pages",
