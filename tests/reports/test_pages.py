@@ -215,7 +215,7 @@ def test_doc_and_both_halves(make_run: Build, tmp_path: Path) -> None:
     (modules / "user.c").write_text(
         "/* a comment\n * of two lines */\nstatic int direct_push(struct rc_session *s,\n"
         "\t\t       uint64_t n)\n{\n\treturn 0;\n}\n"
-        "static const struct rc_mode modes[] = {\n\t{\n\t\t.name = \"direct\",\n"
+        'static const struct rc_mode modes[] = {\n\t{\n\t\t.name = "direct",\n'
         "\t\t.operations = {\n\t\t\t[RC_PUSH] = { .run = direct_push },\n\t\t},\n\t},\n};\n"
     )
     report = pages.render(

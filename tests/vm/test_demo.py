@@ -85,7 +85,9 @@ def test_first_page_alone_is_not_enough() -> None:
         for step in demo.STEPS[6:]
     )
     said: list[str] = []
-    with pytest.raises(RingcrossError, match=r"dmesg \| grep rc_devmem \| tail -n 2.*It is in 1024 of 1024") as error:
+    with pytest.raises(
+        RingcrossError, match=r"dmesg \| grep rc_devmem \| tail -n 2.*It is in 1024 of 1024"
+    ) as error:
         demo.play(machine.stock(), "tcg", said.append, steps=(*HOSTILE, *wrong))
     assert error.value.exit_code == 1
     assert said[-1].endswith("It is in 1 of 1024 pages; the first without it is page 2")
