@@ -197,6 +197,7 @@ ssize_t rc_events_read(struct file *file, char __user *to, size_t len, loff_t *p
 	if (ret)
 		return ret;
 	whole = RC_HEADER + shot.size;
+	/* As with a datagram, who has too little room has lost it. */
 	if (len < whole)
 		return -EMSGSIZE;
 

@@ -20,7 +20,7 @@
  * Its trap.  The entry's use count is no reference to the module.  proc_remove()
  * waits for handlers that run, so an unload while a reader sleeps in one would
  * sleep as long.  So our open takes a module reference.  And a shell opens the
- * file for every operation: looking up the path costs more than the message.
+ * file for every operation: looking up the path costs more than a short message.
  *
  * A call is two system calls: the request is written, the reply is read from
  * the same open file, which keeps it until the next request.  Events come by a

@@ -95,7 +95,7 @@ static void *records_start(struct seq_file *seq, loff_t *number)
 	return record_at(state, *number);
 }
 
-/* The number moves on even behind the last, or after a seek that is shown again. */
+/* The number moves on even behind the last, or after a seek the last would be shown twice. */
 static void *records_next(struct seq_file *seq, void *record, loff_t *number)
 {
 	++*number;
