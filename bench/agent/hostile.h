@@ -149,6 +149,15 @@ enum rc_access { RC_KERNEL_READS, RC_KERNEL_WRITES };
 void rc_try_addresses(struct rc_hostile *h, const char *name, enum rc_access access,
 		      long (*try)(void *arg, void *at), void *arg);
 
+/* A page that is brought by userfaultfd(2): who touches it waits until it comes. */
+struct rc_late_page {
+	int handler;
+	void *page;
+};
+
+void *rc_late_page(struct rc_hostile *h, struct rc_late_page *late);	/* NULL when there is none */
+void rc_late_page_comes(struct rc_hostile *h, struct rc_late_page *late);	/* all zeros */
+
 /* Make @h->message a whole one, as the proof wants it. */
 struct rc_msg *rc_good_message(struct rc_hostile *h, uint32_t size, uint64_t seq);
 

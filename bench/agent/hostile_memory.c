@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Addresses that are none, and messages that are wrong. */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "hostile.h"
 
@@ -66,6 +70,30 @@ void rc_try_addresses(struct rc_hostile *h, const char *name, enum rc_access acc
 		snprintf(full, sizeof(full), "%s, %s", name, addresses[i].name);
 		rc_expect(h, full, try(arg, addresses[i].at), EFAULT);
 	}
+}
+
+/* ---- a page that comes late --------------------------------------------- */
+
+void *rc_late_page(struct rc_hostile *h, struct rc_late_page *late)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register missing = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	late->handler = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	late->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	missing.range = (struct uffdio_range){ (uintptr_t)late->page, PAGE };
+	if (late->page == MAP_FAILED || ioctl(late->handler, UFFDIO_API, &api) ||
+	    ioctl(late->handler, UFFDIO_REGISTER, &missing))
+		late->page = NULL;
+	rc_expect_true(h, "a page that does not come", late->page);
+	return late->page;
+}
+
+void rc_late_page_comes(struct rc_hostile *h, struct rc_late_page *late)
+{
+	struct uffdio_zeropage bring = { .range = { (uintptr_t)late->page, PAGE } };
+
+	rc_expect(h, "the page comes", ioctl(late->handler, UFFDIO_ZEROPAGE, &bring), 0);
 }
 
 /* ---- messages ---------------------------------------------------------- */

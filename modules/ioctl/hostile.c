@@ -179,6 +179,56 @@ static void try_sleep(struct rc_hostile *h)
 	rc_expect(h, "closed, it still gets the event", rc_sleeper_end(&sleeper), 0);
 }
 
+static long push_message(void *arg)
+{
+	const struct way *way = arg;
+
+	return push_at(arg, way->h->message);
+}
+
+/* A push from another page. */
+struct late_push {
+	struct way *way;
+	void *page;
+};
+
+static long push_late(void *arg)
+{
+	const struct late_push *push = arg;
+
+	return push_at(push->way, push->page);
+}
+
+/* One is stuck in the copy, with the file's lock.  Who waits behind it can leave, but not
+ * with an event that he has taken.
+ */
+static void try_stuck(struct rc_hostile *h)
+{
+	struct way way = { h, open(RC_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), false };
+	struct late_push push = { .way = &way };
+	struct rc_sleeper stuck, behind;
+	struct rc_late_page late;
+
+	rc_topic(h, "behind one that is stuck");
+	rc_core_bind(h, "direct", BODY, true);
+	push.page = rc_late_page(h, &late);
+	rc_good_message(h, BODY, 0);
+	rc_sleep_in(h, &stuck, push_late, &push);
+	rc_sleep_in(h, &behind, push_message, &way);
+	rc_sleeper_interrupt(&behind);
+	rc_expect(h, "another is interrupted", rc_sleeper_end(&behind), EINTR);
+	rc_try_kill(h, "another is killed", push_message, &way);
+
+	rc_core_start(h, RC_HARDIRQ, 1, 1, 0);
+	rc_core_ended(h, 1000);
+	rc_sleep_in(h, &behind, sleep_for_next, &way);
+	rc_sleeper_interrupt(&behind);
+	rc_late_page_comes(h, &late);
+	rc_expect(h, "and is no message", rc_sleeper_end(&stuck), EBADMSG);
+	rc_expect(h, "an event is not lost to a signal", rc_sleeper_end(&behind), 0);
+	close(way.fd);
+}
+
 /* Files come and go while events go on. */
 static void try_leaving(struct rc_hostile *h)
 {
@@ -249,6 +299,7 @@ static void ioctl_hostile(struct rc_hostile *h)
 	close(way.fd);
 	rc_try_nobody_opens(h, RC_IOCTL_DEVICE);
 	try_sleep(h);
+	try_stuck(h);
 	try_leaving(h);
 }
 RC_HOSTILE(ioctl, ioctl_hostile);

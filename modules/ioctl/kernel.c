@@ -140,8 +140,12 @@ static long ioctl_serve(struct file *file, unsigned int nr, void __user *user, u
 	}
 
 	/* An event is ours by now: a signal must not lose it. */
-	if (mutex_lock_killable(&state->file.lock))
-		return -EINTR;
+	if (nr == RC_IOCTL_NR_NEXT)
+		ret = mutex_lock_killable(&state->file.lock);
+	else
+		ret = mutex_lock_interruptible(&state->file.lock);
+	if (ret)
+		return nr == RC_IOCTL_NR_NEXT ? -EINTR : -ERESTARTSYS;
 	ret = rc_file_hold(&state->file, len);
 	if (!ret)
 		ret = ioctl_do(&state->file, nr, &shot, user, len);

@@ -3,14 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/userfaultfd.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include "hostile.h"
 #include "abi.h"
@@ -18,7 +14,6 @@
 #define BODY 64u
 #define WHOLE (RC_HEADER + BODY)
 #define LARGEST (RC_HEADER + RC_BODY_MAX)
-#define PAGE 4096
 
 static int open_socket(struct rc_hostile *h)
 {
@@ -300,20 +295,6 @@ static long set_page(void *arg)
 	return setsockopt(setter->fd, IPPROTO_IP, RC_SOCKOPT_PUSH, setter->page, WHOLE);
 }
 
-/* A page whose contents are to be brought by whoever reads @handler: nobody does. */
-static void *missing_page(int handler)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register missing = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	missing.range = (struct uffdio_range){ (uintptr_t)page, PAGE };
-	if (page == MAP_FAILED || ioctl(handler, UFFDIO_API, &api) ||
-	    ioctl(handler, UFFDIO_REGISTER, &missing))
-		return NULL;
-	return page;
-}
-
 static long bind_again(void *arg)
 {
 	return rc_core_bind(arg, "", BODY, true) ? 0 : -1;
@@ -322,14 +303,13 @@ static long bind_again(void *arg)
 /* One is stuck in the copy, with the lock; who waits behind it must be able to leave. */
 static void try_stuck(struct rc_hostile *h, int fd)
 {
-	int handler = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-	struct setter stuck = { fd, missing_page(handler) }, behind = { fd, h->message };
-	struct uffdio_zeropage bring = { .range = { (uintptr_t)stuck.page, PAGE } };
+	struct setter stuck = { .fd = fd }, behind = { fd, h->message };
+	struct rc_late_page late;
 	struct rc_sleeper threads[2];
 
 	rc_topic(h, "behind one that is stuck");
 	rc_core_bind(h, "", BODY, true);
-	rc_expect_true(h, "a page that does not come", stuck.page);
+	stuck.page = rc_late_page(h, &late);
 	rc_good_message(h, BODY, 0);
 	rc_sleep_in(h, &threads[0], set_page, &stuck);
 	rc_sleep_in(h, &threads[1], set_page, &behind);
@@ -337,11 +317,9 @@ static void try_stuck(struct rc_hostile *h, int fd)
 	rc_expect(h, "another is interrupted", rc_sleeper_end(&threads[1]), EINTR);
 	rc_try_kill(h, "another is killed", set_page, &behind);
 	rc_try_kill(h, "a bind is killed", bind_again, h);
-	rc_expect(h, "the page comes", ioctl(handler, UFFDIO_ZEROPAGE, &bring), 0);
+	rc_late_page_comes(h, &late);
 	rc_expect(h, "and is no message", rc_sleeper_end(&threads[0]), EBADMSG);
 	rc_expect(h, "a good one after it", set_page(&behind), 0);
-	munmap(stuck.page, PAGE);
-	close(handler);
 }
 
 /* ---- others -------------------------------------------------------------- */
