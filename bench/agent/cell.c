@@ -27,7 +27,6 @@
 #define DEAR_BYTE 32
 #define DEAR_PROOF 4
 #define DEAR_STREAM 4
-#define DEAR_ROUND 2
 #define DEAR_SAMPLES 11
 #define DEAR_LOOKS 3
 
@@ -59,8 +58,10 @@ static int counted_round(struct rc_session *s, const struct rc_cell *cell, uint6
 	if (is_stream(s)) {
 		if (rc_stream_round(s, cell, n, counts, total))
 			return -1;
-		/* A search steps back from a rate that loses all, as from any loss. */
-		if (s->delivered || cell->search)
+		/* A search steps back from a rate that loses all, as from any loss; but
+		 * a proof is none when nothing came.
+		 */
+		if (s->delivered || (cell->search && !s->proof))
 			return 0;
 		return rc_fail(s, "none of %llu streamed messages arrived",
 			       (unsigned long long)n);
@@ -175,7 +176,7 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 
 static uint64_t dear_length(const struct rc_session *s, const struct rc_cell *cell)
 {
-	return is_stream(s) ? rc_stream_length(cell, DEAR_STREAM) : DEAR_ROUND;
+	return is_stream(s) ? rc_stream_length(cell, DEAR_STREAM) : 1;
 }
 
 /* The first operations may have paid for what happens once, such as the start of a

@@ -17,7 +17,7 @@
 #define EVENTS 1000		/* at least, where a burst is short */
 #define TRIAL_UNITS 20000000	/* but no longer than this */
 #define BURSTS_MIN 8
-#define TRIES 3			/* of a trial: a tick, or what hangs on it, may fall into one */
+#define TRIES 3			/* of a trial, where others can disturb it */
 #define CONFIRM_MAX 20
 
 const char *const rc_verdict_names[RC_VERDICTS] = { "clean", "lost", "behind", "late" };
@@ -26,6 +26,7 @@ struct search {
 	struct rc_session *s;
 	struct rc_cell cell;
 	struct rc_result *result;
+	uint64_t delivered;	/* by all trials */
 };
 
 static int by_value(const void *a, const void *b)
@@ -75,9 +76,12 @@ static int one_trial(struct search *search, uint64_t events, enum rc_verdict *ve
 	if (rc_stream_round(s, &search->cell, trial_length(&search->cell, events),
 			    &trial.counts, &unused))
 		return -1;
-	qsort(s->latency, s->latencies, sizeof(s->latency[0]), by_value);
-	trial.p50 = s->latency[s->latencies / 2];
-	trial.p99 = s->latency[s->latencies * 99 / 100];
+	if (s->latencies) {
+		qsort(s->latency, s->latencies, sizeof(s->latency[0]), by_value);
+		trial.p50 = s->latency[s->latencies / 2];
+		trial.p99 = s->latency[s->latencies * 99 / 100];
+	}
+	search->delivered += trial.counts.delivered;
 	*verdict = judge(&search->cell, &trial.counts);
 	trial.verdict = *verdict;
 	if (result->trials < RC_TRIALS_MAX)
@@ -88,7 +92,7 @@ static int one_trial(struct search *search, uint64_t events, enum rc_verdict *ve
 /* What disturbs a trial only makes it worse: one that is clean is enough. */
 static int try_interval(struct search *search, double interval, enum rc_verdict *verdict)
 {
-	int tries = TRIES;
+	int tries = search->s->clock == RC_CLOCK_INSTRUCTIONS ? 1 : TRIES;
 	uint64_t events = BURSTS * search->cell.burst;
 
 	search->cell.interval = (uint64_t)interval;
@@ -101,6 +105,8 @@ static int try_interval(struct search *search, double interval, enum rc_verdict 
 
 static int nothing_found(struct search *search)
 {
+	if (!search->delivered)
+		return rc_fail(search->s, "nothing arrived, however slowly it was offered");
 	return rc_skip(search->s, "Even one burst of %u each %llu ns is %s.", search->cell.burst,
 		       (unsigned long long)search->cell.interval,
 		       search->result->bound == RC_LOST ? "not carried without loss" :
