@@ -115,8 +115,8 @@ class CellResult:
         interval: nanoseconds between the bursts of a stream, as asked for or as found.
         bound: what a shorter interval would bring, where one was searched.
         trials: columns of what was tried to find it, and around it.
-        cpu: under time, nanoseconds of processor time over all rounds: of the ``user`` side, and
-            of all ``other`` where the machine tells.
+        cpu: under time, nanoseconds over all rounds: how long they were watched (``wall``), and
+            the processor time of the ``user`` side, and of all ``other`` where the machine tells.
         log: kernel log lines of the cell.
         boot: number of the boot within the run.
         load: number of the module's load within the boot.

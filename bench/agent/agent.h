@@ -126,6 +126,7 @@ struct rc_trial {
 /* Processor time of both sides in nanoseconds; see cpu.c. */
 struct rc_cpu_use {
 	bool known;		/* under the clock of time */
+	uint64_t wall;		/* how long it was watched */
 	uint64_t own;		/* of the process that measures, all its threads */
 	bool other_known;	/* the kernel tells how long it idled */
 	uint64_t other;		/* of all else */

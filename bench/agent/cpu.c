@@ -116,9 +116,10 @@ void rc_cpu_end(const struct rc_cpu_look *begin, uint32_t clock, struct rc_cpu_u
 		return;
 	look(&end);
 	use->known = true;
+	use->wall = end.wall - begin->wall;
 	use->own = end.own_before - begin->own;
 	use->other_known = begin->known && end.known && begin->cpus == end.cpus;
-	all = end.cpus * (end.wall - begin->wall);
+	all = end.cpus * use->wall;
 	rest = end.idle - begin->idle + end.own - begin->own;
 	use->other = use->other_known && all > rest ? all - rest : 0;
 }

@@ -227,6 +227,7 @@ static void add_cpu(json_object *answer, const struct rc_cpu_use *use)
 {
 	json_object *out = json_object_new_object();
 
+	rc_add_number(out, "wall", use->wall);
 	rc_add_number(out, "user", use->own);
 	json_object_object_add(out, "other",
 			       use->other_known ? json_object_new_uint64(use->other) : NULL);
