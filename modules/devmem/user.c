@@ -54,12 +54,11 @@ static int skip_unbooted(struct rc_session *s)
 		fclose(file);
 	line[len] = '\0';
 	snprintf(words, sizeof(words), "%s", s->channel->boot);
-	s->skip = true;
 	for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		if (!strstr(line, word))
-			return rc_fail(s, "The kernel was booted without %s, so no memory is cut out.",
+			return rc_skip(s, "The kernel was booted without %s, so no memory is cut out.",
 				       word);
-	return rc_fail(s, "The module was loaded without phys= and size=.");
+	return rc_skip(s, "The module was loaded without phys= and size=.");
 }
 
 /* Without O_SYNC: it would ask for an uncached mapping, and the module has a cached one. */

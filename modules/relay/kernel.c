@@ -209,6 +209,10 @@ static int relay_put(const struct relay_file *state, const void *record, size_t 
 		return -EMSGSIZE;
 	local_irq_save(flags);
 	buf = *this_cpu_ptr(chan->buf);
+	if (!buf) {		/* of a CPU that came up while relay_open() ran */
+		local_irq_restore(flags);
+		return -ENXIO;
+	}
 	__relay_write(chan, record, len);
 	if (buf->offset > chan->subbuf_size)
 		err = -ENOSPC;

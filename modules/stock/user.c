@@ -69,11 +69,8 @@ static int text_open(struct rc_session *s, const char *path, int flags)
 	if (!text)
 		return rc_fail_errno(s, "calloc");
 	s->fd = open(path, flags | O_CLOEXEC);
-	if (s->fd < 0 && errno == ENOENT) {
-		rc_fail(s, "This kernel has no %s.", path);
-		s->skip = true;
-		return -1;
-	}
+	if (s->fd < 0 && errno == ENOENT)
+		return rc_skip(s, "This kernel has no %s.", path);
 	if (s->fd < 0)
 		return rc_fail_errno(s, path);
 	text->len = pread(s->fd, text->was, sizeof(text->was), 0);

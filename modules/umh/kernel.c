@@ -148,18 +148,21 @@ static void umh_write(char *text, const struct rc_shot *shot, size_t len)
 	*bin2hex(text, message, len) = '\0';
 }
 
+/* -EAGAIN when too many are on their way. */
 static struct umh_start *umh_start_new(struct umh_program *program, const struct rc_shot *shot,
 				       gfp_t gfp)
 {
 	size_t len = RC_HEADER + shot->size;
-	struct umh_start *start;
+	struct umh_start *start = ERR_PTR(-EAGAIN);
 
 	if (atomic_inc_return(&umh_in_flight) > RC_UMH_AT_ONCE)
 		goto err_flight;
 	/* Room for the digits, and for the message 8 bytes further at most. */
 	start = kvmalloc(struct_size(start, text, 2 * len + 8 + 1), gfp | __GFP_NOWARN);
-	if (!start)
+	if (!start) {
+		start = ERR_PTR(-ENOMEM);
 		goto err_flight;
+	}
 	refcount_inc(&program->refs);
 	start->program = program;
 	start->argv[0] = program->path;
@@ -174,7 +177,7 @@ static struct umh_start *umh_start_new(struct umh_program *program, const struct
 err_flight:
 	if (atomic_dec_and_test(&umh_in_flight))
 		wake_up_var(&umh_in_flight);
-	return NULL;
+	return start;
 }
 
 /* What came of it: 0, the kernel's own errno, or one that the program chose to exit with. */
@@ -192,14 +195,14 @@ static int umh_run(struct umh_program *program, const struct rc_shot *shot, int 
 	int ret;
 
 	start = umh_start_new(program, shot, gfp);
-	if (!start)
-		return -EAGAIN;
+	if (IS_ERR(start))
+		return PTR_ERR(start);
 	start->waits = wait != UMH_NO_WAIT;
 	info = call_usermodehelper_setup(program->path, start->argv, umh_environment, gfp, NULL,
 					 umh_cleanup, start);
 	if (!info) {
 		umh_start_free(start);
-		return -EAGAIN;
+		return -ENOMEM;
 	}
 	/* Counted before, since it may have ended when exec returns. */
 	atomic_inc(&program->started);
