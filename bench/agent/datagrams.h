@@ -124,16 +124,9 @@ static inline int rc_datagram_push(struct rc_session *s, uint64_t n)
 
 static inline int rc_datagram_push_ack(struct rc_session *s, uint64_t n)
 {
-	const struct nlmsghdr *request = rc_datagram_out(s);
-	size_t len = request->nlmsg_len;
-
-	while (n--) {
-		rc_tx(s);
-		if (send(s->fd, request, len, 0) != (ssize_t)len)
-			return rc_fail_errno(s, "send");
-		if (rc_datagram_wait_for_ack(s))
+	while (n--)
+		if (rc_datagram_push(s, 1) || rc_datagram_wait_for_ack(s))
 			return -1;
-	}
 	return 0;
 }
 

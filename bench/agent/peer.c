@@ -353,12 +353,14 @@ static int start(struct rc_session *s)
  * A new process is in debt to the scheduler, and as long as it is, who wakes whom
  * goes on running: the first 25 ms of a conversation cost up to a third less, or
  * more, than all that follows.  So both yield to each other until they are even.
+ * (A peer that starts events is no equal anyway, and of threads only the first is
+ * evened out.)
  */
 static void settle(struct rc_session *s)
 {
-	uint64_t end = nanoseconds() + SETTLE_NS;
+	uint64_t end = s->proof || rc_started(s->op) ? 0 : nanoseconds() + SETTLE_NS;
 
-	while (!s->proof && (s->op == RC_PUSH || s->op == RC_CALL) && nanoseconds() < end)
+	while (nanoseconds() < end)
 		sched_yield();
 	__atomic_store_n(&s->block->settled, 1, __ATOMIC_RELEASE);
 }

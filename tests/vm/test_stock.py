@@ -20,6 +20,10 @@ pytestmark = [pytest.mark.vm, pytest.mark.slow]
 OURS = ("copy", "channel")
 """Kinds of cost in which a message of ours, with its header and its check, may be dearer."""
 
+MESSAGE = 350
+"""Instructions that a message of 8 bytes and its header may cost more than a number: to make or
+check it, and to copy it once by copy_to_user() or copy_from_user() and not by one instruction."""
+
 BESIDES = {
     # Options that IP does not know go to netfilter, and ours ask for a right; IP_TTL needs neither.
     "sockopt": ("capable", "nf_setsockopt", "nf_getsockopt", "nf_sockopt_find"),
@@ -132,4 +136,5 @@ def test_none_costs_more_than_the_kernels_own(run: Run, xrays: Xrays, pair: Pair
     # The call trees explain all that lies between the two figures.
     assert sum(between.values()) == pytest.approx(dearer, abs=0.05 * theirs.untraced)
     message = sum(between[kind] for kind in OURS)
+    assert message <= MESSAGE
     assert dearer - message - besides(channel, ours.tree) <= 0.1 * theirs.untraced
