@@ -80,7 +80,9 @@ struct rc_operation {
  * @name: short, e.g. "multicast"; the kernel half's emitter has the same
  * @summary: half a line
  * @open: get file descriptors and buffers ready, untimed; 0 or -1 after rc_fail()
- * @close: give all back; also called when @open failed half-way
+ * @close: give back what @open took besides s->fd, s->fd2 and s->map, which are closed
+ *	and unmapped behind it; NULL when there is nothing else.  Also called when @open
+ *	failed half-way
  * @operations: indexed by enum rc_op
  * @alone: one sentence: why two threads cannot use it at once; NULL when each
  *	open has a sequence of its own

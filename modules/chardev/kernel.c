@@ -14,9 +14,9 @@
  * The path of one message.  System call entry, fd lookup, access check and
  * security hook, straight into our handler, a mutex of the open file,
  * copy_from_user() or copy_to_user().  One copy each way, in the caller's
- * context.  No use count is taken on the way, as in procfs and debugfs: .owner
- * makes each open file hold the module, so the handlers cannot go while anybody
- * could call them.
+ * context.  No use count is taken on the way, where procfs and debugfs take one:
+ * .owner makes each open file hold the module, so the handlers cannot go while
+ * anybody could call them.
  *
  * When to choose it.  For a driver with data to move: bytes or records, blocking
  * reads, poll().  Programs already know how to use a file.  Where every operation
@@ -29,13 +29,14 @@
  * it once for each segment, so a header and a body sent together arrive as two
  * broken messages.
  *
- * Hence read_iter and write_iter, which get the whole vector as a struct
- * iov_iter in one call, and which the kernel's helpers for splice() and the fast
- * path of io_uring call as well.  A new driver should have these.  Most of this
- * channel has read and write nevertheless: a pointer and a length are what one
- * meets first, and the least there is to measure.  Mode iter shows what the other
- * way costs, which is the vector more than its iterator, and what it saves: user
- * space need not gather header and body in one buffer.
+ * Hence read_iter and write_iter, which get the whole vector as a struct iov_iter
+ * in one call, and which the kernel's helpers for splice() and the fast path of
+ * io_uring call as well.  A new driver should have these.  Most of this channel
+ * has read and write nevertheless: a pointer and a length are what one meets
+ * first, and the least there is to measure.  Mode iter shows what the other way
+ * costs, more of it for fetching the list of segments from user space than for
+ * the iterator over them, and what it saves: user space need not gather header
+ * and body in one buffer.
  *
  * A call is two system calls: the request is written, the reply is read from the
  * same open file.  Events come by a read that sleeps.  Each open is a reader
@@ -47,10 +48,10 @@
  * Three modes: message (whole messages, handlers in core/file.c, the same as in
  * procfs, so that the two differ by the way into the kernel alone), iter (header
  * and body in two segments), word (the sequence number alone, moved by get_user()
- * and put_user(): one checked load or store, and no buffer).  copy_from_user() and
- * copy_to_user() have to ask first whether so many bytes lie within one object of
- * the kernel's, by which a hardened kernel catches a wrong length; for a short
- * message that question costs several times the copy.
+ * and put_user(): one checked load or store, and no buffer).  A hardened kernel
+ * (CONFIG_HARDENED_USERCOPY, as Debian's) has copy_from_user() and copy_to_user()
+ * ask first whether so many bytes lie within one object of the kernel's, to catch a
+ * wrong length; for a short message that question costs several times the copy.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>

@@ -9,8 +9,10 @@
  *
  *	reader				emit
  *	prepare_to_wait
- *					lock, put, unlock
- *	lock, sees the event		wake_up
+ *					lock, put, wake_up, unlock
+ *	lock, sees the event
+ *
+ * The wake-up is under the lock too, so that no reader leaves before it is done.
  */
 #include <linux/poll.h>
 #include <linux/sched/signal.h>

@@ -18,8 +18,9 @@
  * may depend on it.
  *
  * Its trap.  It may be absent: not built in, not mounted, or closed by lockdown.
- * Nobody checks the results of its create functions, and nothing must depend on
- * them.  A handler that sleeps would hold up debugfs_remove(); the owner in our
+ * The results of its create functions are not checked, and nothing must depend on
+ * them; we check one, our directory, since without debugfs there is no channel.  A
+ * handler that sleeps would hold up debugfs_remove(); the owner in our
  * file_operations makes every open hold the module, so we never come to that.
  *
  * A call is two system calls: the request is written, the reply is read from

@@ -14,7 +14,8 @@
  * The path of one message.  A store and a load.  Nobody is woken, nothing is
  * queued, neither side knows that the other is there.
  *
- * - The classic: each page has a half for the user's text and a half for the
+ * - The classic, which make demo shows and nobody measures (see program.c): each page
+ *   has a half for the user's text and a half for the
  *   kernel's.  The kernel looks at the user's when the module is unloaded, and
  *   logs it.
  * - ring: the kernel writes each event into the next slot, then its number into
@@ -39,7 +40,9 @@
  * takes a CPU for itself: the figure has no wake-up in it, unlike those of
  * channels that sleep.  The stream's reader sleeps from look to look, 50 us and
  * the timer slack of as much again, unless it is told to spin: an event waits so
- * long for the next look, and what the ring cannot hold until then is lost.
+ * long for the next look, and what the ring cannot hold until then is lost.  The
+ * kernel writes a body only in the proof; the user copies all of it out, so the
+ * figure holds one copy of that size.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -67,8 +70,8 @@ MODULE_PARM_DESC(size, "its size in bytes, whole pages");
 
 /*
  * @memory is the shared memory, NULL when none was given.  User space can write
- * any byte of it at any time, so nothing in it is read but what the user has to
- * say, and that once.
+ * any byte of it at any time: the ring's numbers are read once for each event and
+ * checked, and of a text only a copy is logged.
  *
  * @room, @slots and @head are the ring's as the kernel knows them.  rc_core
  * raises one event at a time and only between the module's init and exit, so

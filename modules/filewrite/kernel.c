@@ -10,9 +10,9 @@
  *
  * The path of one message.  The file system's own write_iter takes the file's
  * lock, copies the message into a page of the page cache, and sets size and
- * times; then inotify queues a note for each watch on the file and wakes who
- * waits for one.  The reader fetches the note by one system call and the message
- * by another, which is the second copy.
+ * times; then inotify queues a note for each watch on the file, unless the newest
+ * note there says the same, and wakes who waits for one.  The reader fetches the
+ * note by one system call and the message by another, which is the second copy.
  *
  * When to choose it.  Where a file is what is wanted, and user space has opened it
  * (a loop device, a daemon's pipe for autofs) or the kernel opens it in place of the

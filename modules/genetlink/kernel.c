@@ -32,13 +32,14 @@
  * families, so ours may be unloaded under it, and a listener sleeps on in a group
  * that is gone, unless the module thinks of waking him.
  *
- * Four modes.  do: a request, and its answer if it has one.  ack: a push that
- * asks for an acknowledgement, and so costs a datagram back.  dump: a message
- * pulled in records of 1 KiB, as long lists are, as many at a time as the reader
- * has room for (up to 32 KiB), and an end mark behind them.  A short one is dear:
- * that room is allocated before it is known how little will be said, and cleared
- * where the kernel clears all memory it gives out.  multicast: events to a group.
- * None sends events to a single port: that is raw netlink's unicast, unchanged.
+ * Four modes. do: a request, and its answer if it has one. ack: a push that asks
+ * for an acknowledgement, and so costs a datagram back. dump: a message pulled in
+ * records of 1 KiB, as long lists are, as many at a time as fit the longest
+ * recv() that the socket has made so far (up to 32 KiB), and an end mark behind
+ * them.  A short one is dear: that room is allocated before it is known how
+ * little will be said, and cleared where the kernel clears all memory it gives
+ * out. multicast: events to a group.  None sends events to a single port: that is
+ * raw netlink's unicast, unchanged.
  *
  * The family is not there in other network namespaces (.netnsok is off): what it
  * counts is the machine's.  Hence GENL_ADMIN_PERM, the capability in the first
@@ -61,7 +62,7 @@
  * while the lock is not held: a dump finds it again for each piece, since the
  * port of a socket that is being released may already have another owner.
  *
- * (From 6.10 on a family may have memory per socket without a list, sock_priv.)
+ * (From 6.8 on a family may have memory per socket without a list, sock_priv.)
  */
 struct genetlink_peer {
 	struct list_head node;

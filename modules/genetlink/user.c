@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include "channel.h"
 #include "datagrams.h"
 #include "family.h"

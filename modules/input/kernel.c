@@ -12,10 +12,11 @@
  *
  * The path of one message.  Towards user space: input_event() takes the
  * device's lock, feeds the random generator with the time, and keeps the event
- * until SYN_REPORT comes; then evdev stamps the packet, copies it into the buffer
- * of each open file, under that one's lock, and wakes who sleeps there; read()
- * copies events out one by one, 24 bytes each.  Towards the kernel: write() copies
- * in the same structure and hands it to the same function, which calls the
+ * until SYN_REPORT comes, which is a second such call; then evdev stamps the packet,
+ * copies it into the buffer of each open file, under that one's lock, and wakes who
+ * sleeps there; read() copies events out one by one, 24 bytes each.  Towards the
+ * kernel: write() takes the node's mutex, copies in the same structure and hands it
+ * to input_inject_event(), which goes on as input_event() does: it calls the
  * driver's event hook before write() returns, under the device's lock and with
  * interrupts off.  That is how lamps are lit.  The event goes on to all readers as
  * well, and into the buffer of the file that wrote it, though nobody reads it.
@@ -25,12 +26,12 @@
  * changes.  For anything else it is the wrong door, since those programs open
  * any device that seems to be a keyboard or a pointer.
  *
- * Its trap.  A packet has no more than a few values, and a file's buffer no
- * more than a few packets: 31 of ours, and no reader can ask for more room.
- * An event that finds it full throws away all that waits there, the newest
- * included, and leaves SYN_DROPPED in their place; the driver is not told.  What
- * follows up to the next SYN_REPORT is the rest of a packet whose beginning is
- * lost, and must not be used.  In the other direction nobody hears what the
+ * Its trap.  A packet has no more than a few values, and a file's buffer no more
+ * than a few packets: 31 of ours, and no reader can ask for more room.  An event
+ * that finds it full throws away all that waits there, the value of its own
+ * packet included, and leaves SYN_DROPPED in their place; the driver is not told.
+ * What follows up to the next SYN_REPORT is the rest of a packet whose beginning
+ * is lost, and must not be used.  In the other direction nobody hears what the
  * driver thinks of an event: write() succeeds.
  *
  * Values carry the sequence number alone.  Both directions use the type EV_MSC,

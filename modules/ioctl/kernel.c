@@ -10,9 +10,10 @@
  * a magic letter, a serial number and the size of what the pointer points to.
  *
  * The path of one message.  System call entry, fd lookup, security hook, our
- * switch, copy_from_user() into the file's buffer; a reply goes back by
- * copy_to_user() in the same call.  One copy each way, nothing is queued, no
- * other thread takes part.
+ * switch, copy_from_user() into the file's buffer under its mutex; a reply goes
+ * back by copy_to_user() in the same call.  One copy each way, nothing is queued, no
+ * other thread takes part.  An event is put in a queue per open file, under one spin
+ * lock, and wakes the reader, whose ioctl makes the message and copies it out.
  *
  * When to choose it.  A request with a reply on an object that is already a
  * file, where the layout is fixed and a generic parser would be in the way.

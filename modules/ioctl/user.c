@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 #include "channel.h"
 #include "abi.h"
 
@@ -202,7 +201,7 @@ static int indirect_stream(struct rc_session *s, uint64_t n)
 #define DIRECT .max = RC_IOCTL_DIRECT_MAX - RC_HEADER, \
 	.limit = "A command number has 14 bits for the size of its argument."
 #define INDIRECT .max = RC_BODY_MAX, \
-	.limit = "The kernel half keeps one buffer of 1 MiB per open file."
+	.limit = "The kernel half's buffer, one per open file, grows up to a body of 1 MiB."
 
 static const struct rc_mode ioctl_modes[] = {
 	{

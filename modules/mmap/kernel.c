@@ -20,10 +20,12 @@
  *   only the consumer moves, no lock in between.  push puts a message in and
  *   rings, once per message.  For notify and stream the kernel puts messages in
  *   and wakes who sleeps in poll(); while the ring holds something, the user
- *   takes it without any system call.
+ *   takes it without any system call.  The kernel half takes a lock all the same:
+ *   the file's mutex for each doorbell, and for each event one spin lock over the
+ *   list of all rings.
  *
  * When to choose it.  Much data, or many messages per wake-up: one doorbell can
- * stand for a whole ring of them, and a body costs the same at any size.
+ * stand for a whole ring of them, and the channel copies no body, whatever its size.
  *
  * Its trap.  The other side can write at any time, also between your check and
  * your use.  So the kernel copies each header word out once and uses only the

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Messages are written and read where they lie, in the mapped area: in hand
- * means that head has told us of it and its header was checked in place.
+ * means that head has told us of it; its header is checked in place, after that.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -10,8 +10,9 @@
  * there, those with a mode are files in /sys/module/NAME/parameters.
  *
  * The path of one message.  That of a sysfs attribute: system call entry, fd
- * lookup, checks, the mutex of the open file and an active reference in kernfs, a
- * buffer that a write is copied into and a read is copied out of.  Then the mutex
+ * lookup, checks.  A write is copied into a buffer; then kernfs takes the mutex of
+ * the open file and an active reference, which a removal waits for.  A read is
+ * copied out of its buffer when these are given back.  Under them comes the mutex
  * that all parameters of a module share, and set() with the text that was
  * written, or get() with a page to fill.  A message has to be text: set() is told
  * no length, only where a string begins, so a zero byte would end it.  Hexadecimal
@@ -53,7 +54,7 @@
 
 /*
  * State of all parameters, for all who use them.  set and get are called with the
- * module's parameter lock held, at load too, and so is all that is here.
+ * module's parameter lock held, at load too; that lock covers all that is here.
  * @number and @answer are what the kernel's own functions for an integer read and
  * write; @answer is the reply to the last number, if that was good and so
  * @answered.  @reply has the reply to the last request in its first @reply_len
@@ -75,7 +76,11 @@ static struct {
 	};
 } state;
 
-/* Not at load, when nobody is there to send, and not in or after exit. */
+/*
+ * Our state is there before init and after exit, so get() need not ask. set()
+ * does: a value that is given at load, when nobody is there to send, is no
+ * message.
+ */
 static bool live(void)
 {
 	return READ_ONCE(THIS_MODULE->state) == MODULE_STATE_LIVE;

@@ -30,8 +30,10 @@
  * got it.  And whoever may open a socket may send to the kernel: each request
  * must be checked with netlink_capable().
  *
- * Three modes: unicast, multicast (events to a group), and ack (a push that
- * asks for an acknowledgement, and so costs a datagram back).
+ * Three modes: unicast (requests, and answers and events to one port; a sender who
+ * does not wait is told EAGAIN when the queue is full), multicast (events to a
+ * group), and ack (a push that asks for an acknowledgement, and so costs a datagram
+ * back).
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -48,8 +50,8 @@
 /*
  * One socket that has joined, from its JOIN to its release.  netlink_lock
  * covers the list's changes and every @flow; events walk the list under RCU.
- * A socket cannot be released while it sends, so a peer that was found for a
- * request stays until the request is done.
+ * netlink_input() holds the lock for a whole datagram, so a peer that was found for
+ * a request stays until the request is done.
  */
 struct netlink_peer {
 	struct list_head node;

@@ -6,11 +6,11 @@
  *
  * What it is.  read(), write() and ioctl() on /dev/rc_null enter the kernel,
  * find the open file, pass the checks every system call on a file passes, call
- * an empty function and return.  No channel that goes through a file can cost
- * less on this kernel, so every table and figure shows it.
+ * an empty function and return.  No channel that makes a system call on a file for
+ * each message can cost less on this kernel, so every table and figure shows it.
  *
  * The path of one call.  System call entry, fd lookup, (for read and write)
- * access check and security hook, our empty handler, system call exit.
+ * access check, security hook, our empty handler, system call exit.
  *
  * When to choose it.  Never; subtract it.  What a channel costs above this
  * line is its own.
@@ -18,8 +18,9 @@
  * Its trap.  It carries no message, so its numbers are no channel's numbers.
  * Each call proves that it reached the handler by the handler's own answer.
  *
- * The wake mode is the floor of being notified: an ioctl() that sleeps on a
- * wait queue until a counter moves, woken from where the event is raised.
+ * Two modes: handler, the calls above; and wake, the floor of being notified: an
+ * ioctl() that sleeps on a wait queue until a counter moves, woken from where the
+ * event is raised.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>

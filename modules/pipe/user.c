@@ -10,17 +10,17 @@
  * replies and starts events).  So its costs say what a crossing to another
  * process takes, beside which the crossing to the kernel stands.
  *
- * The path of one message.  write() enters the kernel, takes the pipe's mutex,
+ * The path of one message. write() enters the kernel, takes the pipe's mutex,
  * copies the message into pages of the pipe, 16 of them unless
- * fcntl(F_SETPIPE_SZ) says otherwise, and wakes the reader if the pipe was empty.  The scheduler
- * switches to the peer, whose read() copies the message out again.  That is a
- * push: two copies.  A row of pushes is over when the peer has taken the last; so
- * one alone pays for a switch there and one back, and many share them.  A call is
- * two messages, through two pipes: four copies and two switches, where an ioctl
- * takes two copies and none.  (The pages of a large message are allocated besides,
- * and cleared where the kernel is built or booted with init_on_alloc.)  The pipe
- * of channel syscall has the same copies and no switch, since one thread does both
- * ends.
+ * fcntl(F_SETPIPE_SZ) says otherwise, and wakes the reader if the pipe was empty.
+ * The scheduler switches to the peer, whose read() copies the message out again.
+ * That is a push: two copies.  A row of pushes is over when the peer has taken
+ * the last; so one alone pays for a switch there and one back, and many share
+ * them.  A call is two messages, through two pipes: four copies and two switches,
+ * where an ioctl takes two copies and none.  (The pages of a large message are
+ * allocated besides, and cleared where the kernel is built or booted with
+ * init_on_alloc.) The pipe of channel syscall has the same copies and no switch,
+ * since one thread does both ends.
  *
  * When to choose it.  Between a parent and its child, for bytes in one direction,
  * above all where a program only knows standard input and output.  It is no way to

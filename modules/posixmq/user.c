@@ -22,9 +22,10 @@
  *
  * Its trap.  It is small: 10 messages of 8 KiB, unless fs.mqueue.msg_max and
  * msgsize_max say otherwise, or CAP_SYS_RESOURCE passes over both; and all queues
- * of one user together must fit RLIMIT_MSGQUEUE, 800 KiB, which binds even root
- * until he raises it, as is done here.  The receiver's buffer must have room for
- * the largest message the queue could hold, not for the one that comes.
+ * of one user together, each counted as if it were full, must fit
+ * RLIMIT_MSGQUEUE, 800 KiB, which binds even root until he raises it, as is done
+ * here.  The receiver's buffer must have room for the largest message the queue
+ * could hold, not for the one that comes.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -10,14 +10,15 @@
  *
  * The path of one message.  System call entry, fd lookup, access check and
  * security hook, procfs takes a use count on the entry so that it cannot be
- * removed meanwhile, our handler, copy_from_user() or copy_to_user(), use count
- * back.  One copy each way, in the caller's context.
+ * removed meanwhile, our handler, a mutex of the open file, copy_from_user() or
+ * copy_to_user(), use count back.  One copy each way, in the caller's context.
  *
  * When to choose it.  Text about processes, or about the kernel as a whole,
  * that people read with cat.  A driver's own files belong to sysfs, debugfs or
  * a device; new ones in /proc are not welcome.
  *
- * Its trap.  The entry's use count is no reference to the module.  proc_remove()
+ * Its trap.  The entry's use count is no reference to the module, and struct
+ * proc_ops has no owner that would take one.  proc_remove()
  * waits for handlers that run, so an unload while a reader sleeps in one would
  * sleep as long.  So our open takes a module reference.  And a shell opens the
  * file for every operation: looking up the path costs more than a short message.
@@ -68,8 +69,9 @@ static int procfs_open(struct inode *inode, struct file *file)
 }
 
 /*
- * After module_put() we still run module code for some instructions.  That is
- * sound here and only here: proc_remove() waits until this release has returned.
+ * After module_put() we still run module code for some instructions, here and in an
+ * open that fails.  In procfs that is sound: proc_remove() waits until the release,
+ * or the open, has returned.
  */
 static int procfs_release(struct inode *inode, struct file *file)
 {

@@ -14,9 +14,10 @@
  * relay_write() turns interrupts off and copies it behind the last record of the
  * CPU: no lock, no allocation, no other CPU.  A sub-buffer without room for one
  * more is handed over: counted, and whoever polls is woken by an irq_work, since
- * the writer may hold any lock.  read() takes the inode's lock and copies out as
- * many records as there are, also of a sub-buffer that is still being filled.  A
- * mapping needs no copy, and a call only to say that sub-buffers were consumed.
+ * the writer may hold any lock.  read() takes the inode's lock and copies out what
+ * there is, up to the room it is given, also of a sub-buffer that is still being
+ * filled.  A mapping needs no copy; calls only say that sub-buffers were consumed, or
+ * have a partly filled one handed over.
  *
  * When to choose it.  Much data out of hot paths and any context, for a program
  * that looks from time to time.  blktrace is its best known user.  Who wants a
@@ -34,7 +35,9 @@
  *
  * Four modes: single (a sub-buffer for each record, so each record wakes),
  * batch (16 in one), overwrite (the same, but the oldest sub-buffer makes room)
- * and mmap.  What is full drops the newest unless the subbuf_start callback says
+ * and mmap (as batch, but read where the records lie; read() knows how full a
+ * sub-buffer is, a mapping does not, so each begins with a head that says it).  What
+ * is full drops the newest unless the subbuf_start callback says
  * otherwise; relay_write() returns nothing, but we see the drop by the buffer's
  * offset, which is then beyond the end of a sub-buffer.
  *
@@ -316,7 +319,9 @@ static long relay_flush_all(struct relay_file *state)
 	return 0;
 }
 
-/* relay bounds the count by what was produced, but trusts the CPU. */
+/* relay bounds the count by what was produced, but the CPU by NR_CPUS alone, and says
+ * nothing of what it ignores.
+ */
 static long relay_consumed(struct relay_file *state, const struct rc_relay_consumed __user *arg)
 {
 	struct rc_relay_consumed consumed;

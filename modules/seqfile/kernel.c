@@ -11,17 +11,19 @@
  * length at any place.  A file with one object needs only the show().
  *
  * The path of one message.  System call entry, fd lookup, access check and
- * security hook, procfs takes a use count on the entry, seq_read_iter() takes
- * the open file's mutex and calls start() and show(), which take ours,
- * seq_write() copies to the buffer, copy_to_iter() to the user.  Two copies, plus
- * two calls by pointer for each record, show() and next().
+ * security hook, procfs takes a use count on the entry, seq_read_iter() takes the
+ * open file's mutex and calls start() and show(); ours is taken in records by
+ * start() and held until stop(), else in show(); seq_write() copies to the
+ * buffer, copy_to_iter() to the user.  Two copies, plus two calls by pointer for
+ * each record, show() and next().
  *
  * When to choose it.  State of the kernel as text, for people and scripts,
  * whenever it may be longer than a page or is a list.  It is the safe way to
  * print: a short buffer of the user, a seek, an overflow are not our concern.
  *
- * Its trap.  What one read() brings is printed in one walk, under the driver's
- * lock; the file as a whole is not.  A file of many records has a buffer of a
+ * Its trap.  What one read() prints, it prints in one walk, under the driver's lock,
+ * but what a short read left over from the walk before goes out ahead of it; and the
+ * file as a whole is not.  A file of many records has a buffer of a
  * page: whoever asks for 64 KiB gets what fits in 4095 bytes, here 63 records of
  * 64 bytes, and the lock is free until the next read, so a list that changes
  * meanwhile is printed half old, half new.  We take a snapshot when a walk starts
@@ -36,10 +38,10 @@
  * records up to there are shown again and thrown away.
  *
  * Three modes: records (an iterator, 64 bytes each), single (one show(), file
- * kept open) and reopen (the same by open, one read, close; one state for all
- * opens, as a state for each would forget the sequence at its close).  A read at
- * 0 starts again, with a new message; further on it is the rest of the same one,
- * as long as it goes on where the last one ended.
+ * kept open) and reopen (the same by open, one read, close, of the file shared:
+ * one state for all opens, as a state for each would forget the sequence at its
+ * close).  A read at 0 starts again, with a new message; further on it is the
+ * rest of the same one, as long as it goes on where the last one ended.
  *
  * The entry's use count keeps the module only while a handler runs.  As none of
  * ours sleeps for an event, that is enough: proc_remove() waits for those that

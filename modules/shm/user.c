@@ -24,7 +24,8 @@
  * - yield: who has to wait at the ring calls sched_yield() and looks again.  Nobody
  *   has to be woken, but each that waits keeps a CPU busy.  (Whoever pushes sleeps
  *   once all the same, at the end of a row, until the peer says that it has all.)
- *   To wait for an event in this way is the busy wait of mode futex.
+ *   To wait for an event awake is the busy wait of mode futex, which does not even
+ *   yield.
  *
  * When to choose it.  Between two processes that trust each other, for much data or
  * for many messages a second.  Toward the kernel this is what channel mmap does,

@@ -10,11 +10,11 @@
  * but the first is dropped with them.
  *
  * The path of one message.  Take the lock of the receiver's signal handlers,
- * allocate a queue entry, copy the siginfo into it, wake the thread.  On its
- * way out of the kernel the thread finds the signal: sigwaitinfo() and
- * signalfd hand the siginfo out as a system call's result; a handler has the
- * kernel build a frame on the user stack, run it, and come back by one more
- * system call.
+ * allocate a queue entry, copy the siginfo into it, wake the thread.  sigwaitinfo()
+ * and read() of a signalfd take it off the list and hand the siginfo out as their
+ * result.  For a handler the thread finds the signal on its way out of the kernel,
+ * which builds a frame on the user stack; the handler runs, and comes back by one
+ * more system call.
  *
  * When to choose it.  A rare event for one known process that should hear of
  * it in the midst of whatever it does, as a timer or a fault.
@@ -23,8 +23,9 @@
  * to nothing, and a signal's number is shared with every library in the
  * process; who blocks it and takes it by sigwaitinfo() or signalfd has none of
  * that.  The queue is limited per user and over all of that user's processes
- * (RLIMIT_SIGPENDING), so that another program can fill it; then the sender is
- * told EAGAIN.  Standard signals coalesce and nobody is told.
+ * (RLIMIT_SIGPENDING), so that another program can fill it; then the sender of a
+ * real-time signal is told EAGAIN, and a standard one comes without its value.
+ * Standard signals coalesce and nobody is told.
  *
  * Four modes: standard and realtime, both taken by sigwaitinfo(), and a
  * real-time signal taken by a handler and through a signalfd.  All carry the

@@ -46,7 +46,9 @@ static int block(struct rc_session *s, int signo)
 	return 0;
 }
 
-/* How many signals may be pending; for all of this user's, but counted here. */
+/* How many signals may be pending: the limit is this process's own, and those of all
+ * this user's processes count against it.
+ */
 static int set_queue(struct rc_session *s)
 {
 	struct rlimit limit = { .rlim_cur = s->queue, .rlim_max = s->queue };
@@ -172,8 +174,9 @@ static int wait_stream(struct rc_session *s, uint64_t n)
 /* ---- a handler --------------------------------------------------------- */
 
 /*
- * A handler is told nothing but its signal.  It runs only while this thread
- * sleeps in sigsuspend() or poll() below, so it meets no half-made state.
+ * A handler is told nothing but its signal.  It runs while this thread sleeps in
+ * sigsuspend() or, in a stream, anywhere between the two sigprocmask() below, where
+ * nothing else changes the session: so it meets no half-made state.
  */
 static _Thread_local struct rc_session *handler_session;
 static _Thread_local uint32_t handler_value;

@@ -18,8 +18,9 @@
  * When to choose it.  To begin a channel of your own: copy the folder, rename,
  * replace the file operations by your mechanism.
  *
- * Its trap.  A half that works once is not done: every hook runs many times in
- * one session, and the module must stay while anybody sleeps in it.
+ * Its trap.  A half that works once is not done: every loop runs many times in
+ * one session, and open and close in every session; and the module must stay
+ * while anybody sleeps in it.
  *
  * The file becomes rc_<folder>.ko together with all other C files here but
  * user.c, program.c and hostile.c.  What is called optional below may be left out.
@@ -89,8 +90,8 @@ static ssize_t skeleton_write(struct file *file, const char __user *from, size_t
 
 /*
  * The emit hook, required for notify and stream.  Called for each event, one at
- * a time, from every context its entry below names: it must not sleep there,
- * nor wait for the user.  0 when somebody will get the event, else a negative
+ * a time, from every context its entry below names.  It may sleep only where that is
+ * RC_PROCESS alone.  0 when somebody will get the event, else a negative
  * errno, which counts as refused.  rc_readers is for mechanisms that have a
  * wait and no queue; one with a queue of its own must use that.
  */

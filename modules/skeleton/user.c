@@ -38,7 +38,8 @@ static void skeleton_close(struct rc_session *s)
 
 /*
  * A loop, required for each operation in the table below: exactly @n
- * operations, which may be one.  It is what is timed, so nothing else is in it:
+ * operations, which may be one; a stream has no number and ends when
+ * rc_stream_over() says so.  It is what is timed, so nothing else is in it:
  * no allocation, no formatting, no switch per message; but every return value
  * is checked, and every message.  It runs many times in one session and must
  * leave it ready for the next time.
@@ -130,7 +131,8 @@ static int skeleton_stream(struct rc_session *s, uint64_t n)
  * Optional: .alone says why two threads cannot use a mode at once; a stream's
  * .queue is there when open can set the queue's length to s->queue.  A mode that
  * carries one value at load has .once and .received instead of operations, see
- * channel.h.
+ * channel.h.  .stock names the mode of channel stock that does the same work; .peer
+ * is for a reference between two processes, see peer.h.
  */
 static const struct rc_mode skeleton_modes[] = {
 	{

@@ -4,10 +4,10 @@
  *
  * What the kernel asks anyway: stock system calls, for scale.
  *
- * What it is.  Calls that every Linux answers without a module of ours, from
- * one that does nothing to one that copies a megabyte twice.  No channel can
- * beat the first; what a channel takes above the copying ones, at the same
- * size, buys something else than the copy.
+ * What it is.  Calls that every Linux answers without a module of ours, from one
+ * that does nothing to one that copies a megabyte twice.  No channel that enters
+ * the kernel for each message can beat the first; what a channel takes above the
+ * copying ones, at the same size, buys something else than the copy.
  *
  * The path of one call.  System call entry, for a file the fd lookup, access
  * check and security hook, then:
@@ -18,11 +18,12 @@
  * - zero: read() of n bytes from /dev/zero, which clears the caller's pages:
  *   the cost of touching user memory without a source to copy from.
  * - memfd: pwrite() and pread() of n bytes at offset 0 of a file in memory:
- *   one copy through the page cache, page by page.
+ *   one copy each, through the page cache, page by page.
  * - pipe: write() of n bytes and read() of the same n by the same thread: two
  *   calls, two copies and buffers in between, and nobody is woken.
  * - sigself: kill() of oneself, caught by a handler that has run when the call
- *   returns: the frame on the user's stack and the call that takes it down.
+ *   returns: the frame on the user's stack and the call that takes it down
+ *   (rt_sigreturn).
  *
  * When to choose it.  Never; compare with it.  An own channel that moves bytes
  * slower than a pipe, or a file in memory, needs another reason to exist.
@@ -263,7 +264,7 @@ static int sigself_call(struct rc_session *s, uint64_t n)
 	while (n--)
 		if (kill(self, SIGUSR1))
 			return rc_fail_errno(s, "kill");
-	/* A thread that signals itself has been in the handler when kill() returns. */
+	/* With no other thread to take it, the signal has been caught when kill() returns. */
 	return sigself_caught == due ? 0 : rc_fail(s, "a signal was not caught at once");
 }
 

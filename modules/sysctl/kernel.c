@@ -29,7 +29,7 @@
  * reads one with too short a buffer gets its first digits and never the rest.
  * Our handlers refuse a write elsewhere than at 0, and a read with no room for a
  * message; what becomes of a number's text is the kernel's.
- * Each read and write asks again whether the caller may.  But for the entries of a
+ * Each read and write asks again whether the caller may.  Except for the entries of a
  * namespace, what counts is root's uid and group and no capability, and whoever
  * could not open the file himself has no use for a descriptor passed to him.
  * There is no open that a handler could see, so all who use an entry share its
@@ -41,9 +41,10 @@
  * Three modes.  integer: the sequence number alone, by the kernel's own text
  * conversion.  message: whole messages in binary by our own handler, although the
  * custom is text; the layer takes almost 4 MiB in one call.  reopen: the same,
- * opened for each operation as sysctl(8) does.  An entry may go, and a name may
- * mean another one to somebody else, so that the walk along the path cannot do
- * without locks and references, as it does elsewhere.
+ * opened for each operation as sysctl(8) does.  That open is dear: an entry may go,
+ * and a name may mean another one to somebody else, so the walk along the path must
+ * take locks and references, which it can do without on an ordinary file system.
+ * The rest of /proc and /sys refuse to be walked without them as well.
  *
  * A call is two operations, two system calls: a request is written, its reply
  * stands until the next one.

@@ -8,10 +8,12 @@
  * calls the attribute's show() to fill a page, a write calls store() with what
  * was written.  The file's life, its buffers and its waiting are kernfs's.
  *
- * The path of one message.  System call entry, fd lookup, checks, kernfs takes
- * the file's mutex and an active reference to the attribute.  A write is copied
- * into a buffer allocated for it, then store() sees it in kernel memory.  A read
- * goes through seq_file: show() fills a zeroed page, which is then copied out.
+ * The path of one message.  System call entry, fd lookup, checks.  A write is
+ * copied into a buffer allocated for it; then kernfs takes the file's mutex and an
+ * active reference to the attribute, which a removal waits for, and store() sees it
+ * in kernel memory.  A read goes through seq_file: under the same two, show() fills a
+ * zeroed page, which is copied out when they are given back.  A binary attribute's
+ * read has a buffer of its own in place of seq_file.
  * Our store() and show() copy nothing themselves, but for a reply that is kept.
  *
  * When to choose it.  One value per file, of a device or of a driver as a whole,
@@ -241,9 +243,9 @@ static ssize_t event_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 }
 
 /*
- * sysfs_notify() would look the name up under a mutex, so not from an interrupt.
- * With the node at hand any context will do, except on -rt kernels, where the
- * lock of kernfs's list of notifications sleeps.
+ * sysfs_notify() would look the name up under a lock that sleeps, so not from an
+ * interrupt.  With the node at hand any context will do, except on -rt kernels,
+ * where the lock of kernfs's list of notifications sleeps.
  */
 static int event_emit(const struct rc_shot *shot)
 {

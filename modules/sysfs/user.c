@@ -84,8 +84,9 @@ static int binary_call(struct rc_session *s, uint64_t n)
 /* ---- notify: poll for a change, then read what it was ------------------- */
 
 /*
- * The number of the newest event, or -1.  This read also tells kernfs which
- * change we have seen; poll() returns at once until we have seen the last one.
+ * The number of the newest event: -1 when there was none yet, and, with s->error
+ * set, on failure.  This read also tells kernfs which change we have seen; poll()
+ * returns at once until we have seen the last one.
  */
 static long long read_event(struct rc_session *s)
 {

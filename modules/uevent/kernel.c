@@ -18,8 +18,11 @@
  * the network namespaces and queues a clone of it, which has the same data, for
  * each listener, and wakes him.  recv() copies it out; the listener sees by the
  * path whether it is about our device, finds the strings and reads them back.
- * All of that is in the numbers.  (The call tree shows the printing as our own:
- * nothing in the kernel's lib/ can be traced.)
+ * All of that is in the numbers.  (The call tree shows the printing, and
+ * kobject_uevent_env()'s own work, as ours: nothing in the kernel's lib/ can be
+ * traced.)
+ *
+ * One mode, device: a "change" of a misc device that is there for nothing else.
  *
  * When to choose it.  A device's state has changed in a way that an
  * administrator's rules shall react to: a cable, a resize, an error to report.
@@ -40,7 +43,6 @@
 #include <linux/kobject.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/slab.h>
 #include "rc_core.h"
 #include "abi.h"
 

@@ -125,8 +125,9 @@ static void umh_start_free(struct umh_start *start)
 }
 
 /*
- * Once for each start: in its caller, when that has waited; else in the new
- * process just after its exec, or in the worker that could make no process.
+ * Once for each start: in its caller, when that has waited, or was refused at once
+ * (EBUSY: the machine suspends); else in the new process just after its exec, or in
+ * the worker that could make no process.
  */
 static void umh_cleanup(struct subprocess_info *info)
 {

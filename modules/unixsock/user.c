@@ -8,7 +8,7 @@
  * process, not the kernel*: the peer, which takes, checks, counts, replies and
  * starts events as a kernel half does.  A socket of AF_NETLINK is built of the
  * same parts, and has the kernel at its other end; what is between the two
- * numbers is the switch to another process.
+ * numbers is above all the switch to another process.
  *
  * The path of one message.  write() enters the kernel, which allocates a socket
  * buffer (struct sk_buff), charges it to the sender, copies the message in and
@@ -17,7 +17,8 @@
  * but a pipe fills up the page it has begun, and a socket allocates for each
  * message.
  *
- * - seqpacket: one message is one buffer.  It arrives whole, or not at all.
+ * - seqpacket: one message is one buffer.  It is queued whole, or not at all; what a
+ *   read() has no room for is thrown away.
  * - stream: bytes.  A large message is cut into buffers of about 36 KiB, and the
  *   reader puts it together.  When SO_SNDBUF is used up, the rest waits in write()
  *   while the reader already has the beginning.
