@@ -218,6 +218,29 @@ struct rc_cpu_look {
 void rc_cpu_begin(struct rc_cpu_look *begin, uint32_t clock);
 void rc_cpu_end(const struct rc_cpu_look *begin, uint32_t clock, struct rc_cpu_use *use);
 
+/* ---- tick.c: where rounds begin ------------------------------------------ */
+
+/* Under the clock of instructions: before a round about as long as the last, sleep until
+ * a tick of the kernel's timer is just over, unless it ends before the next anyway.
+ */
+int rc_await_tick(struct rc_session *s);
+
+/* ---- stir.c: that no boot's free memory decides what a round costs ------- */
+
+#define RC_STIR_BLOCKS 8
+
+struct rc_stir {
+	int socket, queue;
+	size_t queued, accounted;	/* bytes of what each holds */
+	char *bytes;
+	bool split;
+	int block[RC_STIR_BLOCKS][2];	/* pipes */
+};
+
+int rc_stir_begin(struct rc_session *s, struct rc_stir *stir);
+void rc_stir(const struct rc_stir *stir);
+void rc_stir_end(struct rc_stir *stir);
+
 /* ---- overload.c -------------------------------------------------------- */
 
 /* How a stream went. */
@@ -237,9 +260,9 @@ extern const char *const rc_verdict_names[RC_VERDICTS];
 int rc_find_rate(struct rc_session *s, struct rc_cell *cell, struct rc_result *result);
 
 /* When rounds at the rate found have lost something, make @cell a little slower:
- * they are to be done again.
+ * they are to be done again.  After some @steps it is no longer little.
  */
-bool rc_step_back(struct rc_cell *cell, struct rc_result *result);
+bool rc_step_back(struct rc_cell *cell, struct rc_result *result, int steps);
 
 /* Note trials at other rates around that of @cell. */
 int rc_sweep(struct rc_session *s, const struct rc_cell *cell, struct rc_result *result);

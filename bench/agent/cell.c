@@ -13,6 +13,7 @@
 #define ROUND_UNITS_MAX 2500000
 #define NOTIFY_MAX 50	/* each event costs idle time besides: more teach nothing */
 #define STREAM_MIN 8
+#define BURSTS_MIN 16	/* of a stream at a rate: the last one's delay counts as much less */
 /* A stream that any queue holds: on one CPU nobody may drain before its end, and
  * a queue that is emptied when it is full would have nothing left then.
  */
@@ -26,7 +27,8 @@
 #define DEAR 200000
 #define DEAR_BYTE 32
 #define DEAR_PROOF 4
-#define DEAR_STREAM 4
+#define DEAR_ROUND 3
+#define DEAR_STREAM 8
 #define DEAR_SAMPLES 11
 #define DEAR_LOOKS 3
 
@@ -176,7 +178,7 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 
 static uint64_t dear_length(const struct rc_session *s, const struct rc_cell *cell)
 {
-	return is_stream(s) ? rc_stream_length(cell, DEAR_STREAM) : 1;
+	return is_stream(s) ? rc_stream_length(cell, DEAR_STREAM) : DEAR_ROUND;
 }
 
 /* The first operations may have paid for what happens once, such as the start of a
@@ -195,6 +197,7 @@ static int size_round(struct rc_session *s, const struct rc_cell *cell, uint64_t
 		      uint64_t *cost)
 {
 	uint64_t trial = is_stream(s) ? STREAM_SHORT : TRIAL;
+	uint64_t least = cell->interval ? BURSTS_MIN * cell->burst : STREAM_MIN;
 
 	if (is_dear(s, *cost)) {
 		*n = dear_length(s, cell);
@@ -207,7 +210,7 @@ static int size_round(struct rc_session *s, const struct rc_cell *cell, uint64_t
 	if (*n < N_WANTED)
 		*n = clamp(ROUND_UNITS_MAX / *cost, *n, N_WANTED);
 	if (is_stream(s))
-		*n = rc_stream_length(cell, clamp(*n, STREAM_MIN, RC_STREAM_MAX));
+		*n = rc_stream_length(cell, clamp(*n, least, RC_STREAM_MAX));
 	else
 		*n = clamp(*n, 1, s->op == RC_NOTIFY ? NOTIFY_MAX : N_MAX);
 	return 0;
@@ -228,19 +231,23 @@ static int time_rounds(struct rc_session *s, const struct rc_cell *cell,
 		       struct rc_result *result)
 {
 	struct rc_cpu_look begin;
+	struct rc_stir stir;
 	uint64_t warm;
 
-	if (one_round(s, cell, result->n, &warm))
+	if (rc_stir_begin(s, &stir) || rc_await_tick(s) || one_round(s, cell, result->n, &warm))
 		return -1;
 	rc_cpu_begin(&begin, cell->clock);
 	for (uint32_t i = 0; i < cell->rounds; i++) {
-		if (counted_round(s, cell, result->n, &result->stream[i], &result->total[i]))
+		rc_stir(&stir);
+		if (rc_await_tick(s) || counted_round(s, cell, result->n, &result->stream[i],
+						      &result->total[i]))
 			return -1;
 		result->rounds = i + 1;
 		if (s->paced)
 			take_latencies(s, cell, result);
 	}
 	rc_cpu_end(&begin, cell->clock, &result->cpu);
+	rc_stir_end(&stir);
 	return 0;
 }
 
@@ -312,6 +319,7 @@ static int measure(const struct rc_cell *asked, struct rc_session *s, uint64_t c
 {
 	struct rc_cell cell = *asked;
 	struct rc_counts counts;
+	int steps = 0;
 
 	if (open_session(&cell, s, false) || look_again(s, &cell, &cost) ||
 	    (cell.search && find_rate(s, &cell, cost, result)))
@@ -319,7 +327,7 @@ static int measure(const struct rc_cell *asked, struct rc_session *s, uint64_t c
 	do {
 		if (size_round(s, &cell, &result->n, &cost) || time_rounds(s, &cell, result))
 			return -1;
-	} while (rc_step_back(&cell, result));
+	} while (rc_step_back(&cell, result, steps++));
 	result->context = s->context;
 	result->interval = cell.interval;
 	set_overhead(s, overhead, result);

@@ -15,10 +15,12 @@
 #define EXACT 1.02		/* the search ends with bounds as near as this */
 #define BURSTS 64		/* in a trial */
 #define EVENTS 1000		/* at least, where a burst is short */
-#define TRIAL_UNITS 20000000	/* but no longer than this */
-#define BURSTS_MIN 8
+#define TRIAL_UNITS 4400000	/* and long enough to see a timer tick */
+#define TRIAL_UNITS_MAX 20000000
+#define TRIAL_BURSTS_MIN 8
 #define TRIES 3			/* of a trial, where others can disturb it */
-#define CONFIRM_MAX 20
+#define FINE_STEPS 8		/* back by EXACT, before they become */
+#define COARSE 1.25
 
 const char *const rc_verdict_names[RC_VERDICTS] = { "clean", "lost", "behind", "late" };
 
@@ -55,8 +57,8 @@ static enum rc_verdict judge(const struct rc_cell *cell, const struct rc_stream_
 
 static uint64_t trial_length(const struct rc_cell *cell, uint64_t events)
 {
-	uint64_t most = TRIAL_UNITS * cell->burst / cell->interval;
-	uint64_t least = BURSTS_MIN * cell->burst;
+	uint64_t most = TRIAL_UNITS_MAX * cell->burst / cell->interval;
+	uint64_t least = TRIAL_BURSTS_MIN * cell->burst;
 
 	if (events > most)
 		events = most;
@@ -70,11 +72,10 @@ static int one_trial(struct search *search, uint64_t events, enum rc_verdict *ve
 	struct rc_session *s = search->s;
 	struct rc_result *result = search->result;
 	struct rc_trial trial = { .interval = search->cell.interval };
-	uint64_t unused;
+	uint64_t n = trial_length(&search->cell, events), unused;
 
 	s->latencies = 0;
-	if (rc_stream_round(s, &search->cell, trial_length(&search->cell, events),
-			    &trial.counts, &unused))
+	if (rc_await_tick(s) || rc_stream_round(s, &search->cell, n, &trial.counts, &unused))
 		return -1;
 	if (s->latencies) {
 		qsort(s->latency, s->latencies, sizeof(s->latency[0]), by_value);
@@ -94,10 +95,15 @@ static int try_interval(struct search *search, double interval, enum rc_verdict 
 {
 	int tries = search->s->clock == RC_CLOCK_INSTRUCTIONS ? 1 : TRIES;
 	uint64_t events = BURSTS * search->cell.burst;
+	uint64_t a_tick = (uint64_t)(TRIAL_UNITS / interval) * search->cell.burst;
 
+	if (events < EVENTS)
+		events = EVENTS;
+	if (events < a_tick)
+		events = a_tick;
 	search->cell.interval = (uint64_t)interval;
 	do {
-		if (one_trial(search, events < EVENTS ? EVENTS : events, verdict))
+		if (one_trial(search, events, verdict))
 			return -1;
 	} while (*verdict != RC_CLEAN && --tries);
 	return 0;
@@ -157,19 +163,27 @@ static int bisect(struct search *search, double *clean, double dirty)
 	return 0;
 }
 
+/* How much longer the interval becomes; where others disturb, a finer one never ends. */
+static double step_back(int steps)
+{
+	return steps < FINE_STEPS ? EXACT : COARSE;
+}
+
 /* A longer trial has the last word. */
 static int confirm(struct search *search, double *clean)
 {
+	double most = LONGEST_FACTOR * *clean;
 	enum rc_verdict verdict;
 
-	for (int i = 0; i < CONFIRM_MAX; i++, *clean *= EXACT) {
+	for (int i = 0; *clean <= most && *clean <= LONGEST; *clean *= step_back(i++)) {
 		search->cell.interval = (uint64_t)*clean;
 		if (one_trial(search, RC_STREAM_MAX, &verdict))
 			return -1;
 		if (verdict == RC_CLEAN)
 			return 0;
+		search->result->bound = verdict;
 	}
-	return rc_fail(search->s, "a rate that short trials found without loss has losses");
+	return nothing_found(search);
 }
 
 int rc_find_rate(struct rc_session *s, struct rc_cell *cell, struct rc_result *result)
@@ -184,17 +198,25 @@ int rc_find_rate(struct rc_session *s, struct rc_cell *cell, struct rc_result *r
 	return 0;
 }
 
-bool rc_step_back(struct rc_cell *cell, struct rc_result *result)
+bool rc_step_back(struct rc_cell *cell, struct rc_result *result, int steps)
 {
-	uint64_t lost = 0;
+	enum rc_verdict bound = RC_CLEAN;
+	uint32_t unclean = 0;
 
-	for (uint32_t i = 0; i < result->rounds; i++)
-		lost += result->stream[i].lost;
-	if (!cell->search || !lost || cell->interval > LONGEST / EXACT)
+	if (!cell->search || cell->interval > LONGEST / COARSE)
 		return false;
-	result->bound = RC_LOST;
+	for (uint32_t i = 0; i < result->rounds; i++) {
+		enum rc_verdict verdict = judge(cell, &result->stream[i]);
+
+		unclean += verdict != RC_CLEAN;
+		if (bound == RC_CLEAN || verdict == RC_LOST)
+			bound = verdict;
+	}
+	if (bound != RC_LOST && 2 * unclean <= result->rounds)
+		return false;
+	result->bound = bound;
 	result->samples = 0;
-	cell->interval = (uint64_t)((double)cell->interval * EXACT) + 1;
+	cell->interval = (uint64_t)((double)cell->interval * step_back(steps)) + 1;
 	return true;
 }
 
