@@ -220,7 +220,7 @@ void rc_cpu_end(const struct rc_cpu_look *begin, uint32_t clock, struct rc_cpu_u
 
 /* ---- tick.c: where rounds begin ------------------------------------------ */
 
-/* Under the clock of instructions: before a round about as long as the last, sleep until
+/* Under the clock of instructions (in real time, to wait is to cool down): before a round about as long as the last, sleep until
  * a tick of the kernel's timer is just over, unless it ends before the next anyway.
  */
 int rc_await_tick(struct rc_session *s);

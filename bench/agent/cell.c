@@ -10,7 +10,7 @@
  * of the distance of two timer ticks for that, though.
  */
 #define N_WANTED 100
-#define ROUND_UNITS_MAX 2500000
+#define ROUND_UNITS_MAX 1250000
 #define NOTIFY_MAX 50	/* each event costs idle time besides: more teach nothing */
 #define STREAM_MIN 8
 #define BURSTS_MIN 16	/* of a stream at a rate: the last one's delay counts as much less */

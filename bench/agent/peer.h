@@ -44,12 +44,14 @@ struct rc_shot {
  * @emit: for notify and stream: hand one event, made by rc_peer_event(), to the
  *	channel; 0, or a negative errno when it would not take it, which then counts
  *	as refused.  Must not wait for room, except for the rest of what has begun
+ * @never_sleeps: while it waits, either, but yields the processor
  */
 struct rc_peer_half {
 	int (*connect)(struct rc_session *s);
 	int (*begin)(struct rc_session *s);
 	int (*serve)(struct rc_session *s);
 	int (*emit)(struct rc_session *s, const struct rc_shot *shot);
+	bool never_sleeps;
 };
 
 /**

@@ -10,15 +10,18 @@
 #include <sys/time.h>
 #include <time.h>
 #include "agent.h"
+#include "peer.h"
+
+#define PATIENCE_US 8000	/* two ticks at least of 250 a second: RCU wants more than one */
 
 /* Timeouts of sockets are counted in ticks, and end in one. */
 static int open_alarm(void)
 {
-	struct timeval shortest = { .tv_usec = 1 };
+	struct timeval patience = { .tv_usec = PATIENCE_US };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &shortest, sizeof(shortest));
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	return fd;
 }
 
@@ -31,6 +34,12 @@ static uint64_t between_ticks(void)
 	return (uint64_t)distance.tv_sec * 1000000000 + (uint64_t)distance.tv_nsec;
 }
 
+/* Who does not sleep would run all the while, and owe the scheduler for it. */
+static bool never_idle(const struct rc_session *s)
+{
+	return s->mode->peer && s->mode->peer->never_sleeps;
+}
+
 int rc_await_tick(struct rc_session *s)
 {
 	static uint64_t tick, begun;	/* the last one seen, and the last round's begin */
@@ -38,10 +47,12 @@ int rc_await_tick(struct rc_session *s)
 	uint64_t now = rc_now(s), took = now - begun;
 	char unused;
 
-	if (s->clock != RC_CLOCK_INSTRUCTIONS)
-		return 0;	/* real time would pass, and to wait is to cool down */
-	/* The next round takes about as long as the last one; one instruction is one ns. */
-	if (tick && now - tick + took + took / 4 < between_ticks()) {
+	if (s->clock != RC_CLOCK_INSTRUCTIONS || never_idle(s))
+		return 0;
+	/* The next round takes about as long as the last one, but to be sure: twice.  One
+	 * instruction is one ns.
+	 */
+	if (tick && now - tick + 2 * took < between_ticks()) {
 		begun = now;
 		return 0;
 	}

@@ -389,6 +389,7 @@ static const struct rc_peer_half futex_peer = {
 static const struct rc_peer_half yield_peer = {
 	.connect = shm_connect,
 	.begin = yield_begin,
+	.never_sleeps = true,
 	.serve = shm_serve,
 };
 
