@@ -79,7 +79,7 @@ _FULL = (
 )
 
 # A round of instructions stays far below a timer tick's distance (4 M at
-# 250 Hz), so that most rounds see no tick.  One of nanoseconds is about 1 ms.
+# 250 Hz), so that several see none.  One of nanoseconds is about 1 ms.
 PLANS: dict[str, Plan] = {
     plan.name: plan
     for plan in (

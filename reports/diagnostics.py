@@ -226,8 +226,8 @@ def _shape(row: Measured, clock: str) -> list[str]:
     """What the length and the operation of a round let expect."""
     told = []
     length = (row.n or 0) * (row.median or 0)
-    if clock == "instructions" and length > TICK / 4:
-        told.append("Its rounds are so long that timer ticks fall into many of them.")
+    if clock == "instructions" and length > TICK:
+        told.append("Its rounds are so long that timer ticks fall into them.")
     if row.n and row.n < FEW and row.operation not in ("notify", "stream"):
         told.append(
             f"Only {row.n:.0f} operations fit into a round, so that work which the kernel defers "

@@ -45,6 +45,9 @@ INSTRUCTIONS = ClockWords(
         "the price of the mode switch itself, to interrupts between CPUs, and to what mitigations "
         "do inside the processor.",
         "Where an event is awaited, instructions executed while waiting count too.",
+        "Rounds are kept clear of the kernel's timer ticks, and so of what it puts off to them, "
+        "such as memory that it gives back after files were closed. The tail of the samples has "
+        "both.",
         "A string copy (rep movsb) counts each repetition. Fast string copies are therefore hidden "
         "from the guest (-cpu max,-erms,-fsrm), so the kernel copies 8 bytes per instruction, "
         "which is nearer to what copies cost on hardware.",

@@ -230,9 +230,9 @@ int rc_await_tick(struct rc_session *s);
 #define RC_STIR_BLOCKS 8
 
 struct rc_stir {
-	int socket, queue;
-	size_t queued, accounted;	/* bytes of what each holds */
-	char *bytes;
+	int socket;
+	size_t size;
+	char *message;
 	bool split;
 	int block[RC_STIR_BLOCKS][2];	/* pipes */
 };

@@ -5,8 +5,8 @@
 #include "agent.h"
 
 #define N_MAX 100000
-/* Deferred work (RCU, task work) falls on every so many operations: a round of
- * fewer than this sees it or not by chance.  It must not grow past a fraction
+/* Deferred work (task work, batches of pages) falls on every so many operations: a
+ * round of fewer than this sees it or not by chance.  It must not grow past a fraction
  * of the distance of two timer ticks for that, though.
  */
 #define N_WANTED 100
@@ -197,7 +197,8 @@ static int size_round(struct rc_session *s, const struct rc_cell *cell, uint64_t
 		      uint64_t *cost)
 {
 	uint64_t trial = is_stream(s) ? STREAM_SHORT : TRIAL;
-	uint64_t least = cell->interval ? BURSTS_MIN * cell->burst : STREAM_MIN;
+	uint64_t bursts = cell->search ? BURSTS_MIN * cell->burst : 0;
+	uint64_t least = clamp(bursts, STREAM_MIN, RC_STREAM_MAX);
 
 	if (is_dear(s, *cost)) {
 		*n = dear_length(s, cell);

@@ -5,31 +5,21 @@
  * slabs, each operation of each round takes the slow path, and in another boot none
  * does.  A machine long in use has no such luck, good or bad.  So:
  *
- * - one message more is held before each round, which then meets other free objects:
- *   in the queue of a netlink socket (from plain caches, beyond a page from vmalloc),
- *   and in a POSIX queue (from the caches that are on a user's account);
+ * - one message more is held before each round, in the queue of a netlink socket, so
+ *   that the round meets other free objects;
  * - what a large message takes in one piece from the page allocator lies ready in
  *   that size, as a block whose other half is held and with which it cannot merge.
  */
 #include <fcntl.h>
 #include <linux/netlink.h>
-#include <mqueue.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "agent.h"
 
-#define ACCOUNTED_MAX 8192	/* bytes and */
-#define ACCOUNTED 10		/* messages that any user may queue */
 #define IN_ONE_PIECE 32768	/* bytes: above, they are no slab's */
 #define QUEUE_BYTES (4 << 20)
-
-static size_t at_most(size_t size, size_t most)
-{
-	return !size ? 1 : size < most ? size : most;
-}
 
 static int open_socket(void)
 {
@@ -47,22 +37,9 @@ static int open_socket(void)
 	return fd;
 }
 
-/* -1 on a kernel without such queues. */
-static mqd_t open_queue(size_t size)
-{
-	struct mq_attr attr = { .mq_maxmsg = ACCOUNTED, .mq_msgsize = (long)size };
-	char name[32];
-	mqd_t queue;
-
-	snprintf(name, sizeof(name), "/rc_stir.%d", getpid());
-	queue = mq_open(name, O_CREAT | O_EXCL | O_WRONLY | O_NONBLOCK, 0600, &attr);
-	mq_unlink(name);
-	return queue;
-}
-
 /*
- * A pipe's list of 40 bytes for each of its pages is one piece.  Of neighbours,
- * each second one is given back.
+ * A pipe's list of its pages is one piece, of 40 bytes each: of so many pages, one of
+ * the order that a message and its end take.  Of neighbours each second is given back.
  */
 static void split_blocks(struct rc_stir *stir, size_t size)
 {
@@ -85,13 +62,11 @@ static void split_blocks(struct rc_stir *stir, size_t size)
 int rc_stir_begin(struct rc_session *s, struct rc_stir *stir)
 {
 	memset(stir, 0, sizeof(*stir));
-	stir->queued = at_most(s->size, QUEUE_BYTES / 4);
-	stir->accounted = at_most(s->size, ACCOUNTED_MAX);
-	stir->bytes = calloc(1, stir->queued);
+	stir->size = s->size ? s->size : 1;
+	stir->message = calloc(1, stir->size);
 	stir->socket = open_socket();
-	if (!stir->bytes || stir->socket < 0)
+	if (!stir->message || stir->socket < 0)
 		return rc_fail(s, "no socket to hold messages in: %m");
-	stir->queue = open_queue(stir->accounted);
 	stir->split = s->size > IN_ONE_PIECE;
 	if (stir->split)
 		split_blocks(stir, s->size);
@@ -104,20 +79,16 @@ void rc_stir(const struct rc_stir *stir)
 	socklen_t length = sizeof(self);
 
 	if (!getsockname(stir->socket, (struct sockaddr *)&self, &length))
-		sendto(stir->socket, stir->bytes, stir->queued, 0, (struct sockaddr *)&self,
+		sendto(stir->socket, stir->message, stir->size, 0, (struct sockaddr *)&self,
 		       length);
-	if (stir->queue != (mqd_t)-1)
-		mq_send(stir->queue, stir->bytes, stir->accounted, 0);
 }
 
 void rc_stir_end(struct rc_stir *stir)
 {
 	close(stir->socket);
-	if (stir->queue != (mqd_t)-1)
-		mq_close(stir->queue);
 	for (int i = 0; stir->split && i < RC_STIR_BLOCKS; i++) {
 		close(stir->block[i][0]);
 		close(stir->block[i][1]);
 	}
-	free(stir->bytes);
+	free(stir->message);
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 import pytest
@@ -71,6 +72,9 @@ def test_a_search_finds_the_highest_rate(answers: dict[str, Answer], operation: 
     answer = searched(answers, operation)
     assert answer["bound"] in {"lost", "behind", "late"}
     assert sum(answer["lost"]) == sum(answer["duplicated"]) == sum(answer["reordered"]) == 0
+    # And the producer really offers it, each burst in its time.
+    spans = [(raised - 1) * answer["interval"] for raised in answer["raised"]]
+    assert median(answer["span"]) <= 1.05 * median(spans)
     tried = rows(answer["trials"])
     assert [trial for trial in tried if trial["interval"] <= answer["interval"]]
     slow = [trial for trial in tried if trial["interval"] >= 2 * answer["interval"]]

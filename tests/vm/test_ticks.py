@@ -1,0 +1,56 @@
+"""The kernel's timer ticks, and what it puts off to them, are no matter of chance for a round."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import pytest
+
+from tests.vm import machine
+from tests.vm.machine import Answer, Operation
+
+pytestmark = pytest.mark.vm
+
+ROUNDS = 40
+UNITS = 1_500_000  # a third of a tick's distance
+PLAIN = Operation("null", "handler", "pull", 0, 0)
+OPENS = Operation("procfs", "reopen", "push", 8, 8)
+EVENTS = Operation("null", "wake", "notify", 0, 0)
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[Operation, Answer]:
+    known = {op.name: op for op in machine.operations()}
+    wanted = [PLAIN, OPENS, EVENTS]
+    requests = [
+        machine.cell(known[op.name], op.min, number, rounds=ROUNDS, round_units=UNITS, samples=1000)
+        for number, op in enumerate(wanted)
+    ]
+    replies = machine.boot(machine.machine(), [machine.SETUP, *requests])
+    cells = {answer["id"]: answer for answer in replies if answer["re"] == "cell"}
+    for answer in cells.values():
+        assert answer["status"] == "ok", answer["reason"]
+    return {op: cells[number] for number, op in enumerate(wanted)}
+
+
+def test_the_kernel_ticks_while_operations_are_sampled(answers: dict[Operation, Answer]) -> None:
+    """Samples are taken as they come: what rounds are kept from can be met at all."""
+    samples = answers[OPENS]["samples"]
+    assert max(samples) > 2 * median(samples)
+
+
+def test_a_round_shorter_than_the_distance_of_two_sees_none(
+    answers: dict[Operation, Answer],
+) -> None:
+    rounds = answers[PLAIN]["rounds"]
+    assert len(rounds) == ROUNDS
+    assert sum(rounds) > 10 * 4e6
+    assert max(rounds) - min(rounds) < 100
+
+
+@pytest.mark.parametrize("operation", [OPENS, EVENTS], ids=lambda op: op.channel)
+def test_rounds_agree(answers: dict[Operation, Answer], operation: Operation) -> None:
+    """What each open leaves for later is done between the rounds, not in one of five."""
+    rounds = answers[operation]["rounds"]
+    far = [round_ for round_ in rounds if round_ > 1.03 * median(rounds)]
+    assert len(far) <= ROUNDS / 20
