@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from itertools import groupby
@@ -49,10 +50,10 @@ def templates() -> Environment:
         "bytes": words.size,
         "number": words.number,
         "sentence": words.sentence,
-        "sortable": _sortable,
+        "keyed": _keyed,
     }
     jinja.globals |= {
-        "css": Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        "css": Markup(_lean((TEMPLATES / "style.css").read_text(encoding="utf-8"))),
         "script": Markup((TEMPLATES / "script.js").read_text(encoding="utf-8")),
         "operations": OPERATIONS,
         "markers": MARKS,
@@ -60,8 +61,18 @@ def templates() -> Environment:
     return jinja
 
 
-def _sortable(value: float | None) -> str:
-    return "" if value is None or not math.isfinite(value) else f"{value:.6g}"
+def _lean(css: str) -> str:
+    """A sheet without its comments and indentation: each page has all of it."""
+    return re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", css, flags=re.S)).strip()
+
+
+def _keyed(value: float | None, text: object) -> Markup:
+    """What a table is sorted by where a cell's *text* is not: a number in full says it itself."""
+    key = "" if value is None or not math.isfinite(value) else f"{value:.6g}"
+    rounded = f"{value:.0f}" if key and value and value >= 100 else key
+    if str(text).replace(",", "") in (key, rounded):
+        return Markup("")
+    return Markup(' data-v="{}"').format(key)
 
 
 def write(path: Path, template: str, **values: Any) -> None:
@@ -200,12 +211,8 @@ def _diagnostics_page(run: Run, out: Path, common: dict[str, Any]) -> None:
 
 
 def _shared_page(run: Run, out: Path, modules: Path, common: dict[str, Any]) -> None:
-    found = {
-        code.path: code
-        for channel in run.channels
-        for code in sources.read_sources(channel.name, modules).shared
-    }
-    write(out / sources.SHARED, "shared.html.j2", shared=list(found.values()), **common)
+    found = sources.read_shared((channel.name for channel in run.channels), modules)
+    write(out / sources.SHARED, "shared.html.j2", shared=found, **common)
 
 
 def _channel_page(

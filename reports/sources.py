@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -83,14 +85,7 @@ class Sources:
 
 def read_sources(channel: str, modules: Path = MODULES) -> Sources:
     """The folder of a channel; empty parts where files are missing."""
-    folder = modules / channel
-    texts: dict[str, tuple[Path, str]] = {}
-    if folder.is_dir():
-        found = sorted(
-            (path for path in folder.glob("*.[ch]") if path.name != _TEST),
-            key=lambda path: (_order(path.name), path.name),
-        )
-        texts = {path.name: (path, _read(path)) for path in found}
+    texts = _texts(modules / channel)
     comment = next(
         (
             match["text"]
@@ -103,13 +98,27 @@ def read_sources(channel: str, modules: Path = MODULES) -> Sources:
     return Sources(
         title=title.strip(),
         doc=doc_html(_undecorated(body)),
-        files=tuple(_code(path, text, modules) for path, text in texts.values()),
-        shared=tuple(
-            _code(path, _read(path), modules)
-            for path in _shared([text for _, text in texts.values()], modules)
-        ),
+        files=tuple(_code(path, modules) for path, _ in texts.values()),
+        shared=_shared(texts, modules),
         loops=_loops(texts["user.c"][1]) if "user.c" in texts else {},
     )
+
+
+def read_shared(channels: Iterable[str], modules: Path = MODULES) -> tuple[Code, ...]:
+    """What several of *channels* are made of, each file once."""
+    found = [code for name in channels for code in _shared(_texts(modules / name), modules)]
+    return tuple({code.path: code for code in found}.values())
+
+
+def _texts(folder: Path) -> dict[str, tuple[Path, str]]:
+    """The sources of a channel by name, in the order in which to read them."""
+    if not folder.is_dir():
+        return {}
+    found = sorted(
+        (path for path in folder.glob("*.[ch]") if path.name != _TEST),
+        key=lambda path: (_order(path.name), path.name),
+    )
+    return {path.name: (path, _read(path)) for path in found}
 
 
 def _loops(text: str) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -133,16 +142,16 @@ def _read(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def _shared(texts: list[str], modules: Path) -> list[Path]:
+def _shared(texts: dict[str, tuple[Path, str]], modules: Path) -> tuple[Code, ...]:
     """What several channels are made of: headers with loops, helpers in the core.
 
     The agent's interface and rc_core itself are the frame, and not part of a channel.
     """
-    wanted = dict.fromkeys(name for text in texts for name in _INCLUDE.findall(text))
+    wanted = dict.fromkeys(name for _, text in texts.values() for name in _INCLUDE.findall(text))
     agent, core = modules.parent / "bench" / "agent", modules / "core"
     found = [agent / f"{name}.h" for name in wanted if name not in ("channel", "rc_core")]
     found += [core / f"{name.removeprefix('rc_')}.c" for name in wanted if name.startswith("rc_")]
-    return [path for path in found if path.is_file()]
+    return tuple(_code(path, modules) for path in found if path.is_file())
 
 
 def _order(name: str) -> int:
@@ -245,8 +254,10 @@ def _words(text: str) -> str:
     return re.sub(r"(?<![\w>/])(&amp;)?(\w+\(\))(?![^<]*</code>)", r"<code>\2</code>", text)
 
 
-def _code(path: Path, text: str, modules: Path) -> Code:
-    name = path.name
+@cache
+def _code(path: Path, modules: Path) -> Code:
+    """A file in colours: that takes long, and several channels share some."""
+    name, text = path.name, _read(path)
     anchor = name.rsplit(".", 1)[0] if name.endswith(".c") else name.replace(".", "-")
     functions = {
         match["name"]: text.count("\n", 0, match.start()) + 1 for match in _FUNCTION.finditer(text)

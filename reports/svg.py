@@ -220,6 +220,7 @@ def _inline(text: str, plot: Plot) -> str:
     text = _leaner(text)
     text = re.sub(r"#0102[0-9a-f]{2}", lambda found: COLOURS[found.group()], text)
     text = re.sub(r"(\d+\.\d)\d+", r"\1", text)
+    text = re.sub(r'(?<= d=")[^"]*', _path, text)
     box = re.search(r'viewBox="([^"]*)"', text)
     assert box, "matplotlib writes a viewBox"
     head = f'<svg class="plot" role="img" viewBox="{box.group(1)}" aria-label="{escape(plot.alt)}">'
@@ -247,6 +248,22 @@ def _leaner(text: str) -> str:
 
 
 _MARKER = r'<use [^>]* style="[^"]*"/>'
+
+
+def _path(found: re.Match[str]) -> str:
+    """A line in fewer letters: level and upright parts name one coordinate alone."""
+    drawn, here = [], ("", "")
+    for part in re.findall(r"[A-Za-z][^A-Za-z]*", found[0]):
+        kind, numbers = part[0], part[1:].split()
+        there = (numbers[-2], numbers[-1]) if len(numbers) > 1 else ("", "")
+        if kind == "L" and there[1] == here[1]:
+            drawn.append("" if there[0] == here[0] else f"H{there[0]}")
+        elif kind == "L" and there[0] == here[0]:
+            drawn.append(f"V{there[1]}")
+        else:
+            drawn.append(kind + " ".join(numbers))
+        here = there
+    return "".join(drawn)
 
 
 def _styled_once(found: re.Match[str]) -> str:

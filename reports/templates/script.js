@@ -8,7 +8,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
     head.prepend(button);
     button.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
-      const key = (row) => row.cells[column].dataset.v ?? row.cells[column].textContent.trim();
+      const plain = (cell) => cell.textContent.trim().replace(/(?<=\d),(?=\d{3})/g, "");
+      const key = (row) => row.cells[column].dataset.v ?? plain(row.cells[column]);
       const order = (a, b) => {
         const [x, y] = [key(a), key(b)];
         if (x === "" || y === "") return (x === "") - (y === "");

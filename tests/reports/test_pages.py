@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -132,6 +133,27 @@ def test_processor_time_is_shown_where_it_was_read(report: Path, build_run: Any)
         assert "CPU, user side" in text
         assert ">56.5</td>" in text
         assert "CPU, user side" not in (report / name).read_text()
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "key"),
+    [
+        (1688.05, "1,688", ""),
+        (1.05401e6, "1.05 M", ' data-v="1.05401e+06"'),
+        (2048, "2 KiB", ' data-v="2048"'),
+        (0.4, "0", ' data-v="0.4"'),
+        (None, "", ""),
+        (None, "–", ' data-v=""'),
+        (math.nan, "–", ' data-v=""'),
+    ],
+)
+def test_a_cell_is_sorted_by_its_text_where_that_will_do(
+    value: float | None, text: str, key: str
+) -> None:
+    assert (
+        pages.templates().from_string("{{ value | keyed(text) }}").render(value=value, text=text)
+        == key
+    )
 
 
 def test_figures_follow_the_page(report: Path) -> None:

@@ -1,0 +1,42 @@
+"""Plots: what is left out of them changes nothing."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from reports import svg
+
+
+def _points(path: str) -> list[tuple[float, float]]:
+    """Where a line of M, L, H and V goes."""
+    x = y = 0.0
+    found = []
+    for kind, rest in re.findall(r"([MLHV])([^MLHV]*)", path):
+        numbers = [float(number) for number in rest.split()]
+        x = numbers[0] if kind in "MLH" else x
+        y = numbers[-1] if kind in "MLV" else y
+        found.append((x, y))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "short"),
+    [
+        ("M 1.0 2.0 L 3.0 2.0 L 3.0 5.0 L 4.0 6.0", "M1.0 2.0H3.0V5.0L4.0 6.0"),
+        ("M 1.0 2.0 L 1.0 2.0 L 1.0 3.0 ", "M1.0 2.0V3.0"),
+        ("M 0 0 C 1 2 3 4 5 6 L 5 7 z", "M0 0C1 2 3 4 5 6V7z"),
+    ],
+)
+def test_a_shorter_path_goes_the_same_way(path: str, short: str) -> None:
+    assert re.sub(".+", svg._path, path) == short
+    if "C" not in path:
+        assert list(dict.fromkeys(_points(path))) == _points(short)
+
+
+def test_steps_are_drawn_by_one_coordinate_each() -> None:
+    series = svg.Series("a", "a", 0, (1, 2, 4, 8), (1, 3, 9, 27), style="step")
+    drawn = svg.draw(svg.Plot("p", "P", "steps", "x", "y", (series,)))
+    (line,) = [d for d in re.findall(r' d="([^"]*)"', drawn) if d.count("H") > 1]
+    assert line.count("H") == line.count("V") == 3
