@@ -237,7 +237,7 @@ struct rc_stir {
 	int block[RC_STIR_BLOCKS][2];	/* pipes */
 };
 
-int rc_stir_begin(struct rc_session *s, struct rc_stir *stir);
+void rc_stir_begin(struct rc_stir *stir, size_t size);
 void rc_stir(const struct rc_stir *stir);
 void rc_stir_end(struct rc_stir *stir);
 

@@ -235,7 +235,8 @@ static int time_rounds(struct rc_session *s, const struct rc_cell *cell,
 	struct rc_stir stir;
 	uint64_t warm;
 
-	if (rc_stir_begin(s, &stir) || rc_await_tick(s) || one_round(s, cell, result->n, &warm))
+	rc_stir_begin(&stir, s->size);
+	if (rc_await_tick(s) || one_round(s, cell, result->n, &warm))
 		return -1;
 	rc_cpu_begin(&begin, cell->clock);
 	for (uint32_t i = 0; i < cell->rounds; i++) {
