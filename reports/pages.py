@@ -53,17 +53,21 @@ def templates() -> Environment:
         "keyed": _keyed,
     }
     jinja.globals |= {
-        "css": Markup(_lean((TEMPLATES / "style.css").read_text(encoding="utf-8"))),
-        "script": Markup((TEMPLATES / "script.js").read_text(encoding="utf-8")),
+        "css": Markup(re.sub(r" ?([{};,:]) ", r"\1", _lean(_read("style.css")))),
+        "script": Markup(_lean(_read("script.js"))),
         "operations": OPERATIONS,
         "markers": MARKS,
     }
     return jinja
 
 
-def _lean(css: str) -> str:
-    """A sheet without its comments and indentation: each page has all of it."""
-    return re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", css, flags=re.S)).strip()
+def _read(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _lean(text: str) -> str:
+    """A style or script without its comments and indentation: each page has all of it."""
+    return re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", text, flags=re.S)).strip()
 
 
 def _keyed(value: float | None, text: object) -> Markup:

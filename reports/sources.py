@@ -271,6 +271,7 @@ def _code(path: Path, modules: Path) -> Code:
     )
     # The shortest markup that will do: a page of code has thousands of these.
     html = re.sub(r'<span class="(\w+)">', r"<b class=\1>", html).replace("</span>", "</b>")
+    html = re.sub(r"(<i[^>]*)><b( class=cm?1?)>([^<]*)</b></i>", r"\1\2>\3</i>", html)
     return Code(
         name, path.relative_to(modules.parent).as_posix(), anchor, html, text.count("\n"), functions
     )

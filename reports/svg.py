@@ -221,6 +221,8 @@ def _inline(text: str, plot: Plot) -> str:
     text = re.sub(r"#0102[0-9a-f]{2}", lambda found: COLOURS[found.group()], text)
     text = re.sub(r"(\d+\.\d)\d+", r"\1", text)
     text = re.sub(r'(?<= d=")[^"]*', _path, text)
+    text = re.sub(r'(?<= style=")[^"]*', lambda found: found[0].replace(": ", ":"), text)
+    text = re.sub(r"([\"#][mp][0-9a-f]{6})[0-9a-f]{4}(?=[\")])", r"\1", text)
     box = re.search(r'viewBox="([^"]*)"', text)
     assert box, "matplotlib writes a viewBox"
     head = f'<svg class="plot" role="img" viewBox="{box.group(1)}" aria-label="{escape(plot.alt)}">'
@@ -240,6 +242,9 @@ def _leaner(text: str) -> str:
         r' class="\1"',
         text,
     )
+    text = re.sub(rf' style="fill: none; stroke: {GRID}; [^"]*"(?=/>)', ' class="frame"', text)
+    text = re.sub(r' style="font-weight: 700; [^"]*"', ' class="title"', text)
+    text = text.replace("; stroke-linejoin: miter", "")
     text = re.sub(r"stroke-dasharray: ; stroke-dashoffset: 0; ", "", text)
     text = re.sub(rf"<g( [^>]*)?>((?:{_MARKER})+)</g>", _styled_once, text)
     for _ in range(3):

@@ -316,7 +316,8 @@ def results(run: Run, channel: str = "") -> tuple[ResultRow, ...]:
 def _result(row: Measured) -> ResultRow:
     interval = ""
     if row.ci_low is not None and row.ci_high is not None:
-        interval = f"{words.number(row.ci_low)} … {words.number(row.ci_high)}"
+        low, high = words.number(row.ci_low), words.number(row.ci_high)
+        interval = low if low == high else f"{low} … {high}"
     note = words.sentence(row.reason)
     if row.measured and (row.factors or row.interval or row.burst > 1):
         note = ", ".join(setting(row))
