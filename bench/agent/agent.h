@@ -220,8 +220,9 @@ void rc_cpu_end(const struct rc_cpu_look *begin, uint32_t clock, struct rc_cpu_u
 
 /* ---- tick.c: where rounds begin ------------------------------------------ */
 
-/* Under the clock of instructions (in real time, to wait is to cool down): before a round about as long as the last, sleep until
- * a tick of the kernel's timer is just over, unless it ends before the next anyway.
+/* Before a round about as long as the last, sleep until a tick of the kernel's timer is
+ * just over, unless it ends before the next anyway.  Under the clock of instructions
+ * alone: in real time, to wait is to cool down.
  */
 int rc_await_tick(struct rc_session *s);
 
@@ -259,8 +260,9 @@ extern const char *const rc_verdict_names[RC_VERDICTS];
  */
 int rc_find_rate(struct rc_session *s, struct rc_cell *cell, struct rc_result *result);
 
-/* When rounds at the rate found have lost something, make @cell a little slower:
- * they are to be done again.  After some @steps it is no longer little.
+/* When rounds at the rate found have lost something, or most came late or fell behind,
+ * make @cell a little slower: they are to be done again.  After some @steps it is no
+ * longer little.
  */
 bool rc_step_back(struct rc_cell *cell, struct rc_result *result, int steps);
 
