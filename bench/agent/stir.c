@@ -27,12 +27,19 @@
 static int open_socket(void)
 {
 	struct sockaddr_nl any = { .nl_family = AF_NETLINK };
+	socklen_t length = sizeof(any);
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, NETLINK_USERSOCK);
 	int bytes = QUEUE_BYTES;
 
 	if (fd < 0)
 		return -1;
-	bind(fd, (struct sockaddr *)&any, sizeof(any));
+	/* To itself: a send() is then queued here. */
+	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) ||
+	    getsockname(fd, (struct sockaddr *)&any, &length) ||
+	    connect(fd, (struct sockaddr *)&any, length)) {
+		close(fd);
+		return -1;
+	}
 	/* Root may have more than the usual; a queue that is full holds enough. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
@@ -74,12 +81,8 @@ void rc_stir_begin(struct rc_stir *stir, size_t size)
 
 void rc_stir(const struct rc_stir *stir)
 {
-	struct sockaddr_nl self = { .nl_family = AF_NETLINK };
-	socklen_t length = sizeof(self);
-
-	if (stir->message && !getsockname(stir->socket, (struct sockaddr *)&self, &length))
-		sendto(stir->socket, stir->message, stir->size, 0, (struct sockaddr *)&self,
-		       length);
+	if (stir->message)
+		send(stir->socket, stir->message, stir->size, 0);
 }
 
 void rc_stir_end(struct rc_stir *stir)
