@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tests.vm import machine
 from tests.vm.conftest import Trial
+from tests.vm.disturbed import disturbed
 from tests.vm.machine import Answer, Operation
 
 pytestmark = pytest.mark.vm
@@ -44,6 +47,22 @@ def test_same_seed_gives_the_same_counts() -> None:
     first, again = (machine.boot(machine.machine(), requests, seed=7) for _ in range(2))
     assert figures(first)
     assert figures(first) == figures(again)
+
+
+def test_a_busy_host_changes_no_count(tmp_path: Path) -> None:
+    """Each burst here ends an idle time, whose length QEMU reckons beside the virtual CPU."""
+    bursts = SAME["netlink-unicast-stream"]
+    wakes = SAME["null-wake-notify"]
+    requests = [
+        machine.SETUP,
+        machine.cell(bursts, 8, 1, rounds=150, round_units=2_000_000, interval=100_000),
+        machine.cell(wakes, 0, 2, context="hardirq", samples=4000),
+    ]
+    quiet = machine.boot(machine.machine(), requests)
+    with disturbed(tmp_path) as somebody:
+        busy = machine.boot(machine.machine(), requests)
+    assert somebody.asked > 1000
+    assert figures(busy) == figures(quiet)
 
 
 def test_null_agrees_with_plain_loops_of_the_same_boot() -> None:
