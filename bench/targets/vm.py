@@ -191,7 +191,8 @@ _ACCELERATORS: dict[Accelerator, tuple[str, ...]] = {
 _MACHINES: dict[Accelerator, str] = {
     # microvm has no firmware to run and no PCI to scan.
     # Without rtc the kernel waits 24 s for one; without pit it cannot calibrate the TSC.
-    "icount": "microvm,rtc=on,pit=on,pic=on",
+    # With pic QEMU 10 delivers an interrupt of the pit before the kernel has told it where to.
+    "icount": "microvm,rtc=on,pit=on,pic=off",
     # In real time the pit is too jittery to calibrate by: q35 has an HPET and a PM timer.
     "kvm": "q35",
     "tcg": "q35",
