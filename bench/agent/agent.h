@@ -229,6 +229,7 @@ int rc_await_tick(struct rc_session *s);
 /* ---- stir.c: that no boot's free memory decides what a round costs ------- */
 
 #define RC_STIR_BLOCKS 8
+#define RC_STIR_HOLES 64
 
 struct rc_stir {
 	int socket;
@@ -236,6 +237,7 @@ struct rc_stir {
 	char *message;
 	bool split;
 	int block[RC_STIR_BLOCKS][2];	/* pipes */
+	int hole[RC_STIR_HOLES][2];	/* pipes that fill one each */
 };
 
 void rc_stir_begin(struct rc_stir *stir, size_t size);

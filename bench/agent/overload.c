@@ -12,14 +12,15 @@
 #define SHORTEST 500		/* ns: below, only the timer is measured */
 #define LONGEST_FACTOR 256	/* of the first interval: slower is no stream */
 #define LONGEST 1e9		/* ns: rc_core takes no more */
-#define EXACT 1.02		/* the search ends with bounds as near as this */
+#define EXACT 1.01		/* the search ends with bounds as near as this */
 #define BURSTS 64		/* in a trial */
 #define EVENTS 1000		/* at least, where a burst is short */
 #define TRIAL_UNITS 4400000	/* and long enough to see a timer tick */
 #define TRIAL_UNITS_MAX 20000000
 #define TRIAL_BURSTS_MIN 8
-#define TRIES 3			/* of a trial, where others can disturb it */
-#define FINE_STEPS 8		/* back by EXACT, before they become */
+#define TRIES 3			/* of a trial that may have been disturbed */
+#define FINE 1.005		/* step back */
+#define FINE_STEPS 16		/* before they become */
 #define COARSE 1.25
 
 const char *const rc_verdict_names[RC_VERDICTS] = { "clean", "lost", "behind", "late" };
@@ -67,33 +68,52 @@ static uint64_t trial_length(const struct rc_cell *cell, uint64_t events)
 	return rc_stream_length(cell, events < RC_STREAM_MAX ? events : RC_STREAM_MAX);
 }
 
-static int one_trial(struct search *search, uint64_t events, enum rc_verdict *verdict)
+static int one_trial(struct search *search, uint64_t events, struct rc_trial *trial)
 {
 	struct rc_session *s = search->s;
 	struct rc_result *result = search->result;
-	struct rc_trial trial = { .interval = search->cell.interval };
 	uint64_t n = trial_length(&search->cell, events), unused;
 
+	*trial = (struct rc_trial){ .interval = search->cell.interval };
 	s->latencies = 0;
-	if (rc_await_tick(s) || rc_stream_round(s, &search->cell, n, &trial.counts, &unused))
+	if (rc_await_tick(s) || rc_stream_round(s, &search->cell, n, &trial->counts, &unused))
 		return -1;
 	if (s->latencies) {
 		qsort(s->latency, s->latencies, sizeof(s->latency[0]), by_value);
-		trial.p50 = s->latency[s->latencies / 2];
-		trial.p99 = s->latency[s->latencies * 99 / 100];
+		trial->p50 = s->latency[s->latencies / 2];
+		trial->p99 = s->latency[s->latencies * 99 / 100];
 	}
-	search->delivered += trial.counts.delivered;
-	*verdict = judge(&search->cell, &trial.counts);
-	trial.verdict = *verdict;
+	search->delivered += trial->counts.delivered;
+	trial->verdict = judge(&search->cell, &trial->counts);
 	if (result->trials < RC_TRIALS_MAX)
-		result->trial[result->trials++] = trial;
+		result->trial[result->trials++] = *trial;
 	return 0;
 }
 
+/* Where only one's own machine runs, nothing but something rare: it costs few events. */
+static bool may_be_disturbed(const struct rc_session *s, const struct rc_trial *trial)
+{
+	if (s->clock != RC_CLOCK_INSTRUCTIONS)
+		return true;
+	return trial->verdict == RC_LOST && trial->counts.lost < trial->counts.raised / 8;
+}
+
 /* What disturbs a trial only makes it worse: one that is clean is enough. */
+static int try_events(struct search *search, uint64_t events, enum rc_verdict *verdict)
+{
+	struct rc_trial trial;
+	int tries = TRIES;
+
+	do {
+		if (one_trial(search, events, &trial))
+			return -1;
+		*verdict = trial.verdict;
+	} while (*verdict != RC_CLEAN && --tries && may_be_disturbed(search->s, &trial));
+	return 0;
+}
+
 static int try_interval(struct search *search, double interval, enum rc_verdict *verdict)
 {
-	int tries = search->s->clock == RC_CLOCK_INSTRUCTIONS ? 1 : TRIES;
 	uint64_t events = BURSTS * search->cell.burst;
 	uint64_t a_tick = (uint64_t)(TRIAL_UNITS / interval) * search->cell.burst;
 
@@ -102,11 +122,7 @@ static int try_interval(struct search *search, double interval, enum rc_verdict 
 	if (events < a_tick)
 		events = a_tick;
 	search->cell.interval = (uint64_t)interval;
-	do {
-		if (one_trial(search, events, verdict))
-			return -1;
-	} while (*verdict != RC_CLEAN && --tries);
-	return 0;
+	return try_events(search, events, verdict);
 }
 
 static int nothing_found(struct search *search)
@@ -166,7 +182,7 @@ static int bisect(struct search *search, double *clean, double dirty)
 /* How much longer the interval becomes; where others disturb, a finer one never ends. */
 static double step_back(int steps)
 {
-	return steps < FINE_STEPS ? EXACT : COARSE;
+	return steps < FINE_STEPS ? FINE : COARSE;
 }
 
 /* A longer trial has the last word. */
@@ -177,7 +193,7 @@ static int confirm(struct search *search, double *clean)
 
 	for (int i = 0; *clean <= most && *clean <= LONGEST; *clean *= step_back(i++)) {
 		search->cell.interval = (uint64_t)*clean;
-		if (one_trial(search, RC_STREAM_MAX, &verdict))
+		if (try_events(search, RC_STREAM_MAX, &verdict))
 			return -1;
 		if (verdict == RC_CLEAN)
 			return 0;
@@ -224,7 +240,7 @@ int rc_sweep(struct rc_session *s, const struct rc_cell *cell, struct rc_result 
 {
 	static const double factors[] = { 0.25, 0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2, 4 };
 	struct search search = { .s = s, .cell = *cell, .result = result };
-	enum rc_verdict unused;
+	struct rc_trial unused;
 
 	for (size_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++) {
 		double interval = (double)cell->interval / factors[i];

@@ -7,10 +7,12 @@
  *
  * - one message more is held before each round, in the queue of a netlink socket, so
  *   that the round meets other free objects;
+ * - of objects that are charged to their owner, as the messages of some channels are,
+ *   the holes in slabs are filled, and some whole slabs of them lie ready;
  * - what a large message takes in one piece from the page allocator lies ready in
  *   that size, as a block whose other half is held and with which it cannot merge.
  *
- * Neither is needed to measure: where a sandbox has no such sockets, or only root may
+ * None of it is needed to measure: where a sandbox has no such sockets, or only root may
  * have long pipes, chance decides as before.
  */
 #include <fcntl.h>
@@ -23,6 +25,10 @@
 
 #define IN_ONE_PIECE 32768	/* bytes: above, they are no slab's */
 #define QUEUE_BYTES (4 << 20)
+#define SLOTS_MAX 64		/* pages of a pipe, whose list is then an object of 4 KiB:
+				 * no piece of a message that is charged is larger
+				 */
+#define READY 24		/* objects: a message of 64 KiB takes 17 of them */
 
 static int open_socket(void)
 {
@@ -47,25 +53,47 @@ static int open_socket(void)
 }
 
 /*
- * A pipe's list of its pages is one piece, of 40 bytes each: of so many pages, one of
- * the order that a message and its end take.  Of neighbours each second is given back.
+ * A pipe's list of its pages is one piece, of 40 bytes each and a power of two of them,
+ * and charged to its owner: of so many pages, one as large as a message and its end.
  */
-static void split_blocks(struct rc_stir *stir, size_t size)
+static void open_pipe(int ends[2], size_t slots)
 {
-	int slots = (int)(size / 32), other[RC_STIR_BLOCKS][2];
+	if (pipe(ends))
+		ends[0] = ends[1] = -1;
+	fcntl(ends[1], F_SETPIPE_SZ, slots * 4096);
+}
+
+static void close_pipe(const int ends[2])
+{
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Of neighbours each second is given back. */
+static void split_blocks(struct rc_stir *stir)
+{
+	int other[RC_STIR_BLOCKS][2];
 
 	for (int i = 0; i < RC_STIR_BLOCKS; i++) {
-		if (pipe(stir->block[i]))
-			stir->block[i][0] = stir->block[i][1] = -1;
-		if (pipe(other[i]))
-			other[i][0] = other[i][1] = -1;
-		fcntl(stir->block[i][1], F_SETPIPE_SZ, slots * 4096);
-		fcntl(other[i][1], F_SETPIPE_SZ, slots * 4096);
+		open_pipe(stir->block[i], stir->size / 32);
+		open_pipe(other[i], stir->size / 32);
 	}
-	for (int i = 0; i < RC_STIR_BLOCKS; i++) {
-		close(other[i][0]);
-		close(other[i][1]);
-	}
+	for (int i = 0; i < RC_STIR_BLOCKS; i++)
+		close_pipe(other[i]);
+}
+
+static void fill_holes(struct rc_stir *stir)
+{
+	size_t slots = stir->size / 32;
+	int ready[READY][2];
+
+	slots = slots < 1 ? 1 : slots > SLOTS_MAX ? SLOTS_MAX : slots;
+	for (int i = 0; i < RC_STIR_HOLES; i++)
+		open_pipe(stir->hole[i], slots);
+	for (int i = 0; i < READY; i++)
+		open_pipe(ready[i], slots);
+	for (int i = 0; i < READY; i++)
+		close_pipe(ready[i]);
 }
 
 void rc_stir_begin(struct rc_stir *stir, size_t size)
@@ -74,9 +102,10 @@ void rc_stir_begin(struct rc_stir *stir, size_t size)
 	stir->size = size ? size : 1;
 	stir->message = calloc(1, stir->size);
 	stir->socket = open_socket();
+	fill_holes(stir);
 	stir->split = size > IN_ONE_PIECE;
 	if (stir->split)
-		split_blocks(stir, size);
+		split_blocks(stir);
 }
 
 void rc_stir(const struct rc_stir *stir)
@@ -88,9 +117,9 @@ void rc_stir(const struct rc_stir *stir)
 void rc_stir_end(struct rc_stir *stir)
 {
 	close(stir->socket);
-	for (int i = 0; stir->split && i < RC_STIR_BLOCKS; i++) {
-		close(stir->block[i][0]);
-		close(stir->block[i][1]);
-	}
+	for (int i = 0; stir->split && i < RC_STIR_BLOCKS; i++)
+		close_pipe(stir->block[i]);
+	for (int i = 0; i < RC_STIR_HOLES; i++)
+		close_pipe(stir->hole[i]);
 	free(stir->message);
 }

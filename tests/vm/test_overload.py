@@ -15,6 +15,8 @@ pytestmark = pytest.mark.vm
 
 STREAMS = [op for op in machine.operations() if op.operation == "stream"]
 BURST = 1000  # at once from an interrupt, so that nobody reads meanwhile
+SWEPT = 9  # trials around the rate that was found
+BATCH = 16
 
 
 def told(operation: Operation) -> dict[str, Any]:
@@ -128,3 +130,21 @@ def test_a_longer_queue_holds_more(answers: dict[str, Answer], operation: Operat
         assert sum(answer["raised"]) == BURST * len(answer["rounds"])
     assert sum(long["delivered"]) > 1.5 * sum(short["delivered"])
     assert 0 <= sum(long["lost"]) < sum(short["lost"])
+
+
+def test_a_small_loss_is_tried_again(answers: dict[str, Answer]) -> None:
+    """It may be of something rare, such as what the kernel does once a second."""
+    small = 0
+    for answer in answers.values():
+        found = rows(answer.get("trials") or {})[:-SWEPT] if answer["status"] == "ok" else []
+        for before, trial, after in zip([None, *found], found, [*found[1:], None], strict=False):
+            if 0 < trial["lost"] < trial["raised"] // 8:
+                small += 1
+                assert trial["interval"] in {t["interval"] for t in (before, after) if t}
+    assert small
+
+
+@pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
+def test_a_stream_is_of_whole_batches(answers: dict[str, Answer], operation: Operation) -> None:
+    n = searched(answers, operation)["n"]
+    assert n < BATCH or n % BATCH == 0
