@@ -220,6 +220,7 @@ def _inline(text: str, plot: Plot) -> str:
     text = _leaner(text)
     text = re.sub(r"#0102[0-9a-f]{2}", lambda found: COLOURS[found.group()], text)
     text = re.sub(r"(\d+\.\d)\d+", r"\1", text)
+    text = re.sub(r'(?<= [dxy]=")[^"]*', lambda found: re.sub(r"\.0\b", "", found[0]), text)
     text = re.sub(r'(?<= d=")[^"]*', _path, text)
     text = re.sub(r'(?<= style=")[^"]*', lambda found: found[0].replace(": ", ":"), text)
     text = re.sub(r"([\"#][mp][0-9a-f]{6})[0-9a-f]{4}(?=[\")])", r"\1", text)
@@ -230,7 +231,7 @@ def _inline(text: str, plot: Plot) -> str:
 
 
 def _leaner(text: str) -> str:
-    """Without what changes nothing: turns by nothing, empty paper, groups of one."""
+    """Without what changes nothing: turns by nothing, empty paper, groups without a word."""
     text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
     text = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", text)
     text = re.sub(r'<path d="[^"]*" style="fill: none"/>', "", text)
@@ -247,9 +248,20 @@ def _leaner(text: str) -> str:
     text = text.replace("; stroke-linejoin: miter", "")
     text = re.sub(r"stroke-dasharray: ; stroke-dashoffset: 0; ", "", text)
     text = re.sub(rf"<g( [^>]*)?>((?:{_MARKER})+)</g>", _styled_once, text)
-    for _ in range(3):
-        text = re.sub(r"<g>(<path [^>]*/>|<text [^>]*>[^<]*</text>|)</g>", r"\1", text)
-    return text
+    return _ungrouped(text)
+
+
+def _ungrouped(text: str) -> str:
+    """Groups that say nothing of what is in them are left out."""
+    left_out: list[bool] = []
+
+    def tag(found: re.Match[str]) -> str:
+        if found[0] != "</g>":
+            left_out.append(found[0] == "<g>")
+            return "" if left_out[-1] else found[0]
+        return "" if left_out.pop() else found[0]
+
+    return re.sub(r"<g(?: [^>]*)?(?<!/)>|</g>", tag, text)
 
 
 _MARKER = r'<use [^>]* style="[^"]*"/>'

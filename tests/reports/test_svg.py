@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from xml.etree import ElementTree
 
 import pytest
 
@@ -40,3 +41,21 @@ def test_steps_are_drawn_by_one_coordinate_each() -> None:
     drawn = svg.draw(svg.Plot("p", "P", "steps", "x", "y", (series,)))
     (line,) = [d for d in re.findall(r' d="([^"]*)"', drawn) if d.count("H") > 1]
     assert line.count("H") == line.count("V") == 3
+
+
+def test_groups_that_say_nothing_are_left_out() -> None:
+    assert svg._ungrouped('<g><g class="a"><g><b/></g></g><g/><i/></g>') == (
+        '<g class="a"><b/></g><g/><i/>'
+    )
+
+
+def test_a_drawing_is_well_formed() -> None:
+    """And its series are groups that the page's script finds."""
+    series = svg.Series(
+        "a", "a", 0, (1, 2, 4, 8), (1, 3, 9, 27), low=(1, 2, 8, 25), high=(2, 4, 9, 30)
+    )
+    drawn = svg.draw(svg.Plot("p", "P", "a line", "x", "y", (series,)))
+    root = ElementTree.fromstring(drawn)
+    groups = [group for group in root.iter("g") if group.get("class") == "series"]
+    assert [group.get("data-series") for group in groups] == ["a", "a"]
+    assert all(group.find("title") is not None and len(group) > 1 for group in groups)
