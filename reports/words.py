@@ -49,7 +49,7 @@ INSTRUCTIONS = ClockWords(
         "such as memory that it gives back after files were closed. The tail of the samples has "
         "both.",
         "A string copy (rep movsb) counts each repetition. Fast string copies are therefore hidden "
-        "from the guest (-cpu max,-erms,-fsrm), so the kernel copies 8 bytes per instruction, "
+        "from the guest (-cpu max,-erms,-fsrm …), so the kernel copies 8 bytes per instruction, "
         "which is nearer to what copies cost on hardware.",
     ),
 )

@@ -90,7 +90,7 @@ static int one_trial(struct search *search, uint64_t events, struct rc_trial *tr
 	return 0;
 }
 
-/* Where only one's own machine runs, nothing but something rare: it costs few events. */
+/* Where instructions are the clock only something rare is chance, and costs few events. */
 static bool may_be_disturbed(const struct rc_session *s, const struct rc_trial *trial)
 {
 	if (s->clock != RC_CLOCK_INSTRUCTIONS)
