@@ -13,7 +13,6 @@
 #define ROUND_UNITS_MAX 1250000
 #define NOTIFY_MAX 50	/* each event costs idle time besides: more teach nothing */
 #define STREAM_MIN 8
-#define STREAM_BATCH 16	/* the most that a channel hands over at once, such as relay */
 #define BURSTS_MIN 16	/* of a stream at a rate: the last one's delay counts as much less */
 /* A stream that any queue holds: on one CPU nobody may drain before its end, and
  * a queue that is emptied when it is full would have nothing left then.
@@ -193,10 +192,10 @@ static int look_again(struct rc_session *s, const struct rc_cell *cell, uint64_t
 	return 0;
 }
 
-/* Where many messages share a wake-up, the last one's is not to be for few of them. */
+/* Where a batch shares a wake-up, the last one is not to be for few messages. */
 static uint64_t whole_batches(uint64_t n)
 {
-	return n < STREAM_BATCH ? n : n - n % STREAM_BATCH;
+	return n < RC_BATCH ? n : n - n % RC_BATCH;
 }
 
 /* @cost is that of the proof, and becomes that of a timed operation. */
@@ -235,17 +234,20 @@ static void take_latencies(const struct rc_session *s, const struct rc_cell *cel
 		result->sample[result->samples++] = s->latency[i];
 }
 
-static int stirred_rounds(struct rc_session *s, const struct rc_cell *cell,
-			  struct rc_result *result, const struct rc_stir *stir)
+/* Who fails ends with his process, and all that is held with him. */
+static int time_rounds(struct rc_session *s, const struct rc_cell *cell,
+		       struct rc_result *result)
 {
 	struct rc_cpu_look begin;
+	struct rc_stir stir;
 	uint64_t warm;
 
+	rc_stir_begin(&stir, s->size);
 	if (rc_await_tick(s) || one_round(s, cell, result->n, &warm))
 		return -1;
 	rc_cpu_begin(&begin, cell->clock);
 	for (uint32_t i = 0; i < cell->rounds; i++) {
-		rc_stir(stir);
+		rc_stir(&stir);
 		if (rc_await_tick(s) || counted_round(s, cell, result->n, &result->stream[i],
 						      &result->total[i]))
 			return -1;
@@ -254,19 +256,8 @@ static int stirred_rounds(struct rc_session *s, const struct rc_cell *cell,
 			take_latencies(s, cell, result);
 	}
 	rc_cpu_end(&begin, cell->clock, &result->cpu);
-	return 0;
-}
-
-static int time_rounds(struct rc_session *s, const struct rc_cell *cell,
-		       struct rc_result *result)
-{
-	struct rc_stir stir;
-	int error;
-
-	rc_stir_begin(&stir, s->size);
-	error = stirred_rounds(s, cell, result, &stir);
 	rc_stir_end(&stir);
-	return error;
+	return 0;
 }
 
 /* How many samples there is time for. */

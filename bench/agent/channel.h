@@ -420,6 +420,11 @@ int rc_reply_narrow(struct rc_session *s, uint64_t seq, uint64_t mask);
  */
 #define RC_STREAM_WAIT 20	/* milliseconds */
 
+/* Messages of a batch, where the kernel half wakes its reader once for each; streams
+ * are of whole ones.
+ */
+#define RC_BATCH 16u
+
 static inline bool rc_stream_over(const struct rc_session *s)
 {
 	return s->page->done;

@@ -25,9 +25,7 @@
 
 #define IN_ONE_PIECE 32768	/* bytes: above, they are no slab's */
 #define QUEUE_BYTES (4 << 20)
-#define SLOTS_MAX 64		/* pages of a pipe, whose list is then an object of 4 KiB:
-				 * no piece of a message that is charged is larger
-				 */
+#define CHARGED_PIECE 2048	/* bytes: above, a message that is charged is of pieces of 4 KiB */
 #define READY 24		/* objects: a message of 64 KiB takes 17 of them */
 
 static int open_socket(void)
@@ -54,13 +52,13 @@ static int open_socket(void)
 
 /*
  * A pipe's list of its pages is one piece, of 40 bytes each and a power of two of them,
- * and charged to its owner: of so many pages, one as large as a message and its end.
+ * and charged to its owner: here about as large as a message of @size and its end.
  */
-static void open_pipe(int ends[2], size_t slots)
+static void open_pipe(int ends[2], size_t size)
 {
 	if (pipe(ends))
 		ends[0] = ends[1] = -1;
-	fcntl(ends[1], F_SETPIPE_SZ, slots * 4096);
+	fcntl(ends[1], F_SETPIPE_SZ, size / 32 * 4096);
 }
 
 static void close_pipe(const int ends[2])
@@ -75,8 +73,8 @@ static void split_blocks(struct rc_stir *stir)
 	int other[RC_STIR_BLOCKS][2];
 
 	for (int i = 0; i < RC_STIR_BLOCKS; i++) {
-		open_pipe(stir->block[i], stir->size / 32);
-		open_pipe(other[i], stir->size / 32);
+		open_pipe(stir->block[i], stir->size);
+		open_pipe(other[i], stir->size);
 	}
 	for (int i = 0; i < RC_STIR_BLOCKS; i++)
 		close_pipe(other[i]);
@@ -84,14 +82,13 @@ static void split_blocks(struct rc_stir *stir)
 
 static void fill_holes(struct rc_stir *stir)
 {
-	size_t slots = stir->size / 32;
+	size_t size = stir->size < CHARGED_PIECE ? stir->size : CHARGED_PIECE;
 	int ready[READY][2];
 
-	slots = slots < 1 ? 1 : slots > SLOTS_MAX ? SLOTS_MAX : slots;
 	for (int i = 0; i < RC_STIR_HOLES; i++)
-		open_pipe(stir->hole[i], slots);
+		open_pipe(stir->hole[i], size);
 	for (int i = 0; i < READY; i++)
-		open_pipe(ready[i], slots);
+		open_pipe(ready[i], size);
 	for (int i = 0; i < READY; i++)
 		close_pipe(ready[i]);
 }

@@ -15,8 +15,7 @@
 #define PAGE 4096ul
 #define CPUS 512
 
-#define BATCH 16u		/* records in a sub-buffer of all modes but single */
-#define BATCH_BYTES (64u << 10)	/* but fewer where they are large */
+#define BATCH_BYTES (64u << 10)	/* of a sub-buffer: fewer than RC_BATCH records, if large */
 #define QUEUE 256u		/* records in all, where nobody says */
 #define QUEUE_BYTES (4u << 20)	/* per CPU; fewer likewise */
 
@@ -141,19 +140,19 @@ static int single_open(struct rc_session *s)
 
 static int batch_open(struct rc_session *s)
 {
-	return open_to_read(s, BATCH, 0);
+	return open_to_read(s, RC_BATCH, 0);
 }
 
 static int overwrite_open(struct rc_session *s)
 {
-	return open_to_read(s, BATCH, RC_RELAY_OVERWRITE);
+	return open_to_read(s, RC_BATCH, RC_RELAY_OVERWRITE);
 }
 
 static int mmap_open(struct rc_session *s)
 {
 	struct relay *relay;
 
-	if (open_with(s, BATCH, RC_RELAY_HEADS))
+	if (open_with(s, RC_BATCH, RC_RELAY_HEADS))
 		return -1;
 	relay = s->priv;
 	for (nfds_t i = 0; i < relay->cpus; i++) {
