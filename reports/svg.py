@@ -219,7 +219,7 @@ def _inline(text: str, plot: Plot) -> str:
     text = text.replace("xlink:href", "href")
     text = _leaner(text)
     text = re.sub(r"#0102[0-9a-f]{2}", lambda found: COLOURS[found.group()], text)
-    text = re.sub(r"(\d+\.\d)\d+", r"\1", text)
+    text = re.sub(r'<(?!g class="series")[^>]*>', _rounded, text)
     text = re.sub(r'(?<= [dxy]=")[^"]*', lambda found: re.sub(r"\.0\b", "", found[0]), text)
     text = re.sub(r'(?<= d=")[^"]*', _path, text)
     text = re.sub(r'(?<= style=")[^"]*', lambda found: found[0].replace(": ", ":"), text)
@@ -228,6 +228,11 @@ def _inline(text: str, plot: Plot) -> str:
     assert box, "matplotlib writes a viewBox"
     head = f'<svg class="plot" role="img" viewBox="{box.group(1)}" aria-label="{escape(plot.alt)}">'
     return head + text[text.index(">") + 1 :].strip()
+
+
+def _rounded(tag: re.Match[str]) -> str:
+    """Coordinates to a tenth of a point; what a reader reads is no tag."""
+    return re.sub(r"(\d+\.\d)\d+", r"\1", tag[0])
 
 
 def _leaner(text: str) -> str:

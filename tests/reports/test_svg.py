@@ -59,3 +59,15 @@ def test_a_drawing_is_well_formed() -> None:
     groups = [group for group in root.iter("g") if group.get("class") == "series"]
     assert [group.get("data-series") for group in groups] == ["a", "a"]
     assert all(group.find("title") is not None and len(group) > 1 for group in groups)
+
+
+def test_words_keep_their_numbers() -> None:
+    """Coordinates are shortened, and neither a tick's label nor a name."""
+    series = svg.Series("Linux 6.12", "costs 1.25", 0, (1, 2, 3), (0.01, 0.02, 0.03))
+    ticks = ((0.01, "0.01"), (0.03, "0.03"))
+    plot = svg.Plot("p", "P", "a line", "x", "y", (series,), "linear", "linear", yticks=ticks)
+    drawn = svg.draw(plot)
+    assert 'data-series="Linux 6.12"' in drawn
+    for words in ("costs 1.25", "0.01", "0.03"):
+        assert f">{words}<" in drawn
+    assert not re.search(r' [dxy]="[^"]*\d\.\d\d', drawn)
