@@ -37,8 +37,8 @@ INSTRUCTIONS = ClockWords(
     tells=(
         "Every figure here counts the machine instructions that the guest executed, kernel and "
         "user space together. QEMU runs with -icount shift=0, so the guest's clock is that count.",
-        "The same kernel, image, QEMU and seed give the same counts on a laptop, in CI or on a busy "
-        "server. That makes the counts good for comparing channels, kernels and builds.",
+        "The same kernel, image, QEMU and seed give the same counts on a laptop, in CI or on a "
+        "busy server. That makes the counts good for comparing channels, kernels and builds.",
     ),
     silent=(
         "An instruction is not a nanosecond. The count is blind to caches, TLBs and memory, to "
