@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from bench import options as run_options
-from bench.campaign import Campaign
-from bench.cells import Cell
-from bench.engine import Measured
 from bench.errors import RingcrossError
-from bench.factors import CONTEXTS, FACTORS, WAITS, read_factors
-from bench.options import RunOptions
-from bench.plan import PLANS
+from bench.plan import options as run_options
+from bench.plan.cells import Cell
+from bench.plan.factors import CONTEXTS, FACTORS, WAITS, read_factors
+from bench.plan.options import RunOptions
+from bench.plan.plans import PLANS
+from bench.run.campaign import Campaign
+from bench.run.replay import Measured
 
 CAMPAIGN = pytest.StashKey[Campaign]()
 

@@ -1,5 +1,5 @@
 """``python -m bench`` is ``ringcross``."""
 
-from bench.cli import main
+from bench.commands.cli import main
 
 main(prog_name="ringcross")

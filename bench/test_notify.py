@@ -3,7 +3,7 @@
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.engine import AGENT_CLOCK, Measured
+from bench.run.replay import AGENT_CLOCK, Measured
 
 
 @pytest.mark.benchmark(timer=AGENT_CLOCK, group="notify")

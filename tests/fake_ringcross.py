@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import bench.campaign
-import bench.session
-import bench.workshop
-from bench.cli import main
+import bench.run.campaign
+import bench.run.pytest_bridge
+import bench.targets.provision
+from bench.commands.cli import main
 from bench.errors import DiskFull, KernelPanic, NeverCameUp
 from tests import fake_target
 from tests.fake_target import FakeSession, FakeTarget, FakeWorkshop
@@ -48,6 +48,6 @@ class _Workshop(FakeWorkshop):
 
 if __name__ == "__main__":
     setattr(fake_target, "FakeSession", SlowSession)  # noqa: B010 - mypy knows it as a class
-    for module in (bench.campaign, bench.workshop):
+    for module in (bench.run.campaign, bench.targets.provision):
         setattr(module, "Workshop", _Workshop)  # noqa: B010
     main(prog_name="ringcross")

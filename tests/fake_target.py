@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.cells import Clock
 from bench.errors import KernelPanic, RingcrossError
-from bench.options import RunOptions
-from bench.workshop import Site, Workshop
+from bench.plan.cells import Clock
+from bench.plan.options import RunOptions
+from bench.targets.provision import Site, Workshop
 
 READ, LOOP, N = 2.0, 3.0, 100
 

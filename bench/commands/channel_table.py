@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.cells import OPERATIONS
-from bench.plan import Listing
+from bench.plan.cells import OPERATIONS
+from bench.plan.plans import Listing
 
 README_BEGINS = "<!-- made by: ringcross list --markdown -->"
 README_ENDS = "<!-- end of what is made -->"

@@ -19,13 +19,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench import options as run_options
-from bench import progress
-from bench.cells import OPERATIONS, UNITS
 from bench.errors import RingcrossError, UsageError
-from bench.factors import CONTEXTS, FACTORS, WAITS, read_factors
-from bench.options import ACCELERATORS, CLOCKS, TARGETS, RunOptions
-from bench.plan import PLANS
+from bench.plan import options as run_options
+from bench.plan.cells import OPERATIONS, UNITS
+from bench.plan.factors import CONTEXTS, FACTORS, WAITS, read_factors
+from bench.plan.options import ACCELERATORS, CLOCKS, TARGETS, RunOptions
+from bench.plan.plans import PLANS
+from bench.run import progress
 
 INTERRUPTED = 130
 OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
@@ -147,7 +147,7 @@ def run(report: bool, as_json: bool, **given: Any) -> None:
     ringcross run --target local --channels syscall     real nanoseconds, no root
     ringcross run --resume reports/runs/20250101T120000Z-6.1.0-amd64-instructions
     """
-    from bench.session import run_campaign
+    from bench.run.pytest_bridge import run_campaign
 
     options = _options(given)
     shown = progress.for_console(ERR)
@@ -218,8 +218,8 @@ def _terminated_as_interrupted() -> Iterator[None]:
 
 def _render(folders: list[Path], out: Path | None = None) -> Path:
     """Render the report of runs; a damaged one is an error of ours."""
-    from reports.load import DamagedRun
-    from reports.pages import render
+    from reports.data.run import DamagedRun
+    from reports.pages.render import render
 
     try:
         return render(folders, out)
@@ -229,7 +229,7 @@ def _render(folders: list[Path], out: Path | None = None) -> Path:
 
 def _print_table(folder: Path) -> None:
     """The smallest size of each channel and mode: median cost per operation."""
-    from reports.load import load_run
+    from reports.data.run import load_run
 
     loaded = load_run(folder)
     cost: dict[tuple[str, str], dict[str, float]] = {}
@@ -285,8 +285,8 @@ def list_channels(as_json: bool, as_markdown: bool) -> None:
     ringcross list --json | jq '.channels[].name'
     ringcross list --markdown                   # the table of the README
     """
-    from bench import listing as tables
-    from bench.workshop import Workshop
+    from bench.commands import channel_table as tables
+    from bench.targets.provision import Workshop
 
     listing = Workshop().listing()
     if as_json:
@@ -321,7 +321,7 @@ def doctor(as_json: bool, apply_: bool, undo: bool) -> None:
     ringcross doctor --apply
     ringcross doctor --undo
     """
-    from bench import doctor as checks
+    from bench.host import doctor as checks
 
     if apply_ or undo:
         _set_knobs(apply_, undo, as_json)
@@ -347,7 +347,7 @@ def doctor(as_json: bool, apply_: bool, undo: bool) -> None:
 
 def _set_knobs(apply: bool, undo: bool, as_json: bool) -> NoReturn:
     """Set the knobs of this machine, or put them back, and say what was written where."""
-    from bench import knobs
+    from bench.host import knobs
 
     if apply and undo:
         raise UsageError("Either --apply or --undo: each undoes the other.")
@@ -388,8 +388,8 @@ def xray(channel: str, everything: bool, flat: bool, as_json: bool, **asked: Any
     ringcross xray netlink --operation call
     ringcross xray procfs --mode reopen --operation pull --json
     """
-    from bench import xray_text
-    from bench.look import look
+    from bench.commands import xray_text
+    from bench.commands.xray import look
 
     xrays = look(channel, say=lambda line: ERR.print(line, style="dim"), **asked)
     if as_json:
@@ -462,9 +462,9 @@ def compare(
     ringcross compare A B --fail-above 2%
     ringcross compare A B --json | jq '.rows[] | select(.verdict != "same")'
     """
-    from reports.compare import Refused, render_comparison
-    from reports.compare import compare as compared
-    from reports.load import DamagedRun, load_run
+    from reports.analysis.compare import Refused, render_comparison
+    from reports.analysis.compare import compare as compared
+    from reports.data.run import DamagedRun, load_run
 
     folders = list(runs) or _newest(2)
     if len(folders) != 2:
@@ -510,8 +510,8 @@ def shell(kernel: str, accel: Literal["kvm", "tcg"]) -> None:
     \b
     ringcross shell --kernel 6.12
     """
-    from bench import kernels as store
-    from bench.shell import interact
+    from bench.commands.shell_session import interact
+    from bench.kernels import catalog as store
 
     sys.exit(interact(store.find(kernel, say=lambda line: ERR.print(line, style="dim")), accel))
 
@@ -531,8 +531,8 @@ def demo(kernel: str, accel: Literal["kvm", "tcg"]) -> None:
     \b
     ringcross demo --kernel 6.12
     """
-    from bench import demo as session
-    from bench import kernels as store
+    from bench.commands import demo_session as session
+    from bench.kernels import catalog as store
 
     def say(line: str) -> None:
         style = "bold" if line.startswith("# ") else None
@@ -553,8 +553,8 @@ def build(what: str, kernel: str, check: bool) -> None:
     ringcross build modules --kernel 6.12
     ringcross build modules --check      and have sparse read them
     """
-    from bench import build as builder
-    from bench import kernels as store
+    from bench.kernels import build as builder
+    from bench.kernels import catalog as store
 
     def say(line: str) -> None:
         ERR.print(line, style="dim")
@@ -577,7 +577,7 @@ def kernels(as_json: bool, fetch: str | None) -> None:
     \b
     ringcross kernels --fetch 6.12
     """
-    from bench import kernels as store
+    from bench.kernels import catalog as store
 
     if fetch:
         store.find(fetch, say=lambda line: ERR.print(line, style="dim"))
@@ -600,7 +600,7 @@ def export(run: Path, form: str) -> None:
     \b
     ringcross export reports/runs/… --format json | jq '.[] | select(.status == "fail")'
     """
-    from reports.load import DamagedRun, load_run
+    from reports.data.run import DamagedRun, load_run
 
     try:
         cells = load_run(run).cells

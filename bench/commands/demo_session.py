@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bench import shell
+from bench.commands import shell_session
 from bench.errors import RingcrossError, SessionLost
-from bench.kernels import Kernel
+from bench.kernels.catalog import Kernel
 
 Say = Callable[[str], None]
 
@@ -163,7 +163,7 @@ STEPS = (
 
 def play(
     kernel: Kernel,
-    accel: shell.Accel,
+    accel: shell_session.Accel,
     say: Say,
     *,
     steps: Sequence[Step] = STEPS,
@@ -179,7 +179,7 @@ def play(
     files = {"bin/memshare": _MEMSHARE}
     say(f"Kernel {kernel.release} boots in a virtual machine.")
     with (
-        shell.machine(kernel, accel, _script(steps), files=files, boot=[BOOT]) as command,
+        shell_session.machine(kernel, accel, _script(steps), files=files, boot=[BOOT]) as command,
         _running(command, seconds) as console,
     ):
         _follow(console, steps, say)

@@ -20,11 +20,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import build
-from bench.cells import Cell
-from bench.controls import CONTROLS
 from bench.errors import TargetError
-from bench.plan import PLANS, request
+from bench.kernels import build
+from bench.plan.cells import Cell
+from bench.plan.controls import CONTROLS
+from bench.plan.plans import PLANS, request
 from bench.targets.local import LocalTarget
 
 TURNS = 9

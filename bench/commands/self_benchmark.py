@@ -15,9 +15,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import build, kernels
+from bench.kernels import build, catalog
 from bench.targets.vm import VmTarget
-from reports.pages import render
+from reports.pages.render import render
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Figure:
 
 def boot() -> list[Figure]:
     """From the start of QEMU to the agent's hello, with no more than that to do."""
-    kernel = kernels.find("stock")
+    kernel = catalog.find("stock")
     target = VmTarget(kernel=kernel, agent=build.build_agent(), modules=build.build_modules(kernel))
     begun = time.monotonic()
     with target.start([], seed=1) as session:

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from bench import build, initramfs
 from bench.errors import TargetError, writing
-from bench.kernels import Kernel, elf_image
+from bench.kernels import build, initramfs
+from bench.kernels.catalog import Kernel, elf_image
+from bench.targets.provision import Workshop, wanted
 from bench.targets.vm import VmTarget, find_qemu
-from bench.workshop import Workshop, wanted
 
 Accel = Literal["kvm", "tcg"]
 

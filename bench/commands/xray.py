@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bench import xray
-from bench.cells import OPERATIONS, Cell
 from bench.errors import UsageError, unknown
-from bench.kernels import Say
-from bench.options import RunOptions
-from bench.plan import Listing, parse_size
-from bench.workshop import Workshop
+from bench.explore import xray
+from bench.kernels.catalog import Say
+from bench.plan.cells import OPERATIONS, Cell
+from bench.plan.options import RunOptions
+from bench.plan.plans import Listing, parse_size
+from bench.targets.provision import Workshop
 
 _TELLING = ("call", "pull", "push", "notify")  # the most telling operation first
 

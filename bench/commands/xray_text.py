@@ -10,10 +10,10 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from bench import cost_classes
-from bench.call_tree import Node
-from bench.cells import UNITS
-from bench.xray import Xray, Xrays, by_own_cost
+from bench.explore import cost_classes
+from bench.explore.call_tree import Node
+from bench.explore.xray import Xray, Xrays, by_own_cost
+from bench.plan.cells import UNITS
 
 SMALLEST = 0.01
 """Calls with a smaller share of the operation are summed up in one line."""

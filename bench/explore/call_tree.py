@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from bench.cells import Clock
-from bench.ring_buffer import Event, TraceError
+from bench.explore.trace_pages import Event, TraceError
+from bench.plan.cells import Clock
 
 EMPTY = "read_null"
 """The function that is known to do nothing: a read of /dev/null ends there."""

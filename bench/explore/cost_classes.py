@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bench.call_tree import Node
+from bench.explore.call_tree import Node
 
 OTHER = "other"
 CHANNEL = "channel"

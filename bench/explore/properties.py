@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.build import AGENT, ROOT
-from bench.kernel_log import verdict
-from bench.plan import Listing
+from bench.kernels.build import AGENT
+from bench.paths import ROOT
+from bench.plan.plans import Listing
+from bench.targets.kernel_log import verdict
 
 MODULES = ROOT / "modules"
 _VERSION = 1

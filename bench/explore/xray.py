@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from bench import cost_classes, kernel_log
-from bench.call_tree import Node, Tracer, Walk, Window, calibrate, fit, walk
-from bench.cells import UNITS, Cell, Clock, Operation, Status
 from bench.errors import SessionLost
-from bench.plan import Listing
-from bench.ring_buffer import FORMATS, Layout, TraceError, decode, name_events
-from bench.runner import Target
+from bench.explore import cost_classes
+from bench.explore.call_tree import Node, Tracer, Walk, Window, calibrate, fit, walk
+from bench.explore.trace_pages import FORMATS, Layout, TraceError, decode, name_events
+from bench.plan.cells import UNITS, Cell, Clock, Operation, Status
+from bench.plan.plans import Listing
+from bench.run.runner import Target
+from bench.targets import kernel_log
 
 VERSION = 1
 TOLERANCE = 0.05
@@ -243,7 +244,7 @@ def read(answers: Sequence[dict[str, Any]], cells: Sequence[Cell], trouble: str 
 
 
 def ask(channels: Sequence[Listing], brief: bool) -> list[dict[str, Any]]:
-    """All operations of some channels, or few; see :mod:`bench.extras`."""
+    """All operations of some channels, or few; see :mod:`bench.run.exploration`."""
     return requests(_first(channels) if brief else choose(channels))
 
 

@@ -12,10 +12,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from bench import kernels, knobs
 from bench.errors import RingcrossError
+from bench.host import knobs
+from bench.kernels import catalog
+from bench.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ROOT / "packages.txt"
 """The system packages that the default run needs: name, then a command or file it brings."""
 
@@ -102,7 +103,7 @@ def _kvm() -> Iterator[Finding]:
 
 
 def _disk() -> Iterator[Finding]:
-    place = kernels.default_cache()
+    place = catalog.default_cache()
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
@@ -116,7 +117,7 @@ def _disk() -> Iterator[Finding]:
 
 
 def _kernels() -> Iterator[Finding]:
-    cached = [kernel.release for kernel in kernels.list_kernels()]
+    cached = [kernel.release for kernel in catalog.list_kernels()]
     if cached:
         yield Finding("kernels", "ok", f"in the cache: {', '.join(cached)}")
     else:
@@ -125,7 +126,7 @@ def _kernels() -> Iterator[Finding]:
 
 def _headers() -> Iterator[Finding]:
     try:
-        yield Finding("headers", "ok", f"of the running kernel: {kernels.running().headers}")
+        yield Finding("headers", "ok", f"of the running kernel: {catalog.running().headers}")
     except RingcrossError as error:
         yield Finding(
             "headers",
@@ -136,7 +137,7 @@ def _headers() -> Iterator[Finding]:
 
 
 def _knobs() -> Iterator[Finding]:
-    """What of this machine moves nanoseconds; see :mod:`bench.knobs`."""
+    """What of this machine moves nanoseconds; see :mod:`bench.host.knobs`."""
     here = [knob for knob in knobs.every() if knob.paths != (knobs.CONFIG,)]
     files = knobs.read(here)
     for knob in here:

@@ -13,10 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import TargetError, check_room, writing
-from bench.kernels import Kernel
-
-ROOT = Path(__file__).resolve().parent.parent
-"""The repository."""
+from bench.kernels.catalog import Kernel
+from bench.paths import ROOT
 
 AGENT = ("user.c", "program.c", "hostile.c")
 """Files of a channel's folder that are linked into the agent."""

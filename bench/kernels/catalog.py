@@ -21,8 +21,8 @@ from pathlib import Path
 
 import zstandard
 
-from bench.apt import Apt, Fields, Package, derive, system_sources
 from bench.errors import TargetError, UsageError, check_room, writing
+from bench.kernels.apt import Apt, Fields, Package, derive, system_sources
 
 Say = Callable[[str], None]
 """Takes one line of progress."""

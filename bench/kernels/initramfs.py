@@ -17,7 +17,7 @@ from typing import Any
 import zstandard
 
 from bench.errors import TargetError, UsageError, writing
-from bench.kernels import Kernel
+from bench.kernels.catalog import Kernel
 
 DIRECTORIES = ("bin", "dev", "modules", "proc", "sys", "tmp")
 

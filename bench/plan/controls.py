@@ -3,7 +3,7 @@
 *Controls* are stock system calls.  No kernel half of ours is part of them, so what moves them is
 the machine, the kernel or the harness.  Two runs whose controls differ were not made under the
 same conditions; and an independent tool's figure for the same call checks the harness itself
-(:mod:`bench.against`).
+(:mod:`bench.commands.perf_bench`).
 
 *Counterparts* are facilities of the kernel's own that do the same work as a mode of ours, by
 which one sees what of its cost is the mechanism's.
@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
-from bench.cells import OPERATIONS, Cell, Operation
-from bench.plan import Listing
+from bench.plan.cells import OPERATIONS, Cell, Operation
+from bench.plan.plans import Listing
 
 STOCK = "stock"
 """The channel of the kernel's own facilities."""

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from bench.cells import SEARCH, Cell, Operation, usual_context
 from bench.errors import UsageError, unknown
+from bench.plan.cells import SEARCH, Cell, Operation, usual_context
 
 CONTEXTS = ("process", "softirq", "hardirq")
 WAITS = ("block", "poll", "busy")

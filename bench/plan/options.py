@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from bench.factors import USUAL, Factors
-from bench.plan import parse_size
+from bench.plan.factors import USUAL, Factors
+from bench.plan.plans import parse_size
 
 TARGETS = ("vm", "local")
 CLOCKS = ("auto", "instructions", "time")
@@ -22,10 +22,10 @@ class RunOptions:
 
     Attributes:
         target: one of :data:`TARGETS`.
-        kernel: see :func:`bench.kernels.find`.
+        kernel: see :func:`bench.kernels.catalog.find`.
         clock: one of :data:`CLOCKS`; ``auto`` takes what the target can do best.
-        plan: one of :data:`bench.plan.PLANS`.
-        channels: exactly these, and the controls of :mod:`bench.controls`; all when empty.
+        plan: one of :data:`bench.plan.plans.PLANS`.
+        channels: exactly these, and the controls of :mod:`bench.plan.controls`; all when empty.
         operations: only these; all when empty.
         sizes: bytes of body; the plan's when empty.
         factors: exactly these values; those the plan varies when empty.

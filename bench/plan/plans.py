@@ -1,7 +1,7 @@
 """Which cells to measure: from what the agent lists to a shuffled schedule.
 
 A listing is the JSON object that ``rc_agent --list`` prints; see
-``bench/agent/PROTOCOL.md``.
+``bench/agent/protocol/PROTOCOL.md``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.cells import OPERATIONS, SEARCH, Cell, Clock, Operation, interval_of, usual_context
 from bench.errors import UsageError, unknown
-from bench.factors import EACH, USUAL, WAITS, Factors, varied
+from bench.plan.cells import OPERATIONS, SEARCH, Cell, Clock, Operation, interval_of, usual_context
+from bench.plan.factors import EACH, USUAL, WAITS, Factors, varied
 
 Listing = dict[str, Any]
 

@@ -10,16 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import environment, extras, knobs
-from bench.cells import UNITS, Cell, CellResult, Clock
-from bench.controls import controls, with_controls
 from bench.errors import DiskFull, RingcrossError, TargetError, UsageError
-from bench.options import RUNS, RunOptions
-from bench.plan import Listing, find_plan, make_cells, schedule
-from bench.progress import Progress, Silent
-from bench.recorder import Header, Recorder, new_folder
-from bench.runner import Facts, Runner, Settings, is_complete
-from bench.workshop import Site, Workshop
+from bench.host import knobs
+from bench.plan.cells import UNITS, Cell, CellResult, Clock
+from bench.plan.controls import controls, with_controls
+from bench.plan.options import RUNS, RunOptions
+from bench.plan.plans import Listing, find_plan, make_cells, schedule
+from bench.run import environment, exploration
+from bench.run.progress import Progress, Silent
+from bench.run.run_folder import Header, Recorder, new_folder
+from bench.run.runner import Facts, Runner, Settings, is_complete
+from bench.targets.provision import Site, Workshop
 
 
 class Campaign:
@@ -76,7 +77,7 @@ class Campaign:
         self._site: Site | None = None
         self._closed = False
         self._machine: dict[str, str | None] | None = None
-        self._exploration: extras.Exploration | None = None
+        self._exploration: exploration.Exploration | None = None
 
     def __enter__(self) -> Campaign:
         return self
@@ -205,11 +206,11 @@ class Campaign:
         recorder, site = self._recorder, self._site
         assert recorder is not None, "started"
         assert site is not None, "started"
-        if self._exploration or not self.options.explore or not extras.missing(recorder):
+        if self._exploration or not self.options.explore or not exploration.missing(recorder):
             return
         measured = {cell.channel for cell in recorder.header.cells if not cell.skip}
         channels = [c for c in self.listing["channels"] if c["name"] in measured]
-        self._exploration = extras.Exploration(
+        self._exploration = exploration.Exploration(
             site.target, recorder, channels, self.clock, self.options.seed, self.plan.brief
         )
 

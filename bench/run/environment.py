@@ -11,9 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bench import knobs
-from bench.cells import Clock
-from bench.knobs import Files, Place, Shown
+from bench.host import knobs
+from bench.host.knobs import Files, Place, Shown
+from bench.plan.cells import Clock
 
 _CPU = "/sys/devices/system/cpu"
 _CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0"
@@ -149,7 +149,7 @@ def settings(
         clock: under ``instructions`` nothing of the machine matters, only the kernel does.
         files: what the agent read of the kernel under test.
         config: its options.
-        machine: what :func:`bench.knobs.read` found where the time comes from; the host of a
+        machine: what :func:`bench.host.knobs.read` found where the time comes from; the host of a
             virtual machine.  None where that was not looked at.
     """
     options = "".join(f"{name}={value}\n" for name, value in config.items())

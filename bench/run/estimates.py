@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from bench.cells import PER, CellResult, Clock
+from bench.plan.cells import PER, CellResult, Clock
 
 Floats = NDArray[np.float64]
 Levels = Sequence[Sequence[Floats]]

@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench import properties, xray
-from bench.cells import Clock
 from bench.errors import SessionLost
-from bench.plan import Listing
-from bench.recorder import Recorder
-from bench.runner import Target
+from bench.explore import properties, xray
+from bench.plan.cells import Clock
+from bench.plan.plans import Listing
+from bench.run.run_folder import Recorder
+from bench.run.runner import Target
 
 Request = dict[str, Any]
 Answer = dict[str, Any]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
-from bench.cells import Cell, CellResult
+from bench.plan.cells import Cell, CellResult
 
 
 class Progress(Protocol):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from bench.campaign import Campaign
 from bench.errors import RingcrossError
-from bench.options import RunOptions
-from bench.progress import Progress
-from bench.workshop import Workshop
+from bench.paths import ROOT
+from bench.plan.options import RunOptions
+from bench.run.campaign import Campaign
+from bench.run.progress import Progress
+from bench.targets.provision import Workshop
 
-BENCHMARKS = Path(__file__).resolve().parent
+BENCHMARKS = ROOT / "bench"
 INTERRUPTED = 130
 
 

@@ -1,7 +1,7 @@
 """Streams at a rate: what was offered, what arrived, and whether the sums come out.
 
 The agent searches the highest rate without loss and tries others around it; see
-``bench/agent/PROTOCOL.md``.  Rates are per second or per million instructions.
+``bench/agent/protocol/PROTOCOL.md``.  Rates are per second or per million instructions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from bench.cells import PER, Cell, CellResult, Clock
+from bench.plan.cells import PER, Cell, CellResult, Clock
 
 KEY = tuple(field.name for field in fields(Cell) if field.compare)
 FIGURES = (

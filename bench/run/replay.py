@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from bench import statistics
-from bench.cells import UNITS, Cell, CellResult, Clock
+from bench.plan.cells import UNITS, Cell, CellResult, Clock
+from bench.run import estimates
 
 PER_SECOND = 1e9
 
@@ -48,7 +48,7 @@ class Measured:
         self.cell = cell
         self._results = results
         self._clock = clock
-        nets = [value for result in results for value in statistics.net_rounds(result).tolist()]
+        nets = [value for result in results for value in estimates.net_rounds(result).tolist()]
         self._rounds = [net for net in nets if net == net]
         self._next = iter(self._rounds)
 

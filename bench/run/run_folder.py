@@ -23,9 +23,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from bench import overload, statistics
-from bench.cells import UNITS, Cell, CellResult, Clock, interval_of
 from bench.errors import RingcrossError, UsageError, writing
+from bench.plan.cells import UNITS, Cell, CellResult, Clock, interval_of
+from bench.run import estimates, rate_search
 
 COLUMNS = (
     "channel operation size threads mode clock unit status reason rounds n min median mean "
@@ -104,18 +104,18 @@ def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, An
         "bound": " ".join(dict.fromkeys(r.bound for r in results if r.bound)),
     }
     if worst.status == "ok":
-        values |= asdict(statistics.summarise(results, clock))
-        totals = {name: statistics.stream_total(results, key) for name, key in _COUNTERS.items()}
+        values |= asdict(estimates.summarise(results, clock))
+        totals = {name: estimates.stream_total(results, key) for name, key in _COUNTERS.items()}
         values |= {name: "" if total is None else total for name, total in totals.items()}
-        rates = [overload.offered(result, clock) for result in results]
-        values["offered_per_unit"] = statistics.middle(rates)
+        rates = [rate_search.offered(result, clock) for result in results]
+        values["offered_per_unit"] = estimates.middle(rates)
     return values
 
 
 def _interval(cell: Cell, results: Sequence[CellResult], clock: Clock) -> int:
     """Nanoseconds between bursts: as asked for, or in the middle of those that were found."""
     found = [float(result.interval) for result in results if result.interval]
-    return round(statistics.middle(found)) if found else interval_of(cell, clock)
+    return round(estimates.middle(found)) if found else interval_of(cell, clock)
 
 
 class Recorder:
@@ -230,7 +230,7 @@ class Recorder:
         with writing("the samples"):
             _write_parquet(self.folder / "samples.parquet", _sample_columns(self._order))
             _write_parquet(self.folder / "rounds.parquet", _round_columns(self._order))
-            if trials := overload.table(self._order, self.header.clock):
+            if trials := rate_search.table(self._order, self.header.clock):
                 self._replace("trials.csv", trials.encode())
         self.close()
         if complete:
@@ -422,9 +422,9 @@ def _round_columns(order: Sequence[CellResult]) -> dict[str, Any]:
     placed = [(place, result) for place, result in enumerate(order) if result.rounds]
     results = [result for _, result in placed]
     lengths = [len(result.rounds) for result in results]
-    nets = [statistics.net_rounds(result) for result in results]
-    done = [statistics.operations(result) for result in results]
-    classes = [statistics.classes(net) for net in nets]
+    nets = [estimates.net_rounds(result) for result in results]
+    done = [estimates.operations(result) for result in results]
+    classes = [estimates.classes(net) for net in nets]
     return _key_columns(placed, lengths) | {
         "round": np.concatenate([np.arange(n) for n in lengths] or [np.zeros(0, dtype=int)]),
         "value": np.concatenate(nets or [np.zeros(0)]),

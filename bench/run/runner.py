@@ -13,12 +13,13 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from bench import environment, kernel_log, overload
-from bench.cells import Cell, CellResult, Clock, failed, skipped
 from bench.errors import SessionLost, TargetError
-from bench.plan import Plan, request, schedule
-from bench.progress import Progress, Silent
-from bench.recorder import Recorder
+from bench.plan.cells import Cell, CellResult, Clock, failed, skipped
+from bench.plan.plans import Plan, request, schedule
+from bench.run import environment, rate_search
+from bench.run.progress import Progress, Silent
+from bench.run.run_folder import Recorder
+from bench.targets import kernel_log
 
 Turn = tuple[Cell, int]
 """A cell and which of its loads in a boot is meant."""
@@ -318,8 +319,8 @@ def _checked(result: CellResult) -> CellResult:
         delivered = result.stream.get("delivered", ())
         if len(delivered) != len(result.rounds) or not any(delivered):
             reason = "Not one message of the stream was delivered."
-        reason = reason or overload.first_violation(result.stream)
-        reason = reason or overload.first_violation(result.trials)
+        reason = reason or rate_search.first_violation(result.stream)
+        reason = reason or rate_search.first_violation(result.trials)
     return replace(result, status="fail", reason=reason) if reason else result
 
 

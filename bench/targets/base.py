@@ -26,7 +26,7 @@ from bench.errors import (
     TargetLost,
     writing,
 )
-from bench.link import Answer, Decoder
+from bench.targets.protocol import Answer, Decoder
 
 Request = dict[str, Any]
 

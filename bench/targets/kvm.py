@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bench.cells import Clock
 from bench.errors import NeverCameUp, RingcrossError, TargetError, UsageError, writing
-from bench.kernels import Kernel, default_cache
+from bench.kernels.catalog import Kernel, default_cache
+from bench.plan.cells import Clock
 from bench.targets.base import Deadlines
 from bench.targets.vm import Accelerator, VmTarget, find_qemu, qemu_version
 

@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
-from bench import build, kernels, prebuilt
-from bench.cells import UNITS, Cell, Clock
-from bench.environment import read_config
 from bench.errors import TargetError, UsageError, unknown
-from bench.kernels import Kernel
-from bench.options import TARGETS, RunOptions
-from bench.plan import Listing
-from bench.runner import Target
-from bench.targets import accel
+from bench.kernels import build, catalog, prebuilt
+from bench.kernels.catalog import Kernel
+from bench.plan.cells import UNITS, Cell, Clock
+from bench.plan.options import TARGETS, RunOptions
+from bench.plan.plans import Listing
+from bench.run.environment import read_config
+from bench.run.runner import Target
+from bench.targets import kvm
 from bench.targets.local import LocalTarget
 from bench.targets.vm import VmTarget, find_qemu
 
 PROTOCOL = 1
-"""What the agent must speak; see ``bench/agent/PROTOCOL.md``."""
+"""What the agent must speak; see ``bench/agent/protocol/PROTOCOL.md``."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Workshop:
         prebuilt: where the agent and the modules are when they are not to be built.
     """
 
-    def __init__(self, say: kernels.Say = kernels.silent, prebuilt: Path | None = None) -> None:
+    def __init__(self, say: catalog.Say = catalog.silent, prebuilt: Path | None = None) -> None:
         self._say = say
         self._prebuilt = prebuilt
 
@@ -90,7 +90,7 @@ class Workshop:
 
     def _vm(self, options: RunOptions, channels: Sequence[Listing]) -> Site:
         find_qemu()  # the first thing missing is the first thing told, before any download
-        kernel = kernels.find(options.kernel, say=self._say)
+        kernel = catalog.find(options.kernel, say=self._say)
         agent = self._agent()
         clock = self._vm_clock(options, kernel, agent)
         target = VmTarget(
@@ -100,7 +100,7 @@ class Workshop:
             needs=wanted("needs", channels),
             clock=clock,
             append=(*wanted("boot", channels), *options.append),
-            accelerator=accel.choose(
+            accelerator=kvm.choose(
                 clock, _wish(options), kernel=kernel, agent=agent, force=options.force_time
             ),
         )
@@ -112,7 +112,7 @@ class Workshop:
             return _clock(options.clock)
         if _wish(options) == "tcg":
             return "instructions"
-        probed = accel.probe(kernel, agent)
+        probed = kvm.probe(kernel, agent)
         if not probed.usable:
             self._say(f"Counting instructions: no usable KVM ({probed.reason})")
         return "time" if probed.usable else "instructions"
@@ -130,7 +130,7 @@ class Workshop:
         needs_modules = any(channel["module"] for channel in channels)
         modules: Path | None = None
         if needs_modules and options.yes_load_modules and os.geteuid() == 0:
-            modules = self._modules(release, channels, kernels.running)
+            modules = self._modules(release, channels, catalog.running)
         target = LocalTarget(
             self._agent(),
             modules=modules,
@@ -161,10 +161,10 @@ def wanted(what: str, channels: Sequence[Listing]) -> tuple[str, ...]:
     return tuple(sorted({word for channel in channels for word in channel.get(what, ())}))
 
 
-def _wish(options: RunOptions) -> accel.Wish:
-    if options.accel in get_args(accel.Wish):
-        return cast(accel.Wish, options.accel)
-    raise unknown("accelerator", options.accel, get_args(accel.Wish))
+def _wish(options: RunOptions) -> kvm.Wish:
+    if options.accel in get_args(kvm.Wish):
+        return cast(kvm.Wish, options.accel)
+    raise unknown("accelerator", options.accel, get_args(kvm.Wish))
 
 
 def _clock(given: str, auto: Clock = "instructions") -> Clock:

@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from bench import initramfs
-from bench.cells import Clock
 from bench.errors import TargetError, writing
-from bench.kernels import Kernel, elf_image, host_arch
+from bench.kernels import initramfs
+from bench.kernels.catalog import Kernel, elf_image, host_arch
+from bench.plan.cells import Clock
 from bench.targets.base import Deadlines, Request, Session, read_console
 
 Accelerator = Literal["icount", "kvm", "tcg"]
@@ -37,7 +37,7 @@ class VmTarget:
         modules: directory with ``rc_*.ko``, ``None`` for none.
         needs: stock modules that channels need.
         clock: the clock of the run.
-        accelerator: see :func:`bench.targets.accel.choose`.
+        accelerator: see :func:`bench.targets.kvm.choose`.
         memory: of the guest, in MiB.
         append: further words for the kernel's command line.
         deadlines: how long to wait for it.

@@ -3,7 +3,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 #include "channel.h"
-#include "files.h"
+#include "loops/message_file.h"
 #include "abi.h"
 
 #define PATH(name)	"/dev/" RC_CHARDEV_DIR "/" name

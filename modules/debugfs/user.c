@@ -5,7 +5,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 #include "channel.h"
-#include "files.h"
+#include "loops/message_file.h"
 #include "abi.h"
 
 static int open_in(struct rc_session *s, const char *dir)

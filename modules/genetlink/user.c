@@ -2,7 +2,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "channel.h"
-#include "datagrams.h"
+#include "loops/netlink_socket.h"
 #include "family.h"
 
 /* A dump brings so much at a time at most, and less to a reader who has less room. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "channel.h"
-#include "files.h"
+#include "loops/message_file.h"
 #include "abi.h"
 
 #define PATH(name)	RC_MODPARAM_DIR "/" name

@@ -2,7 +2,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 #include "channel.h"
-#include "datagrams.h"
+#include "loops/netlink_socket.h"
 #include "abi.h"
 
 /* A datagram is the header and, right behind it, the message. */

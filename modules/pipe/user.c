@@ -34,7 +34,7 @@
  * the room is counted in pages, each of which is held until all of it is read.
  */
 #include "channel.h"
-#include "ends.h"
+#include "loops/fd_pair.h"
 
 /* A pipe from @from to @to. */
 static int connect_ends(struct rc_session *s, int *to, int *from)

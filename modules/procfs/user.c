@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include "channel.h"
-#include "files.h"
+#include "loops/message_file.h"
 #include "abi.h"
 
 #define PATH(name)	"/proc/" RC_PROCFS_DIR "/" name

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "channel.h"
-#include "files.h"
+#include "loops/message_file.h"
 #include "abi.h"
 
 #define PATH(name)	"/sys/kernel/" RC_SYSFS_DIR "/" name

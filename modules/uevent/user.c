@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "channel.h"
-#include "datagrams.h"
+#include "loops/netlink_socket.h"
 #include "abi.h"
 
 /* The longest datagram is the kernel's 2048 bytes of strings, and before them an action

@@ -34,7 +34,7 @@
  */
 #include <sys/socket.h>
 #include "channel.h"
-#include "ends.h"
+#include "loops/fd_pair.h"
 
 #define LEFT_FREE 32		/* bytes of the send buffer that the kernel keeps from a packet */
 

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from reports import words
-from reports.load import KEY, OPERATIONS, Measured, Run
-from reports.rounds import Rounds
+from reports.data.rounds import Rounds
+from reports.data.run import KEY, OPERATIONS, Measured, Run
+from reports.text import words
 
 Floats = NDArray[np.float64]
 Verdict = Literal["slower", "faster", "same", "unknown"]
@@ -468,7 +468,7 @@ def _drawn(comparison: Comparison) -> tuple[list[Drawn], list[tuple[float, str]]
 
 def render_comparison(comparison: Comparison, out: Path) -> Path:
     """Write the comparison's page into the folder ``out`` and return it."""
-    from reports.pages import write
+    from reports.pages.render import write
 
     out.mkdir(parents=True, exist_ok=True)
     drawn, ticks = _drawn(comparison)

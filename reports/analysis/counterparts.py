@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.controls import STOCK, answering
-from reports import choose, words, xray
-from reports.load import Channel, Measured, Run
+from bench.plan.controls import STOCK, answering
+from reports.analysis import selection
+from reports.data.run import Channel, Measured, Run
+from reports.pages import xray
+from reports.text import words
 
 FEW = 2
 """So many kinds of cost are named in which the two differ most."""
@@ -65,7 +67,7 @@ def rows(run: Run, channel: Channel, xrays: xray.Xrays | None) -> tuple[Row, ...
 
 
 def _usual(run: Run, channel: str, mode: str, operation: str) -> Measured | None:
-    return choose.best([row for row in run.of(channel, operation) if row.mode == mode])
+    return selection.best([row for row in run.of(channel, operation) if row.mode == mode])
 
 
 def _between(xrays: xray.Xrays | None, ours: Measured, theirs: Measured) -> str:

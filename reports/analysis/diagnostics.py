@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reports import words
-from reports.load import OPERATIONS, Measured, Run
-from reports.rounds import Floats, Rounds
+from reports.data.rounds import Floats, Rounds
+from reports.data.run import OPERATIONS, Measured, Run
+from reports.text import words
 
 APART = 0.005
 """Share that boots may lie apart under ``instructions``, as the harness marks it."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from reports import words
-from reports.load import OPERATIONS, Channel, Measured, Run
+from reports.data.run import OPERATIONS, Channel, Measured, Run
+from reports.text import words
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.load import KEY, Measured, Run
+from reports.data.run import KEY, Measured, Run
 
 Floats = NDArray[np.float64]
 Key = tuple[Any, ...]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports import words
+from reports.text import words
 
 OPERATIONS = ("push", "pull", "call", "notify", "stream")
 

@@ -13,9 +13,9 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import CLexer
 
-from bench.cells import OPERATIONS
+from reports.data.run import OPERATIONS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MODULES = ROOT / "modules"
 
 SHARED = "shared.html"
@@ -25,7 +25,7 @@ _TEST = "hostile.c"
 """What is hostile to the kernel half proves it, and is no part of the example."""
 
 _COMMENT = re.compile(r"/\*\*?\s*\n?\s*\*?\s*DOC:\s*(?P<text>.*?)\*/", re.S)
-_INCLUDE = re.compile(r'^#include "(\w+)\.h"', re.M)
+_INCLUDE = re.compile(r'^#include "([\w/]+)\.h"', re.M)
 _FUNCTION = re.compile(
     r"^\w[\w ]*?[ *]+(?P<name>\w+)\([^;{]*?\)\s*\n\{",
     re.M,
@@ -149,7 +149,7 @@ def _shared(texts: dict[str, tuple[Path, str]], modules: Path) -> tuple[Code, ..
     """
     wanted = dict.fromkeys(name for _, text in texts.values() for name in _INCLUDE.findall(text))
     agent, core = modules.parent / "bench" / "agent", modules / "core"
-    found = [agent / f"{name}.h" for name in wanted if name not in ("channel", "rc_core")]
+    found = [agent / f"{name}.h" for name in wanted if name.startswith("loops/")]
     found += [core / f"{name.removeprefix('rc_')}.c" for name in wanted if name.startswith("rc_")]
     return tuple(_code(path, modules) for path in found if path.is_file())
 

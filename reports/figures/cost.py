@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reports import choose, words
-from reports.load import OPERATIONS, Measured, Run
-from reports.svg import Plot, Series, draw, slots
+from reports.analysis import selection
+from reports.data.run import OPERATIONS, Measured, Run
+from reports.figures.svg import Plot, Series, draw, slots
+from reports.text import words
 
 COST = (
     "Each line is one channel, at each size in its cheapest mode. Point at a line for the modes. "
@@ -95,19 +96,19 @@ def _line(
 
 def _told(run: Run, name: str, rows: list[Measured]) -> str:
     kind = "reference: " if run.channel(name).reference else ""
-    return f"{name} ({kind}{choose.modes_of(rows)})"
+    return f"{name} ({kind}{selection.modes_of(rows)})"
 
 
 def _floors(run: Run, operation: str, series: list[Series]) -> list[Series]:
     """The empty handler and the plain copy, as far as the run has them."""
     found = []
-    null = choose.floor(run, operation)
+    null = selection.floor(run, operation)
     xs = [x for one in series for x in one.xs]
     if null and xs:
         ends = (min(xs), max(xs))
         label = f"empty handler: {words.number(null)}"
         found.append(Series("floor", label, 0, ends, (null, null), style="floor"))
-    copies = {size: units for size, units in choose.copies(run).items() if size > 0 < units}
+    copies = {size: units for size, units in selection.copies(run).items() if size > 0 < units}
     if copies:
         sizes, costs = tuple(map(float, copies)), tuple(copies.values())
         found.append(Series("floor", "plain copy", 0, sizes, costs, style="floor", dash=1))
@@ -137,8 +138,8 @@ def cost(run: Run) -> Figure | None:
     """Cost against size, one plot per operation, all channels."""
     slot = colours(run)
     plots, seen = [], set()
-    for operation in choose.used(run):
-        lines = choose.lines(run, operation)
+    for operation in selection.used(run):
+        lines = selection.lines(run, operation)
         series = [
             line
             for name, rows in lines.items()
@@ -160,8 +161,8 @@ def modes(run: Run, channel: str) -> Figure | None:
     """Cost against size of one channel, a line per mode."""
     slot = slots(sorted({row.mode for row in run.of(channel)}))
     plots, seen = [], set()
-    for operation in choose.used(run):
-        lines = choose.variants(run, channel, operation)
+    for operation in selection.used(run):
+        lines = selection.variants(run, channel, operation)
         series = []
         for number, rows in enumerate(lines):
             line = _line(rows, slot[rows[0].mode], _setting(rows[0]), dash=number)
@@ -202,14 +203,14 @@ def _legend(names: Iterable[str], slot: dict[str, int]) -> tuple[tuple[str, int]
 def rates(run: Run) -> Figure | None:
     """Messages per unit of the clock at the smallest size, a mark per operation."""
     clock = words.clock_words(run.clock)
-    names = [channel.name for channel in reversed(choose.ordered(run))]
-    used = choose.used(run)
+    names = [channel.name for channel in reversed(selection.ordered(run))]
+    used = selection.used(run)
     series = []
     for slot, operation in enumerate(used, start=7):  # unlike the first channels
         marks = [
             (row.messages_per_unit, float(place))
             for place, name in enumerate(names)
-            if (row := choose.best(list(run.of(name, operation))))
+            if (row := selection.best(list(run.of(name, operation))))
             and row.messages_per_unit is not None
             and row.messages_per_unit > 0
         ]
@@ -242,8 +243,8 @@ def bandwidth(run: Run) -> Figure | None:
     clock = words.clock_words(run.clock)
     slot = colours(run)
     plots, seen = [], set()
-    for operation in choose.used(run):
-        lines = choose.lines(run, operation)
+    for operation in selection.used(run):
+        lines = selection.lines(run, operation)
         series = [
             line
             for name, rows in lines.items()
@@ -281,7 +282,7 @@ def cost_of_several(sides: list[tuple[str, Run]]) -> Figure | None:
     for operation in OPERATIONS:
         series, shown = [], []
         for dash, (letter, run) in enumerate(sides):
-            for name, rows in choose.lines(run, operation).items():
+            for name, rows in selection.lines(run, operation).items():
                 label = f"{letter}: {_told(run, name, rows)}"
                 if line := _line(rows, slot[name], label, dash=dash):
                     series.append(line)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from reports import diagnostics, words
-from reports.diagnostics import Suspect
-from reports.figures import Figure
-from reports.load import KEY, OPERATIONS, Measured, Run
-from reports.rounds import Floats, Rounds
-from reports.svg import Plot, Series, draw
+from reports.analysis import diagnostics
+from reports.analysis.diagnostics import Suspect
+from reports.data.rounds import Floats, Rounds
+from reports.data.run import KEY, OPERATIONS, Measured, Run
+from reports.figures.cost import Figure
+from reports.figures.svg import Plot, Series, draw
+from reports.text import words
 
 BINS = 60
 """Points that the run's course is drawn with."""

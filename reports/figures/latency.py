@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from reports import choose, words
-from reports.figures import Figure, colours
-from reports.load import Measured, Run
-from reports.svg import Plot, Series, draw, slots
+from reports.analysis import selection
+from reports.data.run import Measured, Run
+from reports.figures.cost import Figure, colours
+from reports.figures.svg import Plot, Series, draw, slots
+from reports.text import words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,11 +155,11 @@ def channels_latency(run: Run) -> tuple[Figure, ...]:
     slot = colours(run)
     axis = words.clock_words(run.clock).axis
     spectra, shares, seen = [], [], []
-    for operation in choose.used(run):
+    for operation in selection.used(run):
         found = [
             _curve(run, row, channel.name, slot[channel.name])
-            for channel in choose.ordered(run)
-            if (row := choose.best(list(run.of(channel.name, operation))))
+            for channel in selection.ordered(run)
+            if (row := selection.best(list(run.of(channel.name, operation))))
         ]
         curves = [curve for curve in found if curve]
         if curves:
@@ -179,9 +180,9 @@ def modes_latency(run: Run, channel: str) -> Figure | None:
     slot = slots(sorted({row.mode for row in run.of(channel)}))
     axis = words.clock_words(run.clock).axis
     spectra, seen = [], []
-    for operation in choose.used(run):
+    for operation in selection.used(run):
         firsts: dict[str, Measured] = {}
-        for rows in choose.variants(run, channel, operation):
+        for rows in selection.variants(run, channel, operation):
             firsts.setdefault(rows[0].mode, rows[0])
         found = [_curve(run, row, mode, slot[mode]) for mode, row in firsts.items()]
         curves = [curve for curve in found if curve]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from reports import words
-from reports.figures import Figure, colours
-from reports.load import KEY, WHOLE, DamagedRun, Measured, Run
-from reports.svg import Plot, Series, draw, slots
+from reports.data.run import KEY, WHOLE, DamagedRun, Measured, Run
+from reports.figures.cost import Figure, colours
+from reports.figures.svg import Plot, Series, draw, slots
+from reports.text import words
 
 BURST = 16
 """The burst that figures of all channels show, or the nearest to it that was measured."""
@@ -42,7 +42,7 @@ class Trial:
         loss: share of them that did not arrive, in percent.
         arrived: as ``offered``, but of those that did.
         p99: units of the clock that 99 % of the latencies do not exceed.
-        verdict: of the agent, see ``bench/agent/PROTOCOL.md``.
+        verdict: of the agent, see ``bench/agent/protocol/PROTOCOL.md``.
     """
 
     offered: float

@@ -20,7 +20,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from reports import words
+from reports.text import words
 
 SERIES = 12
 """How many series colours the style sheet knows, ``--s0`` and on."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reports import choose, words
-from reports.load import DamagedRun, Run
+from reports.analysis import selection
+from reports.data.run import DamagedRun, Run
+from reports.text import words
 
 HOW = {
     "counted": "Counted",
@@ -272,7 +273,7 @@ def _table(run: Run, found: Sequence[Property]) -> Iterator[tuple[Line, tuple[Fi
     """Each mode with all its fields."""
     values = {(one.channel, one.mode, one.name): one for one in found}
     probed = {one.channel for one in found}
-    for channel in choose.ordered(run):
+    for channel in selection.ordered(run):
         if channel.baseline or channel.name not in probed:
             continue
         for at, mode in enumerate(str(mode["name"]) for mode in channel.modes):

@@ -13,25 +13,18 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import (
-    beside,
-    diagnostic_figures,
-    diagnostics,
-    figures,
-    latency,
-    overload,
-    properties,
-    sources,
-    view,
-    words,
-    xray,
-)
-from reports.load import OPERATIONS, Run, load_run
-from reports.parallel import in_parallel
-from reports.rounds import Rounds
-from reports.sources import MODULES
+from reports.analysis import counterparts, diagnostics
+from reports.data import sources
+from reports.data.rounds import Rounds
+from reports.data.run import OPERATIONS, Run, load_run
+from reports.data.sources import MODULES
+from reports.figures import cost, latency, load
+from reports.figures import diagnostics as diagnostic_figures
+from reports.pages import properties, view, xray
+from reports.pages.parallel import in_parallel
+from reports.text import words
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 MARKS = "●■◆▲▼✚✖⬢♦◀▶⬟"
 """The legend's sign for each of the plots' markers."""
 
@@ -96,7 +89,7 @@ def render(
         DamagedRun: a run cannot be read.
         ValueError: no run, or several without ``out``.
     """
-    from reports import several
+    from reports.pages import runs_beside
 
     if not run_dirs:
         raise ValueError("Name at least one run folder.")
@@ -105,7 +98,7 @@ def render(
         return render_run(runs[0], out or runs[0].path / "report", modules)
     if out is None:
         raise ValueError("Several runs side by side need a folder to write to.")
-    return several.render_several(runs, out, modules)
+    return runs_beside.render_several(runs, out, modules)
 
 
 def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
@@ -119,7 +112,7 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
     }
     heat = view.heat_map(run)
     found = properties.load(run)
-    searched = overload.sweeps(run)
+    searched = load.sweeps(run)
     xrays = xray.load(run)
 
     def channel_page(row: view.HeatRow) -> None:
@@ -127,7 +120,7 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
             "sheet": properties.sheet(run, row.channel, found),
             "searches": [one for one in searched if one.row.channel == row.channel],
             "seen": xray.sheet(run, row.channel, xrays),
-            "beside": beside.rows(run, run.channel(row.channel), xrays),
+            "beside": counterparts.rows(run, run.channel(row.channel), xrays),
         }
         _channel_page(run, row, [other.channel for other in heat], out, modules, common | more)
 
@@ -149,16 +142,16 @@ def _index_page(
     out: Path,
     heat: Sequence[view.HeatRow],
     found: Sequence[properties.Property],
-    searched: Sequence[overload.Sweep],
+    searched: Sequence[load.Sweep],
     xrays: xray.Xrays | None,
     common: dict[str, Any],
 ) -> None:
     stacks = xray.stacks(run, xrays) if xrays else ()
-    drawn = [figures.cost(run), *latency.channels_latency(run)]
-    drawn += [figures.rates(run), figures.bandwidth(run)]
+    drawn = [cost.cost(run), *latency.channels_latency(run)]
+    drawn += [cost.rates(run), cost.bandwidth(run)]
     shown = [figure for figure in drawn if figure]
     streams = view.streams(run)
-    loads = [figure for figure in [overload.of_channels(run, searched)] if figure]
+    loads = [figure for figure in [load.of_channels(run, searched)] if figure]
     write(
         out / "index.html",
         "index.html.j2",
@@ -176,7 +169,7 @@ def _index_page(
         has_samples=run.samples is not None,
         streams=streams,
         loads=loads,
-        searches=overload.table(searched),
+        searches=load.table(searched),
         results=view.results(run),
         overhead=view.overhead(run),
         sections=_sections(shown, bool(streams), bool(searched), bool(stacks)),
@@ -185,7 +178,7 @@ def _index_page(
 
 
 def _sections(
-    shown: list[figures.Figure], streams: bool, loads: bool, stacks: bool
+    shown: list[cost.Figure], streams: bool, loads: bool, stacks: bool
 ) -> list[tuple[str, str]]:
     names = [("machine", "Machine"), ("clock", "Clock"), ("map", "Heat map")]
     names += [("properties", "Properties")]
@@ -224,7 +217,7 @@ def _channel_page(
 ) -> None:
     channel = run.channel(row.channel)
     results = view.results(run, channel.name)
-    drawn = [figures.modes(run, channel.name), latency.modes_latency(run, channel.name)]
+    drawn = [cost.modes(run, channel.name), latency.modes_latency(run, channel.name)]
     write(
         out / row.link,
         "channel.html.j2",
@@ -241,6 +234,6 @@ def _channel_page(
         ],
         figures=[figure for figure in drawn if figure],
         streams=view.streams(run, channel.name),
-        loads=[it for it in [overload.of_modes(run, channel.name, common["searches"])] if it],
-        **common | {"searches": overload.table(common["searches"])},
+        loads=[it for it in [load.of_modes(run, channel.name, common["searches"])] if it],
+        **common | {"searches": load.table(common["searches"])},
     )

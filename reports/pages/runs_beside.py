@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_uppercase
 
-from reports import choose, figures, view, words
-from reports.compare import Mark, differences
-from reports.load import OPERATIONS, Run
-from reports.words import ClockWords
+from reports.analysis import selection
+from reports.analysis.compare import Mark, differences
+from reports.data.run import OPERATIONS, Run
+from reports.figures import cost
+from reports.pages import view
+from reports.text import words
+from reports.text.words import ClockWords
 
 
 @dataclass(frozen=True)
@@ -52,21 +55,21 @@ class Group:
     clock: ClockWords
     sides: tuple[Side, ...]
     lines: tuple[Line, ...]
-    figure: figures.Figure | None
+    figure: cost.Figure | None
     marks: tuple[tuple[Side, tuple[Mark, ...]], ...]
 
 
 def render_several(runs: Sequence[Run], out: Path, modules: Path) -> Path:
     """Write the page that shows the runs side by side, and each run's own report below it."""
-    from reports import pages
+    from reports.pages import render
 
     out.mkdir(parents=True, exist_ok=True)
     sides = [_side(letter, run) for letter, run in zip(_letters(len(runs)), runs, strict=True)]
     for side in sides:
-        pages.render_run(side.run, out / side.letter.lower(), modules)
+        render.render_run(side.run, out / side.letter.lower(), modules)
     clocks = list(dict.fromkeys(run.clock for run in runs))
     page = out / "index.html"
-    pages.write(
+    render.write(
         page,
         "several.html.j2",
         sides=sides,
@@ -100,18 +103,18 @@ def _group(sides: list[Side]) -> Group:
         clock=first.clock,
         sides=tuple(sides),
         lines=tuple(_lines(sides)),
-        figure=figures.cost_of_several([(side.letter, side.run) for side in sides]),
+        figure=cost.cost_of_several([(side.letter, side.run) for side in sides]),
         marks=tuple((side, differences(first.run, side.run)) for side in sides[1:]),
     )
 
 
 def _lines(sides: list[Side]) -> list[Line]:
     """The heat map's numbers; a later run is given the mode and size of the first."""
-    names = list(dict.fromkeys(c.name for side in sides for c in choose.ordered(side.run)))
+    names = list(dict.fromkeys(c.name for side in sides for c in selection.ordered(side.run)))
     found = []
     for name in names:
         for operation in OPERATIONS:
-            rows = [choose.best(list(side.run.of(name, operation))) for side in sides]
+            rows = [selection.best(list(side.run.of(name, operation))) for side in sides]
             lead = next((row for row in rows if row), None)
             if not lead:
                 continue

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from reports import choose, words
-from reports.load import OPERATIONS, Channel, Measured, Run
+from reports.analysis import selection
+from reports.data.run import OPERATIONS, Channel, Measured, Run
+from reports.text import words
 
 SHADES = 8
 """Steps of the heat map's colour that the style sheet knows, ``heat-0`` and on."""
@@ -95,8 +96,8 @@ def page_of(channel: str) -> str:
 def heat_map(run: Run) -> tuple[HeatRow, ...]:
     """All channels by all operations, each with a number or a reason."""
     spots = {
-        channel.name: [choose.spot(run, channel, operation) for operation in OPERATIONS]
-        for channel in choose.ordered(run)
+        channel.name: [selection.spot(run, channel, operation) for operation in OPERATIONS]
+        for channel in selection.ordered(run)
     }
     values = [
         spot.row.median
@@ -117,7 +118,7 @@ def heat_map(run: Run) -> tuple[HeatRow, ...]:
     )
 
 
-def _heat_cell(run: Run, spot: choose.Spot, low: float, high: float) -> HeatCell:
+def _heat_cell(run: Run, spot: selection.Spot, low: float, high: float) -> HeatCell:
     link = f"{page_of(spot.channel)}#{spot.operation}"
     if not spot.row or spot.row.median is None:
         text = {"fail": "failed", "open": "not run"}.get(spot.state, "no")
@@ -165,7 +166,7 @@ def answer(run: Run) -> str:
             row
             for channel in run.channels
             if not channel.tag and channel.name not in ("null", "syscall")
-            if (row := choose.best(_asleep(run, channel, operation)))
+            if (row := selection.best(_asleep(run, channel, operation)))
         ]
         if rows:
             cheapest = min(rows, key=lambda row: row.median or 0.0)
@@ -173,7 +174,7 @@ def answer(run: Run) -> str:
             found.append(f"{what} {words.number(cheapest.median)}{unit} ({cheapest.channel})")
     if not found:
         return "No channel has a number yet; the reasons stand below."
-    null = choose.floor(run)
+    null = selection.floor(run)
     text = f"At best, and with the smallest message, {words.listed(found)}."
     if null:
         text += f" A call to an empty handler takes {words.number(null)}."
@@ -183,7 +184,7 @@ def answer(run: Run) -> str:
 def _asleep(run: Run, channel: Channel, operation: str) -> list[Measured]:
     """Rows of modes whose reader, if it waits, sleeps until the message comes."""
     limits = {mode["name"]: (mode.get("operations") or {}).get(operation) for mode in channel.modes}
-    rows = choose.whole(run, channel, operation)
+    rows = selection.whole(run, channel, operation)
     return [row for row in rows if (limits.get(row.mode) or {}).get("waits") != ["busy"]]
 
 
@@ -278,7 +279,7 @@ def overhead(run: Run) -> tuple[Fact, ...]:
     if run.clock == "instructions" and isinstance(loop, int | float):
         verdict = "kept" if loop <= 5 else "broken"
         found.append(Fact("Promise: at most 5 instructions per operation", verdict))
-    null, bare = choose.floor(run), _bare(run)
+    null, bare = selection.floor(run), _bare(run)
     found.append(Fact("Empty handler (null)", _amount(null, clock.unit)))
     if bare:
         value = f"{words.number(bare.median)} {clock.unit}"
@@ -299,7 +300,7 @@ def _amount(value: Any, unit: str) -> str:
 
 def results(run: Run, channel: str = "") -> tuple[ResultRow, ...]:
     """Rows for the full table, or those of one channel."""
-    place = {entry.name: at for at, entry in enumerate(choose.ordered(run))}
+    place = {entry.name: at for at, entry in enumerate(selection.ordered(run))}
     rows = [row for row in run.rows if channel in ("", row.channel)]
     rows.sort(
         key=lambda row: (
@@ -423,7 +424,7 @@ def refusals(run: Run, channel: Channel) -> tuple[Refusal, ...]:
     """What a channel cannot do, by operation, and which of its cells failed."""
     found = []
     for operation in OPERATIONS:
-        spot = choose.spot(run, channel, operation)
+        spot = selection.spot(run, channel, operation)
         if spot.state != "ok":
             found.append(Refusal(operation, operation, spot.reason))
     for row in run.rows:

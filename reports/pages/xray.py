@@ -9,8 +9,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from reports import choose, view, words
-from reports.load import OPERATIONS, DamagedRun, Run
+from reports.analysis import selection
+from reports.data.run import OPERATIONS, DamagedRun, Run
+from reports.pages import view
+from reports.text import words
 
 WIDTH, ROW, LETTER = 1000, 18, 6.3  # of an icicle, in its own units
 NARROWEST = 9.0  # a box that is narrower can hardly be seen, nor what is below it
@@ -169,7 +171,7 @@ def stacks(run: Run, xrays: Xrays) -> tuple[Stack, ...]:
     for operation in OPERATIONS:
         shown = [
             one
-            for channel in choose.ordered(run)
+            for channel in selection.ordered(run)
             if (one := _shown(run, xrays, channel.name, operation))
         ]
         if shown:
@@ -192,7 +194,7 @@ def _shown(run: Run, xrays: Xrays, channel: str, operation: str) -> Operation | 
         for one in xrays.operations
         if (one.channel, one.operation) == (channel, operation) and one.tree
     ]
-    best = choose.best(choose.whole(run, run.channel(channel), operation))
+    best = selection.best(selection.whole(run, run.channel(channel), operation))
     same = [one for one in seen if best and one.mode == best.mode]
     return next(iter(same), None) or min(seen, key=lambda one: one.untraced, default=None)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from bench.link import Answer, Decoder
+from bench.targets.protocol import Answer, Decoder
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 120

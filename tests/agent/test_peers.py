@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from bench.link import Answer, Decoder
+from bench.targets.protocol import Answer, Decoder
 from tests.agent.test_agent import PIPE, SETUP, TIMEOUT, Request, line_of, run, talk
 
 PUSH = {**PIPE, "channel": "pipe", "mode": "pair", "operation": "push"}

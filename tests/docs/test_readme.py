@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from bench.build import ROOT
-from bench.listing import README_BEGINS, README_ENDS, markdown
+from bench.commands.channel_table import README_BEGINS, README_ENDS, markdown
+from bench.paths import ROOT
 from tests.vm import machine
 
 README = (ROOT / "README.md").read_text()

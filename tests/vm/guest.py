@@ -24,13 +24,13 @@ from typing import Any, BinaryIO
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from bench import build, initramfs
-from bench.kernels import Kernel, elf_image
-from bench.targets import accel
+from bench.kernels import build, initramfs
+from bench.kernels.catalog import Kernel, elf_image
+from bench.paths import ROOT
+from bench.targets import kvm
 from bench.targets.base import read_console
 from bench.targets.vm import Accelerator, VmTarget, find_qemu
 
-ROOT = build.ROOT
 _PREBUILT = "modules"  # where the agent and the modules are
 # busybox has a setpriv too, but one without --pdeathsig.
 _TOOLS = ("busybox", "setpriv")
@@ -69,7 +69,7 @@ def run(program: str, folder: Path, *, kernel: Kernel, seconds: float) -> list[d
         The lines of JSON that the program has written to QEMU's debug console.
     """
     agent = build.build_agent()
-    accelerator: Accelerator = "kvm" if accel.probe(kernel, agent).usable else "tcg"
+    accelerator: Accelerator = "kvm" if kvm.probe(kernel, agent).usable else "tcg"
     target = VmTarget(kernel, agent, clock="time", accelerator=accelerator, memory=2000)
     initrd, console, told = (folder / name for name in ("initramfs", "console", "told"))
     try:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from bench import build, kernels
-from bench.kernels import Kernel
+from bench.kernels import build, catalog
+from bench.kernels.catalog import Kernel
+from bench.targets.provision import wanted
 from bench.targets.vm import Accelerator, VmTarget
-from bench.workshop import wanted
 
 SETUP = {"do": "setup", "clock": "instructions"}
 
@@ -31,7 +31,7 @@ def listing() -> dict[str, Any]:
 @cache
 def stock() -> Kernel:
     """The kernel under test: the distribution's own, unless told otherwise."""
-    return kernels.find(os.environ.get("RINGCROSS_TEST_KERNEL", "stock"))
+    return catalog.find(os.environ.get("RINGCROSS_TEST_KERNEL", "stock"))
 
 
 def machine(accelerator: Accelerator = "icount", **options: Any) -> VmTarget:

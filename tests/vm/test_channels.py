@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench.kernel_log import complaints
+from bench.targets.kernel_log import complaints
 from tests.vm import machine
 from tests.vm.conftest import Trial, variants
 from tests.vm.machine import Operation

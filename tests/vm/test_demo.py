@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench import demo
-from bench.demo import Step
+from bench.commands import demo_session
+from bench.commands.demo_session import Step
 from bench.errors import RingcrossError
 from tests.vm import machine
 
@@ -53,18 +53,18 @@ HOSTILE = (
     *(
         Step(f"insmod rc_devmem.ko phys={phys:#x} size={size}", (refusal,))
         for phys, size, refusal in (
-            (demo.PHYS, 0, "Invalid argument"),
-            (demo.PHYS, 100, "Invalid argument"),
-            (demo.PHYS + 1, 4096, "Invalid argument"),
+            (demo_session.PHYS, 0, "Invalid argument"),
+            (demo_session.PHYS, 100, "Invalid argument"),
+            (demo_session.PHYS + 1, 4096, "Invalid argument"),
             (0, 4096, "Device or resource busy"),
             ((1 << 64) - 4096, 8192, "Invalid argument"),
-            (demo.PHYS, demo.CUT_OUT + 4096, "Device or resource busy"),
-            (demo.PHYS - 4096, 8192, "Device or resource busy"),
+            (demo_session.PHYS, demo_session.CUT_OUT + 4096, "Device or resource busy"),
+            (demo_session.PHYS - 4096, 8192, "Device or resource busy"),
             (0x1000000, 4096, "Device or resource busy"),
             (0xFED00000, 4096, "Device or resource busy"),
         )
     ),
-    Step(f"insmod rc_devmem.ko phys={demo.PHYS:#x} size={demo.CUT_OUT}", ("^$",)),
+    Step(f"insmod rc_devmem.ko phys={demo_session.PHYS:#x} size={demo_session.CUT_OUT}", ("^$",)),
     Step("memshare \"$(printf '\\033[31mred\\nline\\001')$(yes | head -c 500 | tr -d '\\n')\""),
     Step("rmmod rc_devmem; dmesg | grep -A 1 'content written'", (
         # Escaped, and 128 bytes of it.
@@ -82,12 +82,12 @@ def test_first_page_alone_is_not_enough() -> None:
         replace(step, command=f"{step.command} 1", shows=())
         if step.command.startswith("memshare")
         else step
-        for step in demo.STEPS[6:]
+        for step in demo_session.STEPS[6:]
     )
     said: list[str] = []
     with pytest.raises(
         RingcrossError, match=r"dmesg \| grep rc_devmem \| tail -n 2.*It is in 1024 of 1024"
     ) as error:
-        demo.play(machine.stock(), "tcg", said.append, steps=(*HOSTILE, *wrong))
+        demo_session.play(machine.stock(), "tcg", said.append, steps=(*HOSTILE, *wrong))
     assert error.value.exit_code == 1
     assert said[-1].endswith("It is in 1 of 1024 pages; the first without it is page 2")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.kernel_log import complaints
+from bench.targets.kernel_log import complaints
 from tests.vm import machine
 from tests.vm.machine import Answer, Operation
 

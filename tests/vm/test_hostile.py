@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from bench import build
 from bench.errors import RingcrossError
-from bench.kernel_log import complaints
+from bench.kernels import build
+from bench.paths import ROOT
 from bench.targets.base import Deadlines
+from bench.targets.kernel_log import complaints
 from bench.targets.vm import VmTarget
 from tests.vm import machine
 from tests.vm.machine import Answer
@@ -184,7 +185,7 @@ SPOILT = {
 @pytest.mark.slow
 def test_checks_that_are_taken_out_are_missed(tmp_path: Path) -> None:
     """Cases that could not fail would prove nothing."""
-    source = Path(build.ROOT) / "modules"
+    source = ROOT / "modules"
     tree = shutil.copytree(source, tmp_path / "modules")
     for path, check, instead, _ in SPOILT.values():
         text = (tree / path).read_text()

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import build
 from bench.errors import TargetError
+from bench.kernels import build
+from bench.paths import ROOT
 from tests.vm import machine
 
 pytestmark = pytest.mark.vm
@@ -38,7 +39,7 @@ def test_module_that_does_not_load_fails_its_cells_only(tmp_path: Path) -> None:
 @pytest.fixture
 def halves(tmp_path: Path) -> Path:
     """The core and the smallest channel, to be spoilt."""
-    source = Path(build.ROOT) / "modules"
+    source = ROOT / "modules"
     tree = tmp_path / "modules"
     for name in ("core", "include", "null"):
         shutil.copytree(source / name, tree / name)

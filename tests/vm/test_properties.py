@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bench import properties
-from bench.kernel_log import complaints
+from bench.explore import properties
+from bench.targets.kernel_log import complaints
 from tests.vm import machine
 from tests.vm.machine import Answer
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.pages import render
+from reports.pages.render import render
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 

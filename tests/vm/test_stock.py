@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import pytest
 
-from bench.controls import STOCK, answering
-from reports import beside, load, xray
-from reports.load import Run
-from reports.xray import Call, Xrays
+from bench.plan.controls import STOCK, answering
+from reports.analysis import counterparts
+from reports.data.run import Run, load_run
+from reports.pages import xray
+from reports.pages.xray import Call, Xrays
 from tests.vm import machine
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
@@ -57,7 +58,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     words += ["--sizes", "8", "--no-report", "--run-dir", str(folder)]
     done = subprocess.run([sys.executable, "-m", "bench", *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return load.load_run(folder)
+    return load_run(folder)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def test_every_counterpart_stands_beside(run: Run, xrays: Xrays) -> None:
     shown = {
         (channel.name, row.mode, row.operation, row.stock, row.same)
         for channel in run.channels
-        for row in beside.rows(run, channel, xrays)
+        for row in counterparts.rows(run, channel, xrays)
     }
     assert shown == set(PAIRS)
     (stock,) = (one for one in machine.listing()["channels"] if one["name"] == STOCK)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bench import build, kernels
 from bench.errors import AgentDied, CellStalled, KernelPanic, NeverCameUp, TargetLost
-from bench.kernels import Kernel
+from bench.kernels import build, catalog
+from bench.kernels.catalog import Kernel
 from bench.targets.base import Deadlines
 from bench.targets.vm import VmTarget
 
@@ -22,7 +22,7 @@ SETUP = {"do": "setup", "clock": "instructions"}
 
 @pytest.fixture(scope="session")
 def kernel() -> Kernel:
-    return kernels.find("stock")
+    return catalog.find("stock")
 
 
 @pytest.fixture(scope="session")

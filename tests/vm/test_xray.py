@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bench import cost_classes, xray
-from bench.call_tree import Node
-from bench.cells import Cell
-from bench.xray import Xray, Xrays
+from bench.explore import cost_classes, xray
+from bench.explore.call_tree import Node
+from bench.explore.xray import Xray, Xrays
+from bench.plan.cells import Cell
 from tests.vm import machine
 
 pytestmark = pytest.mark.vm

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
-#include "../../modules/include/ringcross.h"
+#include "../../../modules/include/ringcross.h"
 
 enum rc_op { RC_PUSH, RC_PULL, RC_CALL, RC_NOTIFY, RC_STREAM, RC_OPS };
 

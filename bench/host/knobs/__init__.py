@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bench.cells import Clock
-from bench.knobs import cpu, kernel, neighbours
-from bench.knobs.base import Files, Knob, Place, Setting, Shown, show
-from bench.knobs.hands import Applied, apply, read, undo
-from bench.knobs.kernel import CONFIG
+from bench.host.knobs import cpu, kernel, noise
+from bench.host.knobs.base import Files, Knob, Place, Setting, Shown, show
+from bench.host.knobs.kernel import CONFIG
+from bench.host.knobs.setter import Applied, apply, read, undo
+from bench.plan.cells import Clock
 
 __all__ = [
     "CONFIG",
@@ -20,7 +20,7 @@ __all__ = [
     "cpu",
     "every",
     "kernel",
-    "neighbours",
+    "noise",
     "read",
     "show",
     "undo",

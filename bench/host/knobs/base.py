@@ -1,7 +1,7 @@
 """What a knob is: something about a machine that moves figures, and what to do about it.
 
 A knob is fed the text of files and judges it; reading, writing and undoing are the same for
-all and happen in :mod:`bench.knobs.hands`.  So any machine will do for a test: a dictionary.
+all and happen in :mod:`bench.host.knobs.setter`.  So any machine will do for a test: a dictionary.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal
 
-from bench.cells import Clock
+from bench.plan.cells import Clock
 
 Files = Mapping[str, str | None]
 """Text by absolute path; None or no entry where there is no such file."""

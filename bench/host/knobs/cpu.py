@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from bench.knobs.base import CPU, Files, Knob, Setting, good, poor, text, texts, unknown
+from bench.host.knobs.base import CPU, Files, Knob, Setting, good, poor, text, texts, unknown
 
 SLOW_IDLE = 10
 """Microseconds to leave an idle state; slower ones show in a wake-up."""

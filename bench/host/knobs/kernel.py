@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bench.knobs.base import Files, Knob, Setting, good, poor, text, texts, unknown
+from bench.host.knobs.base import Files, Knob, Setting, good, poor, text, texts, unknown
 
 CONFIG = "config"
 """Stands for the kernel's .config, which lies elsewhere on each machine."""

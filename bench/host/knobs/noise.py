@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.knobs.base import CPU, Files, Knob, Setting, cpus, good, listed, poor, text, texts
-from bench.knobs.base import unknown as untold
+from bench.host.knobs.base import CPU, Files, Knob, Setting, cpus, good, listed, poor, text, texts
+from bench.host.knobs.base import unknown as untold
 
 BUSY = 0.5
 """Load above which a machine is not idle."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.errors import UsageError, writing
-from bench.knobs.base import Knob
-from bench.knobs.kernel import CONFIG
+from bench.host.knobs.base import Knob
+from bench.host.knobs.kernel import CONFIG
 
 ROOT = Path("/")
 KEPT = Path("/run/ringcross-knobs.json")

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from bench import knobs
-from bench.cli import main
-from bench.workshop import Workshop
-from tests.bench.knobs.tree import CPU, GOOD, plant
+from bench.commands.cli import main
+from bench.host import knobs
+from bench.targets.provision import Workshop
+from tests.bench.host.knobs.tree import CPU, GOOD, plant
 from tests.fake_target import FakeWorkshop
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 Done = subprocess.CompletedProcess[str]
 
 
@@ -90,9 +90,9 @@ def test_pytest_benchmark_reads_what_a_run_saved(tmp_path: Path) -> None:
 def test_by_hand_with_pytest(tmp_path: Path) -> None:
     """A plugin brings the fake workshop; all else is `pytest bench/ --channels=…`."""
     (tmp_path / "fake.py").write_text(
-        "import bench.campaign\nfrom tests.fake_target import FakeTarget, FakeWorkshop\n"
+        "import bench.run.campaign\nfrom tests.fake_target import FakeTarget, FakeWorkshop\n"
         "deeds = {'signal-notify': {'status': 'fail', 'reason': 'It broke.'}}\n"
-        "bench.campaign.Workshop = lambda *_: FakeWorkshop(FakeTarget(deeds))\n"
+        "bench.run.campaign.Workshop = lambda *_: FakeWorkshop(FakeTarget(deeds))\n"
     )
     words = [sys.executable, "-m", "pytest", str(ROOT / "bench"), f"--rootdir={ROOT}"]
     words += ["-p", "fake", "-p", "no:cacheprovider", "-rsf", "-k", "not 2048"]
@@ -225,7 +225,7 @@ def test_wrong_usage_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bench.campaign.Workshop", lambda *_: FakeWorkshop())
+    monkeypatch.setattr("bench.run.campaign.Workshop", lambda *_: FakeWorkshop())
     done = CliRunner().invoke(main, words)
     assert done.exit_code == code
     assert message in done.stderr

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from bench import demo, shell
-from bench.demo import Step
+from bench.commands import demo_session, shell_session
+from bench.commands.demo_session import Step
 from bench.errors import RingcrossError, SessionLost
-from bench.kernels import Kernel
+from bench.kernels.catalog import Kernel
 
 KERNEL = cast(Kernel, type("Named", (), {"release": "6.1.0"}))
 
@@ -25,12 +25,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
         mute = "dmesg() { :; }; stty() { :; }; echo SeaBIOS\n"
         yield ["sh", "-c", mute + script]
 
-    monkeypatch.setattr(shell, "machine", here)
+    monkeypatch.setattr(shell_session, "machine", here)
 
 
 def play(*steps: Step, seconds: float = 60) -> list[str]:
     said: list[str] = []
-    demo.play(KERNEL, "tcg", said.append, steps=steps, seconds=seconds)
+    demo_session.play(KERNEL, "tcg", said.append, steps=steps, seconds=seconds)
     return said
 
 
@@ -63,24 +63,28 @@ def test_machine_that_hangs_is_ended() -> None:
 
 def test_every_page_counts() -> None:
     """One page of 1024 that is not both read and written is seen in the program's output."""
-    (step,) = [s for s in demo.STEPS if s.command.startswith("memshare") and "1024" in s.shows[1]]
+    (step,) = [
+        s for s in demo_session.STEPS if s.command.startswith("memshare") and "1024" in s.shows[1]
+    ]
     rows = [f"  page {page:4}  {'#' * 64}\n" for page in range(1, 1024, 64)]
     told = (
         'read what the kernel wrote in 1024 of 1024 pages, the last "page 1024 of 1024, by the '
         'kernel"\nwrote "hello,world!" in 1024 of 1024 pages\n'
     )
-    demo.check(step, "".join(rows) + told)
+    demo_session.check(step, "".join(rows) + told)
     for wrong in ("r", "w", "."):
         with pytest.raises(RingcrossError):
-            demo.check(step, "".join(rows[:-1]) + rows[-1].replace("#\n", f"{wrong}\n") + told)
+            demo_session.check(
+                step, "".join(rows[:-1]) + rows[-1].replace("#\n", f"{wrong}\n") + told
+            )
     with pytest.raises(RingcrossError):
-        demo.check(step, "".join(rows[1:]) + told)
+        demo_session.check(step, "".join(rows[1:]) + told)
     with pytest.raises(RingcrossError):
-        demo.check(step, "".join(rows) + told.replace("wrote in 1024", "wrote in 1023"))
+        demo_session.check(step, "".join(rows) + told.replace("wrote in 1024", "wrote in 1023"))
 
 
 def test_memory_is_cut_out_where_the_channel_expects_it() -> None:
     """The demonstration and the suite boot with the same word."""
-    from bench.build import ROOT
+    from bench.paths import ROOT
 
-    assert f'.boot = "{demo.BOOT} ' in (ROOT / "modules/devmem/user.c").read_text()
+    assert f'.boot = "{demo_session.BOOT} ' in (ROOT / "modules/devmem/user.c").read_text()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import against
-from bench.against import TOOLS, Pair, parse_lmbench, parse_perf, rows
-from bench.controls import CONTROLS
+from bench.commands import perf_bench
+from bench.commands.perf_bench import TOOLS, Pair, parse_lmbench, parse_perf, rows
 from bench.errors import TargetError
+from bench.plan.controls import CONTROLS
 
 PERF = """\
 # Running 'syscall/basic' benchmark:
@@ -33,7 +33,7 @@ def test_lmbench_is_read() -> None:
 
 @pytest.mark.parametrize("parse", [parse_perf, parse_lmbench])
 @pytest.mark.parametrize("text", ["", "perf: 'bench' is not a perf-command", "12 usecs", "0.1 s"])
-def test_what_is_no_figure_is_refused(parse: against.Parse, text: str) -> None:
+def test_what_is_no_figure_is_refused(parse: perf_bench.Parse, text: str) -> None:
     with pytest.raises(ValueError, match="no "):
         parse(text)
 
@@ -42,7 +42,7 @@ def test_each_tool_measures_a_control() -> None:
     assert all(tool.cell in CONTROLS for tool in TOOLS)
 
 
-def tool(folder: Path, text: str) -> against.Tool:
+def tool(folder: Path, text: str) -> perf_bench.Tool:
     program = folder / "other"
     program.write_text(f"#!/bin/sh\necho '{text}'\n")
     program.chmod(0o755)
@@ -50,9 +50,9 @@ def tool(folder: Path, text: str) -> against.Tool:
 
 
 def test_a_turn_runs_the_tool(tmp_path: Path) -> None:
-    assert against.theirs(tool(tmp_path, "  0.5 usecs/op")) == pytest.approx(500)
+    assert perf_bench.theirs(tool(tmp_path, "  0.5 usecs/op")) == pytest.approx(500)
     with pytest.raises(TargetError, match="does not say how long"):
-        against.theirs(tool(tmp_path, "no such benchmark"))
+        perf_bench.theirs(tool(tmp_path, "no such benchmark"))
 
 
 def test_verdicts() -> None:
@@ -68,8 +68,8 @@ def test_verdicts() -> None:
 def test_a_machine_without_other_tools_is_told_how_to_get_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(against, "find", lambda _: None)
-    assert against.main() == 3
+    monkeypatch.setattr(perf_bench, "find", lambda _: None)
+    assert perf_bench.main() == 3
     assert "linux-perf" in capsys.readouterr().out
 
 
@@ -84,4 +84,4 @@ def test_our_side_is_the_least_raw_round(tmp_path: Path) -> None:
         """echo '{"re": "end"}'\n"""
     )
     agent.chmod(0o755)
-    assert against.ours(agent, CONTROLS[0]) == 70
+    assert perf_bench.ours(agent, CONTROLS[0]) == 70

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench import xray_text
-from bench.call_tree import Node, Tracer
-from bench.cells import Cell
-from bench.xray import Xray, Xrays
+from bench.commands import xray_text
+from bench.explore.call_tree import Node, Tracer
+from bench.explore.xray import Xray, Xrays
+from bench.plan.cells import Cell
 
 TREE = Node(
     "operation",

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from bench.call_tree import NO_TRACER, Node, Tracer, Window, calibrate, fit, walk
-from bench.ring_buffer import Event, TraceError
-from tests.bench.tracing import TRACER, Call, Machine, call
+from bench.explore.call_tree import NO_TRACER, Node, Tracer, Window, calibrate, fit, walk
+from bench.explore.trace_pages import Event, TraceError
+from tests.bench.explore.tracing import TRACER, Call, Machine, call
 
 READ = call(
     "vfs_read", 10, call("rw_verify_area", 4, call("aa_file_perm", 30), 1), 6, call("copy", 8)

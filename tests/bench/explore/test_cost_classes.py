@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from bench import cost_classes
-from bench.call_tree import Node
+from bench.explore import cost_classes
+from bench.explore.call_tree import Node
 
 
 def node(name: str, own: float = 1.0, *children: Node, module: str = "") -> Node:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bench import properties
-from bench.properties import Property
+from bench.explore import properties
+from bench.explore.properties import Property
 
 NETLINK: dict[str, Any] = {
     "name": "netlink",

@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from bench.ring_buffer import ENTRY, PAGE, Event, Layout, TraceError, decode, name_events
-from tests.bench import tracing
+from bench.explore.trace_pages import ENTRY, PAGE, Event, Layout, TraceError, decode, name_events
+from tests.bench.explore import tracing
 
 LAYOUT = Layout.parse(tracing.FORMATS)
 ONE = Event(5000, True, 0xFFFFFFFF81000010, 7)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import cost_classes, xray
-from bench.cells import Cell
 from bench.errors import KernelPanic, NeverCameUp
-from bench.xray import CALIBRATION, Xray, Xrays
+from bench.explore import cost_classes, xray
+from bench.explore.xray import CALIBRATION, Xray, Xrays
+from bench.plan.cells import Cell
 from tests.fake_target import LISTING, FakeSession, FakeTarget
 
 PROCFS = Cell("procfs", "pread", "pull", 8)

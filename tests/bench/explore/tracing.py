@@ -6,8 +6,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.call_tree import Tracer
-from bench.ring_buffer import ENTRY, EXIT, PAGE, Event
+from bench.explore.call_tree import Tracer
+from bench.explore.trace_pages import ENTRY, EXIT, PAGE, Event
 
 TRACER = Tracer(before_entry=440, after_entry=265, before_exit=324, after_exit=242, page=187)
 

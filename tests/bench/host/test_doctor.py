@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import doctor, knobs
-from bench.doctor import Finding, install_command, system_packages
-from tests.bench.knobs.tree import GOOD
+from bench.host import doctor, knobs
+from bench.host.doctor import Finding, install_command, system_packages
+from bench.paths import ROOT
+from tests.bench.host.knobs.tree import GOOD
 
 
 def test_packages_are_read() -> None:
@@ -75,7 +76,7 @@ def test_knobs_are_told_of_by_name_and_kept_apart(monkeypatch: pytest.MonkeyPatc
 
 def test_the_makefiles_helper_agrees() -> None:
     told = subprocess.run(
-        [doctor.ROOT / "scripts/missing-packages"], capture_output=True, text=True, check=True
+        [ROOT / "scripts/missing-packages"], capture_output=True, text=True, check=True
     )
     listed = system_packages(doctor.PACKAGES.read_text())
     missing = [package for package, sign in listed.items() if not doctor._present(sign)]

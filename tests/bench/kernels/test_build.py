@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import build
 from bench.errors import TargetError
-from bench.kernels import Kernel
+from bench.kernels import build
+from bench.kernels.catalog import Kernel
 
 HEADERS = """\
 objects := $(patsubst $(M)/%/kernel.c,$(M)/rc_%.ko,$(wildcard $(M)/*/kernel.c))

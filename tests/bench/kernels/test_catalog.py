@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from bench import apt, kernels
 from bench.errors import TargetError, UsageError
-from bench.kernels import Kernel
+from bench.kernels import apt, catalog
+from bench.kernels.catalog import Kernel
 
 NO_FILES: Mapping[str, bytes] = {}
 ELF = b"\x7fELF" + bytes(range(256)) * 40
@@ -123,8 +123,8 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
     )
     monkeypatch.setenv("APT_CONFIG", str(etc / "apt.conf"))
     monkeypatch.setenv("RINGCROSS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(kernels, "_codename", lambda: "here")
-    monkeypatch.setattr(kernels, "SERIES", {"9.7": "older", "9.8": "here"})
+    monkeypatch.setattr(catalog, "_codename", lambda: "here")
+    monkeypatch.setattr(catalog, "SERIES", {"9.7": "older", "9.8": "here"})
     made.kernel("here", "9.8.100-2", "9.8.0-7-amd64")
     made.kernel("here", "9.8.99-1", "9.8.0-6-amd64")
     made.kernel("here-backports", "9.10.1-1~bpo", "9.10.1+here-amd64")
@@ -136,7 +136,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
 @needs_apt
 def test_stock_kernel(archive: Archive, tmp_path: Path) -> None:
     said: list[str] = []
-    kernel = kernels.find(say=said.append)
+    kernel = catalog.find(say=said.append)
     root = tmp_path / "cache/kernels/9.8.0-7-amd64"
     assert kernel == Kernel(
         release="9.8.0-7-amd64",
@@ -159,14 +159,14 @@ def test_stock_kernel(archive: Archive, tmp_path: Path) -> None:
 
 @needs_apt
 def test_second_call_needs_no_network(archive: Archive) -> None:
-    first = kernels.find("stock")
+    first = catalog.find("stock")
     shutil.rmtree(archive.root)
-    assert kernels.find("stock") == first
-    assert kernels.find("9.8.0-7-amd64") == first
-    assert kernels.list_kernels() == [first]
-    assert kernels.elf_image(first).read_bytes() == ELF
+    assert catalog.find("stock") == first
+    assert catalog.find("9.8.0-7-amd64") == first
+    assert catalog.list_kernels() == [first]
+    assert catalog.elf_image(first).read_bytes() == ELF
     first.vmlinuz.unlink()
-    assert kernels.elf_image(first).read_bytes() == ELF
+    assert catalog.elf_image(first).read_bytes() == ELF
 
 
 @needs_apt
@@ -181,17 +181,17 @@ def test_second_call_needs_no_network(archive: Archive) -> None:
     ],
 )
 def test_series_and_exact_releases(spec: str, release: str) -> None:
-    assert kernels.find(spec).release == release
-    assert [k.release for k in kernels.list_kernels()] == [release]
+    assert catalog.find(spec).release == release
+    assert [k.release for k in catalog.list_kernels()] == [release]
 
 
 @needs_apt
 @pytest.mark.usefixtures("archive")
 @pytest.mark.parametrize("spec", ["9.1", "9", "10.0", "9.8.0-99-amd64", "mainline", "../x"])
 def test_unknown_kernel_lists_what_is_known(spec: str) -> None:
-    kernels.find("9.8")
+    catalog.find("9.8")
     with pytest.raises(UsageError) as caught:
-        kernels.find(spec)
+        catalog.find(spec)
     assert f"Kernel {spec} is not known" in str(caught.value)
     assert "stock, 9.7, 9.8, 9.8.0-7-amd64" in str(caught.value)
 
@@ -201,7 +201,7 @@ def test_kernel_without_headers(archive: Archive) -> None:
     archive.kernel("here", "9.9.1-1", "9.9.0-1-amd64", headers=False)
     archive.publish()
     with pytest.raises(TargetError, match=r"9\.9\.0-1-amd64 .* has no matching headers") as caught:
-        kernels.find("9.9")
+        catalog.find("9.9")
     assert caught.value.exit_code == 3
 
 
@@ -209,7 +209,7 @@ def test_kernel_without_headers(archive: Archive) -> None:
 def test_interrupted_unpacking_is_redone(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    extract = kernels._extract
+    extract = catalog._extract
     done: list[str] = []
 
     def stops_at_the_third(deb: Path, into: Path) -> None:
@@ -218,14 +218,14 @@ def test_interrupted_unpacking_is_redone(
         done.append(deb.name)
         extract(deb, into)
 
-    monkeypatch.setattr(kernels, "_extract", stops_at_the_third)
+    monkeypatch.setattr(catalog, "_extract", stops_at_the_third)
     with pytest.raises(KeyboardInterrupt):
-        kernels.find()
-    assert kernels.list_kernels() == []
+        catalog.find()
+    assert catalog.list_kernels() == []
     assert not (tmp_path / "cache/kernels/9.8.0-7-amd64").exists()
-    monkeypatch.setattr(kernels, "_extract", extract)
+    monkeypatch.setattr(catalog, "_extract", extract)
     shutil.rmtree(archive.root / "pool")  # what was downloaded is not fetched again
-    assert kernels.find().release == "9.8.0-7-amd64"
+    assert catalog.find().release == "9.8.0-7-amd64"
 
 
 @needs_apt
@@ -233,35 +233,35 @@ def test_damaged_download_is_told(archive: Archive) -> None:
     deb = archive.root / "pool/linux-kbuild-9.8_9.8.100-2_amd64.deb"
     deb.write_bytes(bytes(deb.stat().st_size))
     with pytest.raises(TargetError, match="apt-get download failed"):
-        kernels.find()
+        catalog.find()
 
 
 @needs_apt
 def test_no_network(archive: Archive) -> None:
     shutil.rmtree(archive.root)
     with pytest.raises(TargetError, match=r"apt-get update failed .*check the network"):
-        kernels.find()
+        catalog.find()
 
 
 @needs_apt
 def test_refresh_follows_the_metapackage(archive: Archive) -> None:
-    assert kernels.find().release == "9.8.0-7-amd64"
+    assert catalog.find().release == "9.8.0-7-amd64"
     archive.kernel("here", "9.8.101-1", "9.8.0-8-amd64")
     archive.publish()
-    assert kernels.find().release == "9.8.0-7-amd64"
-    assert kernels.find(refresh=True).release == "9.8.0-8-amd64"
-    assert kernels.find().release == "9.8.0-8-amd64"
+    assert catalog.find().release == "9.8.0-7-amd64"
+    assert catalog.find(refresh=True).release == "9.8.0-8-amd64"
+    assert catalog.find().release == "9.8.0-8-amd64"
 
 
 @needs_apt
 def test_moved_cache_is_not_trusted(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    kernels.find()
+    catalog.find()
     (tmp_path / "cache").rename(tmp_path / "moved")
     monkeypatch.setenv("RINGCROSS_CACHE", str(tmp_path / "moved"))
-    assert kernels.list_kernels() == []
-    makefile = (kernels.find().headers / "Makefile").read_text()
+    assert catalog.list_kernels() == []
+    makefile = (catalog.find().headers / "Makefile").read_text()
     assert str(tmp_path / "moved") in makefile
     assert archive.root.exists()
 
@@ -269,27 +269,27 @@ def test_moved_cache_is_not_trusted(
 def test_apt_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(TargetError, match="apt-get is missing"):
-        kernels.find(cache=tmp_path)
+        catalog.find(cache=tmp_path)
 
 
 def test_cache_with_a_blank(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match=r"no blank and no colon .* set RINGCROSS_CACHE"):
-        kernels.find(cache=tmp_path / "my cache")
+        catalog.find(cache=tmp_path / "my cache")
 
 
 def test_unknown_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "pdp11")
     with pytest.raises(TargetError, match="No target for pdp11"):
-        kernels.find()
+        catalog.find()
 
 
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     monkeypatch.delenv("RINGCROSS_CACHE", raising=False)
-    assert kernels.default_cache() == tmp_path / "xdg/ringcross"
+    assert catalog.default_cache() == tmp_path / "xdg/ringcross"
     monkeypatch.setenv("RINGCROSS_CACHE", str(tmp_path / "own"))
-    assert kernels.default_cache() == tmp_path / "own"
-    assert kernels.list_kernels() == []
+    assert catalog.default_cache() == tmp_path / "own"
+    assert catalog.list_kernels() == []
 
 
 def test_damaged_records_are_ignored(tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_damaged_records_are_ignored(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     for text in ("", "[]", "{}", json.dumps({"package_version": "1", "root": "/elsewhere"})):
         (folder / ".ringcross.json").write_text(text)
-        assert kernels.list_kernels(tmp_path) == []
+        assert catalog.list_kernels(tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_damaged_records_are_ignored(tmp_path: Path) -> None:
     ids=["xz", "zstd"],
 )
 def test_elf_out_of_a_boot_image(payload: bytes) -> None:
-    assert kernels.extract_elf(boot_image(payload)) == ELF
+    assert catalog.extract_elf(boot_image(payload)) == ELF
 
 
 @pytest.mark.parametrize(
@@ -326,13 +326,13 @@ def test_elf_out_of_a_boot_image(payload: bytes) -> None:
 )
 def test_boot_images_we_cannot_read(image: bytes, message: str) -> None:
     with pytest.raises(TargetError, match=message):
-        kernels.extract_elf(image)
+        catalog.extract_elf(image)
 
 
 def test_running_kernel_without_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "release", lambda: "0.0.0-none")
     with pytest.raises(TargetError, match=r"linux-headers-0\.0\.0-none, or use --target vm"):
-        kernels.running()
+        catalog.running()
 
 
 def test_sources_in_both_formats() -> None:

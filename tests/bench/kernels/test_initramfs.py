@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import zstandard
 
-from bench import initramfs
 from bench.errors import DiskFull, TargetError, UsageError
-from bench.kernels import Kernel
+from bench.kernels import initramfs
+from bench.kernels.catalog import Kernel
 
 
 def module(depends: str) -> bytes:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from bench import build, kernels, prebuilt
-from bench.campaign import Campaign
 from bench.errors import TargetError, UsageError
-from bench.options import RunOptions
-from bench.plan import find_plan, make_cells
-from bench.workshop import Workshop
+from bench.kernels import build, catalog, prebuilt
+from bench.plan.options import RunOptions
+from bench.plan.plans import find_plan, make_cells
+from bench.run.campaign import Campaign
+from bench.targets.provision import Workshop
 from tests.fake_target import LISTING, FakeWorkshop
 
 HERE = platform.release()
@@ -45,7 +45,7 @@ def _no_build(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(build, "build_agent", missing)
     monkeypatch.setattr(build, "build_modules", missing)
-    monkeypatch.setattr(kernels, "running", missing)
+    monkeypatch.setattr(catalog, "running", missing)
     monkeypatch.setattr("os.geteuid", lambda: 0)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.cells import OPERATIONS, PER, UNITS, Cell, failed, skipped
+from bench.plan.cells import OPERATIONS, PER, UNITS, Cell, failed, skipped
 
 
 def test_a_name_is_stable_and_readable() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench.campaign import Campaign
-from bench.cells import Cell
-from bench.controls import CONTROLS, controls, counterparts, with_controls
-from bench.options import RunOptions
-from bench.plan import PLANS, make_cells
+from bench.plan.cells import Cell
+from bench.plan.controls import CONTROLS, controls, counterparts, with_controls
+from bench.plan.options import RunOptions
+from bench.plan.plans import PLANS, make_cells
+from bench.run.campaign import Campaign
 from tests.fake_target import LISTING, FakeWorkshop
 
 SYSCALL = {

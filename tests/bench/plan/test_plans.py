@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import UsageError
-from bench.plan import PLANS, find_plan, make_cells, parse_size, request, schedule
+from bench.plan.plans import PLANS, find_plan, make_cells, parse_size, request, schedule
 from tests.fake_target import LISTING
 
 QUICK = PLANS["quick"]

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bench import knobs
-from bench.campaign import Campaign
 from bench.errors import TargetError, UsageError
-from bench.options import RunOptions, sizes, words
-from bench.progress import Lines
-from tests.bench.knobs.tree import GOOD
+from bench.host import knobs
+from bench.plan.options import RunOptions, sizes, words
+from bench.run.campaign import Campaign
+from bench.run.progress import Lines
+from tests.bench.host.knobs.tree import GOOD
 from tests.fake_target import FakeTarget, FakeWorkshop
 
 

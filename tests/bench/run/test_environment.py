@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import environment, knobs
-from bench.cells import Clock
-from bench.knobs import Shown
-from tests.bench.knobs.tree import GOOD
+from bench.host import knobs
+from bench.host.knobs import Shown
+from bench.plan.cells import Clock
+from bench.run import environment
+from tests.bench.host.knobs.tree import GOOD
 
 
 def test_files_become_fields() -> None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.cells import Cell, CellResult, Clock
-from bench.statistics import (
+from bench.plan.cells import Cell, CellResult, Clock
+from bench.run.estimates import (
     classes,
     levels,
     marks,

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from bench import extras
-from bench.campaign import Campaign
-from bench.cells import Clock
 from bench.errors import KernelPanic, TargetError
-from bench.options import RunOptions
-from bench.progress import Silent
+from bench.plan.cells import Clock
+from bench.plan.options import RunOptions
+from bench.run import exploration
+from bench.run.campaign import Campaign
+from bench.run.progress import Silent
 from tests.fake_target import FakeTarget, FakeWorkshop
 
 
@@ -139,7 +139,7 @@ def test_interrupted_there_it_is_left_to_a_resumed_run(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(extras.Exploration, "finish", interrupt)
+        patch.setattr(exploration.Exploration, "finish", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path)
     assert (tmp_path / "run/journal.jsonl").exists()
@@ -160,7 +160,9 @@ def test_what_is_there_is_not_found_out_again(tmp_path: Path) -> None:
         folder = tmp_path
 
     recorder: Any = Folder()
-    assert [extra.file for extra in extras.missing(recorder)] == [e.file for e in extras.EXTRAS]
-    for extra in extras.EXTRAS:
+    assert [extra.file for extra in exploration.missing(recorder)] == [
+        e.file for e in exploration.EXTRAS
+    ]
+    for extra in exploration.EXTRAS:
         (tmp_path / extra.file).write_text("{}")
-    assert not extras.missing(recorder)
+    assert not exploration.missing(recorder)

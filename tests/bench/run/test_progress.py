@@ -6,8 +6,8 @@ import io
 
 from rich.console import Console
 
-from bench import progress
-from bench.cells import Cell, CellResult, failed
+from bench.plan.cells import Cell, CellResult, failed
+from bench.run import progress
 
 CELL = Cell("netlink", "unicast", "push", 64)
 

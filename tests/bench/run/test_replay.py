@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.cells import Cell, CellResult, failed, skipped
-from bench.engine import AGENT_CLOCK, Measured
+from bench.plan.cells import Cell, CellResult, failed, skipped
+from bench.run.replay import AGENT_CLOCK, Measured
 
 CELL = Cell("netlink", "unicast", "push", 64, skip="too large")
 

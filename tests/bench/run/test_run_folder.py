@@ -13,10 +13,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench import recorder as module
-from bench.cells import Cell, CellResult, failed, skipped
 from bench.errors import DiskFull, UsageError
-from bench.recorder import COLUMNS, DamagedFolder, Header, Recorder, new_folder
+from bench.plan.cells import Cell, CellResult, failed, skipped
+from bench.run import run_folder as module
+from bench.run.run_folder import COLUMNS, DamagedFolder, Header, Recorder, new_folder
 
 KEY = [field.name for field in fields(Cell) if field.compare]
 PUSH = Cell("netlink", "unicast", "push", 64)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.cells import CellResult
 from bench.errors import AgentDied, KernelPanic, NeverCameUp, TargetError
-from bench.kernel_log import complaints, verdict
-from bench.plan import PLANS, make_cells
-from bench.recorder import Header, Recorder
-from bench.runner import MAX_CRASHES, Runner, Settings, is_complete
+from bench.plan.cells import CellResult
+from bench.plan.plans import PLANS, make_cells
+from bench.run.run_folder import Header, Recorder
+from bench.run.runner import MAX_CRASHES, Runner, Settings, is_complete
+from bench.targets.kernel_log import complaints, verdict
 from tests.fake_target import LISTING, FakeTarget, cost
 
 
@@ -178,7 +178,7 @@ def test_figures_are_those_of_the_fake_world(tmp_path: Path) -> None:
     target = FakeTarget()
     runner, recorder = setup(tmp_path, target)
     list(runner.results())
-    from bench.statistics import summarise
+    from bench.run.estimates import summarise
 
     for request in target.sessions[0].requests[3:]:
         cell = recorder.header.cells[request["id"]]

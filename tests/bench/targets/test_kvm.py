@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.cells import Clock
 from bench.errors import NeverCameUp, TargetError, UsageError
-from bench.kernels import Kernel
-from bench.targets import accel
-from bench.targets.accel import Probe, Wish
+from bench.kernels.catalog import Kernel
+from bench.plan.cells import Clock
+from bench.targets import kvm
+from bench.targets.kvm import Probe, Wish
 from bench.targets.vm import Accelerator, VmTarget
 
 KERNEL = Kernel("6.1.0-0-amd64", "1", *[Path("/none")] * 5)
@@ -18,15 +18,15 @@ AGENT = Path("/none")
 
 
 def choose(
-    monkeypatch: pytest.MonkeyPatch, clock: Clock, wish: Wish, *, kvm: bool, force: bool = False
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, wish: Wish, *, usable: bool, force: bool = False
 ) -> Accelerator:
-    probed = Probe(kvm, "" if kvm else "it hangs")
-    monkeypatch.setattr(accel, "probe", lambda *_a, **_k: probed)
-    return accel.choose(clock, wish, kernel=KERNEL, agent=AGENT, force=force)
+    probed = Probe(usable, "" if usable else "it hangs")
+    monkeypatch.setattr(kvm, "probe", lambda *_a, **_k: probed)
+    return kvm.choose(clock, wish, kernel=KERNEL, agent=AGENT, force=force)
 
 
 @pytest.mark.parametrize(
-    ("clock", "wish", "kvm", "force", "chosen"),
+    ("clock", "wish", "usable", "force", "chosen"),
     [
         ("instructions", "auto", True, False, "icount"),
         ("instructions", "tcg", False, False, "icount"),
@@ -41,11 +41,11 @@ def test_choice(
     monkeypatch: pytest.MonkeyPatch,
     clock: Clock,
     wish: Wish,
-    kvm: bool,
+    usable: bool,
     force: bool,
     chosen: Accelerator,
 ) -> None:
-    assert choose(monkeypatch, clock, wish, kvm=kvm, force=force) == chosen
+    assert choose(monkeypatch, clock, wish, usable=usable, force=force) == chosen
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_refusal(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, wish: Wish, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        choose(monkeypatch, clock, wish, kvm=False)
+        choose(monkeypatch, clock, wish, usable=False)
 
 
 class FakeBoot:
@@ -78,9 +78,9 @@ class FakeBoot:
 
 @pytest.fixture
 def kvm_opens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accel, "find_qemu", lambda: "qemu")
-    monkeypatch.setattr(accel, "qemu_version", lambda _qemu: "9.9")
-    monkeypatch.setattr(accel, "_boot_id", lambda: "boot 1")
+    monkeypatch.setattr(kvm, "find_qemu", lambda: "qemu")
+    monkeypatch.setattr(kvm, "qemu_version", lambda _qemu: "9.9")
+    monkeypatch.setattr(kvm, "_boot_id", lambda: "boot 1")
     monkeypatch.setattr("os.access", lambda *_a: True)
 
 
@@ -90,25 +90,25 @@ def test_outcome_is_remembered(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, outcome: str
 ) -> None:
     boot = FakeBoot(outcome)
-    monkeypatch.setattr(accel, "_boot", boot)
+    monkeypatch.setattr(kvm, "_boot", boot)
     for _ in range(3):
-        assert accel.probe(KERNEL, AGENT, cache=tmp_path) == Probe(not outcome, outcome)
+        assert kvm.probe(KERNEL, AGENT, cache=tmp_path) == Probe(not outcome, outcome)
     assert boot.boots == 1
-    monkeypatch.setattr(accel, "qemu_version", lambda _qemu: "10.0")
-    accel.probe(KERNEL, AGENT, cache=tmp_path)
-    monkeypatch.setattr(accel, "_boot_id", lambda: "boot 2")
-    accel.probe(KERNEL, AGENT, cache=tmp_path)
+    monkeypatch.setattr(kvm, "qemu_version", lambda _qemu: "10.0")
+    kvm.probe(KERNEL, AGENT, cache=tmp_path)
+    monkeypatch.setattr(kvm, "_boot_id", lambda: "boot 2")
+    kvm.probe(KERNEL, AGENT, cache=tmp_path)
     (tmp_path / "kvm.json").write_text("damaged")
-    accel.probe(KERNEL, AGENT, cache=tmp_path)
+    kvm.probe(KERNEL, AGENT, cache=tmp_path)
     assert boot.boots == 4
 
 
 @pytest.mark.usefixtures("kvm_opens")
 def test_closed_device_is_not_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     boot = FakeBoot("")
-    monkeypatch.setattr(accel, "_boot", boot)
+    monkeypatch.setattr(kvm, "_boot", boot)
     monkeypatch.setattr("os.access", lambda *_a: False)
-    assert not accel.probe(KERNEL, AGENT, cache=tmp_path).usable
+    assert not kvm.probe(KERNEL, AGENT, cache=tmp_path).usable
     assert boot.boots == 0
     assert list(tmp_path.iterdir()) == [], "it may be opened later"
 
@@ -127,4 +127,4 @@ def test_reason_of_a_failed_boot(
         raise error
 
     monkeypatch.setattr(VmTarget, "start", start)
-    assert accel._boot(KERNEL, AGENT) == reason
+    assert kvm._boot(KERNEL, AGENT) == reason

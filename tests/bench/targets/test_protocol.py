@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from bench import link
 from bench.errors import LinkError
-from bench.link import Answer, Decoder
+from bench.targets import protocol
+from bench.targets.protocol import Answer, Decoder
 
 SAMPLES = [1, 10, 2**64 - 1]
 """The middle one looks like the end of a line."""
@@ -74,9 +74,9 @@ def test_samples_outlive_the_buffer() -> None:
         (b'{"re": "cell", "samples": 1, "bytes": "8"}\n', "out of range"),
         (b'{"re": "cell", "samples": -1, "bytes": -8}\n', "out of range"),
         (b'{"re": "cell", "samples": 1, "bytes": 1e99}\n', "out of range"),
-        (json.dumps({"re": "x", "bytes": link.MAX_BLOCK + 8}).encode() + b"\n", "out of range"),
-        (b"x" * (link.MAX_LINE + 1), "longer than"),
-        (b"x" * (link.MAX_LINE + 1) + b"\n", "longer than"),
+        (json.dumps({"re": "x", "bytes": protocol.MAX_BLOCK + 8}).encode() + b"\n", "out of range"),
+        (b"x" * (protocol.MAX_LINE + 1), "longer than"),
+        (b"x" * (protocol.MAX_LINE + 1) + b"\n", "longer than"),
     ],
 )
 def test_refuses(stream: bytes, message: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import UsageError
-from bench.options import RunOptions
-from bench.workshop import Workshop
+from bench.plan.options import RunOptions
+from bench.targets.provision import Workshop
 from tests.fake_target import LISTING
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bench.errors import AgentDied, NeverCameUp, TargetError
-from bench.kernels import Kernel
+from bench.kernels.catalog import Kernel
 from bench.targets import vm
 from bench.targets.vm import VmTarget
-from tests.bench.test_kernels import ELF, boot_image
+from tests.bench.kernels.test_catalog import ELF, boot_image
 
 FAKE_QEMU = """#!/bin/sh
 case "$*" in

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.compare import Refused, compare
-from reports.load import KEY, OPERATIONS, Measured, Run, load_run
+from reports.analysis.compare import Refused, compare
+from reports.data.run import KEY, OPERATIONS, Measured, Run, load_run
 
 Build = Callable[..., Path]
 

@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import diagnostic_figures, diagnostics, pages
-from reports.diagnostics import reasons
-from reports.load import Measured, Run, load_run
-from reports.rounds import Rounds
+from reports.analysis import diagnostics
+from reports.analysis.diagnostics import reasons
+from reports.data.rounds import Rounds
+from reports.data.run import Measured, Run, load_run
+from reports.figures import diagnostics as diagnostic_figures
+from reports.pages import render
 
 Build = Callable[..., Path]
 ROW = Measured(
@@ -135,7 +137,7 @@ def test_knobs_that_stand_badly_lead(run: Run) -> None:
 @pytest.mark.parametrize("clock", ["time", "instructions"])
 def test_page(build_run: Build, clock: str) -> None:
     path = build_run(rounds=True, clock=clock, channels=("null", "ioctl"))
-    text = (pages.render([path]).parent / "diagnostics.html").read_text()
+    text = (render.render([path]).parent / "diagnostics.html").read_text()
     for anchor in ("sum", "marked", "spread", "drift", "course", "outliers", "controls", "knobs"):
         assert f'id="{anchor}"' in text
     assert "The machine is busy (load 3.1): wait." in text
@@ -151,7 +153,7 @@ def test_a_marked_cell_shows_its_mark_wherever_its_number_stands(build_run: Buil
     fields[lines[0].split(",").index("marks")] = "apart"
     lines[at] = ",".join(fields)
     cells.write_text("\n".join(lines) + "\n")
-    report = pages.render([path]).parent
+    report = render.render([path]).parent
     mark = '<a class="tag" href="diagnostics.html#marked">apart</a>'
     for page in ("index.html", "channel-ioctl.html"):
         assert mark in (report / page).read_text()
@@ -205,7 +207,7 @@ def test_rounds_of_older_runs_have_no_places(build_run: Build) -> None:
     assert diagnostic_figures.drift(run) is None
     assert diagnostic_figures.course(run) is not None
     assert [len(boot) for boot in Rounds(run).of(next(r for r in run.rows if r.measured))] == [1, 1]
-    pages.render([path])
+    render.render([path])
 
 
 def test_a_run_of_nothing_has_a_page(build_run: Build) -> None:
@@ -213,6 +215,6 @@ def test_a_run_of_nothing_has_a_page(build_run: Build) -> None:
     (path / "environment.json").write_text(json.dumps({}))
     lines = (path / "cells.csv").read_text().splitlines()
     (path / "cells.csv").write_text(lines[0] + "\n")
-    text = (pages.render([path]).parent / "diagnostics.html").read_text()
+    text = (render.render([path]).parent / "diagnostics.html").read_text()
     assert "holds no control cells" in text
     assert "Not recorded." in text

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reports import choose
-from reports.load import Channel, Measured
+from reports.analysis import selection
+from reports.data.run import Channel, Measured
 
 NUMBER = Measured("x", "number", "push", 4, median=1.0)
 MESSAGE = Measured("x", "message", "push", 8, median=2.0)
@@ -28,7 +28,7 @@ class Rows:
 
 def whole(*rows: Measured, **values: Any) -> list[Measured]:
     run: Any = Rows(*rows)
-    return choose.whole(run, Channel("x", modes=MODES, **values), "push")
+    return selection.whole(run, Channel("x", modes=MODES, **values), "push")
 
 
 def test_a_number_alone_does_not_stand_for_who_carries_messages() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.load import NEEDED, DamagedRun, load_run
+from reports.data.run import NEEDED, DamagedRun, load_run
 
 Build = Callable[..., Path]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.sources import MODULES, read_sources
+from reports.data.sources import MODULES, read_sources
 from tests.vm.machine import listing
 
 CHANNELS = sorted(path.parent.name for path in MODULES.glob("*/hostile.c"))
@@ -20,14 +20,18 @@ def test_what_is_hostile_to_the_kernel_half_is_no_part_of_the_example(channel: s
 def test_what_channels_share_is_told_apart_from_their_own() -> None:
     sources = read_sources("procfs")
     shared = {code.path for code in sources.shared}
-    assert {"bench/agent/files.h", "modules/core/file.c", "modules/core/readers.c"} <= shared
-    assert not shared & {"bench/agent/channel.h", "modules/core/kernel.c"}
+    assert {
+        "bench/agent/loops/message_file.h",
+        "modules/core/file.c",
+        "modules/core/readers.c",
+    } <= shared
+    assert not shared & {"bench/agent/include/channel.h", "modules/core/kernel.c"}
     assert all(code.path.startswith("modules/procfs/") for code in sources.files)
 
 
 def test_a_number_leads_to_the_loop_that_made_it_wherever_that_is() -> None:
     sources = read_sources("procfs")
-    assert sources.loop("pread", "push").startswith("shared.html#files-h-")
+    assert sources.loop("pread", "push").startswith("shared.html#message_file-h-")
     assert sources.loop("reopen", "push").startswith("#user-")
     assert sources.loop("pread", "nothing") == ""
     assert read_sources("sysctl").loop("integer", "call").startswith("shared.html#")

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from reports import svg
+from reports.figures import svg
 
 
 def _points(path: str) -> list[tuple[float, float]]:

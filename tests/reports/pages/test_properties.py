@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from reports import pages, properties
-from reports.load import DamagedRun, Run, load_run
-from reports.properties import Property
-from tests.reports.test_pages import check
+from reports.data.run import DamagedRun, Run, load_run
+from reports.pages import properties, render
+from reports.pages.properties import Property
+from tests.reports.pages.test_render import check
 
 Build = Callable[..., Path]
 
@@ -156,7 +156,7 @@ def test_every_answer_is_explained_and_no_failure_is_hidden(run: Run) -> None:
 
 
 def test_the_pages_carry_them(run: Run) -> None:
-    folder = pages.render([run.path]).parent
+    folder = render.render([run.path]).parent
     check(folder)
     index = (folder / "index.html").read_text()
     assert "refuses newest" in index
@@ -170,7 +170,7 @@ def test_the_pages_carry_them(run: Run) -> None:
 
 
 def test_a_page_without_them_says_so(build_run: Build) -> None:
-    folder = pages.render([build_run(channels=("ioctl",))]).parent
+    folder = render.render([build_run(channels=("ioctl",))]).parent
     assert "did not look for properties" in (folder / "index.html").read_text()
 
 
@@ -194,7 +194,7 @@ def test_a_mode_that_happens_once_says_so_on_its_page(build_run: Build) -> None:
     (ioctl,) = (each for each in told["channels"]["channels"] if each["name"] == "ioctl")
     ioctl["modes"][1] |= {"operations": {}, "once": "it reaches the module at load"}
     (path / "environment.json").write_text(json.dumps(told))
-    folder = pages.render([path]).parent
+    folder = render.render([path]).parent
     check(folder)
     page = (folder / "channel-ioctl.html").read_text()
     assert "<strong>One-shot:</strong> It reaches the module at load." in page

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from reports import choose, figures, pages, view
-from reports.load import Run, load_run
+from reports.analysis import selection
+from reports.data.run import Run, load_run
+from reports.figures import cost
+from reports.pages import render, view
 
 
 @pytest.fixture
@@ -36,19 +38,19 @@ def test_the_list_says_what_is_a_reference(build_run: Callable[..., Path]) -> No
 
 
 def test_it_stands_last_and_is_no_answer(run: Run) -> None:
-    assert choose.ordered(run)[-1].name == "mmap"
+    assert selection.ordered(run)[-1].name == "mmap"
     assert "mmap" not in view.answer(run)
     assert "ioctl" in view.answer(run)
 
 
 def test_it_is_marked_wherever_it_stands(run: Run, tmp_path: Path) -> None:
-    pages.render_run(run, tmp_path)
+    render.render_run(run, tmp_path)
     index = (tmp_path / "index.html").read_text()
     assert index.count('<span class="tag">reference</span>') == 1
     page = (tmp_path / "channel-mmap.html").read_text()
     assert '<span class="tag">reference</span></h1>' in page
     assert "a second process, the <em>peer</em>, stands at the other end" in page
     assert "reference</span></h1>" not in (tmp_path / "channel-ioctl.html").read_text()
-    figure = figures.cost(run)
+    figure = cost.cost(run)
     assert figure is not None
     assert any("mmap (reference: ring)" in plot for plot in figure.plots)

@@ -13,9 +13,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from reports import pages
-from reports.compare import compare, render_comparison
-from reports.load import OPERATIONS, load_run
+from reports.analysis.compare import compare, render_comparison
+from reports.data.run import OPERATIONS, load_run
+from reports.pages import render
 
 FEW = ("null", "ioctl", "signal")
 VOID = {"meta", "br", "img", "input", "link", "hr", "col"}
@@ -81,7 +81,7 @@ def check(folder: Path) -> dict[Path, Page]:
 def report(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     make_run = request.getfixturevalue("make_run")
     path = make_run(tmp_path_factory.mktemp("runs") / "20260101T000000-6.1.0-test")
-    return pages.render([path]).parent
+    return render.render([path]).parent
 
 
 def test_links_and_markup(report: Path) -> None:
@@ -97,7 +97,7 @@ def test_size(report: Path) -> None:
 
 
 def test_same_run_same_bytes(report: Path, tmp_path: Path) -> None:
-    pages.render([report.parent], tmp_path)
+    render.render([report.parent], tmp_path)
     for path in report.iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
@@ -126,7 +126,7 @@ def test_clock_and_overhead_are_named(report: Path) -> None:
 
 
 def test_processor_time_is_shown_where_it_was_read(report: Path, build_run: Any) -> None:
-    timed = pages.render([build_run(clock="time", channels=FEW)]).parent
+    timed = render.render([build_run(clock="time", channels=FEW)]).parent
     check(timed)
     for name in ("index.html", "channel-ioctl.html"):
         text = (timed / name).read_text()
@@ -151,7 +151,7 @@ def test_a_cell_is_sorted_by_its_text_where_that_will_do(
     value: float | None, text: str, key: str
 ) -> None:
     assert (
-        pages.templates().from_string("{{ value | keyed(text) }}").render(value=value, text=text)
+        render.templates().from_string("{{ value | keyed(text) }}").render(value=value, text=text)
         == key
     )
 
@@ -172,7 +172,7 @@ def test_every_plot_has_words(report: Path) -> None:
 
 
 def test_forced_clock_is_on_every_page(build_run: Build) -> None:
-    report = pages.render([build_run(clock="time", forced=True, channels=FEW)]).parent
+    report = render.render([build_run(clock="time", forced=True, channels=FEW)]).parent
     for path, page in check(report).items():
         assert "Forced clock." in "".join(page.text), path
 
@@ -184,7 +184,7 @@ def test_no_banner_without_force(report: Path) -> None:
 def test_run_without_its_machine(build_run: Build) -> None:
     path = build_run(samples=False, channels=FEW)
     (path / "environment.json").unlink()
-    report = pages.render([path]).parent
+    report = render.render([path]).parent
     check(report)
     text = (report / "index.html").read_text()
     assert "not recorded" in text
@@ -196,7 +196,7 @@ def test_run_without_cells(build_run: Build) -> None:
     path = build_run(samples=False, channels=FEW)
     cells = path / "cells.csv"
     cells.write_text(cells.read_text().splitlines()[0] + "\n")
-    report = pages.render([path]).parent
+    report = render.render([path]).parent
     check(report)
     assert "No channel has a number yet" in (report / "index.html").read_text()
 
@@ -216,14 +216,14 @@ def test_odd_numbers(build_run: Build, value: Any) -> None:
                 fields[head.index(name)] = value
         odd.append(",".join(fields))
     cells.write_text("\n".join([lines[0], *odd]) + "\n")
-    check(pages.render([path]).parent)
+    check(render.render([path]).parent)
 
 
 def test_environment_of_nulls(build_run: Build) -> None:
     path = build_run(channels=FEW)
     env = json.loads((path / "environment.json").read_text())
     (path / "environment.json").write_text(json.dumps(dict.fromkeys(env)))
-    check(pages.render([path]).parent)
+    check(render.render([path]).parent)
 
 
 def test_doc_and_both_halves(make_run: Build, tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_doc_and_both_halves(make_run: Build, tmp_path: Path) -> None:
         'static const struct rc_mode modes[] = {\n\t{\n\t\t.name = "direct",\n'
         "\t\t.operations = {\n\t\t\t[RC_PUSH] = { .run = direct_push },\n\t\t},\n\t},\n};\n"
     )
-    report = pages.render(
+    report = render.render(
         [make_run(tmp_path / "run", channels=("ioctl", "mmap"))], modules=tmp_path / "modules"
     ).parent
     check(report)
@@ -259,7 +259,7 @@ def test_several_runs(build_run: Build, tmp_path: Path) -> None:
         build_run(name="two", channels=FEW, scale=1.5, noise=1),
         build_run(name="three", channels=FEW, clock="time", forced=True),
     ]
-    index = pages.render(runs, tmp_path / "side")
+    index = render.render(runs, tmp_path / "side")
     found = check(index.parent)
     assert len(found) == 1 + 3 * (3 + len(FEW))
     text = index.read_text()
@@ -271,12 +271,12 @@ def test_several_runs(build_run: Build, tmp_path: Path) -> None:
 
 def test_several_runs_need_a_place(build_run: Build) -> None:
     with pytest.raises(ValueError, match="folder to write to"):
-        pages.render([build_run(name="one"), build_run(name="two")])
+        render.render([build_run(name="one"), build_run(name="two")])
 
 
 def test_no_run() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        pages.render([])
+        render.render([])
 
 
 def test_comparison_page(build_run: Build, tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_line_goes_on_in_another_mode(build_run: Build) -> None:
     lines = cells.read_text().splitlines()
     kept = [line for line in lines if not ("65536" in line and ",direct," in line)]
     cells.write_text("\n".join(kept) + "\n")
-    index = pages.render([path])
+    index = render.render([path])
     assert "ioctl (direct, indirect from 64 KiB)" in index.read_text()
 
 
@@ -307,4 +307,4 @@ def test_samples_of_nothing(build_run: Build) -> None:
     frame = pd.read_parquet(path / "samples.parquet")
     frame["value"] = 0
     frame.to_parquet(path / "samples.parquet")
-    check(pages.render([path]).parent)
+    check(render.render([path]).parent)

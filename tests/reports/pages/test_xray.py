@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from reports import pages, xray
-from reports.load import DamagedRun, Run, load_run
-from tests.reports.test_pages import check
+from reports.data.run import DamagedRun, Run, load_run
+from reports.pages import render, xray
+from tests.reports.pages.test_render import check
 
 Build = Callable[..., Path]
 Told = dict[str, Any]
@@ -85,7 +85,7 @@ def xrays(run: Run) -> xray.Xrays:
 
 @pytest.fixture
 def report(run: Run) -> Path:
-    return pages.render([run.path]).parent
+    return render.render([run.path]).parent
 
 
 # ---- the figure on the first page ------------------------------------------------
@@ -193,7 +193,7 @@ def test_a_channels_page(report: Path) -> None:
 
 def test_rough_shares_are_called_rough(build_run: Build) -> None:
     path = record(build_run(channels=("null",), clock="time"), OPERATIONS[3], fitted=True)
-    text = (pages.render([path]).parent / "channel-null.html").read_text()
+    text = (render.render([path]).parent / "channel-null.html").read_text()
     assert "the shares are rough" in text
     assert "was measured in the same boot" not in text
 
@@ -205,7 +205,7 @@ def test_what_has_no_x_ray_says_why(report: Path) -> None:
 
 
 def test_a_run_without_x_ray(build_run: Build) -> None:
-    report = pages.render([build_run(channels=("null", "ioctl"))]).parent
+    report = render.render([build_run(channels=("null", "ioctl"))]).parent
     check(report)
     for page in report.glob("*.html"):
         assert 'id="xray"' not in page.read_text()
@@ -213,7 +213,9 @@ def test_a_run_without_x_ray(build_run: Build) -> None:
 
 def test_a_tracer_that_was_never_calibrated(build_run: Build) -> None:
     path = record(build_run(channels=("signal",)), FAILED, tracer=None)
-    assert "No x-ray of notify" in (pages.render([path]).parent / "channel-signal.html").read_text()
+    assert (
+        "No x-ray of notify" in (render.render([path]).parent / "channel-signal.html").read_text()
+    )
 
 
 @pytest.mark.parametrize(
@@ -234,7 +236,7 @@ def test_a_damaged_file(build_run: Build, text: str) -> None:
     path = build_run(channels=("null",))
     (path / "xray.json").write_text(text)
     with pytest.raises(DamagedRun, match=r"xray\.json cannot be understood"):
-        pages.render([path])
+        render.render([path])
 
 
 def test_many_x_rays_are_not_much_to_load(build_run: Build) -> None:
@@ -248,7 +250,7 @@ def test_many_x_rays_are_not_much_to_load(build_run: Build) -> None:
     bare = build_run(channels=("ioctl",), name="bare")
     full = record(build_run(channels=("ioctl",), name="full"), *many)
     sizes = [
-        sum(page.stat().st_size for page in pages.render([path]).parent.iterdir())
+        sum(page.stat().st_size for page in render.render([path]).parent.iterdir())
         for path in (bare, full)
     ]
     assert sizes[1] - sizes[0] < 700_000

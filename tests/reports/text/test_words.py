@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reports import words
+from reports.text import words
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from bench import knobs
-from bench.knobs.base import Knob, cpus, listed, show
-from tests.bench.knobs.tree import CPU, GOOD
+from bench.host import knobs
+from bench.host.knobs.base import Knob, cpus, listed, show
+from tests.bench.host.knobs.tree import CPU, GOOD
 
 CLOCK = "/sys/devices/system/clocksource/clocksource0"
 VIRTUAL = "flags\t: fpu hypervisor tsc\nmicrocode\t: 0x1\n"

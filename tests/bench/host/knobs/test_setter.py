@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import knobs
 from bench.errors import UsageError
-from tests.bench.knobs.tree import CPU, GOOD, plant
+from bench.host import knobs
+from tests.bench.host.knobs.tree import CPU, GOOD, plant
 
 GOVERNOR = f"{CPU}/cpu0/cpufreq/scaling_governor"
 TURBO = f"{CPU}/intel_pstate/no_turbo"

@@ -1,0 +1,1 @@
+"""One file per subcommand of ``ringcross``; each is thin and calls the packages below."""

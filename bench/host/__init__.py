@@ -1,0 +1,1 @@
+"""The machine that the harness runs on: what is installed, and how it is set."""

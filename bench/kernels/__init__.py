@@ -1,0 +1,1 @@
+"""Kernels under test: finding, fetching, building against and packing them."""

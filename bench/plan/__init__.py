@@ -1,0 +1,1 @@
+"""What to measure: cells, factors, plans and options."""

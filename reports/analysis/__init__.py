@@ -1,0 +1,1 @@
+"""Statements about measured data: selection, comparison, diagnostics."""

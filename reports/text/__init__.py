@@ -1,0 +1,1 @@
+"""Numbers, units and the fixed sentences of each clock."""
