@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--accel", default="auto", help="kvm or tcg (default: kvm where it works)")
     add("--force-time", action="store_true", help="allow the time clock under emulation")
     add("--yes-load-modules", action="store_true", help="allow modules in this very kernel")
-    add("--prebuilt", type=Path, help="folder with rc_agent and rc_*.ko (default: build them)")
+    add("--prebuilt", type=Path, help="folder with ringcross_agent and ringcross_*.ko (default: build them)")
     add("--resume", type=Path, help="run folder to go on with")
     add("--run-dir", type=Path, help="folder to record in (default: a new one)")
 

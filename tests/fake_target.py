@@ -20,7 +20,7 @@ LISTING: dict[str, Any] = {
         {
             "name": "null",
             "summary": "the floor",
-            "module": "rc_null",
+            "module": "ringcross_null",
             "needs": [],
             "baseline": True,
             "cannot": dict.fromkeys(("notify", "stream"), "A floor has nothing to say."),
@@ -38,7 +38,7 @@ LISTING: dict[str, Any] = {
         {
             "name": "netlink",
             "summary": "sockets",
-            "module": "rc_netlink",
+            "module": "ringcross_netlink",
             "needs": [],
             "baseline": False,
             "cannot": {"pull": "A socket has no pull."},
@@ -65,7 +65,7 @@ LISTING: dict[str, Any] = {
         {
             "name": "signal",
             "summary": "a value",
-            "module": "rc_signal",
+            "module": "ringcross_signal",
             "needs": [],
             "baseline": False,
             "cannot": dict.fromkeys(("push", "pull", "call"), "A signal goes one way."),

@@ -120,7 +120,7 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--yes-load-modules", is_flag=True,
                          help="Allow --target local to load modules into this very kernel."),
             click.option("--prebuilt", type=click.Path(path_type=Path, file_okay=False),
-                         metavar="DIR", help="Take rc_agent and rc_*.ko from here: for a machine "
+                         metavar="DIR", help="Take ringcross_agent and ringcross_*.ko from here: for a machine "
                          "without a compiler or headers."),
             click.option("--explore/--no-explore", default=True, show_default=True,
                          help="Find out the channels' properties too, in one more boot."),

@@ -32,7 +32,7 @@ BOOT = f"memmap={CUT_OUT >> 20}M${PHYS:#x}"
 
 _MARK = "@@"
 _MEMSHARE = b"""#!/bin/sh
-exec rc_agent --program devmem "$@"
+exec ringcross_agent --program devmem "$@"
 """
 
 
@@ -80,19 +80,19 @@ STEPS = (
         "our piece:",
     ),
     Step(
-        "insmod rc_core.ko",
+        "insmod ringcross_core.ko",
         prose="So much for the program. For the module, first the one that all modules of "
         "ringcross need:",
     ),
     Step(
-        f"insmod rc_devmem.ko phys={_RAM:#x} size=4096",
+        f"insmod ringcross_devmem.ko phys={_RAM:#x} size=4096",
         ("Device or resource busy",),
-        "rc_devmem does not take such memory either. It could: a module may map anything. But it "
+        "ringcross_devmem does not take such memory either. It could: a module may map anything. But it "
         "asks first whose that is (devmem_is_free() in modules/devmem/kernel.c), and says no:",
     ),
     Step("dmesg | tail -n 1", ("is in use: boot with memmap=",)),
     Step(
-        f"insmod rc_devmem.ko phys={PHYS:#x} size=4096",
+        f"insmod ringcross_devmem.ko phys={PHYS:#x} size=4096",
         prose="Now with one page of what was cut out. The module maps it by memremap(), writes "
         "a line of text into it, and tells its address (hexadecimal) and its size (decimal) in "
         "two files:",
@@ -111,16 +111,16 @@ STEPS = (
         "A # is a page where both worked, the reading and the writing:",
     ),
     Step(
-        "rmmod rc_devmem",
+        "rmmod ringcross_devmem",
         prose="The kernel does not know of it yet: a store into memory wakes nobody, and that "
         "is this channel's limit. This module looks only when it is unloaded:",
     ),
     Step(
-        "dmesg | grep rc_devmem | tail -n 2",
+        "dmesg | grep ringcross_devmem | tail -n 2",
         ("The content written by user is: hello,world!\n", "It is in 1 of 1 pages"),
     ),
     Step(
-        f"insmod rc_devmem.ko phys={PHYS:#x} size={_BIG}",
+        f"insmod ringcross_devmem.ko phys={PHYS:#x} size={_BIG}",
         prose="The same with 4 MB. Whoever maps one page and takes it for the whole sees the "
         "first page work and no other, so here every page is tried: each side writes into each "
         "page the page's own number beside its text, and looks for the other's number.",
@@ -142,9 +142,9 @@ STEPS = (
         "asks for an uncached mapping. The module has a cached one, and x86 allows no page to "
         "be both. So memshare opens it without O_SYNC:",
     ),
-    Step("rmmod rc_devmem", prose="What has the kernel found?"),
+    Step("rmmod ringcross_devmem", prose="What has the kernel found?"),
     Step(
-        "dmesg | grep rc_devmem | tail -n 2",
+        "dmesg | grep ringcross_devmem | tail -n 2",
         (
             "The content written by user is: hello,world!\n",
             f"It is in {_PAGES} of {_PAGES} pages",
@@ -184,7 +184,7 @@ def play(
     ):
         _follow(console, steps, say)
     say("")
-    say("Try it yourself: make shell, and in it `rc_agent --program devmem` in place of memshare.")
+    say("Try it yourself: make shell, and in it `ringcross_agent --program devmem` in place of memshare.")
     say("What it costs: make bench CHANNELS=null,mmap,devmem. Its code: modules/devmem/.")
 
 

@@ -27,8 +27,8 @@ cd /modules
 """
 _BY_HAND = """
 echo
-echo "Kernel $(uname -r). The kernel halves are here: insmod rc_core.ko, insmod rc_ioctl.ko, lsmod."
-echo "What the agent can measure: rc_agent --list.  To leave: exit."
+echo "Kernel $(uname -r). The kernel halves are here: insmod ringcross_core.ko, insmod ringcross_ioctl.ko, lsmod."
+echo "What the agent can measure: ringcross_agent --list.  To leave: exit."
 setsid cttyhack sh
 """
 _END = """
@@ -65,7 +65,7 @@ def machine(
     """QEMU's command line for a machine that runs a shell script, and then ends.
 
     Its console is QEMU's standard streams. The script starts in ``/modules``, beside the
-    ``rc_*.ko``; busybox's commands and ``rc_agent`` are in its path.
+    ``ringcross_*.ko``; busybox's commands and ``ringcross_agent`` are in its path.
 
     Args:
         kernel: what to boot.
@@ -81,9 +81,9 @@ def machine(
     if busybox is None:
         raise TargetError("busybox is missing: install it with `apt-get install busybox-static`.")
     agent, modules = build.build_agent(), build.build_modules(kernel)
-    packed = {f"modules/{ko.name}": ko.read_bytes() for ko in modules.glob("rc_*.ko")}
+    packed = {f"modules/{ko.name}": ko.read_bytes() for ko in modules.glob("ringcross_*.ko")}
     packed["bin/busybox"] = Path(busybox).read_bytes()
-    packed["bin/rc_agent"] = agent.read_bytes()
+    packed["bin/ringcross_agent"] = agent.read_bytes()
     packed |= files or {}
     target = VmTarget(kernel, agent, clock="time", accelerator=accel, append=tuple(boot))
     with tempfile.TemporaryDirectory(prefix="ringcross-shell-") as folder:

@@ -155,7 +155,7 @@ _PREFIXES = sorted(
 
 def named(node: Node) -> str:
     """The class that a node has by its name or module; empty when the table has no such."""
-    if node.module.startswith("rc_"):
+    if node.module.startswith("ringcross_"):
         return CHANNEL
     # GCC's copies of a function: link_path_walk.part.0.constprop.0
     name = re.sub(r"\..*$", "", node.name)

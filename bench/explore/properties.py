@@ -21,7 +21,7 @@ from bench.targets.kernel_log import verdict
 MODULES = ROOT / "modules"
 _VERSION = 1
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/|(\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')", re.DOTALL)
-_INCLUDE = re.compile(r'^#include "(rc_\w+)\.h"', re.MULTILINE)
+_INCLUDE = re.compile(r'^#include "(rcx_\w+)\.h"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def of_sources(channel: str, folder: Path) -> Iterator[Property]:
 def _shared(files: Sequence[Path], core: Path) -> list[str]:
     """Code that several channels share and this one includes, with its lines."""
     names = {name for path in files for name in _INCLUDE.findall(path.read_text())}
-    sources = [core / f"{name.removeprefix('rc_')}.c" for name in sorted(names)]
+    sources = [core / f"{name.removeprefix('rcx_')}.c" for name in sorted(names)]
     return [
         f"core/{path.name} ({code_lines(path.read_text())})" for path in sources if path.exists()
     ]

@@ -159,7 +159,7 @@ def name_events(events: Sequence[Event], lines: Sequence[str]) -> list[Event]:
     Args:
         events: entries and exits.
         lines: for each entry, in order, the function's name as the kernel prints it:
-            ``vfs_read``, or ``null_read [rc_null]`` when it is in a module.
+            ``vfs_read``, or ``null_read [ringcross_null]`` when it is in a module.
 
     Raises:
         TraceError: there are not as many lines as entries.

@@ -161,7 +161,7 @@ def choose(
     """The operations to look through, each with the smallest message unless told otherwise.
 
     Args:
-        channels: as ``rc_agent --list`` tells them.
+        channels: as ``ringcross_agent --list`` tells them.
         operations: only these; all but streams when empty.
         mode: only this one; all when empty.
         size: bytes of body, as far as the operation can carry them.

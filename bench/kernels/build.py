@@ -35,7 +35,7 @@ def build_modules(kernel: Kernel, source: Path | None = None, build: Path | None
         build: where builds are kept; ``build/`` in the repository when not given.
 
     Returns:
-        The directory that has the ``rc_*.ko``, without debug information; the ones with
+        The directory that has the ``ringcross_*.ko``, without debug information; the ones with
         it stay in ``modules/`` beside it.
 
     Raises:
@@ -58,7 +58,7 @@ def build_modules(kernel: Kernel, source: Path | None = None, build: Path | None
         _make(command, log, "The modules")
         with writing("the module build"):
             if not _strip_modules(tree, ready):
-                raise TargetError(f"The module build made no rc_*.ko: see {log}.")
+                raise TargetError(f"The module build made no ringcross_*.ko: see {log}.")
             stamp.write_text(fingerprint)
     return ready
 
@@ -93,7 +93,7 @@ def build_agent(source: Path | None = None, build: Path | None = None) -> Path:
         build: where the log goes; ``build/`` in the repository when not given.
 
     Returns:
-        Path of ``rc_agent`` without debug information; the one with it lies above.
+        Path of ``ringcross_agent`` without debug information; the one with it lies above.
 
     Raises:
         TargetError: a compiler is missing, or it has errors or warnings.
@@ -107,9 +107,9 @@ def build_agent(source: Path | None = None, build: Path | None = None) -> Path:
         # Its makefile knows what has changed.
         command = ["make", "-C", str(source), f"OUT={folder}"]
         _make(command, folder / "agent.log", "The agent")
-        agent, ready = folder / "rc_agent", folder / "stripped" / "rc_agent"
+        agent, ready = folder / "ringcross_agent", folder / "stripped" / "ringcross_agent"
         if not agent.exists():
-            raise TargetError(f"The agent build made no rc_agent: see {folder / 'agent.log'}.")
+            raise TargetError(f"The agent build made no ringcross_agent: see {folder / 'agent.log'}.")
         if not ready.exists() or ready.stat().st_mtime < agent.stat().st_mtime:
             with writing("the agent build"):
                 _strip(agent, ready)
@@ -199,7 +199,7 @@ def _mirror(source: Path, tree: Path) -> None:
     """Make *tree*'s sources those of *source*; equal files keep their time, for make."""
     names = _sources(source)
     if tree.exists():
-        for module in tree.glob("rc_*.ko"):  # of a channel that may be gone
+        for module in tree.glob("ringcross_*.ko"):  # of a channel that may be gone
             module.unlink()
         for old in set(_sources(tree)) - set(names):
             if not old.name.endswith(".mod.c"):
@@ -215,7 +215,7 @@ def _mirror(source: Path, tree: Path) -> None:
 def _strip_modules(tree: Path, ready: Path) -> list[Path]:
     """Copy the modules in *tree* to *ready*, nothing else being left there."""
     shutil.rmtree(ready, ignore_errors=True)
-    made = sorted(tree.glob("rc_*.ko"))
+    made = sorted(tree.glob("ringcross_*.ko"))
     for module in made:
         _strip(module, ready / module.name)
     return made

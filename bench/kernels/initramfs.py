@@ -40,7 +40,7 @@ def pack(
         path: file to write, an uncompressed ``newc`` archive.
         agent: the static agent; becomes ``/init``.
         requests: become ``/requests``, one JSON object a line.
-        modules: directory whose ``rc_*.ko`` go to ``/modules``.
+        modules: directory whose ``ringcross_*.ko`` go to ``/modules``.
         kernel: where stock modules are taken from; needed with *needs*.
         needs: names of stock modules. They go, uncompressed and with what they depend on,
             to ``/modules/<name>.ko``; ``/modules/modules.dep`` then has a line
@@ -55,7 +55,7 @@ def pack(
     if not agent.exists():
         raise TargetError(f"The agent is missing ({agent}): build it with `make agent`.")
     files: Files = {"requests": "".join(json.dumps(r) + "\n" for r in requests).encode()}
-    for module in sorted(modules.glob("rc_*.ko")) if modules else []:
+    for module in sorted(modules.glob("ringcross_*.ko")) if modules else []:
         files[f"modules/{module.name}"] = module.read_bytes()
     if kernel is not None:
         files |= stock_modules(kernel, needs)

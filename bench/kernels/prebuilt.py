@@ -16,10 +16,10 @@ def agent(folder: Path) -> Path:
     Raises:
         UsageError: there is none, or it cannot be started.
     """
-    path = folder / "rc_agent"
+    path = folder / "ringcross_agent"
     if not path.is_file():
         raise UsageError(
-            f"There is no rc_agent in {folder}: copy the one that `ringcross build agent` names."
+            f"There is no ringcross_agent in {folder}: copy the one that `ringcross build agent` names."
         )
     if not os.access(path, os.X_OK):
         raise UsageError(f"{path} cannot be executed: make it so with `chmod +x {path}`.")
@@ -32,7 +32,7 @@ def modules(folder: Path, release: str, names: Iterable[str]) -> Path:
     Raises:
         UsageError: one is missing, or was built for another kernel.
     """
-    for name in ("rc_core", *names):
+    for name in ("ringcross_core", *names):
         path = folder / f"{name}.ko"
         if not path.is_file():
             raise UsageError(

@@ -36,7 +36,7 @@ class RunOptions:
         accel: one of :data:`ACCELERATORS`.
         force_time: allow the ``time`` clock on an emulated machine.
         yes_load_modules: allow the local target to load modules into this machine's kernel.
-        prebuilt: a folder with ``rc_agent`` and ``rc_*.ko`` made elsewhere; they are built
+        prebuilt: a folder with ``ringcross_agent`` and ``ringcross_*.ko`` made elsewhere; they are built
             here when ``None``.
         explore: find out properties and the like too, in one more boot after the cells.
         run_dir: where to record; a new folder below :data:`RUNS` when ``None``.

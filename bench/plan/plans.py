@@ -1,6 +1,6 @@
 """Which cells to measure: from what the agent lists to a shuffled schedule.
 
-A listing is the JSON object that ``rc_agent --list`` prints; see
+A listing is the JSON object that ``ringcross_agent --list`` prints; see
 ``bench/agent/protocol/PROTOCOL.md``.
 """
 
@@ -147,7 +147,7 @@ def make_cells(
     """All cells of a plan, in the order of the listing, cells to skip included.
 
     Args:
-        listing: what ``rc_agent --list`` printed.
+        listing: what ``ringcross_agent --list`` printed.
         plan: gives the sizes unless ``sizes`` does.
         channels: exactly these; all when empty, baselines among them.
         operations: only these; all when empty.

@@ -27,7 +27,7 @@ class LocalTarget:
 
     Attributes:
         agent: the agent.
-        modules: directory with ``rc_*.ko`` built for the running kernel, ``None`` for none.
+        modules: directory with ``ringcross_*.ko`` built for the running kernel, ``None`` for none.
         needs_modules: false when only channels without a kernel half are measured.
         yes_load_modules: the user has said that modules may be loaded into this kernel.
         deadlines: how long to wait.
@@ -103,7 +103,7 @@ def loaded_modules() -> set[str]:
     """Names of our modules in the running kernel."""
     with contextlib.suppress(OSError):
         names = (line.split(" ", 1)[0] for line in PROC_MODULES.read_text().splitlines())
-        return {name for name in names if name.startswith("rc_")}
+        return {name for name in names if name.startswith("ringcross_")}
     return set()
 
 

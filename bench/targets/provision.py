@@ -57,7 +57,7 @@ class Workshop:
         self._prebuilt = prebuilt
 
     def listing(self) -> Listing:
-        """What ``rc_agent --list`` prints; builds the agent for it."""
+        """What ``ringcross_agent --list`` prints; builds the agent for it."""
         agent = self._agent()
         try:
             told = subprocess.run([agent, "--list"], capture_output=True, text=True, check=False)

@@ -34,7 +34,7 @@ class VmTarget:
     Attributes:
         kernel: what to boot.
         agent: the static agent.
-        modules: directory with ``rc_*.ko``, ``None`` for none.
+        modules: directory with ``ringcross_*.ko``, ``None`` for none.
         needs: stock modules that channels need.
         clock: the clock of the run.
         accelerator: see :func:`bench.targets.kvm.choose`.

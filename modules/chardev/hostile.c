@@ -8,15 +8,15 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PATH(name)	"/dev/" RC_CHARDEV_DIR "/" name
+#define PATH(name)	"/dev/" RCX_CHARDEV_DIR "/" name
 #define BODY 64u
-#define WHOLE (RC_HEADER + BODY)
+#define WHOLE (RCX_HEADER + BODY)
 #define WORD sizeof(uint64_t)
 
 /* ---- iter --------------------------------------------------------------- */
 
 /* In three segments that end where the message's fields do not. */
-static long writev_message(void *arg, const struct rc_msg *msg, size_t len)
+static long writev_message(void *arg, const struct rcx_msg *msg, size_t len)
 {
 	size_t first = len < 5 ? len : 5, second = len - first < 8 ? len - first : 8;
 	char *from = (char *)(uintptr_t)msg;
@@ -31,14 +31,14 @@ static long writev_message(void *arg, const struct rc_msg *msg, size_t len)
 
 /* Good memory first, so that the fault comes in the middle of a message. */
 struct half {
-	struct rc_hostile *h;
+	struct rcx_hostile *h;
 	int fd;
 };
 
 static long writev_at(void *arg, void *at)
 {
 	const struct half *half = arg;
-	const struct iovec segments[] = { { half->h->message, RC_HEADER }, { at, BODY } };
+	const struct iovec segments[] = { { half->h->message, RCX_HEADER }, { at, BODY } };
 
 	return writev(half->fd, segments, 2);
 }
@@ -46,7 +46,7 @@ static long writev_at(void *arg, void *at)
 static long readv_at(void *arg, void *at)
 {
 	const struct half *half = arg;
-	const struct iovec segments[] = { { half->h->message, RC_HEADER }, { at, BODY } };
+	const struct iovec segments[] = { { half->h->message, RCX_HEADER }, { at, BODY } };
 
 	return readv(half->fd, segments, 2);
 }
@@ -62,74 +62,74 @@ static long in_vector_at(void *arg, void *at)
 	return readv(((const struct half *)arg)->fd, at, 2);
 }
 
-static void try_iter_vectors(struct rc_hostile *h, int fd)
+static void try_iter_vectors(struct rcx_hostile *h, int fd)
 {
 	struct half half = { h, fd };
 	struct iovec segments[2] = { { h->message, SIZE_MAX }, { h->message, 2 } };
 
-	rc_good_message(h, BODY, 0);
-	rc_try_addresses(h, "writev, second segment", RC_KERNEL_READS, writev_at, &half);
-	rc_try_addresses(h, "readv, second segment", RC_KERNEL_WRITES, readv_at, &half);
-	rc_try_addresses(h, "writev, vector", RC_KERNEL_READS, vector_at, &half);
-	rc_try_addresses(h, "readv, vector", RC_KERNEL_READS, in_vector_at, &half);
-	rc_expect(h, "writev, lengths that wrap", writev(fd, segments, 2), EINVAL);
-	rc_expect(h, "readv, lengths that wrap", readv(fd, segments, 2), EINVAL);
+	rcx_good_message(h, BODY, 0);
+	rcx_try_addresses(h, "writev, second segment", RCX_KERNEL_READS, writev_at, &half);
+	rcx_try_addresses(h, "readv, second segment", RCX_KERNEL_WRITES, readv_at, &half);
+	rcx_try_addresses(h, "writev, vector", RCX_KERNEL_READS, vector_at, &half);
+	rcx_try_addresses(h, "readv, vector", RCX_KERNEL_READS, in_vector_at, &half);
+	rcx_expect(h, "writev, lengths that wrap", writev(fd, segments, 2), EINVAL);
+	rcx_expect(h, "readv, lengths that wrap", readv(fd, segments, 2), EINVAL);
 	segments[0].iov_len = INT32_MAX;
-	rc_expect(h, "writev of 2 GiB", writev(fd, segments, 2), EMSGSIZE);
-	rc_expect(h, "writev of no segment", writev(fd, segments, 0), 0);
+	rcx_expect(h, "writev of 2 GiB", writev(fd, segments, 2), EMSGSIZE);
+	rcx_expect(h, "writev of no segment", writev(fd, segments, 0), 0);
 	/* Not by writev(): the compiler knows better than to let us. */
-	rc_expect(h, "writev of too many", syscall(SYS_writev, fd, segments, 1025), EINVAL);
+	rcx_expect(h, "writev of too many", syscall(SYS_writev, fd, segments, 1025), EINVAL);
 }
 
-static bool is_whole(const struct rc_hostile *h, bool proof)
+static bool is_whole(const struct rcx_hostile *h, bool proof)
 {
-	const struct rc_msg *msg = h->message;
+	const struct rcx_msg *msg = h->message;
 
-	return msg->magic == RC_MAGIC && msg->size == BODY &&
-	       (!proof || rc_body_check(msg->body, BODY, msg->seq, 0) == BODY);
+	return msg->magic == RCX_MAGIC && msg->size == BODY &&
+	       (!proof || rcx_body_check(msg->body, BODY, msg->seq, 0) == BODY);
 }
 
-static void try_iter_reads(struct rc_hostile *h, int fd, bool proof)
+static void try_iter_reads(struct rcx_hostile *h, int fd, bool proof)
 {
 	uint64_t seq;
 
-	rc_expect_value(h, "read of a message", read(fd, h->message, WHOLE), WHOLE);
-	rc_expect_true(h, "it is whole", is_whole(h, proof));
+	rcx_expect_value(h, "read of a message", read(fd, h->message, WHOLE), WHOLE);
+	rcx_expect_true(h, "it is whole", is_whole(h, proof));
 	seq = h->message->seq;
-	rc_expect(h, "a byte too little room", read(fd, h->message, WHOLE - 1), EMSGSIZE);
-	rc_expect(h, "room for a header alone", read(fd, h->message, RC_HEADER), EMSGSIZE);
-	rc_expect_value(h, "room of 2 GiB", read(fd, h->message, INT32_MAX), WHOLE);
-	rc_expect_true(h, "what had no room took no number", h->message->seq == seq + 1);
+	rcx_expect(h, "a byte too little room", read(fd, h->message, WHOLE - 1), EMSGSIZE);
+	rcx_expect(h, "room for a header alone", read(fd, h->message, RCX_HEADER), EMSGSIZE);
+	rcx_expect_value(h, "room of 2 GiB", read(fd, h->message, INT32_MAX), WHOLE);
+	rcx_expect_true(h, "what had no room took no number", h->message->seq == seq + 1);
 }
 
-static void try_iter(struct rc_hostile *h, bool proof)
+static void try_iter(struct rcx_hostile *h, bool proof)
 {
-	struct rc_taker taker = {
+	struct rcx_taker taker = {
 		.send = writev_message,
-		.body_max = RC_BODY_MAX,
+		.body_max = RCX_BODY_MAX,
 		.nothing = 0,		/* nobody calls a driver for nothing */
 		.too_short = EINVAL,
 		.too_long = EMSGSIZE,
 	};
 	int fd, other;
 
-	rc_topic(h, "iter%s", proof ? " in proof" : "");
-	rc_core_bind(h, "", BODY, proof);
-	fd = open(PATH(RC_CHARDEV_ITER), O_RDWR | O_CLOEXEC);
-	rc_expect(h, "open", fd, 0);
+	rcx_topic(h, "iter%s", proof ? " in proof" : "");
+	rcx_core_bind(h, "", BODY, proof);
+	fd = open(PATH(RCX_CHARDEV_ITER), O_RDWR | O_CLOEXEC);
+	rcx_expect(h, "open", fd, 0);
 	taker.arg = &fd;
-	rc_try_messages(h, &taker, proof);
-	rc_try_scribbled(h, &taker, BODY, 200);
-	rc_try_scribbled(h, &taker, RC_BODY_MAX, 10);
+	rcx_try_messages(h, &taker, proof);
+	rcx_try_scribbled(h, &taker, BODY, 200);
+	rcx_try_scribbled(h, &taker, RCX_BODY_MAX, 10);
 	try_iter_vectors(h, fd);
 	try_iter_reads(h, fd, proof);
-	rc_try_no_seek(h, fd);
-	rc_try_no_map(h, fd);
-	rc_try_commands(h, fd, NULL);
+	rcx_try_no_seek(h, fd);
+	rcx_try_no_map(h, fd);
+	rcx_try_commands(h, fd, NULL);
 
-	other = open(PATH(RC_CHARDEV_ITER), O_RDWR | O_CLOEXEC);
-	rc_good_message(h, BODY, 0);
-	rc_expect_value(h, "a second open has its own sequence",
+	other = open(PATH(RCX_CHARDEV_ITER), O_RDWR | O_CLOEXEC);
+	rcx_good_message(h, BODY, 0);
+	rcx_expect_value(h, "a second open has its own sequence",
 			write(other, h->message, WHOLE), WHOLE);
 	close(other);
 	close(fd);
@@ -147,88 +147,88 @@ static long word_read_at(void *arg, void *at)
 	return read(*(int *)arg, at, WORD);
 }
 
-static void try_word_numbers(struct rc_hostile *h, int fd)
+static void try_word_numbers(struct rcx_hostile *h, int fd)
 {
 	static const uint64_t wrong[] = { 1, 3, UINT64_MAX, 1ull << 32, 2ull << 32 | 2 };
-	struct rc_counts before = rc_core_counts(h), after;
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_counts before = rcx_core_counts(h), after;
+	struct rcx_outcomes outcomes = { 0 };
 
 	for (uint64_t seq = 0; seq < 2; seq++)
-		rc_expect_value(h, "a number in turn", write(fd, &seq, WORD), WORD);
+		rcx_expect_value(h, "a number in turn", write(fd, &seq, WORD), WORD);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		rc_note(&outcomes, write(fd, &wrong[i], WORD), EBADMSG);
-	rc_expect_outcomes(h, "numbers out of turn", &outcomes);
-	rc_expect_value(h, "of these were refused", (long)outcomes.refused, 5);
-	rc_expect_value(h, "the next after these", write(fd, &(uint64_t){ 2 }, WORD), WORD);
-	after = rc_core_counts(h);
-	rc_expect_value(h, "numbers the kernel consumed",
+		rcx_note(&outcomes, write(fd, &wrong[i], WORD), EBADMSG);
+	rcx_expect_outcomes(h, "numbers out of turn", &outcomes);
+	rcx_expect_value(h, "of these were refused", (long)outcomes.refused, 5);
+	rcx_expect_value(h, "the next after these", write(fd, &(uint64_t){ 2 }, WORD), WORD);
+	after = rcx_core_counts(h);
+	rcx_expect_value(h, "numbers the kernel consumed",
 			(long)(after.consumed - before.consumed), 3);
-	rc_expect_value(h, "numbers it refused", (long)(after.bad - before.bad), 5);
+	rcx_expect_value(h, "numbers it refused", (long)(after.bad - before.bad), 5);
 }
 
-static void try_word_lengths(struct rc_hostile *h, int fd)
+static void try_word_lengths(struct rcx_hostile *h, int fd)
 {
 	static const size_t lengths[] = { 0, 1, WORD - 1, WORD + 1, 2 * WORD, 4096, INT32_MAX };
-	struct rc_outcomes reads = { 0 }, writes = { 0 };
+	struct rcx_outcomes reads = { 0 }, writes = { 0 };
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-		rc_note(&reads, read(fd, h->message, lengths[i]), EINVAL);
-		rc_note(&writes, write(fd, h->message, lengths[i]), EINVAL);
+		rcx_note(&reads, read(fd, h->message, lengths[i]), EINVAL);
+		rcx_note(&writes, write(fd, h->message, lengths[i]), EINVAL);
 	}
-	rc_expect_outcomes(h, "reads of other lengths", &reads);
-	rc_expect_value(h, "of these were refused", (long)reads.refused, 7);
-	rc_expect_outcomes(h, "writes of other lengths", &writes);
-	rc_expect_value(h, "of these were refused", (long)writes.refused, 7);
+	rcx_expect_outcomes(h, "reads of other lengths", &reads);
+	rcx_expect_value(h, "of these were refused", (long)reads.refused, 7);
+	rcx_expect_outcomes(h, "writes of other lengths", &writes);
+	rcx_expect_value(h, "of these were refused", (long)writes.refused, 7);
 }
 
 /* A word at an odd address is a word; another thread may write half of it. */
-static void try_word_memory(struct rc_hostile *h, int fd)
+static void try_word_memory(struct rcx_hostile *h, int fd)
 {
 	unsigned char *odd = h->edge - WORD;
 	uint64_t seq = 3;
 
 	memcpy(odd, &seq, WORD);
-	rc_expect_value(h, "write of the last word of a mapping", write(fd, odd, WORD), WORD);
+	rcx_expect_value(h, "write of the last word of a mapping", write(fd, odd, WORD), WORD);
 	seq++;
 	odd = (unsigned char *)h->message + 4096 - 3;
 	memcpy(odd, &seq, WORD);
-	rc_expect_value(h, "write of a word in two pages", write(fd, odd, WORD), WORD);
-	rc_expect_value(h, "read of a word to two pages", read(fd, odd, WORD), WORD);
-	rc_try_addresses(h, "write", RC_KERNEL_READS, word_write_at, &fd);
-	rc_try_addresses(h, "read", RC_KERNEL_WRITES, word_read_at, &fd);
+	rcx_expect_value(h, "write of a word in two pages", write(fd, odd, WORD), WORD);
+	rcx_expect_value(h, "read of a word to two pages", read(fd, odd, WORD), WORD);
+	rcx_try_addresses(h, "write", RCX_KERNEL_READS, word_write_at, &fd);
+	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, word_read_at, &fd);
 }
 
-static void try_word(struct rc_hostile *h)
+static void try_word(struct rcx_hostile *h)
 {
 	uint64_t first = UINT64_MAX, second = 0;
 	int fd;
 
-	rc_topic(h, "word");
-	rc_core_bind(h, "", WORD, true);
-	fd = open(PATH(RC_CHARDEV_WORD), O_RDWR | O_CLOEXEC);
-	rc_expect(h, "open", fd, 0);
-	rc_expect_value(h, "read", read(fd, &first, WORD), WORD);
-	rc_expect_value(h, "it is the first number", (long)first, 0);
+	rcx_topic(h, "word");
+	rcx_core_bind(h, "", WORD, true);
+	fd = open(PATH(RCX_CHARDEV_WORD), O_RDWR | O_CLOEXEC);
+	rcx_expect(h, "open", fd, 0);
+	rcx_expect_value(h, "read", read(fd, &first, WORD), WORD);
+	rcx_expect_value(h, "it is the first number", (long)first, 0);
 	try_word_numbers(h, fd);
 	try_word_lengths(h, fd);
-	rc_expect_value(h, "read after these", read(fd, &second, WORD), WORD);
-	rc_expect_value(h, "what was refused took no number", (long)second, 1);
+	rcx_expect_value(h, "read after these", read(fd, &second, WORD), WORD);
+	rcx_expect_value(h, "what was refused took no number", (long)second, 1);
 	try_word_memory(h, fd);
-	rc_try_no_seek(h, fd);
-	rc_try_no_map(h, fd);
-	rc_try_commands(h, fd, NULL);
+	rcx_try_no_seek(h, fd);
+	rcx_try_no_map(h, fd);
+	rcx_try_commands(h, fd, NULL);
 	close(fd);
 }
 
-static void chardev_hostile(struct rc_hostile *h)
+static void chardev_hostile(struct rcx_hostile *h)
 {
-	rc_try_message_file(h, PATH(RC_CHARDEV_MESSAGE), false);
-	rc_try_transaction_file(h, PATH(RC_CHARDEV_TRANSACTION));
-	rc_try_events_file(h, PATH(RC_CHARDEV_EVENTS), "message");
+	rcx_try_message_file(h, PATH(RCX_CHARDEV_MESSAGE), false);
+	rcx_try_transaction_file(h, PATH(RCX_CHARDEV_TRANSACTION));
+	rcx_try_events_file(h, PATH(RCX_CHARDEV_EVENTS), "message");
 	try_iter(h, false);
 	try_iter(h, true);
-	rc_try_nobody_opens(h, PATH(RC_CHARDEV_ITER));
+	rcx_try_nobody_opens(h, PATH(RCX_CHARDEV_ITER));
 	try_word(h);
-	rc_try_nobody_opens(h, PATH(RC_CHARDEV_WORD));
+	rcx_try_nobody_opens(h, PATH(RCX_CHARDEV_WORD));
 }
-RC_HOSTILE(chardev, chardev_hostile);
+RCX_HOSTILE(chardev, chardev_hostile);

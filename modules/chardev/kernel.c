@@ -58,52 +58,52 @@
 #include <linux/module.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
-#include "rc_core.h"
-#include "rc_file.h"
-#include "rc_readers.h"
+#include "rcx_core.h"
+#include "rcx_file.h"
+#include "rcx_readers.h"
 #include "abi.h"
 
-static DEFINE_RC_READERS(chardev_readers);
+static DEFINE_RCX_READERS(chardev_readers);
 
-static int chardev_emit(const struct rc_shot *shot)
+static int chardev_emit(const struct rcx_shot *shot)
 {
-	return rc_readers_emit(&chardev_readers, shot);
+	return rcx_readers_emit(&chardev_readers, shot);
 }
 
 static int chardev_open_events(struct inode *inode, struct file *file)
 {
-	return rc_events_open(inode, file, &chardev_readers);
+	return rcx_events_open(inode, file, &chardev_readers);
 }
 
 /* Without a position, which neither a vector nor a word has a use for. */
 static int chardev_open_stream(struct inode *inode, struct file *file)
 {
-	int err = rc_file_open(inode, file);
+	int err = rcx_file_open(inode, file);
 
 	return err ? err : stream_open(inode, file);
 }
 
 /* ---- iter: a message from or to several segments, as one ---------------- */
 
-static int iter_take(struct rc_file *state, struct iov_iter *from, size_t len)
+static int iter_take(struct rcx_file *state, struct iov_iter *from, size_t len)
 {
 	int err;
 
-	if (len < RC_HEADER)
+	if (len < RCX_HEADER)
 		return -EINVAL;
-	if (len > RC_HEADER + RC_BODY_MAX)
+	if (len > RCX_HEADER + RCX_BODY_MAX)
 		return -EMSGSIZE;
-	err = rc_file_hold(state, len);
+	err = rcx_file_hold(state, len);
 	if (err)
 		return err;
 	if (!copy_from_iter_full(state->message, len, from))
 		return -EFAULT;
-	return rc_consume(&state->flow, state->message, len);
+	return rcx_consume(&state->flow, state->message, len);
 }
 
 static ssize_t iter_write(struct kiocb *iocb, struct iov_iter *from)
 {
-	struct rc_file *state = iocb->ki_filp->private_data;
+	struct rcx_file *state = iocb->ki_filp->private_data;
 	size_t len = iov_iter_count(from);
 	int err;
 
@@ -117,18 +117,18 @@ static ssize_t iter_write(struct kiocb *iocb, struct iov_iter *from)
 /* Who has too little room gets no part of a message, and loses none. */
 static ssize_t iter_read(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct rc_file *state = iocb->ki_filp->private_data;
-	u32 size = rc_size();
-	size_t len = RC_HEADER + size;
+	struct rcx_file *state = iocb->ki_filp->private_data;
+	u32 size = rcx_size();
+	size_t len = RCX_HEADER + size;
 	ssize_t ret;
 
 	if (iov_iter_count(to) < len)
 		return -EMSGSIZE;
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
-	ret = rc_file_hold(state, len);
+	ret = rcx_file_hold(state, len);
 	if (!ret) {
-		rc_make(&state->flow, state->message, size);
+		rcx_make(&state->flow, state->message, size);
 		ret = copy_to_iter(state->message, len, to) == len ? len : -EFAULT;
 	}
 	mutex_unlock(&state->lock);
@@ -144,7 +144,7 @@ static ssize_t iter_read(struct kiocb *iocb, struct iov_iter *to)
  */
 static ssize_t word_write(struct file *file, const char __user *from, size_t len, loff_t *pos)
 {
-	struct rc_file *state = file->private_data;
+	struct rcx_file *state = file->private_data;
 	u64 seq;
 	int err;
 
@@ -154,21 +154,21 @@ static ssize_t word_write(struct file *file, const char __user *from, size_t len
 		return -EFAULT;
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
-	err = rc_consume_narrow(&state->flow, seq, U64_MAX);
+	err = rcx_consume_narrow(&state->flow, seq, U64_MAX);
 	mutex_unlock(&state->lock);
 	return err ? err : len;
 }
 
 static ssize_t word_read(struct file *file, char __user *to, size_t len, loff_t *pos)
 {
-	struct rc_file *state = file->private_data;
+	struct rcx_file *state = file->private_data;
 	u64 seq;
 
 	if (len != sizeof(seq))
 		return -EINVAL;
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
-	seq = rc_make_narrow(&state->flow);
+	seq = rcx_make_narrow(&state->flow);
 	mutex_unlock(&state->lock);
 	return put_user(seq, (u64 __user *)to) ? -EFAULT : len;
 }
@@ -177,34 +177,34 @@ static ssize_t word_read(struct file *file, char __user *to, size_t len, loff_t 
 
 static const struct file_operations chardev_message_fops = {
 	.owner = THIS_MODULE,
-	.open = rc_file_open,
-	.release = rc_file_release,
-	.write = rc_file_push,
-	.read = rc_file_pull,
+	.open = rcx_file_open,
+	.release = rcx_file_release,
+	.write = rcx_file_push,
+	.read = rcx_file_pull,
 	.llseek = default_llseek,
 };
 
 static const struct file_operations chardev_transaction_fops = {
 	.owner = THIS_MODULE,
-	.open = rc_file_open,
-	.release = rc_file_release,
-	.write = rc_file_request,
-	.read = rc_file_reply,
+	.open = rcx_file_open,
+	.release = rcx_file_release,
+	.write = rcx_file_request,
+	.read = rcx_file_reply,
 	.llseek = default_llseek,
 };
 
 static const struct file_operations chardev_events_fops = {
 	.owner = THIS_MODULE,
 	.open = chardev_open_events,
-	.release = rc_events_release,
-	.read = rc_events_read,
-	.poll = rc_events_poll,
+	.release = rcx_events_release,
+	.read = rcx_events_read,
+	.poll = rcx_events_poll,
 };
 
 static const struct file_operations chardev_iter_fops = {
 	.owner = THIS_MODULE,
 	.open = chardev_open_stream,
-	.release = rc_file_release,
+	.release = rcx_file_release,
 	.write_iter = iter_write,
 	.read_iter = iter_read,
 };
@@ -212,32 +212,32 @@ static const struct file_operations chardev_iter_fops = {
 static const struct file_operations chardev_word_fops = {
 	.owner = THIS_MODULE,
 	.open = chardev_open_stream,
-	.release = rc_file_release,
+	.release = rcx_file_release,
 	.write = word_write,
 	.read = word_read,
 };
 
 #define CHARDEV(file, operations, access) {			\
 		.minor = MISC_DYNAMIC_MINOR,			\
-		.name = RC_CHARDEV_DIR "_" file,		\
-		.nodename = RC_CHARDEV_DIR "/" file,		\
+		.name = "ringcross_chardev_" file,		\
+		.nodename = RCX_CHARDEV_DIR "/" file,		\
 		.fops = (operations),				\
 		.mode = (access),				\
 	}
 
 static struct miscdevice chardev_devices[] = {
-	CHARDEV(RC_CHARDEV_MESSAGE, &chardev_message_fops, 0600),
-	CHARDEV(RC_CHARDEV_TRANSACTION, &chardev_transaction_fops, 0600),
-	CHARDEV(RC_CHARDEV_EVENTS, &chardev_events_fops, 0400),
-	CHARDEV(RC_CHARDEV_ITER, &chardev_iter_fops, 0600),
-	CHARDEV(RC_CHARDEV_WORD, &chardev_word_fops, 0600),
+	CHARDEV(RCX_CHARDEV_MESSAGE, &chardev_message_fops, 0600),
+	CHARDEV(RCX_CHARDEV_TRANSACTION, &chardev_transaction_fops, 0600),
+	CHARDEV(RCX_CHARDEV_EVENTS, &chardev_events_fops, 0400),
+	CHARDEV(RCX_CHARDEV_ITER, &chardev_iter_fops, 0600),
+	CHARDEV(RCX_CHARDEV_WORD, &chardev_word_fops, 0600),
 };
 
-static struct rc_half chardev_half = {
+static struct rcx_half chardev_half = {
 	.name = "chardev",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rc_emitter[]) {
-		{ "message", RC_IN_ANY, chardev_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "message", RCX_IN_ANY, chardev_emit },
 		{ }
 	},
 };
@@ -258,7 +258,7 @@ static int __init chardev_init(void)
 		if (err)
 			goto err_devices;
 	}
-	err = rc_half_register(&chardev_half);
+	err = rcx_half_register(&chardev_half);
 	if (err)
 		goto err_devices;
 	return 0;
@@ -270,7 +270,7 @@ err_devices:
 
 static void __exit chardev_exit(void)
 {
-	rc_half_unregister(&chardev_half);
+	rcx_half_unregister(&chardev_half);
 	chardev_deregister(ARRAY_SIZE(chardev_devices));
 }
 

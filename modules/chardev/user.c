@@ -6,53 +6,53 @@
 #include "loops/message_file.h"
 #include "abi.h"
 
-#define PATH(name)	"/dev/" RC_CHARDEV_DIR "/" name
+#define PATH(name)	"/dev/" RCX_CHARDEV_DIR "/" name
 
 /* ---- message: one in each read() and write() ---------------------------- */
 
-static int message_open(struct rc_session *s)
+static int message_open(struct rcx_session *s)
 {
 	switch (s->op) {
-	case RC_CALL:
-		return rc_file_open(s, PATH(RC_CHARDEV_TRANSACTION), O_RDWR);
-	case RC_NOTIFY:
-	case RC_STREAM:
-		return rc_file_open(s, PATH(RC_CHARDEV_EVENTS), O_RDONLY);
+	case RCX_CALL:
+		return rcx_file_open(s, PATH(RCX_CHARDEV_TRANSACTION), O_RDWR);
+	case RCX_NOTIFY:
+	case RCX_STREAM:
+		return rcx_file_open(s, PATH(RCX_CHARDEV_EVENTS), O_RDONLY);
 	default:
-		return rc_file_open(s, PATH(RC_CHARDEV_MESSAGE), O_RDWR);
+		return rcx_file_open(s, PATH(RCX_CHARDEV_MESSAGE), O_RDWR);
 	}
 }
 
 /* ---- iter: header and body where they are, in one call ------------------ */
 
-static int iter_open(struct rc_session *s)
+static int iter_open(struct rcx_session *s)
 {
-	return rc_file_open(s, PATH(RC_CHARDEV_ITER), O_RDWR);
+	return rcx_file_open(s, PATH(RCX_CHARDEV_ITER), O_RDWR);
 }
 
-static int iter_push(struct rc_session *s, uint64_t n)
+static int iter_push(struct rcx_session *s, uint64_t n)
 {
-	const struct iovec segments[] = { { s->tx, RC_HEADER }, { s->tx->body, s->size } };
-	ssize_t len = (ssize_t)rc_len(s);
+	const struct iovec segments[] = { { s->tx, RCX_HEADER }, { s->tx->body, s->size } };
+	ssize_t len = (ssize_t)rcx_len(s);
 
 	while (n--) {
-		rc_tx(s);
+		rcx_tx(s);
 		if (writev(s->fd, segments, 2) != len)
-			return rc_fail_errno(s, "writev");
+			return rcx_fail_errno(s, "writev");
 	}
 	return 0;
 }
 
-static int iter_pull(struct rc_session *s, uint64_t n)
+static int iter_pull(struct rcx_session *s, uint64_t n)
 {
-	const struct iovec segments[] = { { s->rx, RC_HEADER }, { s->rx->body, s->size } };
+	const struct iovec segments[] = { { s->rx, RCX_HEADER }, { s->rx->body, s->size } };
 
 	while (n--) {
 		ssize_t len = readv(s->fd, segments, 2);
 
 		if (len < 0)
-			return rc_fail_errno(s, "readv");
-		if (rc_rx(s, s->rx, (size_t)len))
+			return rcx_fail_errno(s, "readv");
+		if (rcx_rx(s, s->rx, (size_t)len))
 			return -1;
 	}
 	return 0;
@@ -60,27 +60,27 @@ static int iter_pull(struct rc_session *s, uint64_t n)
 
 /* ---- word: the sequence number alone ------------------------------------ */
 
-static int word_open(struct rc_session *s)
+static int word_open(struct rcx_session *s)
 {
-	return rc_file_open(s, PATH(RC_CHARDEV_WORD), O_RDWR);
+	return rcx_file_open(s, PATH(RCX_CHARDEV_WORD), O_RDWR);
 }
 
-static int word_push(struct rc_session *s, uint64_t n)
+static int word_push(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
-		rc_tx(s);
+		rcx_tx(s);
 		if (write(s->fd, &s->tx->seq, sizeof(s->tx->seq)) != sizeof(s->tx->seq))
-			return rc_fail_errno(s, "write a word");
+			return rcx_fail_errno(s, "write a word");
 	}
 	return 0;
 }
 
-static int word_pull(struct rc_session *s, uint64_t n)
+static int word_pull(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
 		if (read(s->fd, &s->rx->seq, sizeof(s->rx->seq)) != sizeof(s->rx->seq))
-			return rc_fail_errno(s, "read a word");
-		if (rc_seen_narrow(s, s->rx->seq, UINT64_MAX))
+			return rcx_fail_errno(s, "read a word");
+		if (rcx_seen_narrow(s, s->rx->seq, UINT64_MAX))
 			return -1;
 	}
 	return 0;
@@ -88,23 +88,23 @@ static int word_pull(struct rc_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define WHOLE .max = RC_BODY_MAX, \
+#define WHOLE .max = RCX_BODY_MAX, \
 	.limit = "Our handlers take 1 MiB; a read or write itself may have a page less than 2 GiB."
 #define WORD .min = sizeof(uint64_t), .max = sizeof(uint64_t), \
 	.limit = "get_user() and put_user() move one word; this one is the sequence number."
 
-static const struct rc_mode chardev_modes[] = {
+static const struct rcx_mode chardev_modes[] = {
 	{
 		.name = "message",
 		.summary = "one message in each read and write; a call is a write and a read",
 		.open = message_open,
-		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RC_PUSH] = { .run = rc_file_push, WHOLE },
-			[RC_PULL] = { .run = rc_file_pull, WHOLE },
-			[RC_CALL] = { .run = rc_file_call, WHOLE },
-			[RC_NOTIFY] = { .run = rc_file_notify, WHOLE, .waits = RC_WAIT_ANY },
-			[RC_STREAM] = { .run = rc_file_stream, WHOLE, .waits = RC_WAIT_DRAIN },
+			[RCX_PUSH] = { .run = rcx_file_push, WHOLE },
+			[RCX_PULL] = { .run = rcx_file_pull, WHOLE },
+			[RCX_CALL] = { .run = rcx_file_call, WHOLE },
+			[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_DRAIN },
 		},
 	},
 	{
@@ -112,8 +112,8 @@ static const struct rc_mode chardev_modes[] = {
 		.summary = "header and body in two segments of a readv or writev",
 		.open = iter_open,
 		.operations = {
-			[RC_PUSH] = { .run = iter_push, WHOLE },
-			[RC_PULL] = { .run = iter_pull, WHOLE },
+			[RCX_PUSH] = { .run = iter_push, WHOLE },
+			[RCX_PULL] = { .run = iter_pull, WHOLE },
 		},
 	},
 	{
@@ -121,18 +121,18 @@ static const struct rc_mode chardev_modes[] = {
 		.summary = "the sequence number alone, by get_user and put_user",
 		.open = word_open,
 		.operations = {
-			[RC_PUSH] = { .run = word_push, WORD },
-			[RC_PULL] = { .run = word_pull, WORD },
+			[RCX_PUSH] = { .run = word_push, WORD },
+			[RCX_PULL] = { .run = word_pull, WORD },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel chardev_channel = {
+static const struct rcx_channel chardev_channel = {
 	.name = "chardev",
 	.summary = "A character device, read and written",
-	.module = "rc_chardev",
+	.module = "ringcross_chardev",
 	.since = "1.0: as old as devices; read_iter and write_iter since 3.16",
 	.modes = chardev_modes,
 };
-RC_CHANNEL(chardev_channel);
+RCX_CHANNEL(chardev_channel);

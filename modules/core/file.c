@@ -9,22 +9,22 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include "rc_core.h"
-#include "rc_file.h"
+#include "rcx_core.h"
+#include "rcx_file.h"
 
 /* State of one open event file.  Only @file.message needs @file.lock; the
  * reader has its own rules, see readers.c.
  */
-struct rc_events {
-	struct rc_file file;
-	struct rc_readers *readers;
-	struct rc_reader reader;
+struct rcx_events {
+	struct rcx_file file;
+	struct rcx_readers *readers;
+	struct rcx_reader reader;
 };
 
 /* Zeroed, because what a message does not fill goes to user space with it. */
-int rc_file_grow(struct rc_file *state, size_t len)
+int rcx_file_grow(struct rcx_file *state, size_t len)
 {
-	struct rc_msg *message = kvzalloc(len, GFP_KERNEL);
+	struct rcx_msg *message = kvzalloc(len, GFP_KERNEL);
 
 	if (!message)
 		return -ENOMEM;
@@ -33,30 +33,30 @@ int rc_file_grow(struct rc_file *state, size_t len)
 	state->room = len;
 	return 0;
 }
-EXPORT_SYMBOL_GPL(rc_file_grow);
+EXPORT_SYMBOL_GPL(rcx_file_grow);
 
-static int take(struct rc_file *state, const char __user *from, size_t len)
+static int take(struct rcx_file *state, const char __user *from, size_t len)
 {
 	int err;
 
-	if (len < RC_HEADER)
+	if (len < RCX_HEADER)
 		return -EINVAL;
-	if (len > RC_HEADER + RC_BODY_MAX)
+	if (len > RCX_HEADER + RCX_BODY_MAX)
 		return -EMSGSIZE;
 	state->len = 0;
-	err = rc_file_hold(state, len);
+	err = rcx_file_hold(state, len);
 	if (err)
 		return err;
 	if (copy_from_user(state->message, from, len))
 		return -EFAULT;
-	return rc_consume(&state->flow, state->message, len);
+	return rcx_consume(&state->flow, state->message, len);
 }
 
 /* ---- message and transaction ------------------------------------------- */
 
-int rc_file_open(struct inode *inode, struct file *file)
+int rcx_file_open(struct inode *inode, struct file *file)
 {
-	struct rc_file *state = kzalloc(sizeof(*state), GFP_KERNEL);
+	struct rcx_file *state = kzalloc(sizeof(*state), GFP_KERNEL);
 
 	if (!state)
 		return -ENOMEM;
@@ -64,40 +64,40 @@ int rc_file_open(struct inode *inode, struct file *file)
 	file->private_data = state;
 	return 0;
 }
-EXPORT_SYMBOL_GPL(rc_file_open);
+EXPORT_SYMBOL_GPL(rcx_file_open);
 
-int rc_file_release(struct inode *inode, struct file *file)
+int rcx_file_release(struct inode *inode, struct file *file)
 {
-	struct rc_file *state = file->private_data;
+	struct rcx_file *state = file->private_data;
 
-	rc_file_free(state);
+	rcx_file_free(state);
 	kfree(state);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(rc_file_release);
+EXPORT_SYMBOL_GPL(rcx_file_release);
 
 /* Whoever holds the lock may wait for a user's page as long as its owner likes. */
-int rc_file_reset(struct rc_file *state)
+int rcx_file_reset(struct rcx_file *state)
 {
 	if (mutex_lock_killable(&state->lock))
 		return -EINTR;
-	state->flow = (struct rc_flow){ };
+	state->flow = (struct rcx_flow){ };
 	state->len = 0;
 	mutex_unlock(&state->lock);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(rc_file_reset);
+EXPORT_SYMBOL_GPL(rcx_file_reset);
 
 /* Give back what @state holds; nobody may use it any more. */
-void rc_file_free(struct rc_file *state)
+void rcx_file_free(struct rcx_file *state)
 {
 	kvfree(state->message);
 }
-EXPORT_SYMBOL_GPL(rc_file_free);
+EXPORT_SYMBOL_GPL(rcx_file_free);
 
-ssize_t rc_file_push(struct file *file, const char __user *from, size_t len, loff_t *pos)
+ssize_t rcx_file_push(struct file *file, const char __user *from, size_t len, loff_t *pos)
 {
-	struct rc_file *state = file->private_data;
+	struct rcx_file *state = file->private_data;
 	int err;
 
 	if (mutex_lock_interruptible(&state->lock))
@@ -106,45 +106,45 @@ ssize_t rc_file_push(struct file *file, const char __user *from, size_t len, lof
 	mutex_unlock(&state->lock);
 	return err ? err : len;
 }
-EXPORT_SYMBOL_GPL(rc_file_push);
+EXPORT_SYMBOL_GPL(rcx_file_push);
 
-ssize_t rc_file_pull(struct file *file, char __user *to, size_t len, loff_t *pos)
+ssize_t rcx_file_pull(struct file *file, char __user *to, size_t len, loff_t *pos)
 {
-	struct rc_file *state = file->private_data;
+	struct rcx_file *state = file->private_data;
 	ssize_t ret = 0;
 
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
 	if (!*pos)
-		ret = rc_file_make(state);
+		ret = rcx_file_make(state);
 	if (!ret)
 		ret = simple_read_from_buffer(to, len, pos, state->message, state->len);
 	mutex_unlock(&state->lock);
 	return ret;
 }
-EXPORT_SYMBOL_GPL(rc_file_pull);
+EXPORT_SYMBOL_GPL(rcx_file_pull);
 
-ssize_t rc_file_request(struct file *file, const char __user *from, size_t len, loff_t *pos)
+ssize_t rcx_file_request(struct file *file, const char __user *from, size_t len, loff_t *pos)
 {
-	struct rc_file *state = file->private_data;
+	struct rcx_file *state = file->private_data;
 	int err;
 
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
 	err = take(state, from, len);
 	if (!err) {
-		rc_reply(state->message, len);
+		rcx_reply(state->message, len);
 		state->len = len;
 		*pos = 0;	/* a plain read() shall find the reply */
 	}
 	mutex_unlock(&state->lock);
 	return err ? err : len;
 }
-EXPORT_SYMBOL_GPL(rc_file_request);
+EXPORT_SYMBOL_GPL(rcx_file_request);
 
-ssize_t rc_file_reply(struct file *file, char __user *to, size_t len, loff_t *pos)
+ssize_t rcx_file_reply(struct file *file, char __user *to, size_t len, loff_t *pos)
 {
-	struct rc_file *state = file->private_data;
+	struct rcx_file *state = file->private_data;
 	ssize_t ret;
 
 	if (mutex_lock_interruptible(&state->lock))
@@ -153,50 +153,50 @@ ssize_t rc_file_reply(struct file *file, char __user *to, size_t len, loff_t *po
 	mutex_unlock(&state->lock);
 	return ret;
 }
-EXPORT_SYMBOL_GPL(rc_file_reply);
+EXPORT_SYMBOL_GPL(rcx_file_reply);
 
 /* ---- events ------------------------------------------------------------ */
 
 /* A stream, so that a reader who sleeps does not hold the lock of the position. */
-int rc_events_open(struct inode *inode, struct file *file, struct rc_readers *readers)
+int rcx_events_open(struct inode *inode, struct file *file, struct rcx_readers *readers)
 {
-	struct rc_events *events = kzalloc(sizeof(*events), GFP_KERNEL);
+	struct rcx_events *events = kzalloc(sizeof(*events), GFP_KERNEL);
 
 	if (!events)
 		return -ENOMEM;
 	mutex_init(&events->file.lock);
 	events->readers = readers;
-	rc_reader_join(readers, &events->reader);
+	rcx_reader_join(readers, &events->reader);
 	file->private_data = events;
 	return stream_open(inode, file);
 }
-EXPORT_SYMBOL_GPL(rc_events_open);
+EXPORT_SYMBOL_GPL(rcx_events_open);
 
-int rc_events_release(struct inode *inode, struct file *file)
+int rcx_events_release(struct inode *inode, struct file *file)
 {
-	struct rc_events *events = file->private_data;
+	struct rcx_events *events = file->private_data;
 
-	rc_reader_leave(events->readers, &events->reader);
-	rc_file_free(&events->file);
+	rcx_reader_leave(events->readers, &events->reader);
+	rcx_file_free(&events->file);
 	kfree(events);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(rc_events_release);
+EXPORT_SYMBOL_GPL(rcx_events_release);
 
-ssize_t rc_events_read(struct file *file, char __user *to, size_t len, loff_t *pos)
+ssize_t rcx_events_read(struct file *file, char __user *to, size_t len, loff_t *pos)
 {
-	struct rc_events *events = file->private_data;
-	struct rc_file *state = &events->file;
-	struct rc_shot shot;
+	struct rcx_events *events = file->private_data;
+	struct rcx_file *state = &events->file;
+	struct rcx_shot shot;
 	size_t whole;
 	ssize_t ret;
 
 	/* Sleep without the lock, so that others can go on. */
-	ret = rc_reader_next(events->readers, &events->reader, &shot,
+	ret = rcx_reader_next(events->readers, &events->reader, &shot,
 			     file->f_flags & O_NONBLOCK);
 	if (ret)
 		return ret;
-	whole = RC_HEADER + shot.size;
+	whole = RCX_HEADER + shot.size;
 	/* As with a datagram, who has too little room has lost it. */
 	if (len < whole)
 		return -EMSGSIZE;
@@ -204,20 +204,20 @@ ssize_t rc_events_read(struct file *file, char __user *to, size_t len, loff_t *p
 	/* The event is ours by now: a signal must not lose it. */
 	if (mutex_lock_killable(&state->lock))
 		return -EINTR;
-	ret = rc_file_hold(state, whole);
+	ret = rcx_file_hold(state, whole);
 	if (!ret) {
-		rc_event(&shot, state->message);
+		rcx_event(&shot, state->message);
 		ret = copy_to_user(to, state->message, whole) ? -EFAULT : whole;
 	}
 	mutex_unlock(&state->lock);
 	return ret;
 }
-EXPORT_SYMBOL_GPL(rc_events_read);
+EXPORT_SYMBOL_GPL(rcx_events_read);
 
-__poll_t rc_events_poll(struct file *file, struct poll_table_struct *table)
+__poll_t rcx_events_poll(struct file *file, struct poll_table_struct *table)
 {
-	struct rc_events *events = file->private_data;
+	struct rcx_events *events = file->private_data;
 
-	return rc_reader_poll(&events->reader, file, table);
+	return rcx_reader_poll(&events->reader, file, table);
 }
-EXPORT_SYMBOL_GPL(rc_events_poll);
+EXPORT_SYMBOL_GPL(rcx_events_poll);

@@ -18,93 +18,93 @@
 #include "hostile.h"
 
 #define PAGE 4096u
-#define MAP_LEN ((sizeof(struct rc_page) + PAGE - 1) / PAGE * PAGE)
+#define MAP_LEN ((sizeof(struct rcx_page) + PAGE - 1) / PAGE * PAGE)
 #define ALWAYS (1ull << 62)	/* as many events as never end */
 
-static struct rc_bind good_bind(void)
+static struct rcx_bind good_bind(void)
 {
-	return (struct rc_bind){ .half = "null", .mode = "wake", .size = 8 };
+	return (struct rcx_bind){ .half = "null", .mode = "wake", .size = 8 };
 }
 
-static struct rc_raise good_raise(void)
+static struct rcx_raise good_raise(void)
 {
-	return (struct rc_raise){ .context = RC_SOFTIRQ, .burst = 1, .count = 1 };
+	return (struct rcx_raise){ .context = RCX_SOFTIRQ, .burst = 1, .count = 1 };
 }
 
 static bool known(unsigned int cmd)
 {
-	return cmd == RC_CORE_BIND || cmd == RC_CORE_UNBIND || cmd == RC_CORE_RAISE ||
-	       cmd == RC_CORE_STOP || cmd == RC_CORE_COUNTS;
+	return cmd == RCX_CORE_BIND || cmd == RCX_CORE_UNBIND || cmd == RCX_CORE_RAISE ||
+	       cmd == RCX_CORE_STOP || cmd == RCX_CORE_COUNTS;
 }
 
 /* ---- bind --------------------------------------------------------------- */
 
 static long bind_at(void *arg, void *at)
 {
-	return ioctl(((struct rc_hostile *)arg)->core, RC_CORE_BIND, at);
+	return ioctl(((struct rcx_hostile *)arg)->core, RCX_CORE_BIND, at);
 }
 
-static long bind(struct rc_hostile *h, struct rc_bind bind)
+static long bind(struct rcx_hostile *h, struct rcx_bind bind)
 {
 	return bind_at(h, &bind);
 }
 
-static void try_names(struct rc_hostile *h)
+static void try_names(struct rcx_hostile *h)
 {
-	struct rc_bind wrong = good_bind();
+	struct rcx_bind wrong = good_bind();
 
-	memset(wrong.half, 'x', RC_NAME);
-	rc_expect(h, "a name without an end", bind(h, wrong), EINVAL);
+	memset(wrong.half, 'x', RCX_NAME);
+	rcx_expect(h, "a name without an end", bind(h, wrong), EINVAL);
 	wrong = good_bind();
-	memset(wrong.mode, 'x', RC_NAME);
-	rc_expect(h, "a mode without an end", bind(h, wrong), EINVAL);
-	memset(wrong.half, 'x', RC_NAME);
-	rc_expect(h, "all without an end", bind(h, wrong), EINVAL);
-	wrong = (struct rc_bind){ .half = "nobody" };
-	rc_expect(h, "an unknown half", bind(h, wrong), ENOENT);
-	rc_expect(h, "no half", bind(h, (struct rc_bind){ 0 }), ENOENT);
+	memset(wrong.mode, 'x', RCX_NAME);
+	rcx_expect(h, "a mode without an end", bind(h, wrong), EINVAL);
+	memset(wrong.half, 'x', RCX_NAME);
+	rcx_expect(h, "all without an end", bind(h, wrong), EINVAL);
+	wrong = (struct rcx_bind){ .half = "nobody" };
+	rcx_expect(h, "an unknown half", bind(h, wrong), ENOENT);
+	rcx_expect(h, "no half", bind(h, (struct rcx_bind){ 0 }), ENOENT);
 }
 
-static void try_bind(struct rc_hostile *h)
+static void try_bind(struct rcx_hostile *h)
 {
-	struct rc_bind wrong;
+	struct rcx_bind wrong;
 
-	rc_topic(h, "bind");
-	rc_expect(h, "a good one", bind(h, good_bind()), 0);
+	rcx_topic(h, "bind");
+	rcx_expect(h, "a good one", bind(h, good_bind()), 0);
 	try_names(h);
 #define WRONG(name, field, value)					\
 	wrong = good_bind();						\
 	wrong.field = value;						\
-	rc_expect(h, name, bind(h, wrong), EINVAL)
-	WRONG("a byte too large", size, RC_BODY_MAX + 1);
+	rcx_expect(h, name, bind(h, wrong), EINVAL)
+	WRONG("a byte too large", size, RCX_BODY_MAX + 1);
 	WRONG("4 GiB", size, UINT32_MAX);
 	WRONG("proof of 2", proof, 2);
 	WRONG("proof of all bits", proof, UINT32_MAX);
-	WRONG("an unknown clock", clock, RC_CLOCK_INSTRUCTIONS + 1);
+	WRONG("an unknown clock", clock, RCX_CLOCK_INSTRUCTIONS + 1);
 	WRONG("clock of all bits", clock, UINT32_MAX);
 	WRONG("contexts set by the caller", contexts, 1);
 #undef WRONG
-	rc_try_addresses(h, "argument", RC_KERNEL_READS, bind_at, h);
+	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, bind_at, h);
 
 	/* None of them has changed what was bound. */
-	rc_core_start(h, RC_HARDIRQ, 1, 1, 0);
-	rc_expect_true(h, "what was bound still is", rc_core_ended(h, 1000));
-	rc_expect(h, "bound again", bind(h, good_bind()), 0);
-	rc_expect_value(h, "counts begin again", (long)rc_core_counts(h).raised, 0);
+	rcx_core_start(h, RCX_HARDIRQ, 1, 1, 0);
+	rcx_expect_true(h, "what was bound still is", rcx_core_ended(h, 1000));
+	rcx_expect(h, "bound again", bind(h, good_bind()), 0);
+	rcx_expect_value(h, "counts begin again", (long)rcx_core_counts(h).raised, 0);
 }
 
 /* A bind that the kernel can read but not answer must not be half done. */
-static void try_bind_readonly(struct rc_hostile *h)
+static void try_bind_readonly(struct rcx_hostile *h)
 {
-	struct rc_bind *argument = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+	struct rcx_bind *argument = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct rc_raise raise = good_raise();
+	struct rcx_raise raise = good_raise();
 
 	*argument = good_bind();
 	mprotect(argument, PAGE, PROT_READ);
-	rc_expect(h, "unbind", ioctl(h->core, RC_CORE_UNBIND), 0);
-	rc_expect(h, "read-only argument", bind_at(h, argument), EFAULT);
-	rc_expect(h, "which then is not bound", ioctl(h->core, RC_CORE_RAISE, &raise), ENOLINK);
+	rcx_expect(h, "unbind", ioctl(h->core, RCX_CORE_UNBIND), 0);
+	rcx_expect(h, "read-only argument", bind_at(h, argument), EFAULT);
+	rcx_expect(h, "which then is not bound", ioctl(h->core, RCX_CORE_RAISE, &raise), ENOLINK);
 	munmap(argument, PAGE);
 }
 
@@ -112,59 +112,59 @@ static void try_bind_readonly(struct rc_hostile *h)
 
 static long raise_at(void *arg, void *at)
 {
-	return ioctl(((struct rc_hostile *)arg)->core, RC_CORE_RAISE, at);
+	return ioctl(((struct rcx_hostile *)arg)->core, RCX_CORE_RAISE, at);
 }
 
-static long raise_one(struct rc_hostile *h, struct rc_raise raise)
+static long raise_one(struct rcx_hostile *h, struct rcx_raise raise)
 {
 	return raise_at(h, &raise);
 }
 
-static void try_raise(struct rc_hostile *h)
+static void try_raise(struct rcx_hostile *h)
 {
-	struct rc_raise wrong;
+	struct rcx_raise wrong;
 
-	rc_topic(h, "raise");
-	rc_expect(h, "unbind", ioctl(h->core, RC_CORE_UNBIND), 0);
-	rc_expect(h, "unbind again", ioctl(h->core, RC_CORE_UNBIND), 0);
-	rc_expect(h, "stop where nothing is", ioctl(h->core, RC_CORE_STOP), 0);
-	rc_expect(h, "without a bind", raise_one(h, good_raise()), ENOLINK);
-	wrong = (struct rc_raise){ 0 };
-	rc_expect(h, "wrong as well", raise_one(h, wrong), EINVAL);
-	bind(h, (struct rc_bind){ .half = "null", .mode = "none" });
-	rc_expect(h, "in a mode that raises nothing", raise_one(h, good_raise()), EOPNOTSUPP);
+	rcx_topic(h, "raise");
+	rcx_expect(h, "unbind", ioctl(h->core, RCX_CORE_UNBIND), 0);
+	rcx_expect(h, "unbind again", ioctl(h->core, RCX_CORE_UNBIND), 0);
+	rcx_expect(h, "stop where nothing is", ioctl(h->core, RCX_CORE_STOP), 0);
+	rcx_expect(h, "without a bind", raise_one(h, good_raise()), ENOLINK);
+	wrong = (struct rcx_raise){ 0 };
+	rcx_expect(h, "wrong as well", raise_one(h, wrong), EINVAL);
+	bind(h, (struct rcx_bind){ .half = "null", .mode = "none" });
+	rcx_expect(h, "in a mode that raises nothing", raise_one(h, good_raise()), EOPNOTSUPP);
 	bind(h, good_bind());
-	rc_expect(h, "a good one", raise_one(h, good_raise()), 0);
+	rcx_expect(h, "a good one", raise_one(h, good_raise()), 0);
 #define WRONG(name, field, value)					\
 	wrong = good_raise();						\
 	wrong.field = value;						\
-	rc_expect(h, name, raise_one(h, wrong), EINVAL)
-	WRONG("an unknown context", context, RC_CONTEXTS);
+	rcx_expect(h, name, raise_one(h, wrong), EINVAL)
+	WRONG("an unknown context", context, RCX_CONTEXTS);
 	WRONG("context of all bits", context, UINT32_MAX);
 	WRONG("no burst", burst, 0);
-	WRONG("a burst too long", burst, RC_BURST_MAX + 1);
+	WRONG("a burst too long", burst, RCX_BURST_MAX + 1);
 	WRONG("a burst of 4 billion", burst, UINT32_MAX);
 	WRONG("no events", count, 0);
 	WRONG("a delay above a second", delay, 1000000001);
 	WRONG("a delay of all bits", delay, UINT64_MAX);
 	WRONG("an interval above a second", interval, 1000000001);
 	WRONG("an interval of all bits", interval, UINT64_MAX);
-	WRONG("a body above the largest", more, RC_BODY_MAX - 7);
+	WRONG("a body above the largest", more, RCX_BODY_MAX - 7);
 	WRONG("a body that wraps", more, UINT32_MAX - 7);
 	WRONG("padding", pad, 1);
 	WRONG("many from softirq without an interval", count, 2);
 	WRONG("endless from softirq without an interval", count, UINT64_MAX);
 #undef WRONG
-	wrong = (struct rc_raise){ .context = RC_HARDIRQ, .burst = 1, .count = UINT64_MAX };
-	rc_expect(h, "endless from hardirq without an interval", raise_one(h, wrong), EINVAL);
-	rc_try_addresses(h, "argument", RC_KERNEL_READS, raise_at, h);
+	wrong = (struct rcx_raise){ .context = RCX_HARDIRQ, .burst = 1, .count = UINT64_MAX };
+	rcx_expect(h, "endless from hardirq without an interval", raise_one(h, wrong), EINVAL);
+	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, raise_at, h);
 }
 
 /* The fastest there is, for ever; the CPU must still be ours, to stop it. */
-static void try_flood(struct rc_hostile *h, enum rc_context context, uint32_t burst,
+static void try_flood(struct rcx_hostile *h, enum rcx_context context, uint32_t burst,
 		      uint64_t interval, const char *name)
 {
-	struct rc_raise flood = {
+	struct rcx_raise flood = {
 		.context = context,
 		.burst = burst,
 		.count = UINT64_MAX,
@@ -172,116 +172,116 @@ static void try_flood(struct rc_hostile *h, enum rc_context context, uint32_t bu
 	};
 	uint64_t raised;
 
-	rc_topic(h, "flood from %s", name);
-	rc_expect(h, "start", raise_one(h, flood), 0);
+	rcx_topic(h, "flood from %s", name);
+	rcx_expect(h, "start", raise_one(h, flood), 0);
 	usleep(20000);
-	rc_expect_true(h, "it runs", h->page->raised && !h->page->done);
-	rc_expect(h, "start again while it runs", raise_one(h, flood), 0);
+	rcx_expect_true(h, "it runs", h->page->raised && !h->page->done);
+	rcx_expect(h, "start again while it runs", raise_one(h, flood), 0);
 	usleep(20000);
-	rc_expect(h, "stop", ioctl(h->core, RC_CORE_STOP), 0);
+	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
 	raised = h->page->raised;
-	rc_expect_true(h, "it has ended", h->page->done);
+	rcx_expect_true(h, "it has ended", h->page->done);
 	usleep(20000);
-	rc_expect_true(h, "and raises no more", raised == h->page->raised);
+	rcx_expect_true(h, "and raises no more", raised == h->page->raised);
 
-	rc_expect(h, "start once more", raise_one(h, flood), 0);
+	rcx_expect(h, "start once more", raise_one(h, flood), 0);
 	usleep(5000);
-	rc_expect(h, "bind while it runs", bind(h, good_bind()), 0);
+	rcx_expect(h, "bind while it runs", bind(h, good_bind()), 0);
 	usleep(5000);
-	rc_expect_true(h, "it has ended with the bind", h->page->done && !h->page->raised);
+	rcx_expect_true(h, "it has ended with the bind", h->page->done && !h->page->raised);
 
-	rc_expect(h, "start at last", raise_one(h, flood), 0);
+	rcx_expect(h, "start at last", raise_one(h, flood), 0);
 	usleep(5000);
-	rc_core_unbind(h);
-	rc_expect_true(h, "closed while it runs, and open again", rc_core_bind(h, "wake", 8, false));
+	rcx_core_unbind(h);
+	rcx_expect_true(h, "closed while it runs, and open again", rcx_core_bind(h, "wake", 8, false));
 }
 
-static void try_floods(struct rc_hostile *h)
+static void try_floods(struct rcx_hostile *h)
 {
-	try_flood(h, RC_PROCESS, RC_BURST_MAX, 0, "a thread");
-	try_flood(h, RC_PROCESS, RC_BURST_MAX, 1, "a thread, by timer");
-	try_flood(h, RC_SOFTIRQ, RC_BURST_MAX, 1, "softirq");
-	try_flood(h, RC_HARDIRQ, RC_BURST_MAX, 1, "hardirq");
-	try_flood(h, RC_HARDIRQ, 1, 1, "hardirq, one by one");
+	try_flood(h, RCX_PROCESS, RCX_BURST_MAX, 0, "a thread");
+	try_flood(h, RCX_PROCESS, RCX_BURST_MAX, 1, "a thread, by timer");
+	try_flood(h, RCX_SOFTIRQ, RCX_BURST_MAX, 1, "softirq");
+	try_flood(h, RCX_HARDIRQ, RCX_BURST_MAX, 1, "hardirq");
+	try_flood(h, RCX_HARDIRQ, 1, 1, "hardirq, one by one");
 }
 
 static void raise_and_die(void *arg)
 {
-	rc_core_bind(arg, "wake", 8, true);
-	rc_core_start(arg, RC_HARDIRQ, ALWAYS, 16, 1000);
+	rcx_core_bind(arg, "wake", 8, true);
+	rcx_core_start(arg, RCX_HARDIRQ, ALWAYS, 16, 1000);
 	kill(getpid(), SIGKILL);
 }
 
 /* Whoever held the device is gone, in whatever way: it is free again at once. */
-static void try_ends(struct rc_hostile *h)
+static void try_ends(struct rcx_hostile *h)
 {
 	char reason[128];
 
-	rc_topic(h, "ends");
-	rc_core_unbind(h);
-	rc_expect_true(h, "its user was killed in a raise",
-		       !rc_in_child(raise_and_die, h, 5000, reason, sizeof(reason)));
+	rcx_topic(h, "ends");
+	rcx_core_unbind(h);
+	rcx_expect_true(h, "its user was killed in a raise",
+		       !rcx_in_child(raise_and_die, h, 5000, reason, sizeof(reason)));
 	for (int i = 0; i < 20; i++) {
-		rc_core_bind(h, "wake", 8, i & 1);
-		rc_core_start(h, (enum rc_context)(i % RC_CONTEXTS), ALWAYS, 16, 1 + i);
-		rc_core_unbind(h);
+		rcx_core_bind(h, "wake", 8, i & 1);
+		rcx_core_start(h, (enum rcx_context)(i % RCX_CONTEXTS), ALWAYS, 16, 1 + i);
+		rcx_core_unbind(h);
 	}
-	rc_expect_true(h, "raised and closed at once, 20 times", rc_core_bind(h, "wake", 8, false));
-	rc_core_start(h, RC_SOFTIRQ, 1, 1, 0);
-	rc_expect_true(h, "and it still raises", rc_core_ended(h, 1000));
+	rcx_expect_true(h, "raised and closed at once, 20 times", rcx_core_bind(h, "wake", 8, false));
+	rcx_core_start(h, RCX_SOFTIRQ, 1, 1, 0);
+	rcx_expect_true(h, "and it still raises", rcx_core_ended(h, 1000));
 }
 
 /* ---- counts, opens ------------------------------------------------------ */
 
 static long counts_at(void *arg, void *at)
 {
-	return ioctl(((struct rc_hostile *)arg)->core, RC_CORE_COUNTS, at);
+	return ioctl(((struct rcx_hostile *)arg)->core, RCX_CORE_COUNTS, at);
 }
 
-static void try_counts(struct rc_hostile *h)
+static void try_counts(struct rcx_hostile *h)
 {
-	struct rc_counts counts;
+	struct rcx_counts counts;
 
-	rc_topic(h, "counts");
+	rcx_topic(h, "counts");
 	memset(&counts, 0xff, sizeof(counts));
-	rc_expect(h, "a good one", counts_at(h, &counts), 0);
-	rc_expect_value(h, "its padding", counts.pad, 0);
-	rc_try_addresses(h, "argument", RC_KERNEL_WRITES, counts_at, h);
+	rcx_expect(h, "a good one", counts_at(h, &counts), 0);
+	rcx_expect_value(h, "its padding", counts.pad, 0);
+	rcx_try_addresses(h, "argument", RCX_KERNEL_WRITES, counts_at, h);
 }
 
-static void open_device(struct rc_hostile *h, void *arg)
+static void open_device(struct rcx_hostile *h, void *arg)
 {
 	const int *want = arg;
 
-	rc_expect(h, "open by who may open the node", open(RC_CORE_DEVICE, O_RDWR), *want);
+	rcx_expect(h, "open by who may open the node", open(RCX_CORE_DEVICE, O_RDWR), *want);
 }
 
-static void try_opens(struct rc_hostile *h)
+static void try_opens(struct rcx_hostile *h)
 {
 	struct stat node;
 	int want = EPERM;
 
-	rc_topic(h, "open");
-	rc_expect(h, "a second one", open(RC_CORE_DEVICE, O_RDWR), EBUSY);
-	rc_expect(h, "a second one, to read", open(RC_CORE_DEVICE, O_RDONLY), EBUSY);
-	rc_expect(h, "unload what is bound", syscall(SYS_delete_module, "rc_null", O_NONBLOCK),
+	rcx_topic(h, "open");
+	rcx_expect(h, "a second one", open(RCX_CORE_DEVICE, O_RDWR), EBUSY);
+	rcx_expect(h, "a second one, to read", open(RCX_CORE_DEVICE, O_RDONLY), EBUSY);
+	rcx_expect(h, "unload what is bound", syscall(SYS_delete_module, "ringcross_null", O_NONBLOCK),
 		  EWOULDBLOCK);
-	rc_try_no_io(h, h->core);
-	rc_try_no_seek(h, h->core);
-	rc_try_commands(h, h->core, known);
-	rc_try_nobody_opens(h, RC_CORE_DEVICE);
+	rcx_try_no_io(h, h->core);
+	rcx_try_no_seek(h, h->core);
+	rcx_try_commands(h, h->core, known);
+	rcx_try_nobody_opens(h, RCX_CORE_DEVICE);
 
 	/* The mode of the node is not all that protects it. */
-	stat(RC_CORE_DEVICE, &node);
-	chmod(RC_CORE_DEVICE, 0666);
-	rc_as_nobody(h, open_device, &want);
-	chmod(RC_CORE_DEVICE, node.st_mode & 0777);
-	rc_expect_value(h, "mode of the node", node.st_mode & 0777, 0600);
+	stat(RCX_CORE_DEVICE, &node);
+	chmod(RCX_CORE_DEVICE, 0666);
+	rcx_as_nobody(h, open_device, &want);
+	chmod(RCX_CORE_DEVICE, node.st_mode & 0777);
+	rcx_expect_value(h, "mode of the node", node.st_mode & 0777, 0600);
 }
 
 /* ---- the status page ---------------------------------------------------- */
 
-static long map(struct rc_hostile *h, size_t len, int protection, int flags, off_t at)
+static long map(struct rcx_hostile *h, size_t len, int protection, int flags, off_t at)
 {
 	void *page = mmap(NULL, len, protection, flags, h->core, at);
 
@@ -303,30 +303,30 @@ static long remap(const volatile void *page, size_t from, size_t to)
 	return moved == MAP_FAILED ? -1 : 0;
 }
 
-static void try_map(struct rc_hostile *h)
+static void try_map(struct rcx_hostile *h)
 {
-	rc_topic(h, "mmap");
-	rc_expect(h, "a good one", map(h, MAP_LEN, PROT_READ, MAP_SHARED, 0), 0);
-	rc_expect(h, "a part", map(h, PAGE, PROT_READ, MAP_SHARED, PAGE), 0);
-	rc_expect(h, "to write", map(h, MAP_LEN, PROT_WRITE, MAP_SHARED, 0), EACCES);
-	rc_expect(h, "to read and write", map(h, MAP_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, 0),
+	rcx_topic(h, "mmap");
+	rcx_expect(h, "a good one", map(h, MAP_LEN, PROT_READ, MAP_SHARED, 0), 0);
+	rcx_expect(h, "a part", map(h, PAGE, PROT_READ, MAP_SHARED, PAGE), 0);
+	rcx_expect(h, "to write", map(h, MAP_LEN, PROT_WRITE, MAP_SHARED, 0), EACCES);
+	rcx_expect(h, "to read and write", map(h, MAP_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, 0),
 		  EACCES);
-	rc_expect(h, "to write in private", map(h, MAP_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0),
+	rcx_expect(h, "to write in private", map(h, MAP_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0),
 		  EACCES);
-	rc_expect(h, "a page too long", map(h, MAP_LEN + PAGE, PROT_READ, MAP_SHARED, 0), EINVAL);
-	rc_expect(h, "1 GiB", map(h, 1ul << 30, PROT_READ, MAP_SHARED, 0), EINVAL);
-	rc_expect(h, "a page too far", map(h, MAP_LEN, PROT_READ, MAP_SHARED, PAGE), EINVAL);
-	rc_expect(h, "behind the end", map(h, PAGE, PROT_READ, MAP_SHARED, MAP_LEN), EINVAL);
-	rc_expect_either(h, "at the end of all", map(h, PAGE, PROT_READ, MAP_SHARED,
+	rcx_expect(h, "a page too long", map(h, MAP_LEN + PAGE, PROT_READ, MAP_SHARED, 0), EINVAL);
+	rcx_expect(h, "1 GiB", map(h, 1ul << 30, PROT_READ, MAP_SHARED, 0), EINVAL);
+	rcx_expect(h, "a page too far", map(h, MAP_LEN, PROT_READ, MAP_SHARED, PAGE), EINVAL);
+	rcx_expect(h, "behind the end", map(h, PAGE, PROT_READ, MAP_SHARED, MAP_LEN), EINVAL);
+	rcx_expect_either(h, "at the end of all", map(h, PAGE, PROT_READ, MAP_SHARED,
 						     (off_t)(INT64_MAX & ~(PAGE - 1ll))),
 			 EINVAL, EOVERFLOW);
-	rc_expect_either(h, "before the start", map(h, PAGE, PROT_READ, MAP_SHARED, -(off_t)PAGE),
+	rcx_expect_either(h, "before the start", map(h, PAGE, PROT_READ, MAP_SHARED, -(off_t)PAGE),
 			 EINVAL, EOVERFLOW);
-	rc_expect(h, "between pages", map(h, PAGE, PROT_READ, MAP_SHARED, 1), EINVAL);
-	rc_expect(h, "of no length", map(h, 0, PROT_READ, MAP_SHARED, 0), EINVAL);
+	rcx_expect(h, "between pages", map(h, PAGE, PROT_READ, MAP_SHARED, 1), EINVAL);
+	rcx_expect(h, "of no length", map(h, 0, PROT_READ, MAP_SHARED, 0), EINVAL);
 }
 
-static long store_by_memory_file(const struct rc_hostile *h)
+static long store_by_memory_file(const struct rcx_hostile *h)
 {
 	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
 	long done = pwrite(fd, "x", 1, (off_t)(uintptr_t)h->page);
@@ -335,14 +335,14 @@ static long store_by_memory_file(const struct rc_hostile *h)
 	return done;
 }
 
-static long store_by_other(const struct rc_hostile *h)
+static long store_by_other(const struct rcx_hostile *h)
 {
 	struct iovec from = { h->message, 8 }, to = { (void *)(uintptr_t)h->page, 8 };
 
 	return process_vm_writev(getpid(), &from, 1, &to, 1, 0);
 }
 
-static long store_by_read(const struct rc_hostile *h)
+static long store_by_read(const struct rcx_hostile *h)
 {
 	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	long done = read(fd, (void *)(uintptr_t)h->page, 8);
@@ -376,47 +376,47 @@ static long fault(const volatile void *at, bool store)
 	return signo;
 }
 
-static void try_page(struct rc_hostile *h)
+static void try_page(struct rcx_hostile *h)
 {
 	void *page;
 
-	rc_topic(h, "status page");
-	rc_expect(h, "mprotect to write", protect(h->page, PROT_READ | PROT_WRITE), EACCES);
-	rc_expect(h, "mprotect to write alone", protect(h->page, PROT_WRITE), EACCES);
-	rc_expect(h, "mprotect to write a part",
+	rcx_topic(h, "status page");
+	rcx_expect(h, "mprotect to write", protect(h->page, PROT_READ | PROT_WRITE), EACCES);
+	rcx_expect(h, "mprotect to write alone", protect(h->page, PROT_WRITE), EACCES);
+	rcx_expect(h, "mprotect to write a part",
 		  protect((const volatile char *)h->page + PAGE, PROT_WRITE), EACCES);
-	rc_expect_value(h, "store", fault(h->page, true), SIGSEGV);
-	rc_expect(h, "store by /proc/self/mem", store_by_memory_file(h), EIO);
-	rc_expect(h, "store by process_vm_writev", store_by_other(h), EFAULT);
-	rc_expect(h, "store by the kernel, for read", store_by_read(h), EFAULT);
-	rc_expect(h, "mremap to more", remap(h->page, MAP_LEN, MAP_LEN + PAGE), EFAULT);
-	rc_expect_either(h, "mremap of nothing, for a copy", remap(h->page, 0, MAP_LEN), EINVAL,
+	rcx_expect_value(h, "store", fault(h->page, true), SIGSEGV);
+	rcx_expect(h, "store by /proc/self/mem", store_by_memory_file(h), EIO);
+	rcx_expect(h, "store by process_vm_writev", store_by_other(h), EFAULT);
+	rcx_expect(h, "store by the kernel, for read", store_by_read(h), EFAULT);
+	rcx_expect(h, "mremap to more", remap(h->page, MAP_LEN, MAP_LEN + PAGE), EFAULT);
+	rcx_expect_either(h, "mremap of nothing, for a copy", remap(h->page, 0, MAP_LEN), EINVAL,
 			 EFAULT);
 	page = mmap(NULL, MAP_LEN, PROT_READ, MAP_SHARED, h->core, 0);
-	rc_expect(h, "give its pages up", madvise(page, MAP_LEN, MADV_DONTNEED), 0);
-	rc_expect_value(h, "load what was given up", fault(page, false), SIGBUS);
+	rcx_expect(h, "give its pages up", madvise(page, MAP_LEN, MADV_DONTNEED), 0);
+	rcx_expect_value(h, "load what was given up", fault(page, false), SIGBUS);
 	munmap(page, MAP_LEN);
-	rc_expect_value(h, "load", fault(h->page, false), 0);
+	rcx_expect_value(h, "load", fault(h->page, false), 0);
 }
 
 /* A mapping holds the file: nobody else comes in before it is gone as well. */
-static void try_outlive(struct rc_hostile *h)
+static void try_outlive(struct rcx_hostile *h)
 {
-	rc_topic(h, "mapping without its file");
-	rc_core_start(h, RC_SOFTIRQ, ALWAYS, 1, 100000);
+	rcx_topic(h, "mapping without its file");
+	rcx_core_start(h, RCX_SOFTIRQ, ALWAYS, 1, 100000);
 	close(h->core);
-	rc_expect(h, "open", open(RC_CORE_DEVICE, O_RDWR), EBUSY);
-	rc_expect_value(h, "load", fault(h->page, false), 0);
+	rcx_expect(h, "open", open(RCX_CORE_DEVICE, O_RDWR), EBUSY);
+	rcx_expect_value(h, "load", fault(h->page, false), 0);
 	h->core = -1;
-	rc_core_unbind(h);
-	rc_expect_true(h, "open after munmap", rc_core_bind(h, "wake", 8, false));
+	rcx_core_unbind(h);
+	rcx_expect_true(h, "open after munmap", rcx_core_bind(h, "wake", 8, false));
 }
 
 /* ---- all at once -------------------------------------------------------- */
 
 struct crowd {
-	struct rc_hostile *h;
-	struct rc_outcomes outcomes;
+	struct rcx_hostile *h;
+	struct rcx_outcomes outcomes;
 };
 
 /* Each does what would end or overtake the others' doing. */
@@ -425,14 +425,14 @@ static long bind_on(void *arg)
 	struct crowd *crowd = arg;
 
 	for (int i = 0; i < 300; i++) {
-		struct rc_bind one = good_bind();
+		struct rcx_bind one = good_bind();
 
 		one.size = (uint32_t)i * 3000;
 		one.proof = i & 1;
-		rc_note(&crowd->outcomes, bind(crowd->h, one), 0);
+		rcx_note(&crowd->outcomes, bind(crowd->h, one), 0);
 		sched_yield();
 		if (i % 3 == 0)
-			ioctl(crowd->h->core, RC_CORE_UNBIND);
+			ioctl(crowd->h->core, RCX_CORE_UNBIND);
 	}
 	return 0;
 }
@@ -442,14 +442,14 @@ static long raise_on(void *arg)
 	struct crowd *crowd = arg;
 
 	for (int i = 0; i < 300; i++) {
-		struct rc_raise one = {
-			.context = (uint32_t)i % RC_CONTEXTS,
+		struct rcx_raise one = {
+			.context = (uint32_t)i % RCX_CONTEXTS,
 			.burst = 16,
 			.count = ALWAYS,
 			.interval = 1 + (uint32_t)i,
 		};
 
-		rc_note(&crowd->outcomes, raise_one(crowd->h, one), ENOLINK);
+		rcx_note(&crowd->outcomes, raise_one(crowd->h, one), ENOLINK);
 		usleep(1);
 	}
 	return 0;
@@ -460,36 +460,36 @@ static long map_on(void *arg)
 	struct crowd *crowd = arg;
 
 	for (int i = 0; i < 300; i++) {
-		struct rc_counts counts;
+		struct rcx_counts counts;
 
-		rc_note(&crowd->outcomes, map(crowd->h, MAP_LEN, PROT_READ, MAP_SHARED, 0), 0);
-		rc_note(&crowd->outcomes, counts_at(crowd->h, &counts), 0);
+		rcx_note(&crowd->outcomes, map(crowd->h, MAP_LEN, PROT_READ, MAP_SHARED, 0), 0);
+		rcx_note(&crowd->outcomes, counts_at(crowd->h, &counts), 0);
 		sched_yield();
 	}
 	return 0;
 }
 
-static void try_crowd(struct rc_hostile *h)
+static void try_crowd(struct rcx_hostile *h)
 {
 	static long (*const work[])(void *) = { bind_on, raise_on, map_on };
 	struct crowd crowd[3];
-	struct rc_sleeper threads[3];
+	struct rcx_sleeper threads[3];
 
-	rc_topic(h, "all at once");
+	rcx_topic(h, "all at once");
 	for (int i = 0; i < 3; i++) {
 		crowd[i] = (struct crowd){ .h = h };
-		rc_sleep_in(h, &threads[i], work[i], &crowd[i]);
+		rcx_sleep_in(h, &threads[i], work[i], &crowd[i]);
 	}
 	for (int i = 0; i < 3; i++) {
-		rc_expect(h, "a thread ends", rc_sleeper_end(&threads[i]), 0);
-		rc_expect_outcomes(h, "what it was told", &crowd[i].outcomes);
+		rcx_expect(h, "a thread ends", rcx_sleeper_end(&threads[i]), 0);
+		rcx_expect_outcomes(h, "what it was told", &crowd[i].outcomes);
 	}
-	rc_expect(h, "stop", ioctl(h->core, RC_CORE_STOP), 0);
+	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
 }
 
-static void core_hostile(struct rc_hostile *h)
+static void core_hostile(struct rcx_hostile *h)
 {
-	rc_core_bind(h, "wake", 8, false);
+	rcx_core_bind(h, "wake", 8, false);
 	try_bind(h);
 	try_bind_readonly(h);
 	try_raise(h);
@@ -502,4 +502,4 @@ static void core_hostile(struct rc_hostile *h)
 	try_outlive(h);
 	try_crowd(h);
 }
-RC_HOSTILE_BY(core, null, core_hostile);
+RCX_HOSTILE_BY(core, null, core_hostile);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /**
- * DOC: rc_core
+ * DOC: ringcross_core
  *
  * What all kernel halves share, and the control device that arranges a
  * measurement.  Nothing in here is measured.
  *
- * One process at a time opens /dev/rc_core, binds it to the kernel half that
+ * One process at a time opens /dev/ringcross/core, binds it to the kernel half that
  * is to be measured, and may then have that half start events: after a delay,
  * from a kernel thread, a soft or a hard timer interrupt.  The clock's value
  * just before each event lies in a page that the process maps, so that the
@@ -13,8 +13,8 @@
  *
  * A bind holds a reference to the half's module, so the module cannot go while
  * a producer may call it.  The half list and the binding are protected by
- * core_lock; the producer runs only between RC_CORE_RAISE and the end of its
- * count, RC_CORE_STOP or release, and these wait for it.
+ * core_lock; the producer runs only between RCX_CORE_RAISE and the end of its
+ * count, RCX_CORE_STOP or release, and these wait for it.
  */
 #include <linux/capability.h>
 #include <linux/fs.h>
@@ -27,32 +27,32 @@
 #include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/vmalloc.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 
-DEFINE_PER_CPU(struct rc_tally, rc_tally);
-EXPORT_PER_CPU_SYMBOL_GPL(rc_tally);
+DEFINE_PER_CPU(struct rcx_tally, rcx_tally);
+EXPORT_PER_CPU_SYMBOL_GPL(rcx_tally);
 
-struct rc_binding rc_binding;
-EXPORT_SYMBOL_GPL(rc_binding);
+struct rcx_binding rcx_binding;
+EXPORT_SYMBOL_GPL(rcx_binding);
 
 static DEFINE_MUTEX(core_lock);
 static LIST_HEAD(halves);
-static struct rc_half *bound;
+static struct rcx_half *bound;
 static unsigned long core_open;
 
 /* The one producer of events.  All but @stopping and @due is written only while
  * it does not run; @due is the clock when the burst was due, 0 without a rate.
  */
 static struct {
-	const struct rc_emitter *emitter;
-	struct rc_raise spec;
+	const struct rcx_emitter *emitter;
+	struct rcx_raise spec;
 	u64 left;
 	u64 seq;
 	u64 due;
 	u64 refused;
 	int refused_errno;
 	bool stopping;
-	struct rc_page *page;
+	struct rcx_page *page;
 	struct kthread_worker *worker;
 	struct kthread_work work;
 	struct hrtimer timer;
@@ -65,53 +65,53 @@ static struct {
  * the message: a header that is not what it was can then do no harm.
  */
 
-int rc_consume_slow(struct rc_flow *flow, const struct rc_msg *msg, size_t len)
+int rcx_consume_slow(struct rcx_flow *flow, const struct rcx_msg *msg, size_t len)
 {
-	if (len < RC_HEADER || msg->magic != RC_MAGIC ||
-	    len - RC_HEADER != msg->size || msg->seq != flow->in ||
-	    rc_body_check(msg->body, len - RC_HEADER, flow->in, 0) != len - RC_HEADER) {
-		this_cpu_inc(rc_tally.bad);
+	if (len < RCX_HEADER || msg->magic != RCX_MAGIC ||
+	    len - RCX_HEADER != msg->size || msg->seq != flow->in ||
+	    rcx_body_check(msg->body, len - RCX_HEADER, flow->in, 0) != len - RCX_HEADER) {
+		this_cpu_inc(rcx_tally.bad);
 		return -EBADMSG;
 	}
 	flow->in++;
-	this_cpu_inc(rc_tally.consumed);
+	this_cpu_inc(rcx_tally.consumed);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(rc_consume_slow);
+EXPORT_SYMBOL_GPL(rcx_consume_slow);
 
-void rc_make_slow(struct rc_msg *msg, u32 size)
+void rcx_make_slow(struct rcx_msg *msg, u32 size)
 {
-	rc_body_fill(msg->body, size, msg->seq);
+	rcx_body_fill(msg->body, size, msg->seq);
 }
-EXPORT_SYMBOL_GPL(rc_make_slow);
+EXPORT_SYMBOL_GPL(rcx_make_slow);
 
-void rc_reply_slow(struct rc_msg *msg, u32 size)
+void rcx_reply_slow(struct rcx_msg *msg, u32 size)
 {
 	u32 at;
 
 	for (at = 0; at < size; at++)
 		msg->body[at] ^= 0xff;
 }
-EXPORT_SYMBOL_GPL(rc_reply_slow);
+EXPORT_SYMBOL_GPL(rcx_reply_slow);
 
 /* ---- registration ------------------------------------------------------ */
 
-int rc_half_register(struct rc_half *half)
+int rcx_half_register(struct rcx_half *half)
 {
 	mutex_lock(&core_lock);
 	list_add_tail(&half->list, &halves);
 	mutex_unlock(&core_lock);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(rc_half_register);
+EXPORT_SYMBOL_GPL(rcx_half_register);
 
-void rc_half_unregister(struct rc_half *half)
+void rcx_half_unregister(struct rcx_half *half)
 {
 	mutex_lock(&core_lock);
 	list_del(&half->list);
 	mutex_unlock(&core_lock);
 }
-EXPORT_SYMBOL_GPL(rc_half_unregister);
+EXPORT_SYMBOL_GPL(rcx_half_unregister);
 
 /* ---- the producer ------------------------------------------------------ */
 
@@ -121,15 +121,15 @@ static void produce_burst(void)
 	u32 i;
 
 	for (i = 0; i < producer.spec.burst && producer.left; i++) {
-		struct rc_shot shot = {
+		struct rcx_shot shot = {
 			.seq = producer.seq++,
-			.size = rc_binding.size + producer.spec.more,
+			.size = rcx_binding.size + producer.spec.more,
 			.last = !--producer.left,
 		};
 		int err;
 
-		shot.stamp = rc_now();
-		WRITE_ONCE(producer.page->stamps[shot.seq % RC_STAMPS], due ?: shot.stamp);
+		shot.stamp = rcx_now();
+		WRITE_ONCE(producer.page->stamps[shot.seq % RCX_STAMPS], due ?: shot.stamp);
 		err = producer.emitter->emit(&shot);
 		if (err) {
 			producer.refused++;
@@ -159,7 +159,7 @@ static u64 producer_due(const struct hrtimer *timer)
 {
 	if (!producer.spec.interval)
 		return 0;
-	return rc_now() - ktime_to_ns(ktime_sub(ktime_get(), hrtimer_get_expires(timer)));
+	return rcx_now() - ktime_to_ns(ktime_sub(ktime_get(), hrtimer_get_expires(timer)));
 }
 
 static enum hrtimer_restart produce_on_timer(struct hrtimer *timer)
@@ -169,7 +169,7 @@ static enum hrtimer_restart produce_on_timer(struct hrtimer *timer)
 	if (READ_ONCE(producer.stopping))
 		return HRTIMER_NORESTART;
 	WRITE_ONCE(producer.due, producer_due(timer));
-	if (producer.spec.context == RC_PROCESS) {
+	if (producer.spec.context == RCX_PROCESS) {
 		/* The thread may still be at the last burst: then it is late,
 		 * and this tick's burst is not made up for.  Only the thread
 		 * writes producer.left, so a stale value costs one idle tick.
@@ -222,12 +222,12 @@ static void core_let_go(void)
 static void core_unbind(void)
 {
 	core_let_go();
-	WRITE_ONCE(rc_binding.proof, false);
+	WRITE_ONCE(rcx_binding.proof, false);
 }
 
-static struct rc_half *find_half(const char *name)
+static struct rcx_half *find_half(const char *name)
 {
-	struct rc_half *half;
+	struct rcx_half *half;
 
 	list_for_each_entry(half, &halves, list)
 		if (!strcmp(half->name, name))
@@ -235,9 +235,9 @@ static struct rc_half *find_half(const char *name)
 	return NULL;
 }
 
-static const struct rc_emitter *find_emitter(const struct rc_half *half, const char *mode)
+static const struct rcx_emitter *find_emitter(const struct rcx_half *half, const char *mode)
 {
-	const struct rc_emitter *emitter;
+	const struct rcx_emitter *emitter;
 
 	for (emitter = half->emitters; emitter && emitter->mode; emitter++)
 		if (!strcmp(emitter->mode, mode))
@@ -250,7 +250,7 @@ static void core_clear_counts(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		memset(per_cpu_ptr(&rc_tally, cpu), 0, sizeof(struct rc_tally));
+		memset(per_cpu_ptr(&rcx_tally, cpu), 0, sizeof(struct rcx_tally));
 	producer.seq = 0;
 	producer.left = 0;
 	producer.refused = 0;
@@ -260,18 +260,18 @@ static void core_clear_counts(void)
 }
 
 /* A bind that fails leaves what was bound before as it was, unless it is killed. */
-static long core_bind(struct rc_bind __user *arg)
+static long core_bind(struct rcx_bind __user *arg)
 {
-	const struct rc_emitter *emitter;
-	struct rc_bind bind;
-	struct rc_half *half;
+	const struct rcx_emitter *emitter;
+	struct rcx_bind bind;
+	struct rcx_half *half;
 	int err;
 
 	if (copy_from_user(&bind, arg, sizeof(bind)))
 		return -EFAULT;
-	if (strnlen(bind.half, RC_NAME) == RC_NAME || strnlen(bind.mode, RC_NAME) == RC_NAME ||
-	    bind.size > RC_BODY_MAX || bind.proof > 1 ||
-	    bind.clock > RC_CLOCK_INSTRUCTIONS || bind.contexts)
+	if (strnlen(bind.half, RCX_NAME) == RCX_NAME || strnlen(bind.mode, RCX_NAME) == RCX_NAME ||
+	    bind.size > RCX_BODY_MAX || bind.proof > 1 ||
+	    bind.clock > RCX_CLOCK_INSTRUCTIONS || bind.contexts)
 		return -EINVAL;
 
 	half = find_half(bind.half);
@@ -288,49 +288,49 @@ static long core_bind(struct rc_bind __user *arg)
 	bound = half;
 	producer.emitter = emitter;
 	core_clear_counts();
-	WRITE_ONCE(rc_binding.size, bind.size);
-	WRITE_ONCE(rc_binding.proof, bind.proof);
-	WRITE_ONCE(rc_binding.cycles, bind.clock == RC_CLOCK_INSTRUCTIONS);
+	WRITE_ONCE(rcx_binding.size, bind.size);
+	WRITE_ONCE(rcx_binding.proof, bind.proof);
+	WRITE_ONCE(rcx_binding.cycles, bind.clock == RCX_CLOCK_INSTRUCTIONS);
 	err = half->reset ? half->reset() : 0;
 	if (err)
 		core_unbind();
 	return err;
 }
 
-static long core_raise(const struct rc_raise __user *arg)
+static long core_raise(const struct rcx_raise __user *arg)
 {
-	struct rc_raise spec;
+	struct rcx_raise spec;
 
 	if (copy_from_user(&spec, arg, sizeof(spec)))
 		return -EFAULT;
 	/* Nothing stops a burst half-way, so it must be short. */
-	if (spec.context >= RC_CONTEXTS || !spec.burst || spec.burst > RC_BURST_MAX ||
+	if (spec.context >= RCX_CONTEXTS || !spec.burst || spec.burst > RCX_BURST_MAX ||
 	    !spec.count || spec.delay > NSEC_PER_SEC || spec.interval > NSEC_PER_SEC ||
-	    spec.more > RC_BODY_MAX - rc_binding.size || spec.pad)
+	    spec.more > RCX_BODY_MAX - rcx_binding.size || spec.pad)
 		return -EINVAL;
 	/* An interrupt cannot produce for ever: it must have an interval. */
-	if (spec.context != RC_PROCESS && spec.count > spec.burst && !spec.interval)
+	if (spec.context != RCX_PROCESS && spec.count > spec.burst && !spec.interval)
 		return -EINVAL;
 	if (!bound)
 		return -ENOLINK;
-	if (!producer.emitter || !(producer.emitter->contexts & RC_IN(spec.context)))
+	if (!producer.emitter || !(producer.emitter->contexts & RCX_IN(spec.context)))
 		return -EOPNOTSUPP;
 
 	producer_stop();
 	producer.spec = spec;
 	producer.left = spec.count;
 	producer.page->done = 0;
-	producer_prepare(spec.context == RC_SOFTIRQ ? HRTIMER_MODE_REL_SOFT
+	producer_prepare(spec.context == RCX_SOFTIRQ ? HRTIMER_MODE_REL_SOFT
 						    : HRTIMER_MODE_REL_HARD);
 	hrtimer_start(&producer.timer, ns_to_ktime(spec.delay),
-		      spec.context == RC_SOFTIRQ ? HRTIMER_MODE_REL_SOFT
+		      spec.context == RCX_SOFTIRQ ? HRTIMER_MODE_REL_SOFT
 						 : HRTIMER_MODE_REL_HARD);
 	return 0;
 }
 
-static long core_counts(struct rc_counts __user *arg)
+static long core_counts(struct rcx_counts __user *arg)
 {
-	struct rc_counts counts = {
+	struct rcx_counts counts = {
 		.raised = READ_ONCE(producer.seq),
 		.refused = READ_ONCE(producer.refused),
 		.refused_errno = READ_ONCE(producer.refused_errno),
@@ -338,7 +338,7 @@ static long core_counts(struct rc_counts __user *arg)
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		const struct rc_tally *tally = per_cpu_ptr(&rc_tally, cpu);
+		const struct rcx_tally *tally = per_cpu_ptr(&rcx_tally, cpu);
 
 		counts.consumed += READ_ONCE(tally->consumed);
 		counts.made += READ_ONCE(tally->made);
@@ -355,19 +355,19 @@ static long core_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (mutex_lock_interruptible(&core_lock))
 		return -ERESTARTSYS;
 	switch (cmd) {
-	case RC_CORE_BIND:
+	case RCX_CORE_BIND:
 		ret = core_bind(user);
 		break;
-	case RC_CORE_UNBIND:
+	case RCX_CORE_UNBIND:
 		core_unbind();
 		break;
-	case RC_CORE_RAISE:
+	case RCX_CORE_RAISE:
 		ret = core_raise(user);
 		break;
-	case RC_CORE_STOP:
+	case RCX_CORE_STOP:
 		producer_stop();
 		break;
-	case RC_CORE_COUNTS:
+	case RCX_CORE_COUNTS:
 		ret = core_counts(user);
 		break;
 	default:
@@ -419,7 +419,8 @@ static const struct file_operations core_fops = {
 
 static struct miscdevice core_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "rc_core",
+	.name = "ringcross_core",
+	.nodename = "ringcross/core",
 	.fops = &core_fops,
 	.mode = 0600,
 };
@@ -433,7 +434,7 @@ static int __init core_init(void)
 		return -ENOMEM;
 	producer_prepare(HRTIMER_MODE_REL_HARD);
 	kthread_init_work(&producer.work, produce_in_thread);
-	producer.worker = kthread_create_worker(0, "rc_producer");
+	producer.worker = kthread_create_worker(0, "rcx_producer");
 	if (IS_ERR(producer.worker)) {
 		err = PTR_ERR(producer.worker);
 		goto err_page;

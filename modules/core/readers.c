@@ -17,10 +17,10 @@
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
-#include "rc_core.h"
-#include "rc_readers.h"
+#include "rcx_core.h"
+#include "rcx_readers.h"
 
-void rc_reader_join(struct rc_readers *readers, struct rc_reader *reader)
+void rcx_reader_join(struct rcx_readers *readers, struct rcx_reader *reader)
 {
 	unsigned long flags;
 
@@ -31,9 +31,9 @@ void rc_reader_join(struct rc_readers *readers, struct rc_reader *reader)
 	list_add_tail(&reader->node, &readers->list);
 	spin_unlock_irqrestore(&readers->lock, flags);
 }
-EXPORT_SYMBOL_GPL(rc_reader_join);
+EXPORT_SYMBOL_GPL(rcx_reader_join);
 
-void rc_reader_leave(struct rc_readers *readers, struct rc_reader *reader)
+void rcx_reader_leave(struct rcx_readers *readers, struct rcx_reader *reader)
 {
 	unsigned long flags;
 
@@ -41,31 +41,31 @@ void rc_reader_leave(struct rc_readers *readers, struct rc_reader *reader)
 	list_del(&reader->node);
 	spin_unlock_irqrestore(&readers->lock, flags);
 }
-EXPORT_SYMBOL_GPL(rc_reader_leave);
+EXPORT_SYMBOL_GPL(rcx_reader_leave);
 
-int rc_readers_emit(struct rc_readers *readers, const struct rc_shot *shot)
+int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_shot *shot)
 {
-	struct rc_reader *reader;
+	struct rcx_reader *reader;
 	unsigned long flags;
 	int err = -ENOTCONN;
 
 	spin_lock_irqsave(&readers->lock, flags);
 	list_for_each_entry(reader, &readers->list, node) {
-		if (reader->head - reader->tail == RC_QUEUE) {
+		if (reader->head - reader->tail == RCX_QUEUE) {
 			if (err == -ENOTCONN)
 				err = -EAGAIN;
 			continue;
 		}
-		reader->ring[reader->head++ % RC_QUEUE] = *shot;
+		reader->ring[reader->head++ % RCX_QUEUE] = *shot;
 		err = 0;
 		wake_up_interruptible_poll(&reader->wait, EPOLLIN | EPOLLRDNORM);
 	}
 	spin_unlock_irqrestore(&readers->lock, flags);
 	return err;
 }
-EXPORT_SYMBOL_GPL(rc_readers_emit);
+EXPORT_SYMBOL_GPL(rcx_readers_emit);
 
-static bool take(struct rc_readers *readers, struct rc_reader *reader, struct rc_shot *shot)
+static bool take(struct rcx_readers *readers, struct rcx_reader *reader, struct rcx_shot *shot)
 {
 	unsigned long flags;
 	bool some;
@@ -73,13 +73,13 @@ static bool take(struct rc_readers *readers, struct rc_reader *reader, struct rc
 	spin_lock_irqsave(&readers->lock, flags);
 	some = reader->head != reader->tail;
 	if (some)
-		*shot = reader->ring[reader->tail++ % RC_QUEUE];
+		*shot = reader->ring[reader->tail++ % RCX_QUEUE];
 	spin_unlock_irqrestore(&readers->lock, flags);
 	return some;
 }
 
-int rc_reader_next(struct rc_readers *readers, struct rc_reader *reader,
-		   struct rc_shot *shot, bool nonblock)
+int rcx_reader_next(struct rcx_readers *readers, struct rcx_reader *reader,
+		   struct rcx_shot *shot, bool nonblock)
 {
 	if (take(readers, reader, shot))
 		return 0;
@@ -87,13 +87,13 @@ int rc_reader_next(struct rc_readers *readers, struct rc_reader *reader,
 		return -EAGAIN;
 	return wait_event_interruptible(reader->wait, take(readers, reader, shot));
 }
-EXPORT_SYMBOL_GPL(rc_reader_next);
+EXPORT_SYMBOL_GPL(rcx_reader_next);
 
-__poll_t rc_reader_poll(struct rc_reader *reader, struct file *file,
+__poll_t rcx_reader_poll(struct rcx_reader *reader, struct file *file,
 			struct poll_table_struct *table)
 {
 	poll_wait(file, &reader->wait, table);
 	return READ_ONCE(reader->head) != READ_ONCE(reader->tail)
 		? EPOLLIN | EPOLLRDNORM : 0;
 }
-EXPORT_SYMBOL_GPL(rc_reader_poll);
+EXPORT_SYMBOL_GPL(rcx_reader_poll);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
-#ifndef RC_DEBUGFS_ABI_H
-#define RC_DEBUGFS_ABI_H
+#ifndef RCX_DEBUGFS_ABI_H
+#define RCX_DEBUGFS_ABI_H
 
-#define RC_DEBUGFS_MOUNT	"/sys/kernel/debug"
-#define RC_DEBUGFS_DIR		"ringcross"
-#define RC_DEBUGFS_UNSAFE	"unsafe"	/* in it, the same files without the proxy */
+#define RCX_DEBUGFS_MOUNT	"/sys/kernel/debug"
+#define RCX_DEBUGFS_DIR		"ringcross"
+#define RCX_DEBUGFS_UNSAFE	"unsafe"	/* in it, the same files without the proxy */
 
-#define RC_DEBUGFS_MESSAGE	"message"	/* write: push, read: pull */
-#define RC_DEBUGFS_TRANSACTION	"transaction"	/* write a request, read its reply */
-#define RC_DEBUGFS_EVENTS	"events"	/* read: sleep for the next event */
+#define RCX_DEBUGFS_MESSAGE	"message"	/* write: push, read: pull */
+#define RCX_DEBUGFS_TRANSACTION	"transaction"	/* write a request, read its reply */
+#define RCX_DEBUGFS_EVENTS	"events"	/* read: sleep for the next event */
 
 #endif

@@ -2,17 +2,17 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PATH(name)	RC_DEBUGFS_MOUNT "/" RC_DEBUGFS_DIR "/" name
-#define UNSAFE(name)	PATH(RC_DEBUGFS_UNSAFE "/" name)
+#define PATH(name)	RCX_DEBUGFS_MOUNT "/" RCX_DEBUGFS_DIR "/" name
+#define UNSAFE(name)	PATH(RCX_DEBUGFS_UNSAFE "/" name)
 
-static void debugfs_hostile(struct rc_hostile *h)
+static void debugfs_hostile(struct rcx_hostile *h)
 {
-	rc_try_message_file(h, PATH(RC_DEBUGFS_MESSAGE), false);
-	rc_try_transaction_file(h, PATH(RC_DEBUGFS_TRANSACTION));
-	rc_try_events_file(h, PATH(RC_DEBUGFS_EVENTS), "file");
+	rcx_try_message_file(h, PATH(RCX_DEBUGFS_MESSAGE), false);
+	rcx_try_transaction_file(h, PATH(RCX_DEBUGFS_TRANSACTION));
+	rcx_try_events_file(h, PATH(RCX_DEBUGFS_EVENTS), "file");
 
-	rc_try_message_file(h, UNSAFE(RC_DEBUGFS_MESSAGE), false);
-	rc_try_transaction_file(h, UNSAFE(RC_DEBUGFS_TRANSACTION));
-	rc_try_events_file(h, UNSAFE(RC_DEBUGFS_EVENTS), "unsafe");
+	rcx_try_message_file(h, UNSAFE(RCX_DEBUGFS_MESSAGE), false);
+	rcx_try_transaction_file(h, UNSAFE(RCX_DEBUGFS_TRANSACTION));
+	rcx_try_events_file(h, UNSAFE(RCX_DEBUGFS_EVENTS), "unsafe");
 }
-RC_HOSTILE(debugfs, debugfs_hostile);
+RCX_HOSTILE(debugfs, debugfs_hostile);

@@ -37,58 +37,58 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/module.h>
-#include "rc_core.h"
-#include "rc_file.h"
-#include "rc_readers.h"
+#include "rcx_core.h"
+#include "rcx_file.h"
+#include "rcx_readers.h"
 #include "abi.h"
 
-static DEFINE_RC_READERS(debugfs_readers);
+static DEFINE_RCX_READERS(debugfs_readers);
 
-static int debugfs_emit(const struct rc_shot *shot)
+static int debugfs_emit(const struct rcx_shot *shot)
 {
-	return rc_readers_emit(&debugfs_readers, shot);
+	return rcx_readers_emit(&debugfs_readers, shot);
 }
 
 static int debugfs_open_events(struct inode *inode, struct file *file)
 {
-	return rc_events_open(inode, file, &debugfs_readers);
+	return rcx_events_open(inode, file, &debugfs_readers);
 }
 
 static const struct file_operations debugfs_message_fops = {
 	.owner = THIS_MODULE,
-	.open = rc_file_open,
-	.release = rc_file_release,
-	.write = rc_file_push,
-	.read = rc_file_pull,
+	.open = rcx_file_open,
+	.release = rcx_file_release,
+	.write = rcx_file_push,
+	.read = rcx_file_pull,
 	.llseek = default_llseek,
 };
 
 static const struct file_operations debugfs_transaction_fops = {
 	.owner = THIS_MODULE,
-	.open = rc_file_open,
-	.release = rc_file_release,
-	.write = rc_file_request,
-	.read = rc_file_reply,
+	.open = rcx_file_open,
+	.release = rcx_file_release,
+	.write = rcx_file_request,
+	.read = rcx_file_reply,
 	.llseek = default_llseek,
 };
 
 static const struct file_operations debugfs_events_fops = {
 	.owner = THIS_MODULE,
 	.open = debugfs_open_events,
-	.release = rc_events_release,
-	.read = rc_events_read,
-	.poll = rc_events_poll,
+	.release = rcx_events_release,
+	.read = rcx_events_read,
+	.poll = rcx_events_poll,
 	.llseek = noop_llseek,
 };
 
 static struct dentry *debugfs_dir;
 
-static struct rc_half debugfs_half = {
+static struct rcx_half debugfs_half = {
 	.name = "debugfs",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rc_emitter[]) {
-		{ "file", RC_IN_ANY, debugfs_emit },
-		{ "unsafe", RC_IN_ANY, debugfs_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "file", RCX_IN_ANY, debugfs_emit },
+		{ "unsafe", RCX_IN_ANY, debugfs_emit },
 		{ }
 	},
 };
@@ -96,45 +96,45 @@ static struct rc_half debugfs_half = {
 /* A file that could not be made is missed by who opens it, and by nobody else. */
 static void debugfs_make_files(void)
 {
-	struct dentry *unsafe = debugfs_create_dir(RC_DEBUGFS_UNSAFE, debugfs_dir);
+	struct dentry *unsafe = debugfs_create_dir(RCX_DEBUGFS_UNSAFE, debugfs_dir);
 
-	debugfs_create_file(RC_DEBUGFS_MESSAGE, 0600, debugfs_dir, NULL,
+	debugfs_create_file(RCX_DEBUGFS_MESSAGE, 0600, debugfs_dir, NULL,
 			    &debugfs_message_fops);
-	debugfs_create_file(RC_DEBUGFS_TRANSACTION, 0600, debugfs_dir, NULL,
+	debugfs_create_file(RCX_DEBUGFS_TRANSACTION, 0600, debugfs_dir, NULL,
 			    &debugfs_transaction_fops);
-	debugfs_create_file(RC_DEBUGFS_EVENTS, 0400, debugfs_dir, NULL,
+	debugfs_create_file(RCX_DEBUGFS_EVENTS, 0400, debugfs_dir, NULL,
 			    &debugfs_events_fops);
 
-	debugfs_create_file_unsafe(RC_DEBUGFS_MESSAGE, 0600, unsafe, NULL,
+	debugfs_create_file_unsafe(RCX_DEBUGFS_MESSAGE, 0600, unsafe, NULL,
 				   &debugfs_message_fops);
-	debugfs_create_file_unsafe(RC_DEBUGFS_TRANSACTION, 0600, unsafe, NULL,
+	debugfs_create_file_unsafe(RCX_DEBUGFS_TRANSACTION, 0600, unsafe, NULL,
 				   &debugfs_transaction_fops);
-	debugfs_create_file_unsafe(RC_DEBUGFS_EVENTS, 0400, unsafe, NULL,
+	debugfs_create_file_unsafe(RCX_DEBUGFS_EVENTS, 0400, unsafe, NULL,
 				   &debugfs_events_fops);
 }
 
-static int __init rc_debugfs_init(void)
+static int __init rcx_debugfs_init(void)
 {
 	int err;
 
 	/* Here alone an error matters: without debugfs there is no channel. */
-	debugfs_dir = debugfs_create_dir(RC_DEBUGFS_DIR, NULL);
+	debugfs_dir = debugfs_create_dir(RCX_DEBUGFS_DIR, NULL);
 	if (IS_ERR(debugfs_dir))
 		return PTR_ERR(debugfs_dir);
 	debugfs_make_files();
-	err = rc_half_register(&debugfs_half);
+	err = rcx_half_register(&debugfs_half);
 	if (err)
 		debugfs_remove(debugfs_dir);
 	return err;
 }
 
-static void __exit rc_debugfs_exit(void)
+static void __exit rcx_debugfs_exit(void)
 {
-	rc_half_unregister(&debugfs_half);
+	rcx_half_unregister(&debugfs_half);
 	debugfs_remove(debugfs_dir);	/* and all that is in it */
 }
 
-module_init(rc_debugfs_init);
-module_exit(rc_debugfs_exit);
+module_init(rcx_debugfs_init);
+module_exit(rcx_debugfs_exit);
 MODULE_DESCRIPTION("ringcross: files in debugfs, with and without its proxy");
 MODULE_LICENSE("GPL");

@@ -55,7 +55,7 @@
 #include <linux/seq_file.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 #define DEVMEM_LOGGED 128	/* bytes of the user's text that reach the log */
@@ -73,7 +73,7 @@ MODULE_PARM_DESC(size, "its size in bytes, whole pages");
  * any byte of it at any time: the ring's numbers are read once for each event and
  * checked, and of a text only a copy is logged.
  *
- * @room, @slots and @head are the ring's as the kernel knows them.  rc_core
+ * @room, @slots and @head are the ring's as the kernel knows them.  ringcross_core
  * raises one event at a time and only between the module's init and exit, so
  * they need no lock.
  */
@@ -87,24 +87,24 @@ static struct {
 
 /* ---- the ring ----------------------------------------------------------- */
 
-static struct rc_devmem_ring *devmem_ring(void)
+static struct rcx_devmem_ring *devmem_ring(void)
 {
-	return devmem.memory + RC_DEVMEM_RING;
+	return devmem.memory + RCX_DEVMEM_RING;
 }
 
-static struct rc_devmem_slot *devmem_slot(u64 number)
+static struct rcx_devmem_slot *devmem_slot(u64 number)
 {
-	return devmem.memory + RC_DEVMEM_SLOTS +
-	       (size_t)((number - 1) & (devmem.slots - 1)) * rc_devmem_stride(devmem.room);
+	return devmem.memory + RCX_DEVMEM_SLOTS +
+	       (size_t)((number - 1) & (devmem.slots - 1)) * rcx_devmem_stride(devmem.room);
 }
 
 /* Take over what the user asks for, if it is possible. */
 static int devmem_arrange(u32 room, u32 slots)
 {
-	if (room < RC_HEADER || room > RC_HEADER + RC_BODY_MAX ||
-	    !is_power_of_2(slots) || slots > RC_DEVMEM_SLOTS_MAX)
+	if (room < RCX_HEADER || room > RCX_HEADER + RCX_BODY_MAX ||
+	    !is_power_of_2(slots) || slots > RCX_DEVMEM_SLOTS_MAX)
 		return -EINVAL;
-	if ((u64)rc_devmem_stride(room) * slots > size - RC_DEVMEM_SLOTS)
+	if ((u64)rcx_devmem_stride(room) * slots > size - RCX_DEVMEM_SLOTS)
 		return -ENOSPC;
 	devmem.room = room;
 	devmem.slots = slots;
@@ -115,7 +115,7 @@ static int devmem_look(void)
 {
 	u32 room, slots;
 
-	if (size <= RC_DEVMEM_SLOTS)
+	if (size <= RCX_DEVMEM_SLOTS)
 		return -ENOSPC;
 	room = READ_ONCE(devmem_ring()->room);
 	slots = READ_ONCE(devmem_ring()->slots);
@@ -136,51 +136,51 @@ static int devmem_look(void)
  *	head = n, release		rmb
  *					number: still n
  */
-static int devmem_emit(const struct rc_shot *shot)
+static int devmem_emit(const struct rcx_shot *shot)
 {
 	int err = devmem_look();
-	struct rc_devmem_slot *slot;
-	struct rc_msg *shared;
+	struct rcx_devmem_slot *slot;
+	struct rcx_msg *shared;
 
 	if (err)
 		return err;
-	if (RC_HEADER + shot->size > devmem.room)
+	if (RCX_HEADER + shot->size > devmem.room)
 		return -EMSGSIZE;
 	slot = devmem_slot(++devmem.head);
-	shared = (struct rc_msg *)slot->message;
+	shared = (struct rcx_msg *)slot->message;
 	WRITE_ONCE(slot->number, 0);
 	smp_wmb();
-	WRITE_ONCE(slot->len, RC_HEADER + shot->size);
+	WRITE_ONCE(slot->len, RCX_HEADER + shot->size);
 	WRITE_ONCE(shared->size, shot->size);
-	WRITE_ONCE(shared->magic, RC_MAGIC);
+	WRITE_ONCE(shared->magic, RCX_MAGIC);
 	WRITE_ONCE(shared->seq, shot->seq);
 	WRITE_ONCE(shared->stamp, shot->stamp);
-	if (unlikely(READ_ONCE(rc_binding.proof)))
-		rc_body_fill(shared->body, shot->size, shot->seq);
+	if (unlikely(READ_ONCE(rcx_binding.proof)))
+		rcx_body_fill(shared->body, shot->size, shot->seq);
 	smp_store_release(&slot->number, devmem.head);
 	smp_store_release(&devmem_ring()->head, devmem.head);
 	return 0;
 }
 
-static struct rc_half devmem_half = {
+static struct rcx_half devmem_half = {
 	.name = "devmem",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rc_emitter[]) {
-		{ "ring", RC_IN_ANY, devmem_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "ring", RCX_IN_ANY, devmem_emit },
 		{ }
 	},
 };
 
 /* ---- the classic: a text both ways in every page ------------------------ */
 
-static struct rc_devmem_page *devmem_page(unsigned long page)
+static struct rcx_devmem_page *devmem_page(unsigned long page)
 {
-	return devmem.memory + page * RC_DEVMEM_PAGE;
+	return devmem.memory + page * RCX_DEVMEM_PAGE;
 }
 
 static unsigned long devmem_pages(void)
 {
-	return size / RC_DEVMEM_PAGE;
+	return size / RCX_DEVMEM_PAGE;
 }
 
 static void devmem_write_pages(void)
@@ -190,9 +190,9 @@ static void devmem_write_pages(void)
 	/* Whatever was here before us, maybe an earlier kernel's, is not ours to show. */
 	memset(devmem.memory, 0, size);
 	for (page = 0; page < devmem_pages(); page++) {
-		struct rc_devmem_page *shared = devmem_page(page);
+		struct rcx_devmem_page *shared = devmem_page(page);
 
-		scnprintf(shared->from_kernel, RC_DEVMEM_TEXT, "page %lu of %lu, by the kernel",
+		scnprintf(shared->from_kernel, RCX_DEVMEM_TEXT, "page %lu of %lu, by the kernel",
 			  page + 1, devmem_pages());
 		shared->kernel_page = page + 1;
 	}
@@ -201,7 +201,7 @@ static void devmem_write_pages(void)
 /* Whether a page has the user's text and is the page that the user took it for. */
 static bool devmem_page_has(unsigned long page, const char *text)
 {
-	const struct rc_devmem_page *shared = devmem_page(page);
+	const struct rcx_devmem_page *shared = devmem_page(page);
 
 	return READ_ONCE(shared->user_page) == page + 1 &&
 	       !strncmp(shared->from_user, text, DEVMEM_LOGGED);
@@ -248,11 +248,11 @@ static int devmem_show_size(struct seq_file *seq, void *unused)
 
 static int devmem_publish(void)
 {
-	devmem.folder = proc_mkdir(RC_DEVMEM_FOLDER, NULL);
+	devmem.folder = proc_mkdir(RCX_DEVMEM_FOLDER, NULL);
 	if (!devmem.folder)
 		return -ENOMEM;
-	if (proc_create_single(RC_DEVMEM_ADDR, 0400, devmem.folder, devmem_show_addr) &&
-	    proc_create_single(RC_DEVMEM_SIZE, 0400, devmem.folder, devmem_show_size))
+	if (proc_create_single(RCX_DEVMEM_ADDR, 0400, devmem.folder, devmem_show_addr) &&
+	    proc_create_single(RCX_DEVMEM_SIZE, 0400, devmem.folder, devmem_show_size))
 		return 0;
 	proc_remove(devmem.folder);
 	return -ENOMEM;
@@ -304,7 +304,7 @@ static int devmem_map(void)
 }
 
 /* The classic has 4 KiB pages; those of the machine may be larger. */
-static_assert(sizeof(struct rc_devmem_page) == RC_DEVMEM_PAGE);
+static_assert(sizeof(struct rcx_devmem_page) == RCX_DEVMEM_PAGE);
 
 static int __init devmem_init(void)
 {
@@ -315,7 +315,7 @@ static int __init devmem_init(void)
 	err = devmem_publish();
 	if (err)
 		goto err_map;
-	err = rc_half_register(&devmem_half);
+	err = rcx_half_register(&devmem_half);
 	if (err)
 		goto err_publish;
 	return 0;
@@ -330,7 +330,7 @@ err_map:
 
 static void __exit devmem_exit(void)
 {
-	rc_half_unregister(&devmem_half);
+	rcx_half_unregister(&devmem_half);
 	proc_remove(devmem.folder);
 	if (!devmem.memory)
 		return;

@@ -34,7 +34,7 @@ static unsigned long read_number(const char *path)
 }
 
 /* The other side may write on: what is compared and printed is a copy. */
-static bool kernel_wrote(const struct rc_devmem_page *shared, unsigned long page,
+static bool kernel_wrote(const struct rcx_devmem_page *shared, unsigned long page,
 			 unsigned long pages)
 {
 	char want[80], text[80];
@@ -44,9 +44,9 @@ static bool kernel_wrote(const struct rc_devmem_page *shared, unsigned long page
 	return shared->kernel_page == page + 1 && !strncmp(text, want, sizeof(text));
 }
 
-static void write_text(struct rc_devmem_page *shared, unsigned long page, const char *text)
+static void write_text(struct rcx_devmem_page *shared, unsigned long page, const char *text)
 {
-	snprintf(shared->from_user, RC_DEVMEM_TEXT, "%s", text);
+	snprintf(shared->from_user, RCX_DEVMEM_TEXT, "%s", text);
 	shared->user_page = page + 1;
 }
 
@@ -59,7 +59,7 @@ static void print_mark(unsigned long at, bool read, bool wrote)
 }
 
 /* Map the whole of it in one call: who maps a page alone shares a page alone. */
-static struct rc_devmem_page *map_memory(unsigned long addr, unsigned long size)
+static struct rcx_devmem_page *map_memory(unsigned long addr, unsigned long size)
 {
 	void *map;
 	int fd = open("/dev/mem", O_RDWR);	/* no O_SYNC: the module's mapping is cached */
@@ -77,7 +77,7 @@ static struct rc_devmem_page *map_memory(unsigned long addr, unsigned long size)
 	return map;
 }
 
-static void go_through(struct rc_devmem_page *shared, unsigned long pages, const char *text,
+static void go_through(struct rcx_devmem_page *shared, unsigned long pages, const char *text,
 		       unsigned long most)
 {
 	unsigned long page, read = 0, wrote = 0;
@@ -104,17 +104,17 @@ static int memshare(int argc, char **argv)
 		fprintf(stderr, "Usage: memshare TEXT [PAGES]\n");
 		return 2;
 	}
-	addr = read_number("/proc/" RC_DEVMEM_FOLDER "/" RC_DEVMEM_ADDR);
-	size = read_number("/proc/" RC_DEVMEM_FOLDER "/" RC_DEVMEM_SIZE);
-	pages = size / RC_DEVMEM_PAGE;
+	addr = read_number("/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_ADDR);
+	size = read_number("/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_SIZE);
+	pages = size / RCX_DEVMEM_PAGE;
 	if (!pages) {
 		fprintf(stderr, "The module has no memory: load it with phys= and size=.\n");
 		return 1;
 	}
 	printf("%lu bytes at 0x%lx: %lu page%s of %u bytes\n", size, addr, pages,
-	       pages == 1 ? "" : "s", RC_DEVMEM_PAGE);
+	       pages == 1 ? "" : "s", RCX_DEVMEM_PAGE);
 	go_through(map_memory(addr, size), pages, argv[1],
 		   argc > 2 ? strtoul(argv[2], NULL, 0) : pages);
 	return 0;
 }
-RC_PROGRAM(devmem, memshare);
+RCX_PROGRAM(devmem, memshare);

@@ -21,7 +21,7 @@ static const struct timespec look_again = { .tv_nsec = 50000 };
 
 /* How this process sees the memory. */
 struct view {
-	volatile struct rc_devmem_ring *ring;
+	volatile struct rcx_devmem_ring *ring;
 	unsigned char *slots;
 	uint32_t stride;
 	uint32_t count;
@@ -44,7 +44,7 @@ static unsigned long long read_number(const char *path)
 }
 
 /* Tell the first of the words it takes that this kernel was not booted with. */
-static int skip_unbooted(struct rc_session *s)
+static int skip_unbooted(struct rcx_session *s)
 {
 	char line[4096] = "", words[256], *save;
 	FILE *file = fopen("/proc/cmdline", "re");
@@ -56,30 +56,30 @@ static int skip_unbooted(struct rc_session *s)
 	snprintf(words, sizeof(words), "%s", s->channel->boot);
 	for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		if (!strstr(line, word))
-			return rc_skip(s, "The kernel was booted without %s, so no memory is cut out.",
+			return rcx_skip(s, "The kernel was booted without %s, so no memory is cut out.",
 				       word);
-	return rc_skip(s, "The module was loaded without phys= and size=.");
+	return rcx_skip(s, "The module was loaded without phys= and size=.");
 }
 
 /* Without O_SYNC: it would ask for an uncached mapping, and the module has a cached one. */
-static int map_memory(struct rc_session *s)
+static int map_memory(struct rcx_session *s)
 {
-	off_t addr = (off_t)read_number("/proc/" RC_DEVMEM_FOLDER "/" RC_DEVMEM_ADDR);
-	size_t size = (size_t)read_number("/proc/" RC_DEVMEM_FOLDER "/" RC_DEVMEM_SIZE);
+	off_t addr = (off_t)read_number("/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_ADDR);
+	size_t size = (size_t)read_number("/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_SIZE);
 	void *map;
 
 	if (!size)
-		return access("/proc/" RC_DEVMEM_FOLDER "/" RC_DEVMEM_SIZE, R_OK)
-			? rc_fail_errno(s, "/proc/" RC_DEVMEM_FOLDER "/" RC_DEVMEM_SIZE)
+		return access("/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_SIZE, R_OK)
+			? rcx_fail_errno(s, "/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_SIZE)
 			: skip_unbooted(s);
 	s->fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
 	if (s->fd < 0 && errno == ENOENT)
-		return rc_skip(s, "This kernel has no /dev/mem: it was built without CONFIG_DEVMEM.");
+		return rcx_skip(s, "This kernel has no /dev/mem: it was built without CONFIG_DEVMEM.");
 	if (s->fd < 0)
-		return rc_fail_errno(s, "open /dev/mem");
+		return rcx_fail_errno(s, "open /dev/mem");
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, addr);
 	if (map == MAP_FAILED)
-		return rc_fail_errno(s, "mmap /dev/mem");
+		return rcx_fail_errno(s, "mmap /dev/mem");
 	s->map = map;
 	s->map_len = size;
 	return 0;
@@ -88,44 +88,44 @@ static int map_memory(struct rc_session *s)
 /* As many slots as asked for; else as fit, so that the largest messages have a
  * ring as well.
  */
-static uint32_t slots_for(const struct rc_session *s, uint32_t stride)
+static uint32_t slots_for(const struct rcx_session *s, uint32_t stride)
 {
 	uint32_t slots = s->queue ? s->queue : SLOTS;
 
-	while (!s->queue && slots > 1 && (size_t)slots * stride > s->map_len - RC_DEVMEM_SLOTS)
+	while (!s->queue && slots > 1 && (size_t)slots * stride > s->map_len - RCX_DEVMEM_SLOTS)
 		slots /= 2;
 	return slots;
 }
 
-static int ring_open(struct rc_session *s)
+static int ring_open(struct rcx_session *s)
 {
-	uint32_t stride = rc_devmem_stride((uint32_t)rc_len(s));
+	uint32_t stride = rcx_devmem_stride((uint32_t)rcx_len(s));
 	struct view *view;
 
 	if (map_memory(s))
 		return -1;
 	view = malloc(sizeof(*view));
 	if (!view)
-		return rc_fail_errno(s, "malloc");
+		return rcx_fail_errno(s, "malloc");
 	s->priv = view;
 	*view = (struct view){
-		.ring = (void *)((unsigned char *)s->map + RC_DEVMEM_RING),
-		.slots = (unsigned char *)s->map + RC_DEVMEM_SLOTS,
+		.ring = (void *)((unsigned char *)s->map + RCX_DEVMEM_RING),
+		.slots = (unsigned char *)s->map + RCX_DEVMEM_SLOTS,
 		.stride = stride,
 	};
-	if (s->map_len <= RC_DEVMEM_SLOTS)
-		return rc_skip(s, "The memory has no room for a ring: it needs more than two pages.");
+	if (s->map_len <= RCX_DEVMEM_SLOTS)
+		return rcx_skip(s, "The memory has no room for a ring: it needs more than two pages.");
 	view->count = slots_for(s, stride);
 	if (view->count & (view->count - 1) ||
-	    (size_t)view->count * stride > s->map_len - RC_DEVMEM_SLOTS)
-		return rc_skip(s, "A ring has a power of two of slots, as many as fit the memory.");
-	view->ring->room = (uint32_t)rc_len(s);
+	    (size_t)view->count * stride > s->map_len - RCX_DEVMEM_SLOTS)
+		return rcx_skip(s, "A ring has a power of two of slots, as many as fit the memory.");
+	view->ring->room = (uint32_t)rcx_len(s);
 	view->ring->slots = view->count;
 	view->seen = view->ring->head;
 	return 0;
 }
 
-static void ring_close(struct rc_session *s)
+static void ring_close(struct rcx_session *s)
 {
 	free(s->priv);
 }
@@ -133,16 +133,16 @@ static void ring_close(struct rc_session *s)
 /* ---- take messages ------------------------------------------------------ */
 
 /* Copy message @number to s->rx: its length, or 0 when another took its place. */
-static size_t copy_message(struct rc_session *s, const struct view *view, uint64_t number)
+static size_t copy_message(struct rcx_session *s, const struct view *view, uint64_t number)
 {
-	struct rc_devmem_slot *slot = (struct rc_devmem_slot *)(view->slots +
+	struct rcx_devmem_slot *slot = (struct rcx_devmem_slot *)(view->slots +
 		(size_t)((number - 1) & (view->count - 1)) * view->stride);
 	size_t len;
 
 	if (__atomic_load_n(&slot->number, __ATOMIC_ACQUIRE) != number)
 		return 0;
 	len = __atomic_load_n(&slot->len, __ATOMIC_RELAXED);
-	if (len > rc_len(s))
+	if (len > rcx_len(s))
 		return 0;
 	memcpy(s->rx, slot->message, len);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -150,7 +150,7 @@ static size_t copy_message(struct rc_session *s, const struct view *view, uint64
 }
 
 /* Take the oldest message that is still whole: its length, or 0 when there is none. */
-static size_t take_message(struct rc_session *s, struct view *view)
+static size_t take_message(struct rcx_session *s, struct view *view)
 {
 	uint64_t head = __atomic_load_n(&view->ring->head, __ATOMIC_ACQUIRE);
 	uint64_t first = view->seen + 1;
@@ -167,37 +167,37 @@ static size_t take_message(struct rc_session *s, struct view *view)
 }
 
 /* Nothing wakes anybody: to wait is to look again. */
-static int ring_notify(struct rc_session *s, uint64_t n)
+static int ring_notify(struct rcx_session *s, uint64_t n)
 {
 	struct view *view = s->priv;
 
 	while (n--) {
 		size_t len;
 
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		do
 			len = take_message(s, view);
 		while (!len);
-		rc_arrived(s);
-		if (rc_rx(s, s->rx, len))
+		rcx_arrived(s);
+		if (rcx_rx(s, s->rx, len))
 			return -1;
 	}
 	return 0;
 }
 
-static int ring_stream(struct rc_session *s, uint64_t n)
+static int ring_stream(struct rcx_session *s, uint64_t n)
 {
 	struct view *view = s->priv;
-	bool polls = rc_polls(s);
+	bool polls = rcx_polls(s);
 
 	(void)n;
 	for (;;) {
-		bool over = rc_stream_over(s);
+		bool over = rcx_stream_over(s);
 		size_t len;
 
 		while ((len = take_message(s, view)) != 0)
-			if (rc_streamed(s, s->rx, len))
+			if (rcx_streamed(s, s->rx, len))
 				return -1;
 		if (over)
 			return 0;
@@ -208,47 +208,47 @@ static int ring_stream(struct rc_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------- */
 
-#define SLOT .max = RC_BODY_MAX, \
+#define SLOT .max = RCX_BODY_MAX, \
 	.limit = "A slot holds a whole message, and the kernel half lets one have 1 MiB."
 
-static const struct rc_queue devmem_queue = {
+static const struct rcx_queue devmem_queue = {
 	.what = "slots of the ring",
 	.min = 1,
-	.max = RC_DEVMEM_SLOTS_MAX,
+	.max = RCX_DEVMEM_SLOTS_MAX,
 	.values = { 16, 64, 1024 },
 };
 
-static const struct rc_mode devmem_modes[] = {
+static const struct rcx_mode devmem_modes[] = {
 	{
 		.name = "ring",
 		.summary = "the kernel stores, the user looks again and again",
 		.open = ring_open,
 		.close = ring_close,
-		.claims = RC_READERS_EACH | RC_FULL_OVERWRITES,
+		.claims = RCX_READERS_EACH | RCX_FULL_OVERWRITES,
 		.operations = {
-			[RC_NOTIFY] = { .run = ring_notify, SLOT, .waits = RC_WAIT_BUSY },
-			[RC_STREAM] = { .run = ring_stream, SLOT, .waits = RC_WAIT_DRAIN,
+			[RCX_NOTIFY] = { .run = ring_notify, SLOT, .waits = RCX_WAIT_BUSY },
+			[RCX_STREAM] = { .run = ring_stream, SLOT, .waits = RCX_WAIT_DRAIN,
 					.queue = &devmem_queue },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel devmem = {
+static const struct rcx_channel devmem = {
 	.name = "devmem",
 	.summary = "Reserved memory, found by its address through /dev/mem",
-	.module = "rc_devmem",
+	.module = "ringcross_devmem",
 	/* Above the kernel, below the initramfs, in the 256 MiB of the virtual machine. */
-	.boot = "memmap=8M$0x8000000 rc_devmem.phys=0x8000000 rc_devmem.size=8388608",
+	.boot = "memmap=8M$0x8000000 ringcross_devmem.phys=0x8000000 ringcross_devmem.size=8388608",
 	.since = "1.0: /dev/mem; from 2.6.26 on it can refuse RAM (CONFIG_STRICT_DEVMEM)",
 	.modes = devmem_modes,
 	.cannot = {
-		[RC_PUSH] = "A store wakes nobody: the kernel has the message when it next looks, "
+		[RCX_PUSH] = "A store wakes nobody: the kernel has the message when it next looks, "
 			    "so a figure would only tell how often it looks.",
-		[RC_PULL] = "The kernel does not learn that somebody asks, so it makes nothing "
+		[RCX_PULL] = "The kernel does not learn that somebody asks, so it makes nothing "
 			    "for the request.",
-		[RC_CALL] = "The kernel does not learn of the request: a doorbell would be another "
+		[RCX_CALL] = "The kernel does not learn of the request: a doorbell would be another "
 			    "channel.",
 	},
 };
-RC_CHANNEL(devmem);
+RCX_CHANNEL(devmem);

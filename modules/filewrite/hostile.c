@@ -17,27 +17,27 @@
 #include "abi.h"
 
 #define SIZE 8
-#define PLACE (RC_HEADER + SIZE)	/* of one message in the file */
+#define PLACE (RCX_HEADER + SIZE)	/* of one message in the file */
 #define ENOUGH (1 << 20)
 
 static bool known(unsigned int cmd)
 {
-	return cmd == RC_FILEWRITE_FILE;
+	return cmd == RCX_FILEWRITE_FILE;
 }
 
 static int open_device(void)
 {
-	return open(RC_FILEWRITE_DEVICE, O_RDWR | O_CLOEXEC);
+	return open(RCX_FILEWRITE_DEVICE, O_RDWR | O_CLOEXEC);
 }
 
 static long register_at(void *arg, void *at)
 {
-	return ioctl(*(int *)arg, RC_FILEWRITE_FILE, at);
+	return ioctl(*(int *)arg, RCX_FILEWRITE_FILE, at);
 }
 
 static long register_limit(int device, int fd, uint64_t limit)
 {
-	struct rc_filewrite_file request = { .fd = fd, .limit = limit };
+	struct rcx_filewrite_file request = { .fd = fd, .limit = limit };
 
 	return register_at(&device, &request);
 }
@@ -49,7 +49,7 @@ static long register_file(int device, int fd)
 
 static int good_file(void)
 {
-	int fd = memfd_create("rc_hostile", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int fd = memfd_create("rcx_hostile", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	fcntl(fd, F_SETFL, O_APPEND);
 	return fd;
@@ -63,38 +63,38 @@ static long size_of(int fd)
 }
 
 /* Raise @count events; how many were refused. */
-static long emit(struct rc_hostile *h, uint32_t count)
+static long emit(struct rcx_hostile *h, uint32_t count)
 {
-	uint64_t before = rc_core_counts(h).refused;
+	uint64_t before = rcx_core_counts(h).refused;
 
-	rc_core_start(h, RC_PROCESS, count, count, 0);
-	rc_core_ended(h, 1000);
-	return (long)(rc_core_counts(h).refused - before);
+	rcx_core_start(h, RCX_PROCESS, count, count, 0);
+	rcx_core_ended(h, 1000);
+	return (long)(rcx_core_counts(h).refused - before);
 }
 
-static long reason(struct rc_hostile *h)
+static long reason(struct rcx_hostile *h)
 {
-	return rc_core_counts(h).refused_errno;
+	return rcx_core_counts(h).refused_errno;
 }
 
 /* ---- registering ---------------------------------------------------------- */
 
-static void refuse(struct rc_hostile *h, int device, const char *name, int fd, int want)
+static void refuse(struct rcx_hostile *h, int device, const char *name, int fd, int want)
 {
-	rc_expect(h, name, register_file(device, fd), want);
+	rcx_expect(h, name, register_file(device, fd), want);
 	close(fd);
 }
 
-static void try_no_files(struct rc_hostile *h, int device)
+static void try_no_files(struct rcx_hostile *h, int device)
 {
-	char path[] = "/tmp/rc_filewrite.XXXXXX", link[40];
+	char path[] = "/tmp/rcx_filewrite.XXXXXX", link[40];
 	int ends[2], fd = mkstemp(path);
 
-	rc_expect(h, "no file", register_file(device, -1), EBADF);
-	rc_expect(h, "a file that is not open", register_file(device, 1000), EBADF);
-	rc_expect(h, "the lowest number there is", register_file(device, INT32_MIN), EBADF);
-	rc_expect(h, "this file itself", register_file(device, device), EINVAL);
-	rc_expect(h, "a file that is not appended to", register_file(device, fd), EINVAL);
+	rcx_expect(h, "no file", register_file(device, -1), EBADF);
+	rcx_expect(h, "a file that is not open", register_file(device, 1000), EBADF);
+	rcx_expect(h, "the lowest number there is", register_file(device, INT32_MIN), EBADF);
+	rcx_expect(h, "this file itself", register_file(device, device), EINVAL);
+	rcx_expect(h, "a file that is not appended to", register_file(device, fd), EINVAL);
 	refuse(h, device, "a file for reading", open(path, O_RDONLY | O_APPEND), EINVAL);
 	refuse(h, device, "a mere path", open(path, O_PATH), EBADF);
 	refuse(h, device, "a directory", open("/tmp", O_RDONLY | O_DIRECTORY), EINVAL);
@@ -116,167 +116,167 @@ static void try_no_files(struct rc_hostile *h, int device)
 	unlink(path);
 }
 
-static void try_requests(struct rc_hostile *h, int device, int fd)
+static void try_requests(struct rcx_hostile *h, int device, int fd)
 {
-	struct rc_filewrite_file request = { .fd = fd, .flags = 1, .limit = ENOUGH };
+	struct rcx_filewrite_file request = { .fd = fd, .flags = 1, .limit = ENOUGH };
 
-	rc_expect(h, "an unknown flag", register_at(&device, &request), EINVAL);
+	rcx_expect(h, "an unknown flag", register_at(&device, &request), EINVAL);
 	request.flags = UINT32_MAX;
-	rc_expect(h, "all flags", register_at(&device, &request), EINVAL);
-	rc_expect(h, "no room", register_limit(device, fd, 0), EINVAL);
-	rc_expect(h, "too little room", register_limit(device, fd, RC_FILEWRITE_LEAST - 1), EINVAL);
-	rc_expect(h, "too much room", register_limit(device, fd, RC_FILEWRITE_MOST + 1), EINVAL);
-	rc_expect(h, "room that 32 bits would cut",
+	rcx_expect(h, "all flags", register_at(&device, &request), EINVAL);
+	rcx_expect(h, "no room", register_limit(device, fd, 0), EINVAL);
+	rcx_expect(h, "too little room", register_limit(device, fd, RCX_FILEWRITE_LEAST - 1), EINVAL);
+	rcx_expect(h, "too much room", register_limit(device, fd, RCX_FILEWRITE_MOST + 1), EINVAL);
+	rcx_expect(h, "room that 32 bits would cut",
 		  register_limit(device, fd, (1ull << 32) + ENOUGH), EINVAL);
-	rc_expect(h, "all room there is", register_limit(device, fd, UINT64_MAX), EINVAL);
-	rc_try_addresses(h, "argument", RC_KERNEL_READS, register_at, &device);
+	rcx_expect(h, "all room there is", register_limit(device, fd, UINT64_MAX), EINVAL);
+	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, register_at, &device);
 }
 
-static void try_register(struct rc_hostile *h)
+static void try_register(struct rcx_hostile *h)
 {
 	int device = open_device(), other = open_device(), fd = good_file();
-	struct rc_msg message = { 0 };
+	struct rcx_msg message = { 0 };
 
-	rc_topic(h, "register");
-	rc_expect(h, "open", device, 0);
+	rcx_topic(h, "register");
+	rcx_expect(h, "open", device, 0);
 	try_no_files(h, device);
 	try_requests(h, device, fd);
-	rc_expect_value(h, "refused while nobody has", emit(h, 1), 1);
-	rc_expect_value(h, "the reason", reason(h), ENOTCONN);
-	rc_expect(h, "a good one after all these", register_file(device, fd), 0);
-	rc_expect(h, "a second one", register_file(device, fd), EBUSY);
-	rc_expect_value(h, "refused", emit(h, 1), 0);
-	rc_expect_value(h, "bytes in the file", size_of(fd), PLACE);
-	rc_expect_value(h, "read", pread(fd, &message, RC_HEADER, 0), RC_HEADER);
-	rc_expect_true(h, "its header", message.magic == RC_MAGIC && message.size == SIZE &&
+	rcx_expect_value(h, "refused while nobody has", emit(h, 1), 1);
+	rcx_expect_value(h, "the reason", reason(h), ENOTCONN);
+	rcx_expect(h, "a good one after all these", register_file(device, fd), 0);
+	rcx_expect(h, "a second one", register_file(device, fd), EBUSY);
+	rcx_expect_value(h, "refused", emit(h, 1), 0);
+	rcx_expect_value(h, "bytes in the file", size_of(fd), PLACE);
+	rcx_expect_value(h, "read", pread(fd, &message, RCX_HEADER, 0), RCX_HEADER);
+	rcx_expect_true(h, "its header", message.magic == RCX_MAGIC && message.size == SIZE &&
 		       message.seq == 1);
 
-	rc_expect(h, "the same for another", register_file(other, fd), 0);
-	rc_expect_value(h, "refused of 10", emit(h, 10), 0);
-	rc_expect_value(h, "bytes of both", size_of(fd), 21 * PLACE);
-	rc_try_no_io(h, device);
-	rc_try_no_seek(h, device);
-	rc_try_no_map(h, device);
-	rc_try_commands(h, device, known);
+	rcx_expect(h, "the same for another", register_file(other, fd), 0);
+	rcx_expect_value(h, "refused of 10", emit(h, 10), 0);
+	rcx_expect_value(h, "bytes of both", size_of(fd), 21 * PLACE);
+	rcx_try_no_io(h, device);
+	rcx_try_no_seek(h, device);
+	rcx_try_no_map(h, device);
+	rcx_try_commands(h, device, known);
 	close(other);
-	rc_expect_value(h, "refused after the other's close", emit(h, 1), 0);
-	rc_expect_value(h, "bytes after the other's close", size_of(fd), 22 * PLACE);
+	rcx_expect_value(h, "refused after the other's close", emit(h, 1), 0);
+	rcx_expect_value(h, "bytes after the other's close", size_of(fd), 22 * PLACE);
 	close(device);
-	rc_expect_value(h, "refused after the close", emit(h, 1), 1);
-	rc_expect_value(h, "bytes after the close", size_of(fd), 22 * PLACE);
+	rcx_expect_value(h, "refused after the close", emit(h, 1), 1);
+	rcx_expect_value(h, "bytes after the close", size_of(fd), 22 * PLACE);
 	close(fd);
 }
 
 /* ---- no room --------------------------------------------------------------- */
 
-static void try_limit(struct rc_hostile *h)
+static void try_limit(struct rcx_hostile *h)
 {
 	int device = open_device(), fd = good_file();
 
-	rc_topic(h, "limit");
-	rc_expect(h, "register", register_limit(device, fd, 8192), 0);
+	rcx_topic(h, "limit");
+	rcx_expect(h, "register", register_limit(device, fd, 8192), 0);
 	/* A page more is taken by the message that begins it: 128 and one. */
-	rc_expect_value(h, "refused of 1000", emit(h, 1000), 871);
-	rc_expect_value(h, "the reason", reason(h), ENOSPC);
-	rc_expect_value(h, "bytes in the file", size_of(fd), 129 * PLACE);
-	rc_expect(h, "punch a hole", fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+	rcx_expect_value(h, "refused of 1000", emit(h, 1000), 871);
+	rcx_expect_value(h, "the reason", reason(h), ENOSPC);
+	rcx_expect_value(h, "bytes in the file", size_of(fd), 129 * PLACE);
+	rcx_expect(h, "punch a hole", fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 					       4096), 0);
-	rc_expect_value(h, "refused of 1000 with a page given back", emit(h, 1000), 872);
-	rc_expect_value(h, "bytes with these", size_of(fd), 257 * PLACE);
-	rc_expect(h, "truncate", ftruncate(fd, 0), 0);
-	rc_expect_value(h, "refused of 100 after that", emit(h, 100), 0);
-	rc_expect_value(h, "bytes after that", size_of(fd), 100 * PLACE);
-	rc_core_bind(h, "append", RC_BODY_MAX, true);
-	rc_expect_value(h, "refused: larger than the limit", emit(h, 1), 1);
-	rc_expect_value(h, "bytes without it", size_of(fd), 100 * PLACE);
-	rc_core_bind(h, "append", SIZE, true);
-	rc_expect_value(h, "refused: a small one after it", emit(h, 1), 0);
+	rcx_expect_value(h, "refused of 1000 with a page given back", emit(h, 1000), 872);
+	rcx_expect_value(h, "bytes with these", size_of(fd), 257 * PLACE);
+	rcx_expect(h, "truncate", ftruncate(fd, 0), 0);
+	rcx_expect_value(h, "refused of 100 after that", emit(h, 100), 0);
+	rcx_expect_value(h, "bytes after that", size_of(fd), 100 * PLACE);
+	rcx_core_bind(h, "append", RCX_BODY_MAX, true);
+	rcx_expect_value(h, "refused: larger than the limit", emit(h, 1), 1);
+	rcx_expect_value(h, "bytes without it", size_of(fd), 100 * PLACE);
+	rcx_core_bind(h, "append", SIZE, true);
+	rcx_expect_value(h, "refused: a small one after it", emit(h, 1), 0);
 	close(device);
 	close(fd);
 }
 
 /* A file system of two pages takes the half of a message. */
-static void try_full(struct rc_hostile *h, void *arg)
+static void try_full(struct rcx_hostile *h, void *arg)
 {
-	char dir[] = "/tmp/rc_filewrite.XXXXXX", path[64];
+	char dir[] = "/tmp/rcx_filewrite.XXXXXX", path[64];
 	int device = open_device(), fd;
 
 	(void)arg;
-	rc_topic(h, "full file system");
-	rc_expect_true(h, "get a directory", mkdtemp(dir));
-	rc_expect(h, "get mounts of one's own", unshare(CLONE_NEWNS), 0);
+	rcx_topic(h, "full file system");
+	rcx_expect_true(h, "get a directory", mkdtemp(dir));
+	rcx_expect(h, "get mounts of one's own", unshare(CLONE_NEWNS), 0);
 	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-	rc_expect(h, "mount", mount("rc_full", dir, "tmpfs", 0, "size=8192"), 0);
+	rcx_expect(h, "mount", mount("rcx_full", dir, "tmpfs", 0, "size=8192"), 0);
 	snprintf(path, sizeof(path), "%s/file", dir);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
-	rc_expect(h, "register", register_file(device, fd), 0);
-	rc_core_bind(h, "append", 65536, true);
-	rc_expect_value(h, "refused", emit(h, 1), 1);
-	rc_expect_value(h, "the reason", reason(h), ENOSPC);
-	rc_expect_value(h, "bytes of half a message", size_of(fd), 8192);
-	rc_expect_value(h, "refused: another one", emit(h, 1), 1);
-	rc_expect_value(h, "the reason then", reason(h), EIO);
-	rc_expect(h, "truncate", ftruncate(fd, 0), 0);
-	rc_expect_value(h, "refused: still", emit(h, 1), 1);
-	rc_expect_value(h, "bytes then", size_of(fd), 0);
+	rcx_expect(h, "register", register_file(device, fd), 0);
+	rcx_core_bind(h, "append", 65536, true);
+	rcx_expect_value(h, "refused", emit(h, 1), 1);
+	rcx_expect_value(h, "the reason", reason(h), ENOSPC);
+	rcx_expect_value(h, "bytes of half a message", size_of(fd), 8192);
+	rcx_expect_value(h, "refused: another one", emit(h, 1), 1);
+	rcx_expect_value(h, "the reason then", reason(h), EIO);
+	rcx_expect(h, "truncate", ftruncate(fd, 0), 0);
+	rcx_expect_value(h, "refused: still", emit(h, 1), 1);
+	rcx_expect_value(h, "bytes then", size_of(fd), 0);
 	close(device);
 	close(fd);
-	rc_expect(h, "unmount", umount(dir), 0);
+	rcx_expect(h, "unmount", umount(dir), 0);
 	rmdir(dir);
 }
 
 /* ---- files that change ------------------------------------------------------- */
 
-static void try_changed(struct rc_hostile *h)
+static void try_changed(struct rcx_hostile *h)
 {
 	int device = open_device(), fd = good_file();
 
-	rc_topic(h, "file that changes");
-	rc_core_bind(h, "append", SIZE, true);
-	rc_expect(h, "register", register_file(device, fd), 0);
-	rc_expect_value(h, "refused", emit(h, 2), 0);
-	rc_expect(h, "append to it as well", write(fd, "x", 1), 0);
-	rc_expect_value(h, "refused behind that", emit(h, 1), 0);
-	rc_expect_value(h, "bytes", size_of(fd), 3 * PLACE + 1);
-	rc_expect(h, "no longer append", fcntl(fd, F_SETFL, 0), 0);
-	rc_expect_value(h, "refused without", emit(h, 1), 0);
-	rc_expect_value(h, "bytes without", size_of(fd), 4 * PLACE + 1);
-	rc_expect(h, "make it larger than all", ftruncate(fd, INT64_MAX), 0);
+	rcx_topic(h, "file that changes");
+	rcx_core_bind(h, "append", SIZE, true);
+	rcx_expect(h, "register", register_file(device, fd), 0);
+	rcx_expect_value(h, "refused", emit(h, 2), 0);
+	rcx_expect(h, "append to it as well", write(fd, "x", 1), 0);
+	rcx_expect_value(h, "refused behind that", emit(h, 1), 0);
+	rcx_expect_value(h, "bytes", size_of(fd), 3 * PLACE + 1);
+	rcx_expect(h, "no longer append", fcntl(fd, F_SETFL, 0), 0);
+	rcx_expect_value(h, "refused without", emit(h, 1), 0);
+	rcx_expect_value(h, "bytes without", size_of(fd), 4 * PLACE + 1);
+	rcx_expect(h, "make it larger than all", ftruncate(fd, INT64_MAX), 0);
 	fcntl(fd, F_SETFL, O_APPEND);
-	rc_expect_value(h, "refused at its very end", emit(h, 1), 1);
-	rc_expect_value(h, "the reason", reason(h), EFBIG);
-	rc_expect(h, "make it short", ftruncate(fd, 0), 0);
-	rc_expect_value(h, "refused after that", emit(h, 1), 0);
-	rc_expect(h, "seal it", fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
-	rc_expect_value(h, "refused when sealed", emit(h, 1), 1);
-	rc_expect_value(h, "the reason when sealed", reason(h), EPERM);
-	rc_expect_value(h, "bytes when sealed", size_of(fd), PLACE);
+	rcx_expect_value(h, "refused at its very end", emit(h, 1), 1);
+	rcx_expect_value(h, "the reason", reason(h), EFBIG);
+	rcx_expect(h, "make it short", ftruncate(fd, 0), 0);
+	rcx_expect_value(h, "refused after that", emit(h, 1), 0);
+	rcx_expect(h, "seal it", fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	rcx_expect_value(h, "refused when sealed", emit(h, 1), 1);
+	rcx_expect_value(h, "the reason when sealed", reason(h), EPERM);
+	rcx_expect_value(h, "bytes when sealed", size_of(fd), PLACE);
 	close(fd);
-	rc_expect_value(h, "refused when nobody else has it open", emit(h, 1), 1);
+	rcx_expect_value(h, "refused when nobody else has it open", emit(h, 1), 1);
 	close(device);
 
 	device = open_device();
 	fd = good_file();
-	rc_expect(h, "register another", register_file(device, fd), 0);
+	rcx_expect(h, "register another", register_file(device, fd), 0);
 	close(fd);
-	rc_expect_value(h, "refused by one that only the kernel has", emit(h, 100), 0);
+	rcx_expect_value(h, "refused by one that only the kernel has", emit(h, 100), 0);
 	close(device);
 }
 
 /* ---- others ------------------------------------------------------------------ */
 
-static void with_file_of_root(struct rc_hostile *h, void *arg)
+static void with_file_of_root(struct rcx_hostile *h, void *arg)
 {
 	int fd = good_file();
 
-	rc_expect(h, "hand over what is one's own", register_file(*(int *)arg, fd), 0);
-	rc_expect_value(h, "refused", emit(h, 1), 0);
-	rc_expect_value(h, "bytes", size_of(fd), PLACE);
+	rcx_expect(h, "hand over what is one's own", register_file(*(int *)arg, fd), 0);
+	rcx_expect_value(h, "refused", emit(h, 1), 0);
+	rcx_expect_value(h, "bytes", size_of(fd), PLACE);
 }
 
-static void close_copy(struct rc_hostile *h, void *arg)
+static void close_copy(struct rcx_hostile *h, void *arg)
 {
-	rc_expect(h, "a child closes its copy", close(*(int *)arg), 0);
+	rcx_expect(h, "a child closes its copy", close(*(int *)arg), 0);
 }
 
 struct race {
@@ -293,62 +293,62 @@ static long register_race(void *arg)
 	return won;
 }
 
-static void try_others(struct rc_hostile *h)
+static void try_others(struct rcx_hostile *h)
 {
 	struct race race = { open_device(), good_file() };
-	struct rc_sleeper threads[3];
+	struct rcx_sleeper threads[3];
 	int device = open_device();
 	long won = 0;
 
-	rc_topic(h, "another user");
-	rc_as_nobody(h, with_file_of_root, &device);
+	rcx_topic(h, "another user");
+	rcx_as_nobody(h, with_file_of_root, &device);
 	close(device);
-	rc_try_nobody_opens(h, RC_FILEWRITE_DEVICE);
+	rcx_try_nobody_opens(h, RCX_FILEWRITE_DEVICE);
 
-	rc_topic(h, "three threads");
+	rcx_topic(h, "three threads");
 	for (int i = 0; i < 3; i++)
-		rc_sleep_in(h, &threads[i], register_race, &race);
+		rcx_sleep_in(h, &threads[i], register_race, &race);
 	for (int i = 0; i < 3; i++)
-		won += rc_sleeper_end(&threads[i]);
-	rc_expect_value(h, "registered on one file", won, 1);
-	rc_expect_value(h, "refused", emit(h, 1), 0);
-	rc_expect_value(h, "bytes", size_of(race.fd), PLACE);
-	rc_in_other(h, "a child ends well", close_copy, &race.device);
-	rc_expect_value(h, "refused after the child's end", emit(h, 1), 0);
+		won += rcx_sleeper_end(&threads[i]);
+	rcx_expect_value(h, "registered on one file", won, 1);
+	rcx_expect_value(h, "refused", emit(h, 1), 0);
+	rcx_expect_value(h, "bytes", size_of(race.fd), PLACE);
+	rcx_in_other(h, "a child ends well", close_copy, &race.device);
+	rcx_expect_value(h, "refused after the child's end", emit(h, 1), 0);
 	close(race.device);
 	close(race.fd);
 }
 
 /* Files come and go, and are cut, while the kernel writes. */
-static void try_leaving(struct rc_hostile *h)
+static void try_leaving(struct rcx_hostile *h)
 {
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_outcomes outcomes = { 0 };
 
-	rc_topic(h, "in a stream");
-	rc_core_start(h, RC_PROCESS, 1u << 30, 4, 20000);
+	rcx_topic(h, "in a stream");
+	rcx_core_start(h, RCX_PROCESS, 1u << 30, 4, 20000);
 	for (int i = 0; i < 50; i++) {
 		int device = open_device(), fd = good_file();
 
-		rc_note(&outcomes, register_file(device, fd), 0);
+		rcx_note(&outcomes, register_file(device, fd), 0);
 		usleep(100);
-		rc_note(&outcomes, ftruncate(fd, i % 3 * 100), 0);
+		rcx_note(&outcomes, ftruncate(fd, i % 3 * 100), 0);
 		usleep(100);
 		close(i % 2 ? device : fd);
 		usleep(100);
 		close(i % 2 ? fd : device);
 	}
-	rc_expect_outcomes(h, "registered, truncated and closed", &outcomes);
-	rc_expect(h, "stop", ioctl(h->core, RC_CORE_STOP), 0);
+	rcx_expect_outcomes(h, "registered, truncated and closed", &outcomes);
+	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
 }
 
-static void filewrite_hostile(struct rc_hostile *h)
+static void filewrite_hostile(struct rcx_hostile *h)
 {
-	rc_core_bind(h, "append", SIZE, true);
+	rcx_core_bind(h, "append", SIZE, true);
 	try_register(h);
 	try_limit(h);
-	rc_in_other(h, "a child ends well", try_full, NULL);
+	rcx_in_other(h, "a child ends well", try_full, NULL);
 	try_changed(h);
 	try_others(h);
 	try_leaving(h);
 }
-RC_HOSTILE(filewrite, filewrite_hostile);
+RCX_HOSTILE(filewrite, filewrite_hostile);

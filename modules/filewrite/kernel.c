@@ -30,7 +30,7 @@
  * to loses what came between the last read and the truncation.
  *
  * One mode, append.  The user opens the file and hands it over through
- * /dev/rc_filewrite, which is not measured: so it was opened with the rights of
+ * /dev/ringcross/filewrite, which is not measured: so it was opened with the rights of
  * who wanted it.  It must lie on tmpfs: other files may be no data at all (one of
  * /proc runs code when it is written) or be slow.  The reader punches a hole
  * behind himself, which gives the memory back and moves no offset.
@@ -44,7 +44,7 @@
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 /* State of one open control file.  On the list once it has a file to write to. */
@@ -62,7 +62,7 @@ struct filewrite_file {
  */
 static DEFINE_MUTEX(filewrite_lock);
 static LIST_HEAD(filewrite_files);
-static struct rc_msg *filewrite_message;
+static struct rcx_msg *filewrite_message;
 static size_t filewrite_room;
 
 /* ---- events -------------------------------------------------------------- */
@@ -70,7 +70,7 @@ static size_t filewrite_room;
 /* Zeroed, because what a message does not fill goes to user space with it. */
 static int filewrite_hold(size_t len)
 {
-	struct rc_msg *message;
+	struct rcx_msg *message;
 
 	lockdep_assert_held(&filewrite_lock);
 	if (len <= filewrite_room)
@@ -104,9 +104,9 @@ static int filewrite_append(struct filewrite_file *state, size_t len)
 }
 
 /* From a thread only: the file system's locks sleep. */
-static int filewrite_emit(const struct rc_shot *shot)
+static int filewrite_emit(const struct rcx_shot *shot)
 {
-	size_t len = ALIGN(RC_HEADER + shot->size, RC_FILEWRITE_ALIGN);
+	size_t len = ALIGN(RCX_HEADER + shot->size, RCX_FILEWRITE_ALIGN);
 	struct filewrite_file *state;
 	bool taken = false;
 	int err;
@@ -115,7 +115,7 @@ static int filewrite_emit(const struct rc_shot *shot)
 	err = filewrite_hold(len);
 	if (err)
 		goto out;
-	rc_event(shot, filewrite_message);
+	rcx_event(shot, filewrite_message);
 	err = -ENOTCONN;
 	list_for_each_entry(state, &filewrite_files, node) {
 		err = filewrite_append(state, len);
@@ -182,16 +182,16 @@ static long filewrite_add(struct filewrite_file *state, struct file *file, u64 l
 }
 
 static long filewrite_register(struct filewrite_file *state,
-			       const struct rc_filewrite_file __user *arg)
+			       const struct rcx_filewrite_file __user *arg)
 {
-	struct rc_filewrite_file request;
+	struct rcx_filewrite_file request;
 	struct file *file;
 	long err = -EINVAL;
 
 	if (copy_from_user(&request, arg, sizeof(request)))
 		return -EFAULT;
-	if (request.flags || request.limit < RC_FILEWRITE_LEAST ||
-	    request.limit > RC_FILEWRITE_MOST)
+	if (request.flags || request.limit < RCX_FILEWRITE_LEAST ||
+	    request.limit > RCX_FILEWRITE_MOST)
 		return -EINVAL;
 	file = fget(request.fd);
 	if (!file)
@@ -206,7 +206,7 @@ static long filewrite_register(struct filewrite_file *state,
 static long filewrite_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
-	case RC_FILEWRITE_FILE:
+	case RCX_FILEWRITE_FILE:
 		return filewrite_register(file->private_data, (void __user *)arg);
 	default:
 		return -ENOTTY;
@@ -223,16 +223,17 @@ static const struct file_operations filewrite_fops = {
 
 static struct miscdevice filewrite_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "rc_filewrite",
+	.name = "ringcross_filewrite",
+	.nodename = "ringcross/filewrite",
 	.fops = &filewrite_fops,
 	.mode = 0600,
 };
 
-static struct rc_half filewrite_half = {
+static struct rcx_half filewrite_half = {
 	.name = "filewrite",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rc_emitter[]) {
-		{ "append", RC_IN(RC_PROCESS), filewrite_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "append", RCX_IN(RCX_PROCESS), filewrite_emit },
 		{ }
 	},
 };
@@ -243,7 +244,7 @@ static int __init filewrite_init(void)
 
 	if (err)
 		return err;
-	err = rc_half_register(&filewrite_half);
+	err = rcx_half_register(&filewrite_half);
 	if (err)
 		misc_deregister(&filewrite_device);
 	return err;
@@ -251,7 +252,7 @@ static int __init filewrite_init(void)
 
 static void __exit filewrite_exit(void)
 {
-	rc_half_unregister(&filewrite_half);
+	rcx_half_unregister(&filewrite_half);
 	misc_deregister(&filewrite_device);
 	kvfree(filewrite_message);
 }

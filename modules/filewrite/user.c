@@ -29,7 +29,7 @@ struct state {
 /* A message's place in the file. */
 static size_t place(size_t len)
 {
-	return (len + RC_FILEWRITE_ALIGN - 1) / RC_FILEWRITE_ALIGN * RC_FILEWRITE_ALIGN;
+	return (len + RCX_FILEWRITE_ALIGN - 1) / RCX_FILEWRITE_ALIGN * RCX_FILEWRITE_ALIGN;
 }
 
 static size_t larger(size_t a, size_t b)
@@ -43,66 +43,66 @@ static size_t larger(size_t a, size_t b)
  * The file is of tmpfs and has no name, so that nothing stays behind.  It is
  * watched through the link that /proc has of it.
  */
-static int open_file(struct rc_session *s, struct state *state)
+static int open_file(struct rcx_session *s, struct state *state)
 {
-	state->file = memfd_create("rc_filewrite", MFD_CLOEXEC);
+	state->file = memfd_create("ringcross_filewrite", MFD_CLOEXEC);
 	if (state->file < 0)
-		return rc_fail_errno(s, "memfd_create");
+		return rcx_fail_errno(s, "memfd_create");
 	if (fcntl(state->file, F_SETFL, O_APPEND))
-		return rc_fail_errno(s, "cannot have the file appended to");
+		return rcx_fail_errno(s, "cannot have the file appended to");
 	return 0;
 }
 
-static int watch_file(struct rc_session *s, const struct state *state)
+static int watch_file(struct rcx_session *s, const struct state *state)
 {
-	int nonblock = rc_nonblocking(s) ? IN_NONBLOCK : 0;
+	int nonblock = rcx_nonblocking(s) ? IN_NONBLOCK : 0;
 	char path[40];
 
-	if (s->wait == RC_WAIT_BUSY)
+	if (s->wait == RCX_WAIT_BUSY)
 		return 0;
 	s->fd2 = inotify_init1(IN_CLOEXEC | nonblock);
 	if (s->fd2 < 0)
-		return rc_fail_errno(s, "inotify_init1");
+		return rcx_fail_errno(s, "inotify_init1");
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", state->file);
 	if (inotify_add_watch(s->fd2, path, IN_MODIFY) < 0)
-		return rc_fail_errno(s, "cannot watch the file");
+		return rcx_fail_errno(s, "cannot watch the file");
 	return 0;
 }
 
-static int hand_over(struct rc_session *s, struct state *state)
+static int hand_over(struct rcx_session *s, struct state *state)
 {
-	size_t limit = s->queue ? larger(s->queue * 1024ull, 2 * place(rc_len(s))) :
-				  larger(LIMIT, MESSAGES * place(rc_len(s)));
-	struct rc_filewrite_file request = { .fd = state->file, .limit = limit };
+	size_t limit = s->queue ? larger(s->queue * 1024ull, 2 * place(rcx_len(s))) :
+				  larger(LIMIT, MESSAGES * place(rcx_len(s)));
+	struct rcx_filewrite_file request = { .fd = state->file, .limit = limit };
 
 	state->spare = limit / 4;
-	s->fd = open(RC_FILEWRITE_DEVICE, O_RDWR | O_CLOEXEC);
+	s->fd = open(RCX_FILEWRITE_DEVICE, O_RDWR | O_CLOEXEC);
 	if (s->fd < 0)
-		return rc_fail_errno(s, "open " RC_FILEWRITE_DEVICE);
-	if (ioctl(s->fd, RC_FILEWRITE_FILE, &request))
-		return rc_fail_errno(s, "cannot hand the file over");
+		return rcx_fail_errno(s, "open " RCX_FILEWRITE_DEVICE);
+	if (ioctl(s->fd, RCX_FILEWRITE_FILE, &request))
+		return rcx_fail_errno(s, "cannot hand the file over");
 	return 0;
 }
 
-static int filewrite_open(struct rc_session *s)
+static int filewrite_open(struct rcx_session *s)
 {
 	struct state *state = calloc(1, sizeof(*state));
 	void *buffer;
 
 	if (!state)
-		return rc_fail_errno(s, "calloc");
+		return rcx_fail_errno(s, "calloc");
 	state->file = -1;
 	s->priv = state;
-	s->map_len = larger(BATCH, place(rc_len(s)));
+	s->map_len = larger(BATCH, place(rcx_len(s)));
 	buffer = mmap(NULL, s->map_len, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (buffer == MAP_FAILED)
-		return rc_fail_errno(s, "cannot get a buffer");
+		return rcx_fail_errno(s, "cannot get a buffer");
 	s->map = buffer;
 	return open_file(s, state) || watch_file(s, state) || hand_over(s, state) ? -1 : 0;
 }
 
-static void filewrite_close(struct rc_session *s)
+static void filewrite_close(struct rcx_session *s)
 {
 	struct state *state = s->priv;
 
@@ -117,35 +117,35 @@ static void filewrite_close(struct rc_session *s)
 /* ---- messages out of bytes ------------------------------------------------ */
 
 /* Bytes of the message at @at, its header as well; 0 while it is not all there. */
-static size_t whole(const struct rc_session *s, const struct state *state)
+static size_t whole(const struct rcx_session *s, const struct state *state)
 {
-	const struct rc_msg *message = (void *)((char *)s->map + state->at);
+	const struct rcx_msg *message = (void *)((char *)s->map + state->at);
 	size_t there = state->have - state->at;
 
-	if (there < RC_HEADER)
+	if (there < RCX_HEADER)
 		return 0;
 	/* What is none of ours is for the check to refuse, with all there is of it. */
-	if (message->magic != RC_MAGIC || place(RC_HEADER + (size_t)message->size) > s->map_len)
+	if (message->magic != RCX_MAGIC || place(RCX_HEADER + (size_t)message->size) > s->map_len)
 		return there;
-	if (place(RC_HEADER + message->size) > there)
+	if (place(RCX_HEADER + message->size) > there)
 		return 0;
-	return RC_HEADER + message->size;
+	return RCX_HEADER + message->size;
 }
 
 /* Give the memory of what was read back.  Offsets stay, so nothing can be lost. */
-static int punch(struct rc_session *s, struct state *state)
+static int punch(struct rcx_session *s, struct state *state)
 {
 	off_t up_to = state->read / PAGE * PAGE;
 
 	if (fallocate(state->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, state->punched,
 		      up_to - state->punched))
-		return rc_fail_errno(s, "cannot punch a hole");
+		return rcx_fail_errno(s, "cannot punch a hole");
 	state->punched = up_to;
 	return 0;
 }
 
 /* Read on, behind what is left in the buffer.  1 when there was something. */
-static int refill(struct rc_session *s, struct state *state)
+static int refill(struct rcx_session *s, struct state *state)
 {
 	char *buffer = s->map;
 	ssize_t got;
@@ -157,14 +157,14 @@ static int refill(struct rc_session *s, struct state *state)
 	state->at = 0;
 	got = pread(state->file, buffer + state->have, s->map_len - state->have, state->read);
 	if (got < 0)
-		return rc_fail_errno(s, "read the file");
+		return rcx_fail_errno(s, "read the file");
 	state->read += got;
 	state->have += (size_t)got;
 	return got > 0;
 }
 
 /* The next message, and its length in @len: 1; 0 while there is none. */
-static int next_message(struct rc_session *s, struct state *state, const struct rc_msg **message,
+static int next_message(struct rcx_session *s, struct state *state, const struct rcx_msg **message,
 			size_t *len)
 {
 	while (!(*len = whole(s, state))) {
@@ -183,57 +183,57 @@ static int next_message(struct rc_session *s, struct state *state, const struct 
 /* ---- operations ------------------------------------------------------------ */
 
 /* Until the file has changed.  What exactly, and how often, it does not tell. */
-static int wait_for_change(struct rc_session *s)
+static int wait_for_change(struct rcx_session *s)
 {
 	struct pollfd pfd = { .fd = s->fd2, .events = POLLIN };
 	char changes[512];
 
-	if (s->wait == RC_WAIT_BUSY)
+	if (s->wait == RCX_WAIT_BUSY)
 		return 0;
-	if (rc_polls(s))
-		poll(&pfd, 1, s->op == RC_STREAM ? RC_STREAM_WAIT : -1);
+	if (rcx_polls(s))
+		poll(&pfd, 1, s->op == RCX_STREAM ? RCX_STREAM_WAIT : -1);
 	if (read(s->fd2, changes, sizeof(changes)) < 0 && errno != EAGAIN)
-		return rc_fail_errno(s, "read the changes");
+		return rcx_fail_errno(s, "read the changes");
 	return 0;
 }
 
 /* Look before each wait: a change may have been told of with an earlier one. */
-static int filewrite_notify(struct rc_session *s, uint64_t n)
+static int filewrite_notify(struct rcx_session *s, uint64_t n)
 {
 	struct state *state = s->priv;
 
 	while (n--) {
-		const struct rc_msg *message;
+		const struct rcx_msg *message;
 		size_t len;
 		int got;
 
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		while (!(got = next_message(s, state, &message, &len)))
 			if (wait_for_change(s))
 				return -1;
 		if (got < 0)
 			return -1;
-		rc_arrived(s);
-		if (rc_rx(s, message, len))
+		rcx_arrived(s);
+		if (rcx_rx(s, message, len))
 			return -1;
 	}
 	return 0;
 }
 
-static int filewrite_stream(struct rc_session *s, uint64_t n)
+static int filewrite_stream(struct rcx_session *s, uint64_t n)
 {
 	struct state *state = s->priv;
-	const struct rc_msg *message;
+	const struct rcx_msg *message;
 	size_t len;
 
 	(void)n;
 	for (;;) {
-		bool over = rc_stream_over(s);
+		bool over = rcx_stream_over(s);
 		int got;
 
 		while ((got = next_message(s, state, &message, &len)) > 0)
-			if (rc_streamed(s, message, len))
+			if (rcx_streamed(s, message, len))
 				return -1;
 		if (got < 0)
 			return -1;
@@ -246,41 +246,41 @@ static int filewrite_stream(struct rc_session *s, uint64_t n)
 
 /* ---- registration ----------------------------------------------------------- */
 
-static const struct rc_queue filewrite_queue = {
+static const struct rcx_queue filewrite_queue = {
 	.what = "KiB of the file",
 	.min = 64,
-	.max = RC_FILEWRITE_MOST / 1024,
+	.max = RCX_FILEWRITE_MOST / 1024,
 	.values = { 64, 512, 4096 },
 };
 
-#define ROOM .min = 0, .max = RC_BODY_MAX
+#define ROOM .min = 0, .max = RCX_BODY_MAX
 
-static const struct rc_mode filewrite_modes[] = {
+static const struct rcx_mode filewrite_modes[] = {
 	{
 		.name = "append",
 		.summary = "kernel_write() at the end, inotify and read()",
 		.open = filewrite_open,
 		.close = filewrite_close,
-		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RC_NOTIFY] = { .run = filewrite_notify, ROOM, .waits = RC_WAIT_ANY },
-			[RC_STREAM] = { .run = filewrite_stream, ROOM, .waits = RC_WAIT_DRAIN,
+			[RCX_NOTIFY] = { .run = filewrite_notify, ROOM, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = filewrite_stream, ROOM, .waits = RCX_WAIT_DRAIN,
 					.queue = &filewrite_queue },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel filewrite = {
+static const struct rcx_channel filewrite = {
 	.name = "filewrite",
 	.summary = "A file that the kernel appends to",
-	.module = "rc_filewrite",
+	.module = "ringcross_filewrite",
 	.since = "4.14: kernel_write with the arguments of today; before, vfs_write under set_fs",
 	.modes = filewrite_modes,
 	.cannot = {
-		[RC_PUSH] = "What a user writes is in the file, and nothing tells the kernel half to read it.",
-		[RC_PULL] = "A file has what was written before, and no read of it asks the kernel half for more.",
-		[RC_CALL] = "The file system answers whoever writes and reads; the kernel half is never asked.",
+		[RCX_PUSH] = "What a user writes is in the file, and nothing tells the kernel half to read it.",
+		[RCX_PULL] = "A file has what was written before, and no read of it asks the kernel half for more.",
+		[RCX_CALL] = "The file system answers whoever writes and reads; the kernel half is never asked.",
 	},
 };
-RC_CHANNEL(filewrite);
+RCX_CHANNEL(filewrite);

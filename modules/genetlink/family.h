@@ -4,8 +4,8 @@
  * it: datagrams with one attribute, and how to ask the controller, a family that
  * every kernel has, which numbers the names of ours have been given.
  */
-#ifndef RC_GENETLINK_FAMILY_H
-#define RC_GENETLINK_FAMILY_H
+#ifndef RCX_GENETLINK_FAMILY_H
+#define RCX_GENETLINK_FAMILY_H
 
 #include <errno.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ struct datagram {
 	struct nlmsghdr header;
 	struct genlmsghdr command;
 	struct nlattr attr;
-	struct rc_msg msg;
+	struct rcx_msg msg;
 };
 
 #define BARE		(uint32_t)offsetof(struct datagram, attr)	/* of no attribute */
@@ -67,7 +67,7 @@ static inline int attr_value(const struct nlattr *attr, void *value, size_t size
 
 static inline int family_group(const struct nlattr *groups, uint32_t *number)
 {
-	static const char name[] = RC_GENETLINK_GROUP;
+	static const char name[] = RCX_GENETLINK_GROUP;
 	const struct nlattr *group;
 
 	/* An array: its types are 1, 2, ... */
@@ -108,7 +108,7 @@ static inline int family_find(int fd, void *room, size_t len, struct family *fam
 		struct nlmsghdr header;
 		struct genlmsghdr command;
 		struct nlattr attr;
-		char name[NLA_ALIGN(sizeof(RC_GENETLINK_FAMILY))];
+		char name[NLA_ALIGN(sizeof(RCX_GENETLINK_FAMILY))];
 	} request = {
 		.header = {
 			.nlmsg_len = sizeof(request),
@@ -117,10 +117,10 @@ static inline int family_find(int fd, void *room, size_t len, struct family *fam
 		},
 		.command = { .cmd = CTRL_CMD_GETFAMILY, .version = 1 },
 		.attr = {
-			.nla_len = NLA_HDRLEN + sizeof(RC_GENETLINK_FAMILY),
+			.nla_len = NLA_HDRLEN + sizeof(RCX_GENETLINK_FAMILY),
 			.nla_type = CTRL_ATTR_FAMILY_NAME,
 		},
-		.name = RC_GENETLINK_FAMILY,
+		.name = RCX_GENETLINK_FAMILY,
 	};
 	ssize_t got;
 

@@ -12,7 +12,7 @@
 #include "family.h"
 
 #define BODY 64u
-#define WHOLE (RC_HEADER + BODY)
+#define WHOLE (RCX_HEADER + BODY)
 #define BUFFER (8 << 20)
 #define DATAGRAM (AHEAD + (1u << 16) + 4096)
 #define FLAGS (NLM_F_REQUEST | NLM_F_ACK)
@@ -20,7 +20,7 @@
 
 /* One socket; what it sends is put together in @out, the last answer lies in @in. */
 struct peer {
-	struct rc_hostile *h;
+	struct rcx_hostile *h;
 	int fd;
 	struct family family;
 	struct datagram *out;
@@ -32,7 +32,7 @@ struct peer {
 
 /* ---- sockets and requests ----------------------------------------------- */
 
-static void open_socket(struct rc_hostile *h, struct peer *peer)
+static void open_socket(struct rcx_hostile *h, struct peer *peer)
 {
 	const struct timeval second = { .tv_sec = 1 };
 	const int size = BUFFER, one = 1;
@@ -53,10 +53,10 @@ static long find(struct peer *peer)
 	return family_find(peer->fd, peer->room, sizeof(peer->room), &peer->family);
 }
 
-static void open_peer(struct rc_hostile *h, struct peer *peer)
+static void open_peer(struct rcx_hostile *h, struct peer *peer)
 {
 	open_socket(h, peer);
-	rc_expect(h, "find the family", find(peer), 0);
+	rcx_expect(h, "find the family", find(peer), 0);
 }
 
 static void close_peer(struct peer *peer)
@@ -77,7 +77,7 @@ static struct datagram *put(struct peer *peer, uint8_t command, uint16_t flags, 
 			.nlmsg_type = peer->family.id,
 			.nlmsg_flags = flags,
 		},
-		.command = { .cmd = command, .version = RC_GENETLINK_VERSION },
+		.command = { .cmd = command, .version = RCX_GENETLINK_VERSION },
 	};
 	if (type == NONE)
 		return out;
@@ -125,80 +125,80 @@ static long request(struct peer *peer, uint8_t command, uint16_t type, const voi
 	return sent(peer);
 }
 
-static long push(void *arg, const struct rc_msg *msg, size_t len)
+static long push(void *arg, const struct rcx_msg *msg, size_t len)
 {
-	return request(arg, RC_GENETLINK_PUSH, RC_GENETLINK_A_MESSAGE, msg, len);
+	return request(arg, RCX_GENETLINK_PUSH, RCX_GENETLINK_A_MESSAGE, msg, len);
 }
 
-static long call(void *arg, const struct rc_msg *msg, size_t len)
+static long call(void *arg, const struct rcx_msg *msg, size_t len)
 {
-	return request(arg, RC_GENETLINK_CALL, RC_GENETLINK_A_MESSAGE, msg, len);
+	return request(arg, RCX_GENETLINK_CALL, RCX_GENETLINK_A_MESSAGE, msg, len);
 }
 
 static long pull(struct peer *peer)
 {
-	return request(peer, RC_GENETLINK_PULL, NONE, NULL, 0);
+	return request(peer, RCX_GENETLINK_PULL, NONE, NULL, 0);
 }
 
 /* A push of a good message, left in @out to be spoilt. */
 static struct datagram *good(struct peer *peer, uint64_t seq)
 {
-	return put(peer, RC_GENETLINK_PUSH, FLAGS, RC_GENETLINK_A_MESSAGE,
-		   rc_good_message(peer->h, BODY, seq), WHOLE);
+	return put(peer, RCX_GENETLINK_PUSH, FLAGS, RCX_GENETLINK_A_MESSAGE,
+		   rcx_good_message(peer->h, BODY, seq), WHOLE);
 }
 
 /* ---- headers ------------------------------------------------------------ */
 
-static void try_commands(struct rc_hostile *h, struct peer *peer)
+static void try_commands(struct rcx_hostile *h, struct peer *peer)
 {
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_outcomes outcomes = { 0 };
 
 	for (unsigned int command = 0; command <= 255; command++) {
-		if (command && command < RC_GENETLINK_EVENT)
+		if (command && command < RCX_GENETLINK_EVENT)
 			continue;
 		good(peer, 0)->command.cmd = (uint8_t)command;
-		rc_note(&outcomes, sent(peer), EOPNOTSUPP);
+		rcx_note(&outcomes, sent(peer), EOPNOTSUPP);
 	}
-	rc_expect_outcomes(h, "unknown commands", &outcomes);
-	rc_expect_value(h, "unknown commands refused", (long)outcomes.refused, 253);
+	rcx_expect_outcomes(h, "unknown commands", &outcomes);
+	rcx_expect_value(h, "unknown commands refused", (long)outcomes.refused, 253);
 	good(peer, 0)->header.nlmsg_flags |= NLM_F_DUMP;
-	rc_expect(h, "a dump of what has none", sent(peer), EOPNOTSUPP);
+	rcx_expect(h, "a dump of what has none", sent(peer), EOPNOTSUPP);
 }
 
 /* All but the version, at which nobody looks: a family grows by attributes. */
-static void try_fields(struct rc_hostile *h, struct peer *peer)
+static void try_fields(struct rcx_hostile *h, struct peer *peer)
 {
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_outcomes outcomes = { 0 };
 
 	for (uint32_t bit = 1; bit <= 0x8000; bit <<= 1) {
 		if (bit & (FLAGS | NLM_F_ECHO))
 			continue;
 		good(peer, 0)->header.nlmsg_flags |= (uint16_t)bit;
-		rc_note(&outcomes, sent(peer), EINVAL);
+		rcx_note(&outcomes, sent(peer), EINVAL);
 	}
-	rc_expect_outcomes(h, "unknown flags", &outcomes);
-	rc_expect_value(h, "unknown flags refused", (long)outcomes.refused, 13);
+	rcx_expect_outcomes(h, "unknown flags", &outcomes);
+	rcx_expect_value(h, "unknown flags refused", (long)outcomes.refused, 13);
 	good(peer, 0)->command.reserved = 1;
-	rc_expect(h, "what is reserved", sent(peer), EINVAL);
+	rcx_expect(h, "what is reserved", sent(peer), EINVAL);
 	good(peer, 0)->header.nlmsg_flags = NLM_F_ACK;
-	rc_expect(h, "no request", sent(peer), 0);
+	rcx_expect(h, "no request", sent(peer), 0);
 	good(peer, 0)->header.nlmsg_len = NLMSG_HDRLEN;
-	rc_expect(h, "no header of the family", sent(peer), EINVAL);
+	rcx_expect(h, "no header of the family", sent(peer), EINVAL);
 	good(peer, 0)->header.nlmsg_len = NLMSG_HDRLEN + GENL_HDRLEN - 1;
-	rc_expect(h, "a part of it", sent(peer), EINVAL);
+	rcx_expect(h, "a part of it", sent(peer), EINVAL);
 	good(peer, 0)->header.nlmsg_type = 0xfff0;
-	rc_expect(h, "a family that is not there", sent(peer), ENOENT);
-	rc_expect_value(h, "consumed of all these", (long)rc_core_counts(h).consumed, 0);
+	rcx_expect(h, "a family that is not there", sent(peer), ENOENT);
+	rcx_expect_value(h, "consumed of all these", (long)rcx_core_counts(h).consumed, 0);
 	good(peer, 0)->command.version = 77;
-	rc_expect(h, "another version", sent(peer), 0);
+	rcx_expect(h, "another version", sent(peer), 0);
 }
 
-static void try_headers(struct rc_hostile *h)
+static void try_headers(struct rcx_hostile *h)
 {
 	struct peer peer;
 
-	rc_topic(h, "headers");
-	rc_core_bind(h, "", BODY, true);
+	rcx_topic(h, "headers");
+	rcx_core_bind(h, "", BODY, true);
 	open_peer(h, &peer);
 	try_commands(h, &peer);
 	try_fields(h, &peer);
@@ -207,32 +207,32 @@ static void try_headers(struct rc_hostile *h)
 
 /* ---- attributes --------------------------------------------------------- */
 
-static void try_types(struct rc_hostile *h, struct peer *peer)
+static void try_types(struct rcx_hostile *h, struct peer *peer)
 {
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_outcomes outcomes = { 0 };
 
 	for (unsigned int type = 0; type < NLA_F_NET_BYTEORDER; type += type < 64 ? 1 : 331) {
-		if (type == RC_GENETLINK_A_MESSAGE)
+		if (type == RCX_GENETLINK_A_MESSAGE)
 			continue;
 		good(peer, 0)->attr.nla_type = (uint16_t)type;
-		rc_note(&outcomes, sent(peer), EINVAL);
+		rcx_note(&outcomes, sent(peer), EINVAL);
 	}
-	rc_expect_outcomes(h, "unknown ones", &outcomes);
-	rc_expect_value(h, "unknown ones that did something", (long)outcomes.fine, 0);
+	rcx_expect_outcomes(h, "unknown ones", &outcomes);
+	rcx_expect_value(h, "unknown ones that did something", (long)outcomes.fine, 0);
 	good(peer, 0)->attr.nla_type |= NLA_F_NESTED;
-	rc_expect(h, "a message that is a nest", sent(peer), EINVAL);
-	rc_expect(h, "none", request(peer, RC_GENETLINK_PUSH, NONE, NULL, 0), EINVAL);
-	rc_expect(h, "none of a call", request(peer, RC_GENETLINK_CALL, NONE, NULL, 0), EINVAL);
-	good(peer, 0)->command.cmd = RC_GENETLINK_PULL;
-	rc_expect(h, "a message with a pull", sent(peer), EINVAL);
-	good(peer, 0)->command.cmd = RC_GENETLINK_PULL;
+	rcx_expect(h, "a message that is a nest", sent(peer), EINVAL);
+	rcx_expect(h, "none", request(peer, RCX_GENETLINK_PUSH, NONE, NULL, 0), EINVAL);
+	rcx_expect(h, "none of a call", request(peer, RCX_GENETLINK_CALL, NONE, NULL, 0), EINVAL);
+	good(peer, 0)->command.cmd = RCX_GENETLINK_PULL;
+	rcx_expect(h, "a message with a pull", sent(peer), EINVAL);
+	good(peer, 0)->command.cmd = RCX_GENETLINK_PULL;
 	peer->out->header.nlmsg_flags |= NLM_F_DUMP;
-	rc_expect(h, "a message with a dump", sent(peer), EINVAL);
-	rc_expect(h, "a part with a pull", request(peer, RC_GENETLINK_PULL, RC_GENETLINK_A_PART,
+	rcx_expect(h, "a message with a dump", sent(peer), EINVAL);
+	rcx_expect(h, "a part with a pull", request(peer, RCX_GENETLINK_PULL, RCX_GENETLINK_A_PART,
 						   h->message, WHOLE), EINVAL);
 }
 
-static void try_lengths(struct rc_hostile *h, struct peer *peer)
+static void try_lengths(struct rcx_hostile *h, struct peer *peer)
 {
 	static const struct {
 		const char *name;
@@ -247,59 +247,59 @@ static void try_lengths(struct rc_hostile *h, struct peer *peer)
 		{ "that says 64 KiB", UINT16_MAX, EINVAL },
 	};
 
-	rc_topic(h, "an attribute");
+	rcx_topic(h, "an attribute");
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		good(peer, 0)->attr.nla_len = lengths[i].told;
-		rc_expect(h, lengths[i].name, sent(peer), lengths[i].want);
+		rcx_expect(h, lengths[i].name, sent(peer), lengths[i].want);
 	}
 	good(peer, 0)->header.nlmsg_len = BARE + 1;
-	rc_expect(h, "of one byte", sent(peer), EINVAL);
+	rcx_expect(h, "of one byte", sent(peer), EINVAL);
 	good(peer, 0)->header.nlmsg_len -= 4;
-	rc_expect(h, "that the header cuts", sent(peer), EINVAL);
+	rcx_expect(h, "that the header cuts", sent(peer), EINVAL);
 	good(peer, 0)->header.nlmsg_len += 4;
-	rc_expect(h, "and a word behind it", sent(peer), EINVAL);
-	rc_expect_value(h, "consumed of all these", (long)rc_core_counts(h).consumed, 0);
+	rcx_expect(h, "and a word behind it", sent(peer), EINVAL);
+	rcx_expect_value(h, "consumed of all these", (long)rcx_core_counts(h).consumed, 0);
 }
 
 /* The last one of several counts, and all of them are looked at. */
-static void try_several(struct rc_hostile *h, struct peer *peer)
+static void try_several(struct rcx_hostile *h, struct peer *peer)
 {
 	struct datagram *out = good(peer, 0);
 	size_t one = NLA_HDRLEN + WHOLE;
 	char *behind = (char *)&out->attr + one;
 
-	rc_topic(h, "attributes");
+	rcx_topic(h, "attributes");
 	memcpy(behind, &out->attr, one);
 	out->msg.magic = 0;
 	out->header.nlmsg_len += (uint32_t)one;
-	rc_expect(h, "a wrong message and a good one", sent(peer), 0);
+	rcx_expect(h, "a wrong message and a good one", sent(peer), 0);
 	good(peer, 1);
 	memcpy(behind, &out->attr, one);
-	out->attr.nla_len = NLA_HDRLEN + RC_HEADER - 1;
+	out->attr.nla_len = NLA_HDRLEN + RCX_HEADER - 1;
 	memmove((char *)&out->attr + NLA_ALIGN(out->attr.nla_len), behind, one);
 	out->header.nlmsg_len += NLA_ALIGN(out->attr.nla_len);
-	rc_expect(h, "one too short and a good one", sent(peer), ERANGE);
+	rcx_expect(h, "one too short and a good one", sent(peer), ERANGE);
 	good(peer, 1);
 	for (uint16_t i = 0; i < 1000; i++)
 		((struct nlattr *)behind)[i] = (struct nlattr){ NLA_HDRLEN, NLA_F_NESTED | 1 };
 	out->header.nlmsg_len += 1000 * NLA_HDRLEN;
-	rc_expect(h, "a good one and 1000 empty nests", sent(peer), EINVAL);
+	rcx_expect(h, "a good one and 1000 empty nests", sent(peer), EINVAL);
 	/* A nest in a nest in a nest: each says that all the rest is in it. */
-	out = put(peer, RC_GENETLINK_PUSH, FLAGS, RC_GENETLINK_A_MESSAGE | NLA_F_NESTED, "", 0);
+	out = put(peer, RCX_GENETLINK_PUSH, FLAGS, RCX_GENETLINK_A_MESSAGE | NLA_F_NESTED, "", 0);
 	for (uint16_t i = 0; i < 1000; i++)
 		(&out->attr)[i] = (struct nlattr){ (uint16_t)(4000 - 4 * i), NLA_F_NESTED | 1 };
 	out->header.nlmsg_len = BARE + 4000;
-	rc_expect(h, "1000 nests in one another", sent(peer), EINVAL);
-	rc_expect(h, "a good one after all these", push(peer, rc_good_message(h, BODY, 1), WHOLE),
+	rcx_expect(h, "1000 nests in one another", sent(peer), EINVAL);
+	rcx_expect(h, "a good one after all these", push(peer, rcx_good_message(h, BODY, 1), WHOLE),
 		  0);
 }
 
-static void try_attributes(struct rc_hostile *h)
+static void try_attributes(struct rcx_hostile *h)
 {
 	struct peer peer;
 
-	rc_topic(h, "attributes");
-	rc_core_bind(h, "", BODY, true);
+	rcx_topic(h, "attributes");
+	rcx_core_bind(h, "", BODY, true);
 	open_peer(h, &peer);
 	try_types(h, &peer);
 	try_lengths(h, &peer);
@@ -318,17 +318,17 @@ static long receive_at(void *arg, void *at)
 {
 	struct peer *peer = arg;
 
-	put(peer, RC_GENETLINK_PULL, NLM_F_REQUEST, NONE, NULL, 0);
+	put(peer, RCX_GENETLINK_PULL, NLM_F_REQUEST, NONE, NULL, 0);
 	return send_out(peer) < 0 ? 0 : recv(peer->fd, at, AHEAD + WHOLE, 0);
 }
 
-static struct rc_taker taker(struct peer *peer,
-			     long (*send)(void *, const struct rc_msg *, size_t))
+static struct rcx_taker taker(struct peer *peer,
+			     long (*send)(void *, const struct rcx_msg *, size_t))
 {
-	return (struct rc_taker){
+	return (struct rcx_taker){
 		.send = send,
 		.arg = peer,
-		.body_max = RC_GENETLINK_BODY_MAX,
+		.body_max = RCX_GENETLINK_BODY_MAX,
 		/* By the policy, or the attribute's own length. */
 		.nothing = ERANGE,
 		.too_short = ERANGE,
@@ -336,59 +336,59 @@ static struct rc_taker taker(struct peer *peer,
 	};
 }
 
-static void try_messages(struct rc_hostile *h, bool proof)
+static void try_messages(struct rcx_hostile *h, bool proof)
 {
-	struct rc_taker pushes, calls;
+	struct rcx_taker pushes, calls;
 	struct peer peer;
 
-	rc_topic(h, "push%s", proof ? " in proof" : "");
-	rc_core_bind(h, "", BODY, proof);
+	rcx_topic(h, "push%s", proof ? " in proof" : "");
+	rcx_core_bind(h, "", BODY, proof);
 	open_peer(h, &peer);
 	pushes = taker(&peer, push);
-	rc_try_messages(h, &pushes, proof);
-	rc_try_scribbled(h, &pushes, BODY, 200);
-	rc_try_addresses(h, "send", RC_KERNEL_READS, send_at, &peer);
+	rcx_try_messages(h, &pushes, proof);
+	rcx_try_scribbled(h, &pushes, BODY, 200);
+	rcx_try_addresses(h, "send", RCX_KERNEL_READS, send_at, &peer);
 
-	rc_topic(h, "call%s", proof ? " in proof" : "");
+	rcx_topic(h, "call%s", proof ? " in proof" : "");
 	calls = taker(&peer, call);
 	calls.seq = pushes.seq;
-	rc_try_messages(h, &calls, proof);
-	rc_good_message(h, BODY, calls.seq);
-	rc_expect(h, "a request", call(&peer, h->message, WHOLE), 0);
-	rc_expect_true(h, "its reply", peer.in.msg.seq == ~calls.seq &&
-		       rc_body_check(peer.in.msg.body, BODY, calls.seq, proof ? 0xff : 0) == BODY);
+	rcx_try_messages(h, &calls, proof);
+	rcx_good_message(h, BODY, calls.seq);
+	rcx_expect(h, "a request", call(&peer, h->message, WHOLE), 0);
+	rcx_expect_true(h, "its reply", peer.in.msg.seq == ~calls.seq &&
+		       rcx_body_check(peer.in.msg.body, BODY, calls.seq, proof ? 0xff : 0) == BODY);
 
-	rc_topic(h, "pull%s", proof ? " in proof" : "");
-	rc_expect(h, "a good one", pull(&peer), 0);
-	rc_expect_true(h, "it is whole", peer.in.msg.size == BODY);
-	rc_try_addresses(h, "receive", RC_KERNEL_WRITES, receive_at, &peer);
-	rc_core_bind(h, "", RC_GENETLINK_BODY_MAX + 1, proof);
-	rc_expect(h, "larger than an attribute", pull(&peer), EMSGSIZE);
+	rcx_topic(h, "pull%s", proof ? " in proof" : "");
+	rcx_expect(h, "a good one", pull(&peer), 0);
+	rcx_expect_true(h, "it is whole", peer.in.msg.size == BODY);
+	rcx_try_addresses(h, "receive", RCX_KERNEL_WRITES, receive_at, &peer);
+	rcx_core_bind(h, "", RCX_GENETLINK_BODY_MAX + 1, proof);
+	rcx_expect(h, "larger than an attribute", pull(&peer), EMSGSIZE);
 	close_peer(&peer);
 }
 
 /* The first header stays: it tells whose family this is for, and others could do harm. */
-static void try_scribbled(struct rc_hostile *h, bool proof)
+static void try_scribbled(struct rcx_hostile *h, bool proof)
 {
-	struct rc_scribbler scribbler;
+	struct rcx_scribbler scribbler;
 	struct peer peer;
 	long done = 0;
 
-	rc_topic(h, "headers overwritten%s", proof ? ", in proof" : "");
-	rc_core_bind(h, "", BODY, proof);
+	rcx_topic(h, "headers overwritten%s", proof ? ", in proof" : "");
+	rcx_core_bind(h, "", BODY, proof);
 	open_peer(h, &peer);
-	rc_scribble(h, &scribbler, &peer.out->command, (AHEAD - NLMSG_HDRLEN + RC_HEADER) / 4);
+	rcx_scribble(h, &scribbler, &peer.out->command, (AHEAD - NLMSG_HDRLEN + RCX_HEADER) / 4);
 	for (int i = 0; i < 500; i++) {
-		put(&peer, (uint8_t)(RC_GENETLINK_PUSH + i % 3), NLM_F_REQUEST,
-		    RC_GENETLINK_A_MESSAGE, rc_good_message(h, BODY, (uint64_t)i), WHOLE);
+		put(&peer, (uint8_t)(RCX_GENETLINK_PUSH + i % 3), NLM_F_REQUEST,
+		    RCX_GENETLINK_A_MESSAGE, rcx_good_message(h, BODY, (uint64_t)i), WHOLE);
 		usleep(1);
 		done += send_out(&peer) > 0;
 	}
-	rc_scribble_end(&scribbler);
-	rc_expect_value(h, "sent", done, 500);
+	rcx_scribble_end(&scribbler);
+	rcx_expect_value(h, "sent", done, 500);
 	close_peer(&peer);
 	open_peer(h, &peer);
-	rc_expect(h, "another one pushes", push(&peer, rc_good_message(h, BODY, 0), WHOLE), 0);
+	rcx_expect(h, "another one pushes", push(&peer, rcx_good_message(h, BODY, 0), WHOLE), 0);
 	close_peer(&peer);
 }
 
@@ -396,7 +396,7 @@ static void try_scribbled(struct rc_hostile *h, bool proof)
 
 static long start_dump(struct peer *peer)
 {
-	put(peer, RC_GENETLINK_PULL, NLM_F_REQUEST | NLM_F_DUMP, NONE, NULL, 0);
+	put(peer, RCX_GENETLINK_PULL, NLM_F_REQUEST | NLM_F_DUMP, NONE, NULL, 0);
 	return send_out(peer);
 }
 
@@ -436,20 +436,20 @@ static long take_dump(struct peer *peer, size_t len)
 	return all;
 }
 
-static void try_two_dumps(struct rc_hostile *h, struct peer *peer)
+static void try_two_dumps(struct rcx_hostile *h, struct peer *peer)
 {
-	const long all = RC_HEADER + RC_BODY_MAX;
+	const long all = RCX_HEADER + RCX_BODY_MAX;
 	struct peer other;
 	bool end = false;
 	long came;
 
 	open_peer(h, &other);
 	start_dump(peer);
-	rc_expect_true(h, "the first piece", (came = take_piece(peer, sizeof(peer->room), &end)) > 0);
-	rc_expect_value(h, "another's meanwhile, whole",
+	rcx_expect_true(h, "the first piece", (came = take_piece(peer, sizeof(peer->room), &end)) > 0);
+	rcx_expect_value(h, "another's meanwhile, whole",
 			start_dump(&other) < 0 ? -1 : take_dump(&other, sizeof(peer->room)), all);
 	close_peer(&other);
-	put(peer, RC_GENETLINK_PULL, FLAGS | NLM_F_DUMP, NONE, NULL, 0);
+	put(peer, RCX_GENETLINK_PULL, FLAGS | NLM_F_DUMP, NONE, NULL, 0);
 	send_out(peer);
 	do {
 		long more = take_piece(peer, sizeof(peer->room), &end);
@@ -458,43 +458,43 @@ static void try_two_dumps(struct rc_hostile *h, struct peer *peer)
 			break;
 		came += more;
 	} while (!end);
-	rc_expect(h, "a second one of the same socket", end ? -1 : 0, EBUSY);
+	rcx_expect(h, "a second one of the same socket", end ? -1 : 0, EBUSY);
 	end = false;
-	rc_expect_value(h, "the first one goes on to its end",
+	rcx_expect_value(h, "the first one goes on to its end",
 			came + take_dump(peer, sizeof(peer->room)), all);
 }
 
-static void try_dumps(struct rc_hostile *h, bool proof)
+static void try_dumps(struct rcx_hostile *h, bool proof)
 {
-	const long all = RC_HEADER + RC_BODY_MAX;
+	const long all = RCX_HEADER + RCX_BODY_MAX;
 	const int least = 1;
 	struct peer peer;
 
-	rc_topic(h, "dump%s", proof ? " in proof" : "");
-	rc_core_bind(h, "", RC_BODY_MAX, proof);
+	rcx_topic(h, "dump%s", proof ? " in proof" : "");
+	rcx_core_bind(h, "", RCX_BODY_MAX, proof);
 	open_peer(h, &peer);
-	rc_expect_value(h, "a good one",
+	rcx_expect_value(h, "a good one",
 			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)), all);
 	try_two_dumps(h, &peer);
 	/* What is cut from a piece is gone, and the end mark with it. */
 	start_dump(&peer);
 	while (recv(peer.fd, peer.room, 100, MSG_DONTWAIT) > 0)
 		;
-	rc_expect_value(h, "after one that was read with room for 100 bytes",
+	rcx_expect_value(h, "after one that was read with room for 100 bytes",
 			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)), all);
 	setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
-	rc_expect_value(h, "with the least queue there is",
+	rcx_expect_value(h, "with the least queue there is",
 			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)), all);
 	start_dump(&peer);
-	rc_core_bind(h, "", BODY, proof);
-	rc_expect_value(h, "begun before a bind to a smaller size",
+	rcx_core_bind(h, "", BODY, proof);
+	rcx_expect_value(h, "begun before a bind to a smaller size",
 			take_dump(&peer, sizeof(peer.room)), all);
-	rc_expect_value(h, "begun after it",
+	rcx_expect_value(h, "begun after it",
 			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)), WHOLE);
-	rc_core_bind(h, "", RC_BODY_MAX, proof);
+	rcx_core_bind(h, "", RCX_BODY_MAX, proof);
 	start_dump(&peer);
 	close_peer(&peer);
-	rc_expect_true(h, "closed half-way", true);
+	rcx_expect_true(h, "closed half-way", true);
 }
 
 static long dump_for_ever(void *arg)
@@ -506,19 +506,19 @@ static long dump_for_ever(void *arg)
 	return -1;
 }
 
-static void try_dump_killed(struct rc_hostile *h)
+static void try_dump_killed(struct rcx_hostile *h)
 {
 	struct peer peer;
 
-	rc_topic(h, "dump");
-	rc_core_bind(h, "", RC_BODY_MAX, true);
+	rcx_topic(h, "dump");
+	rcx_core_bind(h, "", RCX_BODY_MAX, true);
 	open_peer(h, &peer);
-	rc_try_kill(h, "killed half-way", dump_for_ever, &peer);
+	rcx_try_kill(h, "killed half-way", dump_for_ever, &peer);
 	close_peer(&peer);
 	open_peer(h, &peer);
-	rc_expect_value(h, "another one after it",
+	rcx_expect_value(h, "another one after it",
 			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)),
-			RC_HEADER + RC_BODY_MAX);
+			RCX_HEADER + RCX_BODY_MAX);
 	close_peer(&peer);
 }
 
@@ -546,25 +546,25 @@ static long pull_on(void *arg)
 }
 
 /* Binds change the size while messages of that size are made. */
-static void try_sizes(struct rc_hostile *h, bool dumps)
+static void try_sizes(struct rcx_hostile *h, bool dumps)
 {
 	struct peer peer;
 	struct puller puller = { .peer = &peer, .dumps = dumps };
-	struct rc_sleeper thread;
+	struct rcx_sleeper thread;
 	uint32_t binds = 0;
 
-	rc_topic(h, dumps ? "dump" : "pull");
-	rc_core_bind(h, "", 0, true);
+	rcx_topic(h, dumps ? "dump" : "pull");
+	rcx_core_bind(h, "", 0, true);
 	open_peer(h, &peer);
-	rc_sleep_in(h, &thread, pull_on, &puller);
+	rcx_sleep_in(h, &thread, pull_on, &puller);
 	for (puller.pulled = 0; __atomic_load_n(&puller.pulled, __ATOMIC_RELAXED) < 50 &&
 	     binds < 100000; binds++) {
-		rc_core_bind(h, "", binds & 1 ? 3000 : 60000, true);
+		rcx_core_bind(h, "", binds & 1 ? 3000 : 60000, true);
 		sched_yield();
 	}
 	__atomic_store_n(&puller.stop, true, __ATOMIC_RELAXED);
-	rc_expect(h, "while the size changes", rc_sleeper_end(&thread), 0);
-	rc_expect_true(h, "which it did", binds > 1);
+	rcx_expect(h, "while the size changes", rcx_sleeper_end(&thread), 0);
+	rcx_expect_true(h, "which it did", binds > 1);
 	close_peer(&peer);
 }
 
@@ -583,131 +583,131 @@ static long receive(void *arg)
 	return recv(peer->fd, peer->room, sizeof(peer->room), 0);
 }
 
-static void try_unread(struct rc_hostile *h)
+static void try_unread(struct rcx_hostile *h)
 {
 	const int least = 1;
 	struct peer peer;
 	long got = 0;
 
-	rc_topic(h, "unread");
-	rc_core_bind(h, "multicast", BODY, true);
+	rcx_topic(h, "unread");
+	rcx_core_bind(h, "multicast", BODY, true);
 	open_peer(h, &peer);
-	rc_expect(h, "join", join(&peer), 0);
+	rcx_expect(h, "join", join(&peer), 0);
 	setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
-	rc_core_start(h, RC_HARDIRQ, 4000, 4000, 0);
-	rc_expect_true(h, "4000 events end", rc_core_ended(h, 1000));
-	rc_expect_true(h, "most of them refused", rc_core_counts(h).refused > 3900);
-	rc_expect(h, "the reader is told", receive(&peer), ENOBUFS);
+	rcx_core_start(h, RCX_HARDIRQ, 4000, 4000, 0);
+	rcx_expect_true(h, "4000 events end", rcx_core_ended(h, 1000));
+	rcx_expect_true(h, "most of them refused", rcx_core_counts(h).refused > 3900);
+	rcx_expect(h, "the reader is told", receive(&peer), ENOBUFS);
 	while (recv(peer.fd, peer.room, sizeof(peer.room), MSG_DONTWAIT) > 0)
 		got++;
-	rc_expect_value(h, "delivered and refused are all",
-			got + (long)rc_core_counts(h).refused, 4000);
+	rcx_expect_value(h, "delivered and refused are all",
+			got + (long)rcx_core_counts(h).refused, 4000);
 	for (int i = 0; i < 2000; i++) {
-		put(&peer, RC_GENETLINK_PULL, NLM_F_REQUEST, NONE, NULL, 0);
+		put(&peer, RCX_GENETLINK_PULL, NLM_F_REQUEST, NONE, NULL, 0);
 		send_out(&peer);
 	}
-	rc_expect(h, "2000 answers that nobody reads", receive(&peer), ENOBUFS);
+	rcx_expect(h, "2000 answers that nobody reads", receive(&peer), ENOBUFS);
 	while (recv(peer.fd, peer.room, sizeof(peer.room), MSG_DONTWAIT) > 0)
 		;
-	rc_expect(h, "pull after all these", pull(&peer), 0);
-	rc_core_start(h, RC_SOFTIRQ, 4000, 4000, 0);
+	rcx_expect(h, "pull after all these", pull(&peer), 0);
+	rcx_core_start(h, RCX_SOFTIRQ, 4000, 4000, 0);
 	close_peer(&peer);
-	rc_expect_true(h, "closed with a full queue", rc_core_ended(h, 1000));
+	rcx_expect_true(h, "closed with a full queue", rcx_core_ended(h, 1000));
 }
 
 /* Sockets come and go while events are sent to them. */
-static void try_leaving(struct rc_hostile *h)
+static void try_leaving(struct rcx_hostile *h)
 {
 	const struct timeval never = { 0 };
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_outcomes outcomes = { 0 };
 	struct peer peer;
 
-	rc_topic(h, "group");
-	rc_core_bind(h, "multicast", BODY, true);
+	rcx_topic(h, "group");
+	rcx_core_bind(h, "multicast", BODY, true);
 	open_peer(h, &peer);
 	join(&peer);
 	setsockopt(peer.fd, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never));
-	rc_try_kill(h, "killed in recv", receive, &peer);
+	rcx_try_kill(h, "killed in recv", receive, &peer);
 	close_peer(&peer);
-	rc_core_start(h, RC_HARDIRQ, 1u << 30, 4, 1000000);
+	rcx_core_start(h, RCX_HARDIRQ, 1u << 30, 4, 1000000);
 	for (int i = 0; i < 20; i++) {
 		open_socket(h, &peer);
-		rc_note(&outcomes, find(&peer), 0);
-		rc_note(&outcomes, join(&peer), 0);
-		rc_note(&outcomes, receive(&peer), 0);
+		rcx_note(&outcomes, find(&peer), 0);
+		rcx_note(&outcomes, join(&peer), 0);
+		rcx_note(&outcomes, receive(&peer), 0);
 		close_peer(&peer);
 	}
-	rc_expect_outcomes(h, "joined and closed in a stream", &outcomes);
-	rc_expect(h, "stop", ioctl(h->core, RC_CORE_STOP), 0);
+	rcx_expect_outcomes(h, "joined and closed in a stream", &outcomes);
+	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
 }
 
 /* ---- others ------------------------------------------------------------- */
 
-static void without_right(struct rc_hostile *h, void *arg)
+static void without_right(struct rcx_hostile *h, void *arg)
 {
 	struct peer *rights = arg, own;
 
-	rc_expect(h, "push on a socket of root", push(rights, rc_good_message(h, BODY, 0), WHOLE),
+	rcx_expect(h, "push on a socket of root", push(rights, rcx_good_message(h, BODY, 0), WHOLE),
 		  EPERM);
 	open_peer(h, &own);
-	rc_expect(h, "push", push(&own, h->message, WHOLE), EPERM);
-	rc_expect(h, "call", call(&own, h->message, WHOLE), EPERM);
-	rc_expect(h, "pull", pull(&own), EPERM);
+	rcx_expect(h, "push", push(&own, h->message, WHOLE), EPERM);
+	rcx_expect(h, "call", call(&own, h->message, WHOLE), EPERM);
+	rcx_expect(h, "pull", pull(&own), EPERM);
 	start_dump(&own);
-	rc_expect(h, "dump", take_dump(&own, sizeof(own.room)), EPERM);
-	rc_expect(h, "an unknown command", request(&own, 99, NONE, NULL, 0), EOPNOTSUPP);
-	rc_expect(h, "join the group", join(&own), EPERM);
-	rc_expect(h, "as root of a user namespace",
+	rcx_expect(h, "dump", take_dump(&own, sizeof(own.room)), EPERM);
+	rcx_expect(h, "an unknown command", request(&own, 99, NONE, NULL, 0), EOPNOTSUPP);
+	rcx_expect(h, "join the group", join(&own), EPERM);
+	rcx_expect(h, "as root of a user namespace",
 		  unshare(CLONE_NEWUSER) ? -1 : push(&own, h->message, WHOLE), EPERM);
 	close_peer(&own);
 }
 
-static void elsewhere(struct rc_hostile *h, void *arg)
+static void elsewhere(struct rcx_hostile *h, void *arg)
 {
 	const struct peer *ours = arg;
 	struct peer peer;
 
-	rc_expect(h, "leave the namespace", unshare(CLONE_NEWNET), 0);
+	rcx_expect(h, "leave the namespace", unshare(CLONE_NEWNET), 0);
 	open_socket(h, &peer);
-	rc_expect(h, "the family is not there", find(&peer), ENOENT);
+	rcx_expect(h, "the family is not there", find(&peer), ENOENT);
 	peer.family = ours->family;
-	rc_expect(h, "nor by its number", push(&peer, rc_good_message(h, BODY, 0), WHOLE), ENOENT);
-	rc_expect(h, "nor is there a dump", start_dump(&peer) < 0 ? 0 : take_dump(&peer, 32768),
+	rcx_expect(h, "nor by its number", push(&peer, rcx_good_message(h, BODY, 0), WHOLE), ENOENT);
+	rcx_expect(h, "nor is there a dump", start_dump(&peer) < 0 ? 0 : take_dump(&peer, 32768),
 		  ENOENT);
 	close_peer(&peer);
 }
 
 /* As in netlink: who takes the port of another takes none of its state. */
-static void try_others(struct rc_hostile *h)
+static void try_others(struct rcx_hostile *h)
 {
 	struct sockaddr_nl address;
 	socklen_t len = sizeof(address);
 	struct peer peer, second;
 
-	rc_topic(h, "another user");
-	rc_core_bind(h, "", BODY, true);
+	rcx_topic(h, "another user");
+	rcx_core_bind(h, "", BODY, true);
 	open_peer(h, &peer);
-	rc_as_nobody(h, without_right, &peer);
-	rc_expect_value(h, "consumed of all these", (long)rc_core_counts(h).consumed, 0);
+	rcx_as_nobody(h, without_right, &peer);
+	rcx_expect_value(h, "consumed of all these", (long)rcx_core_counts(h).consumed, 0);
 
-	rc_topic(h, "another namespace");
-	rc_in_other(h, "a process there ends well", elsewhere, &peer);
-	rc_expect(h, "ours goes on", push(&peer, rc_good_message(h, BODY, 0), WHOLE), 0);
+	rcx_topic(h, "another namespace");
+	rcx_in_other(h, "a process there ends well", elsewhere, &peer);
+	rcx_expect(h, "ours goes on", push(&peer, rcx_good_message(h, BODY, 0), WHOLE), 0);
 
-	rc_topic(h, "another socket");
+	rcx_topic(h, "another socket");
 	getsockname(peer.fd, (struct sockaddr *)&address, &len);
 	open_socket(h, &second);
-	rc_expect(h, "takes the same port", bind(second.fd, (struct sockaddr *)&address, len),
+	rcx_expect(h, "takes the same port", bind(second.fd, (struct sockaddr *)&address, len),
 		  EADDRINUSE);
 	close_peer(&peer);
-	rc_expect(h, "takes it when it is free", bind(second.fd, (struct sockaddr *)&address, len),
+	rcx_expect(h, "takes it when it is free", bind(second.fd, (struct sockaddr *)&address, len),
 		  0);
-	rc_expect(h, "finds the family", find(&second), 0);
-	rc_expect(h, "and starts anew", push(&second, rc_good_message(h, BODY, 0), WHOLE), 0);
+	rcx_expect(h, "finds the family", find(&second), 0);
+	rcx_expect(h, "and starts anew", push(&second, rcx_good_message(h, BODY, 0), WHOLE), 0);
 	close_peer(&second);
 }
 
-static void genetlink_hostile(struct rc_hostile *h)
+static void genetlink_hostile(struct rcx_hostile *h)
 {
 	try_headers(h);
 	try_attributes(h);
@@ -723,4 +723,4 @@ static void genetlink_hostile(struct rc_hostile *h)
 	try_leaving(h);
 	try_others(h);
 }
-RC_HOSTILE(genetlink, genetlink_hostile);
+RCX_HOSTILE(genetlink, genetlink_hostile);

@@ -53,7 +53,7 @@
 #include <linux/vmalloc.h>
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 /*
@@ -67,8 +67,8 @@
 struct genetlink_peer {
 	struct list_head node;
 	u32 portid;
-	struct rc_flow flow;
-	struct rc_msg *dumped;	/* the message of its dump; NULL until the first one */
+	struct rcx_flow flow;
+	struct rcx_msg *dumped;	/* the message of its dump; NULL until the first one */
 };
 
 static DEFINE_MUTEX(genetlink_lock);
@@ -84,9 +84,9 @@ static const u8 *genetlink_content;
  * of four; behind both headers ours happens to be at one of eight.)
  */
 static struct sk_buff *genetlink_message(u32 portid, u32 seq, u8 command, const u8 *body,
-					 u32 size, gfp_t gfp, struct rc_msg **msg)
+					 u32 size, gfp_t gfp, struct rcx_msg **msg)
 {
-	struct sk_buff *skb = genlmsg_new(nla_total_size(RC_HEADER + size), gfp);
+	struct sk_buff *skb = genlmsg_new(nla_total_size(RCX_HEADER + size), gfp);
 	struct nlattr *attr = NULL;
 	void *header;
 
@@ -94,7 +94,7 @@ static struct sk_buff *genetlink_message(u32 portid, u32 seq, u8 command, const 
 		return NULL;
 	header = genlmsg_put(skb, portid, seq, &genetlink_family, 0, command);
 	if (header)
-		attr = nla_reserve(skb, RC_GENETLINK_A_MESSAGE, RC_HEADER + size);
+		attr = nla_reserve(skb, RCX_GENETLINK_A_MESSAGE, RCX_HEADER + size);
 	if (WARN_ON_ONCE(!attr)) {
 		nlmsg_free(skb);
 		return NULL;
@@ -111,20 +111,20 @@ static struct sk_buff *genetlink_message(u32 portid, u32 seq, u8 command, const 
  * Any context will do, as netlink locks its queues and tables with interrupts off
  * or walks them under RCU; but not on -rt kernels, whose locks sleep.
  */
-static int genetlink_emit(const struct rc_shot *shot)
+static int genetlink_emit(const struct rcx_shot *shot)
 {
 	struct sk_buff *skb;
-	struct rc_msg *msg;
+	struct rcx_msg *msg;
 
-	if (shot->size > RC_GENETLINK_BODY_MAX)
+	if (shot->size > RCX_GENETLINK_BODY_MAX)
 		return -EMSGSIZE;
 	if (!genl_has_listeners(&genetlink_family, &init_net, 0))
 		return -ENOTCONN;
-	skb = genetlink_message(0, 0, RC_GENETLINK_EVENT, genetlink_content, shot->size,
+	skb = genetlink_message(0, 0, RCX_GENETLINK_EVENT, genetlink_content, shot->size,
 				GFP_ATOMIC, &msg);
 	if (!skb)
 		return -ENOMEM;
-	rc_event(shot, msg);
+	rcx_event(shot, msg);
 	return genlmsg_multicast(&genetlink_family, skb, 0, 0, GFP_ATOMIC);
 }
 
@@ -188,7 +188,7 @@ static int genetlink_gone(struct notifier_block *block, unsigned long event, voi
  */
 static const struct nlattr *genetlink_required(const struct genl_info *info)
 {
-	const struct nlattr *attr = info->attrs[RC_GENETLINK_A_MESSAGE];
+	const struct nlattr *attr = info->attrs[RCX_GENETLINK_A_MESSAGE];
 
 	if (!attr)
 		GENL_SET_ERR_MSG(info, "a message is missing");
@@ -203,7 +203,7 @@ static int genetlink_consume(u32 portid, const struct nlattr *attr)
 	mutex_lock(&genetlink_lock);
 	peer = genetlink_meet(portid);
 	if (peer)
-		err = rc_consume(&peer->flow, nla_data(attr), nla_len(attr));
+		err = rcx_consume(&peer->flow, nla_data(attr), nla_len(attr));
 	mutex_unlock(&genetlink_lock);
 	return err;
 }
@@ -218,8 +218,8 @@ static int genetlink_push(struct sk_buff *request, struct genl_info *info)
 static int genetlink_call(struct sk_buff *request, struct genl_info *info)
 {
 	const struct nlattr *attr = genetlink_required(info);
-	const struct rc_msg *msg;
-	struct rc_msg *reply;
+	const struct rcx_msg *msg;
+	struct rcx_msg *reply;
 	struct sk_buff *skb;
 	int err;
 
@@ -229,32 +229,32 @@ static int genetlink_call(struct sk_buff *request, struct genl_info *info)
 	if (err)
 		return err;
 	msg = nla_data(attr);
-	skb = genetlink_message(info->snd_portid, info->snd_seq, RC_GENETLINK_CALL, msg->body,
-				nla_len(attr) - RC_HEADER, GFP_KERNEL, &reply);
+	skb = genetlink_message(info->snd_portid, info->snd_seq, RCX_GENETLINK_CALL, msg->body,
+				nla_len(attr) - RCX_HEADER, GFP_KERNEL, &reply);
 	if (!skb)
 		return -ENOMEM;
 	*reply = *msg;
-	rc_reply(reply, nla_len(attr));
+	rcx_reply(reply, nla_len(attr));
 	return genlmsg_reply(skb, info);
 }
 
 static int genetlink_pull(struct sk_buff *request, struct genl_info *info)
 {
-	u32 size = rc_size();	/* once: another bind may change it */
+	u32 size = rcx_size();	/* once: another bind may change it */
 	struct genetlink_peer *peer;
 	struct sk_buff *skb;
-	struct rc_msg *msg;
+	struct rcx_msg *msg;
 
-	if (size > RC_GENETLINK_BODY_MAX)
+	if (size > RCX_GENETLINK_BODY_MAX)
 		return -EMSGSIZE;
-	skb = genetlink_message(info->snd_portid, info->snd_seq, RC_GENETLINK_PULL,
+	skb = genetlink_message(info->snd_portid, info->snd_seq, RCX_GENETLINK_PULL,
 				genetlink_content, size, GFP_KERNEL, &msg);
 	if (!skb)
 		return -ENOMEM;
 	mutex_lock(&genetlink_lock);
 	peer = genetlink_meet(info->snd_portid);
 	if (peer)
-		rc_make(&peer->flow, msg, size);
+		rcx_make(&peer->flow, msg, size);
 	mutex_unlock(&genetlink_lock);
 	if (!peer) {
 		nlmsg_free(skb);
@@ -281,16 +281,16 @@ static int genetlink_dump_start(struct netlink_callback *cb)
 {
 	struct genetlink_dump *dump = (void *)cb->ctx;
 	struct genetlink_peer *peer;
-	u32 size = rc_size();
+	u32 size = rcx_size();
 	int err = -ENOMEM;
 
 	mutex_lock(&genetlink_lock);
 	peer = genetlink_meet(NETLINK_CB(cb->skb).portid);
 	if (peer && !peer->dumped)
-		peer->dumped = vzalloc(RC_HEADER + RC_BODY_MAX);
+		peer->dumped = vzalloc(RCX_HEADER + RCX_BODY_MAX);
 	if (peer && peer->dumped) {
-		rc_make(&peer->flow, peer->dumped, size);
-		dump->len = RC_HEADER + size;
+		rcx_make(&peer->flow, peer->dumped, size);
+		dump->len = RCX_HEADER + size;
 		err = 0;
 	}
 	mutex_unlock(&genetlink_lock);
@@ -302,11 +302,11 @@ static bool genetlink_record(struct sk_buff *skb, const struct netlink_callback 
 			     const void *from, u32 len)
 {
 	void *header = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
-				   &genetlink_family, NLM_F_MULTI, RC_GENETLINK_PULL);
+				   &genetlink_family, NLM_F_MULTI, RCX_GENETLINK_PULL);
 
 	if (!header)
 		return false;
-	if (nla_put(skb, RC_GENETLINK_A_PART, len, from)) {
+	if (nla_put(skb, RCX_GENETLINK_A_PART, len, from)) {
 		genlmsg_cancel(skb, header);
 		return false;
 	}
@@ -327,7 +327,7 @@ static int genetlink_dump(struct sk_buff *skb, struct netlink_callback *cb)
 		return -ESTALE;		/* the peer was forgotten: its port had two owners */
 	}
 	while (dump->at < dump->len) {
-		u32 len = min_t(u32, dump->len - dump->at, RC_GENETLINK_PART_MAX);
+		u32 len = min_t(u32, dump->len - dump->at, RCX_GENETLINK_PART_MAX);
 
 		if (!genetlink_record(skb, cb, (const u8 *)peer->dumped + dump->at, len))
 			break;
@@ -343,23 +343,23 @@ static int genetlink_dump(struct sk_buff *skb, struct netlink_callback *cb)
 
 /* An attribute that is not listed is refused, and so is a nested one. */
 static const struct nla_policy genetlink_one_message[] = {
-	[RC_GENETLINK_A_MESSAGE] = NLA_POLICY_MIN_LEN(RC_HEADER),
+	[RCX_GENETLINK_A_MESSAGE] = NLA_POLICY_MIN_LEN(RCX_HEADER),
 };
 
 static const struct nla_policy genetlink_nothing[] = {
-	[RC_GENETLINK_A_MESSAGE] = { .type = NLA_REJECT },
+	[RCX_GENETLINK_A_MESSAGE] = { .type = NLA_REJECT },
 };
 
 static const struct genl_ops genetlink_ops[] = {
 	{
-		.cmd = RC_GENETLINK_PUSH,
+		.cmd = RCX_GENETLINK_PUSH,
 		.flags = GENL_ADMIN_PERM,
 		.policy = genetlink_one_message,
 		.maxattr = ARRAY_SIZE(genetlink_one_message) - 1,
 		.doit = genetlink_push,
 	},
 	{
-		.cmd = RC_GENETLINK_PULL,
+		.cmd = RCX_GENETLINK_PULL,
 		.flags = GENL_ADMIN_PERM,
 		.policy = genetlink_nothing,
 		.maxattr = ARRAY_SIZE(genetlink_nothing) - 1,
@@ -368,7 +368,7 @@ static const struct genl_ops genetlink_ops[] = {
 		.dumpit = genetlink_dump,
 	},
 	{
-		.cmd = RC_GENETLINK_CALL,
+		.cmd = RCX_GENETLINK_CALL,
 		.flags = GENL_ADMIN_PERM,
 		.policy = genetlink_one_message,
 		.maxattr = ARRAY_SIZE(genetlink_one_message) - 1,
@@ -378,7 +378,7 @@ static const struct genl_ops genetlink_ops[] = {
 
 static const struct genl_multicast_group genetlink_groups[] = {
 	{
-		.name = RC_GENETLINK_GROUP,
+		.name = RCX_GENETLINK_GROUP,
 		/* 5.10 has no such flag: there anybody may listen. */
 #ifdef GENL_MCAST_CAP_NET_ADMIN
 		.flags = GENL_MCAST_CAP_NET_ADMIN,
@@ -392,8 +392,8 @@ static const struct genl_multicast_group genetlink_groups[] = {
  * new: from 6.1 on reserved fields and unknown flags are refused.
  */
 static struct genl_family genetlink_family __ro_after_init = {
-	.name = RC_GENETLINK_FAMILY,
-	.version = RC_GENETLINK_VERSION,
+	.name = RCX_GENETLINK_FAMILY,
+	.version = RCX_GENETLINK_VERSION,
 	.module = THIS_MODULE,
 	.parallel_ops = true,
 	.ops = genetlink_ops,
@@ -406,11 +406,11 @@ static struct notifier_block genetlink_notifier = {
 	.notifier_call = genetlink_gone,
 };
 
-static struct rc_half genetlink_half = {
+static struct rcx_half genetlink_half = {
 	.name = "genetlink",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rc_emitter[]) {
-		{ "multicast", RC_IN_ANY, genetlink_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "multicast", RCX_IN_ANY, genetlink_emit },
 		{ }
 	},
 };
@@ -419,7 +419,7 @@ static int __init genetlink_init(void)
 {
 	int err;
 
-	genetlink_content = vzalloc(RC_GENETLINK_BODY_MAX);
+	genetlink_content = vzalloc(RCX_GENETLINK_BODY_MAX);
 	if (!genetlink_content)
 		return -ENOMEM;
 	err = netlink_register_notifier(&genetlink_notifier);
@@ -428,7 +428,7 @@ static int __init genetlink_init(void)
 	err = genl_register_family(&genetlink_family);
 	if (err)
 		goto err_notifier;
-	err = rc_half_register(&genetlink_half);
+	err = rcx_half_register(&genetlink_half);
 	if (err)
 		goto err_family;
 	return 0;
@@ -451,7 +451,7 @@ static void __exit genetlink_exit(void)
 {
 	struct genetlink_peer *peer, *next;
 
-	rc_half_unregister(&genetlink_half);
+	rcx_half_unregister(&genetlink_half);
 	genl_set_err(&genetlink_family, &init_net, 0, 0, -ENODEV);
 	genl_unregister_family(&genetlink_family);	/* waits for requests that run */
 	netlink_unregister_notifier(&genetlink_notifier);

@@ -8,9 +8,9 @@
 /* A dump brings so much at a time at most, and less to a reader who has less room. */
 #define DUMP_ROOM 32768
 
-static struct datagram *out(const struct rc_session *s)
+static struct datagram *out(const struct rcx_session *s)
 {
-	return (struct datagram *)rc_datagram_out(s);
+	return (struct datagram *)rcx_datagram_out(s);
 }
 
 /* ---- what came --------------------------------------------------------- */
@@ -18,7 +18,7 @@ static struct datagram *out(const struct rc_session *s)
 /* Whether at @came is an answer of our family, with one attribute of @type and nothing
  * behind it, all of it within @got bytes.
  */
-static inline bool is_whole(const struct rc_session *s, const struct datagram *came, size_t got,
+static inline bool is_whole(const struct rcx_session *s, const struct datagram *came, size_t got,
 			    unsigned int command, uint16_t type)
 {
 	return got >= AHEAD && came->header.nlmsg_type == out(s)->header.nlmsg_type &&
@@ -33,12 +33,12 @@ static inline size_t attr_len(const struct datagram *came)
 	return came->attr.nla_len - NLA_HDRLEN;
 }
 
-static inline const struct rc_msg *message(const struct rc_session *s, ssize_t got,
+static inline const struct rcx_msg *message(const struct rcx_session *s, ssize_t got,
 					   unsigned int command, size_t *len)
 {
 	const struct datagram *came = s->map;
 
-	if (got <= 0 || !is_whole(s, came, (size_t)got, command, RC_GENETLINK_A_MESSAGE))
+	if (got <= 0 || !is_whole(s, came, (size_t)got, command, RCX_GENETLINK_A_MESSAGE))
 		return NULL;
 	*len = attr_len(came);
 	return &came->msg;
@@ -46,96 +46,96 @@ static inline const struct rc_msg *message(const struct rc_session *s, ssize_t g
 
 /* ---- open --------------------------------------------------------------- */
 
-static int open_socket(struct rc_session *s, struct family *family)
+static int open_socket(struct rcx_session *s, struct family *family)
 {
-	size_t len = AHEAD + rc_len(s);
+	size_t len = AHEAD + rcx_len(s);
 
-	if (rc_datagram_get(s, len < DUMP_ROOM ? DUMP_ROOM : len, AHEAD))
+	if (rcx_datagram_get(s, len < DUMP_ROOM ? DUMP_ROOM : len, AHEAD))
 		return -1;
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
 	if (s->fd < 0)
-		return rc_fail_errno(s, "socket AF_NETLINK");
-	if (family_find(s->fd, s->map, rc_datagram_room(s), family))
-		return rc_fail_errno(s, "no family " RC_GENETLINK_FAMILY);
+		return rcx_fail_errno(s, "socket AF_NETLINK");
+	if (family_find(s->fd, s->map, rcx_datagram_room(s), family))
+		return rcx_fail_errno(s, "no family " RCX_GENETLINK_FAMILY);
 	out(s)->header.nlmsg_type = family->id;
 	return 0;
 }
 
-static int prepare(struct rc_session *s, uint8_t command, uint16_t flags)
+static int prepare(struct rcx_session *s, uint8_t command, uint16_t flags)
 {
 	struct datagram *request = out(s);
 
-	request->command = (struct genlmsghdr){ .cmd = command, .version = RC_GENETLINK_VERSION };
+	request->command = (struct genlmsghdr){ .cmd = command, .version = RCX_GENETLINK_VERSION };
 	request->header.nlmsg_flags = NLM_F_REQUEST | flags;
 	request->header.nlmsg_len = BARE;
-	if (command == RC_GENETLINK_PULL)
+	if (command == RCX_GENETLINK_PULL)
 		return 0;
-	if (s->size > RC_GENETLINK_BODY_MAX)
-		return rc_fail(s, "no attribute can hold %zu bytes", rc_len(s));
-	request->attr.nla_type = RC_GENETLINK_A_MESSAGE;
-	request->attr.nla_len = (uint16_t)(NLA_HDRLEN + rc_len(s));
-	request->header.nlmsg_len += (uint32_t)NLA_ALIGN(NLA_HDRLEN + rc_len(s));
+	if (s->size > RCX_GENETLINK_BODY_MAX)
+		return rcx_fail(s, "no attribute can hold %zu bytes", rcx_len(s));
+	request->attr.nla_type = RCX_GENETLINK_A_MESSAGE;
+	request->attr.nla_len = (uint16_t)(NLA_HDRLEN + rcx_len(s));
+	request->header.nlmsg_len += (uint32_t)NLA_ALIGN(NLA_HDRLEN + rcx_len(s));
 	return 0;
 }
 
-static int do_open(struct rc_session *s)
+static int do_open(struct rcx_session *s)
 {
-	static const uint8_t commands[RC_OPS] = {
-		[RC_PUSH] = RC_GENETLINK_PUSH,
-		[RC_PULL] = RC_GENETLINK_PULL,
-		[RC_CALL] = RC_GENETLINK_CALL,
+	static const uint8_t commands[RCX_OPS] = {
+		[RCX_PUSH] = RCX_GENETLINK_PUSH,
+		[RCX_PULL] = RCX_GENETLINK_PULL,
+		[RCX_CALL] = RCX_GENETLINK_CALL,
 	};
 	struct family family;
 
 	return open_socket(s, &family) ? -1 : prepare(s, commands[s->op], 0);
 }
 
-static int ack_open(struct rc_session *s)
+static int ack_open(struct rcx_session *s)
 {
 	struct family family;
 
-	return open_socket(s, &family) ? -1 : prepare(s, RC_GENETLINK_PUSH, NLM_F_ACK);
+	return open_socket(s, &family) ? -1 : prepare(s, RCX_GENETLINK_PUSH, NLM_F_ACK);
 }
 
-static int dump_open(struct rc_session *s)
+static int dump_open(struct rcx_session *s)
 {
 	struct family family;
 
-	return open_socket(s, &family) ? -1 : prepare(s, RC_GENETLINK_PULL, NLM_F_DUMP);
+	return open_socket(s, &family) ? -1 : prepare(s, RCX_GENETLINK_PULL, NLM_F_DUMP);
 }
 
-static int multicast_open(struct rc_session *s)
+static int multicast_open(struct rcx_session *s)
 {
 	struct family family;
 
-	if (open_socket(s, &family) || rc_datagram_set_queue(s))
+	if (open_socket(s, &family) || rcx_datagram_set_queue(s))
 		return -1;
 	if (setsockopt(s->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &family.group,
 		       sizeof(family.group)))
-		return rc_fail_errno(s, "cannot join the group");
+		return rcx_fail_errno(s, "cannot join the group");
 	return 0;
 }
 
 /* ---- operations --------------------------------------------------------- */
 
-static int genetlink_pull(struct rc_session *s, uint64_t n)
+static int genetlink_pull(struct rcx_session *s, uint64_t n)
 {
-	return rc_datagram_pull(s, n, message, RC_GENETLINK_PULL);
+	return rcx_datagram_pull(s, n, message, RCX_GENETLINK_PULL);
 }
 
-static int genetlink_call(struct rc_session *s, uint64_t n)
+static int genetlink_call(struct rcx_session *s, uint64_t n)
 {
-	return rc_datagram_call(s, n, message, RC_GENETLINK_CALL);
+	return rcx_datagram_call(s, n, message, RCX_GENETLINK_CALL);
 }
 
-static int genetlink_notify(struct rc_session *s, uint64_t n)
+static int genetlink_notify(struct rcx_session *s, uint64_t n)
 {
-	return rc_datagram_notify(s, n, message, RC_GENETLINK_EVENT);
+	return rcx_datagram_notify(s, n, message, RCX_GENETLINK_EVENT);
 }
 
-static int genetlink_stream(struct rc_session *s, uint64_t n)
+static int genetlink_stream(struct rcx_session *s, uint64_t n)
 {
-	return rc_datagram_stream(s, n, message, RC_GENETLINK_EVENT);
+	return rcx_datagram_stream(s, n, message, RCX_GENETLINK_EVENT);
 }
 
 /* ---- dump: records until the end mark ----------------------------------- */
@@ -154,7 +154,7 @@ static inline int dump_error(const struct nlmsghdr *end)
  * Put the records in @left bytes of the buffer behind the @at bytes of s->rx that
  * are there.  How many are there now; @end is set by the mark behind the last.
  */
-static inline ssize_t take_records(struct rc_session *s, size_t at, ssize_t left, bool *end)
+static inline ssize_t take_records(struct rcx_session *s, size_t at, ssize_t left, bool *end)
 {
 	const struct nlmsghdr *header = s->map;
 
@@ -165,37 +165,37 @@ static inline ssize_t take_records(struct rc_session *s, size_t at, ssize_t left
 			int error = dump_error(header);
 
 			*end = true;
-			return error < 0 ? rc_fail(s, "the kernel half broke a dump off: %s",
+			return error < 0 ? rcx_fail(s, "the kernel half broke a dump off: %s",
 						   strerror(-error)) : (ssize_t)at;
 		}
-		if (!is_whole(s, record, (size_t)left, RC_GENETLINK_PULL, RC_GENETLINK_A_PART))
-			return rc_datagram_broken(s, header == s->map ? left : 0);
-		if (attr_len(record) > rc_len(s) - at)
-			return rc_fail(s, "a dump goes on behind %zu bytes", rc_len(s));
+		if (!is_whole(s, record, (size_t)left, RCX_GENETLINK_PULL, RCX_GENETLINK_A_PART))
+			return rcx_datagram_broken(s, header == s->map ? left : 0);
+		if (attr_len(record) > rcx_len(s) - at)
+			return rcx_fail(s, "a dump goes on behind %zu bytes", rcx_len(s));
 		memcpy((char *)s->rx + at, &record->msg, attr_len(record));
 		at += attr_len(record);
 	}
 	return (ssize_t)at;
 }
 
-static int genetlink_dump(struct rc_session *s, uint64_t n)
+static int genetlink_dump(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
 		bool end = false;
 		ssize_t at = 0;
 
 		if (send(s->fd, out(s), BARE, 0) != (ssize_t)BARE)
-			return rc_fail_errno(s, "send");
+			return rcx_fail_errno(s, "send");
 		while (!end) {
-			ssize_t got = recv(s->fd, s->map, rc_datagram_room(s), 0);
+			ssize_t got = recv(s->fd, s->map, rcx_datagram_room(s), 0);
 
 			if (got <= 0)
-				return rc_datagram_broken(s, got);
+				return rcx_datagram_broken(s, got);
 			at = take_records(s, (size_t)at, got, &end);
 			if (at < 0)
 				return -1;
 		}
-		if (rc_rx(s, s->rx, (size_t)at))
+		if (rcx_rx(s, s->rx, (size_t)at))
 			return -1;
 	}
 	return 0;
@@ -203,62 +203,62 @@ static int genetlink_dump(struct rc_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define ATTRIBUTE .max = RC_GENETLINK_BODY_MAX, \
+#define ATTRIBUTE .max = RCX_GENETLINK_BODY_MAX, \
 	.limit = "An attribute says its length in 16 bits, its own header of 4 bytes included."
 
-static const struct rc_queue genetlink_queue = RC_DATAGRAM_QUEUE;
+static const struct rcx_queue genetlink_queue = RCX_DATAGRAM_QUEUE;
 
-static const struct rc_mode genetlink_modes[] = {
+static const struct rcx_mode genetlink_modes[] = {
 	{
 		.name = "do",
 		.summary = "one request, and one answer if it has one",
 		.stock = "genetlink",
 		.open = do_open,
-		.close = rc_datagram_close,
+		.close = rcx_datagram_close,
 		.operations = {
-			[RC_PUSH] = { .run = rc_datagram_push, ATTRIBUTE },
-			[RC_PULL] = { .run = genetlink_pull, ATTRIBUTE },
-			[RC_CALL] = { .run = genetlink_call, ATTRIBUTE },
+			[RCX_PUSH] = { .run = rcx_datagram_push, ATTRIBUTE },
+			[RCX_PULL] = { .run = genetlink_pull, ATTRIBUTE },
+			[RCX_CALL] = { .run = genetlink_call, ATTRIBUTE },
 		},
 	},
 	{
 		.name = "ack",
 		.summary = "a push that waits for its acknowledgement",
 		.open = ack_open,
-		.close = rc_datagram_close,
+		.close = rcx_datagram_close,
 		.operations = {
-			[RC_PUSH] = { .run = rc_datagram_push_ack, ATTRIBUTE },
+			[RCX_PUSH] = { .run = rcx_datagram_push_ack, ATTRIBUTE },
 		},
 	},
 	{
 		.name = "dump",
 		.summary = "a pull in records of 1 KiB, up to 32 KiB at a time",
 		.open = dump_open,
-		.close = rc_datagram_close,
+		.close = rcx_datagram_close,
 		.operations = {
-			[RC_PULL] = { .run = genetlink_dump, .max = RC_BODY_MAX },
+			[RCX_PULL] = { .run = genetlink_dump, .max = RCX_BODY_MAX },
 		},
 	},
 	{
 		.name = "multicast",
 		.summary = "events to a group",
 		.open = multicast_open,
-		.close = rc_datagram_close,
-		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
+		.close = rcx_datagram_close,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RC_NOTIFY] = { .run = genetlink_notify, ATTRIBUTE, .waits = RC_WAIT_ANY },
-			[RC_STREAM] = { .run = genetlink_stream, ATTRIBUTE,
-					.waits = RC_WAIT_DRAIN, .queue = &genetlink_queue },
+			[RCX_NOTIFY] = { .run = genetlink_notify, ATTRIBUTE, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = genetlink_stream, ATTRIBUTE,
+					.waits = RCX_WAIT_DRAIN, .queue = &genetlink_queue },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel genetlink_channel = {
+static const struct rcx_channel genetlink_channel = {
 	.name = "genetlink",
 	.summary = "Named netlink families: commands, typed attributes, dumps, groups",
-	.module = "rc_genetlink",
+	.module = "ringcross_genetlink",
 	.since = "2.6.15: genl_register_family(), families by name over NETLINK_GENERIC",
 	.modes = genetlink_modes,
 };
-RC_CHANNEL(genetlink_channel);
+RCX_CHANNEL(genetlink_channel);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
  * What both halves of every channel share: the message, and the control
- * device of rc_core.  The control device arranges a measurement (which half,
+ * device of ringcross_core.  The control device arranges a measurement (which half,
  * which size, "raise an event now"); no measured byte ever crosses it.
  */
 #ifndef RINGCROSS_H
@@ -11,16 +11,16 @@
 #include <linux/ioctl.h>
 
 /**
- * struct rc_msg - the one message layout of all channels
+ * struct rcx_msg - the one message layout of all channels
  * @size: bytes of body that follow
- * @magic: RC_MAGIC, so that a stray buffer is not taken for a message
+ * @magic: RCX_MAGIC, so that a stray buffer is not taken for a message
  * @seq: number of the message in its direction, from 0; a reply carries ~seq
  * @stamp: kernel clock when the kernel made it; 0 in messages from user space
- * @body: during the proof every byte follows from @seq, see rc_body_word();
+ * @body: during the proof every byte follows from @seq, see rcx_body_word();
  *	while timed it is whatever the buffer held, since filling it would be
  *	our cost and not the channel's
  */
-struct rc_msg {
+struct rcx_msg {
 	__u32 size;
 	__u32 magic;
 	__u64 seq;
@@ -28,36 +28,36 @@ struct rc_msg {
 	__u8  body[];
 };
 
-#define RC_MAGIC	0x52434d53u
-#define RC_HEADER	((__u32)sizeof(struct rc_msg))
-#define RC_BODY_MAX	(1u << 20)
+#define RCX_MAGIC	0x52434d53u
+#define RCX_HEADER	((__u32)sizeof(struct rcx_msg))
+#define RCX_BODY_MAX	(1u << 20)
 
 /* The @i-th 8-byte word of the body of message @seq. */
-static inline __u64 rc_body_word(__u64 seq, __u32 i)
+static inline __u64 rcx_body_word(__u64 seq, __u32 i)
 {
 	__u64 x = (seq + 1) * 0x9e3779b97f4a7c15ull + i * 0xbf58476d1ce4e5b9ull;
 
 	return x ^ (x >> 29);
 }
 
-static inline void rc_body_fill(__u8 *body, __u32 size, __u64 seq)
+static inline void rcx_body_fill(__u8 *body, __u32 size, __u64 seq)
 {
 	__u32 i;
 
 	for (i = 0; i < size / 8; i++) {
-		__u64 word = rc_body_word(seq, i);
+		__u64 word = rcx_body_word(seq, i);
 
 		__builtin_memcpy(body + 8 * i, &word, 8);
 	}
 	for (i = size / 8 * 8; i < size; i++)
-		body[i] = (__u8)(rc_body_word(seq, i / 8) >> (8 * (i % 8)));
+		body[i] = (__u8)(rcx_body_word(seq, i / 8) >> (8 * (i % 8)));
 }
 
 /*
  * Start of the first wrong word, or @size when all are right.  @flip is XORed
  * to every byte: a reply is its request with all bits turned (0xff).
  */
-static inline __u32 rc_body_check(const __u8 *body, __u32 size, __u64 seq, __u8 flip)
+static inline __u32 rcx_body_check(const __u8 *body, __u32 size, __u64 seq, __u8 flip)
 {
 	__u64 turn = flip * 0x0101010101010101ull;
 	__u32 i;
@@ -66,59 +66,59 @@ static inline __u32 rc_body_check(const __u8 *body, __u32 size, __u64 seq, __u8 
 		__u64 word;
 
 		__builtin_memcpy(&word, body + 8 * i, 8);
-		if ((word ^ turn) != rc_body_word(seq, i))
+		if ((word ^ turn) != rcx_body_word(seq, i))
 			return 8 * i;
 	}
 	for (i = size / 8 * 8; i < size; i++)
 		if ((__u8)(body[i] ^ flip) !=
-		    (__u8)(rc_body_word(seq, i / 8) >> (8 * (i % 8))))
+		    (__u8)(rcx_body_word(seq, i / 8) >> (8 * (i % 8))))
 			return i;
 	return size;
 }
 
-/* ---- control device: /dev/rc_core -------------------------------------- */
+/* ---- control device: /dev/ringcross/core -------------------------------------- */
 
-#define RC_CORE_DEVICE	"/dev/rc_core"
-#define RC_NAME		24
+#define RCX_CORE_DEVICE	"/dev/ringcross/core"
+#define RCX_NAME		24
 
-enum rc_clock {
-	RC_CLOCK_TIME,		/* ktime_get_ns() and CLOCK_MONOTONIC: the same */
-	RC_CLOCK_INSTRUCTIONS,	/* the cycle counter, which icount makes exact */
+enum rcx_clock {
+	RCX_CLOCK_TIME,		/* ktime_get_ns() and CLOCK_MONOTONIC: the same */
+	RCX_CLOCK_INSTRUCTIONS,	/* the cycle counter, which icount makes exact */
 };
 
-enum rc_context {
-	RC_PROCESS,		/* a kernel thread */
-	RC_SOFTIRQ,		/* a soft hrtimer's callback */
-	RC_HARDIRQ,		/* a hard hrtimer's callback */
-	RC_CONTEXTS,
+enum rcx_context {
+	RCX_PROCESS,		/* a kernel thread */
+	RCX_SOFTIRQ,		/* a soft hrtimer's callback */
+	RCX_HARDIRQ,		/* a hard hrtimer's callback */
+	RCX_CONTEXTS,
 };
 
 /**
- * struct rc_bind - choose the kernel half and start counting from zero
+ * struct rcx_bind - choose the kernel half and start counting from zero
  * @half: name of the kernel half, that is of the channel
- * @mode: its emitter for RC_CORE_RAISE; empty when nothing will be raised
+ * @mode: its emitter for RCX_CORE_RAISE; empty when nothing will be raised
  * @size: bytes of body for channels that cannot be told by the caller
  * @proof: 1 makes both halves fill and check whole bodies
- * @clock: enum rc_clock
- * @contexts: set by the kernel: bit (1 << enum rc_context) for each context
+ * @clock: enum rcx_clock
+ * @contexts: set by the kernel: bit (1 << enum rcx_context) for each context
  *	that @mode can be raised from
  */
-struct rc_bind {
-	char  half[RC_NAME];
-	char  mode[RC_NAME];
+struct rcx_bind {
+	char  half[RCX_NAME];
+	char  mode[RCX_NAME];
 	__u32 size;
 	__u32 proof;
 	__u32 clock;
 	__u32 contexts;
 };
 
-#define RC_BURST_MAX 4096
+#define RCX_BURST_MAX 4096
 
 /**
- * struct rc_raise - have the kernel start @count events
- * @context: enum rc_context to emit from
+ * struct rcx_raise - have the kernel start @count events
+ * @context: enum rcx_context to emit from
  * @burst: events in a row before the producer gives way (process context)
- *	or per timer tick; 1 to RC_BURST_MAX
+ *	or per timer tick; 1 to RCX_BURST_MAX
  * @count: how many events in all, at least 1
  * @delay: nanoseconds until the first
  * @interval: nanoseconds between two bursts; 0: as fast as the producer, a
@@ -126,7 +126,7 @@ struct rc_bind {
  * @more: bytes of body above those of the bind
  * @pad: 0
  */
-struct rc_raise {
+struct rcx_raise {
 	__u32 context;
 	__u32 burst;
 	__u64 count;
@@ -137,7 +137,7 @@ struct rc_raise {
 };
 
 /**
- * struct rc_counts - what the kernel halves counted since the bind
+ * struct rcx_counts - what the kernel halves counted since the bind
  * @consumed: messages from user space, in order and whole
  * @made: messages made for user space on its own request
  * @bad: messages refused: wrong length, order or body
@@ -146,7 +146,7 @@ struct rc_raise {
  * @refused_errno: the last reason for a refusal, a positive errno
  * @pad: 0
  */
-struct rc_counts {
+struct rcx_counts {
 	__u64 consumed;
 	__u64 made;
 	__u64 bad;
@@ -156,27 +156,27 @@ struct rc_counts {
 	__u32 pad;
 };
 
-#define RC_STAMPS 4096		/* a power of two */
+#define RCX_STAMPS 4096		/* a power of two */
 
 /**
- * struct rc_page - what user space may read of a raise, by mmap, read-only
+ * struct rcx_page - what user space may read of a raise, by mmap, read-only
  * @raised: events tried so far
- * @done: 1 when the producer has ended, by itself or by RC_CORE_STOP
+ * @done: 1 when the producer has ended, by itself or by RCX_CORE_STOP
  * @pad: 0
  * @stamps: kernel clock just before event seq was handed to the channel, at
- *	[seq % RC_STAMPS]; at a rate (@interval), when it was due
+ *	[seq % RCX_STAMPS]; at a rate (@interval), when it was due
  */
-struct rc_page {
+struct rcx_page {
 	__u64 raised;
 	__u32 done;
 	__u32 pad;
-	__u64 stamps[RC_STAMPS];
+	__u64 stamps[RCX_STAMPS];
 };
 
-#define RC_CORE_BIND	_IOWR('x', 1, struct rc_bind)
-#define RC_CORE_UNBIND	_IO('x', 2)
-#define RC_CORE_RAISE	_IOW('x', 3, struct rc_raise)
-#define RC_CORE_STOP	_IO('x', 4)		/* end a raise, wait for its producer */
-#define RC_CORE_COUNTS	_IOR('x', 5, struct rc_counts)
+#define RCX_CORE_BIND	_IOWR('x', 1, struct rcx_bind)
+#define RCX_CORE_UNBIND	_IO('x', 2)
+#define RCX_CORE_RAISE	_IOW('x', 3, struct rcx_raise)
+#define RCX_CORE_STOP	_IO('x', 4)		/* end a raise, wait for its producer */
+#define RCX_CORE_COUNTS	_IOR('x', 5, struct rcx_counts)
 
 #endif /* RINGCROSS_H */

@@ -34,17 +34,17 @@ static long send_event(int fd, unsigned int type, unsigned int code, uint32_t va
 
 static long push(int fd, uint32_t seq)
 {
-	return send_event(fd, EV_MSC, RC_INPUT_PUSH, seq);
+	return send_event(fd, EV_MSC, RCX_INPUT_PUSH, seq);
 }
 
 /* Raise @count events; how many were refused. */
-static long emit(struct rc_hostile *h, enum rc_context context, uint32_t count)
+static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count)
 {
-	uint64_t before = rc_core_counts(h).refused;
+	uint64_t before = rcx_core_counts(h).refused;
 
-	rc_core_start(h, context, count, count, 0);
-	rc_core_ended(h, 1000);
-	return (long)(rc_core_counts(h).refused - before);
+	rcx_core_start(h, context, count, count, 0);
+	rcx_core_ended(h, 1000);
+	return (long)(rcx_core_counts(h).refused - before);
 }
 
 /* What a drain found. */
@@ -61,7 +61,7 @@ static struct drained drain(int fd)
 
 	while (read(fd, &event, sizeof(event)) == sizeof(event)) {
 		found.dropped += event.type == EV_SYN && event.code == SYN_DROPPED;
-		if (event.type != EV_MSC || event.code != RC_INPUT_EVENT)
+		if (event.type != EV_MSC || event.code != RCX_INPUT_EVENT)
 			continue;
 		found.last = (uint32_t)event.value;
 		if (!found.events++)
@@ -82,79 +82,79 @@ static long read_at(void *arg, void *at)
 	return read(*(int *)arg, at, sizeof(struct input_event));
 }
 
-static void try_lengths(struct rc_hostile *h, int fd)
+static void try_lengths(struct rcx_hostile *h, int fd)
 {
 	struct input_event two[2] = {
-		{ .type = EV_MSC, .code = RC_INPUT_PUSH, .value = 1 },
-		{ .type = EV_MSC, .code = RC_INPUT_PUSH, .value = 2 },
+		{ .type = EV_MSC, .code = RCX_INPUT_PUSH, .value = 1 },
+		{ .type = EV_MSC, .code = RCX_INPUT_PUSH, .value = 2 },
 	};
 
-	rc_expect_value(h, "nothing", write(fd, two, 0), 0);
-	rc_expect(h, "a byte", write(fd, two, 1), EINVAL);
-	rc_expect(h, "a byte less than an event", write(fd, two, sizeof(two[0]) - 1), EINVAL);
-	rc_expect_value(h, "a byte less than two events", write(fd, two, sizeof(two) - 1),
+	rcx_expect_value(h, "nothing", write(fd, two, 0), 0);
+	rcx_expect(h, "a byte", write(fd, two, 1), EINVAL);
+	rcx_expect(h, "a byte less than an event", write(fd, two, sizeof(two[0]) - 1), EINVAL);
+	rcx_expect_value(h, "a byte less than two events", write(fd, two, sizeof(two) - 1),
 			sizeof(two[0]));
-	rc_expect_value(h, "its second event alone", write(fd, two + 1, sizeof(two[1])),
+	rcx_expect_value(h, "its second event alone", write(fd, two + 1, sizeof(two[1])),
 			sizeof(two[1]));
-	rc_expect_value(h, "consumed by then", (long)rc_core_counts(h).consumed, 3);
+	rcx_expect_value(h, "consumed by then", (long)rcx_core_counts(h).consumed, 3);
 }
 
 /* The core passes nothing on that the device has not got; what it has is ours to judge. */
-static void try_kinds(struct rc_hostile *h, int fd)
+static void try_kinds(struct rcx_hostile *h, int fd)
 {
 	static const unsigned int codes[] = { 0, 1, 2, 4, 5, 63, 255, 0x2ff, 0x300, 0xffff };
-	struct rc_counts before = rc_core_counts(h), after;
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_counts before = rcx_core_counts(h), after;
+	struct rcx_outcomes outcomes = { 0 };
 
 	for (unsigned int type = 0; type < 0x10000; type += type < 0x24 ? 1 : 0x3fd)
 		for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-			if (type != EV_MSC || codes[i] != RC_INPUT_PUSH)
-				rc_note(&outcomes, send_event(fd, type, codes[i], 0x12345678), 0);
-	after = rc_core_counts(h);
-	rc_expect_outcomes(h, "events of other kinds", &outcomes);
-	rc_expect_value(h, "of these consumed", (long)(after.consumed - before.consumed), 0);
-	rc_expect_value(h, "of these refused", (long)(after.bad - before.bad), 0);
+			if (type != EV_MSC || codes[i] != RCX_INPUT_PUSH)
+				rcx_note(&outcomes, send_event(fd, type, codes[i], 0x12345678), 0);
+	after = rcx_core_counts(h);
+	rcx_expect_outcomes(h, "events of other kinds", &outcomes);
+	rcx_expect_value(h, "of these consumed", (long)(after.consumed - before.consumed), 0);
+	rcx_expect_value(h, "of these refused", (long)(after.bad - before.bad), 0);
 }
 
-static void try_numbers(struct rc_hostile *h, int fd)
+static void try_numbers(struct rcx_hostile *h, int fd)
 {
 	static const uint32_t wrong[] = { 0, 2, 4, 1u << 31, UINT32_MAX };
-	struct rc_counts before = rc_core_counts(h), after;
+	struct rcx_counts before = rcx_core_counts(h), after;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		rc_expect(h, "a wrong number is not told to the writer", push(fd, wrong[i]), 0);
-	after = rc_core_counts(h);
-	rc_expect_value(h, "wrong numbers counted", (long)(after.bad - before.bad), 5);
-	rc_expect_value(h, "wrong numbers consumed", (long)(after.consumed - before.consumed), 0);
-	rc_expect(h, "the right one after these", push(fd, 3), 0);
-	rc_expect_value(h, "consumed", (long)(rc_core_counts(h).consumed - before.consumed), 1);
+		rcx_expect(h, "a wrong number is not told to the writer", push(fd, wrong[i]), 0);
+	after = rcx_core_counts(h);
+	rcx_expect_value(h, "wrong numbers counted", (long)(after.bad - before.bad), 5);
+	rcx_expect_value(h, "wrong numbers consumed", (long)(after.consumed - before.consumed), 0);
+	rcx_expect(h, "the right one after these", push(fd, 3), 0);
+	rcx_expect_value(h, "consumed", (long)(rcx_core_counts(h).consumed - before.consumed), 1);
 }
 
-static void try_writes(struct rc_hostile *h)
+static void try_writes(struct rcx_hostile *h)
 {
 	int fd, blind, reader;
 	struct stat found;
 
-	rc_topic(h, "write");
+	rcx_topic(h, "write");
 	fd = open_node(O_RDWR | O_NONBLOCK);
-	rc_expect(h, "open", fd, 0);
-	rc_expect_true(h, "the node is for its owner alone",
+	rcx_expect(h, "open", fd, 0);
+	rcx_expect_true(h, "the node is for its owner alone",
 		       !fstat(fd, &found) && !(found.st_mode & 077) && !found.st_uid);
-	rc_expect(h, "a good event", push(fd, 0), 0);
-	rc_expect_value(h, "consumed", (long)rc_core_counts(h).consumed, 1);
+	rcx_expect(h, "a good event", push(fd, 0), 0);
+	rcx_expect_value(h, "consumed", (long)rcx_core_counts(h).consumed, 1);
 	try_lengths(h, fd);
-	rc_try_addresses(h, "write", RC_KERNEL_READS, write_at, &fd);
+	rcx_try_addresses(h, "write", RCX_KERNEL_READS, write_at, &fd);
 	try_numbers(h, fd);
 	try_kinds(h, fd);
 
 	reader = open_node(O_RDONLY | O_NONBLOCK);
-	rc_expect(h, "write on a file to read", push(reader, 4), EBADF);
+	rcx_expect(h, "write on a file to read", push(reader, 4), EBADF);
 	blind = open_node(O_WRONLY);
-	rc_expect(h, "read on a file to write", read_at(&blind, h->message), EBADF);
-	rc_expect(h, "an event with the kernel's code", send_event(blind, EV_MSC, RC_INPUT_EVENT, 7), 0);
-	rc_expect(h, "the end of its packet", send_event(blind, EV_SYN, SYN_REPORT, 0), 0);
-	rc_expect_value(h, "readers see it as one of the kernel's", drain(reader).last, 7);
-	rc_expect_value(h, "the kernel half does not", (long)rc_core_counts(h).consumed, 4);
+	rcx_expect(h, "read on a file to write", read_at(&blind, h->message), EBADF);
+	rcx_expect(h, "an event with the kernel's code", send_event(blind, EV_MSC, RCX_INPUT_EVENT, 7), 0);
+	rcx_expect(h, "the end of its packet", send_event(blind, EV_SYN, SYN_REPORT, 0), 0);
+	rcx_expect_value(h, "readers see it as one of the kernel's", drain(reader).last, 7);
+	rcx_expect_value(h, "the kernel half does not", (long)rcx_core_counts(h).consumed, 4);
 	close(blind);
 	close(reader);
 	close(fd);
@@ -162,58 +162,58 @@ static void try_writes(struct rc_hostile *h)
 
 /* ---- reading ------------------------------------------------------------ */
 
-static void try_reads(struct rc_hostile *h)
+static void try_reads(struct rcx_hostile *h)
 {
 	int fd = open_node(O_RDONLY | O_NONBLOCK);
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	char small[sizeof(struct input_event)];
 
-	rc_topic(h, "read");
-	rc_expect(h, "nothing there", read_at(&fd, h->message), EAGAIN);
-	rc_expect_value(h, "poll with nothing there", poll(&pfd, 1, 0), 0);
-	rc_expect_value(h, "refused", emit(h, RC_HARDIRQ, 2), 0);
-	rc_expect_value(h, "poll", poll(&pfd, 1, 1000), 1);
-	rc_expect(h, "room for half an event", read(fd, small, sizeof(small) / 2), EINVAL);
-	rc_expect_value(h, "room for nothing", read(fd, small, 0), 0);
-	rc_expect_value(h, "events", drain(fd).events, 2);
-	rc_try_no_seek(h, fd);
-	rc_try_no_map(h, fd);
+	rcx_topic(h, "read");
+	rcx_expect(h, "nothing there", read_at(&fd, h->message), EAGAIN);
+	rcx_expect_value(h, "poll with nothing there", poll(&pfd, 1, 0), 0);
+	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 2), 0);
+	rcx_expect_value(h, "poll", poll(&pfd, 1, 1000), 1);
+	rcx_expect(h, "room for half an event", read(fd, small, sizeof(small) / 2), EINVAL);
+	rcx_expect_value(h, "room for nothing", read(fd, small, 0), 0);
+	rcx_expect_value(h, "events", drain(fd).events, 2);
+	rcx_try_no_seek(h, fd);
+	rcx_try_no_map(h, fd);
 	close(fd);
 
 	/* An event is taken from the buffer before it is copied: a fault loses it. */
 	fd = open_node(O_RDONLY | O_NONBLOCK);
-	emit(h, RC_SOFTIRQ, 20);
-	rc_try_addresses(h, "read", RC_KERNEL_WRITES, read_at, &fd);
-	emit(h, RC_SOFTIRQ, 1);
-	rc_expect_true(h, "events after these", drain(fd).events > 0);
+	emit(h, RCX_SOFTIRQ, 20);
+	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
+	emit(h, RCX_SOFTIRQ, 1);
+	rcx_expect_true(h, "events after these", drain(fd).events > 0);
 	close(fd);
-	rc_expect_value(h, "refused where nobody has it open", emit(h, RC_HARDIRQ, 1), 1);
-	rc_expect_value(h, "the reason", rc_core_counts(h).refused_errno, ENOTCONN);
+	rcx_expect_value(h, "refused where nobody has it open", emit(h, RCX_HARDIRQ, 1), 1);
+	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, ENOTCONN);
 }
 
-static void try_full(struct rc_hostile *h)
+static void try_full(struct rcx_hostile *h)
 {
 	int fd = open_node(O_RDONLY | O_NONBLOCK), other;
 	struct drained found;
 	uint32_t last;
 
-	rc_topic(h, "full buffer");
-	emit(h, RC_PROCESS, HOLDS);
+	rcx_topic(h, "full buffer");
+	emit(h, RCX_PROCESS, HOLDS);
 	found = drain(fd);
 	last = found.last;
-	rc_expect_value(h, "it holds", found.events, HOLDS);
-	rc_expect_value(h, "nothing dropped", found.dropped, 0);
-	rc_expect_value(h, "refused of one more", emit(h, RC_HARDIRQ, HOLDS + 1), 0);
+	rcx_expect_value(h, "it holds", found.events, HOLDS);
+	rcx_expect_value(h, "nothing dropped", found.dropped, 0);
+	rcx_expect_value(h, "refused of one more", emit(h, RCX_HARDIRQ, HOLDS + 1), 0);
 	found = drain(fd);
-	rc_expect_value(h, "one more leaves", found.events, 0);
-	rc_expect_value(h, "and is told", found.dropped, 1);
-	rc_expect_value(h, "refused of 1000", emit(h, RC_HARDIRQ, 1000), 0);
+	rcx_expect_value(h, "one more leaves", found.events, 0);
+	rcx_expect_value(h, "and is told", found.dropped, 1);
+	rcx_expect_value(h, "refused of 1000", emit(h, RCX_HARDIRQ, 1000), 0);
 	other = open_node(O_RDONLY | O_NONBLOCK);
 	found = drain(fd);
-	rc_expect_value(h, "told once", found.dropped, 1);
-	rc_expect_value(h, "events left of 1000", found.events, (1000 - HOLDS - 1) % HOLDS);
-	rc_expect_value(h, "the last of them", found.last, last + HOLDS + 1 + 1000);
-	rc_expect_value(h, "who came later has none", drain(other).events, 0);
+	rcx_expect_value(h, "told once", found.dropped, 1);
+	rcx_expect_value(h, "events left of 1000", found.events, (1000 - HOLDS - 1) % HOLDS);
+	rcx_expect_value(h, "the last of them", found.last, last + HOLDS + 1 + 1000);
+	rcx_expect_value(h, "who came later has none", drain(other).events, 0);
 	close(other);
 	close(fd);
 }
@@ -225,43 +225,43 @@ static long grab(void *arg)
 	return ioctl(*(int *)arg, EVIOCGRAB, 1);
 }
 
-static void grab_and_end(struct rc_hostile *h, void *arg)
+static void grab_and_end(struct rcx_hostile *h, void *arg)
 {
 	int fd = open_node(O_RDONLY);
 
 	(void)arg;
-	rc_expect(h, "a child takes it, and ends", grab(&fd), 0);
+	rcx_expect(h, "a child takes it, and ends", grab(&fd), 0);
 }
 
-static void try_grab(struct rc_hostile *h)
+static void try_grab(struct rcx_hostile *h)
 {
 	int one = open_node(O_RDONLY | O_NONBLOCK), other = open_node(O_RDWR | O_NONBLOCK);
-	long before = (long)rc_core_counts(h).consumed;
+	long before = (long)rcx_core_counts(h).consumed;
 
-	rc_topic(h, "grab");
-	emit(h, RC_HARDIRQ, 3);
-	rc_expect_value(h, "two readers: the one", drain(one).events, 3);
-	rc_expect_value(h, "two readers: the other", drain(other).events, 3);
-	rc_expect(h, "take it", grab(&one), 0);
-	rc_expect(h, "take it twice", grab(&one), EBUSY);
-	rc_expect(h, "another takes it", grab(&other), EBUSY);
-	rc_expect(h, "another gives it back", ioctl(other, EVIOCGRAB, 0), EINVAL);
-	emit(h, RC_HARDIRQ, 3);
-	rc_expect_value(h, "who has it", drain(one).events, 3);
-	rc_expect_value(h, "who has it not", drain(other).events, 0);
-	rc_expect(h, "who has it not writes", push(other, (uint32_t)before), 0);
-	rc_expect_value(h, "consumed", (long)rc_core_counts(h).consumed, before + 1);
+	rcx_topic(h, "grab");
+	emit(h, RCX_HARDIRQ, 3);
+	rcx_expect_value(h, "two readers: the one", drain(one).events, 3);
+	rcx_expect_value(h, "two readers: the other", drain(other).events, 3);
+	rcx_expect(h, "take it", grab(&one), 0);
+	rcx_expect(h, "take it twice", grab(&one), EBUSY);
+	rcx_expect(h, "another takes it", grab(&other), EBUSY);
+	rcx_expect(h, "another gives it back", ioctl(other, EVIOCGRAB, 0), EINVAL);
+	emit(h, RCX_HARDIRQ, 3);
+	rcx_expect_value(h, "who has it", drain(one).events, 3);
+	rcx_expect_value(h, "who has it not", drain(other).events, 0);
+	rcx_expect(h, "who has it not writes", push(other, (uint32_t)before), 0);
+	rcx_expect_value(h, "consumed", (long)rcx_core_counts(h).consumed, before + 1);
 	close(one);
-	rc_expect(h, "another takes it after the close", grab(&other), 0);
-	rc_expect(h, "and gives it back", ioctl(other, EVIOCGRAB, 0), 0);
-	rc_in_other(h, "a child ends well", grab_and_end, NULL);
-	rc_expect(h, "take it after the child's end", grab(&other), 0);
+	rcx_expect(h, "another takes it after the close", grab(&other), 0);
+	rcx_expect(h, "and gives it back", ioctl(other, EVIOCGRAB, 0), 0);
+	rcx_in_other(h, "a child ends well", grab_and_end, NULL);
+	rcx_expect(h, "take it after the child's end", grab(&other), 0);
 	close(other);
 }
 
 /* ---- what else a node can be told --------------------------------------- */
 
-static void try_ioctls(struct rc_hostile *h)
+static void try_ioctls(struct rcx_hostile *h)
 {
 	int fd = open_node(O_RDWR | O_NONBLOCK), clock = 77, number;
 	struct input_keymap_entry key = { .len = 4 };
@@ -270,18 +270,18 @@ static void try_ioctls(struct rc_hostile *h)
 	struct input_absinfo abs;
 	char name[64] = "";
 
-	rc_topic(h, "ioctl");
-	rc_expect(h, "its version", ioctl(fd, EVIOCGVERSION, &number), 0);
-	rc_expect(h, "its name", ioctl(fd, EVIOCGNAME(sizeof(name)), name), 0);
-	rc_expect_true(h, "the name is ours", !strcmp(name, RC_INPUT_NAME));
-	rc_expect(h, "another clock", ioctl(fd, EVIOCSCLOCKID, &clock), EINVAL);
-	rc_expect(h, "an effect", ioctl(fd, EVIOCSFF, &effect), ENOSYS);
-	rc_expect(h, "an effect's end", ioctl(fd, EVIOCRMFF, 0), ENOSYS);
-	rc_expect(h, "repetition", ioctl(fd, EVIOCSREP, repeat), ENOSYS);
-	rc_expect(h, "an axis", ioctl(fd, EVIOCGABS(0), &abs), EINVAL);
-	rc_expect(h, "a key's code", ioctl(fd, EVIOCGKEYCODE_V2, &key), EINVAL);
-	rc_expect(h, "another code for a key", ioctl(fd, EVIOCSKEYCODE_V2, &key), EINVAL);
-	rc_expect(h, "revoke with an argument", ioctl(fd, EVIOCREVOKE, 1), EINVAL);
+	rcx_topic(h, "ioctl");
+	rcx_expect(h, "its version", ioctl(fd, EVIOCGVERSION, &number), 0);
+	rcx_expect(h, "its name", ioctl(fd, EVIOCGNAME(sizeof(name)), name), 0);
+	rcx_expect_true(h, "the name is ours", !strcmp(name, RCX_INPUT_NAME));
+	rcx_expect(h, "another clock", ioctl(fd, EVIOCSCLOCKID, &clock), EINVAL);
+	rcx_expect(h, "an effect", ioctl(fd, EVIOCSFF, &effect), ENOSYS);
+	rcx_expect(h, "an effect's end", ioctl(fd, EVIOCRMFF, 0), ENOSYS);
+	rcx_expect(h, "repetition", ioctl(fd, EVIOCSREP, repeat), ENOSYS);
+	rcx_expect(h, "an axis", ioctl(fd, EVIOCGABS(0), &abs), EINVAL);
+	rcx_expect(h, "a key's code", ioctl(fd, EVIOCGKEYCODE_V2, &key), EINVAL);
+	rcx_expect(h, "another code for a key", ioctl(fd, EVIOCSKEYCODE_V2, &key), EINVAL);
+	rcx_expect(h, "revoke with an argument", ioctl(fd, EVIOCREVOKE, 1), EINVAL);
 	/* Whatever they do, to a file that ends then. */
 	for (unsigned int nr = 0; nr < 256; nr++)
 		for (unsigned int i = 0; i < 4 * 5; i++) {
@@ -291,12 +291,12 @@ static void try_ioctls(struct rc_hostile *h)
 		}
 	close(fd);
 	fd = open_node(O_RDWR | O_NONBLOCK);
-	rc_expect_value(h, "refused after all commands", emit(h, RC_HARDIRQ, 1), 0);
-	rc_expect_value(h, "events after all commands", drain(fd).events, 1);
-	rc_expect(h, "revoke", ioctl(fd, EVIOCREVOKE, 0), 0);
-	rc_expect(h, "read after it", read_at(&fd, h->message), ENODEV);
-	rc_expect(h, "write after it", push(fd, 0), ENODEV);
-	rc_expect(h, "an ioctl after it", ioctl(fd, EVIOCGVERSION, &number), ENODEV);
+	rcx_expect_value(h, "refused after all commands", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "events after all commands", drain(fd).events, 1);
+	rcx_expect(h, "revoke", ioctl(fd, EVIOCREVOKE, 0), 0);
+	rcx_expect(h, "read after it", read_at(&fd, h->message), ENODEV);
+	rcx_expect(h, "write after it", push(fd, 0), ENODEV);
+	rcx_expect(h, "an ioctl after it", ioctl(fd, EVIOCGVERSION, &number), ENODEV);
 	close(fd);
 }
 
@@ -309,33 +309,33 @@ static long read_here(void *arg)
 	return read(*(int *)arg, &event, sizeof(event));
 }
 
-static void try_sleepers(struct rc_hostile *h)
+static void try_sleepers(struct rcx_hostile *h)
 {
 	int fd = open_node(O_RDONLY);
-	struct rc_sleeper reader;
+	struct rcx_sleeper reader;
 
-	rc_topic(h, "sleeping reader");
-	rc_sleep_in(h, &reader, read_here, &fd);
-	rc_sleeper_interrupt(&reader);
-	rc_expect(h, "interrupted", rc_sleeper_end(&reader), EINTR);
-	rc_sleep_in(h, &reader, read_here, &fd);
-	emit(h, RC_HARDIRQ, 1);
-	rc_expect_value(h, "woken", rc_sleeper_end(&reader), sizeof(struct input_event));
+	rcx_topic(h, "sleeping reader");
+	rcx_sleep_in(h, &reader, read_here, &fd);
+	rcx_sleeper_interrupt(&reader);
+	rcx_expect(h, "interrupted", rcx_sleeper_end(&reader), EINTR);
+	rcx_sleep_in(h, &reader, read_here, &fd);
+	emit(h, RCX_HARDIRQ, 1);
+	rcx_expect_value(h, "woken", rcx_sleeper_end(&reader), sizeof(struct input_event));
 	close(fd);
 	fd = open_node(O_RDONLY);
-	rc_try_kill(h, "killed", read_here, &fd);
-	rc_sleep_in(h, &reader, read_here, &fd);
-	rc_expect(h, "revoke", ioctl(fd, EVIOCREVOKE, 0), 0);
-	rc_expect(h, "its file is revoked", rc_sleeper_end(&reader), ENODEV);
+	rcx_try_kill(h, "killed", read_here, &fd);
+	rcx_sleep_in(h, &reader, read_here, &fd);
+	rcx_expect(h, "revoke", ioctl(fd, EVIOCREVOKE, 0), 0);
+	rcx_expect(h, "its file is revoked", rcx_sleeper_end(&reader), ENODEV);
 	close(fd);
 }
 
-static void with_file_of_root(struct rc_hostile *h, void *arg)
+static void with_file_of_root(struct rcx_hostile *h, void *arg)
 {
-	uint32_t seq = (uint32_t)rc_core_counts(h).consumed;
+	uint32_t seq = (uint32_t)rcx_core_counts(h).consumed;
 
-	rc_expect(h, "push on a file of root", push(*(int *)arg, seq), 0);
-	rc_expect_value(h, "consumed", (long)rc_core_counts(h).consumed, (long)seq + 1);
+	rcx_expect(h, "push on a file of root", push(*(int *)arg, seq), 0);
+	rcx_expect_value(h, "consumed", (long)rcx_core_counts(h).consumed, (long)seq + 1);
 }
 
 /* All write the same number: one may be right, and all are counted. */
@@ -348,57 +348,57 @@ static long push_race(void *arg)
 	return done;
 }
 
-static void try_others(struct rc_hostile *h)
+static void try_others(struct rcx_hostile *h)
 {
-	struct rc_sleeper threads[3];
-	struct rc_counts before, after;
+	struct rcx_sleeper threads[3];
+	struct rcx_counts before, after;
 	long written = 0;
 	int fd = open_node(O_RDWR | O_NONBLOCK);
 
-	rc_topic(h, "another user");
-	rc_as_nobody(h, with_file_of_root, &fd);
-	rc_try_nobody_opens(h, node);
+	rcx_topic(h, "another user");
+	rcx_as_nobody(h, with_file_of_root, &fd);
+	rcx_try_nobody_opens(h, node);
 
-	rc_topic(h, "three threads");
-	before = rc_core_counts(h);
+	rcx_topic(h, "three threads");
+	before = rcx_core_counts(h);
 	for (int i = 0; i < 3; i++)
-		rc_sleep_in(h, &threads[i], push_race, &fd);
+		rcx_sleep_in(h, &threads[i], push_race, &fd);
 	for (int i = 0; i < 3; i++)
-		written += rc_sleeper_end(&threads[i]);
-	after = rc_core_counts(h);
-	rc_expect_value(h, "written", written, 1500);
-	rc_expect_value(h, "consumed or refused",
+		written += rcx_sleeper_end(&threads[i]);
+	after = rcx_core_counts(h);
+	rcx_expect_value(h, "written", written, 1500);
+	rcx_expect_value(h, "consumed or refused",
 			(long)(after.consumed - before.consumed + after.bad - before.bad), 1500);
 	close(fd);
 }
 
 /* Files come, take the device and go while events go on. */
-static void try_leaving(struct rc_hostile *h)
+static void try_leaving(struct rcx_hostile *h)
 {
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_outcomes outcomes = { 0 };
 
-	rc_topic(h, "in a stream");
-	rc_core_start(h, RC_HARDIRQ, 1u << 30, 4, 20000);
+	rcx_topic(h, "in a stream");
+	rcx_core_start(h, RCX_HARDIRQ, 1u << 30, 4, 20000);
 	for (int i = 0; i < 50; i++) {
 		int fd = open_node(O_RDWR | O_NONBLOCK);
 
-		rc_note(&outcomes, fd, 0);
-		rc_note(&outcomes, i % 2 ? grab(&fd) : 0, 0);
+		rcx_note(&outcomes, fd, 0);
+		rcx_note(&outcomes, i % 2 ? grab(&fd) : 0, 0);
 		usleep(200);
 		drain(fd);
-		rc_note(&outcomes, push(fd, UINT32_MAX), 0);
+		rcx_note(&outcomes, push(fd, UINT32_MAX), 0);
 		if (i % 3 == 0)
-			rc_note(&outcomes, ioctl(fd, EVIOCREVOKE, 0), 0);
+			rcx_note(&outcomes, ioctl(fd, EVIOCREVOKE, 0), 0);
 		close(fd);
 	}
-	rc_expect_outcomes(h, "opened, taken, revoked and closed", &outcomes);
-	rc_expect(h, "stop", ioctl(h->core, RC_CORE_STOP), 0);
+	rcx_expect_outcomes(h, "opened, taken, revoked and closed", &outcomes);
+	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
 }
 
-static void input_hostile(struct rc_hostile *h)
+static void input_hostile(struct rcx_hostile *h)
 {
-	rc_core_bind(h, "event", 4, true);
-	rc_expect(h, "find the node", rc_input_node(node, sizeof(node)), 0);
+	rcx_core_bind(h, "event", 4, true);
+	rcx_expect(h, "find the node", rcx_input_node(node, sizeof(node)), 0);
 	try_writes(h);
 	try_reads(h);
 	try_full(h);
@@ -408,4 +408,4 @@ static void input_hostile(struct rc_hostile *h)
 	try_others(h);
 	try_leaving(h);
 }
-RC_HOSTILE(input, input_hostile);
+RCX_HOSTILE(input, input_hostile);

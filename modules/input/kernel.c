@@ -41,7 +41,7 @@
  */
 #include <linux/input.h>
 #include <linux/module.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 static struct input_dev *input_device;
@@ -50,18 +50,18 @@ static struct input_dev *input_device;
  * What user space has sent so far.  The hook below learns neither the file nor
  * the process, so there is one for the device, covered by its event_lock.
  */
-static struct rc_flow input_flow;
+static struct rcx_flow input_flow;
 
 /*
  * Any context will do: the locks of the device and of each reader's buffer are
  * taken with interrupts off.  Only on -rt kernels they sleep.  Where nobody has
  * the device open the core would drop the event and not say so.
  */
-static int input_emit(const struct rc_shot *shot)
+static int input_emit(const struct rcx_shot *shot)
 {
 	if (!READ_ONCE(input_device->users))
 		return -ENOTCONN;
-	input_event(input_device, EV_MSC, RC_INPUT_EVENT, (int)shot->seq);
+	input_event(input_device, EV_MSC, RCX_INPUT_EVENT, (int)shot->seq);
 	input_sync(input_device);
 	return 0;
 }
@@ -73,9 +73,9 @@ static int input_emit(const struct rc_shot *shot)
 static int input_pushed(struct input_dev *dev, unsigned int type, unsigned int code, int value)
 {
 	lockdep_assert_held(&dev->event_lock);
-	if (type != EV_MSC || code != RC_INPUT_PUSH)
+	if (type != EV_MSC || code != RCX_INPUT_PUSH)
 		return 0;
-	return rc_consume_narrow(&input_flow, (u32)value, RC_INPUT_MASK);
+	return rcx_consume_narrow(&input_flow, (u32)value, RCX_INPUT_MASK);
 }
 
 static int input_reset(void)
@@ -83,18 +83,18 @@ static int input_reset(void)
 	unsigned long flags;
 
 	spin_lock_irqsave(&input_device->event_lock, flags);
-	input_flow = (struct rc_flow){ 0 };
+	input_flow = (struct rcx_flow){ 0 };
 	spin_unlock_irqrestore(&input_device->event_lock, flags);
 	return 0;
 }
 
-static struct rc_half input_half = {
+static struct rcx_half input_half = {
 	.name = "input",
 	.owner = THIS_MODULE,
 	.reset = input_reset,
-	.emitters = (const struct rc_emitter[]) {
-		{ "event", RC_IN_ANY, input_emit },
-		{ "grab", RC_IN_ANY, input_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "event", RCX_IN_ANY, input_emit },
+		{ "grab", RCX_IN_ANY, input_emit },
 		{ }
 	},
 };
@@ -106,17 +106,17 @@ static int __init input_init(void)
 	input_device = input_allocate_device();
 	if (!input_device)
 		return -ENOMEM;
-	input_device->name = RC_INPUT_NAME;
+	input_device->name = RCX_INPUT_NAME;
 	input_device->id.bustype = BUS_VIRTUAL;
 	input_device->event = input_pushed;
-	input_set_capability(input_device, EV_MSC, RC_INPUT_EVENT);
-	input_set_capability(input_device, EV_MSC, RC_INPUT_PUSH);
+	input_set_capability(input_device, EV_MSC, RCX_INPUT_EVENT);
+	input_set_capability(input_device, EV_MSC, RCX_INPUT_PUSH);
 	err = input_register_device(input_device);
 	if (err) {
 		input_free_device(input_device);
 		return err;
 	}
-	err = rc_half_register(&input_half);
+	err = rcx_half_register(&input_half);
 	if (err)
 		input_unregister_device(input_device);
 	return err;
@@ -129,7 +129,7 @@ static int __init input_init(void)
  */
 static void __exit input_exit(void)
 {
-	rc_half_unregister(&input_half);
+	rcx_half_unregister(&input_half);
 	input_unregister_device(input_device);
 }
 

@@ -18,38 +18,38 @@ struct packet {
 
 /* ---- open -------------------------------------------------------------- */
 
-static int event_open(struct rc_session *s)
+static int event_open(struct rcx_session *s)
 {
-	int flags = s->op == RC_PUSH ? O_WRONLY : rc_nonblocking(s) ? O_RDONLY | O_NONBLOCK : O_RDONLY;
+	int flags = s->op == RCX_PUSH ? O_WRONLY : rcx_nonblocking(s) ? O_RDONLY | O_NONBLOCK : O_RDONLY;
 	char path[64];
 
-	if (rc_input_node(path, sizeof(path)))
-		return rc_fail_errno(s, "cannot find the input device in sysfs");
+	if (rcx_input_node(path, sizeof(path)))
+		return rcx_fail_errno(s, "cannot find the input device in sysfs");
 	s->fd = open(path, flags | O_CLOEXEC);
-	return s->fd < 0 ? rc_fail_errno(s, path) : 0;
+	return s->fd < 0 ? rcx_fail_errno(s, path) : 0;
 }
 
-static int grab_open(struct rc_session *s)
+static int grab_open(struct rcx_session *s)
 {
 	if (event_open(s))
 		return -1;
-	return ioctl(s->fd, EVIOCGRAB, 1) ? rc_fail_errno(s, "EVIOCGRAB") : 0;
+	return ioctl(s->fd, EVIOCGRAB, 1) ? rcx_fail_errno(s, "EVIOCGRAB") : 0;
 }
 
 /* ---- push -------------------------------------------------------------- */
 
-static int event_push(struct rc_session *s, uint64_t n)
+static int event_push(struct rcx_session *s, uint64_t n)
 {
 	struct packet packet = {
-		.value = { .type = EV_MSC, .code = RC_INPUT_PUSH },
+		.value = { .type = EV_MSC, .code = RCX_INPUT_PUSH },
 		.end = { .type = EV_SYN, .code = SYN_REPORT },
 	};
 
 	while (n--) {
-		rc_tx(s);
+		rcx_tx(s);
 		packet.value.value = (int)s->tx->seq;
 		if (write(s->fd, &packet, sizeof(packet)) != sizeof(packet))
-			return rc_fail_errno(s, "write an event");
+			return rcx_fail_errno(s, "write an event");
 	}
 	return 0;
 }
@@ -58,19 +58,19 @@ static int event_push(struct rc_session *s, uint64_t n)
 
 static bool is_event(const struct input_event *event)
 {
-	return event->type == EV_MSC && event->code == RC_INPUT_EVENT;
+	return event->type == EV_MSC && event->code == RCX_INPUT_EVENT;
 }
 
-static int event_notify(struct rc_session *s, uint64_t n)
+static int event_notify(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	bool polls = rc_polls(s);
+	bool polls = rcx_polls(s);
 	struct packet packet;
 
 	while (n--) {
 		ssize_t got;
 
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		do {
 			if (polls)
@@ -78,11 +78,11 @@ static int event_notify(struct rc_session *s, uint64_t n)
 			got = read(s->fd, &packet, sizeof(packet));
 		} while (got < 0 && errno == EAGAIN);
 		if (got < 0)
-			return rc_fail_errno(s, "read an event");
-		rc_arrived(s);
+			return rcx_fail_errno(s, "read an event");
+		rcx_arrived(s);
 		if (got != sizeof(packet) || !is_event(&packet.value))
-			return rc_fail(s, "what came is no packet of one event");
-		if (rc_seen_narrow(s, (uint32_t)packet.value.value, RC_INPUT_MASK))
+			return rcx_fail(s, "what came is no packet of one event");
+		if (rcx_seen_narrow(s, (uint32_t)packet.value.value, RCX_INPUT_MASK))
 			return -1;
 	}
 	return 0;
@@ -94,7 +94,7 @@ static int event_notify(struct rc_session *s, uint64_t n)
  * Events are lost up to SYN_DROPPED, and up to the SYN_REPORT behind it stands
  * the rest of a packet; @broken says that we are in between.
  */
-static int take_streamed(struct rc_session *s, const struct input_event *event, bool *broken)
+static int take_streamed(struct rcx_session *s, const struct input_event *event, bool *broken)
 {
 	if (event->type == EV_SYN) {
 		*broken = event->code == SYN_DROPPED;
@@ -103,10 +103,10 @@ static int take_streamed(struct rc_session *s, const struct input_event *event, 
 	}
 	if (*broken || !is_event(event))
 		return 0;
-	return rc_streamed_narrow(s, (uint32_t)event->value, RC_INPUT_MASK);
+	return rcx_streamed_narrow(s, (uint32_t)event->value, RCX_INPUT_MASK);
 }
 
-static int event_stream(struct rc_session *s, uint64_t n)
+static int event_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	struct input_event batch[BATCH];
@@ -114,7 +114,7 @@ static int event_stream(struct rc_session *s, uint64_t n)
 
 	(void)n;
 	for (;;) {
-		bool over = rc_stream_over(s);
+		bool over = rcx_stream_over(s);
 		ssize_t got;
 
 		while ((got = read(s->fd, batch, sizeof(batch))) > 0)
@@ -122,11 +122,11 @@ static int event_stream(struct rc_session *s, uint64_t n)
 				if (take_streamed(s, &batch[i], &broken))
 					return -1;
 		if (errno != EAGAIN)
-			return rc_fail_errno(s, "read a stream");
+			return rcx_fail_errno(s, "read a stream");
 		if (over)
 			return 0;
-		if (rc_polls(s))
-			poll(&pfd, 1, RC_STREAM_WAIT);
+		if (rcx_polls(s))
+			poll(&pfd, 1, RCX_STREAM_WAIT);
 	}
 }
 
@@ -135,43 +135,43 @@ static int event_stream(struct rc_session *s, uint64_t n)
 #define VALUE .min = 4, .max = 4, \
 	.limit = "An event has one value of 32 bits, here the sequence number."
 
-static const struct rc_mode input_modes[] = {
+static const struct rcx_mode input_modes[] = {
 	{
 		.name = "event",
 		.summary = "events of a device, shared by all who open it",
 		.open = event_open,
-		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_EMPTIES,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_EMPTIES,
 		.alone = "The driver is not told who wrote an event, so there is one sequence for all.",
 		.operations = {
-			[RC_PUSH] = { .run = event_push, VALUE },
-			[RC_NOTIFY] = { .run = event_notify, VALUE, .waits = RC_WAIT_ANY },
-			[RC_STREAM] = { .run = event_stream, VALUE, .waits = RC_WAIT_DRAIN },
+			[RCX_PUSH] = { .run = event_push, VALUE },
+			[RCX_NOTIFY] = { .run = event_notify, VALUE, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = event_stream, VALUE, .waits = RCX_WAIT_DRAIN },
 		},
 	},
 	{
 		.name = "grab",
 		.summary = "EVIOCGRAB: one reader has the device for itself",
 		.open = grab_open,
-		.claims = RC_POLLABLE | RC_FULL_EMPTIES,
+		.claims = RCX_POLLABLE | RCX_FULL_EMPTIES,
 		.operations = {
-			[RC_NOTIFY] = { .run = event_notify, VALUE, .waits = RC_WAIT_ANY },
-			[RC_STREAM] = { .run = event_stream, VALUE, .waits = RC_WAIT_DRAIN },
+			[RCX_NOTIFY] = { .run = event_notify, VALUE, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = event_stream, VALUE, .waits = RCX_WAIT_DRAIN },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel input_channel = {
+static const struct rcx_channel input_channel = {
 	.name = "input",
 	.summary = "A device's events, through evdev",
-	.module = "rc_input",
+	.module = "ringcross_input",
 	.needs = "evdev",
 	.since = "2.4: evdev with CONFIG_INPUT_EVDEV; SYN_DROPPED since 2.6.39",
 	.modes = input_modes,
 	.cannot = {
-		[RC_PULL] = "A reader gets what the driver reports, and ioctls get the state that the "
+		[RCX_PULL] = "A reader gets what the driver reports, and ioctls get the state that the "
 			    "input core keeps: the driver is never asked for a value.",
-		[RC_CALL] = "What is written to a device has no reply.",
+		[RCX_CALL] = "What is written to a device has no reply.",
 	},
 };
-RC_CHANNEL(input_channel);
+RCX_CHANNEL(input_channel);

@@ -1,35 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
-#ifndef RC_IOCTL_ABI_H
-#define RC_IOCTL_ABI_H
+#ifndef RCX_IOCTL_ABI_H
+#define RCX_IOCTL_ABI_H
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define RC_IOCTL_DEVICE	"/dev/rc_ioctl"
+#define RCX_IOCTL_DEVICE	"/dev/ringcross/ioctl"
 
 /*
  * Direct: the argument is the message itself and the command number encodes
  * its length, for which it has 14 bits.
  */
-enum { RC_IOCTL_NR_PUSH = 0x40, RC_IOCTL_NR_PULL, RC_IOCTL_NR_CALL, RC_IOCTL_NR_NEXT };
+enum { RCX_IOCTL_NR_PUSH = 0x40, RCX_IOCTL_NR_PULL, RCX_IOCTL_NR_CALL, RCX_IOCTL_NR_NEXT };
 
-#define RC_IOCTL_DIRECT_MAX	((1u << _IOC_SIZEBITS) - 1)
-#define RC_IOCTL_PUSH(len)	_IOC(_IOC_WRITE, 'x', RC_IOCTL_NR_PUSH, len)
-#define RC_IOCTL_PULL(len)	_IOC(_IOC_READ, 'x', RC_IOCTL_NR_PULL, len)
-#define RC_IOCTL_CALL(len)	_IOC(_IOC_READ | _IOC_WRITE, 'x', RC_IOCTL_NR_CALL, len)
+#define RCX_IOCTL_DIRECT_MAX	((1u << _IOC_SIZEBITS) - 1)
+#define RCX_IOCTL_PUSH(len)	_IOC(_IOC_WRITE, 'x', RCX_IOCTL_NR_PUSH, len)
+#define RCX_IOCTL_PULL(len)	_IOC(_IOC_READ, 'x', RCX_IOCTL_NR_PULL, len)
+#define RCX_IOCTL_CALL(len)	_IOC(_IOC_READ | _IOC_WRITE, 'x', RCX_IOCTL_NR_CALL, len)
 /* The next event; sleeps until there is one, EAGAIN with O_NONBLOCK. */
-#define RC_IOCTL_NEXT(len)	_IOC(_IOC_READ, 'x', RC_IOCTL_NR_NEXT, len)
+#define RCX_IOCTL_NEXT(len)	_IOC(_IOC_READ, 'x', RCX_IOCTL_NR_NEXT, len)
 
 /* Indirect: the argument points to a pointer and a length of any size. */
-struct rc_ioctl_buffer {
+struct rcx_ioctl_buffer {
 	__u64 address;		/* of the message, in the caller's memory */
 	__u32 len;		/* header and body */
 	__u32 flags;		/* none are known; must be 0 */
 };
 
-#define RC_IOCTL_PUSH_AT	_IOW('x', 0x44, struct rc_ioctl_buffer)
-#define RC_IOCTL_PULL_AT	_IOW('x', 0x45, struct rc_ioctl_buffer)
-#define RC_IOCTL_CALL_AT	_IOW('x', 0x46, struct rc_ioctl_buffer)
-#define RC_IOCTL_NEXT_AT	_IOW('x', 0x47, struct rc_ioctl_buffer)
+#define RCX_IOCTL_PUSH_AT	_IOW('x', 0x44, struct rcx_ioctl_buffer)
+#define RCX_IOCTL_PULL_AT	_IOW('x', 0x45, struct rcx_ioctl_buffer)
+#define RCX_IOCTL_CALL_AT	_IOW('x', 0x46, struct rcx_ioctl_buffer)
+#define RCX_IOCTL_NEXT_AT	_IOW('x', 0x47, struct rcx_ioctl_buffer)
 
 #endif

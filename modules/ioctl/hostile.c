@@ -7,11 +7,11 @@
 #include "abi.h"
 
 #define BODY 64u
-#define WHOLE (RC_HEADER + BODY)
+#define WHOLE (RCX_HEADER + BODY)
 
 /* One open file, and whether its commands hold the message or point to it. */
 struct way {
-	struct rc_hostile *h;
+	struct rcx_hostile *h;
 	int fd;
 	bool indirect;
 };
@@ -20,10 +20,10 @@ static bool known(unsigned int cmd)
 {
 	unsigned int len = _IOC_SIZE(cmd);
 
-	return cmd == RC_IOCTL_PUSH(len) || cmd == RC_IOCTL_PULL(len) ||
-	       cmd == RC_IOCTL_CALL(len) || cmd == RC_IOCTL_NEXT(len) ||
-	       cmd == RC_IOCTL_PUSH_AT || cmd == RC_IOCTL_PULL_AT || cmd == RC_IOCTL_CALL_AT ||
-	       cmd == RC_IOCTL_NEXT_AT;
+	return cmd == RCX_IOCTL_PUSH(len) || cmd == RCX_IOCTL_PULL(len) ||
+	       cmd == RCX_IOCTL_CALL(len) || cmd == RCX_IOCTL_NEXT(len) ||
+	       cmd == RCX_IOCTL_PUSH_AT || cmd == RCX_IOCTL_PULL_AT || cmd == RCX_IOCTL_CALL_AT ||
+	       cmd == RCX_IOCTL_NEXT_AT;
 }
 
 /* Command @nr for @len bytes at @at. */
@@ -31,43 +31,43 @@ static long command(const struct way *way, unsigned int nr, const void *at, size
 {
 	static const unsigned int directions[] = { _IOC_WRITE, _IOC_READ, _IOC_READ | _IOC_WRITE,
 						   _IOC_READ };
-	static const unsigned long indirect[] = { RC_IOCTL_PUSH_AT, RC_IOCTL_PULL_AT,
-						  RC_IOCTL_CALL_AT, RC_IOCTL_NEXT_AT };
-	struct rc_ioctl_buffer buffer = { .address = (uintptr_t)at, .len = (uint32_t)len };
+	static const unsigned long indirect[] = { RCX_IOCTL_PUSH_AT, RCX_IOCTL_PULL_AT,
+						  RCX_IOCTL_CALL_AT, RCX_IOCTL_NEXT_AT };
+	struct rcx_ioctl_buffer buffer = { .address = (uintptr_t)at, .len = (uint32_t)len };
 
 	if (way->indirect)
-		return ioctl(way->fd, indirect[nr - RC_IOCTL_NR_PUSH], &buffer);
-	return ioctl(way->fd, _IOC(directions[nr - RC_IOCTL_NR_PUSH], 'x', nr, len), at);
+		return ioctl(way->fd, indirect[nr - RCX_IOCTL_NR_PUSH], &buffer);
+	return ioctl(way->fd, _IOC(directions[nr - RCX_IOCTL_NR_PUSH], 'x', nr, len), at);
 }
 
-static long push(void *arg, const struct rc_msg *msg, size_t len)
+static long push(void *arg, const struct rcx_msg *msg, size_t len)
 {
-	return command(arg, RC_IOCTL_NR_PUSH, msg, len);
+	return command(arg, RCX_IOCTL_NR_PUSH, msg, len);
 }
 
-static long call(void *arg, const struct rc_msg *msg, size_t len)
+static long call(void *arg, const struct rcx_msg *msg, size_t len)
 {
-	return command(arg, RC_IOCTL_NR_CALL, msg, len);
+	return command(arg, RCX_IOCTL_NR_CALL, msg, len);
 }
 
 static long push_at(void *arg, void *at)
 {
-	return command(arg, RC_IOCTL_NR_PUSH, at, WHOLE);
+	return command(arg, RCX_IOCTL_NR_PUSH, at, WHOLE);
 }
 
 static long pull_at(void *arg, void *at)
 {
-	return command(arg, RC_IOCTL_NR_PULL, at, WHOLE);
+	return command(arg, RCX_IOCTL_NR_PULL, at, WHOLE);
 }
 
 static long call_at(void *arg, void *at)
 {
-	return command(arg, RC_IOCTL_NR_CALL, at, WHOLE);
+	return command(arg, RCX_IOCTL_NR_CALL, at, WHOLE);
 }
 
 static long next(const struct way *way)
 {
-	return command(way, RC_IOCTL_NR_NEXT, way->h->message, WHOLE);
+	return command(way, RCX_IOCTL_NR_NEXT, way->h->message, WHOLE);
 }
 
 /* A new event each time, since a refusal takes its own with it. */
@@ -77,82 +77,82 @@ static long next_at(void *arg, void *at)
 
 	while (!next(way))
 		;
-	if (!rc_core_start(way->h, RC_HARDIRQ, 1, 1, 0) || !rc_core_ended(way->h, 1000))
+	if (!rcx_core_start(way->h, RCX_HARDIRQ, 1, 1, 0) || !rcx_core_ended(way->h, 1000))
 		return 0;
-	return command(way, RC_IOCTL_NR_NEXT, at, WHOLE);
+	return command(way, RCX_IOCTL_NR_NEXT, at, WHOLE);
 }
 
 /* ---- messages ----------------------------------------------------------- */
 
 /* A length above the 14 bits of a command number leaves 0 in them. */
-static struct rc_taker taker(struct way *way,
-			     long (*send)(void *, const struct rc_msg *, size_t))
+static struct rcx_taker taker(struct way *way,
+			     long (*send)(void *, const struct rcx_msg *, size_t))
 {
-	return (struct rc_taker){
+	return (struct rcx_taker){
 		.send = send,
 		.arg = way,
-		.body_max = way->indirect ? RC_BODY_MAX : RC_IOCTL_DIRECT_MAX - RC_HEADER,
+		.body_max = way->indirect ? RCX_BODY_MAX : RCX_IOCTL_DIRECT_MAX - RCX_HEADER,
 		.nothing = EINVAL,
 		.too_short = EINVAL,
 		.too_long = EINVAL,
 	};
 }
 
-static void try_messages(struct rc_hostile *h, struct way *way, bool proof)
+static void try_messages(struct rcx_hostile *h, struct way *way, bool proof)
 {
-	struct rc_taker pushes = taker(way, push), calls = taker(way, call);
+	struct rcx_taker pushes = taker(way, push), calls = taker(way, call);
 
-	rc_topic(h, "%s push%s", way->indirect ? "indirect" : "direct", proof ? " in proof" : "");
-	rc_try_messages(h, &pushes, proof);
-	rc_try_scribbled(h, &pushes, BODY, 200);
-	rc_try_scribbled(h, &pushes, way->indirect ? RC_BODY_MAX : 8192, 20);
-	rc_try_addresses(h, "message", RC_KERNEL_READS, push_at, way);
+	rcx_topic(h, "%s push%s", way->indirect ? "indirect" : "direct", proof ? " in proof" : "");
+	rcx_try_messages(h, &pushes, proof);
+	rcx_try_scribbled(h, &pushes, BODY, 200);
+	rcx_try_scribbled(h, &pushes, way->indirect ? RCX_BODY_MAX : 8192, 20);
+	rcx_try_addresses(h, "message", RCX_KERNEL_READS, push_at, way);
 
-	rc_topic(h, "%s call%s", way->indirect ? "indirect" : "direct", proof ? " in proof" : "");
+	rcx_topic(h, "%s call%s", way->indirect ? "indirect" : "direct", proof ? " in proof" : "");
 	calls.seq = pushes.seq;
-	rc_try_messages(h, &calls, proof);
-	rc_try_scribbled(h, &calls, BODY, 200);
-	rc_try_addresses(h, "message", RC_KERNEL_READS, call_at, way);
-	rc_good_message(h, BODY, calls.seq);
-	rc_expect(h, "a request", call(way, h->message, WHOLE), 0);
-	rc_expect_true(h, "its reply", h->message->seq == ~calls.seq &&
-		       rc_body_check(h->message->body, BODY, calls.seq, proof ? 0xff : 0) == BODY);
-	rc_expect(h, "a reply as a request", call(way, h->message, WHOLE), EBADMSG);
+	rcx_try_messages(h, &calls, proof);
+	rcx_try_scribbled(h, &calls, BODY, 200);
+	rcx_try_addresses(h, "message", RCX_KERNEL_READS, call_at, way);
+	rcx_good_message(h, BODY, calls.seq);
+	rcx_expect(h, "a request", call(way, h->message, WHOLE), 0);
+	rcx_expect_true(h, "its reply", h->message->seq == ~calls.seq &&
+		       rcx_body_check(h->message->body, BODY, calls.seq, proof ? 0xff : 0) == BODY);
+	rcx_expect(h, "a reply as a request", call(way, h->message, WHOLE), EBADMSG);
 }
 
-static void try_pull(struct rc_hostile *h, struct way *way)
+static void try_pull(struct rcx_hostile *h, struct way *way)
 {
-	rc_topic(h, "%s pull", way->indirect ? "indirect" : "direct");
-	rc_expect(h, "a good one", pull_at(way, h->message), 0);
-	rc_expect_true(h, "it is whole", h->message->size == BODY);
-	rc_expect(h, "of no bytes", command(way, RC_IOCTL_NR_PULL, h->message, 0), EINVAL);
-	rc_expect(h, "a byte less than a header",
-		  command(way, RC_IOCTL_NR_PULL, h->message, RC_HEADER - 1), EINVAL);
-	rc_try_addresses(h, "room", RC_KERNEL_WRITES, pull_at, way);
+	rcx_topic(h, "%s pull", way->indirect ? "indirect" : "direct");
+	rcx_expect(h, "a good one", pull_at(way, h->message), 0);
+	rcx_expect_true(h, "it is whole", h->message->size == BODY);
+	rcx_expect(h, "of no bytes", command(way, RCX_IOCTL_NR_PULL, h->message, 0), EINVAL);
+	rcx_expect(h, "a byte less than a header",
+		  command(way, RCX_IOCTL_NR_PULL, h->message, RCX_HEADER - 1), EINVAL);
+	rcx_try_addresses(h, "room", RCX_KERNEL_WRITES, pull_at, way);
 }
 
 /* ---- events ------------------------------------------------------------- */
 
-static void try_events(struct rc_hostile *h, struct way *way)
+static void try_events(struct rcx_hostile *h, struct way *way)
 {
-	rc_topic(h, "%s next", way->indirect ? "indirect" : "direct");
-	rc_core_bind(h, way->indirect ? "indirect" : "direct", BODY, true);
+	rcx_topic(h, "%s next", way->indirect ? "indirect" : "direct");
+	rcx_core_bind(h, way->indirect ? "indirect" : "direct", BODY, true);
 	while (!next(way))
 		;
-	rc_expect(h, "no event", next(way), EAGAIN);
-	rc_expect(h, "an event", next_at(way, h->message), 0);
-	rc_expect_true(h, "it is whole", h->message->size == BODY &&
-		       rc_body_check(h->message->body, BODY, h->message->seq, 0) == BODY);
-	rc_try_addresses(h, "room", RC_KERNEL_WRITES, next_at, way);
-	rc_core_start(h, RC_SOFTIRQ, 2, 2, 0);
-	rc_core_ended(h, 1000);
-	rc_expect(h, "a byte too little room",
-		  command(way, RC_IOCTL_NR_NEXT, h->message, WHOLE - 1), EMSGSIZE);
-	rc_expect(h, "no room", command(way, RC_IOCTL_NR_NEXT, h->message, 0), EINVAL);
-	rc_core_start(h, RC_PROCESS, 1000, 1000, 0);
-	rc_core_ended(h, 1000);
-	rc_expect_true(h, "too many are refused", rc_core_counts(h).refused >= 744);
-	rc_expect(h, "and the oldest is there", next(way), 0);
+	rcx_expect(h, "no event", next(way), EAGAIN);
+	rcx_expect(h, "an event", next_at(way, h->message), 0);
+	rcx_expect_true(h, "it is whole", h->message->size == BODY &&
+		       rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY);
+	rcx_try_addresses(h, "room", RCX_KERNEL_WRITES, next_at, way);
+	rcx_core_start(h, RCX_SOFTIRQ, 2, 2, 0);
+	rcx_core_ended(h, 1000);
+	rcx_expect(h, "a byte too little room",
+		  command(way, RCX_IOCTL_NR_NEXT, h->message, WHOLE - 1), EMSGSIZE);
+	rcx_expect(h, "no room", command(way, RCX_IOCTL_NR_NEXT, h->message, 0), EINVAL);
+	rcx_core_start(h, RCX_PROCESS, 1000, 1000, 0);
+	rcx_core_ended(h, 1000);
+	rcx_expect_true(h, "too many are refused", rcx_core_counts(h).refused >= 744);
+	rcx_expect(h, "and the oldest is there", next(way), 0);
 }
 
 static long sleep_for_next(void *arg)
@@ -160,23 +160,23 @@ static long sleep_for_next(void *arg)
 	return next(arg);
 }
 
-static void try_sleep(struct rc_hostile *h)
+static void try_sleep(struct rcx_hostile *h)
 {
-	struct way way = { h, open(RC_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), false };
-	struct rc_sleeper sleeper;
+	struct way way = { h, open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), false };
+	struct rcx_sleeper sleeper;
 
-	rc_topic(h, "asleep");
-	rc_sleep_in(h, &sleeper, sleep_for_next, &way);
-	rc_sleeper_interrupt(&sleeper);
-	rc_expect(h, "interrupted", rc_sleeper_end(&sleeper), EINTR);
-	rc_try_kill(h, "killed", sleep_for_next, &way);
+	rcx_topic(h, "asleep");
+	rcx_sleep_in(h, &sleeper, sleep_for_next, &way);
+	rcx_sleeper_interrupt(&sleeper);
+	rcx_expect(h, "interrupted", rcx_sleeper_end(&sleeper), EINTR);
+	rcx_try_kill(h, "killed", sleep_for_next, &way);
 
-	rc_sleep_in(h, &sleeper, sleep_for_next, &way);
-	rc_good_message(h, BODY, 0);
-	rc_expect(h, "a push on the same file", push(&way, h->message, WHOLE), 0);
+	rcx_sleep_in(h, &sleeper, sleep_for_next, &way);
+	rcx_good_message(h, BODY, 0);
+	rcx_expect(h, "a push on the same file", push(&way, h->message, WHOLE), 0);
 	close(way.fd);
-	rc_core_start(h, RC_HARDIRQ, 1, 1, 0);
-	rc_expect(h, "closed, it still gets the event", rc_sleeper_end(&sleeper), 0);
+	rcx_core_start(h, RCX_HARDIRQ, 1, 1, 0);
+	rcx_expect(h, "closed, it still gets the event", rcx_sleeper_end(&sleeper), 0);
 }
 
 static long push_message(void *arg)
@@ -202,104 +202,104 @@ static long push_late(void *arg)
 /* One is stuck in the copy, with the file's lock.  Who waits behind it can leave, but not
  * with an event that he has taken.
  */
-static void try_stuck(struct rc_hostile *h)
+static void try_stuck(struct rcx_hostile *h)
 {
-	struct way way = { h, open(RC_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), false };
+	struct way way = { h, open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), false };
 	struct late_push push = { .way = &way };
-	struct rc_sleeper stuck, behind;
-	struct rc_late_page late;
+	struct rcx_sleeper stuck, behind;
+	struct rcx_late_page late;
 
-	rc_topic(h, "behind one that is stuck");
-	rc_core_bind(h, "direct", BODY, true);
-	push.page = rc_late_page(h, &late);
-	rc_good_message(h, BODY, 0);
-	rc_sleep_in(h, &stuck, push_late, &push);
-	rc_sleep_in(h, &behind, push_message, &way);
-	rc_sleeper_interrupt(&behind);
-	rc_expect(h, "another is interrupted", rc_sleeper_end(&behind), EINTR);
-	rc_try_kill(h, "another is killed", push_message, &way);
+	rcx_topic(h, "behind one that is stuck");
+	rcx_core_bind(h, "direct", BODY, true);
+	push.page = rcx_late_page(h, &late);
+	rcx_good_message(h, BODY, 0);
+	rcx_sleep_in(h, &stuck, push_late, &push);
+	rcx_sleep_in(h, &behind, push_message, &way);
+	rcx_sleeper_interrupt(&behind);
+	rcx_expect(h, "another is interrupted", rcx_sleeper_end(&behind), EINTR);
+	rcx_try_kill(h, "another is killed", push_message, &way);
 
-	rc_core_start(h, RC_HARDIRQ, 1, 1, 0);
-	rc_core_ended(h, 1000);
-	rc_sleep_in(h, &behind, sleep_for_next, &way);
-	rc_sleeper_interrupt(&behind);
-	rc_late_page_comes(h, &late);
-	rc_expect(h, "and is no message", rc_sleeper_end(&stuck), EBADMSG);
-	rc_expect(h, "an event is not lost to a signal", rc_sleeper_end(&behind), 0);
+	rcx_core_start(h, RCX_HARDIRQ, 1, 1, 0);
+	rcx_core_ended(h, 1000);
+	rcx_sleep_in(h, &behind, sleep_for_next, &way);
+	rcx_sleeper_interrupt(&behind);
+	rcx_late_page_comes(h, &late);
+	rcx_expect(h, "and is no message", rcx_sleeper_end(&stuck), EBADMSG);
+	rcx_expect(h, "an event is not lost to a signal", rcx_sleeper_end(&behind), 0);
 	close(way.fd);
 }
 
 /* Files come and go while events go on. */
-static void try_leaving(struct rc_hostile *h)
+static void try_leaving(struct rcx_hostile *h)
 {
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_outcomes outcomes = { 0 };
 
-	rc_topic(h, "in a stream");
-	rc_core_start(h, RC_HARDIRQ, 1u << 30, 4, 20000);
+	rcx_topic(h, "in a stream");
+	rcx_core_start(h, RCX_HARDIRQ, 1u << 30, 4, 20000);
 	for (int i = 0; i < 20; i++) {
-		struct way way = { h, open(RC_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), i & 1 };
+		struct way way = { h, open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), i & 1 };
 
-		rc_note(&outcomes, next(&way), 0);
+		rcx_note(&outcomes, next(&way), 0);
 		close(way.fd);
 	}
-	rc_expect_outcomes(h, "opened and closed", &outcomes);
-	rc_expect(h, "stop", ioctl(h->core, RC_CORE_STOP), 0);
+	rcx_expect_outcomes(h, "opened and closed", &outcomes);
+	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
 }
 
 /* ---- the argument of the indirect commands ------------------------------ */
 
 static long argument_at(void *arg, void *at)
 {
-	return ioctl(((const struct way *)arg)->fd, RC_IOCTL_PUSH_AT, at);
+	return ioctl(((const struct way *)arg)->fd, RCX_IOCTL_PUSH_AT, at);
 }
 
-static void try_argument(struct rc_hostile *h, struct way *way)
+static void try_argument(struct rcx_hostile *h, struct way *way)
 {
-	struct rc_ioctl_buffer buffer = { (uintptr_t)h->message, WHOLE, 0 };
+	struct rcx_ioctl_buffer buffer = { (uintptr_t)h->message, WHOLE, 0 };
 
-	rc_topic(h, "indirect argument");
-	rc_try_addresses(h, "argument", RC_KERNEL_READS, argument_at, way);
+	rcx_topic(h, "indirect argument");
+	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, argument_at, way);
 	for (unsigned int bit = 0; bit < 32; bit += 31) {
 		buffer.flags = 1u << bit;
-		rc_expect(h, "an unknown flag", argument_at(way, &buffer), EINVAL);
+		rcx_expect(h, "an unknown flag", argument_at(way, &buffer), EINVAL);
 	}
 	buffer.flags = 0;
 	buffer.len = UINT32_MAX;
-	rc_expect(h, "4 GiB", argument_at(way, &buffer), EINVAL);
+	rcx_expect(h, "4 GiB", argument_at(way, &buffer), EINVAL);
 	buffer.len = INT32_MAX;
-	rc_expect(h, "2 GiB", argument_at(way, &buffer), EINVAL);
+	rcx_expect(h, "2 GiB", argument_at(way, &buffer), EINVAL);
 	buffer.len = 0x10000 + WHOLE;
-	rc_expect(h, "a length that 16 bits would cut to a good one", argument_at(way, &buffer),
+	rcx_expect(h, "a length that 16 bits would cut to a good one", argument_at(way, &buffer),
 		  EBADMSG);
 }
 
-static void ioctl_hostile(struct rc_hostile *h)
+static void ioctl_hostile(struct rcx_hostile *h)
 {
 	struct way way = { .h = h };
 
 	for (int proof = 0; proof < 2; proof++)
 		for (int indirect = 0; indirect < 2; indirect++) {
-			rc_core_bind(h, "direct", BODY, proof);
+			rcx_core_bind(h, "direct", BODY, proof);
 			way.indirect = indirect;
-			way.fd = open(RC_IOCTL_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-			rc_expect(h, "open", way.fd, 0);
+			way.fd = open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+			rcx_expect(h, "open", way.fd, 0);
 			try_messages(h, &way, proof);
 			try_pull(h, &way);
 			try_events(h, &way);
 			close(way.fd);
 		}
 
-	way.fd = open(RC_IOCTL_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	way.fd = open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	try_argument(h, &way);
-	rc_topic(h, "device");
-	rc_try_no_io(h, way.fd);
-	rc_try_no_seek(h, way.fd);
-	rc_try_no_map(h, way.fd);
-	rc_try_commands(h, way.fd, known);
+	rcx_topic(h, "device");
+	rcx_try_no_io(h, way.fd);
+	rcx_try_no_seek(h, way.fd);
+	rcx_try_no_map(h, way.fd);
+	rcx_try_commands(h, way.fd, known);
 	close(way.fd);
-	rc_try_nobody_opens(h, RC_IOCTL_DEVICE);
+	rcx_try_nobody_opens(h, RCX_IOCTL_DEVICE);
 	try_sleep(h);
 	try_stuck(h);
 	try_leaving(h);
 }
-RC_HOSTILE(ioctl, ioctl_hostile);
+RCX_HOSTILE(ioctl, ioctl_hostile);

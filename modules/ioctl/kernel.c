@@ -33,22 +33,22 @@
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include "rc_core.h"
-#include "rc_file.h"
-#include "rc_readers.h"
+#include "rcx_core.h"
+#include "rcx_file.h"
+#include "rcx_readers.h"
 #include "abi.h"
 
 /* State of one open file.  The reader has its own rules, see readers.c. */
 struct ioctl_file {
-	struct rc_file file;
-	struct rc_reader reader;
+	struct rcx_file file;
+	struct rcx_reader reader;
 };
 
-static DEFINE_RC_READERS(ioctl_readers);
+static DEFINE_RCX_READERS(ioctl_readers);
 
-static int ioctl_emit(const struct rc_shot *shot)
+static int ioctl_emit(const struct rcx_shot *shot)
 {
-	return rc_readers_emit(&ioctl_readers, shot);
+	return rcx_readers_emit(&ioctl_readers, shot);
 }
 
 static int ioctl_open(struct inode *inode, struct file *file)
@@ -58,7 +58,7 @@ static int ioctl_open(struct inode *inode, struct file *file)
 	if (!state)
 		return -ENOMEM;
 	mutex_init(&state->file.lock);
-	rc_reader_join(&ioctl_readers, &state->reader);
+	rcx_reader_join(&ioctl_readers, &state->reader);
 	file->private_data = state;
 	return nonseekable_open(inode, file);
 }
@@ -67,57 +67,57 @@ static int ioctl_release(struct inode *inode, struct file *file)
 {
 	struct ioctl_file *state = file->private_data;
 
-	rc_reader_leave(&ioctl_readers, &state->reader);
-	rc_file_free(&state->file);
+	rcx_reader_leave(&ioctl_readers, &state->reader);
+	rcx_file_free(&state->file);
 	kfree(state);
 	return 0;
 }
 
-static long ioctl_push(struct rc_file *state, const void __user *from, u32 len)
+static long ioctl_push(struct rcx_file *state, const void __user *from, u32 len)
 {
 	if (copy_from_user(state->message, from, len))
 		return -EFAULT;
-	return rc_consume(&state->flow, state->message, len);
+	return rcx_consume(&state->flow, state->message, len);
 }
 
-static long ioctl_pull(struct rc_file *state, void __user *to, u32 len)
+static long ioctl_pull(struct rcx_file *state, void __user *to, u32 len)
 {
-	rc_make(&state->flow, state->message, len - RC_HEADER);
+	rcx_make(&state->flow, state->message, len - RCX_HEADER);
 	return copy_to_user(to, state->message, len) ? -EFAULT : 0;
 }
 
-static long ioctl_call(struct rc_file *state, void __user *at, u32 len)
+static long ioctl_call(struct rcx_file *state, void __user *at, u32 len)
 {
 	long err = ioctl_push(state, at, len);
 
 	if (err)
 		return err;
-	rc_reply(state->message, len);
+	rcx_reply(state->message, len);
 	return copy_to_user(at, state->message, len) ? -EFAULT : 0;
 }
 
 /* A reader with too little room loses the event that it has taken. */
-static long ioctl_next(struct rc_file *state, const struct rc_shot *shot,
+static long ioctl_next(struct rcx_file *state, const struct rcx_shot *shot,
 		       void __user *to, u32 len)
 {
-	if (len < RC_HEADER + shot->size)
+	if (len < RCX_HEADER + shot->size)
 		return -EMSGSIZE;
-	rc_event(shot, state->message);
-	return copy_to_user(to, state->message, RC_HEADER + shot->size) ? -EFAULT : 0;
+	rcx_event(shot, state->message);
+	return copy_to_user(to, state->message, RCX_HEADER + shot->size) ? -EFAULT : 0;
 }
 
 /* One command; @state has room for @len bytes. */
-static long ioctl_do(struct rc_file *state, unsigned int nr, const struct rc_shot *shot,
+static long ioctl_do(struct rcx_file *state, unsigned int nr, const struct rcx_shot *shot,
 		     void __user *user, u32 len)
 {
 	switch (nr) {
-	case RC_IOCTL_NR_PUSH:
+	case RCX_IOCTL_NR_PUSH:
 		return ioctl_push(state, user, len);
-	case RC_IOCTL_NR_PULL:
+	case RCX_IOCTL_NR_PULL:
 		return ioctl_pull(state, user, len);
-	case RC_IOCTL_NR_CALL:
+	case RCX_IOCTL_NR_CALL:
 		return ioctl_call(state, user, len);
-	case RC_IOCTL_NR_NEXT:
+	case RCX_IOCTL_NR_NEXT:
 		return ioctl_next(state, shot, user, len);
 	}
 	return -ENOTTY;
@@ -127,27 +127,27 @@ static long ioctl_do(struct rc_file *state, unsigned int nr, const struct rc_sho
 static long ioctl_serve(struct file *file, unsigned int nr, void __user *user, u32 len)
 {
 	struct ioctl_file *state = file->private_data;
-	struct rc_shot shot;
+	struct rcx_shot shot;
 	long ret;
 
-	if (len < RC_HEADER || len > RC_HEADER + RC_BODY_MAX)
+	if (len < RCX_HEADER || len > RCX_HEADER + RCX_BODY_MAX)
 		return -EINVAL;
 	/* Sleep for an event without the lock, so that others can go on. */
-	if (nr == RC_IOCTL_NR_NEXT) {
-		ret = rc_reader_next(&ioctl_readers, &state->reader, &shot,
+	if (nr == RCX_IOCTL_NR_NEXT) {
+		ret = rcx_reader_next(&ioctl_readers, &state->reader, &shot,
 				     file->f_flags & O_NONBLOCK);
 		if (ret)
 			return ret;
 	}
 
 	/* An event is ours by now: a signal must not lose it. */
-	if (nr == RC_IOCTL_NR_NEXT)
+	if (nr == RCX_IOCTL_NR_NEXT)
 		ret = mutex_lock_killable(&state->file.lock);
 	else
 		ret = mutex_lock_interruptible(&state->file.lock);
 	if (ret)
-		return nr == RC_IOCTL_NR_NEXT ? -EINTR : -ERESTARTSYS;
-	ret = rc_file_hold(&state->file, len);
+		return nr == RCX_IOCTL_NR_NEXT ? -EINTR : -ERESTARTSYS;
+	ret = rcx_file_hold(&state->file, len);
 	if (!ret)
 		ret = ioctl_do(&state->file, nr, &shot, user, len);
 	mutex_unlock(&state->file.lock);
@@ -156,7 +156,7 @@ static long ioctl_serve(struct file *file, unsigned int nr, void __user *user, u
 
 static long ioctl_indirect(struct file *file, unsigned int nr, void __user *user)
 {
-	struct rc_ioctl_buffer buffer;
+	struct rcx_ioctl_buffer buffer;
 
 	if (copy_from_user(&buffer, user, sizeof(buffer)))
 		return -EFAULT;
@@ -171,18 +171,18 @@ static long ioctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	u32 len = _IOC_SIZE(cmd);
 
 	switch (cmd) {
-	case RC_IOCTL_PUSH_AT:
-		return ioctl_indirect(file, RC_IOCTL_NR_PUSH, user);
-	case RC_IOCTL_PULL_AT:
-		return ioctl_indirect(file, RC_IOCTL_NR_PULL, user);
-	case RC_IOCTL_CALL_AT:
-		return ioctl_indirect(file, RC_IOCTL_NR_CALL, user);
-	case RC_IOCTL_NEXT_AT:
-		return ioctl_indirect(file, RC_IOCTL_NR_NEXT, user);
+	case RCX_IOCTL_PUSH_AT:
+		return ioctl_indirect(file, RCX_IOCTL_NR_PUSH, user);
+	case RCX_IOCTL_PULL_AT:
+		return ioctl_indirect(file, RCX_IOCTL_NR_PULL, user);
+	case RCX_IOCTL_CALL_AT:
+		return ioctl_indirect(file, RCX_IOCTL_NR_CALL, user);
+	case RCX_IOCTL_NEXT_AT:
+		return ioctl_indirect(file, RCX_IOCTL_NR_NEXT, user);
 	}
 	/* A direct command is known when it is one of ours for its own size. */
-	if (cmd == RC_IOCTL_PUSH(len) || cmd == RC_IOCTL_PULL(len) ||
-	    cmd == RC_IOCTL_CALL(len) || cmd == RC_IOCTL_NEXT(len))
+	if (cmd == RCX_IOCTL_PUSH(len) || cmd == RCX_IOCTL_PULL(len) ||
+	    cmd == RCX_IOCTL_CALL(len) || cmd == RCX_IOCTL_NEXT(len))
 		return ioctl_serve(file, _IOC_NR(cmd), user, len);
 	return -ENOTTY;
 }
@@ -191,7 +191,7 @@ static __poll_t ioctl_poll(struct file *file, struct poll_table_struct *table)
 {
 	struct ioctl_file *state = file->private_data;
 
-	return rc_reader_poll(&state->reader, file, table);
+	return rcx_reader_poll(&state->reader, file, table);
 }
 
 static const struct file_operations ioctl_fops = {
@@ -205,17 +205,18 @@ static const struct file_operations ioctl_fops = {
 
 static struct miscdevice ioctl_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "rc_ioctl",
+	.name = "ringcross_ioctl",
+	.nodename = "ringcross/ioctl",
 	.fops = &ioctl_fops,
 	.mode = 0600,
 };
 
-static struct rc_half ioctl_half = {
+static struct rcx_half ioctl_half = {
 	.name = "ioctl",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rc_emitter[]) {
-		{ "direct", RC_IN_ANY, ioctl_emit },
-		{ "indirect", RC_IN_ANY, ioctl_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "direct", RCX_IN_ANY, ioctl_emit },
+		{ "indirect", RCX_IN_ANY, ioctl_emit },
 		{ }
 	},
 };
@@ -226,7 +227,7 @@ static int __init ioctl_init(void)
 
 	if (err)
 		return err;
-	err = rc_half_register(&ioctl_half);
+	err = rcx_half_register(&ioctl_half);
 	if (err)
 		misc_deregister(&ioctl_device);
 	return err;
@@ -234,7 +235,7 @@ static int __init ioctl_init(void)
 
 static void __exit ioctl_exit(void)
 {
-	rc_half_unregister(&ioctl_half);
+	rcx_half_unregister(&ioctl_half);
 	misc_deregister(&ioctl_device);
 }
 

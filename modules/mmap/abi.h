@@ -2,32 +2,32 @@
 /*
  * The area that both halves see:
  *
- *	0		struct rc_mmap_ends
- *	RC_MMAP_SLOTS	slot 0
+ *	0		struct rcx_mmap_ends
+ *	RCX_MMAP_SLOTS	slot 0
  *	  + stride	slot 1, ...
  *
  * A ring's head and tail count messages, not slots, and run over the end of
  * 32 bits: message i lies in slot i modulo slots, which is a power of two.
  */
-#ifndef RC_MMAP_ABI_H
-#define RC_MMAP_ABI_H
+#ifndef RCX_MMAP_ABI_H
+#define RCX_MMAP_ABI_H
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define RC_MMAP_DEVICE		"/dev/rc_mmap"
-#define RC_MMAP_SLOTS		4096u
-#define RC_MMAP_SLOTS_MAX	1024u
-#define RC_MMAP_AREA_MAX	(8u << 20)	/* bytes of all slots together */
+#define RCX_MMAP_DEVICE		"/dev/ringcross/mmap"
+#define RCX_MMAP_SLOTS		4096u
+#define RCX_MMAP_SLOTS_MAX	1024u
+#define RCX_MMAP_AREA_MAX	(8u << 20)	/* bytes of all slots together */
 
 /**
- * struct rc_mmap_ends - where a ring stands
+ * struct rcx_mmap_ends - where a ring stands
  * @head: messages put in so far; only the producer writes it
  * @tail: messages taken out so far; only the consumer writes it
  *
  * A cache line each, so that the two sides do not steal it from each other.
  */
-struct rc_mmap_ends {
+struct rcx_mmap_ends {
 	__u32 head;
 	__u32 pad[15];
 	__u32 tail;
@@ -35,33 +35,33 @@ struct rc_mmap_ends {
 };
 
 /**
- * struct rc_mmap_slot - room for one message
+ * struct rcx_mmap_slot - room for one message
  * @len: bytes of @message in use, header and body
  * @pad: keeps @message aligned; neither side reads it
- * @message: a struct rc_msg
+ * @message: a struct rcx_msg
  */
-struct rc_mmap_slot {
+struct rcx_mmap_slot {
 	__u32 len;
 	__u32 pad;
 	__u8  message[];
 };
 
-enum rc_mmap_kind {
-	RC_MMAP_PAGE,		/* one slot, both ways, by doorbell; no ends */
-	RC_MMAP_TO_KERNEL,	/* a ring: user space produces, the kernel consumes */
-	RC_MMAP_TO_USER,	/* a ring: the kernel produces, user space consumes */
-	RC_MMAP_KINDS,
+enum rcx_mmap_kind {
+	RCX_MMAP_PAGE,		/* one slot, both ways, by doorbell; no ends */
+	RCX_MMAP_TO_KERNEL,	/* a ring: user space produces, the kernel consumes */
+	RCX_MMAP_TO_USER,	/* a ring: the kernel produces, user space consumes */
+	RCX_MMAP_KINDS,
 };
 
 /**
- * struct rc_mmap_setup - what area this open file shall have; once per file
- * @kind: enum rc_mmap_kind
+ * struct rcx_mmap_setup - what area this open file shall have; once per file
+ * @kind: enum rcx_mmap_kind
  * @room: bytes of the largest message, header and body
- * @slots: a power of two; 1 for RC_MMAP_PAGE
+ * @slots: a power of two; 1 for RCX_MMAP_PAGE
  * @stride: set by the kernel: bytes from one slot to the next; 0 before
  * @len: set by the kernel: bytes to map from offset 0; 0 before
  */
-struct rc_mmap_setup {
+struct rcx_mmap_setup {
 	__u32 kind;
 	__u32 room;
 	__u32 slots;
@@ -69,13 +69,13 @@ struct rc_mmap_setup {
 	__u64 len;
 };
 
-#define RC_MMAP_SETUP	_IOWR('x', 0x50, struct rc_mmap_setup)
+#define RCX_MMAP_SETUP	_IOWR('x', 0x50, struct rcx_mmap_setup)
 
 /* Doorbells of a page. */
-#define RC_MMAP_PUSH	_IO('x', 0x51)	/* consume what lies in the slot */
-#define RC_MMAP_PULL	_IO('x', 0x52)	/* make a message; argument: its length */
-#define RC_MMAP_CALL	_IO('x', 0x53)	/* consume, and turn it into its reply there */
+#define RCX_MMAP_PUSH	_IO('x', 0x51)	/* consume what lies in the slot */
+#define RCX_MMAP_PULL	_IO('x', 0x52)	/* make a message; argument: its length */
+#define RCX_MMAP_CALL	_IO('x', 0x53)	/* consume, and turn it into its reply there */
 /* Doorbell of a ring to the kernel: consume all of it, return how many. */
-#define RC_MMAP_KICK	_IO('x', 0x54)
+#define RCX_MMAP_KICK	_IO('x', 0x54)
 
 #endif

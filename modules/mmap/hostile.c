@@ -14,42 +14,42 @@
 
 #define PAGE 4096u
 #define BODY 64u
-#define WHOLE (RC_HEADER + BODY)
+#define WHOLE (RCX_HEADER + BODY)
 #define SLOTS 8u
 
 /* One open file with its area. */
 struct area {
-	struct rc_hostile *h;
+	struct rcx_hostile *h;
 	int fd;
-	struct rc_mmap_setup setup;
+	struct rcx_mmap_setup setup;
 	unsigned char *map;
 	unsigned long doorbell;		/* that a message is sent by */
 };
 
-static volatile struct rc_mmap_ends *ends(const struct area *area)
+static volatile struct rcx_mmap_ends *ends(const struct area *area)
 {
-	return (volatile struct rc_mmap_ends *)area->map;
+	return (volatile struct rcx_mmap_ends *)area->map;
 }
 
-static struct rc_mmap_slot *slot(const struct area *area, uint32_t position)
+static struct rcx_mmap_slot *slot(const struct area *area, uint32_t position)
 {
-	return (struct rc_mmap_slot *)(area->map + RC_MMAP_SLOTS +
+	return (struct rcx_mmap_slot *)(area->map + RCX_MMAP_SLOTS +
 		(size_t)(position & (area->setup.slots - 1)) * area->setup.stride);
 }
 
-static bool open_area(struct rc_hostile *h, struct area *area, uint32_t kind, uint32_t room,
+static bool open_area(struct rcx_hostile *h, struct area *area, uint32_t kind, uint32_t room,
 		      uint32_t slots)
 {
 	*area = (struct area){
 		.h = h,
-		.fd = open(RC_MMAP_DEVICE, O_RDWR | O_CLOEXEC),
+		.fd = open(RCX_MMAP_DEVICE, O_RDWR | O_CLOEXEC),
 		.setup = { .kind = kind, .room = room, .slots = slots },
-		.doorbell = RC_MMAP_PUSH,
+		.doorbell = RCX_MMAP_PUSH,
 	};
-	if (!rc_expect(h, "set up", ioctl(area->fd, RC_MMAP_SETUP, &area->setup), 0))
+	if (!rcx_expect(h, "set up", ioctl(area->fd, RCX_MMAP_SETUP, &area->setup), 0))
 		return false;
 	area->map = mmap(NULL, area->setup.len, PROT_READ | PROT_WRITE, MAP_SHARED, area->fd, 0);
-	return rc_expect_true(h, "map", area->map != MAP_FAILED);
+	return rcx_expect_true(h, "map", area->map != MAP_FAILED);
 }
 
 static void close_area(struct area *area)
@@ -62,65 +62,65 @@ static void close_area(struct area *area)
 
 static long setup_at(void *arg, void *at)
 {
-	return ioctl(*(int *)arg, RC_MMAP_SETUP, at);
+	return ioctl(*(int *)arg, RCX_MMAP_SETUP, at);
 }
 
-static void try_invalid(struct rc_hostile *h, int fd)
+static void try_invalid(struct rcx_hostile *h, int fd)
 {
-	const struct rc_mmap_setup good = { .kind = RC_MMAP_TO_USER, .room = WHOLE, .slots = 8 };
-	struct rc_mmap_setup wrong;
+	const struct rcx_mmap_setup good = { .kind = RCX_MMAP_TO_USER, .room = WHOLE, .slots = 8 };
+	struct rcx_mmap_setup wrong;
 
 #define WRONG(name, field, value, want)					\
 	wrong = good;							\
 	wrong.field = value;						\
-	rc_expect(h, name, setup_at(&fd, &wrong), want)
-	WRONG("an unknown kind", kind, RC_MMAP_KINDS, EINVAL);
+	rcx_expect(h, name, setup_at(&fd, &wrong), want)
+	WRONG("an unknown kind", kind, RCX_MMAP_KINDS, EINVAL);
 	WRONG("a kind of all bits", kind, UINT32_MAX, EINVAL);
 	WRONG("no room", room, 0, EINVAL);
-	WRONG("no room for a header", room, RC_HEADER - 1, EINVAL);
-	WRONG("a byte too much room", room, RC_HEADER + RC_BODY_MAX + 1, EINVAL);
+	WRONG("no room for a header", room, RCX_HEADER - 1, EINVAL);
+	WRONG("a byte too much room", room, RCX_HEADER + RCX_BODY_MAX + 1, EINVAL);
 	WRONG("4 GiB of room", room, UINT32_MAX, EINVAL);
 	WRONG("no slots", slots, 0, EINVAL);
 	WRONG("slots of no power of two", slots, 3, EINVAL);
-	WRONG("too many slots", slots, 2 * RC_MMAP_SLOTS_MAX, EINVAL);
+	WRONG("too many slots", slots, 2 * RCX_MMAP_SLOTS_MAX, EINVAL);
 	WRONG("2 billion slots", slots, 1u << 31, EINVAL);
 	WRONG("slots of all bits", slots, UINT32_MAX, EINVAL);
-	WRONG("a page of two slots", kind, RC_MMAP_PAGE, EINVAL);
+	WRONG("a page of two slots", kind, RCX_MMAP_PAGE, EINVAL);
 	WRONG("stride set by the caller", stride, 64, EINVAL);
 	WRONG("length set by the caller", len, 4096, EINVAL);
 #undef WRONG
-	wrong = (struct rc_mmap_setup){ RC_MMAP_TO_USER, RC_HEADER + RC_BODY_MAX, 8, 0, 0 };
-	rc_expect(h, "more than an area may have", setup_at(&fd, &wrong), E2BIG);
-	wrong.slots = RC_MMAP_SLOTS_MAX;
-	rc_expect(h, "a GiB", setup_at(&fd, &wrong), E2BIG);
+	wrong = (struct rcx_mmap_setup){ RCX_MMAP_TO_USER, RCX_HEADER + RCX_BODY_MAX, 8, 0, 0 };
+	rcx_expect(h, "more than an area may have", setup_at(&fd, &wrong), E2BIG);
+	wrong.slots = RCX_MMAP_SLOTS_MAX;
+	rcx_expect(h, "a GiB", setup_at(&fd, &wrong), E2BIG);
 }
 
-static void try_setup(struct rc_hostile *h)
+static void try_setup(struct rcx_hostile *h)
 {
-	struct rc_mmap_setup *readonly = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+	struct rcx_mmap_setup *readonly = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 					      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct rc_mmap_setup good = { .kind = RC_MMAP_PAGE, .room = WHOLE, .slots = 1 };
-	int fd = open(RC_MMAP_DEVICE, O_RDWR | O_CLOEXEC);
+	struct rcx_mmap_setup good = { .kind = RCX_MMAP_PAGE, .room = WHOLE, .slots = 1 };
+	int fd = open(RCX_MMAP_DEVICE, O_RDWR | O_CLOEXEC);
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 
-	rc_topic(h, "before the setup");
-	rc_expect(h, "push", ioctl(fd, RC_MMAP_PUSH), ENXIO);
-	rc_expect(h, "pull", ioctl(fd, RC_MMAP_PULL, WHOLE), ENXIO);
-	rc_expect(h, "call", ioctl(fd, RC_MMAP_CALL), ENXIO);
-	rc_expect(h, "kick", ioctl(fd, RC_MMAP_KICK), ENXIO);
-	rc_expect_true(h, "mmap", mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED &&
+	rcx_topic(h, "before the setup");
+	rcx_expect(h, "push", ioctl(fd, RCX_MMAP_PUSH), ENXIO);
+	rcx_expect(h, "pull", ioctl(fd, RCX_MMAP_PULL, WHOLE), ENXIO);
+	rcx_expect(h, "call", ioctl(fd, RCX_MMAP_CALL), ENXIO);
+	rcx_expect(h, "kick", ioctl(fd, RCX_MMAP_KICK), ENXIO);
+	rcx_expect_true(h, "mmap", mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED &&
 		       errno == ENXIO);
-	rc_expect_true(h, "poll", poll(&pfd, 1, 0) == 1 && pfd.revents == POLLERR);
+	rcx_expect_true(h, "poll", poll(&pfd, 1, 0) == 1 && pfd.revents == POLLERR);
 
-	rc_topic(h, "setup");
+	rcx_topic(h, "setup");
 	try_invalid(h, fd);
-	rc_try_addresses(h, "argument", RC_KERNEL_READS, setup_at, &fd);
+	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, setup_at, &fd);
 	*readonly = good;
 	mprotect(readonly, PAGE, PROT_READ);
-	rc_expect(h, "an argument that cannot be answered", setup_at(&fd, readonly), EFAULT);
-	rc_expect(h, "a good one after all these", setup_at(&fd, &good), 0);
-	good = (struct rc_mmap_setup){ .kind = RC_MMAP_PAGE, .room = WHOLE, .slots = 1 };
-	rc_expect(h, "a second one", setup_at(&fd, &good), EBUSY);
+	rcx_expect(h, "an argument that cannot be answered", setup_at(&fd, readonly), EFAULT);
+	rcx_expect(h, "a good one after all these", setup_at(&fd, &good), 0);
+	good = (struct rcx_mmap_setup){ .kind = RCX_MMAP_PAGE, .room = WHOLE, .slots = 1 };
+	rcx_expect(h, "a second one", setup_at(&fd, &good), EBUSY);
 	close(fd);
 }
 
@@ -141,52 +141,52 @@ static long remap(const struct area *area, size_t from, size_t to)
 	return mremap(area->map, from, to, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0;
 }
 
-static void try_map(struct rc_hostile *h)
+static void try_map(struct rcx_hostile *h)
 {
 	const int both = PROT_READ | PROT_WRITE;
 	struct area area;
 	size_t len;
 	int readonly;
 
-	rc_topic(h, "mmap");
-	if (!open_area(h, &area, RC_MMAP_PAGE, WHOLE, 1))
+	rcx_topic(h, "mmap");
+	if (!open_area(h, &area, RCX_MMAP_PAGE, WHOLE, 1))
 		return;
 	len = area.setup.len;
-	rc_expect(h, "again", map(&area, len, both, MAP_SHARED, 0), 0);
-	rc_expect(h, "a part", map(&area, PAGE, both, MAP_SHARED, PAGE), 0);
-	rc_expect(h, "in private", map(&area, len, both, MAP_PRIVATE, 0), EINVAL);
-	rc_expect(h, "a page too long", map(&area, len + PAGE, both, MAP_SHARED, 0), EINVAL);
-	rc_expect(h, "1 GiB", map(&area, 1ul << 30, both, MAP_SHARED, 0), EINVAL);
-	rc_expect(h, "a page too far", map(&area, len, both, MAP_SHARED, PAGE), EINVAL);
-	rc_expect(h, "behind the end", map(&area, PAGE, both, MAP_SHARED, (off_t)len), EINVAL);
-	rc_expect_either(h, "at the end of all", map(&area, PAGE, both, MAP_SHARED,
+	rcx_expect(h, "again", map(&area, len, both, MAP_SHARED, 0), 0);
+	rcx_expect(h, "a part", map(&area, PAGE, both, MAP_SHARED, PAGE), 0);
+	rcx_expect(h, "in private", map(&area, len, both, MAP_PRIVATE, 0), EINVAL);
+	rcx_expect(h, "a page too long", map(&area, len + PAGE, both, MAP_SHARED, 0), EINVAL);
+	rcx_expect(h, "1 GiB", map(&area, 1ul << 30, both, MAP_SHARED, 0), EINVAL);
+	rcx_expect(h, "a page too far", map(&area, len, both, MAP_SHARED, PAGE), EINVAL);
+	rcx_expect(h, "behind the end", map(&area, PAGE, both, MAP_SHARED, (off_t)len), EINVAL);
+	rcx_expect_either(h, "at the end of all", map(&area, PAGE, both, MAP_SHARED,
 						     (off_t)(INT64_MAX & ~(PAGE - 1ll))),
 			 EINVAL, EOVERFLOW);
-	rc_expect_either(h, "before the start", map(&area, PAGE, both, MAP_SHARED, -(off_t)PAGE),
+	rcx_expect_either(h, "before the start", map(&area, PAGE, both, MAP_SHARED, -(off_t)PAGE),
 			 EINVAL, EOVERFLOW);
-	rc_expect(h, "of no length", map(&area, 0, both, MAP_SHARED, 0), EINVAL);
-	rc_expect(h, "mremap to more", remap(&area, len, len + PAGE), EFAULT);
-	rc_expect_either(h, "mremap of nothing, for a copy", remap(&area, 0, len), EINVAL, EFAULT);
-	rc_expect(h, "mprotect to nothing", mprotect(area.map, len, PROT_NONE), 0);
-	rc_expect(h, "push what cannot be read here", ioctl(area.fd, RC_MMAP_PUSH), EBADMSG);
+	rcx_expect(h, "of no length", map(&area, 0, both, MAP_SHARED, 0), EINVAL);
+	rcx_expect(h, "mremap to more", remap(&area, len, len + PAGE), EFAULT);
+	rcx_expect_either(h, "mremap of nothing, for a copy", remap(&area, 0, len), EINVAL, EFAULT);
+	rcx_expect(h, "mprotect to nothing", mprotect(area.map, len, PROT_NONE), 0);
+	rcx_expect(h, "push what cannot be read here", ioctl(area.fd, RCX_MMAP_PUSH), EBADMSG);
 	close_area(&area);
 
-	readonly = open(RC_MMAP_DEVICE, O_RDONLY | O_CLOEXEC);
+	readonly = open(RCX_MMAP_DEVICE, O_RDONLY | O_CLOEXEC);
 	area.fd = readonly;
-	area.setup = (struct rc_mmap_setup){ .kind = RC_MMAP_PAGE, .room = WHOLE, .slots = 1 };
-	rc_expect(h, "set up, opened to read", ioctl(readonly, RC_MMAP_SETUP, &area.setup), 0);
-	rc_expect(h, "to write, opened to read", map(&area, len, both, MAP_SHARED, 0), EACCES);
+	area.setup = (struct rcx_mmap_setup){ .kind = RCX_MMAP_PAGE, .room = WHOLE, .slots = 1 };
+	rcx_expect(h, "set up, opened to read", ioctl(readonly, RCX_MMAP_SETUP, &area.setup), 0);
+	rcx_expect(h, "to write, opened to read", map(&area, len, both, MAP_SHARED, 0), EACCES);
 	close(readonly);
 }
 
 /* Memory outlives the file, and every process that shares it. */
-static void try_outlive(struct rc_hostile *h)
+static void try_outlive(struct rcx_hostile *h)
 {
 	struct area area;
 	pid_t pid;
 
-	rc_topic(h, "mapping without its file");
-	if (!open_area(h, &area, RC_MMAP_PAGE, RC_HEADER + RC_BODY_MAX, 1))
+	rcx_topic(h, "mapping without its file");
+	if (!open_area(h, &area, RCX_MMAP_PAGE, RCX_HEADER + RCX_BODY_MAX, 1))
 		return;
 	close(area.fd);
 	memset(area.map, 0x5a, area.setup.len);
@@ -196,25 +196,25 @@ static void try_outlive(struct rc_hostile *h)
 		_exit(0);
 	}
 	waitpid(pid, NULL, 0);
-	rc_expect_value(h, "a child's stores are seen", area.map[area.setup.len - 1], 0xa5);
-	rc_expect(h, "unmap its middle", munmap(area.map + PAGE, PAGE), 0);
+	rcx_expect_value(h, "a child's stores are seen", area.map[area.setup.len - 1], 0xa5);
+	rcx_expect(h, "unmap its middle", munmap(area.map + PAGE, PAGE), 0);
 	memset(area.map + 2 * PAGE, 0, area.setup.len - 2 * PAGE);
-	rc_expect(h, "unmap the rest", munmap(area.map, area.setup.len), 0);
+	rcx_expect(h, "unmap the rest", munmap(area.map, area.setup.len), 0);
 }
 
 /* ---- page --------------------------------------------------------------- */
 
 /* As much of it as there is room for, with the length the caller tells. */
-static void put(struct area *area, const struct rc_msg *msg, size_t len, uint32_t told)
+static void put(struct area *area, const struct rcx_msg *msg, size_t len, uint32_t told)
 {
-	struct rc_mmap_slot *at = slot(area, 0);
+	struct rcx_mmap_slot *at = slot(area, 0);
 	size_t most = area->setup.room < len ? area->setup.room : len;
 
-	memcpy(at->message, msg, most > RC_HEADER ? most : RC_HEADER);
+	memcpy(at->message, msg, most > RCX_HEADER ? most : RCX_HEADER);
 	*(volatile uint32_t *)&at->len = told;
 }
 
-static long send_page(void *arg, const struct rc_msg *msg, size_t len)
+static long send_page(void *arg, const struct rcx_msg *msg, size_t len)
 {
 	struct area *area = arg;
 
@@ -222,35 +222,35 @@ static long send_page(void *arg, const struct rc_msg *msg, size_t len)
 	return ioctl(area->fd, area->doorbell);
 }
 
-static void try_told_lengths(struct rc_hostile *h, struct area *area, struct rc_taker *taker)
+static void try_told_lengths(struct rcx_hostile *h, struct area *area, struct rcx_taker *taker)
 {
 	static const uint32_t lengths[] = {
-		0, 1, RC_HEADER - 1, RC_HEADER, WHOLE - 1, WHOLE + 1, RC_HEADER + RC_BODY_MAX + 1,
-		INT32_MAX, 1u << 31, UINT32_MAX - RC_HEADER, UINT32_MAX,
+		0, 1, RCX_HEADER - 1, RCX_HEADER, WHOLE - 1, WHOLE + 1, RCX_HEADER + RCX_BODY_MAX + 1,
+		INT32_MAX, 1u << 31, UINT32_MAX - RCX_HEADER, UINT32_MAX,
 	};
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_outcomes outcomes = { 0 };
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
 		for (int agree = 0; agree < 2; agree++) {
-			struct rc_msg *msg = rc_good_message(h, BODY, taker->seq);
+			struct rcx_msg *msg = rcx_good_message(h, BODY, taker->seq);
 
 			/* Wrong alone, and with a header that says the same. */
-			if (agree && lengths[i] >= RC_HEADER && lengths[i] <= WHOLE)
+			if (agree && lengths[i] >= RCX_HEADER && lengths[i] <= WHOLE)
 				continue;
 			if (agree)
-				msg->size = lengths[i] - RC_HEADER;
+				msg->size = lengths[i] - RCX_HEADER;
 			put(area, msg, WHOLE, lengths[i]);
-			rc_note(&outcomes, ioctl(area->fd, area->doorbell), EBADMSG);
+			rcx_note(&outcomes, ioctl(area->fd, area->doorbell), EBADMSG);
 		}
-	rc_expect_outcomes(h, "lengths that are none", &outcomes);
-	rc_expect_value(h, "of these the kernel took", (long)outcomes.fine, 0);
+	rcx_expect_outcomes(h, "lengths that are none", &outcomes);
+	rcx_expect_value(h, "of these the kernel took", (long)outcomes.fine, 0);
 }
 
-static void try_page_messages(struct rc_hostile *h, unsigned long doorbell, const char *name,
+static void try_page_messages(struct rcx_hostile *h, unsigned long doorbell, const char *name,
 			      bool proof)
 {
 	struct area area;
-	struct rc_taker taker = {
+	struct rcx_taker taker = {
 		.send = send_page,
 		.arg = &area,
 		.body_max = BODY,
@@ -259,77 +259,77 @@ static void try_page_messages(struct rc_hostile *h, unsigned long doorbell, cons
 		.too_long = EBADMSG,
 	};
 
-	rc_topic(h, "page %s%s", name, proof ? " in proof" : "");
-	rc_core_bind(h, "", BODY, proof);
-	if (!open_area(h, &area, RC_MMAP_PAGE, WHOLE, 1))
+	rcx_topic(h, "page %s%s", name, proof ? " in proof" : "");
+	rcx_core_bind(h, "", BODY, proof);
+	if (!open_area(h, &area, RCX_MMAP_PAGE, WHOLE, 1))
 		return;
 	area.doorbell = doorbell;
-	rc_try_messages(h, &taker, proof);
+	rcx_try_messages(h, &taker, proof);
 	try_told_lengths(h, &area, &taker);
 	close_area(&area);
 }
 
 /* Another thread overwrites length and header where they lie. */
-static void try_page_scribbled(struct rc_hostile *h, unsigned long doorbell, const char *name,
+static void try_page_scribbled(struct rcx_hostile *h, unsigned long doorbell, const char *name,
 			       uint32_t size, bool proof, uint32_t turns)
 {
-	struct rc_outcomes outcomes = { 0 };
-	struct rc_scribbler header, length;
-	struct rc_counts before, after;
+	struct rcx_outcomes outcomes = { 0 };
+	struct rcx_scribbler header, length;
+	struct rcx_counts before, after;
 	struct area area;
 	uint64_t seq = 0;
 
-	rc_topic(h, "page %s of %u, overwritten%s", name, size, proof ? ", in proof" : "");
-	rc_core_bind(h, "", size, proof);
-	if (!open_area(h, &area, RC_MMAP_PAGE, RC_HEADER + size, 1))
+	rcx_topic(h, "page %s of %u, overwritten%s", name, size, proof ? ", in proof" : "");
+	rcx_core_bind(h, "", size, proof);
+	if (!open_area(h, &area, RCX_MMAP_PAGE, RCX_HEADER + size, 1))
 		return;
 	area.doorbell = doorbell;
-	before = rc_core_counts(h);
+	before = rcx_core_counts(h);
 	/* len and pad of the slot, then the header but for its stamp; and the size,
 	 * which would do most harm, by itself.
 	 */
-	rc_scribble(h, &header, slot(&area, 0), 6);
-	rc_scribble(h, &length, slot(&area, 0)->message, 1);
+	rcx_scribble(h, &header, slot(&area, 0), 6);
+	rcx_scribble(h, &length, slot(&area, 0)->message, 1);
 	for (uint32_t i = 0; i < turns; i++) {
 		long result;
 
-		put(&area, rc_good_message(h, size, seq), RC_HEADER + size, RC_HEADER + size);
+		put(&area, rcx_good_message(h, size, seq), RCX_HEADER + size, RCX_HEADER + size);
 		/* To the others; a long one they overwrite while the kernel is at it. */
-		if (size < RC_BODY_MAX)
+		if (size < RCX_BODY_MAX)
 			usleep(1);
 		result = ioctl(area.fd, area.doorbell);
-		rc_note(&outcomes, result, EBADMSG);
+		rcx_note(&outcomes, result, EBADMSG);
 		seq += result >= 0;
 	}
-	rc_scribble_end(&header);
-	rc_scribble_end(&length);
-	after = rc_core_counts(h);
-	rc_expect_outcomes(h, "nothing but fine or refused", &outcomes);
-	rc_expect_value(h, "consumed", (long)(after.consumed - before.consumed),
+	rcx_scribble_end(&header);
+	rcx_scribble_end(&length);
+	after = rcx_core_counts(h);
+	rcx_expect_outcomes(h, "nothing but fine or refused", &outcomes);
+	rcx_expect_value(h, "consumed", (long)(after.consumed - before.consumed),
 			(long)outcomes.fine);
 	close_area(&area);
 }
 
-static void try_pull(struct rc_hostile *h)
+static void try_pull(struct rcx_hostile *h)
 {
 	struct area area;
-	struct rc_mmap_slot *at;
+	struct rcx_mmap_slot *at;
 
-	rc_topic(h, "page pull");
-	rc_core_bind(h, "", BODY, true);
-	if (!open_area(h, &area, RC_MMAP_PAGE, WHOLE, 1))
+	rcx_topic(h, "page pull");
+	rcx_core_bind(h, "", BODY, true);
+	if (!open_area(h, &area, RCX_MMAP_PAGE, WHOLE, 1))
 		return;
 	at = slot(&area, 0);
-	rc_expect(h, "a good one", ioctl(area.fd, RC_MMAP_PULL, WHOLE), 0);
-	rc_expect_true(h, "it is whole", at->len == WHOLE &&
-		       rc_body_check(at->message + RC_HEADER, BODY, 0, 0) == BODY);
-	rc_expect(h, "nothing", ioctl(area.fd, RC_MMAP_PULL, 0), EMSGSIZE);
-	rc_expect(h, "less than a header", ioctl(area.fd, RC_MMAP_PULL, RC_HEADER - 1), EMSGSIZE);
-	rc_expect(h, "a byte above the room", ioctl(area.fd, RC_MMAP_PULL, WHOLE + 1), EMSGSIZE);
-	rc_expect(h, "4 GiB and a good one", ioctl(area.fd, RC_MMAP_PULL, (1ul << 32) + WHOLE),
+	rcx_expect(h, "a good one", ioctl(area.fd, RCX_MMAP_PULL, WHOLE), 0);
+	rcx_expect_true(h, "it is whole", at->len == WHOLE &&
+		       rcx_body_check(at->message + RCX_HEADER, BODY, 0, 0) == BODY);
+	rcx_expect(h, "nothing", ioctl(area.fd, RCX_MMAP_PULL, 0), EMSGSIZE);
+	rcx_expect(h, "less than a header", ioctl(area.fd, RCX_MMAP_PULL, RCX_HEADER - 1), EMSGSIZE);
+	rcx_expect(h, "a byte above the room", ioctl(area.fd, RCX_MMAP_PULL, WHOLE + 1), EMSGSIZE);
+	rcx_expect(h, "4 GiB and a good one", ioctl(area.fd, RCX_MMAP_PULL, (1ul << 32) + WHOLE),
 		  EMSGSIZE);
-	rc_expect(h, "all there is", ioctl(area.fd, RC_MMAP_PULL, ULONG_MAX), EMSGSIZE);
-	rc_expect(h, "kick", ioctl(area.fd, RC_MMAP_KICK), EINVAL);
+	rcx_expect(h, "all there is", ioctl(area.fd, RCX_MMAP_PULL, ULONG_MAX), EMSGSIZE);
+	rcx_expect(h, "kick", ioctl(area.fd, RCX_MMAP_KICK), EINVAL);
 	close_area(&area);
 }
 
@@ -337,67 +337,67 @@ static void try_pull(struct rc_hostile *h)
 
 static void fill(const struct area *area, uint32_t position, uint64_t seq)
 {
-	struct rc_mmap_slot *at = slot(area, position);
+	struct rcx_mmap_slot *at = slot(area, position);
 
-	memcpy(at->message, rc_good_message(area->h, BODY, seq), WHOLE);
+	memcpy(at->message, rcx_good_message(area->h, BODY, seq), WHOLE);
 	at->len = WHOLE;
 }
 
 static long kick_with(const struct area *area, uint32_t head)
 {
 	ends(area)->head = head;
-	return ioctl(area->fd, RC_MMAP_KICK);
+	return ioctl(area->fd, RCX_MMAP_KICK);
 }
 
-static void try_kick(struct rc_hostile *h)
+static void try_kick(struct rcx_hostile *h)
 {
 	struct area area;
 
-	rc_topic(h, "ring to the kernel");
-	rc_core_bind(h, "", BODY, true);
-	if (!open_area(h, &area, RC_MMAP_TO_KERNEL, WHOLE, SLOTS))
+	rcx_topic(h, "ring to the kernel");
+	rcx_core_bind(h, "", BODY, true);
+	if (!open_area(h, &area, RCX_MMAP_TO_KERNEL, WHOLE, SLOTS))
 		return;
 	fill(&area, 0, 0);
-	rc_expect_value(h, "one message", kick_with(&area, 1), 1);
-	rc_expect_value(h, "none", kick_with(&area, 1), 0);
-	rc_expect(h, "a head that went back", kick_with(&area, 0), EINVAL);
-	rc_expect(h, "a head beyond the ring", kick_with(&area, 1 + SLOTS + 1), EINVAL);
-	rc_expect(h, "a head far away", kick_with(&area, 1u << 31), EINVAL);
-	rc_expect(h, "a head of all bits", kick_with(&area, UINT32_MAX), EINVAL);
+	rcx_expect_value(h, "one message", kick_with(&area, 1), 1);
+	rcx_expect_value(h, "none", kick_with(&area, 1), 0);
+	rcx_expect(h, "a head that went back", kick_with(&area, 0), EINVAL);
+	rcx_expect(h, "a head beyond the ring", kick_with(&area, 1 + SLOTS + 1), EINVAL);
+	rcx_expect(h, "a head far away", kick_with(&area, 1u << 31), EINVAL);
+	rcx_expect(h, "a head of all bits", kick_with(&area, UINT32_MAX), EINVAL);
 	for (uint32_t i = 1; i <= SLOTS; i++)
 		fill(&area, i, i);
 	ends(&area)->tail = 12345;
-	rc_expect_value(h, "a full ring, with a tail that is none", kick_with(&area, 1 + SLOTS),
+	rcx_expect_value(h, "a full ring, with a tail that is none", kick_with(&area, 1 + SLOTS),
 			SLOTS);
-	rc_expect_value(h, "the tail is the kernel's again", ends(&area)->tail, 1 + SLOTS);
+	rcx_expect_value(h, "the tail is the kernel's again", ends(&area)->tail, 1 + SLOTS);
 
 	for (uint32_t i = 0; i < 3; i++)
 		fill(&area, 9 + i, 9 + i);
 	slot(&area, 10)->len = UINT32_MAX;
-	rc_expect(h, "a broken one among three", kick_with(&area, 12), EBADMSG);
-	rc_expect_value(h, "is left behind", ends(&area)->tail, 11);
-	rc_expect(h, "and the next is out of order", ioctl(area.fd, RC_MMAP_KICK), EBADMSG);
+	rcx_expect(h, "a broken one among three", kick_with(&area, 12), EBADMSG);
+	rcx_expect_value(h, "is left behind", ends(&area)->tail, 11);
+	rcx_expect(h, "and the next is out of order", ioctl(area.fd, RCX_MMAP_KICK), EBADMSG);
 	fill(&area, 12, 10);
-	rc_expect_value(h, "until it is sent again", kick_with(&area, 13), 1);
-	rc_expect(h, "push", ioctl(area.fd, RC_MMAP_PUSH), EINVAL);
-	rc_expect(h, "pull", ioctl(area.fd, RC_MMAP_PULL, WHOLE), EINVAL);
-	rc_expect(h, "call", ioctl(area.fd, RC_MMAP_CALL), EINVAL);
+	rcx_expect_value(h, "until it is sent again", kick_with(&area, 13), 1);
+	rcx_expect(h, "push", ioctl(area.fd, RCX_MMAP_PUSH), EINVAL);
+	rcx_expect(h, "pull", ioctl(area.fd, RCX_MMAP_PULL, WHOLE), EINVAL);
+	rcx_expect(h, "call", ioctl(area.fd, RCX_MMAP_CALL), EINVAL);
 	close_area(&area);
 }
 
 /* All of the ring is overwritten while the kernel takes messages out of it. */
-static void try_kick_scribbled(struct rc_hostile *h, bool proof)
+static void try_kick_scribbled(struct rcx_hostile *h, bool proof)
 {
-	struct rc_outcomes outcomes = { 0 };
-	struct rc_scribbler head, slots;
+	struct rcx_outcomes outcomes = { 0 };
+	struct rcx_scribbler head, slots;
 	struct area area;
 
-	rc_topic(h, "ring to the kernel, overwritten%s", proof ? ", in proof" : "");
-	rc_core_bind(h, "", BODY, proof);
-	if (!open_area(h, &area, RC_MMAP_TO_KERNEL, 65536, SLOTS))
+	rcx_topic(h, "ring to the kernel, overwritten%s", proof ? ", in proof" : "");
+	rcx_core_bind(h, "", BODY, proof);
+	if (!open_area(h, &area, RCX_MMAP_TO_KERNEL, 65536, SLOTS))
 		return;
-	rc_scribble(h, &head, (void *)(uintptr_t)ends(&area), sizeof(struct rc_mmap_ends) / 4);
-	rc_scribble(h, &slots, slot(&area, 0), 6);
+	rcx_scribble(h, &head, (void *)(uintptr_t)ends(&area), sizeof(struct rcx_mmap_ends) / 4);
+	rcx_scribble(h, &slots, slot(&area, 0), 6);
 	for (int i = 0; i < 500; i++) {
 		uint32_t position = ends(&area)->tail;
 		long result;
@@ -405,104 +405,104 @@ static void try_kick_scribbled(struct rc_hostile *h, bool proof)
 		fill(&area, position, position);
 		ends(&area)->head = position + 1;
 		usleep(1);
-		result = ioctl(area.fd, RC_MMAP_KICK);
-		rc_note(&outcomes, result, errno == EINVAL ? EINVAL : EBADMSG);
+		result = ioctl(area.fd, RCX_MMAP_KICK);
+		rcx_note(&outcomes, result, errno == EINVAL ? EINVAL : EBADMSG);
 	}
-	rc_scribble_end(&head);
-	rc_scribble_end(&slots);
-	rc_expect_outcomes(h, "nothing but fine or refused", &outcomes);
+	rcx_scribble_end(&head);
+	rcx_scribble_end(&slots);
+	rcx_expect_outcomes(h, "nothing but fine or refused", &outcomes);
 	close_area(&area);
 }
 
 /* ---- ring to the user --------------------------------------------------- */
 
-static uint64_t emit(struct rc_hostile *h, enum rc_context context, uint64_t count)
+static uint64_t emit(struct rcx_hostile *h, enum rcx_context context, uint64_t count)
 {
-	uint64_t before = rc_core_counts(h).refused;
+	uint64_t before = rcx_core_counts(h).refused;
 
-	rc_core_start(h, context, count, (uint32_t)count, 0);
-	rc_core_ended(h, 1000);
-	return rc_core_counts(h).refused - before;
+	rcx_core_start(h, context, count, (uint32_t)count, 0);
+	rcx_core_ended(h, 1000);
+	return rcx_core_counts(h).refused - before;
 }
 
-static void try_offer(struct rc_hostile *h)
+static void try_offer(struct rcx_hostile *h)
 {
 	struct area area;
 	struct pollfd pfd = { .events = POLLIN };
 
-	rc_topic(h, "ring to the user");
-	rc_core_bind(h, "ring", BODY, true);
-	if (!open_area(h, &area, RC_MMAP_TO_USER, WHOLE, SLOTS))
+	rcx_topic(h, "ring to the user");
+	rcx_core_bind(h, "ring", BODY, true);
+	if (!open_area(h, &area, RCX_MMAP_TO_USER, WHOLE, SLOTS))
 		return;
 	pfd.fd = area.fd;
-	rc_expect_value(h, "poll without an event", poll(&pfd, 1, 0), 0);
-	rc_expect_value(h, "refused of three", (long)emit(h, RC_HARDIRQ, 3), 0);
-	rc_expect_value(h, "head", ends(&area)->head, 3);
-	rc_expect_value(h, "poll with events", poll(&pfd, 1, 0), 1);
-	rc_expect_value(h, "refused of as many as slots, 5 free",
-			(long)emit(h, RC_SOFTIRQ, SLOTS), 3);
+	rcx_expect_value(h, "poll without an event", poll(&pfd, 1, 0), 0);
+	rcx_expect_value(h, "refused of three", (long)emit(h, RCX_HARDIRQ, 3), 0);
+	rcx_expect_value(h, "head", ends(&area)->head, 3);
+	rcx_expect_value(h, "poll with events", poll(&pfd, 1, 0), 1);
+	rcx_expect_value(h, "refused of as many as slots, 5 free",
+			(long)emit(h, RCX_SOFTIRQ, SLOTS), 3);
 
 	/* Tails that no reader can have: the ring counts as full, and no more. */
 	ends(&area)->tail = SLOTS + 1;
-	rc_expect_value(h, "refused, with a tail before the head",
-			(long)emit(h, RC_HARDIRQ, 5), 5);
+	rcx_expect_value(h, "refused, with a tail before the head",
+			(long)emit(h, RCX_HARDIRQ, 5), 5);
 	ends(&area)->tail = UINT32_MAX;
-	rc_expect_value(h, "refused, with a tail of all bits", (long)emit(h, RC_HARDIRQ, 5), 5);
+	rcx_expect_value(h, "refused, with a tail of all bits", (long)emit(h, RCX_HARDIRQ, 5), 5);
 	ends(&area)->tail = 1u << 31;
-	rc_expect_value(h, "refused, with a tail far away", (long)emit(h, RC_PROCESS, 5), 5);
-	rc_expect_value(h, "poll with such a tail", poll(&pfd, 1, 0), 1);
+	rcx_expect_value(h, "refused, with a tail far away", (long)emit(h, RCX_PROCESS, 5), 5);
+	rcx_expect_value(h, "poll with such a tail", poll(&pfd, 1, 0), 1);
 
 	/* The head is the kernel's, whatever stands there. */
 	ends(&area)->tail = SLOTS;
 	ends(&area)->head = 4711;
 	memset(slot(&area, 0), 0xff, area.setup.stride * SLOTS);
-	rc_expect_value(h, "refused after all these", (long)emit(h, RC_HARDIRQ, 1), 0);
-	rc_expect_value(h, "head is the kernel's again", ends(&area)->head, SLOTS + 1);
-	rc_expect_value(h, "and the message where it is due", slot(&area, SLOTS)->len, WHOLE);
-	rc_expect(h, "kick", ioctl(area.fd, RC_MMAP_KICK), EINVAL);
+	rcx_expect_value(h, "refused after all these", (long)emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "head is the kernel's again", ends(&area)->head, SLOTS + 1);
+	rcx_expect_value(h, "and the message where it is due", slot(&area, SLOTS)->len, WHOLE);
+	rcx_expect(h, "kick", ioctl(area.fd, RCX_MMAP_KICK), EINVAL);
 	close_area(&area);
-	rc_expect_value(h, "refused without a ring", (long)emit(h, RC_HARDIRQ, 1), 1);
+	rcx_expect_value(h, "refused without a ring", (long)emit(h, RCX_HARDIRQ, 1), 1);
 }
 
 /* Events larger than one ring has room for, and right for another. */
-static void try_two_rings(struct rc_hostile *h)
+static void try_two_rings(struct rcx_hostile *h)
 {
 	struct area small, large;
 
-	rc_topic(h, "two rings");
-	rc_core_bind(h, "ring", 4096, true);
-	if (!open_area(h, &small, RC_MMAP_TO_USER, WHOLE, SLOTS) ||
-	    !open_area(h, &large, RC_MMAP_TO_USER, RC_HEADER + 4096, SLOTS))
+	rcx_topic(h, "two rings");
+	rcx_core_bind(h, "ring", 4096, true);
+	if (!open_area(h, &small, RCX_MMAP_TO_USER, WHOLE, SLOTS) ||
+	    !open_area(h, &large, RCX_MMAP_TO_USER, RCX_HEADER + 4096, SLOTS))
 		return;
-	rc_expect_value(h, "refused by both", (long)emit(h, RC_HARDIRQ, 1), 0);
-	rc_expect_value(h, "head of the small one", ends(&small)->head, 0);
-	rc_expect_value(h, "head of the large one", ends(&large)->head, 1);
+	rcx_expect_value(h, "refused by both", (long)emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "head of the small one", ends(&small)->head, 0);
+	rcx_expect_value(h, "head of the large one", ends(&large)->head, 1);
 	close_area(&small);
 	close_area(&large);
 }
 
-static void try_offer_scribbled(struct rc_hostile *h, enum rc_context context, bool proof)
+static void try_offer_scribbled(struct rcx_hostile *h, enum rcx_context context, bool proof)
 {
-	struct rc_scribbler index, slots;
+	struct rcx_scribbler index, slots;
 	struct area area;
 
-	rc_topic(h, "ring to the user, overwritten, from %s%s", rc_context_names[context],
+	rcx_topic(h, "ring to the user, overwritten, from %s%s", rcx_context_names[context],
 		 proof ? ", in proof" : "");
-	rc_core_bind(h, "ring", BODY, proof);
-	if (!open_area(h, &area, RC_MMAP_TO_USER, WHOLE, SLOTS))
+	rcx_core_bind(h, "ring", BODY, proof);
+	if (!open_area(h, &area, RCX_MMAP_TO_USER, WHOLE, SLOTS))
 		return;
-	rc_core_start(h, context, 1u << 30, 4, 1000);
-	rc_scribble(h, &index, (void *)(uintptr_t)ends(&area), sizeof(struct rc_mmap_ends) / 4);
-	rc_scribble(h, &slots, slot(&area, 0), 6);
+	rcx_core_start(h, context, 1u << 30, 4, 1000);
+	rcx_scribble(h, &index, (void *)(uintptr_t)ends(&area), sizeof(struct rcx_mmap_ends) / 4);
+	rcx_scribble(h, &slots, slot(&area, 0), 6);
 	for (int i = 0; i < 200; i++) {
 		ends(&area)->tail = ends(&area)->head;
 		usleep(20);
 	}
-	rc_scribble_end(&index);
-	rc_scribble_end(&slots);
+	rcx_scribble_end(&index);
+	rcx_scribble_end(&slots);
 	close_area(&area);
-	rc_expect(h, "closed in the stream, then stopped", ioctl(h->core, RC_CORE_STOP), 0);
-	rc_expect_true(h, "some were raised", h->page->raised > 0);
+	rcx_expect(h, "closed in the stream, then stopped", ioctl(h->core, RCX_CORE_STOP), 0);
+	rcx_expect_true(h, "some were raised", h->page->raised > 0);
 }
 
 /* ---- files that go ------------------------------------------------------ */
@@ -512,7 +512,7 @@ static long ring_until_closed(void *arg)
 	const struct area *area = arg;
 	long turns = 0;
 
-	while (ioctl(area->fd, RC_MMAP_PUSH) == 0 || errno == EBADMSG)
+	while (ioctl(area->fd, RCX_MMAP_PUSH) == 0 || errno == EBADMSG)
 		turns++;
 	return errno == EBADF ? turns : -1;
 }
@@ -525,67 +525,67 @@ static long sleep_in_poll(void *arg)
 	return poll(&pfd, 1, -1);
 }
 
-static void try_closing(struct rc_hostile *h)
+static void try_closing(struct rcx_hostile *h)
 {
-	struct rc_sleeper thread;
+	struct rcx_sleeper thread;
 	struct area area;
 
-	rc_topic(h, "closing");
-	rc_core_bind(h, "ring", BODY, true);
-	if (!open_area(h, &area, RC_MMAP_PAGE, WHOLE, 1))
+	rcx_topic(h, "closing");
+	rcx_core_bind(h, "ring", BODY, true);
+	if (!open_area(h, &area, RCX_MMAP_PAGE, WHOLE, 1))
 		return;
-	rc_sleep_in(h, &thread, ring_until_closed, &area);
+	rcx_sleep_in(h, &thread, ring_until_closed, &area);
 	munmap(area.map, area.setup.len);
 	close(area.fd);
-	rc_expect(h, "unmapped and closed while another rings", rc_sleeper_end(&thread), 0);
+	rcx_expect(h, "unmapped and closed while another rings", rcx_sleeper_end(&thread), 0);
 
-	if (!open_area(h, &area, RC_MMAP_TO_USER, WHOLE, SLOTS))
+	if (!open_area(h, &area, RCX_MMAP_TO_USER, WHOLE, SLOTS))
 		return;
-	rc_try_kill(h, "killed in poll", sleep_in_poll, &area);
-	rc_sleep_in(h, &thread, sleep_in_poll, &area);
-	rc_sleeper_interrupt(&thread);
-	rc_expect(h, "interrupted in poll", rc_sleeper_end(&thread), EINTR);
-	rc_sleep_in(h, &thread, sleep_in_poll, &area);
+	rcx_try_kill(h, "killed in poll", sleep_in_poll, &area);
+	rcx_sleep_in(h, &thread, sleep_in_poll, &area);
+	rcx_sleeper_interrupt(&thread);
+	rcx_expect(h, "interrupted in poll", rcx_sleeper_end(&thread), EINTR);
+	rcx_sleep_in(h, &thread, sleep_in_poll, &area);
 	close(area.fd);
-	rc_expect_value(h, "refused after the close", (long)emit(h, RC_SOFTIRQ, 1), 0);
-	rc_expect_value(h, "closed in poll, it is still woken", rc_sleeper_end(&thread), 1);
+	rcx_expect_value(h, "refused after the close", (long)emit(h, RCX_SOFTIRQ, 1), 0);
+	rcx_expect_value(h, "closed in poll, it is still woken", rcx_sleeper_end(&thread), 1);
 	munmap(area.map, area.setup.len);
 }
 
 static bool known(unsigned int cmd)
 {
-	return cmd == RC_MMAP_SETUP || (cmd >= RC_MMAP_PUSH && cmd <= RC_MMAP_KICK);
+	return cmd == RCX_MMAP_SETUP || (cmd >= RCX_MMAP_PUSH && cmd <= RCX_MMAP_KICK);
 }
 
-static void try_device(struct rc_hostile *h)
+static void try_device(struct rcx_hostile *h)
 {
-	int fd = open(RC_MMAP_DEVICE, O_RDWR | O_CLOEXEC);
+	int fd = open(RCX_MMAP_DEVICE, O_RDWR | O_CLOEXEC);
 
-	rc_topic(h, "device");
-	rc_try_no_io(h, fd);
-	rc_try_no_seek(h, fd);
-	rc_try_commands(h, fd, known);
+	rcx_topic(h, "device");
+	rcx_try_no_io(h, fd);
+	rcx_try_no_seek(h, fd);
+	rcx_try_commands(h, fd, known);
 	close(fd);
-	rc_try_nobody_opens(h, RC_MMAP_DEVICE);
+	rcx_try_nobody_opens(h, RCX_MMAP_DEVICE);
 }
 
-static void mmap_hostile(struct rc_hostile *h)
+static void mmap_hostile(struct rcx_hostile *h)
 {
 	try_setup(h);
 	try_map(h);
 	try_outlive(h);
 	for (int proof = 0; proof < 2; proof++) {
-		try_page_messages(h, RC_MMAP_PUSH, "push", proof);
-		try_page_messages(h, RC_MMAP_CALL, "call", proof);
-		try_page_scribbled(h, RC_MMAP_PUSH, "push", BODY, proof, 500);
-		try_page_scribbled(h, RC_MMAP_CALL, "call", BODY, proof, 500);
+		try_page_messages(h, RCX_MMAP_PUSH, "push", proof);
+		try_page_messages(h, RCX_MMAP_CALL, "call", proof);
+		try_page_scribbled(h, RCX_MMAP_PUSH, "push", BODY, proof, 500);
+		try_page_scribbled(h, RCX_MMAP_CALL, "call", BODY, proof, 500);
 		try_kick_scribbled(h, proof);
-		for (int context = 0; context < RC_CONTEXTS; context++)
-			try_offer_scribbled(h, (enum rc_context)context, proof);
+		for (int context = 0; context < RCX_CONTEXTS; context++)
+			try_offer_scribbled(h, (enum rcx_context)context, proof);
 	}
 	/* Long enough for the other thread to come in between two looks. */
-	try_page_scribbled(h, RC_MMAP_PUSH, "push", RC_BODY_MAX, true, 40);
-	try_page_scribbled(h, RC_MMAP_CALL, "call", RC_BODY_MAX, true, 40);
+	try_page_scribbled(h, RCX_MMAP_PUSH, "push", RCX_BODY_MAX, true, 40);
+	try_page_scribbled(h, RCX_MMAP_CALL, "call", RCX_BODY_MAX, true, 40);
 	try_pull(h);
 	try_kick(h);
 	try_offer(h);
@@ -593,4 +593,4 @@ static void mmap_hostile(struct rc_hostile *h)
 	try_closing(h);
 	try_device(h);
 }
-RC_HOSTILE(mmap, mmap_hostile);
+RCX_HOSTILE(mmap, mmap_hostile);

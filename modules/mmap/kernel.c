@@ -52,7 +52,7 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 /*
@@ -72,7 +72,7 @@
  */
 struct mmap_file {
 	struct mutex lock;
-	struct rc_flow flow;
+	struct rcx_flow flow;
 	struct list_head node;
 	wait_queue_head_t wait;
 	u32 kind;
@@ -86,93 +86,93 @@ struct mmap_file {
 static LIST_HEAD(mmap_rings);
 static DEFINE_SPINLOCK(mmap_emit_lock);
 
-static struct rc_mmap_ends *mmap_ends(const struct mmap_file *state)
+static struct rcx_mmap_ends *mmap_ends(const struct mmap_file *state)
 {
 	return state->area;
 }
 
-static struct rc_mmap_slot *mmap_slot(const struct mmap_file *state, u32 position)
+static struct rcx_mmap_slot *mmap_slot(const struct mmap_file *state, u32 position)
 {
-	return state->area + RC_MMAP_SLOTS +
+	return state->area + RCX_MMAP_SLOTS +
 	       (size_t)(position & (state->slots - 1)) * state->stride;
 }
 
-static struct rc_msg *mmap_message(struct rc_mmap_slot *slot)
+static struct rcx_msg *mmap_message(struct rcx_mmap_slot *slot)
 {
-	return (struct rc_msg *)slot->message;
+	return (struct rcx_msg *)slot->message;
 }
 
 /* ---- messages that the other side may change under our hands ------------ */
 
 /*
- * rc_consume() and its like read a header more than once, so they get a private
+ * rcx_consume() and its like read a header more than once, so they get a private
  * copy of it, without a body: size and body are checked here, by that copy.
  */
-static int mmap_take(struct mmap_file *state, struct rc_mmap_slot *slot, struct rc_msg *head)
+static int mmap_take(struct mmap_file *state, struct rcx_mmap_slot *slot, struct rcx_msg *head)
 {
-	const struct rc_msg *shared = mmap_message(slot);
+	const struct rcx_msg *shared = mmap_message(slot);
 	u32 len = READ_ONCE(slot->len);
 	u32 size = READ_ONCE(shared->size);
 
 	head->size = 0;
 	head->magic = READ_ONCE(shared->magic);
 	head->seq = READ_ONCE(shared->seq);
-	if (len < RC_HEADER || len > state->room || len - RC_HEADER != size)
+	if (len < RCX_HEADER || len > state->room || len - RCX_HEADER != size)
 		head->magic = 0;
-	else if (unlikely(READ_ONCE(rc_binding.proof)) &&
-		 rc_body_check(shared->body, size, head->seq, 0) != size)
+	else if (unlikely(READ_ONCE(rcx_binding.proof)) &&
+		 rcx_body_check(shared->body, size, head->seq, 0) != size)
 		head->magic = 0;
-	if (rc_consume(&state->flow, head, RC_HEADER))
+	if (rcx_consume(&state->flow, head, RCX_HEADER))
 		return -EBADMSG;
 	head->size = size;
 	return 0;
 }
 
-static void mmap_put(struct rc_mmap_slot *slot, const struct rc_msg *head)
+static void mmap_put(struct rcx_mmap_slot *slot, const struct rcx_msg *head)
 {
-	struct rc_msg *shared = mmap_message(slot);
+	struct rcx_msg *shared = mmap_message(slot);
 
-	WRITE_ONCE(slot->len, RC_HEADER + head->size);
+	WRITE_ONCE(slot->len, RCX_HEADER + head->size);
 	WRITE_ONCE(shared->size, head->size);
 	WRITE_ONCE(shared->magic, head->magic);
 	WRITE_ONCE(shared->seq, head->seq);
 	WRITE_ONCE(shared->stamp, head->stamp);
-	if (unlikely(READ_ONCE(rc_binding.proof)))
-		rc_body_fill(shared->body, head->size, head->seq);
+	if (unlikely(READ_ONCE(rcx_binding.proof)))
+		rcx_body_fill(shared->body, head->size, head->seq);
 }
 
 /* ---- page --------------------------------------------------------------- */
 
 static long mmap_push(struct mmap_file *state)
 {
-	struct rc_msg head;
+	struct rcx_msg head;
 
 	return mmap_take(state, mmap_slot(state, 0), &head);
 }
 
 static long mmap_pull(struct mmap_file *state, unsigned long len)
 {
-	struct rc_msg head;
+	struct rcx_msg head;
 
-	if (len < RC_HEADER || len > state->room)
+	if (len < RCX_HEADER || len > state->room)
 		return -EMSGSIZE;
-	rc_make(&state->flow, &head, 0);
-	head.size = len - RC_HEADER;
+	rcx_make(&state->flow, &head, 0);
+	head.size = len - RCX_HEADER;
 	mmap_put(mmap_slot(state, 0), &head);
 	return 0;
 }
 
 static long mmap_call(struct mmap_file *state)
 {
-	struct rc_mmap_slot *slot = mmap_slot(state, 0);
-	struct rc_msg *shared = mmap_message(slot);
-	struct rc_msg head;
+	struct rcx_mmap_slot *slot = mmap_slot(state, 0);
+	struct rcx_msg *shared = mmap_message(slot);
+	struct rcx_msg head;
 	u32 at;
 
 	if (mmap_take(state, slot, &head))
 		return -EBADMSG;
 	WRITE_ONCE(shared->seq, ~head.seq);
-	if (unlikely(READ_ONCE(rc_binding.proof)))
+	if (unlikely(READ_ONCE(rcx_binding.proof)))
 		for (at = 0; at < head.size; at++)
 			shared->body[at] ^= 0xff;
 	return 0;
@@ -182,11 +182,11 @@ static long mmap_call(struct mmap_file *state)
 
 static long mmap_kick(struct mmap_file *state)
 {
-	struct rc_mmap_ends *ends = mmap_ends(state);
+	struct rcx_mmap_ends *ends = mmap_ends(state);
 	/* Pairs with the user's release: the messages up to here are whole. */
 	u32 head = smp_load_acquire(&ends->head);
 	u32 count = head - state->position, i;
-	struct rc_msg message;
+	struct rcx_msg message;
 	int err = 0;
 
 	if (count > state->slots)
@@ -201,22 +201,22 @@ static long mmap_kick(struct mmap_file *state)
 	return err ? err : (long)count;
 }
 
-static int mmap_offer(struct mmap_file *state, const struct rc_shot *shot)
+static int mmap_offer(struct mmap_file *state, const struct rcx_shot *shot)
 {
-	struct rc_mmap_ends *ends = mmap_ends(state);
-	struct rc_msg head;
+	struct rcx_mmap_ends *ends = mmap_ends(state);
+	struct rcx_msg head;
 
 	lockdep_assert_held(&mmap_emit_lock);
-	if (RC_HEADER + shot->size > state->room)
+	if (RCX_HEADER + shot->size > state->room)
 		return -EMSGSIZE;
 	/* Pairs with the user's release of the slot.  A tail that cannot be
 	 * makes the ring look full, which harms nobody but its owner.
 	 */
 	if (state->position - smp_load_acquire(&ends->tail) >= state->slots)
 		return -EAGAIN;
-	head = (struct rc_msg){
+	head = (struct rcx_msg){
 		.size = shot->size,
-		.magic = RC_MAGIC,
+		.magic = RCX_MAGIC,
 		.seq = shot->seq,
 		.stamp = shot->stamp,
 	};
@@ -227,7 +227,7 @@ static int mmap_offer(struct mmap_file *state, const struct rc_shot *shot)
 	return 0;
 }
 
-static int mmap_emit(const struct rc_shot *shot)
+static int mmap_emit(const struct rcx_shot *shot)
 {
 	struct mmap_file *state;
 	unsigned long flags;
@@ -272,19 +272,19 @@ static int mmap_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static bool mmap_setup_valid(const struct rc_mmap_setup *setup)
+static bool mmap_setup_valid(const struct rcx_mmap_setup *setup)
 {
-	if (setup->kind >= RC_MMAP_KINDS || setup->stride || setup->len)
+	if (setup->kind >= RCX_MMAP_KINDS || setup->stride || setup->len)
 		return false;
-	if (setup->room < RC_HEADER || setup->room > RC_HEADER + RC_BODY_MAX)
+	if (setup->room < RCX_HEADER || setup->room > RCX_HEADER + RCX_BODY_MAX)
 		return false;
-	if (!is_power_of_2(setup->slots) || setup->slots > RC_MMAP_SLOTS_MAX)
+	if (!is_power_of_2(setup->slots) || setup->slots > RCX_MMAP_SLOTS_MAX)
 		return false;
-	return setup->kind != RC_MMAP_PAGE || setup->slots == 1;
+	return setup->kind != RCX_MMAP_PAGE || setup->slots == 1;
 }
 
 /* Make everything known before @area is, and only then let events in. */
-static void mmap_publish(struct mmap_file *state, const struct rc_mmap_setup *setup, void *area)
+static void mmap_publish(struct mmap_file *state, const struct rcx_mmap_setup *setup, void *area)
 {
 	unsigned long flags;
 
@@ -293,16 +293,16 @@ static void mmap_publish(struct mmap_file *state, const struct rc_mmap_setup *se
 	state->slots = setup->slots;
 	state->stride = setup->stride;
 	smp_store_release(&state->area, area);
-	if (state->kind != RC_MMAP_TO_USER)
+	if (state->kind != RCX_MMAP_TO_USER)
 		return;
 	spin_lock_irqsave(&mmap_emit_lock, flags);
 	list_add_tail(&state->node, &mmap_rings);
 	spin_unlock_irqrestore(&mmap_emit_lock, flags);
 }
 
-static long mmap_setup(struct mmap_file *state, struct rc_mmap_setup __user *arg)
+static long mmap_setup(struct mmap_file *state, struct rcx_mmap_setup __user *arg)
 {
-	struct rc_mmap_setup setup;
+	struct rcx_mmap_setup setup;
 	void *area;
 	u64 bytes;
 
@@ -313,11 +313,11 @@ static long mmap_setup(struct mmap_file *state, struct rc_mmap_setup __user *arg
 		return -EINVAL;
 	if (state->area)
 		return -EBUSY;
-	setup.stride = ALIGN(sizeof(struct rc_mmap_slot) + setup.room, 64);
+	setup.stride = ALIGN(sizeof(struct rcx_mmap_slot) + setup.room, 64);
 	bytes = (u64)setup.stride * setup.slots;
-	if (bytes > RC_MMAP_AREA_MAX)
+	if (bytes > RCX_MMAP_AREA_MAX)
 		return -E2BIG;
-	setup.len = PAGE_ALIGN(RC_MMAP_SLOTS + bytes);
+	setup.len = PAGE_ALIGN(RCX_MMAP_SLOTS + bytes);
 	area = vmalloc_user(setup.len);		/* zeroed: no stale memory leaves */
 	if (!area)
 		return -ENOMEM;
@@ -332,7 +332,7 @@ static long mmap_setup(struct mmap_file *state, struct rc_mmap_setup __user *arg
 /* The doorbells; each belongs to one kind of area. */
 static long mmap_doorbell(struct mmap_file *state, unsigned int cmd, unsigned long arg)
 {
-	u32 kind = cmd == RC_MMAP_KICK ? RC_MMAP_TO_KERNEL : RC_MMAP_PAGE;
+	u32 kind = cmd == RCX_MMAP_KICK ? RCX_MMAP_TO_KERNEL : RCX_MMAP_PAGE;
 
 	lockdep_assert_held(&state->lock);
 	if (!state->area)
@@ -340,11 +340,11 @@ static long mmap_doorbell(struct mmap_file *state, unsigned int cmd, unsigned lo
 	if (state->kind != kind)
 		return -EINVAL;
 	switch (cmd) {
-	case RC_MMAP_PUSH:
+	case RCX_MMAP_PUSH:
 		return mmap_push(state);
-	case RC_MMAP_PULL:
+	case RCX_MMAP_PULL:
 		return mmap_pull(state, arg);
-	case RC_MMAP_CALL:
+	case RCX_MMAP_CALL:
 		return mmap_call(state);
 	default:
 		return mmap_kick(state);
@@ -359,13 +359,13 @@ static long mmap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
 	switch (cmd) {
-	case RC_MMAP_SETUP:
-		ret = mmap_setup(state, (struct rc_mmap_setup __user *)arg);
+	case RCX_MMAP_SETUP:
+		ret = mmap_setup(state, (struct rcx_mmap_setup __user *)arg);
 		break;
-	case RC_MMAP_PUSH:
-	case RC_MMAP_PULL:
-	case RC_MMAP_CALL:
-	case RC_MMAP_KICK:
+	case RCX_MMAP_PUSH:
+	case RCX_MMAP_PULL:
+	case RCX_MMAP_CALL:
+	case RCX_MMAP_KICK:
 		ret = mmap_doorbell(state, cmd, arg);
 		break;
 	default:
@@ -401,7 +401,7 @@ static __poll_t mmap_poll(struct file *file, struct poll_table_struct *table)
 {
 	struct mmap_file *state = file->private_data;
 
-	if (!smp_load_acquire(&state->area) || state->kind != RC_MMAP_TO_USER)
+	if (!smp_load_acquire(&state->area) || state->kind != RCX_MMAP_TO_USER)
 		return EPOLLERR;
 	poll_wait(file, &state->wait, table);
 	return READ_ONCE(state->position) != READ_ONCE(mmap_ends(state)->tail)
@@ -420,16 +420,17 @@ static const struct file_operations mmap_fops = {
 
 static struct miscdevice mmap_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "rc_mmap",
+	.name = "ringcross_mmap",
+	.nodename = "ringcross/mmap",
 	.fops = &mmap_fops,
 	.mode = 0600,
 };
 
-static struct rc_half mmap_half = {
+static struct rcx_half mmap_half = {
 	.name = "mmap",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rc_emitter[]) {
-		{ "ring", RC_IN_ANY, mmap_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "ring", RCX_IN_ANY, mmap_emit },
 		{ }
 	},
 };
@@ -441,7 +442,7 @@ static int __init mmap_half_init(void)
 
 	if (err)
 		return err;
-	err = rc_half_register(&mmap_half);
+	err = rcx_half_register(&mmap_half);
 	if (err)
 		misc_deregister(&mmap_device);
 	return err;
@@ -449,7 +450,7 @@ static int __init mmap_half_init(void)
 
 static void __exit mmap_half_exit(void)
 {
-	rc_half_unregister(&mmap_half);
+	rcx_half_unregister(&mmap_half);
 	misc_deregister(&mmap_device);
 }
 

@@ -10,16 +10,16 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PATH(name)	RC_MODPARAM_DIR "/" name
+#define PATH(name)	RCX_MODPARAM_DIR "/" name
 #define BODY 64u
-#define WHOLE (RC_HEADER + BODY)
+#define WHOLE (RCX_HEADER + BODY)
 #define LINE (2 * WHOLE + 1)
 
-static int open_file(struct rc_hostile *h, const char *path, int flags)
+static int open_file(struct rcx_hostile *h, const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC);
 
-	rc_expect(h, "open", fd, 0);
+	rcx_expect(h, "open", fd, 0);
 	return fd;
 }
 
@@ -56,72 +56,72 @@ static const struct {
 };
 
 /* Each number in its turn, in all ways of writing it that the kernel knows. */
-static void try_integer_sets(struct rc_hostile *h, int fd)
+static void try_integer_sets(struct rcx_hostile *h, int fd)
 {
-	struct rc_counts before = rc_core_counts(h), after;
+	struct rcx_counts before = rcx_core_counts(h), after;
 	char name[64];
 
-	rc_expect_value(h, "set the first", write_text(fd, "0"), 1);
-	rc_expect_value(h, "with a newline", write_text(fd, "1\n"), 2);
-	rc_expect_value(h, "with a sign", write_text(fd, "+2"), 2);
-	rc_expect_value(h, "in hexadecimal", write_text(fd, "0x3"), 3);
+	rcx_expect_value(h, "set the first", write_text(fd, "0"), 1);
+	rcx_expect_value(h, "with a newline", write_text(fd, "1\n"), 2);
+	rcx_expect_value(h, "with a sign", write_text(fd, "+2"), 2);
+	rcx_expect_value(h, "in hexadecimal", write_text(fd, "0x3"), 3);
 	/* A string ends there, whatever was written behind it. */
-	rc_expect_value(h, "with more behind a zero byte", pwrite(fd, "4\0x", 3, 0), 3);
-	rc_expect(h, "the same again", write_text(fd, "4"), EBADMSG);
+	rcx_expect_value(h, "with more behind a zero byte", pwrite(fd, "4\0x", 3, 0), 3);
+	rcx_expect(h, "the same again", write_text(fd, "4"), EBADMSG);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		snprintf(name, sizeof(name), "set to \"%.*s\"",
 			 (int)strcspn(numbers[i].text, "\n"), numbers[i].text);
-		rc_expect(h, name, write_text(fd, numbers[i].text), numbers[i].want);
+		rcx_expect(h, name, write_text(fd, numbers[i].text), numbers[i].want);
 	}
-	rc_expect(h, "a zero byte alone", pwrite(fd, "", 1, 0), EINVAL);
-	rc_expect_value(h, "no byte", pwrite(fd, "", 0, 0), 0);
-	memset(h->message, '0', RC_BODY_MAX);
-	rc_expect(h, "a page of zeros", pwrite(fd, h->message, RC_MODPARAM_PAGE, 0), EBADMSG);
-	rc_expect(h, "1 MiB of zeros", pwrite(fd, h->message, RC_BODY_MAX, 0), EBADMSG);
-	rc_expect(h, "before the start", pwrite(fd, "5", 1, -1), EINVAL);
-	rc_try_addresses(h, "set", RC_KERNEL_READS, write_at, &fd);
-	rc_try_commands(h, fd, NULL);
-	rc_try_no_map(h, fd);
-	rc_expect_value(h, "a good one after all these", write_text(fd, "5"), 1);
-	after = rc_core_counts(h);
-	rc_expect_value(h, "numbers the kernel consumed", (long)(after.consumed - before.consumed),
+	rcx_expect(h, "a zero byte alone", pwrite(fd, "", 1, 0), EINVAL);
+	rcx_expect_value(h, "no byte", pwrite(fd, "", 0, 0), 0);
+	memset(h->message, '0', RCX_BODY_MAX);
+	rcx_expect(h, "a page of zeros", pwrite(fd, h->message, RCX_MODPARAM_PAGE, 0), EBADMSG);
+	rcx_expect(h, "1 MiB of zeros", pwrite(fd, h->message, RCX_BODY_MAX, 0), EBADMSG);
+	rcx_expect(h, "before the start", pwrite(fd, "5", 1, -1), EINVAL);
+	rcx_try_addresses(h, "set", RCX_KERNEL_READS, write_at, &fd);
+	rcx_try_commands(h, fd, NULL);
+	rcx_try_no_map(h, fd);
+	rcx_expect_value(h, "a good one after all these", write_text(fd, "5"), 1);
+	after = rcx_core_counts(h);
+	rcx_expect_value(h, "numbers the kernel consumed", (long)(after.consumed - before.consumed),
 			6);
 }
 
-static void try_integer(struct rc_hostile *h)
+static void try_integer(struct rcx_hostile *h)
 {
 	char text[16] = "";
 	int fd;
 
-	rc_topic(h, RC_MODPARAM_INTEGER);
-	rc_core_bind(h, "", 4, false);
-	fd = open_file(h, PATH(RC_MODPARAM_INTEGER), O_RDWR);
+	rcx_topic(h, RCX_MODPARAM_INTEGER);
+	rcx_core_bind(h, "", 4, false);
+	fd = open_file(h, PATH(RCX_MODPARAM_INTEGER), O_RDWR);
 	try_integer_sets(h, fd);
-	rc_expect_value(h, "get", pread(fd, text, sizeof(text), 0), 2);
-	rc_expect_value(h, "get again", pread(fd, text, sizeof(text), 0), 2);
-	rc_expect_true(h, "is the second", !strncmp(text, "1\n", 2));
-	rc_expect_value(h, "get at the end", pread(fd, text, sizeof(text), 2), 0);
-	rc_expect_value(h, "get far behind it", pread(fd, text, sizeof(text), 1ll << 40), 0);
+	rcx_expect_value(h, "get", pread(fd, text, sizeof(text), 0), 2);
+	rcx_expect_value(h, "get again", pread(fd, text, sizeof(text), 0), 2);
+	rcx_expect_true(h, "is the second", !strncmp(text, "1\n", 2));
+	rcx_expect_value(h, "get at the end", pread(fd, text, sizeof(text), 2), 0);
+	rcx_expect_value(h, "get far behind it", pread(fd, text, sizeof(text), 1ll << 40), 0);
 	close(fd);
-	rc_try_nobody_opens(h, PATH(RC_MODPARAM_INTEGER));
+	rcx_try_nobody_opens(h, PATH(RCX_MODPARAM_INTEGER));
 }
 
-static void try_integer_reply(struct rc_hostile *h)
+static void try_integer_reply(struct rcx_hostile *h)
 {
 	char text[16] = "";
 	int fd;
 
-	rc_topic(h, RC_MODPARAM_INTEGER_REPLY);
-	rc_core_bind(h, "", 4, false);
-	fd = open_file(h, PATH(RC_MODPARAM_INTEGER_REPLY), O_RDWR);
-	rc_expect_value(h, "a reply before any request", pread(fd, text, sizeof(text), 0), 0);
+	rcx_topic(h, RCX_MODPARAM_INTEGER_REPLY);
+	rcx_core_bind(h, "", 4, false);
+	fd = open_file(h, PATH(RCX_MODPARAM_INTEGER_REPLY), O_RDWR);
+	rcx_expect_value(h, "a reply before any request", pread(fd, text, sizeof(text), 0), 0);
 	try_integer_sets(h, fd);
-	rc_expect_value(h, "get the reply", pread(fd, text, sizeof(text), 0), 11);
-	rc_expect_true(h, "it is the reply", strtoul(text, NULL, 10) == UINT32_MAX - 5);
-	rc_expect(h, "no number", write_text(fd, "x"), EINVAL);
-	rc_expect_value(h, "which leaves no reply", pread(fd, text, sizeof(text), 0), 0);
+	rcx_expect_value(h, "get the reply", pread(fd, text, sizeof(text), 0), 11);
+	rcx_expect_true(h, "it is the reply", strtoul(text, NULL, 10) == UINT32_MAX - 5);
+	rcx_expect(h, "no number", write_text(fd, "x"), EINVAL);
+	rcx_expect_value(h, "which leaves no reply", pread(fd, text, sizeof(text), 0), 0);
 	close(fd);
-	rc_try_nobody_opens(h, PATH(RC_MODPARAM_INTEGER_REPLY));
+	rcx_try_nobody_opens(h, PATH(RCX_MODPARAM_INTEGER_REPLY));
 }
 
 /* ---- messages in hexadecimal -------------------------------------------- */
@@ -136,20 +136,20 @@ static void spell(char *text, const void *from, size_t len)
 	text[2 * len] = '\0';
 }
 
-static long send_message(void *arg, const struct rc_msg *msg, size_t len)
+static long send_message(void *arg, const struct rcx_msg *msg, size_t len)
 {
-	static char text[2 * RC_MODPARAM_PAGE];
+	static char text[2 * RCX_MODPARAM_PAGE];
 
 	spell(text, msg, len);
 	return write_text(*(int *)arg, text);
 }
 
-static struct rc_taker message_taker(int *fd, bool transaction)
+static struct rcx_taker message_taker(int *fd, bool transaction)
 {
-	return (struct rc_taker){
+	return (struct rcx_taker){
 		.send = send_message,
 		.arg = fd,
-		.body_max = (transaction ? RC_MODPARAM_GET_MAX : RC_MODPARAM_SET_MAX) - RC_HEADER,
+		.body_max = (transaction ? RCX_MODPARAM_GET_MAX : RCX_MODPARAM_SET_MAX) - RCX_HEADER,
 		.nothing = 0,		/* never reaches the parameter */
 		.too_short = EBADMSG,
 		/* A set is cut to a page, so that what comes is a part. */
@@ -158,54 +158,54 @@ static struct rc_taker message_taker(int *fd, bool transaction)
 }
 
 /* Texts that are no message: what stands in for a digit of a good one. */
-static void try_texts(struct rc_hostile *h, int fd, uint64_t seq)
+static void try_texts(struct rcx_hostile *h, int fd, uint64_t seq)
 {
 	static const char wrong[] = "g/:@`G \n\t-\x80\xff";
 	char text[2 * WHOLE + 3];
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_outcomes outcomes = { 0 };
 
-	rc_good_message(h, BODY, seq);
+	rcx_good_message(h, BODY, seq);
 	spell(text, h->message, WHOLE);
 	for (size_t i = 0; i < sizeof(wrong) - 1; i++) {
 		char digit = text[i];
 
 		text[i] = wrong[i];
-		rc_note(&outcomes, write_text(fd, text), EINVAL);
+		rcx_note(&outcomes, write_text(fd, text), EINVAL);
 		text[i] = digit;
 	}
-	rc_expect_outcomes(h, "no digits", &outcomes);
-	rc_expect_value(h, "no digits, refused", (long)outcomes.refused, sizeof(wrong) - 1);
-	rc_expect(h, "a digit less", pwrite(fd, text, 2 * WHOLE - 1, 0), EINVAL);
-	rc_expect(h, "a byte less", pwrite(fd, text, 2 * WHOLE - 2, 0), EBADMSG);
+	rcx_expect_outcomes(h, "no digits", &outcomes);
+	rcx_expect_value(h, "no digits, refused", (long)outcomes.refused, sizeof(wrong) - 1);
+	rcx_expect(h, "a digit less", pwrite(fd, text, 2 * WHOLE - 1, 0), EINVAL);
+	rcx_expect(h, "a byte less", pwrite(fd, text, 2 * WHOLE - 2, 0), EBADMSG);
 	strcpy(text + 2 * WHOLE, "\n\n");
-	rc_expect(h, "two newlines", write_text(fd, text), EINVAL);
-	text[2 * RC_HEADER] = '\0';
-	rc_expect(h, "a zero byte in it", pwrite(fd, text, 2 * WHOLE, 0), EBADMSG);
-	rc_expect(h, "the message itself", pwrite(fd, h->message, WHOLE, 0), EINVAL);
-	rc_expect(h, "a newline alone", write_text(fd, "\n"), EBADMSG);
-	memset(h->message, '0', RC_BODY_MAX);
-	rc_expect_either(h, "1 MiB of zeros", pwrite(fd, h->message, RC_BODY_MAX, 0), EBADMSG,
+	rcx_expect(h, "two newlines", write_text(fd, text), EINVAL);
+	text[2 * RCX_HEADER] = '\0';
+	rcx_expect(h, "a zero byte in it", pwrite(fd, text, 2 * WHOLE, 0), EBADMSG);
+	rcx_expect(h, "the message itself", pwrite(fd, h->message, WHOLE, 0), EINVAL);
+	rcx_expect(h, "a newline alone", write_text(fd, "\n"), EBADMSG);
+	memset(h->message, '0', RCX_BODY_MAX);
+	rcx_expect_either(h, "1 MiB of zeros", pwrite(fd, h->message, RCX_BODY_MAX, 0), EBADMSG,
 			 EMSGSIZE);
-	rc_expect(h, "before the start", pwrite(fd, text, 2, -1), EINVAL);
+	rcx_expect(h, "before the start", pwrite(fd, text, 2, -1), EINVAL);
 }
 
-static void try_sets(struct rc_hostile *h, int fd, struct rc_taker *taker, bool proof)
+static void try_sets(struct rcx_hostile *h, int fd, struct rcx_taker *taker, bool proof)
 {
 	char text[2 * WHOLE + 2];
 
-	rc_try_messages(h, taker, proof);
+	rcx_try_messages(h, taker, proof);
 	try_texts(h, fd, taker->seq);
-	rc_try_addresses(h, "set", RC_KERNEL_READS, write_at, &fd);
-	rc_try_commands(h, fd, NULL);
-	rc_try_no_map(h, fd);
-	rc_good_message(h, BODY, taker->seq++);
+	rcx_try_addresses(h, "set", RCX_KERNEL_READS, write_at, &fd);
+	rcx_try_commands(h, fd, NULL);
+	rcx_try_no_map(h, fd);
+	rcx_good_message(h, BODY, taker->seq++);
 	spell(text, h->message, WHOLE);
 	strcat(text, "\n");
-	rc_expect_value(h, "a good one, as a line", write_text(fd, text), LINE);
+	rcx_expect_value(h, "a good one, as a line", write_text(fd, text), LINE);
 }
 
 /* The message that the line in @text is; false when it is none. */
-static bool understand(struct rc_hostile *h, const char *text)
+static bool understand(struct rcx_hostile *h, const char *text)
 {
 	unsigned char *to = (unsigned char *)h->message;
 	char digits[3] = "";
@@ -214,49 +214,49 @@ static bool understand(struct rc_hostile *h, const char *text)
 		memcpy(digits, text + 2 * i, 2);
 		to[i] = (unsigned char)strtoul(digits, NULL, 16);
 	}
-	return text[2 * WHOLE] == '\n' && h->message->magic == RC_MAGIC && h->message->size == BODY;
+	return text[2 * WHOLE] == '\n' && h->message->magic == RCX_MAGIC && h->message->size == BODY;
 }
 
-static void try_message(struct rc_hostile *h, bool proof)
+static void try_message(struct rcx_hostile *h, bool proof)
 {
-	int fd = open_file(h, PATH(RC_MODPARAM_MESSAGE), O_RDWR);
-	struct rc_taker taker = message_taker(&fd, false);
-	char text[2 * RC_MODPARAM_PAGE] = "";
+	int fd = open_file(h, PATH(RCX_MODPARAM_MESSAGE), O_RDWR);
+	struct rcx_taker taker = message_taker(&fd, false);
+	char text[2 * RCX_MODPARAM_PAGE] = "";
 
 	try_sets(h, fd, &taker, proof);
-	rc_expect_value(h, "get", pread(fd, text, sizeof(text), 0), LINE);
-	rc_expect_true(h, "it is whole", understand(h, text) &&
-		       (!proof || rc_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
-	rc_expect_value(h, "get at the end", pread(fd, text, LINE, LINE), 0);
-	rc_expect(h, "get before the start", pread(fd, text, LINE, -1), EINVAL);
-	rc_try_addresses(h, "get", RC_KERNEL_WRITES, read_at, &fd);
+	rcx_expect_value(h, "get", pread(fd, text, sizeof(text), 0), LINE);
+	rcx_expect_true(h, "it is whole", understand(h, text) &&
+		       (!proof || rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
+	rcx_expect_value(h, "get at the end", pread(fd, text, LINE, LINE), 0);
+	rcx_expect(h, "get before the start", pread(fd, text, LINE, -1), EINVAL);
+	rcx_try_addresses(h, "get", RCX_KERNEL_WRITES, read_at, &fd);
 
-	rc_core_bind(h, "", RC_MODPARAM_GET_MAX - RC_HEADER, proof);
-	rc_expect_value(h, "get of the largest", pread(fd, text, sizeof(text), 0),
-			2 * RC_MODPARAM_GET_MAX + 1);
-	rc_core_bind(h, "", RC_MODPARAM_GET_MAX - RC_HEADER + 1, proof);
-	rc_expect(h, "get of a byte more", pread(fd, text, sizeof(text), 0), EMSGSIZE);
-	rc_core_bind(h, "", RC_BODY_MAX, proof);
-	rc_expect(h, "get of 1 MiB", pread(fd, text, sizeof(text), 0), EMSGSIZE);
+	rcx_core_bind(h, "", RCX_MODPARAM_GET_MAX - RCX_HEADER, proof);
+	rcx_expect_value(h, "get of the largest", pread(fd, text, sizeof(text), 0),
+			2 * RCX_MODPARAM_GET_MAX + 1);
+	rcx_core_bind(h, "", RCX_MODPARAM_GET_MAX - RCX_HEADER + 1, proof);
+	rcx_expect(h, "get of a byte more", pread(fd, text, sizeof(text), 0), EMSGSIZE);
+	rcx_core_bind(h, "", RCX_BODY_MAX, proof);
+	rcx_expect(h, "get of 1 MiB", pread(fd, text, sizeof(text), 0), EMSGSIZE);
 	close(fd);
 }
 
-static void try_transaction(struct rc_hostile *h, bool proof)
+static void try_transaction(struct rcx_hostile *h, bool proof)
 {
-	int fd = open_file(h, PATH(RC_MODPARAM_TRANSACTION), O_RDWR);
-	struct rc_taker taker = message_taker(&fd, true);
-	char text[2 * RC_MODPARAM_PAGE] = "";
+	int fd = open_file(h, PATH(RCX_MODPARAM_TRANSACTION), O_RDWR);
+	struct rcx_taker taker = message_taker(&fd, true);
+	char text[2 * RCX_MODPARAM_PAGE] = "";
 
-	rc_expect_value(h, "a reply before any request", pread(fd, text, LINE, 0), 0);
+	rcx_expect_value(h, "a reply before any request", pread(fd, text, LINE, 0), 0);
 	try_sets(h, fd, &taker, proof);
-	rc_expect_value(h, "get the reply", pread(fd, text, sizeof(text), 0), LINE);
-	rc_expect_true(h, "it is the reply", understand(h, text) &&
+	rcx_expect_value(h, "get the reply", pread(fd, text, sizeof(text), 0), LINE);
+	rcx_expect_true(h, "it is the reply", understand(h, text) &&
 		       h->message->seq == ~(taker.seq - 1) &&
-		       rc_body_check(h->message->body, BODY, taker.seq - 1,
+		       rcx_body_check(h->message->body, BODY, taker.seq - 1,
 				     proof ? 0xff : 0) == BODY);
-	rc_try_addresses(h, "get", RC_KERNEL_WRITES, read_at, &fd);
-	rc_expect(h, "a reply as a request", write_text(fd, text), EBADMSG);
-	rc_expect_value(h, "which leaves none", pread(fd, text, LINE, 0), 0);
+	rcx_try_addresses(h, "get", RCX_KERNEL_WRITES, read_at, &fd);
+	rcx_expect(h, "a reply as a request", write_text(fd, text), EBADMSG);
+	rcx_expect_value(h, "which leaves none", pread(fd, text, LINE, 0), 0);
 	close(fd);
 }
 
@@ -264,50 +264,50 @@ static void try_transaction(struct rc_hostile *h, bool proof)
 
 struct other {
 	bool stop;
-	struct rc_outcomes outcomes;
+	struct rcx_outcomes outcomes;
 };
 
 static long disturb(void *arg)
 {
 	struct other *other = arg;
-	int transaction = open(PATH(RC_MODPARAM_TRANSACTION), O_RDWR | O_CLOEXEC);
+	int transaction = open(PATH(RCX_MODPARAM_TRANSACTION), O_RDWR | O_CLOEXEC);
 	char text[LINE];
 
 	while (!__atomic_load_n(&other->stop, __ATOMIC_RELAXED)) {
-		rc_note(&other->outcomes, pread(transaction, text, sizeof(text), 0), 0);
-		rc_note(&other->outcomes, write_text(transaction, "00"), EBADMSG);
+		rcx_note(&other->outcomes, pread(transaction, text, sizeof(text), 0), 0);
+		rcx_note(&other->outcomes, write_text(transaction, "00"), EBADMSG);
 		usleep(1);
 	}
 	close(transaction);
 	return 0;
 }
 
-static void try_two(struct rc_hostile *h)
+static void try_two(struct rcx_hostile *h)
 {
-	struct rc_outcomes asked = { 0 }, told = { 0 };
+	struct rcx_outcomes asked = { 0 }, told = { 0 };
 	struct other other = { 0 };
-	struct rc_sleeper thread;
-	int fd = open_file(h, PATH(RC_MODPARAM_TRANSACTION), O_RDWR);
+	struct rcx_sleeper thread;
+	int fd = open_file(h, PATH(RCX_MODPARAM_TRANSACTION), O_RDWR);
 	char text[2 * WHOLE + 2];
 
-	rc_sleep_in(h, &thread, disturb, &other);
+	rcx_sleep_in(h, &thread, disturb, &other);
 	for (uint64_t seq = 0; seq < 300; seq++) {
 		long got;
 
-		rc_good_message(h, BODY, seq);
-		rc_note(&asked, send_message(&fd, h->message, WHOLE), 0);
+		rcx_good_message(h, BODY, seq);
+		rcx_note(&asked, send_message(&fd, h->message, WHOLE), 0);
 		got = pread(fd, text, sizeof(text), 0);
 		/* Whole, or gone because the other asked meanwhile. */
-		rc_note(&told, got == 0 || (got == LINE && understand(h, text) &&
+		rcx_note(&told, got == 0 || (got == LINE && understand(h, text) &&
 					    h->message->seq == ~seq) ? 0 : -1, 0);
 		if (seq % 8 == 0)
 			usleep(1);
 	}
 	__atomic_store_n(&other.stop, true, __ATOMIC_RELAXED);
-	rc_expect(h, "the other ends", rc_sleeper_end(&thread), 0);
-	rc_expect_outcomes(h, "requests of the one", &asked);
-	rc_expect_outcomes(h, "replies of the one", &told);
-	rc_expect_outcomes(h, "what the other was told", &other.outcomes);
+	rcx_expect(h, "the other ends", rcx_sleeper_end(&thread), 0);
+	rcx_expect_outcomes(h, "requests of the one", &asked);
+	rcx_expect_outcomes(h, "replies of the one", &told);
+	rcx_expect_outcomes(h, "what the other was told", &other.outcomes);
 	close(fd);
 }
 
@@ -315,7 +315,7 @@ static void try_two(struct rc_hostile *h)
 
 static long load_with(const char *parameters)
 {
-	int err = rc_module_reload(RC_MODPARAM_MODULE, parameters);
+	int err = rcx_module_reload(RCX_MODPARAM_MODULE, parameters);
 
 	errno = -err;
 	return err ? -1 : 0;
@@ -324,28 +324,28 @@ static long load_with(const char *parameters)
 /* What boot says now. */
 static bool booted_with(const char *value)
 {
-	int fd = open(PATH(RC_MODPARAM_BOOT), O_RDONLY | O_CLOEXEC);
-	char text[RC_MODPARAM_BOOT_MAX + 1] = "";
+	int fd = open(PATH(RCX_MODPARAM_BOOT), O_RDONLY | O_CLOEXEC);
+	char text[RCX_MODPARAM_BOOT_MAX + 1] = "";
 	ssize_t len = read(fd, text, sizeof(text) - 1);
 
 	close(fd);
 	return len == (ssize_t)strlen(value) + 1 && !strncmp(text, value, strlen(value));
 }
 
-static void try_boot(struct rc_hostile *h)
+static void try_boot(struct rcx_hostile *h)
 {
-	int fd = open_file(h, PATH(RC_MODPARAM_BOOT), O_RDONLY);
+	int fd = open_file(h, PATH(RCX_MODPARAM_BOOT), O_RDONLY);
 
-	rc_expect_true(h, "its value is the command line's", booted_with(RC_MODPARAM_BOOT_VALUE));
-	rc_expect(h, "opened to write", open(PATH(RC_MODPARAM_BOOT), O_WRONLY), EACCES);
-	rc_expect(h, "opened to read and write", open(PATH(RC_MODPARAM_BOOT), O_RDWR), EACCES);
-	rc_expect(h, "write", write(fd, "x", 1), EBADF);
-	rc_try_no_map(h, fd);
-	rc_try_nobody_opens(h, PATH(RC_MODPARAM_BOOT));
+	rcx_expect_true(h, "its value is the command line's", booted_with(RCX_MODPARAM_BOOT_VALUE));
+	rcx_expect(h, "opened to write", open(PATH(RCX_MODPARAM_BOOT), O_WRONLY), EACCES);
+	rcx_expect(h, "opened to read and write", open(PATH(RCX_MODPARAM_BOOT), O_RDWR), EACCES);
+	rcx_expect(h, "write", write(fd, "x", 1), EBADF);
+	rcx_try_no_map(h, fd);
+	rcx_try_nobody_opens(h, PATH(RCX_MODPARAM_BOOT));
 	close(fd);
 }
 
-static void try_loads(struct rc_hostile *h)
+static void try_loads(struct rcx_hostile *h)
 {
 	static const struct {
 		const char *parameters;
@@ -361,60 +361,60 @@ static void try_loads(struct rc_hostile *h)
 
 	for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
 		snprintf(name, sizeof(name), "with %.40s", loads[i].parameters);
-		rc_expect(h, name, load_with(loads[i].parameters), loads[i].want);
-		rc_expect_true(h, "and so not loaded", !rc_module_loaded(RC_MODPARAM_MODULE));
+		rcx_expect(h, name, load_with(loads[i].parameters), loads[i].want);
+		rcx_expect_true(h, "and so not loaded", !rcx_module_loaded(RCX_MODPARAM_MODULE));
 	}
-	rc_expect(h, "with nothing", load_with(""), 0);
-	rc_expect_true(h, "leaves boot empty", booted_with(""));
-	rc_expect(h, "with another", load_with("boot=other"), 0);
-	rc_expect_true(h, "brings it", booted_with("other"));
-	rc_expect(h, "with two", load_with("boot=one boot=two"), 0);
-	rc_expect_true(h, "brings the last", booted_with("two"));
-	rc_expect(h, "with the longest",
+	rcx_expect(h, "with nothing", load_with(""), 0);
+	rcx_expect_true(h, "leaves boot empty", booted_with(""));
+	rcx_expect(h, "with another", load_with("boot=other"), 0);
+	rcx_expect_true(h, "brings it", booted_with("other"));
+	rcx_expect(h, "with two", load_with("boot=one boot=two"), 0);
+	rcx_expect_true(h, "brings the last", booted_with("two"));
+	rcx_expect(h, "with the longest",
 		  load_with("boot=012345678901234567890123456789012345678901234567890123456789012"), 0);
-	rc_expect(h, "with what it does not know", load_with("unknown=1"), 0);
-	rc_expect(h, "as at boot", load_with(NULL), 0);
-	rc_expect_true(h, "brings the command line's", booted_with(RC_MODPARAM_BOOT_VALUE));
+	rcx_expect(h, "with what it does not know", load_with("unknown=1"), 0);
+	rcx_expect(h, "as at boot", load_with(NULL), 0);
+	rcx_expect_true(h, "brings the command line's", booted_with(RCX_MODPARAM_BOOT_VALUE));
 }
 
 /* Its files stay open when the module goes, and are worth nothing then or later. */
-static void try_unload_under(struct rc_hostile *h)
+static void try_unload_under(struct rcx_hostile *h)
 {
-	int fd = open_file(h, PATH(RC_MODPARAM_INTEGER), O_RDWR);
+	int fd = open_file(h, PATH(RCX_MODPARAM_INTEGER), O_RDWR);
 	char text[16];
 
-	rc_expect(h, "unload", rc_module_unload(RC_MODPARAM_MODULE), 0);
-	rc_expect(h, "set", write_text(fd, "0"), ENODEV);
-	rc_expect(h, "get", pread(fd, text, sizeof(text), 0), ENODEV);
-	rc_expect(h, "load again", load_with(NULL), 0);
-	rc_expect(h, "set by the old file", write_text(fd, "0"), ENODEV);
-	rc_expect(h, "get by the old file", pread(fd, text, sizeof(text), 0), ENODEV);
+	rcx_expect(h, "unload", rcx_module_unload(RCX_MODPARAM_MODULE), 0);
+	rcx_expect(h, "set", write_text(fd, "0"), ENODEV);
+	rcx_expect(h, "get", pread(fd, text, sizeof(text), 0), ENODEV);
+	rcx_expect(h, "load again", load_with(NULL), 0);
+	rcx_expect(h, "set by the old file", write_text(fd, "0"), ENODEV);
+	rcx_expect(h, "get by the old file", pread(fd, text, sizeof(text), 0), ENODEV);
 	close(fd);
 }
 
-static void modparam_hostile(struct rc_hostile *h)
+static void modparam_hostile(struct rcx_hostile *h)
 {
 	try_integer(h);
 	try_integer_reply(h);
 	for (int proof = 0; proof < 2; proof++) {
-		rc_topic(h, RC_MODPARAM_MESSAGE "%s", proof ? " in proof" : "");
-		rc_core_bind(h, "", BODY, proof);
+		rcx_topic(h, RCX_MODPARAM_MESSAGE "%s", proof ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, proof);
 		try_message(h, proof);
-		rc_topic(h, RC_MODPARAM_TRANSACTION "%s", proof ? " in proof" : "");
-		rc_core_bind(h, "", BODY, proof);
+		rcx_topic(h, RCX_MODPARAM_TRANSACTION "%s", proof ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, proof);
 		try_transaction(h, proof);
 	}
-	rc_topic(h, "two at a time");
-	rc_core_bind(h, "", BODY, true);
+	rcx_topic(h, "two at a time");
+	rcx_core_bind(h, "", BODY, true);
 	try_two(h);
-	rc_try_nobody_opens(h, PATH(RC_MODPARAM_MESSAGE));
-	rc_try_nobody_opens(h, PATH(RC_MODPARAM_TRANSACTION));
-	rc_core_unbind(h);		/* rc_core's hold would forbid the unloads */
-	rc_topic(h, RC_MODPARAM_BOOT);
+	rcx_try_nobody_opens(h, PATH(RCX_MODPARAM_MESSAGE));
+	rcx_try_nobody_opens(h, PATH(RCX_MODPARAM_TRANSACTION));
+	rcx_core_unbind(h);		/* ringcross_core's hold would forbid the unloads */
+	rcx_topic(h, RCX_MODPARAM_BOOT);
 	try_boot(h);
-	rc_topic(h, "load");
+	rcx_topic(h, "load");
 	try_loads(h);
-	rc_topic(h, "unload under an open file");
+	rcx_topic(h, "unload under an open file");
 	try_unload_under(h);
 }
-RC_HOSTILE(modparam, modparam_hostile);
+RCX_HOSTILE(modparam, modparam_hostile);

@@ -49,7 +49,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/string.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 /*
@@ -61,18 +61,18 @@
  * bytes, none if that was not good.
  */
 static struct {
-	struct rc_flow flow;
+	struct rcx_flow flow;
 	unsigned int number;
 	unsigned int answer;
 	bool answered;
 	size_t reply_len;
 	union {
-		struct rc_msg message;
-		u8 message_room[RC_MODPARAM_SET_MAX];
+		struct rcx_msg message;
+		u8 message_room[RCX_MODPARAM_SET_MAX];
 	};
 	union {
-		struct rc_msg reply;
-		u8 reply_room[RC_MODPARAM_SET_MAX];
+		struct rcx_msg reply;
+		u8 reply_room[RCX_MODPARAM_SET_MAX];
 	};
 } state;
 
@@ -95,12 +95,12 @@ static int integer_set(const char *text, const struct kernel_param *param)
 	if (!live())
 		return -EINVAL;
 	err = param_set_uint(text, param);
-	return err ? err : rc_consume_narrow(&state.flow, state.number, U32_MAX);
+	return err ? err : rcx_consume_narrow(&state.flow, state.number, U32_MAX);
 }
 
 static int integer_get(char *text, const struct kernel_param *param)
 {
-	state.number = rc_make_narrow(&state.flow);
+	state.number = rcx_make_narrow(&state.flow);
 	return param_get_uint(text, param);
 }
 
@@ -113,7 +113,7 @@ static int integer_reply_set(const char *text, const struct kernel_param *param)
 	state.answered = false;
 	err = param_set_uint(text, param);
 	if (!err)
-		err = rc_consume_narrow(&state.flow, state.answer, U32_MAX);
+		err = rcx_consume_narrow(&state.flow, state.answer, U32_MAX);
 	if (err)
 		return err;
 	state.answer = ~state.answer;
@@ -150,7 +150,7 @@ static ssize_t decode(const char *text, u8 *to)
 
 	if (len && text[len - 1] == '\n')
 		len--;
-	if (len > 2 * RC_MODPARAM_SET_MAX)
+	if (len > 2 * RCX_MODPARAM_SET_MAX)
 		return -EMSGSIZE;
 	if (len % 2 || hex2bin(to, text, len / 2))
 		return -EINVAL;
@@ -173,18 +173,18 @@ static int message_set(const char *text, const struct kernel_param *param)
 	if (!live())
 		return -EINVAL;
 	len = decode(text, state.message_room);
-	return len < 0 ? len : rc_consume(&state.flow, &state.message, len);
+	return len < 0 ? len : rcx_consume(&state.flow, &state.message, len);
 }
 
 static int message_get(char *text, const struct kernel_param *param)
 {
-	u32 size = rc_size();
+	u32 size = rcx_size();
 
 	/* More than this would be cut, with a line in the kernel log. */
-	if (size > RC_MODPARAM_GET_MAX - RC_HEADER)
+	if (size > RCX_MODPARAM_GET_MAX - RCX_HEADER)
 		return -EMSGSIZE;
-	rc_make(&state.flow, &state.message, size);
-	return encode(text, &state.message, RC_HEADER + size);
+	rcx_make(&state.flow, &state.message, size);
+	return encode(text, &state.message, RCX_HEADER + size);
 }
 
 static int transaction_set(const char *text, const struct kernel_param *param)
@@ -198,12 +198,12 @@ static int transaction_set(const char *text, const struct kernel_param *param)
 	len = decode(text, state.reply_room);
 	if (len < 0)
 		return len;
-	if (len > RC_MODPARAM_GET_MAX)
+	if (len > RCX_MODPARAM_GET_MAX)
 		return -EMSGSIZE;	/* its reply could not be got */
-	err = rc_consume(&state.flow, &state.reply, len);
+	err = rcx_consume(&state.flow, &state.reply, len);
 	if (err)
 		return err;
-	rc_reply(&state.reply, len);
+	rcx_reply(&state.reply, len);
 	state.reply_len = len;
 	return 0;
 }
@@ -231,7 +231,7 @@ MODULE_PARM_DESC(transaction, "set a request in hexadecimal, get its reply");
 /* ---- the value of the command line -------------------------------------- */
 
 /* Without a bit to write it, load is the only time at which it can be set. */
-static char boot_value[RC_MODPARAM_BOOT_MAX];
+static char boot_value[RCX_MODPARAM_BOOT_MAX];
 module_param_string(boot, boot_value, sizeof(boot_value), 0400);
 MODULE_PARM_DESC(boot, "a word that shows that the kernel's command line arrived");
 
@@ -240,14 +240,14 @@ MODULE_PARM_DESC(boot, "a word that shows that the kernel's command line arrived
 static int modparam_reset(void)
 {
 	kernel_param_lock(THIS_MODULE);
-	state.flow = (struct rc_flow){ };
+	state.flow = (struct rcx_flow){ };
 	state.answered = false;
 	state.reply_len = 0;
 	kernel_param_unlock(THIS_MODULE);
 	return 0;
 }
 
-static struct rc_half modparam_half = {
+static struct rcx_half modparam_half = {
 	.name = "modparam",
 	.owner = THIS_MODULE,
 	.reset = modparam_reset,
@@ -255,12 +255,12 @@ static struct rc_half modparam_half = {
 
 static int __init modparam_init(void)
 {
-	return rc_half_register(&modparam_half);
+	return rcx_half_register(&modparam_half);
 }
 
 static void __exit modparam_exit(void)
 {
-	rc_half_unregister(&modparam_half);
+	rcx_half_unregister(&modparam_half);
 }
 
 module_init(modparam_init);

@@ -6,35 +6,35 @@
 #include "loops/message_file.h"
 #include "abi.h"
 
-#define PATH(name)	RC_MODPARAM_DIR "/" name
+#define PATH(name)	RCX_MODPARAM_DIR "/" name
 
 /* ---- integer: a number, file kept open ---------------------------------- */
 
-static int integer_open(struct rc_session *s)
+static int integer_open(struct rcx_session *s)
 {
-	return rc_file_open(s, s->op == RC_CALL ? PATH(RC_MODPARAM_INTEGER_REPLY)
-					     : PATH(RC_MODPARAM_INTEGER), O_RDWR);
+	return rcx_file_open(s, s->op == RCX_CALL ? PATH(RCX_MODPARAM_INTEGER_REPLY)
+					     : PATH(RCX_MODPARAM_INTEGER), O_RDWR);
 }
 
 /* ---- parameter: a message in hexadecimal, file kept open ---------------- */
 
 /* Characters of a message of this cell, without its newline. */
-static inline size_t digits(const struct rc_session *s)
+static inline size_t digits(const struct rcx_session *s)
 {
-	return 2 * rc_len(s);
+	return 2 * rcx_len(s);
 }
 
-static int parameter_open(struct rc_session *s)
+static int parameter_open(struct rcx_session *s)
 {
 	/* Room for a newline, and for a character too many. */
 	s->priv = calloc(1, digits(s) + 2);
 	if (!s->priv)
-		return rc_fail_errno(s, "cannot get room for text");
-	return rc_file_open(s, s->op == RC_CALL ? PATH(RC_MODPARAM_TRANSACTION)
-					     : PATH(RC_MODPARAM_MESSAGE), O_RDWR);
+		return rcx_fail_errno(s, "cannot get room for text");
+	return rcx_file_open(s, s->op == RCX_CALL ? PATH(RCX_MODPARAM_TRANSACTION)
+					     : PATH(RCX_MODPARAM_MESSAGE), O_RDWR);
 }
 
-static void parameter_close(struct rc_session *s)
+static void parameter_close(struct rcx_session *s)
 {
 	free(s->priv);
 }
@@ -77,27 +77,27 @@ static inline ssize_t decode(const char *text, ssize_t len, void *to, size_t roo
 	return (ssize_t)count;
 }
 
-static inline int set(struct rc_session *s)
+static inline int set(struct rcx_session *s)
 {
-	rc_tx(s);
-	encode(s->priv, s->tx, rc_len(s));
+	rcx_tx(s);
+	encode(s->priv, s->tx, rcx_len(s));
 	if (pwrite(s->fd, s->priv, digits(s), 0) != (ssize_t)digits(s))
-		return rc_fail_errno(s, "set a parameter");
+		return rcx_fail_errno(s, "set a parameter");
 	return 0;
 }
 
 /* Bytes of the message that came, or -1. */
-static inline ssize_t get(struct rc_session *s)
+static inline ssize_t get(struct rcx_session *s)
 {
 	ssize_t len = pread(s->fd, s->priv, digits(s) + 2, 0);
 
 	if (len < 0)
-		return rc_fail_errno(s, "get a parameter");
-	len = decode(s->priv, len, s->rx, rc_len(s));
-	return len < 0 ? rc_fail(s, "what was read is not a message in hexadecimal") : len;
+		return rcx_fail_errno(s, "get a parameter");
+	len = decode(s->priv, len, s->rx, rcx_len(s));
+	return len < 0 ? rcx_fail(s, "what was read is not a message in hexadecimal") : len;
 }
 
-static int parameter_push(struct rc_session *s, uint64_t n)
+static int parameter_push(struct rcx_session *s, uint64_t n)
 {
 	while (n--)
 		if (set(s))
@@ -105,18 +105,18 @@ static int parameter_push(struct rc_session *s, uint64_t n)
 	return 0;
 }
 
-static int parameter_pull(struct rc_session *s, uint64_t n)
+static int parameter_pull(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
 		ssize_t len = get(s);
 
-		if (len < 0 || rc_rx(s, s->rx, (size_t)len))
+		if (len < 0 || rcx_rx(s, s->rx, (size_t)len))
 			return -1;
 	}
 	return 0;
 }
 
-static int parameter_call(struct rc_session *s, uint64_t n)
+static int parameter_call(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
 		ssize_t len;
@@ -124,7 +124,7 @@ static int parameter_call(struct rc_session *s, uint64_t n)
 		if (set(s))
 			return -1;
 		len = get(s);
-		if (len < 0 || rc_rx_reply(s, s->rx, (size_t)len))
+		if (len < 0 || rcx_rx_reply(s, s->rx, (size_t)len))
 			return -1;
 	}
 	return 0;
@@ -132,19 +132,19 @@ static int parameter_call(struct rc_session *s, uint64_t n)
 
 /* ---- boot: the value that arrived at load ------------------------------- */
 
-static int boot_open(struct rc_session *s)
+static int boot_open(struct rcx_session *s)
 {
-	return rc_file_open(s, PATH(RC_MODPARAM_BOOT), O_RDONLY);
+	return rcx_file_open(s, PATH(RCX_MODPARAM_BOOT), O_RDONLY);
 }
 
-static int boot_received(struct rc_session *s, char *text, size_t room)
+static int boot_received(struct rcx_session *s, char *text, size_t room)
 {
 	ssize_t len = pread(s->fd, text, room - 1, 0);
 
 	if (len < 0)
-		return rc_fail_errno(s, "read the boot parameter");
+		return rcx_fail_errno(s, "read the boot parameter");
 	if (!len || text[len - 1] != '\n')
-		return rc_fail(s, "what was read is not a line");
+		return rcx_fail(s, "what was read is not a line");
 	text[len - 1] = '\0';
 	return 0;
 }
@@ -153,15 +153,15 @@ static int boot_received(struct rc_session *s, char *text, size_t room)
 
 #define INTEGER .min = 4, .max = 4, \
 	.limit = "The parameter is one unsigned integer as text, so it carries the sequence number alone."
-#define SET .max = RC_MODPARAM_SET_MAX - RC_HEADER, \
+#define SET .max = RCX_MODPARAM_SET_MAX - RCX_HEADER, \
 	.limit = "What is written must fit in one page, at two digits a byte, header and all."
-#define GET .max = RC_MODPARAM_GET_MAX - RC_HEADER, \
+#define GET .max = RCX_MODPARAM_GET_MAX - RCX_HEADER, \
 	.limit = "What is read must fit in one page but for its last byte, at two digits a byte and a newline."
 
 #define ALONE .alone = \
 	"A parameter knows nothing of opens: all who use it share one sequence."
 
-static const struct rc_mode modparam_modes[] = {
+static const struct rcx_mode modparam_modes[] = {
 	{
 		.name = "integer",
 		.summary = "the number alone as text, file kept open; a call is a set and a get",
@@ -169,9 +169,9 @@ static const struct rc_mode modparam_modes[] = {
 		.open = integer_open,
 		ALONE,
 		.operations = {
-			[RC_PUSH] = { .run = rc_integer_push, INTEGER },
-			[RC_PULL] = { .run = rc_integer_pull, INTEGER },
-			[RC_CALL] = { .run = rc_integer_call, INTEGER },
+			[RCX_PUSH] = { .run = rcx_integer_push, INTEGER },
+			[RCX_PULL] = { .run = rcx_integer_pull, INTEGER },
+			[RCX_CALL] = { .run = rcx_integer_call, INTEGER },
 		},
 	},
 	{
@@ -181,9 +181,9 @@ static const struct rc_mode modparam_modes[] = {
 		.close = parameter_close,
 		ALONE,
 		.operations = {
-			[RC_PUSH] = { .run = parameter_push, SET },
-			[RC_PULL] = { .run = parameter_pull, GET },
-			[RC_CALL] = { .run = parameter_call, GET },
+			[RCX_PUSH] = { .run = parameter_push, SET },
+			[RCX_PULL] = { .run = parameter_pull, GET },
+			[RCX_CALL] = { .run = parameter_call, GET },
 		},
 	},
 	{
@@ -196,16 +196,16 @@ static const struct rc_mode modparam_modes[] = {
 	{ }
 };
 
-static const struct rc_channel modparam_channel = {
+static const struct rcx_channel modparam_channel = {
 	.name = "modparam",
 	.summary = "Module parameters, at load and as files under /sys/module",
-	.module = RC_MODPARAM_MODULE,
-	.boot = RC_MODPARAM_MODULE "." RC_MODPARAM_BOOT "=" RC_MODPARAM_BOOT_VALUE,
+	.module = RCX_MODPARAM_MODULE,
+	.boot = RCX_MODPARAM_MODULE "." RCX_MODPARAM_BOOT "=" RCX_MODPARAM_BOOT_VALUE,
 	.since = "2.6.36: struct kernel_param_ops; module_param() since 2.6.0",
 	.modes = modparam_modes,
 	.cannot = {
-		[RC_NOTIFY] = "A parameter has no wait; its file could only be polled as an attribute of sysfs, if its module called sysfs_notify(), and that is what sysfs measures.",
-		[RC_STREAM] = "A parameter has one value and no queue: what it was meanwhile is gone, and nothing tells a reader of it.",
+		[RCX_NOTIFY] = "A parameter has no wait; its file could only be polled as an attribute of sysfs, if its module called sysfs_notify(), and that is what sysfs measures.",
+		[RCX_STREAM] = "A parameter has one value and no queue: what it was meanwhile is gone, and nothing tells a reader of it.",
 	},
 };
-RC_CHANNEL(modparam_channel);
+RCX_CHANNEL(modparam_channel);

@@ -44,7 +44,7 @@
 #include <net/net_namespace.h>
 #include <net/netlink.h>
 #include <net/sock.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 /*
@@ -56,7 +56,7 @@
 struct netlink_peer {
 	struct list_head node;
 	struct rcu_head rcu;
-	struct rc_flow flow;
+	struct rcx_flow flow;
 	u32 portid;
 	bool events;
 };
@@ -72,13 +72,13 @@ static const u8 *netlink_content;
 static struct sk_buff *netlink_message(u16 type, u32 seq, const u8 *body, u32 size,
 				       gfp_t gfp)
 {
-	struct sk_buff *skb = nlmsg_new(RC_HEADER + size, gfp);
+	struct sk_buff *skb = nlmsg_new(RCX_HEADER + size, gfp);
 	struct nlmsghdr *header;
-	struct rc_msg *msg;
+	struct rcx_msg *msg;
 
 	if (!skb)
 		return NULL;
-	header = nlmsg_put(skb, 0, seq, type, RC_HEADER + size, 0);
+	header = nlmsg_put(skb, 0, seq, type, RCX_HEADER + size, 0);
 	if (WARN_ON_ONCE(!header)) {
 		kfree_skb(skb);
 		return NULL;
@@ -96,24 +96,24 @@ static struct sk_buff *netlink_message(u16 type, u32 seq, const u8 *body, u32 si
  * receiver's last reference goes after a grace period, hence never in here;
  * and a buffer that nobody took has no destructor yet when it is freed.
  */
-static struct sk_buff *netlink_event(const struct rc_shot *shot)
+static struct sk_buff *netlink_event(const struct rcx_shot *shot)
 {
-	struct sk_buff *skb = netlink_message(RC_NETLINK_EVENT, 0, netlink_content,
+	struct sk_buff *skb = netlink_message(RCX_NETLINK_EVENT, 0, netlink_content,
 					      shot->size, GFP_ATOMIC);
 
 	if (skb)
-		rc_event(shot, nlmsg_data(nlmsg_hdr(skb)));
+		rcx_event(shot, nlmsg_data(nlmsg_hdr(skb)));
 	return skb;
 }
 
-static int netlink_emit_to(u32 portid, const struct rc_shot *shot)
+static int netlink_emit_to(u32 portid, const struct rcx_shot *shot)
 {
 	struct sk_buff *skb = netlink_event(shot);
 
 	return skb ? nlmsg_unicast(netlink_sock, skb, portid) : -ENOMEM;
 }
 
-static int netlink_emit_unicast(const struct rc_shot *shot)
+static int netlink_emit_unicast(const struct rcx_shot *shot)
 {
 	const struct netlink_peer *peer;
 	int err = -ENOTCONN;
@@ -130,16 +130,16 @@ static int netlink_emit_unicast(const struct rc_shot *shot)
 	return taken ? 0 : err;
 }
 
-static int netlink_emit_multicast(const struct rc_shot *shot)
+static int netlink_emit_multicast(const struct rcx_shot *shot)
 {
 	struct sk_buff *skb;
 
-	if (!netlink_has_listeners(netlink_sock, RC_NETLINK_GROUP))
+	if (!netlink_has_listeners(netlink_sock, RCX_NETLINK_GROUP))
 		return -ENOTCONN;
 	skb = netlink_event(shot);
 	if (!skb)
 		return -ENOMEM;
-	return nlmsg_multicast(netlink_sock, skb, 0, RC_NETLINK_GROUP, GFP_ATOMIC);
+	return nlmsg_multicast(netlink_sock, skb, 0, RCX_NETLINK_GROUP, GFP_ATOMIC);
 }
 
 /* ---- requests ---------------------------------------------------------- */
@@ -156,11 +156,11 @@ static struct netlink_peer *netlink_find(u32 portid)
 
 static int netlink_join(u32 portid, const struct nlmsghdr *header)
 {
-	const struct rc_netlink_join *join = nlmsg_data(header);
+	const struct rcx_netlink_join *join = nlmsg_data(header);
 	struct netlink_peer *peer;
 
 	if (nlmsg_len(header) != sizeof(*join) ||
-	    join->flags & ~RC_NETLINK_EVENTS || join->pad)
+	    join->flags & ~RCX_NETLINK_EVENTS || join->pad)
 		return -EINVAL;
 	if (netlink_find(portid))
 		return -EEXIST;
@@ -168,7 +168,7 @@ static int netlink_join(u32 portid, const struct nlmsghdr *header)
 	if (!peer)
 		return -ENOMEM;
 	peer->portid = portid;
-	peer->events = join->flags & RC_NETLINK_EVENTS;
+	peer->events = join->flags & RCX_NETLINK_EVENTS;
 	list_add_tail_rcu(&peer->node, &netlink_peers);
 	return 0;
 }
@@ -177,35 +177,35 @@ static int netlink_pull(struct sk_buff *request, struct netlink_peer *peer,
 			const struct nlmsghdr *header)
 {
 	struct sk_buff *skb;
-	u32 size = rc_size();	/* once: another bind may change it */
+	u32 size = rcx_size();	/* once: another bind may change it */
 
 	if (nlmsg_len(header))
 		return -EINVAL;
-	skb = netlink_message(RC_NETLINK_PULL, header->nlmsg_seq, netlink_content, size,
+	skb = netlink_message(RCX_NETLINK_PULL, header->nlmsg_seq, netlink_content, size,
 			      GFP_KERNEL);
 	if (!skb)
 		return -ENOMEM;
-	rc_make(&peer->flow, nlmsg_data(nlmsg_hdr(skb)), size);
+	rcx_make(&peer->flow, nlmsg_data(nlmsg_hdr(skb)), size);
 	return nlmsg_unicast(request->sk, skb, peer->portid);
 }
 
 static int netlink_call(struct sk_buff *request, struct netlink_peer *peer,
 			const struct nlmsghdr *header)
 {
-	const struct rc_msg *msg = nlmsg_data(header);
+	const struct rcx_msg *msg = nlmsg_data(header);
 	struct sk_buff *skb;
-	struct rc_msg *reply;
-	int err = rc_consume(&peer->flow, msg, nlmsg_len(header));
+	struct rcx_msg *reply;
+	int err = rcx_consume(&peer->flow, msg, nlmsg_len(header));
 
 	if (err)
 		return err;
-	skb = netlink_message(RC_NETLINK_CALL, header->nlmsg_seq, msg->body, msg->size,
+	skb = netlink_message(RCX_NETLINK_CALL, header->nlmsg_seq, msg->body, msg->size,
 			      GFP_KERNEL);
 	if (!skb)
 		return -ENOMEM;
 	reply = nlmsg_data(nlmsg_hdr(skb));
 	*reply = *msg;
-	rc_reply(reply, nlmsg_len(header));
+	rcx_reply(reply, nlmsg_len(header));
 	return nlmsg_unicast(request->sk, skb, peer->portid);
 }
 
@@ -221,20 +221,20 @@ static int netlink_serve(struct sk_buff *skb, struct nlmsghdr *header,
 		return -EPERM;
 	if (header->nlmsg_flags & ~(NLM_F_REQUEST | NLM_F_ACK))
 		return -EINVAL;
-	if (header->nlmsg_type == RC_NETLINK_JOIN)
+	if (header->nlmsg_type == RCX_NETLINK_JOIN)
 		return netlink_join(portid, header);
 
 	peer = netlink_find(portid);
 	if (!peer)
 		return -ENOTCONN;
-	if (nlmsg_len(header) > RC_HEADER + RC_BODY_MAX)
+	if (nlmsg_len(header) > RCX_HEADER + RCX_BODY_MAX)
 		return -EMSGSIZE;
 	switch (header->nlmsg_type) {
-	case RC_NETLINK_PUSH:
-		return rc_consume(&peer->flow, nlmsg_data(header), nlmsg_len(header));
-	case RC_NETLINK_PULL:
+	case RCX_NETLINK_PUSH:
+		return rcx_consume(&peer->flow, nlmsg_data(header), nlmsg_len(header));
+	case RCX_NETLINK_PULL:
 		return netlink_pull(skb, peer, header);
-	case RC_NETLINK_CALL:
+	case RCX_NETLINK_CALL:
 		return netlink_call(skb, peer, header);
 	default:
 		return -EOPNOTSUPP;
@@ -255,7 +255,7 @@ static int netlink_gone(struct notifier_block *block, unsigned long event, void 
 	const struct netlink_notify *notify = data;
 	struct netlink_peer *peer;
 
-	if (event != NETLINK_URELEASE || notify->protocol != RC_NETLINK_PROTOCOL ||
+	if (event != NETLINK_URELEASE || notify->protocol != RCX_NETLINK_PROTOCOL ||
 	    !net_eq(notify->net, &init_net))
 		return NOTIFY_DONE;
 	mutex_lock(&netlink_lock);
@@ -274,12 +274,12 @@ static struct notifier_block netlink_notifier = {
 	.notifier_call = netlink_gone,
 };
 
-static struct rc_half netlink_half = {
+static struct rcx_half netlink_half = {
 	.name = "netlink",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rc_emitter[]) {
-		{ "unicast", RC_IN_ANY, netlink_emit_unicast },
-		{ "multicast", RC_IN_ANY, netlink_emit_multicast },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "unicast", RCX_IN_ANY, netlink_emit_unicast },
+		{ "multicast", RCX_IN_ANY, netlink_emit_multicast },
 		{ }
 	},
 };
@@ -288,24 +288,24 @@ static int __init netlink_init(void)
 {
 	/* Without NL_CFG_F_NONROOT_RECV only CAP_NET_ADMIN may join the group. */
 	struct netlink_kernel_cfg config = {
-		.groups = RC_NETLINK_GROUP,
+		.groups = RCX_NETLINK_GROUP,
 		.input = netlink_input,
 	};
 	int err;
 
-	netlink_content = vzalloc(RC_BODY_MAX);
+	netlink_content = vzalloc(RCX_BODY_MAX);
 	if (!netlink_content)
 		return -ENOMEM;
 	err = netlink_register_notifier(&netlink_notifier);
 	if (err)
 		goto err_content;
-	netlink_sock = netlink_kernel_create(&init_net, RC_NETLINK_PROTOCOL, &config);
+	netlink_sock = netlink_kernel_create(&init_net, RCX_NETLINK_PROTOCOL, &config);
 	if (!netlink_sock) {
 		/* It does not say why; nearly always the number is taken. */
 		err = -EADDRINUSE;
 		goto err_notifier;
 	}
-	err = rc_half_register(&netlink_half);
+	err = rcx_half_register(&netlink_half);
 	if (err)
 		goto err_sock;
 	return 0;
@@ -325,7 +325,7 @@ err_content:
  */
 static void __exit netlink_exit(void)
 {
-	rc_half_unregister(&netlink_half);
+	rcx_half_unregister(&netlink_half);
 	netlink_kernel_release(netlink_sock);
 	netlink_unregister_notifier(&netlink_notifier);
 	WARN_ON(!list_empty(&netlink_peers));

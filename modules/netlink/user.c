@@ -8,11 +8,11 @@
 /* A datagram is the header and, right behind it, the message. */
 struct datagram {
 	struct nlmsghdr header;
-	struct rc_msg msg;
+	struct rcx_msg msg;
 };
 
 /* Datagrams are padded to four bytes, so only the header knows the length. */
-static inline const struct rc_msg *message(const struct rc_session *s, ssize_t got,
+static inline const struct rcx_msg *message(const struct rcx_session *s, ssize_t got,
 					   unsigned int type, size_t *len)
 {
 	const struct datagram *came = s->map;
@@ -27,78 +27,78 @@ static inline const struct rc_msg *message(const struct rc_session *s, ssize_t g
 /* ---- open --------------------------------------------------------------- */
 
 /* A datagram must fit the send buffer, of which netlink keeps 32 bytes. */
-static int widen(struct rc_session *s)
+static int widen(struct rcx_session *s)
 {
-	int size, need = (int)NLMSG_LENGTH(rc_len(s)) + 32;
+	int size, need = (int)NLMSG_LENGTH(rcx_len(s)) + 32;
 	socklen_t len = sizeof(size);
 
 	if (getsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &size, &len))
-		return rc_fail_errno(s, "getsockopt SO_SNDBUF");
+		return rcx_fail_errno(s, "getsockopt SO_SNDBUF");
 	if (size >= need)
 		return 0;
 	if (setsockopt(s->fd, SOL_SOCKET, SO_SNDBUFFORCE, &need, sizeof(need)))
-		return rc_fail_errno(s, "setsockopt SO_SNDBUFFORCE");
+		return rcx_fail_errno(s, "setsockopt SO_SNDBUFFORCE");
 	return 0;
 }
 
-static int open_socket(struct rc_session *s)
+static int open_socket(struct rcx_session *s)
 {
-	if (rc_datagram_get(s, NLMSG_SPACE(rc_len(s)), offsetof(struct datagram, msg)))
+	if (rcx_datagram_get(s, NLMSG_SPACE(rcx_len(s)), offsetof(struct datagram, msg)))
 		return -1;
-	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, RC_NETLINK_PROTOCOL);
+	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, RCX_NETLINK_PROTOCOL);
 	if (s->fd < 0)
-		return rc_fail_errno(s, "socket AF_NETLINK");
-	return widen(s) || rc_datagram_set_queue(s) ? -1 : 0;
+		return rcx_fail_errno(s, "socket AF_NETLINK");
+	return widen(s) || rcx_datagram_set_queue(s) ? -1 : 0;
 }
 
-static int join(struct rc_session *s, uint32_t flags)
+static int join(struct rcx_session *s, uint32_t flags)
 {
 	struct {
 		struct nlmsghdr header;
-		struct rc_netlink_join join;
+		struct rcx_netlink_join join;
 	} request = {
 		.header = {
 			.nlmsg_len = sizeof(request),
-			.nlmsg_type = RC_NETLINK_JOIN,
+			.nlmsg_type = RCX_NETLINK_JOIN,
 			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
 		},
 		.join.flags = flags,
 	};
 
 	if (send(s->fd, &request, sizeof(request), 0) != sizeof(request))
-		return rc_fail_errno(s, "send");
-	return rc_datagram_wait_for_ack(s);
+		return rcx_fail_errno(s, "send");
+	return rcx_datagram_wait_for_ack(s);
 }
 
-static void prepare(struct rc_session *s, uint16_t type, uint16_t flags)
+static void prepare(struct rcx_session *s, uint16_t type, uint16_t flags)
 {
-	*rc_datagram_out(s) = (struct nlmsghdr){
-		.nlmsg_len = (uint32_t)NLMSG_LENGTH(type == RC_NETLINK_PULL ? 0 : rc_len(s)),
+	*rcx_datagram_out(s) = (struct nlmsghdr){
+		.nlmsg_len = (uint32_t)NLMSG_LENGTH(type == RCX_NETLINK_PULL ? 0 : rcx_len(s)),
 		.nlmsg_type = type,
 		.nlmsg_flags = NLM_F_REQUEST | flags,
 	};
 }
 
-static int unicast_open(struct rc_session *s)
+static int unicast_open(struct rcx_session *s)
 {
-	static const uint16_t types[RC_OPS] = {
-		[RC_PUSH] = RC_NETLINK_PUSH,
-		[RC_PULL] = RC_NETLINK_PULL,
-		[RC_CALL] = RC_NETLINK_CALL,
+	static const uint16_t types[RCX_OPS] = {
+		[RCX_PUSH] = RCX_NETLINK_PUSH,
+		[RCX_PULL] = RCX_NETLINK_PULL,
+		[RCX_CALL] = RCX_NETLINK_CALL,
 	};
-	bool events = rc_started(s->op);
+	bool events = rcx_started(s->op);
 
-	if (open_socket(s) || join(s, events ? RC_NETLINK_EVENTS : 0))
+	if (open_socket(s) || join(s, events ? RCX_NETLINK_EVENTS : 0))
 		return -1;
 	prepare(s, types[s->op], 0);
 	return 0;
 }
 
-static int ack_open(struct rc_session *s)
+static int ack_open(struct rcx_session *s)
 {
 	if (open_socket(s) || join(s, 0))
 		return -1;
-	prepare(s, RC_NETLINK_PUSH, NLM_F_ACK);
+	prepare(s, RCX_NETLINK_PUSH, NLM_F_ACK);
 	return 0;
 }
 
@@ -107,67 +107,67 @@ static int ack_open(struct rc_session *s)
  * nor bound has port 0, and a multicast leaves out its sender, the kernel,
  * whose port is 0 as well.
  */
-static int multicast_open(struct rc_session *s)
+static int multicast_open(struct rcx_session *s)
 {
 	const struct sockaddr_nl address = {
 		.nl_family = AF_NETLINK,
-		.nl_groups = 1u << (RC_NETLINK_GROUP - 1),
+		.nl_groups = 1u << (RCX_NETLINK_GROUP - 1),
 	};
 
 	if (open_socket(s))
 		return -1;
 	if (bind(s->fd, (const struct sockaddr *)&address, sizeof(address)))
-		return rc_fail_errno(s, "cannot join the group");
+		return rcx_fail_errno(s, "cannot join the group");
 	return 0;
 }
 
 /* ---- operations --------------------------------------------------------- */
 
-static int netlink_pull(struct rc_session *s, uint64_t n)
+static int netlink_pull(struct rcx_session *s, uint64_t n)
 {
-	return rc_datagram_pull(s, n, message, RC_NETLINK_PULL);
+	return rcx_datagram_pull(s, n, message, RCX_NETLINK_PULL);
 }
 
-static int netlink_call(struct rc_session *s, uint64_t n)
+static int netlink_call(struct rcx_session *s, uint64_t n)
 {
-	return rc_datagram_call(s, n, message, RC_NETLINK_CALL);
+	return rcx_datagram_call(s, n, message, RCX_NETLINK_CALL);
 }
 
-static int netlink_notify(struct rc_session *s, uint64_t n)
+static int netlink_notify(struct rcx_session *s, uint64_t n)
 {
-	return rc_datagram_notify(s, n, message, RC_NETLINK_EVENT);
+	return rcx_datagram_notify(s, n, message, RCX_NETLINK_EVENT);
 }
 
-static int netlink_stream(struct rc_session *s, uint64_t n)
+static int netlink_stream(struct rcx_session *s, uint64_t n)
 {
-	return rc_datagram_stream(s, n, message, RC_NETLINK_EVENT);
+	return rcx_datagram_stream(s, n, message, RCX_NETLINK_EVENT);
 }
 
 /* ---- registration ------------------------------------------------------ */
 
-#define SENT .max = RC_BODY_MAX, \
+#define SENT .max = RCX_BODY_MAX, \
 	.limit = "A datagram must fit SO_SNDBUF, which only CAP_NET_ADMIN can raise this far."
-#define ANSWERED .max = RC_BODY_MAX, \
+#define ANSWERED .max = RCX_BODY_MAX, \
 	.limit = "The answer takes one piece of kernel memory, and larger ones are hard to find."
 #define EVENT .max = 1u << 16, \
 	.limit = "An interrupt cannot wait for memory, and a larger piece may not be at hand."
 
-static const struct rc_queue netlink_queue = RC_DATAGRAM_QUEUE;
+static const struct rcx_queue netlink_queue = RCX_DATAGRAM_QUEUE;
 
-static const struct rc_mode netlink_modes[] = {
+static const struct rcx_mode netlink_modes[] = {
 	{
 		.name = "unicast",
 		.summary = "requests to the kernel, answers and events to one port",
 		.stock = "rtnetlink",
 		.open = unicast_open,
-		.close = rc_datagram_close,
-		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
+		.close = rcx_datagram_close,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RC_PUSH] = { .run = rc_datagram_push, SENT },
-			[RC_PULL] = { .run = netlink_pull, ANSWERED },
-			[RC_CALL] = { .run = netlink_call, ANSWERED },
-			[RC_NOTIFY] = { .run = netlink_notify, EVENT, .waits = RC_WAIT_ANY },
-			[RC_STREAM] = { .run = netlink_stream, EVENT, .waits = RC_WAIT_DRAIN,
+			[RCX_PUSH] = { .run = rcx_datagram_push, SENT },
+			[RCX_PULL] = { .run = netlink_pull, ANSWERED },
+			[RCX_CALL] = { .run = netlink_call, ANSWERED },
+			[RCX_NOTIFY] = { .run = netlink_notify, EVENT, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = netlink_stream, EVENT, .waits = RCX_WAIT_DRAIN,
 					.queue = &netlink_queue },
 		},
 	},
@@ -176,11 +176,11 @@ static const struct rc_mode netlink_modes[] = {
 		.summary = "events to a group",
 		.stock = "multicast",
 		.open = multicast_open,
-		.close = rc_datagram_close,
-		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
+		.close = rcx_datagram_close,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RC_NOTIFY] = { .run = netlink_notify, EVENT, .waits = RC_WAIT_ANY },
-			[RC_STREAM] = { .run = netlink_stream, EVENT, .waits = RC_WAIT_DRAIN,
+			[RCX_NOTIFY] = { .run = netlink_notify, EVENT, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = netlink_stream, EVENT, .waits = RCX_WAIT_DRAIN,
 					.queue = &netlink_queue },
 		},
 	},
@@ -188,19 +188,19 @@ static const struct rc_mode netlink_modes[] = {
 		.name = "ack",
 		.summary = "a push that waits for its acknowledgement",
 		.open = ack_open,
-		.close = rc_datagram_close,
+		.close = rcx_datagram_close,
 		.operations = {
-			[RC_PUSH] = { .run = rc_datagram_push_ack, SENT },
+			[RCX_PUSH] = { .run = rcx_datagram_push_ack, SENT },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel netlink_channel = {
+static const struct rcx_channel netlink_channel = {
 	.name = "netlink",
 	.summary = "Datagrams on a socket family made for the kernel",
-	.module = "rc_netlink",
+	.module = "ringcross_netlink",
 	.since = "2.2: sockets of the family AF_NETLINK, see netlink(7)",
 	.modes = netlink_modes,
 };
-RC_CHANNEL(netlink_channel);
+RCX_CHANNEL(netlink_channel);

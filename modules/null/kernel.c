@@ -4,7 +4,7 @@
  *
  * The floor: a misc device whose handlers do nothing.
  *
- * What it is.  read(), write() and ioctl() on /dev/rc_null enter the kernel,
+ * What it is.  read(), write() and ioctl() on /dev/ringcross/null enter the kernel,
  * find the open file, pass the checks every system call on a file passes, call
  * an empty function and return.  No channel that makes a system call on a file for
  * each message can cost less on this kernel, so every table and figure shows it.
@@ -27,7 +27,7 @@
 #include <linux/module.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 /* A wake-up is for whoever waits; the counter tells how many there were. */
@@ -58,16 +58,16 @@ static long null_wait_past(u64 __user *arg)
 static long null_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
-	case RC_NULL_NOTHING:
-		return RC_NULL_ANSWER;
-	case RC_NULL_WAIT:
+	case RCX_NULL_NOTHING:
+		return RCX_NULL_ANSWER;
+	case RCX_NULL_WAIT:
 		return null_wait_past((u64 __user *)arg);
 	default:
 		return -ENOTTY;
 	}
 }
 
-static int null_emit(const struct rc_shot *shot)
+static int null_emit(const struct rcx_shot *shot)
 {
 	atomic64_set(&null_events, shot->seq + 1);
 	wake_up_interruptible(&null_wait);
@@ -91,17 +91,18 @@ static const struct file_operations null_fops = {
 
 static struct miscdevice null_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "rc_null",
+	.name = "ringcross_null",
+	.nodename = "ringcross/null",
 	.fops = &null_fops,
 	.mode = 0600,
 };
 
-static struct rc_half null_half = {
+static struct rcx_half null_half = {
 	.name = "null",
 	.owner = THIS_MODULE,
 	.reset = null_reset,
-	.emitters = (const struct rc_emitter[]) {
-		{ "wake", RC_IN_ANY, null_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "wake", RCX_IN_ANY, null_emit },
 		{ }
 	},
 };
@@ -112,7 +113,7 @@ static int __init null_init(void)
 
 	if (err)
 		return err;
-	err = rc_half_register(&null_half);
+	err = rcx_half_register(&null_half);
 	if (err)
 		misc_deregister(&null_device);
 	return err;
@@ -120,7 +121,7 @@ static int __init null_init(void)
 
 static void __exit null_exit(void)
 {
-	rc_half_unregister(&null_half);
+	rcx_half_unregister(&null_half);
 	misc_deregister(&null_device);
 }
 

@@ -37,103 +37,103 @@
 #include "loops/fd_pair.h"
 
 /* A pipe from @from to @to. */
-static int connect_ends(struct rc_session *s, int *to, int *from)
+static int connect_ends(struct rcx_session *s, int *to, int *from)
 {
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC))
-		return rc_fail_errno(s, "pipe");
+		return rcx_fail_errno(s, "pipe");
 	*to = fds[0];
 	*from = fds[1];
 	if (s->queue && fcntl(*from, F_SETPIPE_SZ, (int)s->queue) < 0)
-		return errno == EPERM ? rc_skip(s, "A pipe of more than pipe-max-size needs "
+		return errno == EPERM ? rcx_skip(s, "A pipe of more than pipe-max-size needs "
 						"CAP_SYS_RESOURCE.")
-				      : rc_fail_errno(s, "F_SETPIPE_SZ");
+				      : rcx_fail_errno(s, "F_SETPIPE_SZ");
 	return 0;
 }
 
-static int pipe_connect(struct rc_session *s)
+static int pipe_connect(struct rcx_session *s)
 {
-	if (rc_ends_to_peer(s) && connect_ends(s, &s->peer_end[0], &s->user_end[1]))
+	if (rcx_ends_to_peer(s) && connect_ends(s, &s->peer_end[0], &s->user_end[1]))
 		return -1;
-	if (rc_ends_to_user(s) && connect_ends(s, &s->user_end[0], &s->peer_end[1]))
+	if (rcx_ends_to_user(s) && connect_ends(s, &s->user_end[0], &s->peer_end[1]))
 		return -1;
-	return rc_ends_unblock(s);
+	return rcx_ends_unblock(s);
 }
 
-static int pipe_push(struct rc_session *s, uint64_t n)
+static int pipe_push(struct rcx_session *s, uint64_t n)
 {
-	return rc_ends_push(s, n);
+	return rcx_ends_push(s, n);
 }
 
-static int pipe_call(struct rc_session *s, uint64_t n)
+static int pipe_call(struct rcx_session *s, uint64_t n)
 {
-	return rc_ends_call(s, n);
+	return rcx_ends_call(s, n);
 }
 
-static int pipe_notify(struct rc_session *s, uint64_t n)
+static int pipe_notify(struct rcx_session *s, uint64_t n)
 {
-	return rc_ends_notify(s, n);
+	return rcx_ends_notify(s, n);
 }
 
-static int pipe_stream(struct rc_session *s, uint64_t n)
+static int pipe_stream(struct rcx_session *s, uint64_t n)
 {
-	return rc_ends_stream(s, n);
+	return rcx_ends_stream(s, n);
 }
 
-static int pipe_serve(struct rc_session *s)
+static int pipe_serve(struct rcx_session *s)
 {
-	return rc_ends_serve(s);
+	return rcx_ends_serve(s);
 }
 
-static int pipe_emit(struct rc_session *s, const struct rc_shot *shot)
+static int pipe_emit(struct rcx_session *s, const struct rcx_shot *shot)
 {
-	return rc_ends_emit(s, shot);
+	return rcx_ends_emit(s, shot);
 }
 
 /* ---- registration ------------------------------------------------------ */
 
-#define BYTES .max = RC_BODY_MAX
+#define BYTES .max = RCX_BODY_MAX
 
-static const struct rc_peer_half pipe_peer = {
+static const struct rcx_peer_half pipe_peer = {
 	.connect = pipe_connect,
 	.serve = pipe_serve,
 	.emit = pipe_emit,
 };
 
-static const struct rc_queue pipe_queue = {
+static const struct rcx_queue pipe_queue = {
 	.what = "bytes of F_SETPIPE_SZ",
 	.min = 4096,
 	.max = 1u << 20,
 	.values = { 4096, 1u << 16, 1u << 20 },
 };
 
-static const struct rc_mode pipe_modes[] = {
+static const struct rcx_mode pipe_modes[] = {
 	{
 		.name = "pair",
 		.summary = "a pipe to another process, and one back for replies",
-		.open = rc_peer_open,
-		.claims = RC_POLLABLE | RC_READERS_SHARE | RC_FULL_REFUSES,
+		.open = rcx_peer_open,
+		.claims = RCX_POLLABLE | RCX_READERS_SHARE | RCX_FULL_REFUSES,
 		.peer = &pipe_peer,
 		.operations = {
-			[RC_PUSH] = { .run = pipe_push, BYTES },
-			[RC_CALL] = { .run = pipe_call, BYTES },
-			[RC_NOTIFY] = { .run = pipe_notify, BYTES, .waits = RC_WAIT_ANY },
-			[RC_STREAM] = { .run = pipe_stream, BYTES, .waits = RC_WAIT_DRAIN,
+			[RCX_PUSH] = { .run = pipe_push, BYTES },
+			[RCX_CALL] = { .run = pipe_call, BYTES },
+			[RCX_NOTIFY] = { .run = pipe_notify, BYTES, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = pipe_stream, BYTES, .waits = RCX_WAIT_DRAIN,
 					.queue = &pipe_queue },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel pipe_channel = {
+static const struct rcx_channel pipe_channel = {
 	.name = "pipe",
 	.summary = "Bytes to another process, for scale",
-	.flags = RC_REFERENCE,
+	.flags = RCX_REFERENCE,
 	.since = "1.0: pipe(); pipe2() since 2.6.27, F_SETPIPE_SZ since 2.6.35",
 	.modes = pipe_modes,
 	.cannot = {
-		[RC_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
+		[RCX_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
 	},
 };
-RC_CHANNEL(pipe_channel);
+RCX_CHANNEL(pipe_channel);

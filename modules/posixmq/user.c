@@ -54,28 +54,28 @@ static void raise_limit(void)
 }
 
 /* Why mq_open() has made no queue, by its errno. */
-static int queue_refused(struct rc_session *s)
+static int queue_refused(struct rcx_session *s)
 {
 	if (errno == ENOSYS)
-		return rc_skip(s, "This kernel was built without CONFIG_POSIX_MQUEUE.");
+		return rcx_skip(s, "This kernel was built without CONFIG_POSIX_MQUEUE.");
 	if (errno == EINVAL)
-		return rc_skip(s, "More than fs.mqueue.msg_max messages, or larger ones than "
+		return rcx_skip(s, "More than fs.mqueue.msg_max messages, or larger ones than "
 			       "msgsize_max, need CAP_SYS_RESOURCE.");
 	if (errno == EMFILE)
-		return rc_skip(s, "The queue would exceed RLIMIT_MSGQUEUE.");
-	return rc_fail_errno(s, "mq_open");
+		return rcx_skip(s, "The queue would exceed RLIMIT_MSGQUEUE.");
+	return rcx_fail_errno(s, "mq_open");
 }
 
 /* A queue between @to and @from.  It loses its name at once, so that nothing of it
  * stays however this process ends.
  */
-static int connect_queue(struct rc_session *s, int *to, int *from)
+static int connect_queue(struct rcx_session *s, int *to, int *from)
 {
-	bool starts = rc_started(s->op);
-	bool drains = s->op == RC_STREAM || (starts && rc_nonblocking(s));
+	bool starts = rcx_started(s->op);
+	bool drains = s->op == RCX_STREAM || (starts && rcx_nonblocking(s));
 	struct mq_attr attr = {
 		.mq_maxmsg = s->queue ? (long)s->queue : MESSAGES,
-		.mq_msgsize = (long)rc_len(s),
+		.mq_msgsize = (long)rcx_len(s),
 	};
 	char name[64];
 
@@ -88,163 +88,163 @@ static int connect_queue(struct rc_session *s, int *to, int *from)
 		return queue_refused(s);
 	*from = mq_open(name, O_WRONLY | O_CLOEXEC | (starts ? O_NONBLOCK : 0));
 	mq_unlink(name);
-	return *from < 0 ? rc_fail_errno(s, "mq_open to write") : 0;
+	return *from < 0 ? rcx_fail_errno(s, "mq_open to write") : 0;
 }
 
-static int posixmq_connect(struct rc_session *s)
+static int posixmq_connect(struct rcx_session *s)
 {
-	bool pushes = s->op == RC_PUSH || s->op == RC_CALL;
+	bool pushes = s->op == RCX_PUSH || s->op == RCX_CALL;
 
 	if (pushes && connect_queue(s, &s->peer_end[0], &s->user_end[1]))
 		return -1;
-	return s->op == RC_PUSH ? 0 : connect_queue(s, &s->user_end[0], &s->peer_end[1]);
+	return s->op == RCX_PUSH ? 0 : connect_queue(s, &s->user_end[0], &s->peer_end[1]);
 }
 
 /* ---- user half ---------------------------------------------------------- */
 
-static int posixmq_push(struct rc_session *s, uint64_t n)
+static int posixmq_push(struct rcx_session *s, uint64_t n)
 {
-	rc_peer_expect(s, n);
+	rcx_peer_expect(s, n);
 	while (n--) {
-		rc_tx(s);
-		if (mq_send(s->fd2, (const char *)s->tx, rc_len(s), 0))
-			return rc_fail_errno(s, "mq_send");
+		rcx_tx(s);
+		if (mq_send(s->fd2, (const char *)s->tx, rcx_len(s), 0))
+			return rcx_fail_errno(s, "mq_send");
 	}
-	return rc_peer_wait(s);
+	return rcx_peer_wait(s);
 }
 
-static int posixmq_call(struct rc_session *s, uint64_t n)
+static int posixmq_call(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
 		ssize_t got;
 
-		rc_tx(s);
-		if (mq_send(s->fd2, (const char *)s->tx, rc_len(s), 0))
-			return rc_fail_errno(s, "mq_send");
-		got = mq_receive(s->fd, (char *)s->rx, rc_len(s), NULL);
+		rcx_tx(s);
+		if (mq_send(s->fd2, (const char *)s->tx, rcx_len(s), 0))
+			return rcx_fail_errno(s, "mq_send");
+		got = mq_receive(s->fd, (char *)s->rx, rcx_len(s), NULL);
 		if (got < 0)
-			return rc_fail_errno(s, "mq_receive a reply");
-		if (rc_rx_reply(s, s->rx, (size_t)got))
+			return rcx_fail_errno(s, "mq_receive a reply");
+		if (rcx_rx_reply(s, s->rx, (size_t)got))
 			return -1;
 	}
 	return 0;
 }
 
-static int posixmq_notify(struct rc_session *s, uint64_t n)
+static int posixmq_notify(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	bool polls = rc_polls(s);
+	bool polls = rcx_polls(s);
 
 	while (n--) {
 		ssize_t got;
 
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		do {
 			if (polls)
 				poll(&pfd, 1, -1);
-			got = mq_receive(s->fd, (char *)s->rx, rc_len(s), NULL);
+			got = mq_receive(s->fd, (char *)s->rx, rcx_len(s), NULL);
 		} while (got < 0 && errno == EAGAIN);
 		if (got < 0)
-			return rc_fail_errno(s, "mq_receive an event");
-		rc_arrived(s);
-		if (rc_rx(s, s->rx, (size_t)got))
+			return rcx_fail_errno(s, "mq_receive an event");
+		rcx_arrived(s);
+		if (rcx_rx(s, s->rx, (size_t)got))
 			return -1;
 	}
 	return 0;
 }
 
-static int posixmq_stream(struct rc_session *s, uint64_t n)
+static int posixmq_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 
 	(void)n;
 	for (;;) {
-		bool over = rc_stream_over(s);
+		bool over = rcx_stream_over(s);
 		ssize_t got;
 
-		while ((got = mq_receive(s->fd, (char *)s->rx, rc_len(s), NULL)) >= 0)
-			if (rc_streamed(s, s->rx, (size_t)got))
+		while ((got = mq_receive(s->fd, (char *)s->rx, rcx_len(s), NULL)) >= 0)
+			if (rcx_streamed(s, s->rx, (size_t)got))
 				return -1;
 		if (errno != EAGAIN)
-			return rc_fail_errno(s, "mq_receive a stream");
+			return rcx_fail_errno(s, "mq_receive a stream");
 		if (over)
 			return 0;
-		if (rc_polls(s))
-			poll(&pfd, 1, RC_STREAM_WAIT);
+		if (rcx_polls(s))
+			poll(&pfd, 1, RCX_STREAM_WAIT);
 	}
 }
 
 /* ---- peer half ---------------------------------------------------------- */
 
-static int posixmq_serve(struct rc_session *s)
+static int posixmq_serve(struct rcx_session *s)
 {
 	for (;;) {
-		ssize_t got = mq_receive(s->fd, (char *)s->rx, rc_len(s), NULL);
+		ssize_t got = mq_receive(s->fd, (char *)s->rx, rcx_len(s), NULL);
 
 		if (got < 0)
-			return rc_fail_errno(s, "mq_receive");
-		if (rc_peer_consume(s, s->rx, (size_t)got))
+			return rcx_fail_errno(s, "mq_receive");
+		if (rcx_peer_consume(s, s->rx, (size_t)got))
 			return -1;
-		if (s->op != RC_CALL)
+		if (s->op != RCX_CALL)
 			continue;
-		rc_peer_reply(s, s->rx, (size_t)got);
+		rcx_peer_reply(s, s->rx, (size_t)got);
 		if (mq_send(s->fd2, (const char *)s->rx, (size_t)got, 0))
-			return rc_fail_errno(s, "mq_send a reply");
+			return rcx_fail_errno(s, "mq_send a reply");
 	}
 }
 
-static int posixmq_emit(struct rc_session *s, const struct rc_shot *shot)
+static int posixmq_emit(struct rcx_session *s, const struct rcx_shot *shot)
 {
-	size_t len = rc_peer_event(s, shot, s->tx);
+	size_t len = rcx_peer_event(s, shot, s->tx);
 
 	return mq_send(s->fd2, (const char *)s->tx, len, 0) ? -errno : 0;
 }
 
 /* ---- registration ------------------------------------------------------ */
 
-#define MESSAGE .max = RC_BODY_MAX, \
+#define MESSAGE .max = RCX_BODY_MAX, \
 	.limit = "fs.mqueue.msgsize_max allows 8 KiB, and only CAP_SYS_RESOURCE more."
 
-static const struct rc_peer_half posixmq_peer = {
+static const struct rcx_peer_half posixmq_peer = {
 	.connect = posixmq_connect,
 	.serve = posixmq_serve,
 	.emit = posixmq_emit,
 };
 
-static const struct rc_queue posixmq_queue = {
+static const struct rcx_queue posixmq_queue = {
 	.what = "messages",
 	.min = 1,
 	.max = 1u << 16,
 	.values = { 1, 10, 100, 1000 },
 };
 
-static const struct rc_mode posixmq_modes[] = {
+static const struct rcx_mode posixmq_modes[] = {
 	{
 		.name = "queue",
 		.summary = "a queue of 10 messages, and one back for replies",
-		.open = rc_peer_open,
-		.claims = RC_POLLABLE | RC_READERS_SHARE | RC_FULL_REFUSES,
+		.open = rcx_peer_open,
+		.claims = RCX_POLLABLE | RCX_READERS_SHARE | RCX_FULL_REFUSES,
 		.peer = &posixmq_peer,
 		.operations = {
-			[RC_PUSH] = { .run = posixmq_push, MESSAGE },
-			[RC_CALL] = { .run = posixmq_call, MESSAGE },
-			[RC_NOTIFY] = { .run = posixmq_notify, MESSAGE, .waits = RC_WAIT_ANY },
-			[RC_STREAM] = { .run = posixmq_stream, MESSAGE, .waits = RC_WAIT_DRAIN,
+			[RCX_PUSH] = { .run = posixmq_push, MESSAGE },
+			[RCX_CALL] = { .run = posixmq_call, MESSAGE },
+			[RCX_NOTIFY] = { .run = posixmq_notify, MESSAGE, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = posixmq_stream, MESSAGE, .waits = RCX_WAIT_DRAIN,
 					.queue = &posixmq_queue },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel posixmq_channel = {
+static const struct rcx_channel posixmq_channel = {
 	.name = "posixmq",
 	.summary = "Message queues to another process, for scale",
-	.flags = RC_REFERENCE,
+	.flags = RCX_REFERENCE,
 	.since = "2.6.6: mq_open() with CONFIG_POSIX_MQUEUE",
 	.modes = posixmq_modes,
 	.cannot = {
-		[RC_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
+		[RCX_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
 	},
 };
-RC_CHANNEL(posixmq_channel);
+RCX_CHANNEL(posixmq_channel);

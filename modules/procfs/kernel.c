@@ -36,22 +36,22 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/proc_fs.h>
-#include "rc_core.h"
-#include "rc_file.h"
-#include "rc_readers.h"
+#include "rcx_core.h"
+#include "rcx_file.h"
+#include "rcx_readers.h"
 #include "abi.h"
 
-static DEFINE_RC_FILE(procfs_shared);
-static DEFINE_RC_READERS(procfs_readers);
+static DEFINE_RCX_FILE(procfs_shared);
+static DEFINE_RCX_READERS(procfs_readers);
 
-static int procfs_emit(const struct rc_shot *shot)
+static int procfs_emit(const struct rcx_shot *shot)
 {
-	return rc_readers_emit(&procfs_readers, shot);
+	return rcx_readers_emit(&procfs_readers, shot);
 }
 
 static int procfs_reset(void)
 {
-	return rc_file_reset(&procfs_shared);
+	return rcx_file_reset(&procfs_shared);
 }
 
 /* ---- opens: each holds the module until its release --------------------- */
@@ -62,7 +62,7 @@ static int procfs_open(struct inode *inode, struct file *file)
 
 	if (!try_module_get(THIS_MODULE))
 		return -ENODEV;
-	err = rc_file_open(inode, file);
+	err = rcx_file_open(inode, file);
 	if (err)
 		module_put(THIS_MODULE);
 	return err;
@@ -75,7 +75,7 @@ static int procfs_open(struct inode *inode, struct file *file)
  */
 static int procfs_release(struct inode *inode, struct file *file)
 {
-	rc_file_release(inode, file);
+	rcx_file_release(inode, file);
 	module_put(THIS_MODULE);
 	return 0;
 }
@@ -100,7 +100,7 @@ static int procfs_open_events(struct inode *inode, struct file *file)
 
 	if (!try_module_get(THIS_MODULE))
 		return -ENODEV;
-	err = rc_events_open(inode, file, &procfs_readers);
+	err = rcx_events_open(inode, file, &procfs_readers);
 	if (err)
 		module_put(THIS_MODULE);
 	return err;
@@ -108,7 +108,7 @@ static int procfs_open_events(struct inode *inode, struct file *file)
 
 static int procfs_release_events(struct inode *inode, struct file *file)
 {
-	rc_events_release(inode, file);
+	rcx_events_release(inode, file);
 	module_put(THIS_MODULE);
 	return 0;
 }
@@ -118,43 +118,43 @@ static int procfs_release_events(struct inode *inode, struct file *file)
 static const struct proc_ops procfs_message_ops = {
 	.proc_open = procfs_open,
 	.proc_release = procfs_release,
-	.proc_write = rc_file_push,
-	.proc_read = rc_file_pull,
+	.proc_write = rcx_file_push,
+	.proc_read = rcx_file_pull,
 	.proc_lseek = default_llseek,
 };
 
 static const struct proc_ops procfs_transaction_ops = {
 	.proc_open = procfs_open,
 	.proc_release = procfs_release,
-	.proc_write = rc_file_request,
-	.proc_read = rc_file_reply,
+	.proc_write = rcx_file_request,
+	.proc_read = rcx_file_reply,
 	.proc_lseek = default_llseek,
 };
 
 static const struct proc_ops procfs_events_ops = {
 	.proc_open = procfs_open_events,
 	.proc_release = procfs_release_events,
-	.proc_read = rc_events_read,
-	.proc_poll = rc_events_poll,
+	.proc_read = rcx_events_read,
+	.proc_poll = rcx_events_poll,
 	.proc_lseek = noop_llseek,
 };
 
 static const struct proc_ops procfs_shared_ops = {
 	.proc_open = procfs_open_shared,
 	.proc_release = procfs_release_shared,
-	.proc_write = rc_file_push,
-	.proc_read = rc_file_pull,
+	.proc_write = rcx_file_push,
+	.proc_read = rcx_file_pull,
 	.proc_lseek = default_llseek,
 };
 
 static struct proc_dir_entry *procfs_dir;
 
-static struct rc_half procfs_half = {
+static struct rcx_half procfs_half = {
 	.name = "procfs",
 	.owner = THIS_MODULE,
 	.reset = procfs_reset,
-	.emitters = (const struct rc_emitter[]) {
-		{ "pread", RC_IN_ANY, procfs_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "pread", RCX_IN_ANY, procfs_emit },
 		{ }
 	},
 };
@@ -163,31 +163,31 @@ static int __init procfs_init(void)
 {
 	int err;
 
-	procfs_dir = proc_mkdir(RC_PROCFS_DIR, NULL);
+	procfs_dir = proc_mkdir(RCX_PROCFS_DIR, NULL);
 	if (!procfs_dir)
 		return -ENOMEM;
 	err = -ENOMEM;
-	if (!proc_create(RC_PROCFS_MESSAGE, 0600, procfs_dir, &procfs_message_ops) ||
-	    !proc_create(RC_PROCFS_TRANSACTION, 0600, procfs_dir, &procfs_transaction_ops) ||
-	    !proc_create(RC_PROCFS_EVENTS, 0400, procfs_dir, &procfs_events_ops) ||
-	    !proc_create(RC_PROCFS_SHARED, 0600, procfs_dir, &procfs_shared_ops))
+	if (!proc_create(RCX_PROCFS_MESSAGE, 0600, procfs_dir, &procfs_message_ops) ||
+	    !proc_create(RCX_PROCFS_TRANSACTION, 0600, procfs_dir, &procfs_transaction_ops) ||
+	    !proc_create(RCX_PROCFS_EVENTS, 0400, procfs_dir, &procfs_events_ops) ||
+	    !proc_create(RCX_PROCFS_SHARED, 0600, procfs_dir, &procfs_shared_ops))
 		goto err_dir;
-	err = rc_half_register(&procfs_half);
+	err = rcx_half_register(&procfs_half);
 	if (err)
 		goto err_dir;
 	return 0;
 
 err_dir:
 	proc_remove(procfs_dir);	/* and all that is in it */
-	rc_file_free(&procfs_shared);
+	rcx_file_free(&procfs_shared);
 	return err;
 }
 
 static void __exit procfs_exit(void)
 {
-	rc_half_unregister(&procfs_half);
+	rcx_half_unregister(&procfs_half);
 	proc_remove(procfs_dir);
-	rc_file_free(&procfs_shared);
+	rcx_file_free(&procfs_shared);
 }
 
 module_init(procfs_init);

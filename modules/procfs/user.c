@@ -5,59 +5,59 @@
 #include "loops/message_file.h"
 #include "abi.h"
 
-#define PATH(name)	"/proc/" RC_PROCFS_DIR "/" name
-#define SHARED		PATH(RC_PROCFS_SHARED)
+#define PATH(name)	"/proc/" RCX_PROCFS_DIR "/" name
+#define SHARED		PATH(RCX_PROCFS_SHARED)
 
 /* ---- pread: the file is kept open --------------------------------------- */
 
-static int pread_open(struct rc_session *s)
+static int pread_open(struct rcx_session *s)
 {
 	switch (s->op) {
-	case RC_CALL:
-		return rc_file_open(s, PATH(RC_PROCFS_TRANSACTION), O_RDWR);
-	case RC_NOTIFY:
-	case RC_STREAM:
-		return rc_file_open(s, PATH(RC_PROCFS_EVENTS), O_RDONLY);
+	case RCX_CALL:
+		return rcx_file_open(s, PATH(RCX_PROCFS_TRANSACTION), O_RDWR);
+	case RCX_NOTIFY:
+	case RCX_STREAM:
+		return rcx_file_open(s, PATH(RCX_PROCFS_EVENTS), O_RDONLY);
 	default:
-		return rc_file_open(s, PATH(RC_PROCFS_MESSAGE), O_RDWR);
+		return rcx_file_open(s, PATH(RCX_PROCFS_MESSAGE), O_RDWR);
 	}
 }
 
 /* ---- reopen: open, one operation, close --------------------------------- */
 
-static int reopen_open(struct rc_session *s)
+static int reopen_open(struct rcx_session *s)
 {
-	return access(SHARED, R_OK | W_OK) ? rc_fail_errno(s, SHARED) : 0;
+	return access(SHARED, R_OK | W_OK) ? rcx_fail_errno(s, SHARED) : 0;
 }
 
-static int reopen_push(struct rc_session *s, uint64_t n)
+static int reopen_push(struct rcx_session *s, uint64_t n)
 {
-	return rc_reopen_push(s, SHARED, n);
+	return rcx_reopen_push(s, SHARED, n);
 }
 
-static int reopen_pull(struct rc_session *s, uint64_t n)
+static int reopen_pull(struct rcx_session *s, uint64_t n)
 {
-	return rc_reopen_pull(s, SHARED, n);
+	return rcx_reopen_pull(s, SHARED, n);
 }
 
 /* ---- registration ------------------------------------------------------ */
 
-#define WHOLE .max = RC_BODY_MAX, \
+#define WHOLE .max = RCX_BODY_MAX, \
 	.limit = "Our handlers take 1 MiB; procfs itself sets no limit."
 
-static const struct rc_mode procfs_modes[] = {
+static const struct rcx_mode procfs_modes[] = {
 	{
 		.name = "pread",
 		.summary = "the file is kept open; a call is a write and a read",
 		.stock = "proc",
 		.open = pread_open,
-		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RC_PUSH] = { .run = rc_file_push, WHOLE },
-			[RC_PULL] = { .run = rc_file_pull, WHOLE },
-			[RC_CALL] = { .run = rc_file_call, WHOLE },
-			[RC_NOTIFY] = { .run = rc_file_notify, WHOLE, .waits = RC_WAIT_ANY },
-			[RC_STREAM] = { .run = rc_file_stream, WHOLE, .waits = RC_WAIT_DRAIN },
+			[RCX_PUSH] = { .run = rcx_file_push, WHOLE },
+			[RCX_PULL] = { .run = rcx_file_pull, WHOLE },
+			[RCX_CALL] = { .run = rcx_file_call, WHOLE },
+			[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_DRAIN },
 		},
 	},
 	{
@@ -66,18 +66,18 @@ static const struct rc_mode procfs_modes[] = {
 		.open = reopen_open,
 		.alone = "All its opens share one sequence, since each lasts for one message only.",
 		.operations = {
-			[RC_PUSH] = { .run = reopen_push, WHOLE },
-			[RC_PULL] = { .run = reopen_pull, WHOLE },
+			[RCX_PUSH] = { .run = reopen_push, WHOLE },
+			[RCX_PULL] = { .run = reopen_pull, WHOLE },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel procfs_channel = {
+static const struct rcx_channel procfs_channel = {
 	.name = "procfs",
 	.summary = "A file under /proc, made by its handlers",
-	.module = "rc_procfs",
+	.module = "ringcross_procfs",
 	.since = "1.0: older than the first stable release; struct proc_ops since 5.6",
 	.modes = procfs_modes,
 };
-RC_CHANNEL(procfs_channel);
+RCX_CHANNEL(procfs_channel);

@@ -15,15 +15,15 @@
 
 #define PAGE 4096u
 #define BODY 64u
-#define WHOLE (RC_HEADER + BODY)	/* whole words already */
+#define WHOLE (RCX_HEADER + BODY)	/* whole words already */
 #define COUNT 8u
-#define HEAD ((uint32_t)sizeof(struct rc_relay_head))
+#define HEAD ((uint32_t)sizeof(struct rcx_relay_head))
 
 /* One open device, and the file of CPU 0, on which we run. */
 struct log {
-	struct rc_hostile *h;
+	struct rcx_hostile *h;
 	int fd, file;
-	struct rc_relay_setup setup;
+	struct rcx_relay_setup setup;
 	char path[64];
 };
 
@@ -38,22 +38,22 @@ static size_t map_len(const struct log *log)
 	return (log->setup.size * log->setup.count + PAGE - 1) / PAGE * PAGE;
 }
 
-static bool open_log(struct rc_hostile *h, struct log *log, uint32_t records, uint32_t flags)
+static bool open_log(struct rcx_hostile *h, struct log *log, uint32_t records, uint32_t flags)
 {
-	uint32_t ahead = flags & RC_RELAY_HEADS ? HEAD : 0;
+	uint32_t ahead = flags & RCX_RELAY_HEADS ? HEAD : 0;
 
 	*log = (struct log){
 		.h = h,
-		.fd = open(RC_RELAY_DEVICE, O_RDWR | O_CLOEXEC),
+		.fd = open(RCX_RELAY_DEVICE, O_RDWR | O_CLOEXEC),
 		.file = -1,
 		.setup = { .size = ahead + records * WHOLE, .count = COUNT, .flags = flags },
 	};
-	if (!rc_expect(h, "set up", ioctl(log->fd, RC_RELAY_SETUP, &log->setup), 0))
+	if (!rcx_expect(h, "set up", ioctl(log->fd, RCX_RELAY_SETUP, &log->setup), 0))
 		return false;
 	snprintf(log->path, sizeof(log->path),
-		 RC_RELAY_MOUNT "/" RC_RELAY_DIR "/%u/" RC_RELAY_FILE "0", log->setup.id);
+		 RCX_RELAY_MOUNT "/" RCX_RELAY_DIR "/%u/" RCX_RELAY_FILE "0", log->setup.id);
 	log->file = open(log->path, O_RDWR | O_CLOEXEC);
-	return rc_expect(h, "open its file", log->file, 0);
+	return rcx_expect(h, "open its file", log->file, 0);
 }
 
 static void close_log(struct log *log)
@@ -62,9 +62,9 @@ static void close_log(struct log *log)
 	close(log->fd);
 }
 
-static bool raise_events(struct rc_hostile *h, uint32_t count)
+static bool raise_events(struct rcx_hostile *h, uint32_t count)
 {
-	return rc_core_start(h, RC_HARDIRQ, count, count, 0) && rc_core_ended(h, 1000);
+	return rcx_core_start(h, RCX_HARDIRQ, count, count, 0) && rcx_core_ended(h, 1000);
 }
 
 /* Whole records that are there; -1 when something else came. */
@@ -79,118 +79,118 @@ static long drain(const struct log *log)
 }
 
 /* In @h->message lies a whole one. */
-static bool is_whole(const struct rc_hostile *h)
+static bool is_whole(const struct rcx_hostile *h)
 {
-	const struct rc_msg *msg = h->message;
+	const struct rcx_msg *msg = h->message;
 
-	return msg->magic == RC_MAGIC && msg->size == BODY &&
-	       rc_body_check(msg->body, BODY, msg->seq, 0) == BODY;
+	return msg->magic == RCX_MAGIC && msg->size == BODY &&
+	       rcx_body_check(msg->body, BODY, msg->seq, 0) == BODY;
 }
 
 /* ---- the device --------------------------------------------------------- */
 
 static long setup_at(void *arg, void *at)
 {
-	return ioctl(*(int *)arg, RC_RELAY_SETUP, at);
+	return ioctl(*(int *)arg, RCX_RELAY_SETUP, at);
 }
 
 static long consumed_at(void *arg, void *at)
 {
-	return ioctl(((const struct log *)arg)->fd, RC_RELAY_CONSUMED, at);
+	return ioctl(((const struct log *)arg)->fd, RCX_RELAY_CONSUMED, at);
 }
 
-static void try_invalid(struct rc_hostile *h, int fd)
+static void try_invalid(struct rcx_hostile *h, int fd)
 {
-	const struct rc_relay_setup good = { .size = WHOLE, .count = COUNT };
-	struct rc_relay_setup wrong;
+	const struct rcx_relay_setup good = { .size = WHOLE, .count = COUNT };
+	struct rcx_relay_setup wrong;
 
 #define WRONG(name, field, value, want)					\
 	wrong = good;							\
 	wrong.field = value;						\
-	rc_expect(h, name, setup_at(&fd, &wrong), want)
+	rcx_expect(h, name, setup_at(&fd, &wrong), want)
 	WRONG("no size", size, 0, EINVAL);
-	WRONG("no room for a header", size, RC_HEADER - 8, EINVAL);
+	WRONG("no room for a header", size, RCX_HEADER - 8, EINVAL);
 	WRONG("no whole words", size, WHOLE + 4, EINVAL);
 	WRONG("4 GiB", size, UINT32_MAX, EINVAL);
 	WRONG("nearly 4 GiB", size, UINT32_MAX - 7, E2BIG);
 	WRONG("no sub-buffer", count, 0, EINVAL);
 	WRONG("a single sub-buffer", count, 1, EINVAL);
-	WRONG("too many", count, RC_RELAY_COUNT_MAX + 1, EINVAL);
+	WRONG("too many", count, RCX_RELAY_COUNT_MAX + 1, EINVAL);
 	WRONG("4 billion", count, UINT32_MAX, EINVAL);
 	WRONG("an unknown flag", flags, 4, EINVAL);
 	WRONG("all flags", flags, UINT32_MAX, EINVAL);
 	WRONG("a folder of one's own choice", id, 1, EINVAL);
-	WRONG("a byte too much", size, RC_RELAY_BYTES_MAX / COUNT + 8, E2BIG);
+	WRONG("a byte too much", size, RCX_RELAY_BYTES_MAX / COUNT + 8, E2BIG);
 #undef WRONG
-	wrong = (struct rc_relay_setup){ 1u << 31, 2, 0, 0 };
-	rc_expect(h, "4 GiB in two", setup_at(&fd, &wrong), E2BIG);
-	wrong = (struct rc_relay_setup){ RC_HEADER, COUNT, RC_RELAY_HEADS, 0 };
-	rc_expect(h, "no room for a header behind a head", setup_at(&fd, &wrong), EINVAL);
+	wrong = (struct rcx_relay_setup){ 1u << 31, 2, 0, 0 };
+	rcx_expect(h, "4 GiB in two", setup_at(&fd, &wrong), E2BIG);
+	wrong = (struct rcx_relay_setup){ RCX_HEADER, COUNT, RCX_RELAY_HEADS, 0 };
+	rcx_expect(h, "no room for a header behind a head", setup_at(&fd, &wrong), EINVAL);
 }
 
 static bool is_known(unsigned int cmd)
 {
-	return cmd == RC_RELAY_SETUP || cmd == RC_RELAY_CONSUMED || cmd == RC_RELAY_FLUSH;
+	return cmd == RCX_RELAY_SETUP || cmd == RCX_RELAY_CONSUMED || cmd == RCX_RELAY_FLUSH;
 }
 
-static void try_setup(struct rc_hostile *h)
+static void try_setup(struct rcx_hostile *h)
 {
-	struct rc_relay_setup *readonly = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+	struct rcx_relay_setup *readonly = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 					       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct rc_relay_setup good = { .size = WHOLE, .count = COUNT };
-	struct log log = { .h = h, .fd = open(RC_RELAY_DEVICE, O_RDWR | O_CLOEXEC) };
-	struct rc_relay_consumed consumed = { 0 };
+	struct rcx_relay_setup good = { .size = WHOLE, .count = COUNT };
+	struct log log = { .h = h, .fd = open(RCX_RELAY_DEVICE, O_RDWR | O_CLOEXEC) };
+	struct rcx_relay_consumed consumed = { 0 };
 
-	rc_topic(h, "before the setup");
-	rc_expect(h, "consumed", consumed_at(&log, &consumed), ENXIO);
-	rc_expect(h, "flush", ioctl(log.fd, RC_RELAY_FLUSH), ENXIO);
+	rcx_topic(h, "before the setup");
+	rcx_expect(h, "consumed", consumed_at(&log, &consumed), ENXIO);
+	rcx_expect(h, "flush", ioctl(log.fd, RCX_RELAY_FLUSH), ENXIO);
 
-	rc_topic(h, "setup");
+	rcx_topic(h, "setup");
 	try_invalid(h, log.fd);
-	rc_try_addresses(h, "argument", RC_KERNEL_READS, setup_at, &log.fd);
+	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, setup_at, &log.fd);
 	*readonly = good;
 	mprotect(readonly, PAGE, PROT_READ);
-	rc_expect(h, "an argument that cannot be answered", setup_at(&log.fd, readonly), EFAULT);
-	rc_expect(h, "a good one after all these", setup_at(&log.fd, &good), 0);
-	rc_expect(h, "a second one", setup_at(&log.fd, &good), EBUSY);
+	rcx_expect(h, "an argument that cannot be answered", setup_at(&log.fd, readonly), EFAULT);
+	rcx_expect(h, "a good one after all these", setup_at(&log.fd, &good), 0);
+	rcx_expect(h, "a second one", setup_at(&log.fd, &good), EBUSY);
 
-	rc_topic(h, "device");
-	rc_try_commands(h, log.fd, is_known);
-	rc_try_no_io(h, log.fd);
-	rc_try_no_seek(h, log.fd);
-	rc_try_no_map(h, log.fd);
-	rc_try_nobody_opens(h, RC_RELAY_DEVICE);
+	rcx_topic(h, "device");
+	rcx_try_commands(h, log.fd, is_known);
+	rcx_try_no_io(h, log.fd);
+	rcx_try_no_seek(h, log.fd);
+	rcx_try_no_map(h, log.fd);
+	rcx_try_nobody_opens(h, RCX_RELAY_DEVICE);
 	close(log.fd);
 }
 
-static void try_consumed(struct rc_hostile *h)
+static void try_consumed(struct rcx_hostile *h)
 {
-	struct rc_relay_consumed consumed = { 0 };
+	struct rcx_relay_consumed consumed = { 0 };
 	struct log log;
 
-	rc_topic(h, "consumed");
-	if (!rc_core_bind(h, "single", BODY, true) || !open_log(h, &log, 1, 0))
+	rcx_topic(h, "consumed");
+	if (!rcx_core_bind(h, "single", BODY, true) || !open_log(h, &log, 1, 0))
 		return;
 	raise_events(h, 3);
 	consumed.count = 1;
-	rc_expect(h, "one of three", consumed_at(&log, &consumed), 0);
-	rc_expect_value(h, "which leaves two", drain(&log), 2);
+	rcx_expect(h, "one of three", consumed_at(&log, &consumed), 0);
+	rcx_expect_value(h, "which leaves two", drain(&log), 2);
 	consumed.count = COUNT;
-	rc_expect(h, "more than there is", consumed_at(&log, &consumed), 0);
+	rcx_expect(h, "more than there is", consumed_at(&log, &consumed), 0);
 	consumed.count = COUNT + 1;
-	rc_expect(h, "more than there could be", consumed_at(&log, &consumed), EINVAL);
+	rcx_expect(h, "more than there could be", consumed_at(&log, &consumed), EINVAL);
 	consumed.count = UINT32_MAX;
-	rc_expect(h, "4 billion", consumed_at(&log, &consumed), EINVAL);
+	rcx_expect(h, "4 billion", consumed_at(&log, &consumed), EINVAL);
 	consumed.count = 1;
 	for (uint32_t bit = 13; bit < 32; bit++) {
 		consumed.cpu = 1u << bit;
-		rc_expect(h, "by a CPU that is none", consumed_at(&log, &consumed), EINVAL);
+		rcx_expect(h, "by a CPU that is none", consumed_at(&log, &consumed), EINVAL);
 	}
 	consumed.cpu = UINT32_MAX;
-	rc_expect(h, "by the last of all CPUs", consumed_at(&log, &consumed), EINVAL);
-	rc_try_addresses(h, "argument", RC_KERNEL_READS, consumed_at, &log);
+	rcx_expect(h, "by the last of all CPUs", consumed_at(&log, &consumed), EINVAL);
+	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, consumed_at, &log);
 	raise_events(h, COUNT);
-	rc_expect_value(h, "all are there after all these", drain(&log), COUNT);
+	rcx_expect_value(h, "all are there after all these", drain(&log), COUNT);
 	close_log(&log);
 }
 
@@ -212,95 +212,95 @@ static void try_no_splice(const struct log *log)
 {
 	int pipes[2], null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-	if (!rc_expect(log->h, "pipe", pipe(pipes), 0))
+	if (!rcx_expect(log->h, "pipe", pipe(pipes), 0))
 		return;
-	rc_expect(log->h, "splice", splice(log->file, NULL, pipes[1], NULL, WHOLE, 0), EINVAL);
-	rc_expect(log->h, "sendfile", sendfile(null, log->file, NULL, WHOLE), EINVAL);
+	rcx_expect(log->h, "splice", splice(log->file, NULL, pipes[1], NULL, WHOLE, 0), EINVAL);
+	rcx_expect(log->h, "sendfile", sendfile(null, log->file, NULL, WHOLE), EINVAL);
 	close(pipes[0]);
 	close(pipes[1]);
 	close(null);
 }
 
-static void try_reads(struct rc_hostile *h)
+static void try_reads(struct rcx_hostile *h)
 {
 	struct pollfd pfd = { .events = POLLIN };
 	char *to = (char *)h->message;
 	struct log log;
 
-	rc_topic(h, "file");
-	if (!rc_core_bind(h, "batch", BODY, true) || !open_log(h, &log, 4, 0))
+	rcx_topic(h, "file");
+	if (!rcx_core_bind(h, "batch", BODY, true) || !open_log(h, &log, 4, 0))
 		return;
 	pfd.fd = log.file;
-	rc_expect_value(h, "read of nothing", read(log.file, to, WHOLE), 0);
-	rc_expect_value(h, "nothing to poll", poll(&pfd, 1, 0), 0);
+	rcx_expect_value(h, "read of nothing", read(log.file, to, WHOLE), 0);
+	rcx_expect_value(h, "nothing to poll", poll(&pfd, 1, 0), 0);
 	raise_events(h, 1);
-	rc_expect_value(h, "poll", poll(&pfd, 1, 1000), 1);
-	rc_expect_value(h, "read", read(log.file, to, WHOLE), WHOLE);
-	rc_expect_true(h, "it is whole", is_whole(h));
+	rcx_expect_value(h, "poll", poll(&pfd, 1, 1000), 1);
+	rcx_expect_value(h, "read", read(log.file, to, WHOLE), WHOLE);
+	rcx_expect_true(h, "it is whole", is_whole(h));
 	raise_events(h, 2);
-	rc_try_addresses(h, "read", RC_KERNEL_WRITES, read_at, &log);
+	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &log);
 	while (drain(&log) > 0)
 		;
 	raise_events(h, 2);
-	rc_expect_value(h, "read of a start", read(log.file, to, 10), 10);
-	rc_expect_value(h, "read of its rest", read(log.file, to + 10, WHOLE - 10), WHOLE - 10);
-	rc_expect_true(h, "start and rest are one", is_whole(h));
-	rc_expect_value(h, "read of 2 GiB", read(log.file, to, INT32_MAX), WHOLE);
-	rc_expect(h, "write", write(log.file, to, WHOLE), EINVAL);
-	rc_expect(h, "ioctl", ioctl(log.file, RC_RELAY_FLUSH), ENOTTY);
-	rc_try_no_seek(h, log.file);
+	rcx_expect_value(h, "read of a start", read(log.file, to, 10), 10);
+	rcx_expect_value(h, "read of its rest", read(log.file, to + 10, WHOLE - 10), WHOLE - 10);
+	rcx_expect_true(h, "start and rest are one", is_whole(h));
+	rcx_expect_value(h, "read of 2 GiB", read(log.file, to, INT32_MAX), WHOLE);
+	rcx_expect(h, "write", write(log.file, to, WHOLE), EINVAL);
+	rcx_expect(h, "ioctl", ioctl(log.file, RCX_RELAY_FLUSH), ENOTTY);
+	rcx_try_no_seek(h, log.file);
 	raise_events(h, 2);
 	try_no_splice(&log);
-	rc_expect_value(h, "both are there after all these", drain(&log), 2);
-	rc_try_nobody_opens(h, log.path);
+	rcx_expect_value(h, "both are there after all these", drain(&log), 2);
+	rcx_try_nobody_opens(h, log.path);
 	close_log(&log);
 }
 
 /* A third of what comes finds room. */
-static void try_full(struct rc_hostile *h)
+static void try_full(struct rcx_hostile *h)
 {
-	struct rc_counts before, after;
+	struct rcx_counts before, after;
 	struct log log;
 
-	rc_topic(h, "full");
-	if (!rc_core_bind(h, "single", BODY, true) || !open_log(h, &log, 1, 0))
+	rcx_topic(h, "full");
+	if (!rcx_core_bind(h, "single", BODY, true) || !open_log(h, &log, 1, 0))
 		return;
 	for (int turn = 0; turn < 2; turn++) {
-		before = rc_core_counts(h);
+		before = rcx_core_counts(h);
 		raise_events(h, 3 * COUNT);
-		after = rc_core_counts(h);
-		rc_expect_value(h, "refused", (long)(after.refused - before.refused), 2 * COUNT);
-		rc_expect_value(h, "why", (long)after.refused_errno, ENOSPC);
-		rc_expect(h, "flush", ioctl(log.fd, RC_RELAY_FLUSH), 0);
-		rc_expect_value(h, "kept", drain(&log), COUNT);
+		after = rcx_core_counts(h);
+		rcx_expect_value(h, "refused", (long)(after.refused - before.refused), 2 * COUNT);
+		rcx_expect_value(h, "why", (long)after.refused_errno, ENOSPC);
+		rcx_expect(h, "flush", ioctl(log.fd, RCX_RELAY_FLUSH), 0);
+		rcx_expect_value(h, "kept", drain(&log), COUNT);
 	}
-	rc_core_bind(h, "single", BODY + 1, true);
+	rcx_core_bind(h, "single", BODY + 1, true);
 	raise_events(h, 1);
-	rc_expect_value(h, "a byte too large", (long)rc_core_counts(h).refused_errno, EMSGSIZE);
-	rc_core_bind(h, "single", RC_BODY_MAX, true);
+	rcx_expect_value(h, "a byte too large", (long)rcx_core_counts(h).refused_errno, EMSGSIZE);
+	rcx_core_bind(h, "single", RCX_BODY_MAX, true);
 	raise_events(h, 1);
-	rc_expect_value(h, "a MiB too large", (long)rc_core_counts(h).refused_errno, EMSGSIZE);
-	rc_expect_value(h, "and nothing of it", drain(&log), 0);
+	rcx_expect_value(h, "a MiB too large", (long)rcx_core_counts(h).refused_errno, EMSGSIZE);
+	rcx_expect_value(h, "and nothing of it", drain(&log), 0);
 	close_log(&log);
 	raise_events(h, 1);
-	rc_expect_value(h, "for nobody", (long)rc_core_counts(h).refused_errno, ENOTCONN);
+	rcx_expect_value(h, "for nobody", (long)rcx_core_counts(h).refused_errno, ENOTCONN);
 }
 
-static void try_overwrite(struct rc_hostile *h)
+static void try_overwrite(struct rcx_hostile *h)
 {
 	struct log log;
 
-	rc_topic(h, "overwrite");
-	if (!rc_core_bind(h, "overwrite", BODY, true) ||
-	    !open_log(h, &log, 2, RC_RELAY_OVERWRITE))
+	rcx_topic(h, "overwrite");
+	if (!rcx_core_bind(h, "overwrite", BODY, true) ||
+	    !open_log(h, &log, 2, RCX_RELAY_OVERWRITE))
 		return;
 	for (int turn = 0; turn < 3; turn++) {
 		raise_events(h, 10 * COUNT);
-		rc_expect_value(h, "kept", drain(&log), 2 * (COUNT - 1));
-		rc_expect_true(h, "to the newest", is_whole(h) &&
+		rcx_expect_value(h, "kept", drain(&log), 2 * (COUNT - 1));
+		rcx_expect_true(h, "to the newest", is_whole(h) &&
 			       h->message->seq == h->page->raised - 1);
 	}
-	rc_expect_value(h, "refused", (long)rc_core_counts(h).refused, 0);
+	rcx_expect_value(h, "refused", (long)rcx_core_counts(h).refused, 0);
 	close_log(&log);
 }
 
@@ -316,66 +316,66 @@ static long map(const struct log *log, size_t len, int protection, off_t at)
 	return 0;
 }
 
-static void try_maps(struct rc_hostile *h, const struct log *log)
+static void try_maps(struct rcx_hostile *h, const struct log *log)
 {
 	size_t len = map_len(log);
 
-	rc_expect(h, "all", map(log, len, PROT_READ, 0), 0);
-	rc_expect(h, "a page less", map(log, len - PAGE, PROT_READ, 0), EINVAL);
-	rc_expect(h, "a page more", map(log, len + PAGE, PROT_READ, 0), EINVAL);
-	rc_expect(h, "1 GiB", map(log, 1ul << 30, PROT_READ, 0), EINVAL);
-	rc_expect(h, "a page on", map(log, len, PROT_READ, PAGE), EINVAL);
-	rc_expect(h, "behind the end", map(log, len, PROT_READ, (off_t)len), EINVAL);
-	rc_expect(h, "far behind", map(log, len, PROT_READ, 1ll << 40), EINVAL);
-	rc_expect_either(h, "before the start", map(log, len, PROT_READ, -(off_t)PAGE), EINVAL,
+	rcx_expect(h, "all", map(log, len, PROT_READ, 0), 0);
+	rcx_expect(h, "a page less", map(log, len - PAGE, PROT_READ, 0), EINVAL);
+	rcx_expect(h, "a page more", map(log, len + PAGE, PROT_READ, 0), EINVAL);
+	rcx_expect(h, "1 GiB", map(log, 1ul << 30, PROT_READ, 0), EINVAL);
+	rcx_expect(h, "a page on", map(log, len, PROT_READ, PAGE), EINVAL);
+	rcx_expect(h, "behind the end", map(log, len, PROT_READ, (off_t)len), EINVAL);
+	rcx_expect(h, "far behind", map(log, len, PROT_READ, 1ll << 40), EINVAL);
+	rcx_expect_either(h, "before the start", map(log, len, PROT_READ, -(off_t)PAGE), EINVAL,
 			 EOVERFLOW);
-	rc_expect(h, "nothing", map(log, 0, PROT_READ, 0), EINVAL);
+	rcx_expect(h, "nothing", map(log, 0, PROT_READ, 0), EINVAL);
 }
 
 /* Whoever can write to a buffer spoils what he reads, and nothing else. */
-static void try_scribbled_map(struct rc_hostile *h, struct log *log)
+static void try_scribbled_map(struct rcx_hostile *h, struct log *log)
 {
-	struct rc_relay_consumed consumed = { .count = 1 };
-	struct rc_scribbler scribbler;
+	struct rcx_relay_consumed consumed = { .count = 1 };
+	struct rcx_scribbler scribbler;
 	size_t len = map_len(log);
-	struct rc_counts counts;
+	struct rcx_counts counts;
 	void *at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, log->file, 0);
 
-	if (!rc_expect_true(h, "to write", at != MAP_FAILED))
+	if (!rcx_expect_true(h, "to write", at != MAP_FAILED))
 		return;
-	rc_expect_true(h, "mremap to more", mremap(at, len, 2 * len, MREMAP_MAYMOVE) == MAP_FAILED);
+	rcx_expect_true(h, "mremap to more", mremap(at, len, 2 * len, MREMAP_MAYMOVE) == MAP_FAILED);
 	memset(at, 0xff, len);
-	rc_scribble(h, &scribbler, at, (uint32_t)(len / 4));
+	rcx_scribble(h, &scribbler, at, (uint32_t)(len / 4));
 	for (int i = 0; i < 50; i++) {
 		raise_events(h, COUNT);
 		consumed_at(log, &consumed);
-		ioctl(log->fd, RC_RELAY_FLUSH);
+		ioctl(log->fd, RCX_RELAY_FLUSH);
 		read(log->file, h->message, WHOLE);
 	}
-	rc_scribble_end(&scribbler);
-	counts = rc_core_counts(h);
-	rc_expect_true(h, "events go on over an overwritten buffer", counts.refused < counts.raised);
+	rcx_scribble_end(&scribbler);
+	counts = rcx_core_counts(h);
+	rcx_expect_true(h, "events go on over an overwritten buffer", counts.refused < counts.raised);
 	close_log(log);
 	memset(at, 0xff, len);
-	rc_expect(h, "unmap when all else is closed", munmap(at, len), 0);
+	rcx_expect(h, "unmap when all else is closed", munmap(at, len), 0);
 }
 
-static void try_mapping(struct rc_hostile *h)
+static void try_mapping(struct rcx_hostile *h)
 {
-	volatile const struct rc_relay_head *head;
+	volatile const struct rcx_relay_head *head;
 	struct log log;
 	void *at;
 
-	rc_topic(h, "mmap");
-	if (!rc_core_bind(h, "mmap", BODY, true) || !open_log(h, &log, 2, RC_RELAY_HEADS))
+	rcx_topic(h, "mmap");
+	if (!rcx_core_bind(h, "mmap", BODY, true) || !open_log(h, &log, 2, RCX_RELAY_HEADS))
 		return;
 	try_maps(h, &log);
 	head = at = mmap(NULL, map_len(&log), PROT_READ, MAP_SHARED, log.file, 0);
-	rc_expect_true(h, "nothing is handed over yet", at != MAP_FAILED && !head->number);
-	rc_expect(h, "flush of nothing", ioctl(log.fd, RC_RELAY_FLUSH), 0);
-	rc_expect_true(h, "nor by that", !head->number);
+	rcx_expect_true(h, "nothing is handed over yet", at != MAP_FAILED && !head->number);
+	rcx_expect(h, "flush of nothing", ioctl(log.fd, RCX_RELAY_FLUSH), 0);
+	rcx_expect_true(h, "nor by that", !head->number);
 	raise_events(h, 1);
-	rc_expect_true(h, "a record is", head->number == 1 && head->fill == HEAD + WHOLE);
+	rcx_expect_true(h, "a record is", head->number == 1 && head->fill == HEAD + WHOLE);
 	munmap(at, map_len(&log));
 	try_scribbled_map(h, &log);
 }
@@ -389,55 +389,55 @@ static long sleep_for(void *arg)
 	return poll(&pfd, 1, 20000);
 }
 
-static void try_outlive(struct rc_hostile *h)
+static void try_outlive(struct rcx_hostile *h)
 {
 	struct pollfd pfd = { .events = POLLIN };
-	struct rc_sleeper sleeper;
+	struct rcx_sleeper sleeper;
 	struct log log;
 	int late;
 
-	rc_topic(h, "file without its device");
-	if (!rc_core_bind(h, "single", BODY, true) || !open_log(h, &log, 1, 0))
+	rcx_topic(h, "file without its device");
+	if (!rcx_core_bind(h, "single", BODY, true) || !open_log(h, &log, 1, 0))
 		return;
-	rc_try_kill(h, "killed in its sleep", sleep_for, &log);
-	rc_sleep_in(h, &sleeper, sleep_for, &log);
+	rcx_try_kill(h, "killed in its sleep", sleep_for, &log);
+	rcx_sleep_in(h, &sleeper, sleep_for, &log);
 	raise_events(h, 3);
-	rc_expect_value(h, "woken in its sleep", rc_sleeper_end(&sleeper), 1);
+	rcx_expect_value(h, "woken in its sleep", rcx_sleeper_end(&sleeper), 1);
 	drain(&log);
-	rc_sleep_in(h, &sleeper, sleep_for, &log);
+	rcx_sleep_in(h, &sleeper, sleep_for, &log);
 	raise_events(h, 3);
 	close(log.fd);
-	rc_expect_value(h, "closed before its sleeper looks", rc_sleeper_end(&sleeper), 1);
-	rc_expect_value(h, "what was kept is still there", drain(&log), 3);
+	rcx_expect_value(h, "closed before its sleeper looks", rcx_sleeper_end(&sleeper), 1);
+	rcx_expect_value(h, "what was kept is still there", drain(&log), 3);
 	pfd.fd = log.file;
-	rc_expect_true(h, "it polls as broken", poll(&pfd, 1, 0) == 1 && pfd.revents == POLLERR);
+	rcx_expect_true(h, "it polls as broken", poll(&pfd, 1, 0) == 1 && pfd.revents == POLLERR);
 	raise_events(h, 1);
-	rc_expect_value(h, "nothing more comes", drain(&log), 0);
-	rc_expect(h, "map it", map(&log, map_len(&log), PROT_READ, 0), 0);
+	rcx_expect_value(h, "nothing more comes", drain(&log), 0);
+	rcx_expect(h, "map it", map(&log, map_len(&log), PROT_READ, 0), 0);
 	late = open(log.path, O_RDONLY | O_CLOEXEC);
-	rc_expect(h, "open it again", late, ENOENT);
+	rcx_expect(h, "open it again", late, ENOENT);
 	close(log.file);
 }
 
-static void try_leaving(struct rc_hostile *h)
+static void try_leaving(struct rcx_hostile *h)
 {
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_outcomes outcomes = { 0 };
 
-	rc_topic(h, "in a stream");
-	rc_core_bind(h, "batch", BODY, true);
-	rc_core_start(h, RC_SOFTIRQ, 1u << 30, 4, 20000);
+	rcx_topic(h, "in a stream");
+	rcx_core_bind(h, "batch", BODY, true);
+	rcx_core_start(h, RCX_SOFTIRQ, 1u << 30, 4, 20000);
 	for (int i = 0; i < 20; i++) {
-		struct rc_relay_setup setup = { .size = 2 * WHOLE, .count = COUNT,
+		struct rcx_relay_setup setup = { .size = 2 * WHOLE, .count = COUNT,
 						.flags = (uint32_t)i % 4 };
-		int fd = open(RC_RELAY_DEVICE, O_RDWR | O_CLOEXEC);
+		int fd = open(RCX_RELAY_DEVICE, O_RDWR | O_CLOEXEC);
 
-		setup.size += setup.flags & RC_RELAY_HEADS ? HEAD : 0;
-		rc_note(&outcomes, ioctl(fd, RC_RELAY_SETUP, &setup), 0);
-		rc_note(&outcomes, ioctl(fd, RC_RELAY_FLUSH), 0);
+		setup.size += setup.flags & RCX_RELAY_HEADS ? HEAD : 0;
+		rcx_note(&outcomes, ioctl(fd, RCX_RELAY_SETUP, &setup), 0);
+		rcx_note(&outcomes, ioctl(fd, RCX_RELAY_FLUSH), 0);
 		close(fd);
 	}
-	rc_expect_outcomes(h, "opened and closed", &outcomes);
-	rc_expect(h, "stop the stream", ioctl(h->core, RC_CORE_STOP), 0);
+	rcx_expect_outcomes(h, "opened and closed", &outcomes);
+	rcx_expect(h, "stop the stream", ioctl(h->core, RCX_CORE_STOP), 0);
 }
 
 struct flusher {
@@ -449,37 +449,37 @@ struct flusher {
 static long flush_on(void *arg)
 {
 	struct flusher *flusher = arg;
-	const struct rc_relay_consumed consumed = { .count = 1 };
+	const struct rcx_relay_consumed consumed = { .count = 1 };
 
 	run_on(flusher->cpus);
 	while (!__atomic_load_n(&flusher->stop, __ATOMIC_RELAXED))
-		if (ioctl(flusher->fd, RC_RELAY_FLUSH) ||
-		    ioctl(flusher->fd, RC_RELAY_CONSUMED, &consumed))
+		if (ioctl(flusher->fd, RCX_RELAY_FLUSH) ||
+		    ioctl(flusher->fd, RCX_RELAY_CONSUMED, &consumed))
 			return -1;
 	return 0;
 }
 
 /* One thread reads, another one, anywhere, flushes and says that it has consumed. */
-static void try_two(struct rc_hostile *h)
+static void try_two(struct rcx_hostile *h)
 {
 	struct flusher flusher = { .cpus = ~0ul };
-	struct rc_sleeper thread;
+	struct rcx_sleeper thread;
 	struct log log;
 
 	if (!open_log(h, &log, 2, 0))
 		return;
 	flusher.fd = log.fd;
-	rc_core_start(h, RC_HARDIRQ, 1u << 30, 4, 20000);
-	rc_sleep_in(h, &thread, flush_on, &flusher);
+	rcx_core_start(h, RCX_HARDIRQ, 1u << 30, 4, 20000);
+	rcx_sleep_in(h, &thread, flush_on, &flusher);
 	for (int i = 0; i < 2000; i++)
 		read(log.file, h->message, (size_t)i);
 	__atomic_store_n(&flusher.stop, true, __ATOMIC_RELAXED);
-	rc_expect_value(h, "read, flushed and consumed at once", rc_sleeper_end(&thread), 0);
-	rc_expect(h, "stop the stream", ioctl(h->core, RC_CORE_STOP), 0);
+	rcx_expect_value(h, "read, flushed and consumed at once", rcx_sleeper_end(&thread), 0);
+	rcx_expect(h, "stop the stream", ioctl(h->core, RCX_CORE_STOP), 0);
 	close_log(&log);
 }
 
-static void relay_hostile(struct rc_hostile *h)
+static void relay_hostile(struct rcx_hostile *h)
 {
 	run_on(1);
 	try_setup(h);
@@ -491,6 +491,6 @@ static void relay_hostile(struct rc_hostile *h)
 	try_outlive(h);
 	try_leaving(h);
 	try_two(h);
-	rc_core_unbind(h);
+	rcx_core_unbind(h);
 }
-RC_HOSTILE(relay, relay_hostile);
+RCX_HOSTILE(relay, relay_hostile);

@@ -60,7 +60,7 @@
 #include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/vmalloc.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 /*
@@ -89,7 +89,7 @@ static LIST_HEAD(relay_files);
 static struct dentry *relay_dir;
 
 /* The message to write.  Events come one at a time, so one is enough. */
-static struct rc_msg *relay_message;
+static struct rcx_msg *relay_message;
 
 /* ---- what relay asks of us ---------------------------------------------- */
 
@@ -99,7 +99,7 @@ static struct rc_msg *relay_message;
 static void relay_publish(const struct rchan_buf *buf, void *subbuf)
 {
 	size_t size = buf->chan->subbuf_size;
-	struct rc_relay_head *head = subbuf;
+	struct rcx_relay_head *head = subbuf;
 
 	WRITE_ONCE(head->fill, size - buf->padding[(subbuf - buf->start) / size]);
 	smp_store_release(&head->number, buf->subbufs_produced);
@@ -116,7 +116,7 @@ static int relay_begin(struct rchan_buf *buf, void *before)
 
 	if (before && state->ahead)
 		relay_publish(buf, before);
-	if (!(state->flags & RC_RELAY_OVERWRITE) && relay_buf_full(buf))
+	if (!(state->flags & RCX_RELAY_OVERWRITE) && relay_buf_full(buf))
 		return 0;
 	if (state->ahead)
 		subbuf_start_reserve(buf, state->ahead);
@@ -225,14 +225,14 @@ static int relay_put(const struct relay_file *state, const void *record, size_t 
 	return err;
 }
 
-static int relay_emit(const struct rc_shot *shot)
+static int relay_emit(const struct rcx_shot *shot)
 {
-	size_t len = RC_RELAY_RECORD(RC_HEADER + shot->size);
+	size_t len = RCX_RELAY_RECORD(RCX_HEADER + shot->size);
 	const struct relay_file *state;
 	int last = -ENOTCONN;
 	bool taken = false;
 
-	rc_event(shot, relay_message);
+	rcx_event(shot, relay_message);
 	rcu_read_lock();
 	list_for_each_entry_rcu(state, &relay_files, node) {
 		int err = relay_put(state, relay_message, len, shot->last);
@@ -248,16 +248,16 @@ static int relay_emit(const struct rc_shot *shot)
 
 /* ---- the device --------------------------------------------------------- */
 
-static int relay_check_setup(const struct rc_relay_setup *setup, u32 ahead)
+static int relay_check_setup(const struct rcx_relay_setup *setup, u32 ahead)
 {
-	if (setup->flags & ~(RC_RELAY_OVERWRITE | RC_RELAY_HEADS) || setup->id ||
-	    setup->size % 8 || setup->size < ahead + RC_HEADER ||
-	    setup->count < 2 || setup->count > RC_RELAY_COUNT_MAX)
+	if (setup->flags & ~(RCX_RELAY_OVERWRITE | RCX_RELAY_HEADS) || setup->id ||
+	    setup->size % 8 || setup->size < ahead + RCX_HEADER ||
+	    setup->count < 2 || setup->count > RCX_RELAY_COUNT_MAX)
 		return -EINVAL;
-	return (u64)setup->size * setup->count > RC_RELAY_BYTES_MAX ? -E2BIG : 0;
+	return (u64)setup->size * setup->count > RCX_RELAY_BYTES_MAX ? -E2BIG : 0;
 }
 
-static int relay_make(struct relay_file *state, const struct rc_relay_setup *setup)
+static int relay_make(struct relay_file *state, const struct rcx_relay_setup *setup)
 {
 	char name[12];
 
@@ -265,7 +265,7 @@ static int relay_make(struct relay_file *state, const struct rc_relay_setup *set
 	state->dir = debugfs_create_dir(name, relay_dir);
 	if (IS_ERR(state->dir))
 		return PTR_ERR(state->dir);
-	state->chan = relay_open(RC_RELAY_FILE, state->dir, setup->size, setup->count,
+	state->chan = relay_open(RCX_RELAY_FILE, state->dir, setup->size, setup->count,
 				 &relay_callbacks, state);
 	if (state->chan)
 		return 0;
@@ -273,10 +273,10 @@ static int relay_make(struct relay_file *state, const struct rc_relay_setup *set
 	return -ENOMEM;
 }
 
-static long relay_setup(struct relay_file *state, struct rc_relay_setup __user *arg)
+static long relay_setup(struct relay_file *state, struct rcx_relay_setup __user *arg)
 {
 	static atomic_t relay_last = ATOMIC_INIT(0);
-	struct rc_relay_setup setup;
+	struct rcx_relay_setup setup;
 	int err;
 
 	lockdep_assert_held(&state->lock);
@@ -285,7 +285,7 @@ static long relay_setup(struct relay_file *state, struct rc_relay_setup __user *
 	if (copy_from_user(&setup, arg, sizeof(setup)))
 		return -EFAULT;
 	state->flags = setup.flags;
-	state->ahead = setup.flags & RC_RELAY_HEADS ? sizeof(struct rc_relay_head) : 0;
+	state->ahead = setup.flags & RCX_RELAY_HEADS ? sizeof(struct rcx_relay_head) : 0;
 	err = relay_check_setup(&setup, state->ahead);
 	if (err)
 		return err;
@@ -322,9 +322,9 @@ static long relay_flush_all(struct relay_file *state)
 /* relay bounds the count by what was produced, but the CPU by NR_CPUS alone, and says
  * nothing of what it ignores.
  */
-static long relay_consumed(struct relay_file *state, const struct rc_relay_consumed __user *arg)
+static long relay_consumed(struct relay_file *state, const struct rcx_relay_consumed __user *arg)
 {
-	struct rc_relay_consumed consumed;
+	struct rcx_relay_consumed consumed;
 
 	lockdep_assert_held(&state->lock);
 	if (copy_from_user(&consumed, arg, sizeof(consumed)))
@@ -345,13 +345,13 @@ static long relay_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
 	switch (cmd) {
-	case RC_RELAY_SETUP:
+	case RCX_RELAY_SETUP:
 		ret = relay_setup(state, user);
 		break;
-	case RC_RELAY_CONSUMED:
+	case RCX_RELAY_CONSUMED:
 		ret = state->chan ? relay_consumed(state, user) : -ENXIO;
 		break;
-	case RC_RELAY_FLUSH:
+	case RCX_RELAY_FLUSH:
 		ret = state->chan ? relay_flush_all(state) : -ENXIO;
 		break;
 	default:
@@ -398,20 +398,21 @@ static const struct file_operations relay_device_fops = {
 
 static struct miscdevice relay_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "rc_relay",
+	.name = "ringcross_relay",
+	.nodename = "ringcross/relay",
 	.fops = &relay_device_fops,
 	.mode = 0600,
 };
 
-static struct rc_half relay_half = {
+static struct rcx_half relay_half = {
 	.name = "relay",
 	.owner = THIS_MODULE,
 	/* One for all: the modes differ in their setup. */
-	.emitters = (const struct rc_emitter[]) {
-		{ "single", RC_IN_ANY, relay_emit },
-		{ "batch", RC_IN_ANY, relay_emit },
-		{ "overwrite", RC_IN_ANY, relay_emit },
-		{ "mmap", RC_IN_ANY, relay_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "single", RCX_IN_ANY, relay_emit },
+		{ "batch", RCX_IN_ANY, relay_emit },
+		{ "overwrite", RCX_IN_ANY, relay_emit },
+		{ "mmap", RCX_IN_ANY, relay_emit },
 		{ }
 	},
 };
@@ -421,10 +422,10 @@ static int __init relay_init(void)
 	int err;
 
 	relay_prepare_fops();
-	relay_message = vzalloc(RC_RELAY_RECORD(RC_HEADER + RC_BODY_MAX));
+	relay_message = vzalloc(RCX_RELAY_RECORD(RCX_HEADER + RCX_BODY_MAX));
 	if (!relay_message)
 		return -ENOMEM;
-	relay_dir = debugfs_create_dir(RC_RELAY_DIR, NULL);
+	relay_dir = debugfs_create_dir(RCX_RELAY_DIR, NULL);
 	if (IS_ERR(relay_dir)) {
 		err = PTR_ERR(relay_dir);
 		goto err_message;
@@ -432,7 +433,7 @@ static int __init relay_init(void)
 	err = misc_register(&relay_device);
 	if (err)
 		goto err_dir;
-	err = rc_half_register(&relay_half);
+	err = rcx_half_register(&relay_half);
 	if (err)
 		goto err_device;
 	return 0;
@@ -448,7 +449,7 @@ err_message:
 
 static void __exit relay_exit(void)
 {
-	rc_half_unregister(&relay_half);
+	rcx_half_unregister(&relay_half);
 	misc_deregister(&relay_device);
 	debugfs_remove(relay_dir);
 	vfree(relay_message);

@@ -15,7 +15,7 @@
 #define PAGE 4096ul
 #define CPUS 512
 
-#define BATCH_BYTES (64u << 10)	/* of a sub-buffer: fewer than RC_BATCH records, if large */
+#define BATCH_BYTES (64u << 10)	/* of a sub-buffer: fewer than RCX_BATCH records, if large */
 #define QUEUE 256u		/* records in all, where nobody says */
 #define QUEUE_BYTES (4u << 20)	/* per CPU; fewer likewise */
 
@@ -25,7 +25,7 @@
  * room for what a read() brings, at most a sub-buffer.
  */
 struct relay {
-	struct rc_relay_setup setup;
+	struct rcx_relay_setup setup;
 	nfds_t cpus;
 	struct pollfd file[CPUS];
 	struct {
@@ -50,73 +50,73 @@ static uint32_t clamp(uint32_t value, uint32_t low, uint32_t high)
 }
 
 /* Sub-buffers of @batch records, as many as were asked for. */
-static int set_up(struct rc_session *s, struct relay *relay, uint32_t batch, uint32_t flags)
+static int set_up(struct rcx_session *s, struct relay *relay, uint32_t batch, uint32_t flags)
 {
-	uint32_t record = (uint32_t)RC_RELAY_RECORD(rc_len(s));
-	uint32_t ahead = flags & RC_RELAY_HEADS ? sizeof(struct rc_relay_head) : 0;
-	struct rc_relay_setup *setup = &relay->setup;
+	uint32_t record = (uint32_t)RCX_RELAY_RECORD(rcx_len(s));
+	uint32_t ahead = flags & RCX_RELAY_HEADS ? sizeof(struct rcx_relay_head) : 0;
+	struct rcx_relay_setup *setup = &relay->setup;
 
 	batch = clamp(BATCH_BYTES / record, 1, batch);
 	setup->flags = flags;
 	setup->size = ahead + batch * record;
 	setup->count = s->queue ? s->queue : clamp(QUEUE_BYTES / setup->size, 2, QUEUE / batch);
 
-	s->fd = open(RC_RELAY_DEVICE, O_RDWR | O_CLOEXEC);
+	s->fd = open(RCX_RELAY_DEVICE, O_RDWR | O_CLOEXEC);
 	if (s->fd < 0)
-		return rc_fail_errno(s, "open " RC_RELAY_DEVICE);
-	if (!ioctl(s->fd, RC_RELAY_SETUP, setup))
+		return rcx_fail_errno(s, "open " RCX_RELAY_DEVICE);
+	if (!ioctl(s->fd, RCX_RELAY_SETUP, setup))
 		return 0;
 	if (errno == E2BIG)
-		return rc_skip(s, "So many sub-buffers of this size are more than 64 MiB per CPU.");
-	return rc_fail_errno(s, "cannot set the buffers up");
+		return rcx_skip(s, "So many sub-buffers of this size are more than 64 MiB per CPU.");
+	return rcx_fail_errno(s, "cannot set the buffers up");
 }
 
-static int open_file(struct rc_session *s, struct relay *relay, uint32_t cpu)
+static int open_file(struct rcx_session *s, struct relay *relay, uint32_t cpu)
 {
 	char path[64];
 	int fd;
 
 	if (relay->cpus == CPUS)
-		return rc_fail(s, "there are more than %d CPUs", CPUS);
-	snprintf(path, sizeof(path), RC_RELAY_MOUNT "/" RC_RELAY_DIR "/%u/" RC_RELAY_FILE "%u",
+		return rcx_fail(s, "there are more than %d CPUs", CPUS);
+	snprintf(path, sizeof(path), RCX_RELAY_MOUNT "/" RCX_RELAY_DIR "/%u/" RCX_RELAY_FILE "%u",
 		 relay->setup.id, cpu);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return 0;		/* it is offline and was never online */
 	if (fd < 0 && errno == EPERM)
-		return rc_skip(s, "This kernel is locked down, which closes debugfs.");
+		return rcx_skip(s, "This kernel is locked down, which closes debugfs.");
 	if (fd < 0)
-		return rc_fail_errno(s, path);
+		return rcx_fail_errno(s, path);
 	relay->at[relay->cpus].cpu = cpu;
 	relay->at[relay->cpus].due = 1;
 	relay->file[relay->cpus++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 	return 0;
 }
 
-static int open_files(struct rc_session *s, struct relay *relay)
+static int open_files(struct rcx_session *s, struct relay *relay)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 	struct statfs fs;
 
-	if (statfs(RC_RELAY_MOUNT, &fs) || fs.f_type != DEBUGFS_MAGIC)
-		return rc_fail(s, "debugfs is not mounted; mount it at " RC_RELAY_MOUNT);
+	if (statfs(RCX_RELAY_MOUNT, &fs) || fs.f_type != DEBUGFS_MAGIC)
+		return rcx_fail(s, "debugfs is not mounted; mount it at " RCX_RELAY_MOUNT);
 	for (uint32_t cpu = 0; cpu < cpus; cpu++)
 		if (open_file(s, relay, cpu))
 			return -1;
-	return relay->cpus ? 0 : rc_fail(s, "no CPU has a buffer");
+	return relay->cpus ? 0 : rcx_fail(s, "no CPU has a buffer");
 }
 
-static int open_with(struct rc_session *s, uint32_t batch, uint32_t flags)
+static int open_with(struct rcx_session *s, uint32_t batch, uint32_t flags)
 {
 	struct relay *relay = s->priv = calloc(1, sizeof(*relay));
 
 	if (!relay)
-		return rc_fail_errno(s, "cannot get memory");
+		return rcx_fail_errno(s, "cannot get memory");
 	return set_up(s, relay, batch, flags) || open_files(s, relay) ? -1 : 0;
 }
 
 /* Room for what a read() brings: a whole sub-buffer, so that no record is cut. */
-static int open_to_read(struct rc_session *s, uint32_t batch, uint32_t flags)
+static int open_to_read(struct rcx_session *s, uint32_t batch, uint32_t flags)
 {
 	struct relay *relay;
 
@@ -127,32 +127,32 @@ static int open_to_read(struct rc_session *s, uint32_t batch, uint32_t flags)
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (s->map == MAP_FAILED) {
 		s->map = NULL;
-		return rc_fail_errno(s, "cannot get room for a sub-buffer");
+		return rcx_fail_errno(s, "cannot get room for a sub-buffer");
 	}
 	s->map_len = relay->setup.size;
 	return 0;
 }
 
-static int single_open(struct rc_session *s)
+static int single_open(struct rcx_session *s)
 {
 	return open_to_read(s, 1, 0);
 }
 
-static int batch_open(struct rc_session *s)
+static int batch_open(struct rcx_session *s)
 {
-	return open_to_read(s, RC_BATCH, 0);
+	return open_to_read(s, RCX_BATCH, 0);
 }
 
-static int overwrite_open(struct rc_session *s)
+static int overwrite_open(struct rcx_session *s)
 {
-	return open_to_read(s, RC_BATCH, RC_RELAY_OVERWRITE);
+	return open_to_read(s, RCX_BATCH, RCX_RELAY_OVERWRITE);
 }
 
-static int mmap_open(struct rc_session *s)
+static int mmap_open(struct rcx_session *s)
 {
 	struct relay *relay;
 
-	if (open_with(s, RC_BATCH, RC_RELAY_HEADS))
+	if (open_with(s, RCX_BATCH, RCX_RELAY_HEADS))
 		return -1;
 	relay = s->priv;
 	for (nfds_t i = 0; i < relay->cpus; i++) {
@@ -160,13 +160,13 @@ static int mmap_open(struct rc_session *s)
 				 relay->file[i].fd, 0);
 
 		if (map == MAP_FAILED)
-			return rc_fail_errno(s, "cannot map a buffer");
+			return rcx_fail_errno(s, "cannot map a buffer");
 		relay->at[i].map = map;
 	}
 	return 0;
 }
 
-static void relay_close(struct rc_session *s)
+static void relay_close(struct rcx_session *s)
 {
 	struct relay *relay = s->priv;
 
@@ -183,25 +183,25 @@ static void relay_close(struct rc_session *s)
 /* ---- read --------------------------------------------------------------- */
 
 /* @len bytes of whole records at @at. */
-static inline int take_records(struct rc_session *s, const unsigned char *at, size_t len)
+static inline int take_records(struct rcx_session *s, const unsigned char *at, size_t len)
 {
-	while (len >= RC_HEADER) {
-		const struct rc_msg *msg = (const void *)at;
-		size_t whole = (size_t)RC_HEADER + msg->size;
-		size_t record = RC_RELAY_RECORD(whole);
+	while (len >= RCX_HEADER) {
+		const struct rcx_msg *msg = (const void *)at;
+		size_t whole = (size_t)RCX_HEADER + msg->size;
+		size_t record = RCX_RELAY_RECORD(whole);
 
 		if (record > len)
 			break;
-		if (rc_streamed(s, msg, whole))
+		if (rcx_streamed(s, msg, whole))
 			return -1;
 		at += record;
 		len -= record;
 	}
-	return len ? rc_fail(s, "%zu bytes came that are no whole record", len) : 0;
+	return len ? rcx_fail(s, "%zu bytes came that are no whole record", len) : 0;
 }
 
 /* One event from whichever CPU has one: bytes, none, or -1. */
-static inline ssize_t read_event(const struct rc_session *s)
+static inline ssize_t read_event(const struct rcx_session *s)
 {
 	const struct relay *relay = s->priv;
 	ssize_t got = 0;
@@ -212,22 +212,22 @@ static inline ssize_t read_event(const struct rc_session *s)
 }
 
 /* The message in a record of @got bytes, which has been filled up. */
-static inline size_t len_in_record(const struct rc_msg *msg, ssize_t got)
+static inline size_t len_in_record(const struct rcx_msg *msg, ssize_t got)
 {
-	size_t len = (size_t)RC_HEADER + msg->size;
+	size_t len = (size_t)RCX_HEADER + msg->size;
 
-	return RC_RELAY_RECORD(len) == (size_t)got ? len : (size_t)got;
+	return RCX_RELAY_RECORD(len) == (size_t)got ? len : (size_t)got;
 }
 
-static int single_notify(struct rc_session *s, uint64_t n)
+static int single_notify(struct rcx_session *s, uint64_t n)
 {
 	struct relay *relay = s->priv;
-	bool polls = rc_polls(s);
+	bool polls = rcx_polls(s);
 
 	while (n--) {
 		ssize_t got;
 
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		do {
 			if (polls)
@@ -235,22 +235,22 @@ static int single_notify(struct rc_session *s, uint64_t n)
 			got = read_event(s);
 		} while (!got);
 		if (got < 0)
-			return rc_fail_errno(s, "read an event");
-		rc_arrived(s);
-		if (rc_rx(s, s->map, len_in_record(s->map, got)))
+			return rcx_fail_errno(s, "read an event");
+		rcx_arrived(s);
+		if (rcx_rx(s, s->map, len_in_record(s->map, got)))
 			return -1;
 	}
 	return 0;
 }
 
 /* A partly filled sub-buffer wakes nobody, but read() finds what is in it. */
-static int read_stream(struct rc_session *s, uint64_t n)
+static int read_stream(struct rcx_session *s, uint64_t n)
 {
 	struct relay *relay = s->priv;
 
 	(void)n;
 	for (;;) {
-		bool over = rc_stream_over(s);
+		bool over = rcx_stream_over(s);
 
 		for (nfds_t i = 0; i < relay->cpus; i++) {
 			ssize_t got;
@@ -259,28 +259,28 @@ static int read_stream(struct rc_session *s, uint64_t n)
 				if (take_records(s, s->map, (size_t)got))
 					return -1;
 			if (got < 0)
-				return rc_fail_errno(s, "read a stream");
+				return rcx_fail_errno(s, "read a stream");
 		}
 		if (over)
 			return 0;
-		if (rc_polls(s))
-			poll(relay->file, relay->cpus, RC_STREAM_WAIT);
+		if (rcx_polls(s))
+			poll(relay->file, relay->cpus, RCX_STREAM_WAIT);
 	}
 }
 
 /* ---- mmap --------------------------------------------------------------- */
 
 /* Take what has been handed over of the @i-th buffer, and give it back. */
-static inline int take_mapped(struct rc_session *s, struct relay *relay, nfds_t i)
+static inline int take_mapped(struct rcx_session *s, struct relay *relay, nfds_t i)
 {
-	const struct rc_relay_setup *setup = &relay->setup;
-	struct rc_relay_consumed consumed = { .cpu = relay->at[i].cpu };
+	const struct rcx_relay_setup *setup = &relay->setup;
+	struct rcx_relay_consumed consumed = { .cpu = relay->at[i].cpu };
 
 	for (;;) {
 		uint64_t due = relay->at[i].due;
 		const unsigned char *at = relay->at[i].map +
 					  (due - 1) % setup->count * setup->size;
-		const struct rc_relay_head *head = (const void *)at;
+		const struct rcx_relay_head *head = (const void *)at;
 
 		if (__atomic_load_n(&head->number, __ATOMIC_ACQUIRE) != due)
 			break;
@@ -289,67 +289,67 @@ static inline int take_mapped(struct rc_session *s, struct relay *relay, nfds_t 
 		relay->at[i].due++;
 		consumed.count++;
 	}
-	if (consumed.count && ioctl(s->fd, RC_RELAY_CONSUMED, &consumed))
-		return rc_fail_errno(s, "cannot give a sub-buffer back");
+	if (consumed.count && ioctl(s->fd, RCX_RELAY_CONSUMED, &consumed))
+		return rcx_fail_errno(s, "cannot give a sub-buffer back");
 	return 0;
 }
 
 /* Who has waited in vain, or waits for nothing more, has the kernel hand over what is
  * partly filled: a mapping shows records only with their sub-buffer.
  */
-static int mmap_stream(struct rc_session *s, uint64_t n)
+static int mmap_stream(struct rcx_session *s, uint64_t n)
 {
 	struct relay *relay = s->priv;
 	bool in_vain = false;
 
 	(void)n;
 	for (;;) {
-		bool over = rc_stream_over(s);
+		bool over = rcx_stream_over(s);
 
-		if ((over || in_vain) && ioctl(s->fd, RC_RELAY_FLUSH))
-			return rc_fail_errno(s, "cannot flush");
+		if ((over || in_vain) && ioctl(s->fd, RCX_RELAY_FLUSH))
+			return rcx_fail_errno(s, "cannot flush");
 		for (nfds_t i = 0; i < relay->cpus; i++)
 			if (take_mapped(s, relay, i))
 				return -1;
 		if (over)
 			return 0;
-		if (rc_polls(s))
-			in_vain = !poll(relay->file, relay->cpus, RC_STREAM_WAIT);
+		if (rcx_polls(s))
+			in_vain = !poll(relay->file, relay->cpus, RCX_STREAM_WAIT);
 	}
 }
 
 /* ---- registration ------------------------------------------------------- */
 
-#define ROOM .max = RC_BODY_MAX, \
+#define ROOM .max = RCX_BODY_MAX, \
 	.limit = "A record must fit a sub-buffer, and ours are made as large as needed."
 #define STREAM(loop, lengths) \
-	{ .run = loop, ROOM, .waits = RC_WAIT_DRAIN, .queue = &(lengths) }
+	{ .run = loop, ROOM, .waits = RCX_WAIT_DRAIN, .queue = &(lengths) }
 
-static const struct rc_queue relay_singles = {
+static const struct rcx_queue relay_singles = {
 	.what = "sub-buffers of a record each",
 	.min = 2,
-	.max = RC_RELAY_COUNT_MAX,
+	.max = RCX_RELAY_COUNT_MAX,
 	.values = { 16, 64, 1024 },
 };
 
-static const struct rc_queue relay_batches = {
+static const struct rcx_queue relay_batches = {
 	.what = "sub-buffers of 16 records each",
 	.min = 2,
-	.max = RC_RELAY_COUNT_MAX,
+	.max = RCX_RELAY_COUNT_MAX,
 	.values = { 2, 16, 64 },
 };
 
 /* Only single has notify: elsewhere a sub-buffer wakes when it is full, not a record. */
-static const struct rc_mode relay_modes[] = {
+static const struct rcx_mode relay_modes[] = {
 	{
 		.name = "single",
 		.summary = "a sub-buffer and so a wake-up for each record; read()",
 		.open = single_open,
 		.close = relay_close,
-		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RC_NOTIFY] = { .run = single_notify, ROOM, .waits = RC_WAIT_DRAIN },
-			[RC_STREAM] = STREAM(read_stream, relay_singles),
+			[RCX_NOTIFY] = { .run = single_notify, ROOM, .waits = RCX_WAIT_DRAIN },
+			[RCX_STREAM] = STREAM(read_stream, relay_singles),
 		},
 	},
 	{
@@ -357,9 +357,9 @@ static const struct rc_mode relay_modes[] = {
 		.summary = "16 records in a sub-buffer, one wake-up; read()",
 		.open = batch_open,
 		.close = relay_close,
-		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RC_STREAM] = STREAM(read_stream, relay_batches),
+			[RCX_STREAM] = STREAM(read_stream, relay_batches),
 		},
 	},
 	{
@@ -367,9 +367,9 @@ static const struct rc_mode relay_modes[] = {
 		.summary = "as batch, but when full the oldest sub-buffer is lost",
 		.open = overwrite_open,
 		.close = relay_close,
-		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_OVERWRITES,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_OVERWRITES,
 		.operations = {
-			[RC_STREAM] = STREAM(read_stream, relay_batches),
+			[RCX_STREAM] = STREAM(read_stream, relay_batches),
 		},
 	},
 	{
@@ -377,24 +377,24 @@ static const struct rc_mode relay_modes[] = {
 		.summary = "16 records in a sub-buffer, read where they lie",
 		.open = mmap_open,
 		.close = relay_close,
-		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RC_STREAM] = STREAM(mmap_stream, relay_batches),
+			[RCX_STREAM] = STREAM(mmap_stream, relay_batches),
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel relay_channel = {
+static const struct rcx_channel relay_channel = {
 	.name = "relay",
 	.summary = "Logs per CPU in files of relay's own",
-	.module = "rc_relay",
+	.module = "ringcross_relay",
 	.since = "2.6.14: relay (as a file system, relayfs; with any file system's files since 2.6.17)",
 	.modes = relay_modes,
 	.cannot = {
-		[RC_PUSH] = "Its files have no write(), and nobody in the kernel looks at what is written to a mapping.",
-		[RC_PULL] = "A read brings what the kernel has logged; nobody is asked for a fresh message.",
-		[RC_CALL] = "Its files have no write(), so there is no request to answer.",
+		[RCX_PUSH] = "Its files have no write(), and nobody in the kernel looks at what is written to a mapping.",
+		[RCX_PULL] = "A read brings what the kernel has logged; nobody is asked for a fresh message.",
+		[RCX_CALL] = "Its files have no write(), so there is no request to answer.",
 	},
 };
-RC_CHANNEL(relay_channel);
+RCX_CHANNEL(relay_channel);

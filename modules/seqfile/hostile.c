@@ -8,34 +8,34 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PATH(name)	"/proc/" RC_SEQFILE_DIR "/" name
+#define PATH(name)	"/proc/" RCX_SEQFILE_DIR "/" name
 #define BODY 200u	/* some records, the last not full */
-#define WHOLE (RC_HEADER + BODY)
+#define WHOLE (RCX_HEADER + BODY)
 #define BUFFER 4096	/* what seq_file begins with */
 
 /* One file, and how many bytes a read brings at most. */
 struct print {
-	struct rc_hostile *h;
+	struct rcx_hostile *h;
 	const char *path, *name;
 	size_t most;
 	int fd;
 };
 
-static int open_print(struct rc_hostile *h, const char *path)
+static int open_print(struct rcx_hostile *h, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	rc_expect(h, "open", fd, 0);
+	rcx_expect(h, "open", fd, 0);
 	return fd;
 }
 
 /* In @h->message lies a whole one of @size bytes. */
-static bool is_whole(const struct rc_hostile *h, uint32_t size)
+static bool is_whole(const struct rcx_hostile *h, uint32_t size)
 {
-	const struct rc_msg *msg = h->message;
+	const struct rcx_msg *msg = h->message;
 
-	return msg->magic == RC_MAGIC && msg->size == size &&
-	       rc_body_check(msg->body, size, msg->seq, 0) == size;
+	return msg->magic == RCX_MAGIC && msg->size == size &&
+	       rcx_body_check(msg->body, size, msg->seq, 0) == size;
 }
 
 /* What could be copied may come; the next read would then tell of the fault. */
@@ -51,52 +51,52 @@ static long read_at(void *arg, void *at)
 
 /* ---- reads and seeks ---------------------------------------------------- */
 
-static void try_reads(struct rc_hostile *h, int fd)
+static void try_reads(struct rcx_hostile *h, int fd)
 {
 	char *to = (char *)h->message;
 	uint64_t seq;
 
-	rc_expect_value(h, "read of a message", read(fd, to, WHOLE), WHOLE);
-	rc_expect_true(h, "it is whole", is_whole(h, BODY));
+	rcx_expect_value(h, "read of a message", read(fd, to, WHOLE), WHOLE);
+	rcx_expect_true(h, "it is whole", is_whole(h, BODY));
 	seq = h->message->seq;
-	rc_expect_value(h, "read behind it", read(fd, to, WHOLE), 0);
-	rc_expect_value(h, "pread of 2 GiB", pread(fd, to, INT32_MAX, 0), WHOLE);
-	rc_expect_true(h, "it is the next one", is_whole(h, BODY) && h->message->seq == seq + 1);
-	rc_expect_value(h, "pread of nothing", pread(fd, to, 0, 0), 0);
+	rcx_expect_value(h, "read behind it", read(fd, to, WHOLE), 0);
+	rcx_expect_value(h, "pread of 2 GiB", pread(fd, to, INT32_MAX, 0), WHOLE);
+	rcx_expect_true(h, "it is the next one", is_whole(h, BODY) && h->message->seq == seq + 1);
+	rcx_expect_value(h, "pread of nothing", pread(fd, to, 0, 0), 0);
 
-	rc_expect_value(h, "pread of its start", pread(fd, to, 10, 0), 10);
+	rcx_expect_value(h, "pread of its start", pread(fd, to, 10, 0), 10);
 	for (size_t at = 10; at < WHOLE; at += 7)
 		if (pread(fd, to + at, 7, (off_t)at) <= 0)
 			break;
-	rc_expect_true(h, "start and rest, by 7 bytes, are one", is_whole(h, BODY));
-	rc_expect_value(h, "pread at its end", pread(fd, to, WHOLE, WHOLE), 0);
-	rc_try_addresses(h, "pread", RC_KERNEL_WRITES, read_at, &fd);
-	rc_expect_value(h, "pread after these", pread(fd, to, WHOLE, 0), WHOLE);
-	rc_expect_true(h, "it is whole too", is_whole(h, BODY));
+	rcx_expect_true(h, "start and rest, by 7 bytes, are one", is_whole(h, BODY));
+	rcx_expect_value(h, "pread at its end", pread(fd, to, WHOLE, WHOLE), 0);
+	rcx_try_addresses(h, "pread", RCX_KERNEL_WRITES, read_at, &fd);
+	rcx_expect_value(h, "pread after these", pread(fd, to, WHOLE, 0), WHOLE);
+	rcx_expect_true(h, "it is whole too", is_whole(h, BODY));
 }
 
 /* A seek walks there, through a message of which nobody sees the start. */
-static void try_seeks(struct rc_hostile *h, int fd)
+static void try_seeks(struct rcx_hostile *h, int fd)
 {
 	char *to = (char *)h->message;
 
-	rc_expect_value(h, "pread in the middle", pread(fd, to, WHOLE, 70), WHOLE - 70);
-	rc_expect_value(h, "pread of the last byte", pread(fd, to, WHOLE, WHOLE - 1), 1);
-	rc_expect_value(h, "pread far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
-	rc_expect_value(h, "pread as far as it goes", pread(fd, to, WHOLE, INT64_MAX - 4096), 0);
-	rc_expect(h, "pread before the start", pread(fd, to, WHOLE, -1), EINVAL);
-	rc_expect_value(h, "lseek to the middle", lseek(fd, 65, SEEK_SET), 65);
-	rc_expect_value(h, "read there", read(fd, to, WHOLE), WHOLE - 65);
-	rc_expect_value(h, "lseek back by a byte", lseek(fd, -1, SEEK_CUR), WHOLE - 1);
-	rc_expect_value(h, "read there", read(fd, to, WHOLE), 1);
-	rc_expect(h, "lseek before the start", lseek(fd, -1, SEEK_SET), EINVAL);
-	rc_expect(h, "lseek from the end", lseek(fd, 0, SEEK_END), EINVAL);
-	rc_expect(h, "lseek to data", lseek(fd, 0, SEEK_DATA), EINVAL);
-	rc_expect_value(h, "lseek far behind the end", lseek(fd, 1 << 20, SEEK_SET), 1 << 20);
-	rc_expect_value(h, "read there", read(fd, to, WHOLE), 0);
-	rc_expect_value(h, "lseek to the start", lseek(fd, 0, SEEK_SET), 0);
-	rc_expect_value(h, "read there", read(fd, to, WHOLE), WHOLE);
-	rc_expect_true(h, "it is whole", is_whole(h, BODY));
+	rcx_expect_value(h, "pread in the middle", pread(fd, to, WHOLE, 70), WHOLE - 70);
+	rcx_expect_value(h, "pread of the last byte", pread(fd, to, WHOLE, WHOLE - 1), 1);
+	rcx_expect_value(h, "pread far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
+	rcx_expect_value(h, "pread as far as it goes", pread(fd, to, WHOLE, INT64_MAX - 4096), 0);
+	rcx_expect(h, "pread before the start", pread(fd, to, WHOLE, -1), EINVAL);
+	rcx_expect_value(h, "lseek to the middle", lseek(fd, 65, SEEK_SET), 65);
+	rcx_expect_value(h, "read there", read(fd, to, WHOLE), WHOLE - 65);
+	rcx_expect_value(h, "lseek back by a byte", lseek(fd, -1, SEEK_CUR), WHOLE - 1);
+	rcx_expect_value(h, "read there", read(fd, to, WHOLE), 1);
+	rcx_expect(h, "lseek before the start", lseek(fd, -1, SEEK_SET), EINVAL);
+	rcx_expect(h, "lseek from the end", lseek(fd, 0, SEEK_END), EINVAL);
+	rcx_expect(h, "lseek to data", lseek(fd, 0, SEEK_DATA), EINVAL);
+	rcx_expect_value(h, "lseek far behind the end", lseek(fd, 1 << 20, SEEK_SET), 1 << 20);
+	rcx_expect_value(h, "read there", read(fd, to, WHOLE), 0);
+	rcx_expect_value(h, "lseek to the start", lseek(fd, 0, SEEK_SET), 0);
+	rcx_expect_value(h, "read there", read(fd, to, WHOLE), WHOLE);
+	rcx_expect_true(h, "it is whole", is_whole(h, BODY));
 }
 
 /* ---- sizes -------------------------------------------------------------- */
@@ -115,64 +115,64 @@ static size_t read_rest(const struct print *print, size_t at, size_t len)
 }
 
 /* Either side of each buffer that seq_file may have had to take. */
-static void try_sizes(struct rc_hostile *h, const struct print *print)
+static void try_sizes(struct rcx_hostile *h, const struct print *print)
 {
-	for (uint32_t whole = BUFFER; whole <= RC_BODY_MAX; whole *= 2)
-		for (uint32_t size = whole - RC_HEADER - 1; size <= whole - RC_HEADER; size++) {
-			rc_core_bind(h, "", size, true);
-			if (read_rest(print, 0, RC_HEADER + size) == RC_HEADER + size &&
+	for (uint32_t whole = BUFFER; whole <= RCX_BODY_MAX; whole *= 2)
+		for (uint32_t size = whole - RCX_HEADER - 1; size <= whole - RCX_HEADER; size++) {
+			rcx_core_bind(h, "", size, true);
+			if (read_rest(print, 0, RCX_HEADER + size) == RCX_HEADER + size &&
 			    is_whole(h, size))
 				continue;
-			rc_expect_value(h, "a whole one of this size", 0, size);
+			rcx_expect_value(h, "a whole one of this size", 0, size);
 		}
-	rc_core_bind(h, "", RC_BODY_MAX, true);
-	rc_expect_value(h, "read of the largest",
-			pread(print->fd, h->message, RC_HEADER + RC_BODY_MAX, 0),
+	rcx_core_bind(h, "", RCX_BODY_MAX, true);
+	rcx_expect_value(h, "read of the largest",
+			pread(print->fd, h->message, RCX_HEADER + RCX_BODY_MAX, 0),
 			(long)print->most);
-	read_rest(print, print->most, RC_HEADER + RC_BODY_MAX);
-	rc_expect_true(h, "with its rest it is whole", is_whole(h, RC_BODY_MAX));
+	read_rest(print, print->most, RCX_HEADER + RCX_BODY_MAX);
+	rcx_expect_true(h, "with its rest it is whole", is_whole(h, RCX_BODY_MAX));
 }
 
 /* Who is in the middle of a message gets the rest of that one. */
-static void try_other_binding(struct rc_hostile *h, const struct print *print)
+static void try_other_binding(struct rcx_hostile *h, const struct print *print)
 {
 	const uint32_t large = 10000;
 
-	rc_core_bind(h, "", large, true);
-	rc_expect_value(h, "start of a large one", pread(print->fd, h->message, 100, 0), 100);
-	rc_core_bind(h, "", BODY, true);
-	read_rest(print, 100, RC_HEADER + large);
-	rc_expect_true(h, "its rest in the next binding", is_whole(h, large));
-	rc_expect_value(h, "then a small one", pread(print->fd, h->message, WHOLE, 0), WHOLE);
-	rc_expect_true(h, "it is whole", is_whole(h, BODY));
+	rcx_core_bind(h, "", large, true);
+	rcx_expect_value(h, "start of a large one", pread(print->fd, h->message, 100, 0), 100);
+	rcx_core_bind(h, "", BODY, true);
+	read_rest(print, 100, RCX_HEADER + large);
+	rcx_expect_true(h, "its rest in the next binding", is_whole(h, large));
+	rcx_expect_value(h, "then a small one", pread(print->fd, h->message, WHOLE, 0), WHOLE);
+	rcx_expect_true(h, "it is whole", is_whole(h, BODY));
 }
 
 /* ---- other ways in ------------------------------------------------------ */
 
-static void try_ways(struct rc_hostile *h, const char *path)
+static void try_ways(struct rcx_hostile *h, const char *path)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC), ends[2] = { -1, -1 };
 	loff_t at = 0;
 
-	rc_expect(h, "open to write", fd, 0);
-	rc_expect(h, "write", write(fd, h->message, WHOLE), EIO);
-	rc_expect(h, "truncate", ftruncate(fd, 0), 0);
-	rc_expect_value(h, "and still it is there", pread(fd, h->message, WHOLE, 0), WHOLE);
-	rc_try_no_map(h, fd);
-	rc_try_commands(h, fd, NULL);
-	rc_expect(h, "pipe", pipe(ends), 0);
-	rc_expect_value(h, "splice to a pipe", splice(fd, &at, ends[1], NULL, WHOLE, 0), WHOLE);
-	rc_expect_value(h, "out of the pipe", read(ends[0], h->message, WHOLE), WHOLE);
-	rc_expect_true(h, "it is whole", is_whole(h, BODY));
+	rcx_expect(h, "open to write", fd, 0);
+	rcx_expect(h, "write", write(fd, h->message, WHOLE), EIO);
+	rcx_expect(h, "truncate", ftruncate(fd, 0), 0);
+	rcx_expect_value(h, "and still it is there", pread(fd, h->message, WHOLE, 0), WHOLE);
+	rcx_try_no_map(h, fd);
+	rcx_try_commands(h, fd, NULL);
+	rcx_expect(h, "pipe", pipe(ends), 0);
+	rcx_expect_value(h, "splice to a pipe", splice(fd, &at, ends[1], NULL, WHOLE, 0), WHOLE);
+	rcx_expect_value(h, "out of the pipe", read(ends[0], h->message, WHOLE), WHOLE);
+	rcx_expect_true(h, "it is whole", is_whole(h, BODY));
 	at = 0;
-	rc_expect_value(h, "sendfile to a pipe", sendfile(ends[1], fd, &at, WHOLE), WHOLE);
+	rcx_expect_value(h, "sendfile to a pipe", sendfile(ends[1], fd, &at, WHOLE), WHOLE);
 	close(ends[0]);
 	close(ends[1]);
 	close(fd);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	rc_expect(h, "read of what is open to write alone", read(fd, h->message, WHOLE), EBADF);
+	rcx_expect(h, "read of what is open to write alone", read(fd, h->message, WHOLE), EBADF);
 	close(fd);
-	rc_expect(h, "create what is there", open(path, O_WRONLY | O_CREAT | O_EXCL, 0600), EEXIST);
+	rcx_expect(h, "create what is there", open(path, O_WRONLY | O_CREAT | O_EXCL, 0600), EEXIST);
 }
 
 struct reader {
@@ -184,14 +184,14 @@ struct reader {
 static long read_on(void *arg)
 {
 	struct reader *reader = arg;
-	struct { struct rc_msg msg; uint8_t body[BODY]; } buffer;
+	struct { struct rcx_msg msg; uint8_t body[BODY]; } buffer;
 	char rest[WHOLE];
 	long broken = 0;
 
 	while (!__atomic_load_n(&reader->stop, __ATOMIC_RELAXED)) {
 		if (pread(reader->fd, &buffer, WHOLE, 0) != WHOLE)
 			return -1;
-		broken += rc_body_check(buffer.msg.body, BODY, buffer.msg.seq, 0) != BODY;
+		broken += rcx_body_check(buffer.msg.body, BODY, buffer.msg.seq, 0) != BODY;
 		broken += pread(reader->fd, rest, WHOLE, 90) != WHOLE - 90;
 		sched_yield();
 	}
@@ -199,34 +199,34 @@ static long read_on(void *arg)
 }
 
 /* What one read brings is whole although others walk the same open file. */
-static void try_two(struct rc_hostile *h, int fd)
+static void try_two(struct rcx_hostile *h, int fd)
 {
 	struct reader reader = { .fd = fd };
-	struct rc_outcomes outcomes = { 0 };
-	struct rc_sleeper thread;
+	struct rcx_outcomes outcomes = { 0 };
+	struct rcx_sleeper thread;
 
-	rc_sleep_in(h, &thread, read_on, &reader);
+	rcx_sleep_in(h, &thread, read_on, &reader);
 	for (int i = 0; i < 500; i++) {
 		bool whole = pread(fd, h->message, WHOLE, 0) == WHOLE && is_whole(h, BODY);
 
-		rc_note(&outcomes, whole ? 0 : -1, 0);
+		rcx_note(&outcomes, whole ? 0 : -1, 0);
 		lseek(fd, i % 300, SEEK_SET);
 		sched_yield();
 	}
 	__atomic_store_n(&reader.stop, true, __ATOMIC_RELAXED);
-	rc_expect_outcomes(h, "reads while another reads", &outcomes);
-	rc_expect_value(h, "broken reads of the other", rc_sleeper_end(&thread), 0);
+	rcx_expect_outcomes(h, "reads while another reads", &outcomes);
+	rcx_expect_value(h, "broken reads of the other", rcx_sleeper_end(&thread), 0);
 
 	reader.stop = false;
-	rc_sleep_in(h, &thread, read_on, &reader);
+	rcx_sleep_in(h, &thread, read_on, &reader);
 	close(fd);
-	rc_expect(h, "closed while another reads", rc_sleeper_end(&thread), EBADF);
+	rcx_expect(h, "closed while another reads", rcx_sleeper_end(&thread), EBADF);
 }
 
-static void try_print(struct rc_hostile *h, struct print *print)
+static void try_print(struct rcx_hostile *h, struct print *print)
 {
-	rc_topic(h, "%s", print->name);
-	rc_core_bind(h, "", BODY, true);
+	rcx_topic(h, "%s", print->name);
+	rcx_core_bind(h, "", BODY, true);
 	print->fd = open_print(h, print->path);
 	try_reads(h, print->fd);
 	try_seeks(h, print->fd);
@@ -234,36 +234,36 @@ static void try_print(struct rc_hostile *h, struct print *print)
 	try_other_binding(h, print);
 	try_ways(h, print->path);
 	try_two(h, print->fd);
-	rc_try_nobody_opens(h, print->path);
+	rcx_try_nobody_opens(h, print->path);
 }
 
 /* A second open has its own sequence, or shares it. */
-static void try_second(struct rc_hostile *h, const char *path, uint64_t first, uint64_t second)
+static void try_second(struct rcx_hostile *h, const char *path, uint64_t first, uint64_t second)
 {
 	int one = open_print(h, path), other = open_print(h, path);
 
 	pread(one, h->message, WHOLE, 0);
-	rc_expect_value(h, "number of the one", (long)h->message->seq, (long)first);
+	rcx_expect_value(h, "number of the one", (long)h->message->seq, (long)first);
 	pread(other, h->message, WHOLE, 0);
-	rc_expect_value(h, "number of the other", (long)h->message->seq, (long)second);
+	rcx_expect_value(h, "number of the other", (long)h->message->seq, (long)second);
 	close(one);
 	close(other);
 }
 
-static void seqfile_hostile(struct rc_hostile *h)
+static void seqfile_hostile(struct rcx_hostile *h)
 {
 	struct print prints[] = {
-		{ h, PATH(RC_SEQFILE_RECORDS), RC_SEQFILE_RECORDS, BUFFER - 64, -1 },
-		{ h, PATH(RC_SEQFILE_SINGLE), RC_SEQFILE_SINGLE, RC_HEADER + RC_BODY_MAX, -1 },
-		{ h, PATH(RC_SEQFILE_SHARED), RC_SEQFILE_SHARED, RC_HEADER + RC_BODY_MAX, -1 },
+		{ h, PATH(RCX_SEQFILE_RECORDS), RCX_SEQFILE_RECORDS, BUFFER - 64, -1 },
+		{ h, PATH(RCX_SEQFILE_SINGLE), RCX_SEQFILE_SINGLE, RCX_HEADER + RCX_BODY_MAX, -1 },
+		{ h, PATH(RCX_SEQFILE_SHARED), RCX_SEQFILE_SHARED, RCX_HEADER + RCX_BODY_MAX, -1 },
 	};
 
 	for (size_t i = 0; i < sizeof(prints) / sizeof(prints[0]); i++)
 		try_print(h, &prints[i]);
 	for (size_t i = 0; i < sizeof(prints) / sizeof(prints[0]); i++) {
-		rc_topic(h, "%s", prints[i].name);
-		rc_core_bind(h, "", BODY, true);
+		rcx_topic(h, "%s", prints[i].name);
+		rcx_core_bind(h, "", BODY, true);
 		try_second(h, prints[i].path, 0, i == 2);
 	}
 }
-RC_HOSTILE(seqfile, seqfile_hostile);
+RCX_HOSTILE(seqfile, seqfile_hostile);

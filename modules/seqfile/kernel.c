@@ -54,27 +54,27 @@
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include "rc_core.h"
-#include "rc_file.h"
+#include "rcx_core.h"
+#include "rcx_file.h"
 #include "abi.h"
 
 #define RECORD 64	/* bytes of a message in one record; the last may have fewer */
 
 /*
  * The state of an open file, and this one of all opens of shared, is a struct
- * rc_file.  Its message is the one to be shown.  In records it is the snapshot; in
+ * rcx_file.  Its message is the one to be shown.  In records it is the snapshot; in
  * single and shared @len is 0 when the message must be made first.
  */
-static DEFINE_RC_FILE(seqfile_shared);
+static DEFINE_RCX_FILE(seqfile_shared);
 
 static int seqfile_reset(void)
 {
-	return rc_file_reset(&seqfile_shared);
+	return rcx_file_reset(&seqfile_shared);
 }
 
 /* ---- records: the message is a list of pieces --------------------------- */
 
-static void *record_at(const struct rc_file *state, loff_t number)
+static void *record_at(const struct rcx_file *state, loff_t number)
 {
 	lockdep_assert_held(&state->lock);
 	if (number >= DIV_ROUND_UP(state->len, RECORD))
@@ -85,12 +85,12 @@ static void *record_at(const struct rc_file *state, loff_t number)
 /* seq_file calls stop() whatever start() returned, so the lock is taken in any case. */
 static void *records_start(struct seq_file *seq, loff_t *number)
 {
-	struct rc_file *state = seq->private;
+	struct rcx_file *state = seq->private;
 	int err;
 
 	mutex_lock(&state->lock);
 	if (!*number) {
-		err = rc_file_make(state);
+		err = rcx_file_make(state);
 		if (err)
 			return ERR_PTR(err);
 	}
@@ -106,7 +106,7 @@ static void *records_next(struct seq_file *seq, void *record, loff_t *number)
 
 static int records_show(struct seq_file *seq, void *record)
 {
-	const struct rc_file *state = seq->private;
+	const struct rcx_file *state = seq->private;
 	size_t at = record - (void *)state->message;
 
 	seq_write(seq, record, min_t(size_t, state->len - at, RECORD));
@@ -115,7 +115,7 @@ static int records_show(struct seq_file *seq, void *record)
 
 static void records_stop(struct seq_file *seq, void *record)
 {
-	struct rc_file *state = seq->private;
+	struct rcx_file *state = seq->private;
 
 	mutex_unlock(&state->lock);
 }
@@ -135,12 +135,12 @@ static const struct seq_operations records_ops = {
  */
 static int single_show(struct seq_file *seq, void *unused)
 {
-	struct rc_file *state = seq->private;
+	struct rcx_file *state = seq->private;
 	int err = 0;
 
 	mutex_lock(&state->lock);
 	if (!state->len)
-		err = rc_file_make(state);
+		err = rcx_file_make(state);
 	if (!err) {
 		seq_write(seq, state->message, state->len);
 		if (!seq_has_overflowed(seq))
@@ -152,24 +152,24 @@ static int single_show(struct seq_file *seq, void *unused)
 
 /* ---- opens -------------------------------------------------------------- */
 
-static struct rc_file *state_alloc(void)
+static struct rcx_file *state_alloc(void)
 {
-	struct rc_file *state = kzalloc(sizeof(*state), GFP_KERNEL);
+	struct rcx_file *state = kzalloc(sizeof(*state), GFP_KERNEL);
 
 	if (state)
 		mutex_init(&state->lock);
 	return state;
 }
 
-static void state_free(struct rc_file *state)
+static void state_free(struct rcx_file *state)
 {
-	rc_file_free(state);
+	rcx_file_free(state);
 	kfree(state);
 }
 
 static int records_open(struct inode *inode, struct file *file)
 {
-	struct rc_file *state = state_alloc();
+	struct rcx_file *state = state_alloc();
 	struct seq_file *seq;
 	int err;
 
@@ -195,7 +195,7 @@ static int records_release(struct inode *inode, struct file *file)
 
 static int seqfile_single_open(struct inode *inode, struct file *file)
 {
-	struct rc_file *state = state_alloc();
+	struct rcx_file *state = state_alloc();
 	int err;
 
 	if (!state)
@@ -232,7 +232,7 @@ static const struct proc_ops single_proc_ops = {
 
 static struct proc_dir_entry *seqfile_dir;
 
-static struct rc_half seqfile_half = {
+static struct rcx_half seqfile_half = {
 	.name = "seqfile",
 	.owner = THIS_MODULE,
 	.reset = seqfile_reset,
@@ -242,32 +242,32 @@ static int __init seqfile_init(void)
 {
 	int err;
 
-	seqfile_dir = proc_mkdir(RC_SEQFILE_DIR, NULL);
+	seqfile_dir = proc_mkdir(RCX_SEQFILE_DIR, NULL);
 	if (!seqfile_dir)
 		return -ENOMEM;
 	err = -ENOMEM;
 	/* A file without a state for each open is one line, as most of /proc is. */
-	if (!proc_create(RC_SEQFILE_RECORDS, 0400, seqfile_dir, &records_proc_ops) ||
-	    !proc_create(RC_SEQFILE_SINGLE, 0400, seqfile_dir, &single_proc_ops) ||
-	    !proc_create_single_data(RC_SEQFILE_SHARED, 0400, seqfile_dir, single_show,
+	if (!proc_create(RCX_SEQFILE_RECORDS, 0400, seqfile_dir, &records_proc_ops) ||
+	    !proc_create(RCX_SEQFILE_SINGLE, 0400, seqfile_dir, &single_proc_ops) ||
+	    !proc_create_single_data(RCX_SEQFILE_SHARED, 0400, seqfile_dir, single_show,
 				     &seqfile_shared))
 		goto err_dir;
-	err = rc_half_register(&seqfile_half);
+	err = rcx_half_register(&seqfile_half);
 	if (err)
 		goto err_dir;
 	return 0;
 
 err_dir:
 	proc_remove(seqfile_dir);	/* and all that is in it */
-	rc_file_free(&seqfile_shared);
+	rcx_file_free(&seqfile_shared);
 	return err;
 }
 
 static void __exit seqfile_exit(void)
 {
-	rc_half_unregister(&seqfile_half);
+	rcx_half_unregister(&seqfile_half);
 	proc_remove(seqfile_dir);
-	rc_file_free(&seqfile_shared);
+	rcx_file_free(&seqfile_shared);
 }
 
 module_init(seqfile_init);

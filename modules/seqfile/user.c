@@ -5,40 +5,40 @@
 #include "loops/message_file.h"
 #include "abi.h"
 
-#define PATH(name)	"/proc/" RC_SEQFILE_DIR "/" name
-#define SHARED		PATH(RC_SEQFILE_SHARED)
+#define PATH(name)	"/proc/" RCX_SEQFILE_DIR "/" name
+#define SHARED		PATH(RCX_SEQFILE_SHARED)
 
-static int records_open(struct rc_session *s)
+static int records_open(struct rcx_session *s)
 {
-	return rc_file_open(s, PATH(RC_SEQFILE_RECORDS), O_RDONLY);
+	return rcx_file_open(s, PATH(RCX_SEQFILE_RECORDS), O_RDONLY);
 }
 
-static int single_open(struct rc_session *s)
+static int single_open(struct rcx_session *s)
 {
-	return rc_file_open(s, PATH(RC_SEQFILE_SINGLE), O_RDONLY);
+	return rcx_file_open(s, PATH(RCX_SEQFILE_SINGLE), O_RDONLY);
 }
 
-static int reopen_open(struct rc_session *s)
+static int reopen_open(struct rcx_session *s)
 {
-	return access(SHARED, R_OK) ? rc_fail_errno(s, SHARED) : 0;
+	return access(SHARED, R_OK) ? rcx_fail_errno(s, SHARED) : 0;
 }
 
-static int reopen_pull(struct rc_session *s, uint64_t n)
+static int reopen_pull(struct rcx_session *s, uint64_t n)
 {
-	return rc_reopen_pull(s, SHARED, n);
+	return rcx_reopen_pull(s, SHARED, n);
 }
 
 /* ---- registration ------------------------------------------------------ */
 
-static const struct rc_mode seqfile_modes[] = {
+static const struct rcx_mode seqfile_modes[] = {
 	{
 		.name = "records",
 		.summary = "an iterator over records of 64 bytes; a read brings a page of them",
 		.open = records_open,
 		.operations = {
-			[RC_PULL] = {
-				.run = rc_file_pull_pieces,
-				.max = RC_BODY_MAX,
+			[RCX_PULL] = {
+				.run = rcx_file_pull_pieces,
+				.max = RCX_BODY_MAX,
 				.limit = "Our snapshot has 1 MiB; a list of records may be of any length.",
 			},
 		},
@@ -48,9 +48,9 @@ static const struct rc_mode seqfile_modes[] = {
 		.summary = "one show() for all of it; the open file keeps a buffer as large",
 		.open = single_open,
 		.operations = {
-			[RC_PULL] = {
-				.run = rc_file_pull,
-				.max = RC_BODY_MAX,
+			[RCX_PULL] = {
+				.run = rcx_file_pull,
+				.max = RCX_BODY_MAX,
 				.limit = "Our message has 1 MiB; seq_file doubles its buffer until all fits.",
 			},
 		},
@@ -61,9 +61,9 @@ static const struct rc_mode seqfile_modes[] = {
 		.open = reopen_open,
 		.alone = "All its opens share one sequence, since each lasts for one message only.",
 		.operations = {
-			[RC_PULL] = {
+			[RCX_PULL] = {
 				.run = reopen_pull,
-				.max = RC_BODY_MAX,
+				.max = RCX_BODY_MAX,
 				.limit = "Our message has 1 MiB; seq_file doubles its buffer until all fits.",
 			},
 		},
@@ -71,17 +71,17 @@ static const struct rc_mode seqfile_modes[] = {
 	{ }
 };
 
-static const struct rc_channel seqfile_channel = {
+static const struct rcx_channel seqfile_channel = {
 	.name = "seqfile",
 	.summary = "A file printed by seq_file, as most of /proc is",
-	.module = "rc_seqfile",
+	.module = "ringcross_seqfile",
 	.since = "2.4.15: seq_file; seq_read_iter() since 5.10, from which on splice() needs it",
 	.modes = seqfile_modes,
 	.cannot = {
-		[RC_PUSH] = "A seq_file only prints: a write goes to a handler of the file's own beside it, which is what procfs measures.",
-		[RC_CALL] = "A seq_file only prints: a request would have to come in beside it, through a write handler of the file's own.",
-		[RC_NOTIFY] = "A seq_file neither sleeps nor polls: a file that can be polled, such as /proc/mounts, brings a wait queue and a poll handler of its own.",
-		[RC_STREAM] = "A seq_file prints the state as it is when asked and keeps nothing that happened meanwhile, so there is no queue to drain.",
+		[RCX_PUSH] = "A seq_file only prints: a write goes to a handler of the file's own beside it, which is what procfs measures.",
+		[RCX_CALL] = "A seq_file only prints: a request would have to come in beside it, through a write handler of the file's own.",
+		[RCX_NOTIFY] = "A seq_file neither sleeps nor polls: a file that can be polled, such as /proc/mounts, brings a wait queue and a poll handler of its own.",
+		[RCX_STREAM] = "A seq_file prints the state as it is when asked and keeps nothing that happened meanwhile, so there is no queue to drain.",
 	},
 };
-RC_CHANNEL(seqfile_channel);
+RCX_CHANNEL(seqfile_channel);

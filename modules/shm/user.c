@@ -82,7 +82,7 @@ struct shm_ring {
 
 /* How this process sees it. */
 struct view {
-	struct rc_msg *tx;	/* the session's own, to be given back */
+	struct rcx_msg *tx;	/* the session's own, to be given back */
 	struct shm_ring *ring;
 	uint32_t position;	/* our side's: head to who sends, tail to who takes */
 	bool yields;
@@ -94,9 +94,9 @@ static struct shm_slot *slot_at(const struct shm_ring *ring, uint32_t position)
 				   (size_t)(position & (ring->count - 1)) * ring->stride);
 }
 
-static struct rc_msg *message_in(struct shm_slot *slot)
+static struct rcx_msg *message_in(struct shm_slot *slot)
 {
-	return (struct rc_msg *)slot->message;
+	return (struct rcx_msg *)slot->message;
 }
 
 /* ---- moving and waiting ------------------------------------------------- */
@@ -147,7 +147,7 @@ static void wait_moved(const struct view *view, struct shm_end *end, uint32_t ol
 /* As many slots as asked for; else as fit, so that the largest messages have a
  * ring as well.
  */
-static uint32_t slots_for(const struct rc_session *s, uint32_t stride)
+static uint32_t slots_for(const struct rcx_session *s, uint32_t stride)
 {
 	uint32_t slots = SLOTS;
 
@@ -158,39 +158,39 @@ static uint32_t slots_for(const struct rc_session *s, uint32_t stride)
 	return slots;
 }
 
-static int shm_connect(struct rc_session *s)
+static int shm_connect(struct rcx_session *s)
 {
-	size_t len = sizeof(struct shm_slot) + rc_len(s);
+	size_t len = sizeof(struct shm_slot) + rcx_len(s);
 	uint32_t stride = (uint32_t)((len + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
 	uint32_t count = slots_for(s, stride);
 	struct shm_ring *ring;
 
 	if (count & (count - 1) || (count > 1 && (uint64_t)count * stride > AREA_MAX))
-		return rc_skip(s, "A ring has a power of two of slots, up to 8 MiB in all.");
+		return rcx_skip(s, "A ring has a power of two of slots, up to 8 MiB in all.");
 	s->map_len = sizeof(*ring) + (size_t)count * stride;
 	s->map = mmap(NULL, s->map_len, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (s->map == MAP_FAILED) {
 		s->map = NULL;
-		return rc_fail_errno(s, "cannot get memory to share");
+		return rcx_fail_errno(s, "cannot get memory to share");
 	}
 	ring = s->map;
 	ring->stride = stride;
 	ring->count = count;
 	/* Headers are made ready once, as the session's own s->tx is. */
 	for (uint32_t i = 0; i < count; i++) {
-		message_in(slot_at(ring, i))->magic = RC_MAGIC;
+		message_in(slot_at(ring, i))->magic = RCX_MAGIC;
 		message_in(slot_at(ring, i))->size = s->size;
 	}
 	return 0;
 }
 
-static struct view *get_view(struct rc_session *s)
+static struct view *get_view(struct rcx_session *s)
 {
 	struct view *view = malloc(sizeof(*view));
 
 	if (!view) {
-		rc_fail_errno(s, "malloc");
+		rcx_fail_errno(s, "malloc");
 		return NULL;
 	}
 	*view = (struct view){ .tx = s->tx, .ring = s->map };
@@ -199,30 +199,30 @@ static struct view *get_view(struct rc_session *s)
 }
 
 /* One process takes from a ring: a second would take the same messages again. */
-static int become_reader(struct rc_session *s, struct view *view)
+static int become_reader(struct rcx_session *s, struct view *view)
 {
 	pid_t *reader = &view->ring->reader, before = *reader;
 
 	if (before && before != getpid() && (!kill(before, 0) || errno == EPERM)) {
 		errno = EBUSY;
-		return rc_fail_errno(s, "the ring has a reader");
+		return rcx_fail_errno(s, "the ring has a reader");
 	}
 	*reader = getpid();
 	view->position = look(&view->ring->tail);
 	return 0;
 }
 
-static int shm_open_end(struct rc_session *s)
+static int shm_open_end(struct rcx_session *s)
 {
 	struct view *view = get_view(s);
 
 	if (!view)
 		return -1;
 	view->position = look(&view->ring->head);
-	return rc_started(s->op) ? become_reader(s, view) : 0;
+	return rcx_started(s->op) ? become_reader(s, view) : 0;
 }
 
-static int yield_open(struct rc_session *s)
+static int yield_open(struct rcx_session *s)
 {
 	if (shm_open_end(s))
 		return -1;
@@ -230,7 +230,7 @@ static int yield_open(struct rc_session *s)
 	return 0;
 }
 
-static void shm_close(struct rc_session *s)
+static void shm_close(struct rcx_session *s)
 {
 	struct view *view = s->priv;
 
@@ -242,7 +242,7 @@ static void shm_close(struct rc_session *s)
 /* ---- user half ---------------------------------------------------------- */
 
 /* Hand the next message over, as soon as there is a slot for it. */
-static struct shm_slot *send_next(struct rc_session *s, struct view *view)
+static struct shm_slot *send_next(struct rcx_session *s, struct view *view)
 {
 	struct shm_ring *ring = view->ring;
 	struct shm_slot *slot = slot_at(ring, view->position);
@@ -251,23 +251,23 @@ static struct shm_slot *send_next(struct rc_session *s, struct view *view)
 	while (view->position - (tail = look(&ring->tail)) >= ring->count)
 		wait_moved(view, &ring->tail, tail);
 	s->tx = message_in(slot);
-	rc_tx(s);
-	slot->len = (uint32_t)rc_len(s);
+	rcx_tx(s);
+	slot->len = (uint32_t)rcx_len(s);
 	move(&ring->head, ++view->position);
 	return slot;
 }
 
-static int shm_push(struct rc_session *s, uint64_t n)
+static int shm_push(struct rcx_session *s, uint64_t n)
 {
 	struct view *view = s->priv;
 
-	rc_peer_expect(s, n);
+	rcx_peer_expect(s, n);
 	while (n--)
 		send_next(s, view);
-	return rc_peer_wait(s);
+	return rcx_peer_wait(s);
 }
 
-static int shm_call(struct rc_session *s, uint64_t n)
+static int shm_call(struct rcx_session *s, uint64_t n)
 {
 	struct view *view = s->priv;
 	struct shm_ring *ring = view->ring;
@@ -276,13 +276,13 @@ static int shm_call(struct rc_session *s, uint64_t n)
 		struct shm_slot *slot = send_next(s, view);
 
 		wait_moved(view, &ring->tail, view->position - 1);
-		if (rc_rx_reply(s, message_in(slot), slot->len))
+		if (rcx_rx_reply(s, message_in(slot), slot->len))
 			return -1;
 	}
 	return 0;
 }
 
-static int shm_notify(struct rc_session *s, uint64_t n)
+static int shm_notify(struct rcx_session *s, uint64_t n)
 {
 	struct view *view = s->priv;
 	struct shm_ring *ring = view->ring;
@@ -290,51 +290,51 @@ static int shm_notify(struct rc_session *s, uint64_t n)
 	while (n--) {
 		struct shm_slot *slot = slot_at(ring, view->position);
 
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		while (look(&ring->head) == view->position)
-			if (s->wait == RC_WAIT_BLOCK)
+			if (s->wait == RCX_WAIT_BLOCK)
 				wait_on(&ring->head, view->position, NULL);
-		rc_arrived(s);
-		if (rc_rx(s, message_in(slot), slot->len))
+		rcx_arrived(s);
+		if (rcx_rx(s, message_in(slot), slot->len))
 			return -1;
 		move(&ring->tail, ++view->position);
 	}
 	return 0;
 }
 
-static int shm_stream(struct rc_session *s, uint64_t n)
+static int shm_stream(struct rcx_session *s, uint64_t n)
 {
-	static const struct timespec limit = { .tv_nsec = RC_STREAM_WAIT * 1000000 };
+	static const struct timespec limit = { .tv_nsec = RCX_STREAM_WAIT * 1000000 };
 	struct view *view = s->priv;
 	struct shm_ring *ring = view->ring;
 
 	(void)n;
 	for (;;) {
-		bool over = rc_stream_over(s);
+		bool over = rcx_stream_over(s);
 
 		while (look(&ring->head) != view->position) {
 			struct shm_slot *slot = slot_at(ring, view->position);
 
-			if (rc_streamed(s, message_in(slot), slot->len))
+			if (rcx_streamed(s, message_in(slot), slot->len))
 				return -1;
 			move(&ring->tail, ++view->position);
 		}
 		if (over)
 			return 0;
-		if (rc_polls(s))
+		if (rcx_polls(s))
 			wait_on(&ring->head, view->position, &limit);
 	}
 }
 
 /* ---- peer half ---------------------------------------------------------- */
 
-static int futex_begin(struct rc_session *s)
+static int futex_begin(struct rcx_session *s)
 {
 	return get_view(s) ? 0 : -1;
 }
 
-static int yield_begin(struct rc_session *s)
+static int yield_begin(struct rcx_session *s)
 {
 	struct view *view = get_view(s);
 
@@ -343,7 +343,7 @@ static int yield_begin(struct rc_session *s)
 	return view ? 0 : -1;
 }
 
-static int shm_serve(struct rc_session *s)
+static int shm_serve(struct rcx_session *s)
 {
 	struct view *view = s->priv;
 	struct shm_ring *ring = view->ring;
@@ -354,15 +354,15 @@ static int shm_serve(struct rc_session *s)
 
 		wait_moved(view, &ring->head, view->position);
 		len = slot->len;
-		if (rc_peer_consume(s, message_in(slot), len))
+		if (rcx_peer_consume(s, message_in(slot), len))
 			return -1;
-		if (s->op == RC_CALL)
-			rc_peer_reply(s, message_in(slot), len);
+		if (s->op == RCX_CALL)
+			rcx_peer_reply(s, message_in(slot), len);
 		move(&ring->tail, ++view->position);
 	}
 }
 
-static int shm_emit(struct rc_session *s, const struct rc_shot *shot)
+static int shm_emit(struct rcx_session *s, const struct rcx_shot *shot)
 {
 	struct view *view = s->priv;
 	struct shm_ring *ring = view->ring;
@@ -370,50 +370,50 @@ static int shm_emit(struct rc_session *s, const struct rc_shot *shot)
 
 	if (view->position - look(&ring->tail) >= ring->count)
 		return -EAGAIN;
-	slot->len = (uint32_t)rc_peer_event(s, shot, message_in(slot));
+	slot->len = (uint32_t)rcx_peer_event(s, shot, message_in(slot));
 	move(&ring->head, ++view->position);
 	return 0;
 }
 
 /* ---- registration ------------------------------------------------------ */
 
-#define SLOT .max = RC_BODY_MAX
+#define SLOT .max = RCX_BODY_MAX
 
-static const struct rc_peer_half futex_peer = {
+static const struct rcx_peer_half futex_peer = {
 	.connect = shm_connect,
 	.begin = futex_begin,
 	.serve = shm_serve,
 	.emit = shm_emit,
 };
 
-static const struct rc_peer_half yield_peer = {
+static const struct rcx_peer_half yield_peer = {
 	.connect = shm_connect,
 	.begin = yield_begin,
 	.never_sleeps = true,
 	.serve = shm_serve,
 };
 
-static const struct rc_queue shm_queue = {
+static const struct rcx_queue shm_queue = {
 	.what = "slots of the ring",
 	.min = 1,
 	.max = SLOTS_MAX,
 	.values = { 16, 64, 1024 },
 };
 
-static const struct rc_mode shm_modes[] = {
+static const struct rcx_mode shm_modes[] = {
 	{
 		.name = "futex",
 		.summary = "a shared ring, a futex to wake; the body is not copied",
 		.open = shm_open_end,
 		.close = shm_close,
-		.claims = RC_FULL_REFUSES,
+		.claims = RCX_FULL_REFUSES,
 		.peer = &futex_peer,
 		.operations = {
-			[RC_PUSH] = { .run = shm_push, SLOT },
-			[RC_CALL] = { .run = shm_call, SLOT },
-			[RC_NOTIFY] = { .run = shm_notify, SLOT,
-					.waits = RC_WAIT_BLOCK | RC_WAIT_BUSY },
-			[RC_STREAM] = { .run = shm_stream, SLOT, .waits = RC_WAIT_DRAIN,
+			[RCX_PUSH] = { .run = shm_push, SLOT },
+			[RCX_CALL] = { .run = shm_call, SLOT },
+			[RCX_NOTIFY] = { .run = shm_notify, SLOT,
+					.waits = RCX_WAIT_BLOCK | RCX_WAIT_BUSY },
+			[RCX_STREAM] = { .run = shm_stream, SLOT, .waits = RCX_WAIT_DRAIN,
 					.queue = &shm_queue },
 		},
 	},
@@ -424,21 +424,21 @@ static const struct rc_mode shm_modes[] = {
 		.close = shm_close,
 		.peer = &yield_peer,
 		.operations = {
-			[RC_PUSH] = { .run = shm_push, SLOT },
-			[RC_CALL] = { .run = shm_call, SLOT },
+			[RCX_PUSH] = { .run = shm_push, SLOT },
+			[RCX_CALL] = { .run = shm_call, SLOT },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel shm_channel = {
+static const struct rcx_channel shm_channel = {
 	.name = "shm",
 	.summary = "Memory shared with another process, for scale",
-	.flags = RC_REFERENCE,
+	.flags = RCX_REFERENCE,
 	.since = "2.5.7: futex(); mmap() of shared memory without a file since 2.4",
 	.modes = shm_modes,
 	.cannot = {
-		[RC_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
+		[RCX_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
 	},
 };
-RC_CHANNEL(shm_channel);
+RCX_CHANNEL(shm_channel);

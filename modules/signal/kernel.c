@@ -29,7 +29,7 @@
  *
  * Four modes: standard and realtime, both taken by sigwaitinfo(), and a
  * real-time signal taken by a handler and through a signalfd.  All carry the
- * sequence number alone.  The thread registers through /dev/rc_signal, which
+ * sequence number alone.  The thread registers through /dev/ringcross/signal, which
  * is not measured: no event crosses it, but its open file holds this module
  * and gives the registration an end.
  */
@@ -42,7 +42,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 /*
@@ -60,7 +60,7 @@ struct signal_file {
 static DEFINE_MUTEX(signal_lock);
 static LIST_HEAD(signal_files);
 
-static int signal_send(const struct signal_file *state, const struct rc_shot *shot)
+static int signal_send(const struct signal_file *state, const struct rcx_shot *shot)
 {
 	struct task_struct *task = pid_task(state->pid, PIDTYPE_PID);
 	struct kernel_siginfo info;
@@ -78,7 +78,7 @@ static int signal_send(const struct signal_file *state, const struct rc_shot *sh
  * Any context will do: the receiver's lock is taken with interrupts off.  Only
  * on -rt kernels that lock sleeps.
  */
-static int signal_emit(const struct rc_shot *shot)
+static int signal_emit(const struct rcx_shot *shot)
 {
 	const struct signal_file *state;
 	int err = -ENOTCONN;
@@ -119,9 +119,9 @@ static int signal_release(struct inode *inode, struct file *file)
 }
 
 static long signal_register(struct signal_file *state,
-			    const struct rc_signal_register __user *arg)
+			    const struct rcx_signal_register __user *arg)
 {
-	struct rc_signal_register request;
+	struct rcx_signal_register request;
 	long err = 0;
 
 	if (copy_from_user(&request, arg, sizeof(request)))
@@ -145,7 +145,7 @@ static long signal_register(struct signal_file *state,
 static long signal_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
-	case RC_SIGNAL_REGISTER:
+	case RCX_SIGNAL_REGISTER:
 		return signal_register(file->private_data, (void __user *)arg);
 	default:
 		return -ENOTTY;
@@ -162,19 +162,20 @@ static const struct file_operations signal_fops = {
 
 static struct miscdevice signal_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "rc_signal",
+	.name = "ringcross_signal",
+	.nodename = "ringcross/signal",
 	.fops = &signal_fops,
 	.mode = 0600,
 };
 
-static struct rc_half signal_half = {
+static struct rcx_half signal_half = {
 	.name = "signal",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rc_emitter[]) {
-		{ "standard", RC_IN_ANY, signal_emit },
-		{ "realtime", RC_IN_ANY, signal_emit },
-		{ "handler", RC_IN_ANY, signal_emit },
-		{ "signalfd", RC_IN_ANY, signal_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "standard", RCX_IN_ANY, signal_emit },
+		{ "realtime", RCX_IN_ANY, signal_emit },
+		{ "handler", RCX_IN_ANY, signal_emit },
+		{ "signalfd", RCX_IN_ANY, signal_emit },
 		{ }
 	},
 };
@@ -185,7 +186,7 @@ static int __init signal_init(void)
 
 	if (err)
 		return err;
-	err = rc_half_register(&signal_half);
+	err = rcx_half_register(&signal_half);
 	if (err)
 		misc_deregister(&signal_device);
 	return err;
@@ -193,7 +194,7 @@ static int __init signal_init(void)
 
 static void __exit signal_exit(void)
 {
-	rc_half_unregister(&signal_half);
+	rcx_half_unregister(&signal_half);
 	misc_deregister(&signal_device);
 }
 

@@ -27,18 +27,18 @@ struct state {
 
 /* ---- open and close ---------------------------------------------------- */
 
-static int block(struct rc_session *s, int signo)
+static int block(struct rcx_session *s, int signo)
 {
 	struct state *state = calloc(1, sizeof(*state));
 
 	if (!state)
-		return rc_fail_errno(s, "calloc");
+		return rcx_fail_errno(s, "calloc");
 	state->signo = signo;
 	sigemptyset(&state->ours);
 	sigaddset(&state->ours, signo);
 	if (sigprocmask(SIG_BLOCK, &state->ours, &state->before)) {
 		free(state);
-		return rc_fail_errno(s, "cannot block the signal");
+		return rcx_fail_errno(s, "cannot block the signal");
 	}
 	state->open = state->before;
 	sigdelset(&state->open, signo);
@@ -49,7 +49,7 @@ static int block(struct rc_session *s, int signo)
 /* How many signals may be pending: the limit is this process's own, and those of all
  * this user's processes count against it.
  */
-static int set_queue(struct rc_session *s)
+static int set_queue(struct rcx_session *s)
 {
 	struct rlimit limit = { .rlim_cur = s->queue, .rlim_max = s->queue };
 	struct state *state = s->priv;
@@ -57,54 +57,54 @@ static int set_queue(struct rc_session *s)
 	if (!s->queue)
 		return 0;
 	if (getrlimit(RLIMIT_SIGPENDING, &state->limit))
-		return rc_fail_errno(s, "getrlimit");
+		return rcx_fail_errno(s, "getrlimit");
 	if (limit.rlim_max < state->limit.rlim_max)
 		limit.rlim_max = state->limit.rlim_max;
 	if (setrlimit(RLIMIT_SIGPENDING, &limit))
-		return rc_fail_errno(s, "setrlimit RLIMIT_SIGPENDING");
+		return rcx_fail_errno(s, "setrlimit RLIMIT_SIGPENDING");
 	state->limited = true;
 	return 0;
 }
 
-static int open_as(struct rc_session *s, int signo)
+static int open_as(struct rcx_session *s, int signo)
 {
-	struct rc_signal_register request = { .signo = (uint32_t)signo };
+	struct rcx_signal_register request = { .signo = (uint32_t)signo };
 
 	if (block(s, signo) || set_queue(s))
 		return -1;
-	s->fd = open(RC_SIGNAL_DEVICE, O_RDWR | O_CLOEXEC);
+	s->fd = open(RCX_SIGNAL_DEVICE, O_RDWR | O_CLOEXEC);
 	if (s->fd < 0)
-		return rc_fail_errno(s, "open " RC_SIGNAL_DEVICE);
-	if (ioctl(s->fd, RC_SIGNAL_REGISTER, &request))
-		return rc_fail_errno(s, "cannot register for the signal");
+		return rcx_fail_errno(s, "open " RCX_SIGNAL_DEVICE);
+	if (ioctl(s->fd, RCX_SIGNAL_REGISTER, &request))
+		return rcx_fail_errno(s, "cannot register for the signal");
 	return 0;
 }
 
-static int standard_open(struct rc_session *s)
+static int standard_open(struct rcx_session *s)
 {
 	return open_as(s, SIGUSR1);
 }
 
-static int realtime_open(struct rc_session *s)
+static int realtime_open(struct rcx_session *s)
 {
 	return open_as(s, SIGRTMIN);
 }
 
-static int signalfd_open(struct rc_session *s)
+static int signalfd_open(struct rcx_session *s)
 {
 	const struct state *state;
 	/* A stream drains until EAGAIN, everything else may sleep. */
-	int nonblock = s->op == RC_STREAM ? SFD_NONBLOCK : 0;
+	int nonblock = s->op == RCX_STREAM ? SFD_NONBLOCK : 0;
 
 	if (open_as(s, SIGRTMIN))
 		return -1;
 	state = s->priv;
 	s->fd2 = signalfd(-1, &state->ours, SFD_CLOEXEC | nonblock);
-	return s->fd2 < 0 ? rc_fail_errno(s, "signalfd") : 0;
+	return s->fd2 < 0 ? rcx_fail_errno(s, "signalfd") : 0;
 }
 
 /* What is pending must not hit the process when the mask opens again. */
-static void signal_close(struct rc_session *s)
+static void signal_close(struct rcx_session *s)
 {
 	const struct timespec at_once = { 0 };
 	struct state *state = s->priv;
@@ -127,7 +127,7 @@ static void signal_close(struct rc_session *s)
 
 /* ---- sigwaitinfo ------------------------------------------------------- */
 
-static int wait_notify(struct rc_session *s, uint64_t n)
+static int wait_notify(struct rcx_session *s, uint64_t n)
 {
 	const struct state *state = s->priv;
 	siginfo_t info;
@@ -135,38 +135,38 @@ static int wait_notify(struct rc_session *s, uint64_t n)
 	while (n--) {
 		int got;
 
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		got = sigwaitinfo(&state->ours, &info);
-		rc_arrived(s);
+		rcx_arrived(s);
 		if (got < 0)
-			return rc_fail_errno(s, "sigwaitinfo");
-		if (rc_seen_narrow(s, (uint32_t)info.si_int, UINT32_MAX))
+			return rcx_fail_errno(s, "sigwaitinfo");
+		if (rcx_seen_narrow(s, (uint32_t)info.si_int, UINT32_MAX))
 			return -1;
 	}
 	return 0;
 }
 
 /* The wait itself brings a signal, so it is a drain of one that has a limit. */
-static int wait_stream(struct rc_session *s, uint64_t n)
+static int wait_stream(struct rcx_session *s, uint64_t n)
 {
-	const struct timespec limits[] = { { 0 }, { .tv_nsec = RC_STREAM_WAIT * 1000000L } };
+	const struct timespec limits[] = { { 0 }, { .tv_nsec = RCX_STREAM_WAIT * 1000000L } };
 	const struct state *state = s->priv;
 	siginfo_t info;
 
 	(void)n;
 	for (;;) {
-		bool over = rc_stream_over(s);
+		bool over = rcx_stream_over(s);
 
 		while (sigtimedwait(&state->ours, &info, &limits[0]) > 0)
-			if (rc_streamed_narrow(s, (uint32_t)info.si_int, UINT32_MAX))
+			if (rcx_streamed_narrow(s, (uint32_t)info.si_int, UINT32_MAX))
 				return -1;
 		if (errno != EAGAIN)
-			return rc_fail_errno(s, "sigtimedwait");
+			return rcx_fail_errno(s, "sigtimedwait");
 		if (over)
 			return 0;
 		if (sigtimedwait(&state->ours, &info, &limits[1]) > 0 &&
-		    rc_streamed_narrow(s, (uint32_t)info.si_int, UINT32_MAX))
+		    rcx_streamed_narrow(s, (uint32_t)info.si_int, UINT32_MAX))
 			return -1;
 	}
 }
@@ -178,14 +178,14 @@ static int wait_stream(struct rc_session *s, uint64_t n)
  * sigsuspend() or, in a stream, anywhere between the two sigprocmask() below, where
  * nothing else changes the session: so it meets no half-made state.
  */
-static _Thread_local struct rc_session *handler_session;
+static _Thread_local struct rcx_session *handler_session;
 static _Thread_local uint32_t handler_value;
 
 static void on_event(int signo, siginfo_t *info, void *context)
 {
 	(void)signo;
 	(void)context;
-	rc_arrived(handler_session);
+	rcx_arrived(handler_session);
 	handler_value = (uint32_t)info->si_int;
 }
 
@@ -193,13 +193,13 @@ static void on_streamed(int signo, siginfo_t *info, void *context)
 {
 	(void)signo;
 	(void)context;
-	rc_streamed_narrow(handler_session, (uint32_t)info->si_int, UINT32_MAX);
+	rcx_streamed_narrow(handler_session, (uint32_t)info->si_int, UINT32_MAX);
 }
 
-static int handler_open(struct rc_session *s)
+static int handler_open(struct rcx_session *s)
 {
 	struct sigaction action = {
-		.sa_sigaction = s->op == RC_STREAM ? on_streamed : on_event,
+		.sa_sigaction = s->op == RCX_STREAM ? on_streamed : on_event,
 		.sa_flags = SA_SIGINFO,
 	};
 	struct state *state;
@@ -210,21 +210,21 @@ static int handler_open(struct rc_session *s)
 	handler_session = s;
 	sigemptyset(&action.sa_mask);
 	if (sigaction(state->signo, &action, &state->action))
-		return rc_fail_errno(s, "sigaction");
+		return rcx_fail_errno(s, "sigaction");
 	state->handled = true;
 	return 0;
 }
 
-static int handler_notify(struct rc_session *s, uint64_t n)
+static int handler_notify(struct rcx_session *s, uint64_t n)
 {
 	const struct state *state = s->priv;
 
 	while (n--) {
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		/* Always -1; the signal is blocked again when the handler has run. */
 		sigsuspend(&state->open);
-		if (rc_seen_narrow(s, handler_value, UINT32_MAX))
+		if (rcx_seen_narrow(s, handler_value, UINT32_MAX))
 			return -1;
 	}
 	return 0;
@@ -235,64 +235,64 @@ static int handler_notify(struct rc_session *s, uint64_t n)
  * handler wherever the thread is.  All that were sent before the producer
  * ended are delivered on the way out of the poll() that follows.
  */
-static int handler_stream(struct rc_session *s, uint64_t n)
+static int handler_stream(struct rcx_session *s, uint64_t n)
 {
 	const struct state *state = s->priv;
 	bool over;
 
 	(void)n;
 	if (sigprocmask(SIG_UNBLOCK, &state->ours, NULL))
-		return rc_fail_errno(s, "sigprocmask");
+		return rcx_fail_errno(s, "sigprocmask");
 	do {
-		over = rc_stream_over(s);
-		poll(NULL, 0, over ? 0 : RC_STREAM_WAIT);
+		over = rcx_stream_over(s);
+		poll(NULL, 0, over ? 0 : RCX_STREAM_WAIT);
 	} while (!over);
 	if (sigprocmask(SIG_BLOCK, &state->ours, NULL))
-		return rc_fail_errno(s, "sigprocmask");
+		return rcx_fail_errno(s, "sigprocmask");
 	return 0;
 }
 
 /* ---- signalfd ---------------------------------------------------------- */
 
-static int signalfd_notify(struct rc_session *s, uint64_t n)
+static int signalfd_notify(struct rcx_session *s, uint64_t n)
 {
 	struct signalfd_siginfo info;
 
 	while (n--) {
 		ssize_t got;
 
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		got = read(s->fd2, &info, sizeof(info));
-		rc_arrived(s);
+		rcx_arrived(s);
 		if (got != sizeof(info))
-			return rc_fail_errno(s, "read a signalfd");
-		if (rc_seen_narrow(s, (uint32_t)info.ssi_int, UINT32_MAX))
+			return rcx_fail_errno(s, "read a signalfd");
+		if (rcx_seen_narrow(s, (uint32_t)info.ssi_int, UINT32_MAX))
 			return -1;
 	}
 	return 0;
 }
 
-static int signalfd_stream(struct rc_session *s, uint64_t n)
+static int signalfd_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd2, .events = POLLIN };
 	struct signalfd_siginfo batch[BATCH];
 
 	(void)n;
 	for (;;) {
-		bool over = rc_stream_over(s);
+		bool over = rcx_stream_over(s);
 		ssize_t got;
 
 		while ((got = read(s->fd2, batch, sizeof(batch))) > 0)
 			for (size_t i = 0; i < (size_t)got / sizeof(batch[0]); i++)
-				if (rc_streamed_narrow(s, (uint32_t)batch[i].ssi_int,
+				if (rcx_streamed_narrow(s, (uint32_t)batch[i].ssi_int,
 						       UINT32_MAX))
 					return -1;
 		if (errno != EAGAIN)
-			return rc_fail_errno(s, "read a signalfd");
+			return rcx_fail_errno(s, "read a signalfd");
 		if (over)
 			return 0;
-		poll(&pfd, 1, RC_STREAM_WAIT);
+		poll(&pfd, 1, RCX_STREAM_WAIT);
 	}
 }
 
@@ -301,23 +301,23 @@ static int signalfd_stream(struct rc_session *s, uint64_t n)
 #define VALUE .min = 4, .max = 4, \
 	.limit = "A signal carries one value, here the sequence number as an int."
 
-static const struct rc_queue signal_queue = {
+static const struct rcx_queue signal_queue = {
 	.what = "pending signals (RLIMIT_SIGPENDING)",
 	.min = 1,
 	.max = 1u << 20,
 	.values = { 16, 128, 4096 },
 };
 
-static const struct rc_mode signal_modes[] = {
+static const struct rcx_mode signal_modes[] = {
 	{
 		.name = "standard",
 		.summary = "SIGUSR1, pending or not, by sigwaitinfo",
 		.open = standard_open,
 		.close = signal_close,
-		.claims = RC_READERS_EACH | RC_FULL_COALESCES,
+		.claims = RCX_READERS_EACH | RCX_FULL_COALESCES,
 		.operations = {
-			[RC_NOTIFY] = { .run = wait_notify, VALUE },
-			[RC_STREAM] = { .run = wait_stream, VALUE, .waits = RC_WAIT_BLOCK },
+			[RCX_NOTIFY] = { .run = wait_notify, VALUE },
+			[RCX_STREAM] = { .run = wait_stream, VALUE, .waits = RCX_WAIT_BLOCK },
 		},
 	},
 	{
@@ -325,10 +325,10 @@ static const struct rc_mode signal_modes[] = {
 		.summary = "a queued signal, by sigwaitinfo",
 		.open = realtime_open,
 		.close = signal_close,
-		.claims = RC_READERS_EACH | RC_FULL_REFUSES,
+		.claims = RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RC_NOTIFY] = { .run = wait_notify, VALUE },
-			[RC_STREAM] = { .run = wait_stream, VALUE, .waits = RC_WAIT_BLOCK,
+			[RCX_NOTIFY] = { .run = wait_notify, VALUE },
+			[RCX_STREAM] = { .run = wait_stream, VALUE, .waits = RCX_WAIT_BLOCK,
 					.queue = &signal_queue },
 		},
 	},
@@ -337,10 +337,10 @@ static const struct rc_mode signal_modes[] = {
 		.summary = "a queued signal, by a handler",
 		.open = handler_open,
 		.close = signal_close,
-		.claims = RC_READERS_EACH | RC_FULL_REFUSES,
+		.claims = RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RC_NOTIFY] = { .run = handler_notify, VALUE },
-			[RC_STREAM] = { .run = handler_stream, VALUE, .waits = RC_WAIT_BLOCK,
+			[RCX_NOTIFY] = { .run = handler_notify, VALUE },
+			[RCX_STREAM] = { .run = handler_stream, VALUE, .waits = RCX_WAIT_BLOCK,
 					.queue = &signal_queue },
 		},
 	},
@@ -349,25 +349,25 @@ static const struct rc_mode signal_modes[] = {
 		.summary = "a queued signal, by read() of a signalfd",
 		.open = signalfd_open,
 		.close = signal_close,
-		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_REFUSES,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RC_NOTIFY] = { .run = signalfd_notify, VALUE },
-			[RC_STREAM] = { .run = signalfd_stream, VALUE, .queue = &signal_queue },
+			[RCX_NOTIFY] = { .run = signalfd_notify, VALUE },
+			[RCX_STREAM] = { .run = signalfd_stream, VALUE, .queue = &signal_queue },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel signal_channel = {
+static const struct rcx_channel signal_channel = {
 	.name = "signal",
 	.summary = "A number and one value, delivered to a thread",
-	.module = "rc_signal",
+	.module = "ringcross_signal",
 	.since = "1.0: signals; queued ones with a value since 2.2, signalfd since 2.6.22",
 	.modes = signal_modes,
 	.cannot = {
-		[RC_PUSH] = "Signals go to threads, and a kernel half is none.",
-		[RC_PULL] = "A signal comes when the kernel sends it and cannot be asked for.",
-		[RC_CALL] = "Signals go to threads, so no request can reach the kernel half.",
+		[RCX_PUSH] = "Signals go to threads, and a kernel half is none.",
+		[RCX_PULL] = "A signal comes when the kernel sends it and cannot be asked for.",
+		[RCX_CALL] = "Signals go to threads, so no request can reach the kernel half.",
 	},
 };
-RC_CHANNEL(signal_channel);
+RCX_CHANNEL(signal_channel);

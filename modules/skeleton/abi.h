@@ -4,10 +4,10 @@
  * as a device's name, command numbers, limits.  Both compilers read it: use
  * __u32 and its like, and include nothing but <linux/...>.
  */
-#ifndef RC_SKELETON_ABI_H
-#define RC_SKELETON_ABI_H
+#ifndef RCX_SKELETON_ABI_H
+#define RCX_SKELETON_ABI_H
 
-#define RC_SKELETON_DEVICE	"/dev/rc_skeleton"
-#define RC_SKELETON_MAX		4096u		/* bytes of a message, header and body */
+#define RCX_SKELETON_DEVICE	"/dev/ringcross/skeleton"
+#define RCX_SKELETON_MAX		4096u		/* bytes of a message, header and body */
 
 #endif

@@ -17,7 +17,7 @@
  * Anything that takes a whole message: below 0 with an errno, or success.  The
  * agent sends through it every wrong message there is.
  */
-static long skeleton_send(void *arg, const struct rc_msg *msg, size_t len)
+static long skeleton_send(void *arg, const struct rcx_msg *msg, size_t len)
 {
 	return write(*(int *)arg, msg, len);
 }
@@ -25,48 +25,48 @@ static long skeleton_send(void *arg, const struct rc_msg *msg, size_t len)
 /* Anything that takes an address: it gets every one that must be refused. */
 static long skeleton_write_at(void *arg, void *at)
 {
-	return write(*(int *)arg, at, RC_HEADER);
+	return write(*(int *)arg, at, RCX_HEADER);
 }
 
-static void try_push(struct rc_hostile *h, bool proof)
+static void try_push(struct rcx_hostile *h, bool proof)
 {
-	int fd = open(RC_SKELETON_DEVICE, O_RDWR | O_CLOEXEC);
-	struct rc_taker taker = {
+	int fd = open(RCX_SKELETON_DEVICE, O_RDWR | O_CLOEXEC);
+	struct rcx_taker taker = {
 		.send = skeleton_send,
 		.arg = &fd,
-		.body_max = RC_SKELETON_MAX - RC_HEADER,
+		.body_max = RCX_SKELETON_MAX - RCX_HEADER,
 		/* What the kernel half says to lengths it does not take. */
 		.nothing = EINVAL,
 		.too_short = EINVAL,
 		.too_long = EINVAL,
 	};
 
-	rc_topic(h, "push%s", proof ? " in proof" : "");
-	rc_expect(h, "open", fd, 0);
+	rcx_topic(h, "push%s", proof ? " in proof" : "");
+	rcx_expect(h, "open", fd, 0);
 	/* Only in the proof does the kernel look into bodies, so try both. */
-	rc_core_bind(h, "", 64, proof);
-	rc_try_messages(h, &taker, proof);
-	rc_try_scribbled(h, &taker, 64, 200);
-	rc_try_addresses(h, "write", RC_KERNEL_READS, skeleton_write_at, &fd);
+	rcx_core_bind(h, "", 64, proof);
+	rcx_try_messages(h, &taker, proof);
+	rcx_try_scribbled(h, &taker, 64, 200);
+	rcx_try_addresses(h, "write", RCX_KERNEL_READS, skeleton_write_at, &fd);
 	close(fd);
 }
 
-static void skeleton_hostile(struct rc_hostile *h)
+static void skeleton_hostile(struct rcx_hostile *h)
 {
-	int fd = open(RC_SKELETON_DEVICE, O_RDWR | O_CLOEXEC);
+	int fd = open(RCX_SKELETON_DEVICE, O_RDWR | O_CLOEXEC);
 
 	try_push(h, false);
 	try_push(h, true);
 	/* A read() that sleeps for events, as core/file.c has it: the cases are there. */
-	rc_try_events_file(h, RC_SKELETON_DEVICE, "file");
+	rcx_try_events_file(h, RCX_SKELETON_DEVICE, "file");
 
 	/* What the mechanism has not, it must refuse; commands that are known need a test. */
-	rc_topic(h, "device");
-	rc_try_commands(h, fd, NULL);
-	rc_try_no_seek(h, fd);
-	rc_try_no_map(h, fd);
+	rcx_topic(h, "device");
+	rcx_try_commands(h, fd, NULL);
+	rcx_try_no_seek(h, fd);
+	rcx_try_no_map(h, fd);
 	/* And by others it cannot be reached. */
-	rc_try_nobody_opens(h, RC_SKELETON_DEVICE);
+	rcx_try_nobody_opens(h, RCX_SKELETON_DEVICE);
 	close(fd);
 }
-RC_HOSTILE(skeleton, skeleton_hostile);
+RCX_HOSTILE(skeleton, skeleton_hostile);

@@ -22,7 +22,7 @@
  * one session, and open and close in every session; and the module must stay
  * while anybody sleeps in it.
  *
- * The file becomes rc_<folder>.ko together with all other C files here but
+ * The file becomes ringcross_<folder>.ko together with all other C files here but
  * user.c, program.c and hostile.c.  What is called optional below may be left out.
  */
 #include <linux/fs.h>
@@ -31,8 +31,8 @@
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include "rc_core.h"
-#include "rc_readers.h"
+#include "rcx_core.h"
+#include "rcx_readers.h"
 #include "abi.h"
 
 /*
@@ -40,25 +40,25 @@
  * the open file wherever there are files: then two users cannot disturb each
  * other, and closing is all the cleaning up.
  *
- * @lock covers @flow and @message.  @reader has rc_readers' own lock.
+ * @lock covers @flow and @message.  @reader has rcx_readers' own lock.
  */
 struct skeleton_file {
 	struct mutex lock;
-	struct rc_flow flow;		/* required: where the sequence stands */
-	struct rc_reader reader;	/* optional: for a wait without a queue */
+	struct rcx_flow flow;		/* required: where the sequence stands */
+	struct rcx_reader reader;	/* optional: for a wait without a queue */
 	union {
-		struct rc_msg message;
-		u8 room[RC_SKELETON_MAX];
+		struct rcx_msg message;
+		u8 room[RCX_SKELETON_MAX];
 	};
 };
 
-static DEFINE_RC_READERS(skeleton_readers);
+static DEFINE_RCX_READERS(skeleton_readers);
 
 /* ---- user to kernel ----------------------------------------------------- */
 
 /*
  * push.  Must bound the length before it touches memory, use the checked
- * accessors, and have rc_consume() accept the message before it returns: the
+ * accessors, and have rcx_consume() accept the message before it returns: the
  * agent compares what it sent with what was consumed.  Nothing is logged here;
  * bad input gets an errno.
  */
@@ -68,22 +68,22 @@ static ssize_t skeleton_write(struct file *file, const char __user *from, size_t
 	struct skeleton_file *state = file->private_data;
 	ssize_t ret;
 
-	if (len < RC_HEADER || len > RC_SKELETON_MAX)
+	if (len < RCX_HEADER || len > RCX_SKELETON_MAX)
 		return -EINVAL;
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
 	if (copy_from_user(&state->message, from, len))
 		ret = -EFAULT;
 	else
-		ret = rc_consume(&state->flow, &state->message, len);
+		ret = rcx_consume(&state->flow, &state->message, len);
 	mutex_unlock(&state->lock);
 	return ret ? ret : len;
 }
 
 /*
- * What this channel lacks, in short.  pull: rc_make(&flow, message, size), then
+ * What this channel lacks, in short.  pull: rcx_make(&flow, message, size), then
  * hand it out; it must be made for this request and not before.  call: after
- * rc_consume(), rc_reply(message, len) makes the reply in place.
+ * rcx_consume(), rcx_reply(message, len) makes the reply in place.
  */
 
 /* ---- kernel to user ----------------------------------------------------- */
@@ -91,13 +91,13 @@ static ssize_t skeleton_write(struct file *file, const char __user *from, size_t
 /*
  * The emit hook, required for notify and stream.  Called for each event, one at
  * a time, from every context its entry below names.  It may sleep only where that is
- * RC_PROCESS alone.  0 when somebody will get the event, else a negative
- * errno, which counts as refused.  rc_readers is for mechanisms that have a
+ * RCX_PROCESS alone.  0 when somebody will get the event, else a negative
+ * errno, which counts as refused.  rcx_readers is for mechanisms that have a
  * wait and no queue; one with a queue of its own must use that.
  */
-static int skeleton_emit(const struct rc_shot *shot)
+static int skeleton_emit(const struct rcx_shot *shot)
 {
-	return rc_readers_emit(&skeleton_readers, shot);
+	return rcx_readers_emit(&skeleton_readers, shot);
 }
 
 /*
@@ -107,21 +107,21 @@ static int skeleton_emit(const struct rc_shot *shot)
 static ssize_t skeleton_read(struct file *file, char __user *to, size_t len, loff_t *pos)
 {
 	struct skeleton_file *state = file->private_data;
-	struct rc_shot shot;
+	struct rcx_shot shot;
 	ssize_t ret;
 
-	ret = rc_reader_next(&skeleton_readers, &state->reader, &shot,
+	ret = rcx_reader_next(&skeleton_readers, &state->reader, &shot,
 			     file->f_flags & O_NONBLOCK);
 	if (ret)
 		return ret;
-	if (shot.size > RC_SKELETON_MAX - RC_HEADER || len < RC_HEADER + shot.size)
+	if (shot.size > RCX_SKELETON_MAX - RCX_HEADER || len < RCX_HEADER + shot.size)
 		return -EMSGSIZE;
 	/* Not for any signal: the event is taken, and a read begun again gets the next. */
 	if (mutex_lock_killable(&state->lock))
 		return -EINTR;
 	/* Writes the message of this event, in the proof with its body. */
-	rc_event(&shot, &state->message);
-	ret = RC_HEADER + shot.size;
+	rcx_event(&shot, &state->message);
+	ret = RCX_HEADER + shot.size;
 	if (copy_to_user(to, &state->message, ret))
 		ret = -EFAULT;
 	mutex_unlock(&state->lock);
@@ -133,7 +133,7 @@ static __poll_t skeleton_poll(struct file *file, struct poll_table_struct *table
 {
 	struct skeleton_file *state = file->private_data;
 
-	return rc_reader_poll(&state->reader, file, table);
+	return rcx_reader_poll(&state->reader, file, table);
 }
 
 /* ---- the device --------------------------------------------------------- */
@@ -146,7 +146,7 @@ static int skeleton_open(struct inode *inode, struct file *file)
 	if (!state)
 		return -ENOMEM;
 	mutex_init(&state->lock);
-	rc_reader_join(&skeleton_readers, &state->reader);
+	rcx_reader_join(&skeleton_readers, &state->reader);
 	file->private_data = state;
 	return nonseekable_open(inode, file);
 }
@@ -155,7 +155,7 @@ static int skeleton_release(struct inode *inode, struct file *file)
 {
 	struct skeleton_file *state = file->private_data;
 
-	rc_reader_leave(&skeleton_readers, &state->reader);
+	rcx_reader_leave(&skeleton_readers, &state->reader);
 	kfree(state);
 	return 0;
 }
@@ -171,12 +171,13 @@ static const struct file_operations skeleton_fops = {
 
 static struct miscdevice skeleton_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "rc_skeleton",		/* rc_ in front: no clash with others' names */
+	.name = "ringcross_skeleton",		/* in /sys/class/misc: unique on the machine */
+	.nodename = "ringcross/skeleton",
 	.fops = &skeleton_fops,
 	.mode = 0600,			/* required: nodes are for root alone */
 };
 
-static struct rc_half skeleton_half = {
+static struct rcx_half skeleton_half = {
 	.name = "skeleton",		/* required: the folder's name */
 	.owner = THIS_MODULE,		/* required: a measurement holds the module */
 	/*
@@ -189,8 +190,8 @@ static struct rc_half skeleton_half = {
 	 * Optional: one entry for each mode that has notify or stream, by the
 	 * mode's name, with the contexts its emit may be called from.
 	 */
-	.emitters = (const struct rc_emitter[]) {
-		{ "file", RC_IN_ANY, skeleton_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "file", RCX_IN_ANY, skeleton_emit },
 		{ }
 	},
 };
@@ -202,7 +203,7 @@ static int __init skeleton_init(void)
 
 	if (err)
 		return err;
-	err = rc_half_register(&skeleton_half);
+	err = rcx_half_register(&skeleton_half);
 	if (err)
 		misc_deregister(&skeleton_device);
 	return err;
@@ -210,7 +211,7 @@ static int __init skeleton_init(void)
 
 static void __exit skeleton_exit(void)
 {
-	rc_half_unregister(&skeleton_half);
+	rcx_half_unregister(&skeleton_half);
 	misc_deregister(&skeleton_device);
 }
 

@@ -12,20 +12,20 @@
 #include "abi.h"
 
 #define BODY 64u
-#define WHOLE (RC_HEADER + BODY)
-#define LARGEST (RC_HEADER + RC_BODY_MAX)
+#define WHOLE (RCX_HEADER + BODY)
+#define LARGEST (RCX_HEADER + RCX_BODY_MAX)
 
-static int open_socket(struct rc_hostile *h)
+static int open_socket(struct rcx_hostile *h)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	rc_expect(h, "socket", fd, 0);
+	rcx_expect(h, "socket", fd, 0);
 	return fd;
 }
 
-static long set(void *arg, const struct rc_msg *msg, size_t len)
+static long set(void *arg, const struct rcx_msg *msg, size_t len)
 {
-	return setsockopt(*(int *)arg, IPPROTO_IP, RC_SOCKOPT_PUSH, msg, (socklen_t)len);
+	return setsockopt(*(int *)arg, IPPROTO_IP, RCX_SOCKOPT_PUSH, msg, (socklen_t)len);
 }
 
 static long get(int fd, int option, void *at, uint32_t len)
@@ -36,48 +36,48 @@ static long get(int fd, int option, void *at, uint32_t len)
 }
 
 /* The bytes of a message do not change hands: what was sent must stay as it was. */
-static long call(void *arg, const struct rc_msg *msg, size_t len)
+static long call(void *arg, const struct rcx_msg *msg, size_t len)
 {
-	static struct rc_msg *copy;
+	static struct rcx_msg *copy;
 	static unsigned char room[LARGEST + 4096] __attribute__((aligned(8)));
 
-	copy = (struct rc_msg *)room;
+	copy = (struct rcx_msg *)room;
 	memcpy(copy, msg, len);
-	return get(*(int *)arg, RC_SOCKOPT_CALL, copy, (uint32_t)len);
+	return get(*(int *)arg, RCX_SOCKOPT_CALL, copy, (uint32_t)len);
 }
 
 /* ---- numbers and levels -------------------------------------------------- */
 
-static void try_numbers(struct rc_hostile *h)
+static void try_numbers(struct rcx_hostile *h)
 {
-	static const int near[] = { RC_SOCKOPT_BASE - 1, RC_SOCKOPT_GET_MAX + 1, INT_MAX, INT_MIN };
-	struct rc_outcomes outcomes = { 0 };
+	static const int near[] = { RCX_SOCKOPT_BASE - 1, RCX_SOCKOPT_GET_MAX + 1, INT_MAX, INT_MIN };
+	struct rcx_outcomes outcomes = { 0 };
 	int fd = open_socket(h);
 
-	rc_topic(h, "options");
-	rc_core_bind(h, "", BODY, true);
-	rc_good_message(h, BODY, 0);
+	rcx_topic(h, "options");
+	rcx_core_bind(h, "", BODY, true);
+	rcx_good_message(h, BODY, 0);
 	for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++) {
-		rc_note(&outcomes, setsockopt(fd, IPPROTO_IP, near[i], h->message, WHOLE),
+		rcx_note(&outcomes, setsockopt(fd, IPPROTO_IP, near[i], h->message, WHOLE),
 			ENOPROTOOPT);
-		rc_note(&outcomes, get(fd, near[i], h->message, WHOLE), ENOPROTOOPT);
+		rcx_note(&outcomes, get(fd, near[i], h->message, WHOLE), ENOPROTOOPT);
 	}
-	rc_note(&outcomes, setsockopt(fd, IPPROTO_IP, RC_SOCKOPT_CALL, h->message, WHOLE),
+	rcx_note(&outcomes, setsockopt(fd, IPPROTO_IP, RCX_SOCKOPT_CALL, h->message, WHOLE),
 		ENOPROTOOPT);
-	rc_expect_outcomes(h, "unknown ones", &outcomes);
-	rc_expect_value(h, "unknown ones refused", (long)outcomes.refused, 9);
-	rc_expect(h, "at the level of sockets",
-		  setsockopt(fd, SOL_SOCKET, RC_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
-	rc_expect(h, "at the level of UDP",
-		  setsockopt(fd, IPPROTO_UDP, RC_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
-	rc_expect(h, "at a level that is not there",
-		  setsockopt(fd, 4711, RC_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
-	rc_expect_value(h, "consumed of all these", (long)rc_core_counts(h).consumed, 0);
+	rcx_expect_outcomes(h, "unknown ones", &outcomes);
+	rcx_expect_value(h, "unknown ones refused", (long)outcomes.refused, 9);
+	rcx_expect(h, "at the level of sockets",
+		  setsockopt(fd, SOL_SOCKET, RCX_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
+	rcx_expect(h, "at the level of UDP",
+		  setsockopt(fd, IPPROTO_UDP, RCX_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
+	rcx_expect(h, "at a level that is not there",
+		  setsockopt(fd, 4711, RCX_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
+	rcx_expect_value(h, "consumed of all these", (long)rcx_core_counts(h).consumed, 0);
 	close(fd);
 }
 
 /* Whatever speaks IPv4 reaches us, and nothing else does. */
-static void try_sockets(struct rc_hostile *h)
+static void try_sockets(struct rcx_hostile *h)
 {
 	static const struct {
 		const char *name;
@@ -92,12 +92,12 @@ static void try_sockets(struct rc_hostile *h)
 	};
 	uint64_t seq = 0;
 
-	rc_topic(h, "sockets");
-	rc_core_bind(h, "", BODY, true);
+	rcx_topic(h, "sockets");
+	rcx_core_bind(h, "", BODY, true);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		int fd = socket(kinds[i].domain, kinds[i].type | SOCK_CLOEXEC, kinds[i].protocol);
 
-		rc_expect(h, kinds[i].name, set(&fd, rc_good_message(h, BODY, seq), WHOLE),
+		rcx_expect(h, kinds[i].name, set(&fd, rcx_good_message(h, BODY, seq), WHOLE),
 			  kinds[i].want);
 		seq += !kinds[i].want;
 		close(fd);
@@ -106,44 +106,44 @@ static void try_sockets(struct rc_hostile *h)
 
 /* ---- lengths ------------------------------------------------------------- */
 
-static void try_lengths(struct rc_hostile *h, int fd)
+static void try_lengths(struct rcx_hostile *h, int fd)
 {
-	rc_topic(h, "lengths");
-	rc_core_bind(h, "", BODY, true);
-	rc_good_message(h, BODY, 0);
-	rc_expect(h, "set, below 0", set(&fd, h->message, (size_t)-1), EINVAL);
-	rc_expect(h, "set, the least there is", set(&fd, h->message, 1ul << 31), EINVAL);
-	rc_expect(h, "set, 2 GiB", set(&fd, h->message, INT_MAX), EMSGSIZE);
-	rc_expect(h, "call, below 0", get(fd, RC_SOCKOPT_CALL, h->message, UINT32_MAX), EINVAL);
-	rc_expect(h, "call, 2 GiB", get(fd, RC_SOCKOPT_CALL, h->message, INT_MAX), EMSGSIZE);
-	rc_expect(h, "pull, below 0", get(fd, RC_SOCKOPT_PULL, h->message, UINT32_MAX), EINVAL);
-	rc_expect(h, "pull, nothing", get(fd, RC_SOCKOPT_PULL, h->message, 0), EINVAL);
-	rc_expect(h, "pull, a byte less than a header",
-		  get(fd, RC_SOCKOPT_PULL, h->message, RC_HEADER - 1), EINVAL);
-	rc_expect(h, "pull, a byte less than there is",
-		  get(fd, RC_SOCKOPT_PULL, h->message, WHOLE - 1), EMSGSIZE);
-	rc_expect_value(h, "made of all these", (long)rc_core_counts(h).made, 0);
-	rc_expect_value(h, "pull, room for 2 GiB", get(fd, RC_SOCKOPT_PULL, h->message, INT_MAX),
+	rcx_topic(h, "lengths");
+	rcx_core_bind(h, "", BODY, true);
+	rcx_good_message(h, BODY, 0);
+	rcx_expect(h, "set, below 0", set(&fd, h->message, (size_t)-1), EINVAL);
+	rcx_expect(h, "set, the least there is", set(&fd, h->message, 1ul << 31), EINVAL);
+	rcx_expect(h, "set, 2 GiB", set(&fd, h->message, INT_MAX), EMSGSIZE);
+	rcx_expect(h, "call, below 0", get(fd, RCX_SOCKOPT_CALL, h->message, UINT32_MAX), EINVAL);
+	rcx_expect(h, "call, 2 GiB", get(fd, RCX_SOCKOPT_CALL, h->message, INT_MAX), EMSGSIZE);
+	rcx_expect(h, "pull, below 0", get(fd, RCX_SOCKOPT_PULL, h->message, UINT32_MAX), EINVAL);
+	rcx_expect(h, "pull, nothing", get(fd, RCX_SOCKOPT_PULL, h->message, 0), EINVAL);
+	rcx_expect(h, "pull, a byte less than a header",
+		  get(fd, RCX_SOCKOPT_PULL, h->message, RCX_HEADER - 1), EINVAL);
+	rcx_expect(h, "pull, a byte less than there is",
+		  get(fd, RCX_SOCKOPT_PULL, h->message, WHOLE - 1), EMSGSIZE);
+	rcx_expect_value(h, "made of all these", (long)rcx_core_counts(h).made, 0);
+	rcx_expect_value(h, "pull, room for 2 GiB", get(fd, RCX_SOCKOPT_PULL, h->message, INT_MAX),
 			WHOLE);
-	rc_expect_true(h, "it is whole", h->message->size == BODY && !h->message->seq &&
-		       rc_body_check(h->message->body, BODY, 0, 0) == BODY);
-	rc_core_bind(h, "", RC_BODY_MAX, true);
-	rc_expect_value(h, "pull, the largest", get(fd, RC_SOCKOPT_PULL, h->message, LARGEST),
+	rcx_expect_true(h, "it is whole", h->message->size == BODY && !h->message->seq &&
+		       rcx_body_check(h->message->body, BODY, 0, 0) == BODY);
+	rcx_core_bind(h, "", RCX_BODY_MAX, true);
+	rcx_expect_value(h, "pull, the largest", get(fd, RCX_SOCKOPT_PULL, h->message, LARGEST),
 			LARGEST);
 }
 
 /* The length word is overwritten while the kernel reads it, twice. */
-static void try_torn_length(struct rc_hostile *h, int fd, int option)
+static void try_torn_length(struct rcx_hostile *h, int fd, int option)
 {
-	struct rc_scribbler scribbler;
+	struct rcx_scribbler scribbler;
 	static volatile uint32_t len;
 	long wrong = 0, fine = 0;
 
-	rc_topic(h, "a length overwritten meanwhile");
-	rc_core_bind(h, "", BODY, true);
-	rc_scribble(h, &scribbler, &len, 1);
+	rcx_topic(h, "a length overwritten meanwhile");
+	rcx_core_bind(h, "", BODY, true);
+	rcx_scribble(h, &scribbler, &len, 1);
 	for (int i = 0; i < 500; i++) {
-		rc_good_message(h, BODY, (uint64_t)fine);
+		rcx_good_message(h, BODY, (uint64_t)fine);
 		len = WHOLE;
 		usleep(1);
 		if (!getsockopt(fd, IPPROTO_IP, option, h->message, (socklen_t *)(uintptr_t)&len))
@@ -152,28 +152,28 @@ static void try_torn_length(struct rc_hostile *h, int fd, int option)
 			 errno != EFAULT)
 			wrong++;
 	}
-	rc_scribble_end(&scribbler);
-	rc_expect_value(h, option == RC_SOCKOPT_CALL ? "call, other errors" : "pull, other errors",
+	rcx_scribble_end(&scribbler);
+	rcx_expect_value(h, option == RCX_SOCKOPT_CALL ? "call, other errors" : "pull, other errors",
 			wrong, 0);
-	rc_core_bind(h, "", BODY, true);
-	rc_expect(h, "a good one after it", set(&fd, rc_good_message(h, BODY, 0), WHOLE), 0);
+	rcx_core_bind(h, "", BODY, true);
+	rcx_expect(h, "a good one after it", set(&fd, rcx_good_message(h, BODY, 0), WHOLE), 0);
 }
 
 /* ---- messages ------------------------------------------------------------ */
 
 static long set_at(void *arg, void *at)
 {
-	return setsockopt(*(int *)arg, IPPROTO_IP, RC_SOCKOPT_PUSH, at, WHOLE);
+	return setsockopt(*(int *)arg, IPPROTO_IP, RCX_SOCKOPT_PUSH, at, WHOLE);
 }
 
 static long call_at(void *arg, void *at)
 {
-	return get(*(int *)arg, RC_SOCKOPT_CALL, at, WHOLE);
+	return get(*(int *)arg, RCX_SOCKOPT_CALL, at, WHOLE);
 }
 
 static long pull_at(void *arg, void *at)
 {
-	return get(*(int *)arg, RC_SOCKOPT_PULL, at, WHOLE);
+	return get(*(int *)arg, RCX_SOCKOPT_PULL, at, WHOLE);
 }
 
 /* A byte further: before the edge of a mapping there is just room for a length. */
@@ -181,50 +181,50 @@ static long len_at(void *arg, void *at)
 {
 	static char room[WHOLE];
 
-	return getsockopt(*(int *)arg, IPPROTO_IP, RC_SOCKOPT_PULL, room,
+	return getsockopt(*(int *)arg, IPPROTO_IP, RCX_SOCKOPT_PULL, room,
 			  (socklen_t *)((uintptr_t)at + 1));
 }
 
-static struct rc_taker taker(int *fd, long (*send)(void *, const struct rc_msg *, size_t))
+static struct rcx_taker taker(int *fd, long (*send)(void *, const struct rcx_msg *, size_t))
 {
-	return (struct rc_taker){
+	return (struct rcx_taker){
 		.send = send,
 		.arg = fd,
-		.body_max = RC_BODY_MAX,
+		.body_max = RCX_BODY_MAX,
 		.nothing = EINVAL,
 		.too_short = EINVAL,
 		.too_long = EMSGSIZE,
 	};
 }
 
-static void try_reply(struct rc_hostile *h, int fd, uint64_t seq, bool proof)
+static void try_reply(struct rcx_hostile *h, int fd, uint64_t seq, bool proof)
 {
-	rc_good_message(h, BODY, seq);
-	rc_expect_value(h, "a request", get(fd, RC_SOCKOPT_CALL, h->message, WHOLE), WHOLE);
-	rc_expect_true(h, "its reply", h->message->seq == ~seq &&
-		       rc_body_check(h->message->body, BODY, seq, proof ? 0xff : 0) == BODY);
-	rc_expect(h, "the reply as a request", get(fd, RC_SOCKOPT_CALL, h->message, WHOLE), EBADMSG);
+	rcx_good_message(h, BODY, seq);
+	rcx_expect_value(h, "a request", get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), WHOLE);
+	rcx_expect_true(h, "its reply", h->message->seq == ~seq &&
+		       rcx_body_check(h->message->body, BODY, seq, proof ? 0xff : 0) == BODY);
+	rcx_expect(h, "the reply as a request", get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), EBADMSG);
 }
 
-static void try_messages(struct rc_hostile *h, int fd, bool proof)
+static void try_messages(struct rcx_hostile *h, int fd, bool proof)
 {
-	struct rc_taker sets = taker(&fd, set), calls = taker(&fd, call);
+	struct rcx_taker sets = taker(&fd, set), calls = taker(&fd, call);
 
-	rc_topic(h, "set%s", proof ? " in proof" : "");
-	rc_core_bind(h, "", BODY, proof);
-	rc_try_messages(h, &sets, proof);
-	rc_try_scribbled(h, &sets, BODY, 200);
-	rc_try_addresses(h, "a message", RC_KERNEL_READS, set_at, &fd);
+	rcx_topic(h, "set%s", proof ? " in proof" : "");
+	rcx_core_bind(h, "", BODY, proof);
+	rcx_try_messages(h, &sets, proof);
+	rcx_try_scribbled(h, &sets, BODY, 200);
+	rcx_try_addresses(h, "a message", RCX_KERNEL_READS, set_at, &fd);
 
-	rc_topic(h, "call%s", proof ? " in proof" : "");
+	rcx_topic(h, "call%s", proof ? " in proof" : "");
 	calls.seq = sets.seq;
-	rc_try_messages(h, &calls, proof);
+	rcx_try_messages(h, &calls, proof);
 	try_reply(h, fd, calls.seq, proof);
-	rc_try_addresses(h, "a message", RC_KERNEL_READS, call_at, &fd);
+	rcx_try_addresses(h, "a message", RCX_KERNEL_READS, call_at, &fd);
 
-	rc_topic(h, "pull%s", proof ? " in proof" : "");
-	rc_try_addresses(h, "room", RC_KERNEL_WRITES, pull_at, &fd);
-	rc_try_addresses(h, "a length", RC_KERNEL_READS, len_at, &fd);
+	rcx_topic(h, "pull%s", proof ? " in proof" : "");
+	rcx_try_addresses(h, "room", RCX_KERNEL_WRITES, pull_at, &fd);
+	rcx_try_addresses(h, "a length", RCX_KERNEL_READS, len_at, &fd);
 }
 
 /* ---- several at once ----------------------------------------------------- */
@@ -242,11 +242,11 @@ static long pull_on(void *arg)
 	struct puller *puller = arg;
 
 	while (!__atomic_load_n(&puller->stop, __ATOMIC_RELAXED)) {
-		long len = get(puller->fd, RC_SOCKOPT_PULL, puller->room, sizeof(puller->room));
-		struct rc_msg *msg = (struct rc_msg *)puller->room;
+		long len = get(puller->fd, RCX_SOCKOPT_PULL, puller->room, sizeof(puller->room));
+		struct rcx_msg *msg = (struct rcx_msg *)puller->room;
 
-		if (len < 0 || (uint32_t)len != RC_HEADER + msg->size ||
-		    rc_body_check(msg->body, msg->size, msg->seq, 0) != msg->size)
+		if (len < 0 || (uint32_t)len != RCX_HEADER + msg->size ||
+		    rcx_body_check(msg->body, msg->size, msg->seq, 0) != msg->size)
 			return -1;
 		__atomic_add_fetch(&puller->pulled, 1, __ATOMIC_RELAXED);
 	}
@@ -254,30 +254,30 @@ static long pull_on(void *arg)
 }
 
 /* Two share the one buffer while binds change its size: each message is whole. */
-static void try_sharing(struct rc_hostile *h)
+static void try_sharing(struct rcx_hostile *h)
 {
 	static struct puller pullers[2];
-	struct rc_sleeper threads[2];
+	struct rcx_sleeper threads[2];
 	uint32_t binds = 0;
 
-	rc_topic(h, "two at once");
-	rc_core_bind(h, "", BODY, true);
+	rcx_topic(h, "two at once");
+	rcx_core_bind(h, "", BODY, true);
 	for (int i = 0; i < 2; i++) {
 		pullers[i].fd = open_socket(h);
-		rc_sleep_in(h, &threads[i], pull_on, &pullers[i]);
+		rcx_sleep_in(h, &threads[i], pull_on, &pullers[i]);
 	}
 	/* Some binds at least, however fast the others are, and no end of them if they stand. */
 	for (pullers[0].pulled = 0; binds < 10 ||
 	     (__atomic_load_n(&pullers[0].pulled, __ATOMIC_RELAXED) < 50 && binds < 100000);
 	     binds++) {
-		rc_core_bind(h, "", binds & 1 ? 3000 : 60000, true);
+		rcx_core_bind(h, "", binds & 1 ? 3000 : 60000, true);
 		sched_yield();
 	}
 	for (int i = 0; i < 2; i++)
 		__atomic_store_n(&pullers[i].stop, true, __ATOMIC_RELAXED);
-	rc_expect(h, "the first gets whole messages", rc_sleeper_end(&threads[0]), 0);
-	rc_expect(h, "and so does the second", rc_sleeper_end(&threads[1]), 0);
-	rc_expect_true(h, "while the size changed", binds > 1);
+	rcx_expect(h, "the first gets whole messages", rcx_sleeper_end(&threads[0]), 0);
+	rcx_expect(h, "and so does the second", rcx_sleeper_end(&threads[1]), 0);
+	rcx_expect_true(h, "while the size changed", binds > 1);
 	for (int i = 0; i < 2; i++)
 		close(pullers[i].fd);
 }
@@ -292,91 +292,91 @@ static long set_page(void *arg)
 {
 	const struct setter *setter = arg;
 
-	return setsockopt(setter->fd, IPPROTO_IP, RC_SOCKOPT_PUSH, setter->page, WHOLE);
+	return setsockopt(setter->fd, IPPROTO_IP, RCX_SOCKOPT_PUSH, setter->page, WHOLE);
 }
 
 static long bind_again(void *arg)
 {
-	return rc_core_bind(arg, "", BODY, true) ? 0 : -1;
+	return rcx_core_bind(arg, "", BODY, true) ? 0 : -1;
 }
 
 /* One is stuck in the copy, with the lock; who waits behind it must be able to leave. */
-static void try_stuck(struct rc_hostile *h, int fd)
+static void try_stuck(struct rcx_hostile *h, int fd)
 {
 	struct setter stuck = { .fd = fd }, behind = { fd, h->message };
-	struct rc_late_page late;
-	struct rc_sleeper threads[2];
+	struct rcx_late_page late;
+	struct rcx_sleeper threads[2];
 
-	rc_topic(h, "behind one that is stuck");
-	rc_core_bind(h, "", BODY, true);
-	stuck.page = rc_late_page(h, &late);
-	rc_good_message(h, BODY, 0);
-	rc_sleep_in(h, &threads[0], set_page, &stuck);
-	rc_sleep_in(h, &threads[1], set_page, &behind);
-	rc_sleeper_interrupt(&threads[1]);
-	rc_expect(h, "another is interrupted", rc_sleeper_end(&threads[1]), EINTR);
-	rc_try_kill(h, "another is killed", set_page, &behind);
-	rc_try_kill(h, "a bind is killed", bind_again, h);
-	rc_late_page_comes(h, &late);
-	rc_expect(h, "and is no message", rc_sleeper_end(&threads[0]), EBADMSG);
-	rc_expect(h, "a good one after it", set_page(&behind), 0);
+	rcx_topic(h, "behind one that is stuck");
+	rcx_core_bind(h, "", BODY, true);
+	stuck.page = rcx_late_page(h, &late);
+	rcx_good_message(h, BODY, 0);
+	rcx_sleep_in(h, &threads[0], set_page, &stuck);
+	rcx_sleep_in(h, &threads[1], set_page, &behind);
+	rcx_sleeper_interrupt(&threads[1]);
+	rcx_expect(h, "another is interrupted", rcx_sleeper_end(&threads[1]), EINTR);
+	rcx_try_kill(h, "another is killed", set_page, &behind);
+	rcx_try_kill(h, "a bind is killed", bind_again, h);
+	rcx_late_page_comes(h, &late);
+	rcx_expect(h, "and is no message", rcx_sleeper_end(&threads[0]), EBADMSG);
+	rcx_expect(h, "a good one after it", set_page(&behind), 0);
 }
 
 /* ---- others -------------------------------------------------------------- */
 
-static void refused(struct rc_hostile *h, int fd, const char *who)
+static void refused(struct rcx_hostile *h, int fd, const char *who)
 {
-	rc_topic(h, "%s", who);
-	rc_expect(h, "set", set(&fd, rc_good_message(h, BODY, 0), WHOLE), EPERM);
-	rc_expect(h, "call", get(fd, RC_SOCKOPT_CALL, h->message, WHOLE), EPERM);
-	rc_expect(h, "pull", get(fd, RC_SOCKOPT_PULL, h->message, WHOLE), EPERM);
-	rc_expect(h, "set of nothing", set(&fd, h->message, 0), EPERM);
+	rcx_topic(h, "%s", who);
+	rcx_expect(h, "set", set(&fd, rcx_good_message(h, BODY, 0), WHOLE), EPERM);
+	rcx_expect(h, "call", get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), EPERM);
+	rcx_expect(h, "pull", get(fd, RCX_SOCKOPT_PULL, h->message, WHOLE), EPERM);
+	rcx_expect(h, "set of nothing", set(&fd, h->message, 0), EPERM);
 }
 
-static void without_right(struct rc_hostile *h, void *arg)
+static void without_right(struct rcx_hostile *h, void *arg)
 {
 	int fd = *(int *)arg, own = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	refused(h, fd, "another user, on a socket of root");
 	refused(h, own, "another user");
-	rc_expect(h, "become root of namespaces", unshare(CLONE_NEWUSER | CLONE_NEWNET), 0);
+	rcx_expect(h, "become root of namespaces", unshare(CLONE_NEWUSER | CLONE_NEWNET), 0);
 	refused(h, own, "another user, root of a namespace");
 	refused(h, socket(AF_INET, SOCK_DGRAM, 0), "another user, on a socket in it");
 }
 
 /* One state for all: root goes on with it wherever he is. */
-static void elsewhere(struct rc_hostile *h, void *arg)
+static void elsewhere(struct rcx_hostile *h, void *arg)
 {
 	int fd;
 
 	(void)arg;
-	rc_expect(h, "leave the namespace", unshare(CLONE_NEWNET), 0);
+	rcx_expect(h, "leave the namespace", unshare(CLONE_NEWNET), 0);
 	fd = open_socket(h);
-	rc_expect(h, "number 1 after number 0", set(&fd, rc_good_message(h, BODY, 1), WHOLE), 0);
+	rcx_expect(h, "number 1 after number 0", set(&fd, rcx_good_message(h, BODY, 1), WHOLE), 0);
 }
 
-static void try_others(struct rc_hostile *h, int fd)
+static void try_others(struct rcx_hostile *h, int fd)
 {
-	rc_topic(h, "others");
-	rc_core_bind(h, "", BODY, true);
-	rc_as_nobody(h, without_right, &fd);
-	rc_topic(h, "others");
-	rc_expect_value(h, "consumed of all these", (long)rc_core_counts(h).consumed, 0);
-	rc_expect_value(h, "made of all these", (long)rc_core_counts(h).made, 0);
-	rc_expect(h, "ours goes on", set(&fd, rc_good_message(h, BODY, 0), WHOLE), 0);
-	rc_topic(h, "another network namespace");
-	rc_in_other(h, "a process there ends well", elsewhere, NULL);
+	rcx_topic(h, "others");
+	rcx_core_bind(h, "", BODY, true);
+	rcx_as_nobody(h, without_right, &fd);
+	rcx_topic(h, "others");
+	rcx_expect_value(h, "consumed of all these", (long)rcx_core_counts(h).consumed, 0);
+	rcx_expect_value(h, "made of all these", (long)rcx_core_counts(h).made, 0);
+	rcx_expect(h, "ours goes on", set(&fd, rcx_good_message(h, BODY, 0), WHOLE), 0);
+	rcx_topic(h, "another network namespace");
+	rcx_in_other(h, "a process there ends well", elsewhere, NULL);
 }
 
-static void sockopt_hostile(struct rc_hostile *h)
+static void sockopt_hostile(struct rcx_hostile *h)
 {
 	int fd = open_socket(h);
 
 	try_numbers(h);
 	try_sockets(h);
 	try_lengths(h, fd);
-	try_torn_length(h, fd, RC_SOCKOPT_PULL);
-	try_torn_length(h, fd, RC_SOCKOPT_CALL);
+	try_torn_length(h, fd, RCX_SOCKOPT_PULL);
+	try_torn_length(h, fd, RCX_SOCKOPT_CALL);
 	for (int proof = 0; proof < 2; proof++)
 		try_messages(h, fd, proof);
 	try_sharing(h);
@@ -384,4 +384,4 @@ static void sockopt_hostile(struct rc_hostile *h)
 	try_others(h, fd);
 	close(fd);
 }
-RC_HOSTILE(sockopt, sockopt_hostile);
+RCX_HOSTILE(sockopt, sockopt_hostile);

@@ -43,28 +43,28 @@
 #include <linux/netfilter.h>
 #include <linux/sockptr.h>
 #include <linux/uaccess.h>
-#include "rc_core.h"
-#include "rc_file.h"
+#include "rcx_core.h"
+#include "rcx_file.h"
 #include "abi.h"
 
-#define SOCKOPT_MAX	(RC_HEADER + RC_BODY_MAX)
+#define SOCKOPT_MAX	(RCX_HEADER + RCX_BODY_MAX)
 
 /*
  * One state for all.  Its lock is held while user memory is copied, which may take
  * as long as its owner likes (a page may come from a program's own handler), so
  * whoever waits for it can be interrupted.
  */
-static DEFINE_RC_FILE(sockopt);
+static DEFINE_RCX_FILE(sockopt);
 
 static int sockopt_consume(sockptr_t from, unsigned int len)
 {
-	int err = rc_file_hold(&sockopt, len);
+	int err = rcx_file_hold(&sockopt, len);
 
 	if (err)
 		return err;
 	if (copy_from_sockptr(sockopt.message, from, len))
 		return -EFAULT;
-	return rc_consume(&sockopt.flow, sockopt.message, len);
+	return rcx_consume(&sockopt.flow, sockopt.message, len);
 }
 
 static int sockopt_set(struct sock *sk, int option, sockptr_t from, unsigned int len)
@@ -73,7 +73,7 @@ static int sockopt_set(struct sock *sk, int option, sockptr_t from, unsigned int
 
 	if (!capable(CAP_NET_ADMIN))
 		return -EPERM;
-	if (len < RC_HEADER)
+	if (len < RCX_HEADER)
 		return -EINVAL;
 	if (len > SOCKOPT_MAX)
 		return -EMSGSIZE;
@@ -89,16 +89,16 @@ static int sockopt_set(struct sock *sk, int option, sockptr_t from, unsigned int
  */
 static int sockopt_pull(void __user *to, int *len)
 {
-	u32 size = rc_size();	/* once: another bind may change it */
+	u32 size = rcx_size();	/* once: another bind may change it */
 	int err;
 
-	if (*len < RC_HEADER + size)
+	if (*len < RCX_HEADER + size)
 		return -EMSGSIZE;
-	err = rc_file_hold(&sockopt, RC_HEADER + size);
+	err = rcx_file_hold(&sockopt, RCX_HEADER + size);
 	if (err)
 		return err;
-	rc_make(&sockopt.flow, sockopt.message, size);
-	*len = RC_HEADER + size;
+	rcx_make(&sockopt.flow, sockopt.message, size);
+	*len = RCX_HEADER + size;
 	return copy_to_user(to, sockopt.message, *len) ? -EFAULT : 0;
 }
 
@@ -109,7 +109,7 @@ static int sockopt_call(void __user *at, int len)
 
 	if (err)
 		return err;
-	rc_reply(sockopt.message, len);
+	rcx_reply(sockopt.message, len);
 	return copy_to_user(at, sockopt.message, len) ? -EFAULT : 0;
 }
 
@@ -120,13 +120,13 @@ static int sockopt_get(struct sock *sk, int option, void __user *user, int *len)
 	if (!capable(CAP_NET_ADMIN))
 		return -EPERM;
 	/* IP has checked another reading of this length: it may be negative here. */
-	if (*len < (int)RC_HEADER)
+	if (*len < (int)RCX_HEADER)
 		return -EINVAL;
-	if (option == RC_SOCKOPT_CALL && *len > SOCKOPT_MAX)
+	if (option == RCX_SOCKOPT_CALL && *len > SOCKOPT_MAX)
 		return -EMSGSIZE;
 	if (mutex_lock_interruptible(&sockopt.lock))
 		return -ERESTARTSYS;
-	if (option == RC_SOCKOPT_CALL)
+	if (option == RCX_SOCKOPT_CALL)
 		err = sockopt_call(user, *len);
 	else
 		err = sockopt_pull(user, len);
@@ -138,21 +138,21 @@ static int sockopt_get(struct sock *sk, int option, void __user *user, int *len)
 
 static struct nf_sockopt_ops sockopt_ops = {
 	.pf = PF_INET,
-	.set_optmin = RC_SOCKOPT_BASE,
-	.set_optmax = RC_SOCKOPT_SET_MAX + 1,
+	.set_optmin = RCX_SOCKOPT_BASE,
+	.set_optmax = RCX_SOCKOPT_SET_MAX + 1,
 	.set = sockopt_set,
-	.get_optmin = RC_SOCKOPT_BASE,
-	.get_optmax = RC_SOCKOPT_GET_MAX + 1,
+	.get_optmin = RCX_SOCKOPT_BASE,
+	.get_optmax = RCX_SOCKOPT_GET_MAX + 1,
 	.get = sockopt_get,
 	.owner = THIS_MODULE,
 };
 
 static int sockopt_reset(void)
 {
-	return rc_file_reset(&sockopt);
+	return rcx_file_reset(&sockopt);
 }
 
-static struct rc_half sockopt_half = {
+static struct rcx_half sockopt_half = {
 	.name = "sockopt",
 	.owner = THIS_MODULE,
 	.reset = sockopt_reset,
@@ -164,7 +164,7 @@ static int __init sockopt_init(void)
 
 	if (err)
 		return err;
-	err = rc_half_register(&sockopt_half);
+	err = rcx_half_register(&sockopt_half);
 	if (err)
 		nf_unregister_sockopt(&sockopt_ops);
 	return err;
@@ -173,9 +173,9 @@ static int __init sockopt_init(void)
 /* No call runs any more: each holds the module. */
 static void __exit sockopt_exit(void)
 {
-	rc_half_unregister(&sockopt_half);
+	rcx_half_unregister(&sockopt_half);
 	nf_unregister_sockopt(&sockopt_ops);
-	rc_file_free(&sockopt);
+	rcx_file_free(&sockopt);
 }
 
 module_init(sockopt_init);

@@ -61,104 +61,104 @@ struct text {
 	ssize_t len;
 };
 
-static int text_open(struct rc_session *s, const char *path, int flags)
+static int text_open(struct rcx_session *s, const char *path, int flags)
 {
 	struct text *text = calloc(1, sizeof(*text));
 
 	s->priv = text;
 	if (!text)
-		return rc_fail_errno(s, "calloc");
+		return rcx_fail_errno(s, "calloc");
 	s->fd = open(path, flags | O_CLOEXEC);
 	if (s->fd < 0 && errno == ENOENT)
-		return rc_skip(s, "This kernel has no %s.", path);
+		return rcx_skip(s, "This kernel has no %s.", path);
 	if (s->fd < 0)
-		return rc_fail_errno(s, path);
+		return rcx_fail_errno(s, path);
 	text->len = pread(s->fd, text->was, sizeof(text->was), 0);
-	return text->len > 0 ? 0 : rc_fail_errno(s, path);
+	return text->len > 0 ? 0 : rcx_fail_errno(s, path);
 }
 
-static void text_close(struct rc_session *s)
+static void text_close(struct rcx_session *s)
 {
 	free(s->priv);
 	s->priv = NULL;
 }
 
-static int text_pull(struct rc_session *s, uint64_t n)
+static int text_pull(struct rcx_session *s, uint64_t n)
 {
 	struct text *text = s->priv;
 
 	while (n--) {
 		if (pread(s->fd, text->is, sizeof(text->is), 0) != text->len)
-			return rc_fail_errno(s, "read");
+			return rcx_fail_errno(s, "read");
 		if (__builtin_expect(s->proof, 0) &&
 		    memcmp(text->is, text->was, (size_t)text->len))
-			return rc_fail(s, "the text has changed");
+			return rcx_fail(s, "the text has changed");
 	}
 	return 0;
 }
 
 /* What is written is what was there, so nothing changes. */
-static int text_push(struct rc_session *s, uint64_t n)
+static int text_push(struct rcx_session *s, uint64_t n)
 {
 	const struct text *text = s->priv;
 
 	while (n--) {
 		if (pwrite(s->fd, text->was, (size_t)text->len, 0) != text->len)
-			return rc_fail_errno(s, "write");
+			return rcx_fail_errno(s, "write");
 		if (__builtin_expect(s->proof, 0) && text_pull(s, 1))
 			return -1;
 	}
 	return 0;
 }
 
-static int proc_open(struct rc_session *s)
+static int proc_open(struct rcx_session *s)
 {
 	return text_open(s, "/proc/version", O_RDONLY);
 }
 
-static int debugfs_open(struct rc_session *s)
+static int debugfs_open(struct rcx_session *s)
 {
 	return text_open(s, "/sys/kernel/debug/x86/tlb_single_page_flush_ceiling", O_RDWR);
 }
 
-static int sysfs_open(struct rc_session *s)
+static int sysfs_open(struct rcx_session *s)
 {
 	return text_open(s, "/sys/kernel/rcu_expedited", O_RDWR);
 }
 
-static int sysctl_open(struct rc_session *s)
+static int sysctl_open(struct rcx_session *s)
 {
 	return text_open(s, "/proc/sys/kernel/printk_ratelimit_burst", O_RDWR);
 }
 
-static int param_open(struct rc_session *s)
+static int param_open(struct rcx_session *s)
 {
 	return text_open(s, "/sys/module/kernel/parameters/panic", O_RDWR);
 }
 
 /* ---- binary: many bytes of a file in sysfs ------------------------------ */
 
-static int binary_open(struct rc_session *s)
+static int binary_open(struct rcx_session *s)
 {
 	s->fd = open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC);
 	if (s->fd < 0 && errno == ENOENT)
-		return rc_skip(s, "This kernel has no BTF (CONFIG_DEBUG_INFO_BTF).");
-	return s->fd < 0 ? rc_fail_errno(s, "open /sys/kernel/btf/vmlinux") : 0;
+		return rcx_skip(s, "This kernel has no BTF (CONFIG_DEBUG_INFO_BTF).");
+	return s->fd < 0 ? rcx_fail_errno(s, "open /sys/kernel/btf/vmlinux") : 0;
 }
 
-static inline int binary_read(struct rc_session *s)
+static inline int binary_read(struct rcx_session *s)
 {
 	for (size_t at = 0; at < s->size;) {
 		ssize_t got = pread(s->fd, (char *)s->rx + at, s->size - at, (off_t)at);
 
 		if (got <= 0)
-			return rc_fail_errno(s, "read BTF");
+			return rcx_fail_errno(s, "read BTF");
 		at += (size_t)got;
 	}
 	return 0;
 }
 
-static int binary_pull(struct rc_session *s, uint64_t n)
+static int binary_pull(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
 		if (__builtin_expect(s->proof, 0))
@@ -167,37 +167,37 @@ static int binary_pull(struct rc_session *s, uint64_t n)
 			return -1;
 		/* Little-endian, as all that we run on. */
 		if (__builtin_expect(s->proof, 0) && memcmp(s->rx, "\x9f\xeb", 2))
-			return rc_fail(s, "what came is no BTF");
+			return rcx_fail(s, "what came is no BTF");
 	}
 	return 0;
 }
 
 /* ---- ioctl and sockopt: one number -------------------------------------- */
 
-static int ioctl_open(struct rc_session *s)
+static int ioctl_open(struct rcx_session *s)
 {
 	s->fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-	return s->fd < 0 ? rc_fail_errno(s, "open /dev/urandom") : 0;
+	return s->fd < 0 ? rcx_fail_errno(s, "open /dev/urandom") : 0;
 }
 
-static int ioctl_pull(struct rc_session *s, uint64_t n)
+static int ioctl_pull(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
 		int bits = -1;
 
 		if (ioctl(s->fd, RNDGETENTCNT, &bits) || bits < 0)
-			return rc_fail_errno(s, "RNDGETENTCNT");
+			return rcx_fail_errno(s, "RNDGETENTCNT");
 	}
 	return 0;
 }
 
-static int sockopt_open(struct rc_session *s)
+static int sockopt_open(struct rcx_session *s)
 {
 	s->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	return s->fd < 0 ? rc_fail_errno(s, "socket") : 0;
+	return s->fd < 0 ? rcx_fail_errno(s, "socket") : 0;
 }
 
-static inline int get_ttl(const struct rc_session *s)
+static inline int get_ttl(const struct rcx_session *s)
 {
 	int ttl = 0;
 	socklen_t len = sizeof(ttl);
@@ -205,24 +205,24 @@ static inline int get_ttl(const struct rc_session *s)
 	return getsockopt(s->fd, IPPROTO_IP, IP_TTL, &ttl, &len) ? -1 : ttl;
 }
 
-static int sockopt_push(struct rc_session *s, uint64_t n)
+static int sockopt_push(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
 		int ttl = 1 + (int)(n & 63);
 
 		if (setsockopt(s->fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)))
-			return rc_fail_errno(s, "set IP_TTL");
+			return rcx_fail_errno(s, "set IP_TTL");
 		if (__builtin_expect(s->proof, 0) && get_ttl(s) != ttl)
-			return rc_fail(s, "IP_TTL is not %d, which was set", ttl);
+			return rcx_fail(s, "IP_TTL is not %d, which was set", ttl);
 	}
 	return 0;
 }
 
-static int sockopt_pull(struct rc_session *s, uint64_t n)
+static int sockopt_pull(struct rcx_session *s, uint64_t n)
 {
 	while (n--)
 		if (get_ttl(s) < 1)
-			return rc_fail_errno(s, "get IP_TTL");
+			return rcx_fail_errno(s, "get IP_TTL");
 	return 0;
 }
 
@@ -246,26 +246,26 @@ struct exchange {
 	char reply[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
-static int netlink_open(struct rc_session *s, int protocol, uint32_t groups)
+static int netlink_open(struct rcx_session *s, int protocol, uint32_t groups)
 {
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
 
 	s->priv = calloc(1, sizeof(struct exchange));
 	if (!s->priv)
-		return rc_fail_errno(s, "calloc");
+		return rcx_fail_errno(s, "calloc");
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 	if (s->fd < 0 || bind(s->fd, (struct sockaddr *)&address, sizeof(address)))
-		return rc_fail_errno(s, "netlink socket");
+		return rcx_fail_errno(s, "netlink socket");
 	return 0;
 }
 
-static void netlink_close(struct rc_session *s)
+static void netlink_close(struct rcx_session *s)
 {
 	free(s->priv);
 	s->priv = NULL;
 }
 
-static int rtnetlink_open(struct rc_session *s)
+static int rtnetlink_open(struct rcx_session *s)
 {
 	struct exchange *exchange;
 
@@ -281,7 +281,7 @@ static int rtnetlink_open(struct rc_session *s)
 	return 0;
 }
 
-static int genetlink_open(struct rc_session *s)
+static int genetlink_open(struct rcx_session *s)
 {
 	struct exchange *exchange;
 
@@ -300,14 +300,14 @@ static int genetlink_open(struct rc_session *s)
 }
 
 /* Of a device that is down nothing is told. */
-static int bring_up(struct rc_session *s)
+static int bring_up(struct rcx_session *s)
 {
 	struct ifreq device = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int err = fd < 0 || ioctl(fd, SIOCSIFFLAGS, &device);
 
 	if (err)
-		rc_fail_errno(s, "cannot bring up the loopback device");
+		rcx_fail_errno(s, "cannot bring up the loopback device");
 	if (fd >= 0)
 		close(fd);
 	return err ? -1 : 0;
@@ -317,12 +317,12 @@ static int bring_up(struct rc_session *s)
  * In a network of our own, whose devices nobody else uses.  The alias that it has
  * is set again each time: the kernel tells of it whether it is new or not.
  */
-static int multicast_open(struct rc_session *s)
+static int multicast_open(struct rcx_session *s)
 {
 	struct exchange *exchange;
 
 	if (unshare(CLONE_NEWNET))
-		return rc_skip(s, "A network of one's own needs root and CONFIG_NET_NS.");
+		return rcx_skip(s, "A network of one's own needs root and CONFIG_NET_NS.");
 	if (bring_up(s) || netlink_open(s, NETLINK_ROUTE, RTMGRP_LINK))
 		return -1;
 	exchange = s->priv;
@@ -339,25 +339,25 @@ static int multicast_open(struct rc_session *s)
 }
 
 /* A message of @type must come; the kernel answers within the send. */
-static inline int ask(struct rc_session *s, uint16_t type)
+static inline int ask(struct rcx_session *s, uint16_t type)
 {
 	struct exchange *exchange = s->priv;
 	const struct nlmsghdr *header = (const struct nlmsghdr *)exchange->reply;
 	ssize_t len;
 
 	if (send(s->fd, exchange, exchange->header.nlmsg_len, 0) < 0)
-		return rc_fail_errno(s, "netlink send");
+		return rcx_fail_errno(s, "netlink send");
 	len = recv(s->fd, exchange->reply, sizeof(exchange->reply), 0);
 	if (len < 0)
-		return rc_fail_errno(s, "netlink receive");
+		return rcx_fail_errno(s, "netlink receive");
 	if (len < (ssize_t)sizeof(*header))
-		return rc_fail(s, "a netlink message of %zd bytes came", len);
+		return rcx_fail(s, "a netlink message of %zd bytes came", len);
 	if (header->nlmsg_type != type)
-		return rc_fail(s, "a netlink message of type %u came", header->nlmsg_type);
+		return rcx_fail(s, "a netlink message of type %u came", header->nlmsg_type);
 	return 0;
 }
 
-static int rtnetlink_call(struct rc_session *s, uint64_t n)
+static int rtnetlink_call(struct rcx_session *s, uint64_t n)
 {
 	while (n--)
 		if (ask(s, RTM_NEWLINK))
@@ -365,7 +365,7 @@ static int rtnetlink_call(struct rc_session *s, uint64_t n)
 	return 0;
 }
 
-static int genetlink_call(struct rc_session *s, uint64_t n)
+static int genetlink_call(struct rcx_session *s, uint64_t n)
 {
 	while (n--)
 		if (ask(s, GENL_ID_CTRL))
@@ -379,13 +379,13 @@ static int genetlink_call(struct rc_session *s, uint64_t n)
 #define SHARED .alone = "All who use it share one value of the kernel's."
 #define TEXT .close = text_close, SHARED
 
-static const struct rc_mode stock_modes[] = {
+static const struct rcx_mode stock_modes[] = {
 	{
 		.name = "proc",
 		.summary = "/proc/version",
 		.open = proc_open,
 		TEXT,
-		.operations = { [RC_PULL] = { .run = text_pull, FIXED } },
+		.operations = { [RCX_PULL] = { .run = text_pull, FIXED } },
 	},
 	{
 		.name = "debugfs",
@@ -393,8 +393,8 @@ static const struct rc_mode stock_modes[] = {
 		.open = debugfs_open,
 		TEXT,
 		.operations = {
-			[RC_PUSH] = { .run = text_push, FIXED },
-			[RC_PULL] = { .run = text_pull, FIXED },
+			[RCX_PUSH] = { .run = text_push, FIXED },
+			[RCX_PULL] = { .run = text_pull, FIXED },
 		},
 	},
 	{
@@ -403,8 +403,8 @@ static const struct rc_mode stock_modes[] = {
 		.open = sysfs_open,
 		TEXT,
 		.operations = {
-			[RC_PUSH] = { .run = text_push, FIXED },
-			[RC_PULL] = { .run = text_pull, FIXED },
+			[RCX_PUSH] = { .run = text_push, FIXED },
+			[RCX_PULL] = { .run = text_pull, FIXED },
 		},
 	},
 	{
@@ -412,7 +412,7 @@ static const struct rc_mode stock_modes[] = {
 		.summary = "n bytes of the kernel's type information in sysfs",
 		.open = binary_open,
 		.operations = {
-			[RC_PULL] = { .run = binary_pull, .min = 2, .max = RC_BODY_MAX },
+			[RCX_PULL] = { .run = binary_pull, .min = 2, .max = RCX_BODY_MAX },
 		},
 	},
 	{
@@ -421,8 +421,8 @@ static const struct rc_mode stock_modes[] = {
 		.open = sysctl_open,
 		TEXT,
 		.operations = {
-			[RC_PUSH] = { .run = text_push, FIXED },
-			[RC_PULL] = { .run = text_pull, FIXED },
+			[RCX_PUSH] = { .run = text_push, FIXED },
+			[RCX_PULL] = { .run = text_pull, FIXED },
 		},
 	},
 	{
@@ -431,23 +431,23 @@ static const struct rc_mode stock_modes[] = {
 		.open = param_open,
 		TEXT,
 		.operations = {
-			[RC_PUSH] = { .run = text_push, FIXED },
-			[RC_PULL] = { .run = text_pull, FIXED },
+			[RCX_PUSH] = { .run = text_push, FIXED },
+			[RCX_PULL] = { .run = text_pull, FIXED },
 		},
 	},
 	{
 		.name = "ioctl",
 		.summary = "how much entropy there is, by RNDGETENTCNT",
 		.open = ioctl_open,
-		.operations = { [RC_PULL] = { .run = ioctl_pull, FIXED } },
+		.operations = { [RCX_PULL] = { .run = ioctl_pull, FIXED } },
 	},
 	{
 		.name = "sockopt",
 		.summary = "IP_TTL of a socket",
 		.open = sockopt_open,
 		.operations = {
-			[RC_PUSH] = { .run = sockopt_push, FIXED },
-			[RC_PULL] = { .run = sockopt_pull, FIXED },
+			[RCX_PUSH] = { .run = sockopt_push, FIXED },
+			[RCX_PULL] = { .run = sockopt_pull, FIXED },
 		},
 	},
 	{
@@ -455,14 +455,14 @@ static const struct rc_mode stock_modes[] = {
 		.summary = "what the loopback device is, by RTM_GETLINK",
 		.open = rtnetlink_open,
 		.close = netlink_close,
-		.operations = { [RC_CALL] = { .run = rtnetlink_call, FIXED } },
+		.operations = { [RCX_CALL] = { .run = rtnetlink_call, FIXED } },
 	},
 	{
 		.name = "genetlink",
 		.summary = "what the controller's family is, by CTRL_CMD_GETFAMILY",
 		.open = genetlink_open,
 		.close = netlink_close,
-		.operations = { [RC_CALL] = { .run = genetlink_call, FIXED } },
+		.operations = { [RCX_CALL] = { .run = genetlink_call, FIXED } },
 	},
 	{
 		.name = "multicast",
@@ -470,21 +470,21 @@ static const struct rc_mode stock_modes[] = {
 		.open = multicast_open,
 		.close = netlink_close,
 		.alone = "All who listen hear of each other's changes.",
-		.operations = { [RC_CALL] = { .run = rtnetlink_call, FIXED } },
+		.operations = { [RCX_CALL] = { .run = rtnetlink_call, FIXED } },
 	},
 	{ }
 };
 
-static const struct rc_channel stock_channel = {
+static const struct rcx_channel stock_channel = {
 	.name = "stock",
 	.summary = "The kernel's own channels, for comparison",
-	.flags = RC_BASELINE,
+	.flags = RCX_BASELINE,
 	.since = "2.2: /proc, options and rtnetlink; sysfs since 2.6.0, debugfs since 2.6.11, "
 		 "generic netlink since 2.6.15, BTF in sysfs since 5.4",
 	.modes = stock_modes,
 	.cannot = {
-		[RC_NOTIFY] = "When the kernel itself starts a message, no stamp of ours is in it.",
-		[RC_STREAM] = "The kernel's own messages come when they come and not at a rate.",
+		[RCX_NOTIFY] = "When the kernel itself starts a message, no stamp of ours is in it.",
+		[RCX_STREAM] = "The kernel's own messages come when they come and not at a rate.",
 	},
 };
-RC_CHANNEL(stock_channel);
+RCX_CHANNEL(stock_channel);

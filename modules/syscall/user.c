@@ -43,78 +43,78 @@
 #include <unistd.h>
 #include "channel.h"
 
-static int need_fd(struct rc_session *s, const char *what)
+static int need_fd(struct rcx_session *s, const char *what)
 {
-	return s->fd < 0 ? rc_fail_errno(s, what) : 0;
+	return s->fd < 0 ? rcx_fail_errno(s, what) : 0;
 }
 
 /* ---- getppid: the null system call ------------------------------------- */
 
-static int getppid_open(struct rc_session *s)
+static int getppid_open(struct rcx_session *s)
 {
 	(void)s;
 	return 0;
 }
 
-static int getppid_call(struct rc_session *s, uint64_t n)
+static int getppid_call(struct rcx_session *s, uint64_t n)
 {
 	/* Past the C library, which may answer from its own memory. */
 	while (n--)
 		if (syscall(SYS_getppid) < 0)
-			return rc_fail_errno(s, "getppid");
+			return rcx_fail_errno(s, "getppid");
 	return 0;
 }
 
 /* ---- null: handlers of the kernel's own that do nothing ---------------- */
 
-static int null_open(struct rc_session *s)
+static int null_open(struct rcx_session *s)
 {
 	s->fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	return need_fd(s, "open /dev/null");
 }
 
-static int null_push(struct rc_session *s, uint64_t n)
+static int null_push(struct rcx_session *s, uint64_t n)
 {
 	while (n--)
 		if (write(s->fd, s->tx, 1) != 1)
-			return rc_fail_errno(s, "write to /dev/null");
+			return rcx_fail_errno(s, "write to /dev/null");
 	return 0;
 }
 
-static int null_pull(struct rc_session *s, uint64_t n)
+static int null_pull(struct rcx_session *s, uint64_t n)
 {
 	while (n--)
 		if (read(s->fd, s->rx, 1) != 0)
-			return rc_fail_errno(s, "read from /dev/null");
+			return rcx_fail_errno(s, "read from /dev/null");
 	return 0;
 }
 
 /* ---- zero: memory of the caller's, cleared ----------------------------- */
 
-static int zero_open(struct rc_session *s)
+static int zero_open(struct rcx_session *s)
 {
 	s->fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	return need_fd(s, "open /dev/zero");
 }
 
 /* All bytes were set before the read. */
-static int zero_check(struct rc_session *s)
+static int zero_check(struct rcx_session *s)
 {
 	const unsigned char *byte = (const unsigned char *)s->rx;
 
 	for (uint32_t i = 0; i < s->size; i++)
 		if (byte[i])
-			return rc_fail(s, "byte %u of %u was not cleared", i, s->size);
+			return rcx_fail(s, "byte %u of %u was not cleared", i, s->size);
 	return 0;
 }
 
-static int zero_pull(struct rc_session *s, uint64_t n)
+static int zero_pull(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
 		if (__builtin_expect(s->proof, 0))
 			memset(s->rx, 0xff, s->size);
 		if (read(s->fd, s->rx, s->size) != (ssize_t)s->size)
-			return rc_fail_errno(s, "read from /dev/zero");
+			return rcx_fail_errno(s, "read from /dev/zero");
 		if (__builtin_expect(s->proof, 0) && zero_check(s))
 			return -1;
 	}
@@ -124,38 +124,38 @@ static int zero_pull(struct rc_session *s, uint64_t n)
 /* ---- bytes that must come back as they went ---------------------------- */
 
 /* Let the bytes to send be those of number @s->sent, and forget the last ones. */
-static void fill(struct rc_session *s)
+static void fill(struct rcx_session *s)
 {
-	rc_body_fill((__u8 *)s->tx, s->size, s->sent);
+	rcx_body_fill((__u8 *)s->tx, s->size, s->sent);
 	memset(s->rx, 0, s->size);
 }
 
-static int compare(struct rc_session *s)
+static int compare(struct rcx_session *s)
 {
-	uint32_t at = rc_body_check((const __u8 *)s->rx, s->size, s->sent, 0);
+	uint32_t at = rcx_body_check((const __u8 *)s->rx, s->size, s->sent, 0);
 
 	if (at != s->size)
-		return rc_fail(s, "byte %u of %u came back wrong", at, s->size);
+		return rcx_fail(s, "byte %u of %u came back wrong", at, s->size);
 	return 0;
 }
 
 /* ---- memfd: the page cache --------------------------------------------- */
 
-static int memfd_write(struct rc_session *s)
+static int memfd_write(struct rcx_session *s)
 {
 	if (pwrite(s->fd, s->tx, s->size, 0) != (ssize_t)s->size)
-		return rc_fail_errno(s, "pwrite");
+		return rcx_fail_errno(s, "pwrite");
 	return 0;
 }
 
-static int memfd_read(struct rc_session *s)
+static int memfd_read(struct rcx_session *s)
 {
 	if (pread(s->fd, s->rx, s->size, 0) != (ssize_t)s->size)
-		return rc_fail_errno(s, "pread");
+		return rcx_fail_errno(s, "pread");
 	return 0;
 }
 
-static int memfd_open(struct rc_session *s)
+static int memfd_open(struct rcx_session *s)
 {
 	s->fd = memfd_create("ringcross", MFD_CLOEXEC);
 	if (need_fd(s, "memfd_create"))
@@ -165,7 +165,7 @@ static int memfd_open(struct rc_session *s)
 	return memfd_write(s);
 }
 
-static int memfd_push(struct rc_session *s, uint64_t n)
+static int memfd_push(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
 		if (__builtin_expect(s->proof, 0)) {
@@ -180,7 +180,7 @@ static int memfd_push(struct rc_session *s, uint64_t n)
 	return 0;
 }
 
-static int memfd_pull(struct rc_session *s, uint64_t n)
+static int memfd_pull(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
 		if (__builtin_expect(s->proof, 0)) {
@@ -199,22 +199,22 @@ static int memfd_pull(struct rc_session *s, uint64_t n)
 
 /* ---- pipe: there and back by one thread -------------------------------- */
 
-static int pipe_open(struct rc_session *s)
+static int pipe_open(struct rcx_session *s)
 {
 	int fds[2], room;
 
 	/* What does not fit shall fail: nobody else would ever read it. */
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK))
-		return rc_fail_errno(s, "pipe");
+		return rcx_fail_errno(s, "pipe");
 	s->fd = fds[0];
 	s->fd2 = fds[1];
 	room = fcntl(s->fd2, F_GETPIPE_SZ);
 	if (room < (int)s->size && fcntl(s->fd2, F_SETPIPE_SZ, s->size) < 0)
-		return rc_fail_errno(s, "cannot make the pipe large enough");
+		return rcx_fail_errno(s, "cannot make the pipe large enough");
 	return 0;
 }
 
-static int pipe_call(struct rc_session *s, uint64_t n)
+static int pipe_call(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
 		if (__builtin_expect(s->proof, 0)) {
@@ -222,9 +222,9 @@ static int pipe_call(struct rc_session *s, uint64_t n)
 			fill(s);
 		}
 		if (write(s->fd2, s->tx, s->size) != (ssize_t)s->size)
-			return rc_fail_errno(s, "write to the pipe");
+			return rcx_fail_errno(s, "write to the pipe");
 		if (read(s->fd, s->rx, s->size) != (ssize_t)s->size)
-			return rc_fail_errno(s, "read from the pipe");
+			return rcx_fail_errno(s, "read from the pipe");
 		if (__builtin_expect(s->proof, 0) && compare(s))
 			return -1;
 	}
@@ -241,45 +241,45 @@ static void sigself_handler(int signal)
 	sigself_caught++;
 }
 
-static int sigself_open(struct rc_session *s)
+static int sigself_open(struct rcx_session *s)
 {
 	struct sigaction action = { .sa_handler = sigself_handler };
 
 	if (sigaction(SIGUSR1, &action, NULL))
-		return rc_fail_errno(s, "sigaction");
+		return rcx_fail_errno(s, "sigaction");
 	return 0;
 }
 
-static void sigself_close(struct rc_session *s)
+static void sigself_close(struct rcx_session *s)
 {
 	(void)s;
 	signal(SIGUSR1, SIG_DFL);
 }
 
-static int sigself_call(struct rc_session *s, uint64_t n)
+static int sigself_call(struct rcx_session *s, uint64_t n)
 {
 	uint64_t due = sigself_caught + n;
 	pid_t self = getpid();
 
 	while (n--)
 		if (kill(self, SIGUSR1))
-			return rc_fail_errno(s, "kill");
+			return rcx_fail_errno(s, "kill");
 	/* With no other thread to take it, the signal has been caught when kill() returns. */
-	return sigself_caught == due ? 0 : rc_fail(s, "a signal was not caught at once");
+	return sigself_caught == due ? 0 : rcx_fail(s, "a signal was not caught at once");
 }
 
 /* ---- registration ------------------------------------------------------ */
 
 #define NOTHING .min = 0, .max = 0, .limit = "A floor: the size would not matter."
-#define BYTES .max = RC_BODY_MAX
+#define BYTES .max = RCX_BODY_MAX
 
-static const struct rc_mode syscall_modes[] = {
+static const struct rcx_mode syscall_modes[] = {
 	{
 		.name = "getppid",
 		.summary = "the null system call",
 		.open = getppid_open,
 		.operations = {
-			[RC_CALL] = { .run = getppid_call, NOTHING },
+			[RCX_CALL] = { .run = getppid_call, NOTHING },
 		},
 	},
 	{
@@ -287,8 +287,8 @@ static const struct rc_mode syscall_modes[] = {
 		.summary = "one byte to and from /dev/null",
 		.open = null_open,
 		.operations = {
-			[RC_PUSH] = { .run = null_push, NOTHING },
-			[RC_PULL] = { .run = null_pull, NOTHING },
+			[RCX_PUSH] = { .run = null_push, NOTHING },
+			[RCX_PULL] = { .run = null_pull, NOTHING },
 		},
 	},
 	{
@@ -296,7 +296,7 @@ static const struct rc_mode syscall_modes[] = {
 		.summary = "n bytes of /dev/zero: cleared, not copied",
 		.open = zero_open,
 		.operations = {
-			[RC_PULL] = { .run = zero_pull, BYTES },
+			[RCX_PULL] = { .run = zero_pull, BYTES },
 		},
 	},
 	{
@@ -304,8 +304,8 @@ static const struct rc_mode syscall_modes[] = {
 		.summary = "n bytes copied through the page cache",
 		.open = memfd_open,
 		.operations = {
-			[RC_PUSH] = { .run = memfd_push, BYTES },
-			[RC_PULL] = { .run = memfd_pull, BYTES },
+			[RCX_PUSH] = { .run = memfd_push, BYTES },
+			[RCX_PULL] = { .run = memfd_pull, BYTES },
 		},
 	},
 	{
@@ -314,7 +314,7 @@ static const struct rc_mode syscall_modes[] = {
 		.open = pipe_open,
 		.operations = {
 			/* Nothing written would leave nothing to read. */
-			[RC_CALL] = { .run = pipe_call, .min = 1, BYTES },
+			[RCX_CALL] = { .run = pipe_call, .min = 1, BYTES },
 		},
 	},
 	{
@@ -324,21 +324,21 @@ static const struct rc_mode syscall_modes[] = {
 		.alone = "A signal's handler belongs to the whole process.",
 		.close = sigself_close,
 		.operations = {
-			[RC_CALL] = { .run = sigself_call, NOTHING },
+			[RCX_CALL] = { .run = sigself_call, NOTHING },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel syscall_channel = {
+static const struct rcx_channel syscall_channel = {
 	.name = "syscall",
 	.summary = "Stock system calls, for scale",
-	.flags = RC_BASELINE,
+	.flags = RCX_BASELINE,
 	.since = "1.0: the calls themselves; memfd_create() since 3.17",
 	.modes = syscall_modes,
 	.cannot = {
-		[RC_NOTIFY] = "A system call answers its caller; the kernel starts nothing here.",
-		[RC_STREAM] = "A system call answers its caller; the kernel starts nothing here.",
+		[RCX_NOTIFY] = "A system call answers its caller; the kernel starts nothing here.",
+		[RCX_STREAM] = "A system call answers its caller; the kernel starts nothing here.",
 	},
 };
-RC_CHANNEL(syscall_channel);
+RCX_CHANNEL(syscall_channel);

@@ -10,15 +10,15 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PATH(name)	"/proc/sys/" RC_SYSCTL_DIR "/" name
+#define PATH(name)	"/proc/sys/" RCX_SYSCTL_DIR "/" name
 #define BODY 64u
-#define WHOLE (RC_HEADER + BODY)
+#define WHOLE (RCX_HEADER + BODY)
 
-static int open_entry(struct rc_hostile *h, const char *path)
+static int open_entry(struct rcx_hostile *h, const char *path)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
-	rc_expect(h, "open", fd, 0);
+	rcx_expect(h, "open", fd, 0);
 	return fd;
 }
 
@@ -33,43 +33,43 @@ static long read_at(void *arg, void *at)
 }
 
 /* What the layer itself says, whatever the handler. */
-static void try_layer(struct rc_hostile *h, int fd)
+static void try_layer(struct rcx_hostile *h, int fd)
 {
 	char *some = (char *)h->message;
 
-	rc_expect(h, "read as large as the layer refuses",
-		  pread(fd, some, RC_SYSCTL_LAYER_MAX, 0), ENOMEM);
-	rc_expect(h, "read of 2 GiB", pread(fd, some, INT32_MAX, 0), ENOMEM);
-	rc_expect(h, "write of 2 GiB", pwrite(fd, some, INT32_MAX, 0), ENOMEM);
-	rc_expect(h, "write of nothing", pwrite(fd, some, 0, 0), EINVAL);
-	rc_expect(h, "write further on", pwrite(fd, some, WHOLE, 1), EINVAL);
-	rc_expect(h, "write far away", pwrite(fd, some, WHOLE, 1ll << 40), EINVAL);
-	rc_expect(h, "write before the start", pwrite(fd, some, WHOLE, -1), EINVAL);
-	rc_expect(h, "read before the start", pread(fd, some, WHOLE, -1), EINVAL);
-	rc_expect_value(h, "read of nothing", pread(fd, some, 0, 0), 0);
-	rc_expect_value(h, "read behind the end", pread(fd, some, WHOLE, WHOLE), 0);
-	rc_expect_value(h, "read far behind the end", pread(fd, some, WHOLE, 1ll << 40), 0);
-	rc_try_addresses(h, "write", RC_KERNEL_READS, write_at, &fd);
-	rc_try_commands(h, fd, NULL);
-	rc_try_no_map(h, fd);
+	rcx_expect(h, "read as large as the layer refuses",
+		  pread(fd, some, RCX_SYSCTL_LAYER_MAX, 0), ENOMEM);
+	rcx_expect(h, "read of 2 GiB", pread(fd, some, INT32_MAX, 0), ENOMEM);
+	rcx_expect(h, "write of 2 GiB", pwrite(fd, some, INT32_MAX, 0), ENOMEM);
+	rcx_expect(h, "write of nothing", pwrite(fd, some, 0, 0), EINVAL);
+	rcx_expect(h, "write further on", pwrite(fd, some, WHOLE, 1), EINVAL);
+	rcx_expect(h, "write far away", pwrite(fd, some, WHOLE, 1ll << 40), EINVAL);
+	rcx_expect(h, "write before the start", pwrite(fd, some, WHOLE, -1), EINVAL);
+	rcx_expect(h, "read before the start", pread(fd, some, WHOLE, -1), EINVAL);
+	rcx_expect_value(h, "read of nothing", pread(fd, some, 0, 0), 0);
+	rcx_expect_value(h, "read behind the end", pread(fd, some, WHOLE, WHOLE), 0);
+	rcx_expect_value(h, "read far behind the end", pread(fd, some, WHOLE, 1ll << 40), 0);
+	rcx_try_addresses(h, "write", RCX_KERNEL_READS, write_at, &fd);
+	rcx_try_commands(h, fd, NULL);
+	rcx_try_no_map(h, fd);
 }
 
 /* ---- who may is asked again, by each read and write --------------------- */
 
-static void use_as_nobody(struct rc_hostile *h, void *arg)
+static void use_as_nobody(struct rcx_hostile *h, void *arg)
 {
 	int fd = *(int *)arg;
 
-	rc_expect(h, "read of a file that root has opened", read_at(&fd, h->message), EPERM);
-	rc_expect(h, "write to it", write_at(&fd, h->message), EPERM);
+	rcx_expect(h, "read of a file that root has opened", read_at(&fd, h->message), EPERM);
+	rcx_expect(h, "write to it", write_at(&fd, h->message), EPERM);
 }
 
-static void try_nobody(struct rc_hostile *h, const char *path)
+static void try_nobody(struct rcx_hostile *h, const char *path)
 {
 	int fd = open_entry(h, path);
 
-	rc_as_nobody(h, use_as_nobody, &fd);
-	rc_try_nobody_opens(h, path);
+	rcx_as_nobody(h, use_as_nobody, &fd);
+	rcx_try_nobody_opens(h, path);
 	close(fd);
 }
 
@@ -93,7 +93,7 @@ static const struct {
 	{ "1 x", EBADMSG },
 };
 
-static void try_texts(struct rc_hostile *h, int fd)
+static void try_texts(struct rcx_hostile *h, int fd)
 {
 	char *some = (char *)h->message;
 	char name[64];
@@ -101,86 +101,86 @@ static void try_texts(struct rc_hostile *h, int fd)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		snprintf(name, sizeof(name), "write of \"%s\"",
 			 texts[i].text[0] == '\n' ? "\\n" : texts[i].text);
-		rc_expect(h, name, write_text(fd, texts[i].text), texts[i].want);
+		rcx_expect(h, name, write_text(fd, texts[i].text), texts[i].want);
 	}
-	rc_expect(h, "write of a zero byte", pwrite(fd, "", 1, 0), EINVAL);
-	rc_expect(h, "write of zero bytes behind it", pwrite(fd, "7\0\0\0", 4, 0), EINVAL);
-	memset(some, '0', RC_BODY_MAX);
-	rc_expect(h, "write of 1 MiB of zeros", pwrite(fd, some, RC_BODY_MAX, 0), EINVAL);
-	memset(some, ' ', RC_BODY_MAX);
-	rc_expect(h, "write of 1 MiB of blanks", pwrite(fd, some, RC_BODY_MAX, 0), EINVAL);
+	rcx_expect(h, "write of a zero byte", pwrite(fd, "", 1, 0), EINVAL);
+	rcx_expect(h, "write of zero bytes behind it", pwrite(fd, "7\0\0\0", 4, 0), EINVAL);
+	memset(some, '0', RCX_BODY_MAX);
+	rcx_expect(h, "write of 1 MiB of zeros", pwrite(fd, some, RCX_BODY_MAX, 0), EINVAL);
+	memset(some, ' ', RCX_BODY_MAX);
+	rcx_expect(h, "write of 1 MiB of blanks", pwrite(fd, some, RCX_BODY_MAX, 0), EINVAL);
 }
 
 /* Each number in its turn, in all ways of writing it that the kernel knows. */
-static void try_integer_writes(struct rc_hostile *h, int fd)
+static void try_integer_writes(struct rcx_hostile *h, int fd)
 {
-	struct rc_counts before = rc_core_counts(h), after;
+	struct rcx_counts before = rcx_core_counts(h), after;
 
-	rc_expect_value(h, "write of the first", write_text(fd, "0"), 1);
-	rc_expect_value(h, "with a newline", write_text(fd, "1\n"), 2);
-	rc_expect_value(h, "with blanks", write_text(fd, "  2 \n"), 5);
-	rc_expect_value(h, "in hexadecimal", write_text(fd, "0x3"), 3);
-	rc_expect_value(h, "in octal, and more behind it", write_text(fd, "04 x"), 4);
-	rc_expect(h, "the same again", write_text(fd, "4"), EBADMSG);
+	rcx_expect_value(h, "write of the first", write_text(fd, "0"), 1);
+	rcx_expect_value(h, "with a newline", write_text(fd, "1\n"), 2);
+	rcx_expect_value(h, "with blanks", write_text(fd, "  2 \n"), 5);
+	rcx_expect_value(h, "in hexadecimal", write_text(fd, "0x3"), 3);
+	rcx_expect_value(h, "in octal, and more behind it", write_text(fd, "04 x"), 4);
+	rcx_expect(h, "the same again", write_text(fd, "4"), EBADMSG);
 	try_texts(h, fd);
 	try_layer(h, fd);
-	rc_expect_value(h, "a good one after all these", write_text(fd, "5"), 1);
-	after = rc_core_counts(h);
-	rc_expect_value(h, "numbers the kernel consumed", (long)(after.consumed - before.consumed),
+	rcx_expect_value(h, "a good one after all these", write_text(fd, "5"), 1);
+	after = rcx_core_counts(h);
+	rcx_expect_value(h, "numbers the kernel consumed", (long)(after.consumed - before.consumed),
 			6);
 }
 
-static void try_integer(struct rc_hostile *h)
+static void try_integer(struct rcx_hostile *h)
 {
 	int fd;
 	char text[16] = "";
 
-	rc_topic(h, RC_SYSCTL_INTEGER);
-	rc_core_bind(h, "", 4, false);
-	fd = open_entry(h, PATH(RC_SYSCTL_INTEGER));
+	rcx_topic(h, RCX_SYSCTL_INTEGER);
+	rcx_core_bind(h, "", 4, false);
+	fd = open_entry(h, PATH(RCX_SYSCTL_INTEGER));
 	try_integer_writes(h, fd);
-	rc_core_bind(h, "", 4, false);
+	rcx_core_bind(h, "", 4, false);
 	for (int i = 0; i < 12; i++)
-		rc_expect_value(h, "read", pread(fd, text, sizeof(text), 0), i < 10 ? 2 : 3);
-	rc_expect_true(h, "is the last number", !strncmp(text, "11\n", 3));
-	rc_expect_value(h, "a buffer too short", pread(fd, text, 1, 0), 1);
-	rc_expect_true(h, "gets the first digit", text[0] == '1');
+		rcx_expect_value(h, "read", pread(fd, text, sizeof(text), 0), i < 10 ? 2 : 3);
+	rcx_expect_true(h, "is the last number", !strncmp(text, "11\n", 3));
+	rcx_expect_value(h, "a buffer too short", pread(fd, text, 1, 0), 1);
+	rcx_expect_true(h, "gets the first digit", text[0] == '1');
 	close(fd);
-	try_nobody(h, PATH(RC_SYSCTL_INTEGER));
+	try_nobody(h, PATH(RCX_SYSCTL_INTEGER));
 }
 
-static void try_integer_reply(struct rc_hostile *h)
+static void try_integer_reply(struct rcx_hostile *h)
 {
 	char text[16] = "";
 	int fd;
 
-	rc_topic(h, RC_SYSCTL_INTEGER_REPLY);
-	rc_core_bind(h, "", 4, false);
-	fd = open_entry(h, PATH(RC_SYSCTL_INTEGER_REPLY));
-	rc_expect_value(h, "a reply before any request", pread(fd, text, sizeof(text), 0), 0);
+	rcx_topic(h, RCX_SYSCTL_INTEGER_REPLY);
+	rcx_core_bind(h, "", 4, false);
+	fd = open_entry(h, PATH(RCX_SYSCTL_INTEGER_REPLY));
+	rcx_expect_value(h, "a reply before any request", pread(fd, text, sizeof(text), 0), 0);
 	try_integer_writes(h, fd);
-	rc_expect_value(h, "read of the reply", pread(fd, text, sizeof(text), 0), 11);
-	rc_expect_true(h, "it is the reply", strtoul(text, NULL, 10) == UINT32_MAX - 5);
-	rc_try_addresses(h, "read", RC_KERNEL_WRITES, read_at, &fd);
-	rc_expect(h, "no number", write_text(fd, "x"), EINVAL);
-	rc_expect_value(h, "which leaves no reply", pread(fd, text, sizeof(text), 0), 0);
+	rcx_expect_value(h, "read of the reply", pread(fd, text, sizeof(text), 0), 11);
+	rcx_expect_true(h, "it is the reply", strtoul(text, NULL, 10) == UINT32_MAX - 5);
+	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
+	rcx_expect(h, "no number", write_text(fd, "x"), EINVAL);
+	rcx_expect_value(h, "which leaves no reply", pread(fd, text, sizeof(text), 0), 0);
 	close(fd);
-	try_nobody(h, PATH(RC_SYSCTL_INTEGER_REPLY));
+	try_nobody(h, PATH(RCX_SYSCTL_INTEGER_REPLY));
 }
 
 /* ---- messages ----------------------------------------------------------- */
 
-static long send_message(void *arg, const struct rc_msg *msg, size_t len)
+static long send_message(void *arg, const struct rcx_msg *msg, size_t len)
 {
 	return pwrite(*(int *)arg, msg, len, 0);
 }
 
-static struct rc_taker message_taker(int *fd)
+static struct rcx_taker message_taker(int *fd)
 {
-	return (struct rc_taker){
+	return (struct rcx_taker){
 		.send = send_message,
 		.arg = fd,
-		.body_max = RC_BODY_MAX,
+		.body_max = RCX_BODY_MAX,
 		.nothing = EINVAL,
 		.too_short = EBADMSG,
 		.too_long = EMSGSIZE,
@@ -188,61 +188,61 @@ static struct rc_taker message_taker(int *fd)
 }
 
 /* From the first byte too many for us to the first too many for the layer. */
-static void try_too_long(struct rc_hostile *h, int fd)
+static void try_too_long(struct rcx_hostile *h, int fd)
 {
-	const size_t most = RC_SYSCTL_LAYER_MAX - 1;
+	const size_t most = RCX_SYSCTL_LAYER_MAX - 1;
 	void *large = calloc(1, most + 1);
 
-	if (!rc_expect_true(h, "get 4 MiB", large))
+	if (!rcx_expect_true(h, "get 4 MiB", large))
 		return;
-	rc_expect(h, "as much as the layer takes", pwrite(fd, large, most, 0), EMSGSIZE);
-	rc_expect(h, "and a byte more", pwrite(fd, large, most + 1, 0), ENOMEM);
-	rc_expect_value(h, "read with as much room", pread(fd, large, most, 0), WHOLE);
+	rcx_expect(h, "as much as the layer takes", pwrite(fd, large, most, 0), EMSGSIZE);
+	rcx_expect(h, "and a byte more", pwrite(fd, large, most + 1, 0), ENOMEM);
+	rcx_expect_value(h, "read with as much room", pread(fd, large, most, 0), WHOLE);
 	free(large);
 }
 
-static void try_message(struct rc_hostile *h, bool proof)
+static void try_message(struct rcx_hostile *h, bool proof)
 {
-	int fd = open_entry(h, PATH(RC_SYSCTL_MESSAGE));
-	struct rc_taker taker = message_taker(&fd);
+	int fd = open_entry(h, PATH(RCX_SYSCTL_MESSAGE));
+	struct rcx_taker taker = message_taker(&fd);
 	char *to = (char *)h->message;
 
-	rc_try_messages(h, &taker, proof);
-	rc_try_scribbled(h, &taker, BODY, 200);
+	rcx_try_messages(h, &taker, proof);
+	rcx_try_scribbled(h, &taker, BODY, 200);
 	try_layer(h, fd);
 	try_too_long(h, fd);
-	rc_expect_value(h, "read", read_at(&fd, to), WHOLE);
-	rc_expect_true(h, "it is whole", h->message->size == BODY &&
-		       (!proof || rc_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
-	rc_expect(h, "a byte too little room", pread(fd, to, WHOLE - 1, 0), EMSGSIZE);
-	rc_expect(h, "room for a header", pread(fd, to, RC_HEADER, 0), EMSGSIZE);
-	rc_try_addresses(h, "read", RC_KERNEL_WRITES, read_at, &fd);
-	rc_core_bind(h, "", RC_BODY_MAX, proof);
-	rc_expect_value(h, "read of the largest", pread(fd, to, RC_HEADER + RC_BODY_MAX, 0),
-			RC_HEADER + RC_BODY_MAX);
+	rcx_expect_value(h, "read", read_at(&fd, to), WHOLE);
+	rcx_expect_true(h, "it is whole", h->message->size == BODY &&
+		       (!proof || rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
+	rcx_expect(h, "a byte too little room", pread(fd, to, WHOLE - 1, 0), EMSGSIZE);
+	rcx_expect(h, "room for a header", pread(fd, to, RCX_HEADER, 0), EMSGSIZE);
+	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
+	rcx_core_bind(h, "", RCX_BODY_MAX, proof);
+	rcx_expect_value(h, "read of the largest", pread(fd, to, RCX_HEADER + RCX_BODY_MAX, 0),
+			RCX_HEADER + RCX_BODY_MAX);
 	close(fd);
 }
 
-static void try_transaction(struct rc_hostile *h, bool proof)
+static void try_transaction(struct rcx_hostile *h, bool proof)
 {
-	int fd = open_entry(h, PATH(RC_SYSCTL_TRANSACTION));
-	struct rc_taker taker = message_taker(&fd);
+	int fd = open_entry(h, PATH(RCX_SYSCTL_TRANSACTION));
+	struct rcx_taker taker = message_taker(&fd);
 	char *to = (char *)h->message;
 
-	rc_expect_value(h, "a reply before any request", read_at(&fd, to), 0);
-	rc_try_messages(h, &taker, proof);
-	rc_try_scribbled(h, &taker, BODY, 200);
+	rcx_expect_value(h, "a reply before any request", read_at(&fd, to), 0);
+	rcx_try_messages(h, &taker, proof);
+	rcx_try_scribbled(h, &taker, BODY, 200);
 	try_layer(h, fd);
-	rc_good_message(h, BODY, taker.seq++);
-	rc_expect_value(h, "a request", write_at(&fd, to), WHOLE);
-	rc_expect(h, "a byte too little room", pread(fd, to, WHOLE - 1, 0), EMSGSIZE);
-	rc_expect_value(h, "read of the reply", read_at(&fd, to), WHOLE);
-	rc_expect_true(h, "it is the reply", h->message->seq == ~(taker.seq - 1) &&
-		       rc_body_check(h->message->body, BODY, taker.seq - 1,
+	rcx_good_message(h, BODY, taker.seq++);
+	rcx_expect_value(h, "a request", write_at(&fd, to), WHOLE);
+	rcx_expect(h, "a byte too little room", pread(fd, to, WHOLE - 1, 0), EMSGSIZE);
+	rcx_expect_value(h, "read of the reply", read_at(&fd, to), WHOLE);
+	rcx_expect_true(h, "it is the reply", h->message->seq == ~(taker.seq - 1) &&
+		       rcx_body_check(h->message->body, BODY, taker.seq - 1,
 				     proof ? 0xff : 0) == BODY);
-	rc_try_addresses(h, "read", RC_KERNEL_WRITES, read_at, &fd);
-	rc_expect(h, "a reply as a request", write_at(&fd, to), EBADMSG);
-	rc_expect_value(h, "which leaves none", read_at(&fd, to), 0);
+	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
+	rcx_expect(h, "a reply as a request", write_at(&fd, to), EBADMSG);
+	rcx_expect_value(h, "which leaves none", read_at(&fd, to), 0);
 	close(fd);
 }
 
@@ -250,70 +250,70 @@ static void try_transaction(struct rc_hostile *h, bool proof)
 
 struct other {
 	bool stop;
-	struct rc_outcomes outcomes;
+	struct rcx_outcomes outcomes;
 };
 
 /* Takes the reply of whoever asked last, and asks what has not its turn. */
 static long disturb(void *arg)
 {
 	struct other *other = arg;
-	int fd = open(PATH(RC_SYSCTL_TRANSACTION), O_RDWR | O_CLOEXEC);
+	int fd = open(PATH(RCX_SYSCTL_TRANSACTION), O_RDWR | O_CLOEXEC);
 	char some[WHOLE] = { 0 };
 
 	while (!__atomic_load_n(&other->stop, __ATOMIC_RELAXED)) {
-		rc_note(&other->outcomes, read_at(&fd, some), 0);
-		rc_note(&other->outcomes, pwrite(fd, some, RC_HEADER - 1, 0), EBADMSG);
+		rcx_note(&other->outcomes, read_at(&fd, some), 0);
+		rcx_note(&other->outcomes, pwrite(fd, some, RCX_HEADER - 1, 0), EBADMSG);
 		usleep(1);
 	}
 	close(fd);
 	return 0;
 }
 
-static void try_two(struct rc_hostile *h)
+static void try_two(struct rcx_hostile *h)
 {
-	struct rc_outcomes asked = { 0 }, told = { 0 };
+	struct rcx_outcomes asked = { 0 }, told = { 0 };
 	struct other other = { 0 };
-	struct rc_sleeper thread;
-	int fd = open_entry(h, PATH(RC_SYSCTL_TRANSACTION));
+	struct rcx_sleeper thread;
+	int fd = open_entry(h, PATH(RCX_SYSCTL_TRANSACTION));
 
-	rc_sleep_in(h, &thread, disturb, &other);
+	rcx_sleep_in(h, &thread, disturb, &other);
 	for (uint64_t seq = 0; seq < 300; seq++) {
 		long got;
 
-		rc_good_message(h, BODY, seq);
-		rc_note(&asked, write_at(&fd, h->message), 0);
+		rcx_good_message(h, BODY, seq);
+		rcx_note(&asked, write_at(&fd, h->message), 0);
 		got = read_at(&fd, h->message);
 		/* Whole, or gone because the other asked meanwhile. */
-		rc_note(&told, got == 0 || (got == WHOLE && h->message->seq == ~seq) ? 0 : -1, 0);
+		rcx_note(&told, got == 0 || (got == WHOLE && h->message->seq == ~seq) ? 0 : -1, 0);
 		if (seq % 8 == 0)
 			usleep(1);
 	}
 	__atomic_store_n(&other.stop, true, __ATOMIC_RELAXED);
-	rc_expect(h, "the other ends", rc_sleeper_end(&thread), 0);
-	rc_expect_outcomes(h, "requests of the one", &asked);
-	rc_expect_outcomes(h, "replies of the one", &told);
-	rc_expect_outcomes(h, "what the other was told", &other.outcomes);
+	rcx_expect(h, "the other ends", rcx_sleeper_end(&thread), 0);
+	rcx_expect_outcomes(h, "requests of the one", &asked);
+	rcx_expect_outcomes(h, "replies of the one", &told);
+	rcx_expect_outcomes(h, "what the other was told", &other.outcomes);
 	close(fd);
 }
 
-static void sysctl_hostile(struct rc_hostile *h)
+static void sysctl_hostile(struct rcx_hostile *h)
 {
 	try_integer(h);
 	try_integer_reply(h);
 	for (int proof = 0; proof < 2; proof++) {
-		rc_topic(h, RC_SYSCTL_MESSAGE "%s", proof ? " in proof" : "");
-		rc_core_bind(h, "", BODY, proof);
+		rcx_topic(h, RCX_SYSCTL_MESSAGE "%s", proof ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, proof);
 		try_message(h, proof);
-		rc_topic(h, RC_SYSCTL_TRANSACTION "%s", proof ? " in proof" : "");
-		rc_core_bind(h, "", BODY, proof);
+		rcx_topic(h, RCX_SYSCTL_TRANSACTION "%s", proof ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, proof);
 		try_transaction(h, proof);
 	}
-	rc_topic(h, "two at a time");
-	rc_core_bind(h, "", BODY, true);
+	rcx_topic(h, "two at a time");
+	rcx_core_bind(h, "", BODY, true);
 	try_two(h);
-	rc_topic(h, RC_SYSCTL_MESSAGE);
-	try_nobody(h, PATH(RC_SYSCTL_MESSAGE));
-	rc_topic(h, RC_SYSCTL_TRANSACTION);
-	try_nobody(h, PATH(RC_SYSCTL_TRANSACTION));
+	rcx_topic(h, RCX_SYSCTL_MESSAGE);
+	try_nobody(h, PATH(RCX_SYSCTL_MESSAGE));
+	rcx_topic(h, RCX_SYSCTL_TRANSACTION);
+	try_nobody(h, PATH(RCX_SYSCTL_TRANSACTION));
 }
-RC_HOSTILE(sysctl, sysctl_hostile);
+RCX_HOSTILE(sysctl, sysctl_hostile);

@@ -55,7 +55,7 @@
 #include <linux/sysctl.h>
 #include <linux/version.h>
 #include <linux/vmalloc.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 /* 6.11: a handler may not change its table. */
@@ -72,11 +72,11 @@
  */
 static struct {
 	struct mutex lock;
-	struct rc_flow flow;
+	struct rcx_flow flow;
 	bool answered;
 	u32 answer;
 	size_t reply_len;
-	struct rc_msg *reply;
+	struct rcx_msg *reply;
 } state = {
 	.lock = __MUTEX_INITIALIZER(state.lock),
 };
@@ -119,10 +119,10 @@ static int integer_handler(TABLE_CONST struct ctl_table *table, int write, void 
 		return ret;
 	mutex_lock(&state.lock);
 	if (!write)
-		number = rc_make_narrow(&state.flow);
+		number = rcx_make_narrow(&state.flow);
 	ret = convert(table, &number, write, buffer, lenp, ppos);
 	if (!ret && write)
-		ret = rc_consume_narrow(&state.flow, number, U32_MAX);
+		ret = rcx_consume_narrow(&state.flow, number, U32_MAX);
 	mutex_unlock(&state.lock);
 	return ret;
 }
@@ -140,7 +140,7 @@ static int integer_reply_handler(TABLE_CONST struct ctl_table *table, int write,
 		state.answered = false;
 		ret = convert(table, &number, write, buffer, lenp, ppos);
 		if (!ret)
-			ret = rc_consume_narrow(&state.flow, number, U32_MAX);
+			ret = rcx_consume_narrow(&state.flow, number, U32_MAX);
 		state.answer = ~number;
 		state.answered = !ret;
 	} else if (state.answered) {
@@ -155,30 +155,30 @@ static int integer_reply_handler(TABLE_CONST struct ctl_table *table, int write,
 
 /* ---- messages: the layer's buffer as it is ------------------------------ */
 
-static int message_in(const struct rc_msg *message, size_t len)
+static int message_in(const struct rcx_msg *message, size_t len)
 {
-	if (len > RC_HEADER + RC_BODY_MAX)
+	if (len > RCX_HEADER + RCX_BODY_MAX)
 		return -EMSGSIZE;
-	return rc_consume(&state.flow, message, len);
+	return rcx_consume(&state.flow, message, len);
 }
 
 static int message_handler(TABLE_CONST struct ctl_table *table, int write, void *buffer,
 			   size_t *lenp, loff_t *ppos)
 {
-	u32 size = rc_size();
+	u32 size = rcx_size();
 	int ret = wanted(write, lenp, ppos);
 
 	if (ret <= 0)
 		return ret;
 	/* There is no open file whose next read could get the rest. */
-	if (!write && *lenp < RC_HEADER + size)
+	if (!write && *lenp < RCX_HEADER + size)
 		return -EMSGSIZE;
 	mutex_lock(&state.lock);
 	if (write) {
 		ret = message_in(buffer, *lenp);
 	} else {
-		rc_make(&state.flow, buffer, size);
-		*lenp = RC_HEADER + size;
+		rcx_make(&state.flow, buffer, size);
+		*lenp = RCX_HEADER + size;
 		ret = 0;
 	}
 	mutex_unlock(&state.lock);
@@ -196,7 +196,7 @@ static int request(const void *buffer, size_t len)
 	if (err)
 		return err;
 	memcpy(state.reply, buffer, len);
-	rc_reply(state.reply, len);
+	rcx_reply(state.reply, len);
 	state.reply_len = len;
 	return 0;
 }
@@ -229,22 +229,22 @@ static int transaction_handler(TABLE_CONST struct ctl_table *table, int write, v
 
 static struct ctl_table entries[] = {
 	{
-		.procname = RC_SYSCTL_INTEGER,
+		.procname = RCX_SYSCTL_INTEGER,
 		.mode = 0600,
 		.proc_handler = integer_handler,
 	},
 	{
-		.procname = RC_SYSCTL_INTEGER_REPLY,
+		.procname = RCX_SYSCTL_INTEGER_REPLY,
 		.mode = 0600,
 		.proc_handler = integer_reply_handler,
 	},
 	{
-		.procname = RC_SYSCTL_MESSAGE,
+		.procname = RCX_SYSCTL_MESSAGE,
 		.mode = 0600,
 		.proc_handler = message_handler,
 	},
 	{
-		.procname = RC_SYSCTL_TRANSACTION,
+		.procname = RCX_SYSCTL_TRANSACTION,
 		.mode = 0600,
 		.proc_handler = transaction_handler,
 	},
@@ -253,36 +253,36 @@ static struct ctl_table entries[] = {
 #endif
 };
 
-static int rc_sysctl_reset(void)
+static int rcx_sysctl_reset(void)
 {
 	mutex_lock(&state.lock);
-	state.flow = (struct rc_flow){ };
+	state.flow = (struct rcx_flow){ };
 	state.answered = false;
 	state.reply_len = 0;
 	mutex_unlock(&state.lock);
 	return 0;
 }
 
-static struct rc_half sysctl_half = {
+static struct rcx_half sysctl_half = {
 	.name = "sysctl",
 	.owner = THIS_MODULE,
-	.reset = rc_sysctl_reset,
+	.reset = rcx_sysctl_reset,
 };
 
 static struct ctl_table_header *header;
 
-static int __init rc_sysctl_init(void)
+static int __init rcx_sysctl_init(void)
 {
 	int err = -ENOMEM;
 
 	/* Zeroed, as all memory that goes to user space. */
-	state.reply = vzalloc(RC_HEADER + RC_BODY_MAX);
+	state.reply = vzalloc(RCX_HEADER + RCX_BODY_MAX);
 	if (!state.reply)
 		return err;
-	header = register_sysctl(RC_SYSCTL_DIR, entries);
+	header = register_sysctl(RCX_SYSCTL_DIR, entries);
 	if (!header)
 		goto err_reply;
-	err = rc_half_register(&sysctl_half);
+	err = rcx_half_register(&sysctl_half);
 	if (err)
 		goto err_header;
 	return 0;
@@ -294,14 +294,14 @@ err_reply:
 	return err;
 }
 
-static void __exit rc_sysctl_exit(void)
+static void __exit rcx_sysctl_exit(void)
 {
-	rc_half_unregister(&sysctl_half);
+	rcx_half_unregister(&sysctl_half);
 	unregister_sysctl_table(header);	/* waits for handlers that run */
 	vfree(state.reply);
 }
 
-module_init(rc_sysctl_init);
-module_exit(rc_sysctl_exit);
+module_init(rcx_sysctl_init);
+module_exit(rcx_sysctl_exit);
 MODULE_DESCRIPTION("ringcross: sysctl entries");
 MODULE_LICENSE("GPL");

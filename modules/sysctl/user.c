@@ -5,54 +5,54 @@
 #include "loops/message_file.h"
 #include "abi.h"
 
-#define PATH(name)	"/proc/sys/" RC_SYSCTL_DIR "/" name
+#define PATH(name)	"/proc/sys/" RCX_SYSCTL_DIR "/" name
 
 /* ---- integer: a number, file kept open ---------------------------------- */
 
-static int integer_open(struct rc_session *s)
+static int integer_open(struct rcx_session *s)
 {
-	return rc_file_open(s, s->op == RC_CALL ? PATH(RC_SYSCTL_INTEGER_REPLY)
-					     : PATH(RC_SYSCTL_INTEGER), O_RDWR);
+	return rcx_file_open(s, s->op == RCX_CALL ? PATH(RCX_SYSCTL_INTEGER_REPLY)
+					     : PATH(RCX_SYSCTL_INTEGER), O_RDWR);
 }
 
 /* ---- message: whole messages, file kept open ---------------------------- */
 
-static int message_open(struct rc_session *s)
+static int message_open(struct rcx_session *s)
 {
-	return rc_file_open(s, s->op == RC_CALL ? PATH(RC_SYSCTL_TRANSACTION)
-					     : PATH(RC_SYSCTL_MESSAGE), O_RDWR);
+	return rcx_file_open(s, s->op == RCX_CALL ? PATH(RCX_SYSCTL_TRANSACTION)
+					     : PATH(RCX_SYSCTL_MESSAGE), O_RDWR);
 }
 
 /* ---- reopen: open, one operation, close --------------------------------- */
 
-static int reopen_open(struct rc_session *s)
+static int reopen_open(struct rcx_session *s)
 {
-	const char *path = PATH(RC_SYSCTL_MESSAGE);
+	const char *path = PATH(RCX_SYSCTL_MESSAGE);
 
-	return access(path, R_OK | W_OK) ? rc_fail_errno(s, path) : 0;
+	return access(path, R_OK | W_OK) ? rcx_fail_errno(s, path) : 0;
 }
 
-static int reopen_push(struct rc_session *s, uint64_t n)
+static int reopen_push(struct rcx_session *s, uint64_t n)
 {
-	return rc_reopen_push(s, PATH(RC_SYSCTL_MESSAGE), n);
+	return rcx_reopen_push(s, PATH(RCX_SYSCTL_MESSAGE), n);
 }
 
-static int reopen_pull(struct rc_session *s, uint64_t n)
+static int reopen_pull(struct rcx_session *s, uint64_t n)
 {
-	return rc_reopen_pull(s, PATH(RC_SYSCTL_MESSAGE), n);
+	return rcx_reopen_pull(s, PATH(RCX_SYSCTL_MESSAGE), n);
 }
 
 /* ---- registration ------------------------------------------------------ */
 
 #define INTEGER .min = 4, .max = 4, \
 	.limit = "The entry is one unsigned integer as text, so it carries the sequence number alone."
-#define WHOLE .max = RC_BODY_MAX, \
+#define WHOLE .max = RCX_BODY_MAX, \
 	.limit = "Our handler takes 1 MiB; the sysctl layer allocates up to 4 MiB for one call."
 
 #define ALONE .alone = \
 	"A sysctl handler knows nothing of opens: all who use its entry share one sequence."
 
-static const struct rc_mode sysctl_modes[] = {
+static const struct rcx_mode sysctl_modes[] = {
 	{
 		.name = "integer",
 		.summary = "the number alone as text, file kept open; a call is a write and a read",
@@ -60,9 +60,9 @@ static const struct rc_mode sysctl_modes[] = {
 		.open = integer_open,
 		ALONE,
 		.operations = {
-			[RC_PUSH] = { .run = rc_integer_push, INTEGER },
-			[RC_PULL] = { .run = rc_integer_pull, INTEGER },
-			[RC_CALL] = { .run = rc_integer_call, INTEGER },
+			[RCX_PUSH] = { .run = rcx_integer_push, INTEGER },
+			[RCX_PULL] = { .run = rcx_integer_pull, INTEGER },
+			[RCX_CALL] = { .run = rcx_integer_call, INTEGER },
 		},
 	},
 	{
@@ -71,9 +71,9 @@ static const struct rc_mode sysctl_modes[] = {
 		.open = message_open,
 		ALONE,
 		.operations = {
-			[RC_PUSH] = { .run = rc_file_push, WHOLE },
-			[RC_PULL] = { .run = rc_file_pull, WHOLE },
-			[RC_CALL] = { .run = rc_file_call, WHOLE },
+			[RCX_PUSH] = { .run = rcx_file_push, WHOLE },
+			[RCX_PULL] = { .run = rcx_file_pull, WHOLE },
+			[RCX_CALL] = { .run = rcx_file_call, WHOLE },
 		},
 	},
 	{
@@ -82,22 +82,22 @@ static const struct rc_mode sysctl_modes[] = {
 		.open = reopen_open,
 		ALONE,
 		.operations = {
-			[RC_PUSH] = { .run = reopen_push, WHOLE },
-			[RC_PULL] = { .run = reopen_pull, WHOLE },
+			[RCX_PUSH] = { .run = reopen_push, WHOLE },
+			[RCX_PULL] = { .run = reopen_pull, WHOLE },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel sysctl_channel = {
+static const struct rcx_channel sysctl_channel = {
 	.name = "sysctl",
 	.summary = "Entries under /proc/sys, the kernel's own knobs",
-	.module = "rc_sysctl",
+	.module = "ringcross_sysctl",
 	.since = "1.3.57: /proc/sys, see proc(5)",
 	.modes = sysctl_modes,
 	.cannot = {
-		[RC_NOTIFY] = "An entry may have a wait queue for poll(), but the call that wakes it is not exported to modules, and who sleeps there does not hold the module: an unload would pull the queue from under him.",
-		[RC_STREAM] = "An entry tells what is so when it is asked and has no queue of what was; nor may a reader sleep there, since poll() on it does not hold the module.",
+		[RCX_NOTIFY] = "An entry may have a wait queue for poll(), but the call that wakes it is not exported to modules, and who sleeps there does not hold the module: an unload would pull the queue from under him.",
+		[RCX_STREAM] = "An entry tells what is so when it is asked and has no queue of what was; nor may a reader sleep there, since poll() on it does not hold the module.",
 	},
 };
-RC_CHANNEL(sysctl_channel);
+RCX_CHANNEL(sysctl_channel);

@@ -9,16 +9,16 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PATH(name)	"/sys/kernel/" RC_SYSFS_DIR "/" name
+#define PATH(name)	"/sys/kernel/" RCX_SYSFS_DIR "/" name
 #define BODY 64u
-#define WHOLE (RC_HEADER + BODY)
-#define FILE_SIZE (RC_HEADER + RC_BODY_MAX)	/* of a binary attribute */
+#define WHOLE (RCX_HEADER + BODY)
+#define FILE_SIZE (RCX_HEADER + RCX_BODY_MAX)	/* of a binary attribute */
 
-static int open_file(struct rc_hostile *h, const char *path, int flags)
+static int open_file(struct rcx_hostile *h, const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC);
 
-	rc_expect(h, "open", fd, 0);
+	rcx_expect(h, "open", fd, 0);
 	return fd;
 }
 
@@ -39,17 +39,17 @@ static long read_at(void *arg, void *at)
 
 /* ---- attributes --------------------------------------------------------- */
 
-static long store(void *arg, const struct rc_msg *msg, size_t len)
+static long store(void *arg, const struct rcx_msg *msg, size_t len)
 {
 	return pwrite(*(int *)arg, msg, len, 0);
 }
 
-static struct rc_taker attribute_taker(int *fd, bool transaction)
+static struct rcx_taker attribute_taker(int *fd, bool transaction)
 {
-	return (struct rc_taker){
+	return (struct rcx_taker){
 		.send = store,
 		.arg = fd,
-		.body_max = (transaction ? RC_SYSFS_SHOW_MAX : RC_SYSFS_STORE_MAX) - RC_HEADER,
+		.body_max = (transaction ? RCX_SYSFS_SHOW_MAX : RCX_SYSFS_STORE_MAX) - RCX_HEADER,
 		.nothing = 0,		/* never reaches the attribute */
 		.too_short = EBADMSG,
 		/* A store is cut to a page, so that what comes is a part. */
@@ -57,65 +57,65 @@ static struct rc_taker attribute_taker(int *fd, bool transaction)
 	};
 }
 
-static void try_attribute_writes(struct rc_hostile *h, int fd, struct rc_taker *taker, bool proof)
+static void try_attribute_writes(struct rcx_hostile *h, int fd, struct rcx_taker *taker, bool proof)
 {
-	rc_try_messages(h, taker, proof);
-	rc_try_addresses(h, "store", RC_KERNEL_READS, write_at, &fd);
-	rc_try_scribbled(h, taker, BODY, 200);
-	rc_good_message(h, RC_BODY_MAX, taker->seq);
-	rc_expect_either(h, "store of 1 MiB", write(fd, h->message, FILE_SIZE), EBADMSG, EMSGSIZE);
-	rc_expect_either(h, "store of 2 GiB", write(fd, h->message, INT32_MAX), EBADMSG, EMSGSIZE);
-	rc_good_message(h, BODY, taker->seq++);
-	rc_expect_value(h, "store at an odd position", pwrite(fd, h->message, WHOLE, 4711), WHOLE);
-	rc_expect(h, "store before the start", pwrite(fd, h->message, WHOLE, -1), EINVAL);
+	rcx_try_messages(h, taker, proof);
+	rcx_try_addresses(h, "store", RCX_KERNEL_READS, write_at, &fd);
+	rcx_try_scribbled(h, taker, BODY, 200);
+	rcx_good_message(h, RCX_BODY_MAX, taker->seq);
+	rcx_expect_either(h, "store of 1 MiB", write(fd, h->message, FILE_SIZE), EBADMSG, EMSGSIZE);
+	rcx_expect_either(h, "store of 2 GiB", write(fd, h->message, INT32_MAX), EBADMSG, EMSGSIZE);
+	rcx_good_message(h, BODY, taker->seq++);
+	rcx_expect_value(h, "store at an odd position", pwrite(fd, h->message, WHOLE, 4711), WHOLE);
+	rcx_expect(h, "store before the start", pwrite(fd, h->message, WHOLE, -1), EINVAL);
 }
 
-static void try_message(struct rc_hostile *h, bool proof)
+static void try_message(struct rcx_hostile *h, bool proof)
 {
-	int fd = open_file(h, PATH(RC_SYSFS_MESSAGE), O_RDWR);
-	struct rc_taker taker = attribute_taker(&fd, false);
+	int fd = open_file(h, PATH(RCX_SYSFS_MESSAGE), O_RDWR);
+	struct rcx_taker taker = attribute_taker(&fd, false);
 	char *to = (char *)h->message;
 
 	try_attribute_writes(h, fd, &taker, proof);
-	rc_expect_value(h, "show", pread(fd, to, INT32_MAX, 0), WHOLE);
-	rc_expect_true(h, "it is whole", h->message->size == BODY &&
-		       (!proof || rc_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
-	rc_expect_value(h, "show of nothing", pread(fd, to, 0, 0), 0);
-	rc_expect_value(h, "show at the end", pread(fd, to, WHOLE, WHOLE), 0);
-	rc_expect_value(h, "show far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
-	rc_expect(h, "show before the start", pread(fd, to, WHOLE, -1), EINVAL);
-	rc_try_addresses(h, "show", RC_KERNEL_WRITES, read_at, &fd);
+	rcx_expect_value(h, "show", pread(fd, to, INT32_MAX, 0), WHOLE);
+	rcx_expect_true(h, "it is whole", h->message->size == BODY &&
+		       (!proof || rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
+	rcx_expect_value(h, "show of nothing", pread(fd, to, 0, 0), 0);
+	rcx_expect_value(h, "show at the end", pread(fd, to, WHOLE, WHOLE), 0);
+	rcx_expect_value(h, "show far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
+	rcx_expect(h, "show before the start", pread(fd, to, WHOLE, -1), EINVAL);
+	rcx_try_addresses(h, "show", RCX_KERNEL_WRITES, read_at, &fd);
 
-	rc_core_bind(h, "", RC_SYSFS_SHOW_MAX - RC_HEADER, proof);
-	rc_expect_value(h, "show of the largest", pread(fd, to, 8192, 0), RC_SYSFS_SHOW_MAX);
-	rc_core_bind(h, "", RC_SYSFS_SHOW_MAX - RC_HEADER + 1, proof);
-	rc_expect(h, "show of a byte more", pread(fd, to, 8192, 0), EMSGSIZE);
-	rc_core_bind(h, "", RC_BODY_MAX, proof);
-	rc_expect(h, "show of 1 MiB", pread(fd, to, 8192, 0), EMSGSIZE);
+	rcx_core_bind(h, "", RCX_SYSFS_SHOW_MAX - RCX_HEADER, proof);
+	rcx_expect_value(h, "show of the largest", pread(fd, to, 8192, 0), RCX_SYSFS_SHOW_MAX);
+	rcx_core_bind(h, "", RCX_SYSFS_SHOW_MAX - RCX_HEADER + 1, proof);
+	rcx_expect(h, "show of a byte more", pread(fd, to, 8192, 0), EMSGSIZE);
+	rcx_core_bind(h, "", RCX_BODY_MAX, proof);
+	rcx_expect(h, "show of 1 MiB", pread(fd, to, 8192, 0), EMSGSIZE);
 	close(fd);
 }
 
-static void try_transaction(struct rc_hostile *h, bool proof)
+static void try_transaction(struct rcx_hostile *h, bool proof)
 {
-	int fd = open_file(h, PATH(RC_SYSFS_TRANSACTION), O_RDWR);
-	struct rc_taker taker = attribute_taker(&fd, true);
+	int fd = open_file(h, PATH(RCX_SYSFS_TRANSACTION), O_RDWR);
+	struct rcx_taker taker = attribute_taker(&fd, true);
 	char *to = (char *)h->message;
 
-	rc_expect_value(h, "a reply before any request", pread(fd, to, WHOLE, 0), 0);
+	rcx_expect_value(h, "a reply before any request", pread(fd, to, WHOLE, 0), 0);
 	try_attribute_writes(h, fd, &taker, proof);
-	rc_expect_value(h, "show of the reply", pread(fd, to, WHOLE, 0), WHOLE);
-	rc_expect_true(h, "it is the reply", h->message->seq == ~(taker.seq - 1) &&
-		       rc_body_check(h->message->body, BODY, taker.seq - 1,
+	rcx_expect_value(h, "show of the reply", pread(fd, to, WHOLE, 0), WHOLE);
+	rcx_expect_true(h, "it is the reply", h->message->seq == ~(taker.seq - 1) &&
+		       rcx_body_check(h->message->body, BODY, taker.seq - 1,
 				     proof ? 0xff : 0) == BODY);
-	rc_expect(h, "a reply as a request", write(fd, to, WHOLE), EBADMSG);
-	rc_expect_value(h, "which leaves none", pread(fd, to, WHOLE, 0), 0);
+	rcx_expect(h, "a reply as a request", write(fd, to, WHOLE), EBADMSG);
+	rcx_expect_value(h, "which leaves none", pread(fd, to, WHOLE, 0), 0);
 	close(fd);
 }
 
 /* ---- binary attributes -------------------------------------------------- */
 
 /* All of it, in pieces as large as are taken; the first refusal. */
-static long write_pieces(void *arg, const struct rc_msg *msg, size_t len)
+static long write_pieces(void *arg, const struct rcx_msg *msg, size_t len)
 {
 	size_t at = 0;
 
@@ -131,78 +131,78 @@ static long write_pieces(void *arg, const struct rc_msg *msg, size_t len)
 	return (long)at;
 }
 
-static long piece(int fd, const struct rc_hostile *h, size_t from, size_t len)
+static long piece(int fd, const struct rcx_hostile *h, size_t from, size_t len)
 {
 	return pwrite(fd, (const char *)h->message + from, len, (off_t)from);
 }
 
-static void try_pieces(struct rc_hostile *h, int fd, uint64_t *seq)
+static void try_pieces(struct rcx_hostile *h, int fd, uint64_t *seq)
 {
-	rc_good_message(h, BODY, *seq);
-	rc_expect_value(h, "a first byte", piece(fd, h, 0, 1), 1);
-	rc_expect_value(h, "up to the end of its header", piece(fd, h, 1, RC_HEADER - 1),
-			RC_HEADER - 1);
-	rc_expect(h, "a gap", piece(fd, h, RC_HEADER + 1, 1), EINVAL);
-	rc_expect(h, "the same again", piece(fd, h, 1, RC_HEADER - 1), EINVAL);
-	rc_expect_value(h, "its body", piece(fd, h, RC_HEADER, BODY), BODY);
+	rcx_good_message(h, BODY, *seq);
+	rcx_expect_value(h, "a first byte", piece(fd, h, 0, 1), 1);
+	rcx_expect_value(h, "up to the end of its header", piece(fd, h, 1, RCX_HEADER - 1),
+			RCX_HEADER - 1);
+	rcx_expect(h, "a gap", piece(fd, h, RCX_HEADER + 1, 1), EINVAL);
+	rcx_expect(h, "the same again", piece(fd, h, 1, RCX_HEADER - 1), EINVAL);
+	rcx_expect_value(h, "its body", piece(fd, h, RCX_HEADER, BODY), BODY);
 	(*seq)++;
-	rc_expect(h, "more of it", piece(fd, h, WHOLE, 1), EINVAL);
-	rc_expect(h, "a middle without a start", piece(fd, h, RC_HEADER, BODY), EINVAL);
+	rcx_expect(h, "more of it", piece(fd, h, WHOLE, 1), EINVAL);
+	rcx_expect(h, "a middle without a start", piece(fd, h, RCX_HEADER, BODY), EINVAL);
 
-	rc_good_message(h, BODY, *seq);
-	piece(fd, h, 0, RC_HEADER + 8);
-	rc_expect(h, "a last piece that is too long", piece(fd, h, RC_HEADER + 8, BODY), EBADMSG);
-	rc_expect(h, "a piece before the start", pwrite(fd, h->message, WHOLE, -1), EINVAL);
-	rc_expect(h, "a piece behind the end", pwrite(fd, h->message, 1, FILE_SIZE), EFBIG);
-	rc_expect_value(h, "no piece", pwrite(fd, h->message, 0, 0), 0);
+	rcx_good_message(h, BODY, *seq);
+	piece(fd, h, 0, RCX_HEADER + 8);
+	rcx_expect(h, "a last piece that is too long", piece(fd, h, RCX_HEADER + 8, BODY), EBADMSG);
+	rcx_expect(h, "a piece before the start", pwrite(fd, h->message, WHOLE, -1), EINVAL);
+	rcx_expect(h, "a piece behind the end", pwrite(fd, h->message, 1, FILE_SIZE), EFBIG);
+	rcx_expect_value(h, "no piece", pwrite(fd, h->message, 0, 0), 0);
 }
 
 /* A header that promises more than can come, and all that can. */
-static void try_promises(struct rc_hostile *h, int fd)
+static void try_promises(struct rcx_hostile *h, int fd)
 {
-	static const uint32_t promises[] = { RC_BODY_MAX + 1, INT32_MAX, UINT32_MAX - 23,
+	static const uint32_t promises[] = { RCX_BODY_MAX + 1, INT32_MAX, UINT32_MAX - 23,
 					     UINT32_MAX };
 
 	for (size_t i = 0; i < sizeof(promises) / sizeof(promises[0]); i++) {
-		rc_good_message(h, RC_BODY_MAX, 0)->size = promises[i];
-		rc_expect_value(h, "more promised than there can be",
+		rcx_good_message(h, RCX_BODY_MAX, 0)->size = promises[i];
+		rcx_expect_value(h, "more promised than there can be",
 				write_pieces(&fd, h->message, FILE_SIZE), FILE_SIZE);
-		rc_expect(h, "and a byte more", piece(fd, h, FILE_SIZE, 1), EFBIG);
+		rcx_expect(h, "and a byte more", piece(fd, h, FILE_SIZE, 1), EFBIG);
 	}
 }
 
-static void try_binary(struct rc_hostile *h, const char *path, bool transaction, bool proof)
+static void try_binary(struct rcx_hostile *h, const char *path, bool transaction, bool proof)
 {
 	int fd = open_file(h, path, O_RDWR);
-	struct rc_taker taker = { .send = write_pieces, .arg = &fd, .body_max = RC_BODY_MAX };
+	struct rcx_taker taker = { .send = write_pieces, .arg = &fd, .body_max = RCX_BODY_MAX };
 	char *to = (char *)h->message;
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_outcomes outcomes = { 0 };
 
-	for (uint32_t size = 0; size <= RC_BODY_MAX; size = size * 2 + 4063) {
-		rc_good_message(h, size, taker.seq++);
-		rc_note(&outcomes, write_pieces(&fd, h->message, RC_HEADER + size), 0);
+	for (uint32_t size = 0; size <= RCX_BODY_MAX; size = size * 2 + 4063) {
+		rcx_good_message(h, size, taker.seq++);
+		rcx_note(&outcomes, write_pieces(&fd, h->message, RCX_HEADER + size), 0);
 	}
-	rc_expect_outcomes(h, "good ones", &outcomes);
+	rcx_expect_outcomes(h, "good ones", &outcomes);
 	try_pieces(h, fd, &taker.seq);
 	try_promises(h, fd);
-	rc_try_addresses(h, "write", RC_KERNEL_READS, write_at, &fd);
-	rc_good_message(h, BODY, taker.seq + 1);
-	rc_expect(h, "a number left out", piece(fd, h, 0, WHOLE), EBADMSG);
-	rc_good_message(h, BODY, taker.seq)->magic ^= 1;
-	rc_expect(h, "wrong magic", piece(fd, h, 0, WHOLE), EBADMSG);
-	rc_good_message(h, BODY, taker.seq++);
-	rc_expect_value(h, "a good one after all these", piece(fd, h, 0, WHOLE), WHOLE);
+	rcx_try_addresses(h, "write", RCX_KERNEL_READS, write_at, &fd);
+	rcx_good_message(h, BODY, taker.seq + 1);
+	rcx_expect(h, "a number left out", piece(fd, h, 0, WHOLE), EBADMSG);
+	rcx_good_message(h, BODY, taker.seq)->magic ^= 1;
+	rcx_expect(h, "wrong magic", piece(fd, h, 0, WHOLE), EBADMSG);
+	rcx_good_message(h, BODY, taker.seq++);
+	rcx_expect_value(h, "a good one after all these", piece(fd, h, 0, WHOLE), WHOLE);
 
-	rc_expect_value(h, "read from the middle", pread(fd, to, WHOLE, RC_HEADER),
+	rcx_expect_value(h, "read from the middle", pread(fd, to, WHOLE, RCX_HEADER),
 			transaction ? BODY : 0);
-	rc_expect_value(h, "read", pread(fd, to, WHOLE, 0), WHOLE);
+	rcx_expect_value(h, "read", pread(fd, to, WHOLE, 0), WHOLE);
 	if (transaction)
-		rc_expect_true(h, "the reply", rc_body_check(h->message->body, BODY, taker.seq - 1,
+		rcx_expect_true(h, "the reply", rcx_body_check(h->message->body, BODY, taker.seq - 1,
 							     proof ? 0xff : 0) == BODY);
-	rc_expect_value(h, "read far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
-	rc_expect(h, "read before the start", pread(fd, to, WHOLE, -1), EINVAL);
-	rc_try_addresses(h, "read", RC_KERNEL_WRITES, read_at, &fd);
-	rc_try_no_map(h, fd);
+	rcx_expect_value(h, "read far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
+	rcx_expect(h, "read before the start", pread(fd, to, WHOLE, -1), EINVAL);
+	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
+	rcx_try_no_map(h, fd);
 	close(fd);
 }
 
@@ -211,7 +211,7 @@ static void try_binary(struct rc_hostile *h, const char *path, bool transaction,
 struct other {
 	const char *path;
 	bool stop;
-	struct rc_outcomes outcomes;
+	struct rcx_outcomes outcomes;
 };
 
 /* Writes beginnings and reads: every message of the others is spoiled by chance. */
@@ -224,41 +224,41 @@ static long spoil(void *arg)
 	while (!__atomic_load_n(&other->stop, __ATOMIC_RELAXED)) {
 		long done;
 
-		rc_note(&other->outcomes, pwrite(fd, some, RC_HEADER - 1, 0), 0);
-		rc_note(&other->outcomes, pread(fd, some, WHOLE, 0), 0);
+		rcx_note(&other->outcomes, pwrite(fd, some, RCX_HEADER - 1, 0), 0);
+		rcx_note(&other->outcomes, pread(fd, some, WHOLE, 0), 0);
 		/* It goes on, or completes, a message that is none of ours. */
-		done = pwrite(fd, some, 8, RC_HEADER - 1);
-		rc_note(&other->outcomes, done, errno == EBADMSG ? EBADMSG : EINVAL);
+		done = pwrite(fd, some, 8, RCX_HEADER - 1);
+		rcx_note(&other->outcomes, done, errno == EBADMSG ? EBADMSG : EINVAL);
 		usleep(1);
 	}
 	close(fd);
 	return 0;
 }
 
-static void try_two(struct rc_hostile *h, const char *path)
+static void try_two(struct rcx_hostile *h, const char *path)
 {
 	struct other other = { .path = path };
-	struct rc_outcomes outcomes = { 0 };
-	struct rc_sleeper thread;
+	struct rcx_outcomes outcomes = { 0 };
+	struct rcx_sleeper thread;
 	int fd = open_file(h, path, O_RDWR);
 	uint64_t seq = 0;
 
-	rc_sleep_in(h, &thread, spoil, &other);
+	rcx_sleep_in(h, &thread, spoil, &other);
 	for (int i = 0; i < 300; i++) {
 		long done;
 
-		rc_good_message(h, 12000, seq);
-		done = write_pieces(&fd, h->message, RC_HEADER + 12000);
+		rcx_good_message(h, 12000, seq);
+		done = write_pieces(&fd, h->message, RCX_HEADER + 12000);
 		/* EBADMSG when the other's beginning became ours. */
-		rc_note(&outcomes, done, errno == EBADMSG ? EBADMSG : EINVAL);
+		rcx_note(&outcomes, done, errno == EBADMSG ? EBADMSG : EINVAL);
 		seq += done >= 0;
 		if (i % 8 == 0)
 			usleep(1);
 	}
 	__atomic_store_n(&other.stop, true, __ATOMIC_RELAXED);
-	rc_expect(h, "the other ends", rc_sleeper_end(&thread), 0);
-	rc_expect_outcomes(h, "what the one was told", &outcomes);
-	rc_expect_outcomes(h, "what the other was told", &other.outcomes);
+	rcx_expect(h, "the other ends", rcx_sleeper_end(&thread), 0);
+	rcx_expect_outcomes(h, "what the one was told", &outcomes);
+	rcx_expect_outcomes(h, "what the other was told", &other.outcomes);
 	close(fd);
 }
 
@@ -271,69 +271,69 @@ static long wait_for_change(void *arg)
 	return poll(&pfd, 1, -1);
 }
 
-static void try_event(struct rc_hostile *h)
+static void try_event(struct rcx_hostile *h)
 {
-	int fd = open_file(h, PATH(RC_SYSFS_EVENT), O_RDONLY);
-	struct rc_sleeper sleeper;
+	int fd = open_file(h, PATH(RCX_SYSFS_EVENT), O_RDONLY);
+	struct rcx_sleeper sleeper;
 	char text[32] = "";
 
-	rc_core_bind(h, "notify", BODY, true);
-	rc_expect_value(h, "before the first", pread(fd, text, sizeof(text), 0), 3);
-	rc_expect_true(h, "is -1", !strcmp(text, "-1\n"));
-	rc_expect(h, "opened to write", open(PATH(RC_SYSFS_EVENT), O_WRONLY), EACCES);
-	rc_expect(h, "opened to read and write", open(PATH(RC_SYSFS_EVENT), O_RDWR), EACCES);
-	rc_expect(h, "write", write(fd, "1", 1), EBADF);
-	rc_try_no_map(h, fd);
+	rcx_core_bind(h, "notify", BODY, true);
+	rcx_expect_value(h, "before the first", pread(fd, text, sizeof(text), 0), 3);
+	rcx_expect_true(h, "is -1", !strcmp(text, "-1\n"));
+	rcx_expect(h, "opened to write", open(PATH(RCX_SYSFS_EVENT), O_WRONLY), EACCES);
+	rcx_expect(h, "opened to read and write", open(PATH(RCX_SYSFS_EVENT), O_RDWR), EACCES);
+	rcx_expect(h, "write", write(fd, "1", 1), EBADF);
+	rcx_try_no_map(h, fd);
 
-	rc_sleep_in(h, &sleeper, wait_for_change, &fd);
-	rc_sleeper_interrupt(&sleeper);
-	rc_expect(h, "poll, interrupted", rc_sleeper_end(&sleeper), EINTR);
-	rc_try_kill(h, "poll, killed", wait_for_change, &fd);
-	rc_core_start(h, RC_HARDIRQ, 1u << 30, 4, 20000);
+	rcx_sleep_in(h, &sleeper, wait_for_change, &fd);
+	rcx_sleeper_interrupt(&sleeper);
+	rcx_expect(h, "poll, interrupted", rcx_sleeper_end(&sleeper), EINTR);
+	rcx_try_kill(h, "poll, killed", wait_for_change, &fd);
+	rcx_core_start(h, RCX_HARDIRQ, 1u << 30, 4, 20000);
 	for (int i = 0; i < 100; i++) {
-		int other = open(PATH(RC_SYSFS_EVENT), O_RDONLY | O_CLOEXEC);
+		int other = open(PATH(RCX_SYSFS_EVENT), O_RDONLY | O_CLOEXEC);
 
 		wait_for_change(&other);
 		close(other);
 	}
-	rc_expect_value(h, "poll in a flood", wait_for_change(&fd), 1);
-	rc_core_unbind(h);
-	rc_core_bind(h, "notify", BODY, true);
+	rcx_expect_value(h, "poll in a flood", wait_for_change(&fd), 1);
+	rcx_core_unbind(h);
+	rcx_core_bind(h, "notify", BODY, true);
 	close(fd);
 }
 
-static void sysfs_hostile(struct rc_hostile *h)
+static void sysfs_hostile(struct rcx_hostile *h)
 {
 	static const struct {
 		const char *path;
 		bool transaction;
 	} binaries[] = {
-		{ PATH(RC_SYSFS_MESSAGE_BIN), false },
-		{ PATH(RC_SYSFS_TRANSACTION_BIN), true },
+		{ PATH(RCX_SYSFS_MESSAGE_BIN), false },
+		{ PATH(RCX_SYSFS_TRANSACTION_BIN), true },
 	};
 
 	for (int proof = 0; proof < 2; proof++) {
-		rc_topic(h, RC_SYSFS_MESSAGE "%s", proof ? " in proof" : "");
-		rc_core_bind(h, "", BODY, proof);
+		rcx_topic(h, RCX_SYSFS_MESSAGE "%s", proof ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, proof);
 		try_message(h, proof);
-		rc_topic(h, RC_SYSFS_TRANSACTION "%s", proof ? " in proof" : "");
-		rc_core_bind(h, "", BODY, proof);
+		rcx_topic(h, RCX_SYSFS_TRANSACTION "%s", proof ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, proof);
 		try_transaction(h, proof);
 		for (int i = 0; i < 2; i++) {
-			rc_topic(h, "%s%s", strrchr(binaries[i].path, '/') + 1,
+			rcx_topic(h, "%s%s", strrchr(binaries[i].path, '/') + 1,
 				 proof ? " in proof" : "");
-			rc_core_bind(h, "", BODY, proof);
+			rcx_core_bind(h, "", BODY, proof);
 			try_binary(h, binaries[i].path, binaries[i].transaction, proof);
-			rc_core_bind(h, "", BODY, proof);
+			rcx_core_bind(h, "", BODY, proof);
 			try_two(h, binaries[i].path);
 		}
 	}
-	rc_topic(h, RC_SYSFS_EVENT);
+	rcx_topic(h, RCX_SYSFS_EVENT);
 	try_event(h);
-	rc_try_nobody_opens(h, PATH(RC_SYSFS_MESSAGE));
-	rc_try_nobody_opens(h, PATH(RC_SYSFS_TRANSACTION));
-	rc_try_nobody_opens(h, PATH(RC_SYSFS_MESSAGE_BIN));
-	rc_try_nobody_opens(h, PATH(RC_SYSFS_TRANSACTION_BIN));
-	rc_try_nobody_opens(h, PATH(RC_SYSFS_EVENT));
+	rcx_try_nobody_opens(h, PATH(RCX_SYSFS_MESSAGE));
+	rcx_try_nobody_opens(h, PATH(RCX_SYSFS_TRANSACTION));
+	rcx_try_nobody_opens(h, PATH(RCX_SYSFS_MESSAGE_BIN));
+	rcx_try_nobody_opens(h, PATH(RCX_SYSFS_TRANSACTION_BIN));
+	rcx_try_nobody_opens(h, PATH(RCX_SYSFS_EVENT));
 }
-RC_HOSTILE(sysfs, sysfs_hostile);
+RCX_HOSTILE(sysfs, sysfs_hostile);

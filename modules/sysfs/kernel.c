@@ -45,7 +45,7 @@
 #include <linux/sysfs.h>
 #include <linux/version.h>
 #include <linux/vmalloc.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 /* 6.16: the callbacks of a binary attribute may not change it. */
@@ -63,9 +63,9 @@
  */
 static struct {
 	struct mutex lock;
-	struct rc_flow flow;
+	struct rcx_flow flow;
 	size_t reply_len;
-	struct rc_msg *reply;
+	struct rcx_msg *reply;
 } attribute = {
 	.lock = __MUTEX_INITIALIZER(attribute.lock),
 };
@@ -76,22 +76,22 @@ static ssize_t message_store(struct kobject *kobj, struct kobj_attribute *attr,
 	int err;
 
 	mutex_lock(&attribute.lock);
-	err = rc_consume(&attribute.flow, (const struct rc_msg *)buf, count);
+	err = rcx_consume(&attribute.flow, (const struct rcx_msg *)buf, count);
 	mutex_unlock(&attribute.lock);
 	return err ? err : count;
 }
 
 static ssize_t message_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
 {
-	u32 size = rc_size();
+	u32 size = rcx_size();
 
 	/* More than this would be cut, with a line in the kernel log. */
-	if (RC_HEADER + size > PAGE_SIZE - 1)
+	if (RCX_HEADER + size > PAGE_SIZE - 1)
 		return -EMSGSIZE;
 	mutex_lock(&attribute.lock);
-	rc_make(&attribute.flow, (struct rc_msg *)buf, size);
+	rcx_make(&attribute.flow, (struct rcx_msg *)buf, size);
 	mutex_unlock(&attribute.lock);
-	return RC_HEADER + size;
+	return RCX_HEADER + size;
 }
 
 static ssize_t transaction_store(struct kobject *kobj, struct kobj_attribute *attr,
@@ -103,10 +103,10 @@ static ssize_t transaction_store(struct kobject *kobj, struct kobj_attribute *at
 		return -EMSGSIZE;	/* its reply could not be shown */
 	mutex_lock(&attribute.lock);
 	attribute.reply_len = 0;
-	err = rc_consume(&attribute.flow, (const struct rc_msg *)buf, count);
+	err = rcx_consume(&attribute.flow, (const struct rcx_msg *)buf, count);
 	if (!err) {
 		memcpy(attribute.reply, buf, count);
-		rc_reply(attribute.reply, count);
+		rcx_reply(attribute.reply, count);
 		attribute.reply_len = count;
 	}
 	mutex_unlock(&attribute.lock);
@@ -132,8 +132,8 @@ static ssize_t transaction_show(struct kobject *kobj, struct kobj_attribute *att
  */
 struct binary {
 	struct mutex lock;
-	struct rc_flow flow;
-	struct rc_msg *message;		/* room for the largest one */
+	struct rcx_flow flow;
+	struct rcx_msg *message;		/* room for the largest one */
 	size_t got;			/* bytes of a message that is being written */
 	size_t ready;			/* bytes that may be read */
 };
@@ -148,22 +148,22 @@ static struct binary transaction_binary = BINARY(transaction_binary);
  */
 static int binary_add(struct binary *binary, const char *from, loff_t off, size_t count)
 {
-	const struct rc_msg *message = binary->message;
+	const struct rcx_msg *message = binary->message;
 	size_t len;
 	int err;
 
 	if (off == 0)
 		binary->got = binary->ready = 0;
-	if (off != binary->got || count > RC_HEADER + RC_BODY_MAX - binary->got)
+	if (off != binary->got || count > RCX_HEADER + RCX_BODY_MAX - binary->got)
 		return -EINVAL;
 	memcpy((char *)binary->message + off, from, count);
 	binary->got += count;
-	if (binary->got < RC_HEADER || binary->got - RC_HEADER < message->size)
+	if (binary->got < RCX_HEADER || binary->got - RCX_HEADER < message->size)
 		return 0;
 
 	len = binary->got;
 	binary->got = 0;
-	err = rc_consume(&binary->flow, message, len);
+	err = rcx_consume(&binary->flow, message, len);
 	if (err)
 		return err;
 	binary->ready = len;
@@ -192,13 +192,13 @@ static ssize_t message_bin_read(struct file *file, struct kobject *kobj,
 				BIN_CONST struct bin_attribute *attr,
 				char *buf, loff_t off, size_t count)
 {
-	u32 size = rc_size();
+	u32 size = rcx_size();
 	ssize_t ret;
 
 	mutex_lock(&message_binary.lock);
 	if (off == 0) {
-		rc_make(&message_binary.flow, message_binary.message, size);
-		message_binary.ready = RC_HEADER + size;
+		rcx_make(&message_binary.flow, message_binary.message, size);
+		message_binary.ready = RCX_HEADER + size;
 		message_binary.got = 0;		/* of a write now overwritten */
 	}
 	ret = binary_get(&message_binary, buf, off, count);
@@ -215,7 +215,7 @@ static ssize_t transaction_bin_write(struct file *file, struct kobject *kobj,
 	mutex_lock(&transaction_binary.lock);
 	ret = binary_add(&transaction_binary, buf, off, count);
 	if (ret == 1)
-		rc_reply(transaction_binary.message, transaction_binary.ready);
+		rcx_reply(transaction_binary.message, transaction_binary.ready);
 	mutex_unlock(&transaction_binary.lock);
 	return ret < 0 ? ret : count;
 }
@@ -247,7 +247,7 @@ static ssize_t event_show(struct kobject *kobj, struct kobj_attribute *attr, cha
  * interrupt.  With the node at hand any context will do, except on -rt kernels,
  * where the lock of kernfs's list of notifications sleeps.
  */
-static int event_emit(const struct rc_shot *shot)
+static int event_emit(const struct rcx_shot *shot)
 {
 	atomic64_set(&events, shot->seq + 1);
 	sysfs_notify_dirent(event_node);
@@ -273,15 +273,15 @@ static const struct attribute_group sysfs_group = { .attrs = sysfs_attributes };
 
 /* By hand and not in the group, whose member for these changed its type often. */
 static const struct bin_attribute message_bin_attribute = {
-	.attr = { .name = RC_SYSFS_MESSAGE_BIN, .mode = 0600 },
-	.size = RC_HEADER + RC_BODY_MAX,
+	.attr = { .name = RCX_SYSFS_MESSAGE_BIN, .mode = 0600 },
+	.size = RCX_HEADER + RCX_BODY_MAX,
 	.read = message_bin_read,
 	.write = message_bin_write,
 };
 
 static const struct bin_attribute transaction_bin_attribute = {
-	.attr = { .name = RC_SYSFS_TRANSACTION_BIN, .mode = 0600 },
-	.size = RC_HEADER + RC_BODY_MAX,
+	.attr = { .name = RCX_SYSFS_TRANSACTION_BIN, .mode = 0600 },
+	.size = RCX_HEADER + RCX_BODY_MAX,
 	.read = transaction_bin_read,
 	.write = transaction_bin_write,
 };
@@ -289,7 +289,7 @@ static const struct bin_attribute transaction_bin_attribute = {
 static void binary_reset(struct binary *binary)
 {
 	mutex_lock(&binary->lock);
-	binary->flow = (struct rc_flow){ };
+	binary->flow = (struct rcx_flow){ };
 	binary->got = binary->ready = 0;
 	mutex_unlock(&binary->lock);
 }
@@ -297,7 +297,7 @@ static void binary_reset(struct binary *binary)
 static int sysfs_reset(void)
 {
 	mutex_lock(&attribute.lock);
-	attribute.flow = (struct rc_flow){ };
+	attribute.flow = (struct rcx_flow){ };
 	attribute.reply_len = 0;
 	mutex_unlock(&attribute.lock);
 	binary_reset(&message_binary);
@@ -306,12 +306,12 @@ static int sysfs_reset(void)
 	return 0;
 }
 
-static struct rc_half sysfs_half = {
+static struct rcx_half sysfs_half = {
 	.name = "sysfs",
 	.owner = THIS_MODULE,
 	.reset = sysfs_reset,
-	.emitters = (const struct rc_emitter[]) {
-		{ "notify", RC_IN_ANY, event_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "notify", RCX_IN_ANY, event_emit },
 		{ }
 	},
 };
@@ -321,8 +321,8 @@ static struct kobject *sysfs_object;
 static int buffers_get(void)
 {
 	attribute.reply = vzalloc(PAGE_SIZE);
-	message_binary.message = vzalloc(RC_HEADER + RC_BODY_MAX);
-	transaction_binary.message = vzalloc(RC_HEADER + RC_BODY_MAX);
+	message_binary.message = vzalloc(RCX_HEADER + RCX_BODY_MAX);
+	transaction_binary.message = vzalloc(RCX_HEADER + RCX_BODY_MAX);
 	return attribute.reply && message_binary.message && transaction_binary.message
 		? 0 : -ENOMEM;
 }
@@ -334,14 +334,14 @@ static void buffers_put(void)
 	vfree(attribute.reply);
 }
 
-static int __init rc_sysfs_init(void)
+static int __init rcx_sysfs_init(void)
 {
 	int err = buffers_get();
 
 	if (err)
 		goto err_buffers;
 	err = -ENOMEM;
-	sysfs_object = kobject_create_and_add(RC_SYSFS_DIR, kernel_kobj);
+	sysfs_object = kobject_create_and_add(RCX_SYSFS_DIR, kernel_kobj);
 	if (!sysfs_object)
 		goto err_buffers;
 	err = sysfs_create_group(sysfs_object, &sysfs_group);
@@ -354,10 +354,10 @@ static int __init rc_sysfs_init(void)
 	if (err)
 		goto err_object;
 	err = -ENOENT;
-	event_node = sysfs_get_dirent(sysfs_object->sd, RC_SYSFS_EVENT);
+	event_node = sysfs_get_dirent(sysfs_object->sd, RCX_SYSFS_EVENT);
 	if (!event_node)
 		goto err_object;
-	err = rc_half_register(&sysfs_half);
+	err = rcx_half_register(&sysfs_half);
 	if (err)
 		goto err_node;
 	return 0;
@@ -371,9 +371,9 @@ err_buffers:
 	return err;
 }
 
-static void __exit rc_sysfs_exit(void)
+static void __exit rcx_sysfs_exit(void)
 {
-	rc_half_unregister(&sysfs_half);
+	rcx_half_unregister(&sysfs_half);
 	kobject_put(sysfs_object);	/* waits for callbacks that run */
 	/* Removal wakes nobody; now that the file is dead, poll() will say so. */
 	sysfs_notify_dirent(event_node);
@@ -381,7 +381,7 @@ static void __exit rc_sysfs_exit(void)
 	buffers_put();
 }
 
-module_init(rc_sysfs_init);
-module_exit(rc_sysfs_exit);
+module_init(rcx_sysfs_init);
+module_exit(rcx_sysfs_exit);
 MODULE_DESCRIPTION("ringcross: sysfs attributes, binary attributes and their notification");
 MODULE_LICENSE("GPL");

@@ -7,75 +7,75 @@
 #include "loops/message_file.h"
 #include "abi.h"
 
-#define PATH(name)	"/sys/kernel/" RC_SYSFS_DIR "/" name
+#define PATH(name)	"/sys/kernel/" RCX_SYSFS_DIR "/" name
 
 /* ---- attribute: one page, file kept open -------------------------------- */
 
-static int attribute_open(struct rc_session *s)
+static int attribute_open(struct rcx_session *s)
 {
-	return rc_file_open(s, s->op == RC_CALL ? PATH(RC_SYSFS_TRANSACTION)
-					     : PATH(RC_SYSFS_MESSAGE), O_RDWR);
+	return rcx_file_open(s, s->op == RCX_CALL ? PATH(RCX_SYSFS_TRANSACTION)
+					     : PATH(RCX_SYSFS_MESSAGE), O_RDWR);
 }
 
 /* ---- reopen: open, one operation, close --------------------------------- */
 
-static int reopen_open(struct rc_session *s)
+static int reopen_open(struct rcx_session *s)
 {
-	const char *path = PATH(RC_SYSFS_MESSAGE);
+	const char *path = PATH(RCX_SYSFS_MESSAGE);
 
-	return access(path, R_OK | W_OK) ? rc_fail_errno(s, path) : 0;
+	return access(path, R_OK | W_OK) ? rcx_fail_errno(s, path) : 0;
 }
 
-static int reopen_push(struct rc_session *s, uint64_t n)
+static int reopen_push(struct rcx_session *s, uint64_t n)
 {
-	return rc_reopen_push(s, PATH(RC_SYSFS_MESSAGE), n);
+	return rcx_reopen_push(s, PATH(RCX_SYSFS_MESSAGE), n);
 }
 
-static int reopen_pull(struct rc_session *s, uint64_t n)
+static int reopen_pull(struct rcx_session *s, uint64_t n)
 {
-	return rc_reopen_pull(s, PATH(RC_SYSFS_MESSAGE), n);
+	return rcx_reopen_pull(s, PATH(RCX_SYSFS_MESSAGE), n);
 }
 
 /* ---- binary: any size, a page at a time --------------------------------- */
 
-static int binary_open(struct rc_session *s)
+static int binary_open(struct rcx_session *s)
 {
-	return rc_file_open(s, s->op == RC_CALL ? PATH(RC_SYSFS_TRANSACTION_BIN)
-					     : PATH(RC_SYSFS_MESSAGE_BIN), O_RDWR);
+	return rcx_file_open(s, s->op == RCX_CALL ? PATH(RCX_SYSFS_TRANSACTION_BIN)
+					     : PATH(RCX_SYSFS_MESSAGE_BIN), O_RDWR);
 }
 
-static inline int binary_write(struct rc_session *s, size_t len)
+static inline int binary_write(struct rcx_session *s, size_t len)
 {
 	for (size_t at = 0; at < len;) {
 		ssize_t done = pwrite(s->fd, (const char *)s->tx + at, len - at, (off_t)at);
 
 		if (done <= 0)
-			return rc_fail_errno(s, "sysfs binary write");
+			return rcx_fail_errno(s, "sysfs binary write");
 		at += (size_t)done;
 	}
 	return 0;
 }
 
-static int binary_push(struct rc_session *s, uint64_t n)
+static int binary_push(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
-		rc_tx(s);
-		if (binary_write(s, rc_len(s)))
+		rcx_tx(s);
+		if (binary_write(s, rcx_len(s)))
 			return -1;
 	}
 	return 0;
 }
 
-static int binary_call(struct rc_session *s, uint64_t n)
+static int binary_call(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
 		ssize_t len;
 
-		rc_tx(s);
-		if (binary_write(s, rc_len(s)))
+		rcx_tx(s);
+		if (binary_write(s, rcx_len(s)))
 			return -1;
-		len = rc_file_read_pieces(s);
-		if (len < 0 || rc_rx_reply(s, s->rx, (size_t)len))
+		len = rcx_file_read_pieces(s);
+		if (len < 0 || rcx_rx_reply(s, s->rx, (size_t)len))
 			return -1;
 	}
 	return 0;
@@ -88,36 +88,36 @@ static int binary_call(struct rc_session *s, uint64_t n)
  * set, on failure.  This read also tells kernfs which change we have seen; poll()
  * returns at once until we have seen the last one.
  */
-static long long read_event(struct rc_session *s)
+static long long read_event(struct rcx_session *s)
 {
 	char text[24];
 	ssize_t len = pread(s->fd, text, sizeof(text) - 1, 0);
 
 	if (len <= 0)
-		return rc_fail_errno(s, "sysfs event");
+		return rcx_fail_errno(s, "sysfs event");
 	text[len] = '\0';
 	return atoll(text);
 }
 
-static int notify_open(struct rc_session *s)
+static int notify_open(struct rcx_session *s)
 {
-	if (rc_file_open(s, PATH(RC_SYSFS_EVENT), O_RDONLY))
+	if (rcx_file_open(s, PATH(RCX_SYSFS_EVENT), O_RDONLY))
 		return -1;
 	read_event(s);
 	return s->error[0] ? -1 : 0;
 }
 
-static int sysfs_notify(struct rc_session *s, uint64_t n)
+static int sysfs_notify(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLPRI };
 
 	while (n--) {
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		if (poll(&pfd, 1, -1) != 1 || !(pfd.revents & POLLPRI))
-			return rc_fail_errno(s, "sysfs poll");
-		rc_arrived(s);
-		if (rc_seen_narrow(s, (uint64_t)read_event(s), UINT64_MAX))
+			return rcx_fail_errno(s, "sysfs poll");
+		rcx_arrived(s);
+		if (rcx_seen_narrow(s, (uint64_t)read_event(s), UINT64_MAX))
 			return -1;
 	}
 	return 0;
@@ -125,11 +125,11 @@ static int sysfs_notify(struct rc_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define STORE .max = RC_SYSFS_STORE_MAX - RC_HEADER, \
+#define STORE .max = RCX_SYSFS_STORE_MAX - RCX_HEADER, \
 	.limit = "What an attribute stores must fit in one page, header and all."
-#define SHOW .max = RC_SYSFS_SHOW_MAX - RC_HEADER, \
+#define SHOW .max = RCX_SYSFS_SHOW_MAX - RCX_HEADER, \
 	.limit = "What an attribute shows must fit in one page but for its last byte."
-#define BINARY .max = RC_BODY_MAX, \
+#define BINARY .max = RCX_BODY_MAX, \
 	.limit = "The kernel half keeps one buffer of 1 MiB; each system call moves a page at most."
 #define EVENT .min = 0, .max = 0, \
 	.limit = "The event says that the attribute has changed; its number is read afterwards."
@@ -137,7 +137,7 @@ static int sysfs_notify(struct rc_session *s, uint64_t n)
 #define ALONE .alone = \
 	"An attribute knows nothing of opens: all who use it share one sequence."
 
-static const struct rc_mode sysfs_modes[] = {
+static const struct rcx_mode sysfs_modes[] = {
 	{
 		.name = "attribute",
 		.summary = "show and store, file kept open; a call is a store and a show",
@@ -145,9 +145,9 @@ static const struct rc_mode sysfs_modes[] = {
 		.open = attribute_open,
 		ALONE,
 		.operations = {
-			[RC_PUSH] = { .run = rc_file_push, STORE },
-			[RC_PULL] = { .run = rc_file_pull, SHOW },
-			[RC_CALL] = { .run = rc_file_call, SHOW },
+			[RCX_PUSH] = { .run = rcx_file_push, STORE },
+			[RCX_PULL] = { .run = rcx_file_pull, SHOW },
+			[RCX_CALL] = { .run = rcx_file_call, SHOW },
 		},
 	},
 	{
@@ -156,8 +156,8 @@ static const struct rc_mode sysfs_modes[] = {
 		.open = reopen_open,
 		ALONE,
 		.operations = {
-			[RC_PUSH] = { .run = reopen_push, STORE },
-			[RC_PULL] = { .run = reopen_pull, SHOW },
+			[RCX_PUSH] = { .run = reopen_push, STORE },
+			[RCX_PULL] = { .run = reopen_pull, SHOW },
 		},
 	},
 	{
@@ -167,31 +167,31 @@ static const struct rc_mode sysfs_modes[] = {
 		.open = binary_open,
 		ALONE,
 		.operations = {
-			[RC_PUSH] = { .run = binary_push, BINARY },
-			[RC_PULL] = { .run = rc_file_pull_pieces, BINARY },
-			[RC_CALL] = { .run = binary_call, BINARY },
+			[RCX_PUSH] = { .run = binary_push, BINARY },
+			[RCX_PULL] = { .run = rcx_file_pull_pieces, BINARY },
+			[RCX_CALL] = { .run = binary_call, BINARY },
 		},
 	},
 	{
 		.name = "notify",
 		.summary = "poll() until the attribute has changed",
 		.open = notify_open,
-		.claims = RC_POLLABLE | RC_READERS_EACH | RC_FULL_COALESCES,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_COALESCES,
 		.operations = {
-			[RC_NOTIFY] = { .run = sysfs_notify, EVENT, .waits = RC_WAIT_POLL },
+			[RCX_NOTIFY] = { .run = sysfs_notify, EVENT, .waits = RCX_WAIT_POLL },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel sysfs_channel = {
+static const struct rcx_channel sysfs_channel = {
 	.name = "sysfs",
 	.summary = "Attributes of kernel objects under /sys",
-	.module = "rc_sysfs",
+	.module = "ringcross_sysfs",
 	.since = "2.6.0: with the driver model, see sysfs(5)",
 	.modes = sysfs_modes,
 	.cannot = {
-		[RC_STREAM] = "Changes of an attribute are one counter that coalesces them, so there is no stream of messages to drain.",
+		[RCX_STREAM] = "Changes of an attribute are one counter that coalesces them, so there is no stream of messages to drain.",
 	},
 };
-RC_CHANNEL(sysfs_channel);
+RCX_CHANNEL(sysfs_channel);

@@ -14,22 +14,22 @@
 #include "abi.h"
 
 #define BODY 64u
-#define WHOLE (RC_HEADER + BODY)
-#define DEVICE "/dev/" RC_UEVENT_NAME
-#define FILE_OF_DEVICE "/sys" RC_UEVENT_PATH "/uevent"
+#define WHOLE (RCX_HEADER + BODY)
+#define DEVICE "/dev/" RCX_UEVENT_NAME
+#define FILE_OF_DEVICE "/sys" RCX_UEVENT_PATH "/uevent"
 #define SMALL 2304		/* bytes, the least that a queue may have */
 
-static int listen_in(struct rc_hostile *h, uint32_t groups, int queue)
+static int listen_in(struct rcx_hostile *h, uint32_t groups, int queue)
 {
 	const struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	const struct timeval second = { .tv_sec = 1 };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 
-	rc_expect(h, "socket", fd, 0);
+	rcx_expect(h, "socket", fd, 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
 	if (queue)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
-	rc_expect(h, "bind", bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	rcx_expect(h, "bind", bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
 	return fd;
 }
 
@@ -43,7 +43,7 @@ static ssize_t hear(int fd, char *text, size_t room)
 		if (got < 0)
 			return -1;
 		text[got] = '\0';
-	} while (!strstr(text, "@" RC_UEVENT_PATH));
+	} while (!strstr(text, "@" RCX_UEVENT_PATH));
 	return got;
 }
 
@@ -56,66 +56,66 @@ static const char *find(const char *text, ssize_t len, const char *key)
 	return NULL;
 }
 
-static void try_text(struct rc_hostile *h)
+static void try_text(struct rcx_hostile *h)
 {
-	static const uint32_t sizes[] = { 0, 1, 7, BODY, RC_UEVENT_MAX };
-	int fd = listen_in(h, RC_UEVENT_GROUP, 0);
+	static const uint32_t sizes[] = { 0, 1, 7, BODY, RCX_UEVENT_MAX };
+	int fd = listen_in(h, RCX_UEVENT_GROUP, 0);
 	char text[4096];
 
-	rc_topic(h, "text");
+	rcx_topic(h, "text");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		const char *body;
 		ssize_t got;
 
-		rc_core_bind(h, "device", sizes[i], true);
-		rc_core_start(h, RC_PROCESS, 1, 1, 0);
+		rcx_core_bind(h, "device", sizes[i], true);
+		rcx_core_start(h, RCX_PROCESS, 1, 1, 0);
 		got = hear(fd, text, sizeof(text));
-		rc_expect(h, "heard", got, 0);
-		rc_expect_true(h, "its head", !strcmp(text, RC_UEVENT_HEAD));
-		rc_expect_true(h, "its number", find(text, got, RC_UEVENT_SEQ "0") &&
-			       find(text, got, RC_UEVENT_STAMP));
-		body = find(text, got, RC_UEVENT_BODY);
-		rc_expect_true(h, "its body", body && strlen(body) ==
-			       strlen(RC_UEVENT_BODY) + 2 * sizes[i]);
+		rcx_expect(h, "heard", got, 0);
+		rcx_expect_true(h, "its head", !strcmp(text, RCX_UEVENT_HEAD));
+		rcx_expect_true(h, "its number", find(text, got, RCX_UEVENT_SEQ "0") &&
+			       find(text, got, RCX_UEVENT_STAMP));
+		body = find(text, got, RCX_UEVENT_BODY);
+		rcx_expect_true(h, "its body", body && strlen(body) ==
+			       strlen(RCX_UEVENT_BODY) + 2 * sizes[i]);
 	}
 	close(fd);
 }
 
 /* One byte more would have the kernel warn: the kernel half must not even ask. */
-static void try_sizes(struct rc_hostile *h)
+static void try_sizes(struct rcx_hostile *h)
 {
-	static const uint32_t sizes[] = { RC_UEVENT_MAX + 1, 1024, 2048, 4096, RC_BODY_MAX };
-	int fd = listen_in(h, RC_UEVENT_GROUP, 0);
+	static const uint32_t sizes[] = { RCX_UEVENT_MAX + 1, 1024, 2048, 4096, RCX_BODY_MAX };
+	int fd = listen_in(h, RCX_UEVENT_GROUP, 0);
 	char text[4096];
 
-	rc_topic(h, "too large");
+	rcx_topic(h, "too large");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		rc_core_bind(h, "device", sizes[i], true);
-		rc_core_start(h, RC_PROCESS, 3, 1, 0);
-		rc_core_ended(h, 1000);
-		rc_expect_value(h, "refused", (long)rc_core_counts(h).refused, 3);
-		rc_expect_value(h, "why", (long)rc_core_counts(h).refused_errno, EMSGSIZE);
+		rcx_core_bind(h, "device", sizes[i], true);
+		rcx_core_start(h, RCX_PROCESS, 3, 1, 0);
+		rcx_core_ended(h, 1000);
+		rcx_expect_value(h, "refused", (long)rcx_core_counts(h).refused, 3);
+		rcx_expect_value(h, "why", (long)rcx_core_counts(h).refused_errno, EMSGSIZE);
 	}
-	rc_expect(h, "nothing was sent", hear(fd, text, sizeof(text)), EAGAIN);
+	rcx_expect(h, "nothing was sent", hear(fd, text, sizeof(text)), EAGAIN);
 	close(fd);
 }
 
-static void try_contexts(struct rc_hostile *h)
+static void try_contexts(struct rcx_hostile *h)
 {
-	struct rc_raise raise = { .context = RC_SOFTIRQ, .burst = 1, .count = 1 };
+	struct rcx_raise raise = { .context = RCX_SOFTIRQ, .burst = 1, .count = 1 };
 
-	rc_topic(h, "context");
-	rc_core_bind(h, "device", BODY, true);
-	rc_expect(h, "a soft interrupt", ioctl(h->core, RC_CORE_RAISE, &raise), EOPNOTSUPP);
-	raise.context = RC_HARDIRQ;
-	rc_expect(h, "a hard interrupt", ioctl(h->core, RC_CORE_RAISE, &raise), EOPNOTSUPP);
-	raise.context = RC_PROCESS;
-	rc_expect(h, "a process", ioctl(h->core, RC_CORE_RAISE, &raise), 0);
-	rc_expect_true(h, "it ends", rc_core_ended(h, 1000));
+	rcx_topic(h, "context");
+	rcx_core_bind(h, "device", BODY, true);
+	rcx_expect(h, "a soft interrupt", ioctl(h->core, RCX_CORE_RAISE, &raise), EOPNOTSUPP);
+	raise.context = RCX_HARDIRQ;
+	rcx_expect(h, "a hard interrupt", ioctl(h->core, RCX_CORE_RAISE, &raise), EOPNOTSUPP);
+	raise.context = RCX_PROCESS;
+	rcx_expect(h, "a process", ioctl(h->core, RCX_CORE_RAISE, &raise), 0);
+	rcx_expect_true(h, "it ends", rcx_core_ended(h, 1000));
 }
 
 /* Whoever may write to its file has the device send what is none of ours. */
-static void try_others(struct rc_hostile *h)
+static void try_others(struct rcx_hostile *h)
 {
 	static const char *const orders[] = {
 		"change", "change\n", "add", "remove", "move", "online", "offline", "bind", "unbind",
@@ -123,34 +123,34 @@ static void try_others(struct rc_hostile *h)
 		"change 12345678-1234-1234-1234-123456789abc RC=1 SEQ=2",
 	};
 	int file = open(FILE_OF_DEVICE, O_RDWR | O_CLOEXEC);
-	int fd = listen_in(h, RC_UEVENT_GROUP, 0);
-	struct rc_outcomes outcomes = { 0 };
+	int fd = listen_in(h, RCX_UEVENT_GROUP, 0);
+	struct rcx_outcomes outcomes = { 0 };
 	char text[4096];
 	long ours = 0;
 
-	rc_topic(h, "its file in sysfs");
-	rc_expect(h, "open", file, 0);
-	rc_expect_true(h, "read", read(file, text, sizeof(text)) > 0);
+	rcx_topic(h, "its file in sysfs");
+	rcx_expect(h, "open", file, 0);
+	rcx_expect_true(h, "read", read(file, text, sizeof(text)) > 0);
 	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
 		size_t len = strlen(orders[i]);
 		ssize_t got;
 
-		rc_note(&outcomes, pwrite(file, orders[i], len, 0), 0);
+		rcx_note(&outcomes, pwrite(file, orders[i], len, 0), 0);
 		got = hear(fd, text, sizeof(text));
-		rc_expect(h, "heard", got, 0);
-		ours += got >= 0 && find(text, got, RC_UEVENT_SEQ);
+		rcx_expect(h, "heard", got, 0);
+		ours += got >= 0 && find(text, got, RCX_UEVENT_SEQ);
 	}
-	rc_expect_outcomes(h, "orders", &outcomes);
-	rc_expect_value(h, "which look like ours", ours, 0);
+	rcx_expect_outcomes(h, "orders", &outcomes);
+	rcx_expect_value(h, "which look like ours", ours, 0);
 	close(fd);
 	close(file);
 }
 
 /* Datagrams for the kernel's socket, with and without lengths that lie. */
-static void try_sending(struct rc_hostile *h, void *arg)
+static void try_sending(struct rcx_hostile *h, void *arg)
 {
 	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_outcomes outcomes = { 0 };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 	const int want = *(const int *)arg;
 
@@ -163,52 +163,52 @@ static void try_sending(struct rc_hostile *h, void *arg)
 			.nlmsg_type = (uint16_t)len,
 			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
 		};
-		rc_note(&outcomes, sendto(fd, h->message, len, 0, (const struct sockaddr *)&kernel,
+		rcx_note(&outcomes, sendto(fd, h->message, len, 0, (const struct sockaddr *)&kernel,
 					  sizeof(kernel)), want);
 	}
-	rc_expect_outcomes(h, "nonsense sent to the kernel", &outcomes);
+	rcx_expect_outcomes(h, "nonsense sent to the kernel", &outcomes);
 	close(fd);
 }
 
-static void try_groups(struct rc_hostile *h)
+static void try_groups(struct rcx_hostile *h)
 {
 	int all = listen_in(h, UINT32_MAX, 0), none = listen_in(h, 0, 0);
 	char text[4096];
 
-	rc_topic(h, "groups");
-	rc_core_bind(h, "device", BODY, true);
-	rc_core_start(h, RC_PROCESS, 1, 1, 0);
-	rc_expect(h, "of all, heard", hear(all, text, sizeof(text)), 0);
-	rc_expect(h, "of all, once", hear(all, text, sizeof(text)), EAGAIN);
-	rc_expect(h, "of none", hear(none, text, sizeof(text)), EAGAIN);
+	rcx_topic(h, "groups");
+	rcx_core_bind(h, "device", BODY, true);
+	rcx_core_start(h, RCX_PROCESS, 1, 1, 0);
+	rcx_expect(h, "of all, heard", hear(all, text, sizeof(text)), 0);
+	rcx_expect(h, "of all, once", hear(all, text, sizeof(text)), EAGAIN);
+	rcx_expect(h, "of none", hear(none, text, sizeof(text)), EAGAIN);
 	close(all);
 	close(none);
 }
 
 /* One who does not listen loses, and nobody else does. */
-static void try_deaf(struct rc_hostile *h)
+static void try_deaf(struct rcx_hostile *h)
 {
-	int deaf = listen_in(h, RC_UEVENT_GROUP, SMALL), fd = listen_in(h, RC_UEVENT_GROUP, 0);
+	int deaf = listen_in(h, RCX_UEVENT_GROUP, SMALL), fd = listen_in(h, RCX_UEVENT_GROUP, 0);
 	long heard = 0, deafly = 0;
 	char text[4096];
 
-	rc_topic(h, "not listening");
-	rc_core_bind(h, "device", RC_UEVENT_MAX, true);
-	rc_core_start(h, RC_PROCESS, 20, 20, 0);
-	rc_core_ended(h, 1000);
-	rc_expect(h, "is told so", recv(deaf, text, sizeof(text), MSG_DONTWAIT), ENOBUFS);
+	rcx_topic(h, "not listening");
+	rcx_core_bind(h, "device", RCX_UEVENT_MAX, true);
+	rcx_core_start(h, RCX_PROCESS, 20, 20, 0);
+	rcx_core_ended(h, 1000);
+	rcx_expect(h, "is told so", recv(deaf, text, sizeof(text), MSG_DONTWAIT), ENOBUFS);
 	while (recv(deaf, text, sizeof(text), MSG_DONTWAIT) > 0)
 		deafly++;
 	while (recv(fd, text, sizeof(text), MSG_DONTWAIT) > 0)
 		heard++;
-	rc_expect_true(h, "and has lost most", deafly > 0 && deafly < 5);
-	rc_expect_value(h, "who listens has all", heard, 20);
-	rc_expect_value(h, "the sender knows nothing", (long)rc_core_counts(h).refused, 0);
+	rcx_expect_true(h, "and has lost most", deafly > 0 && deafly < 5);
+	rcx_expect_value(h, "who listens has all", heard, 20);
+	rcx_expect_value(h, "the sender knows nothing", (long)rcx_core_counts(h).refused, 0);
 	close(deaf);
 	close(fd);
-	rc_core_start(h, RC_PROCESS, 20, 20, 0);
-	rc_core_ended(h, 1000);
-	rc_expect_value(h, "nor that nobody is there", (long)rc_core_counts(h).refused, 0);
+	rcx_core_start(h, RCX_PROCESS, 20, 20, 0);
+	rcx_core_ended(h, 1000);
+	rcx_expect_value(h, "nor that nobody is there", (long)rcx_core_counts(h).refused, 0);
 }
 
 static long hear_on(void *arg)
@@ -218,52 +218,52 @@ static long hear_on(void *arg)
 	return recv(*(int *)arg, text, sizeof(text), 0);
 }
 
-static void try_leaving(struct rc_hostile *h)
+static void try_leaving(struct rcx_hostile *h)
 {
-	struct rc_outcomes outcomes = { 0 };
-	int fd = listen_in(h, RC_UEVENT_GROUP, 0);
+	struct rcx_outcomes outcomes = { 0 };
+	int fd = listen_in(h, RCX_UEVENT_GROUP, 0);
 	const struct timeval never = { 0 };
-	struct rc_sleeper sleeper;
+	struct rcx_sleeper sleeper;
 	char text[4096];
 
-	rc_topic(h, "in a stream");
+	rcx_topic(h, "in a stream");
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never));
-	rc_try_kill(h, "killed in its sleep", hear_on, &fd);
-	rc_sleep_in(h, &sleeper, hear_on, &fd);
-	rc_sleeper_interrupt(&sleeper);
-	rc_expect(h, "interrupted in its sleep", rc_sleeper_end(&sleeper), EINTR);
+	rcx_try_kill(h, "killed in its sleep", hear_on, &fd);
+	rcx_sleep_in(h, &sleeper, hear_on, &fd);
+	rcx_sleeper_interrupt(&sleeper);
+	rcx_expect(h, "interrupted in its sleep", rcx_sleeper_end(&sleeper), EINTR);
 	close(fd);
 
-	rc_core_bind(h, "device", BODY, true);
-	rc_core_start(h, RC_PROCESS, 1u << 30, 4, 100000);
+	rcx_core_bind(h, "device", BODY, true);
+	rcx_core_start(h, RCX_PROCESS, 1u << 30, 4, 100000);
 	for (int i = 0; i < 20; i++) {
 		struct sockaddr_nl address = { .nl_family = AF_NETLINK,
-					       .nl_groups = RC_UEVENT_GROUP };
+					       .nl_groups = RCX_UEVENT_GROUP };
 
 		fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 		bind(fd, (const struct sockaddr *)&address, sizeof(address));
-		rc_note(&outcomes, hear(fd, text, sizeof(text)), 0);
+		rcx_note(&outcomes, hear(fd, text, sizeof(text)), 0);
 		close(fd);
 	}
-	rc_expect_outcomes(h, "came and went", &outcomes);
-	rc_expect(h, "stop the stream", ioctl(h->core, RC_CORE_STOP), 0);
+	rcx_expect_outcomes(h, "came and went", &outcomes);
+	rcx_expect(h, "stop the stream", ioctl(h->core, RCX_CORE_STOP), 0);
 }
 
-static void try_node(struct rc_hostile *h)
+static void try_node(struct rcx_hostile *h)
 {
 	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
 
-	rc_topic(h, "node");
-	rc_expect(h, "open", fd, 0);
-	rc_try_commands(h, fd, NULL);
-	rc_try_no_io(h, fd);
-	rc_try_no_seek(h, fd);
-	rc_try_no_map(h, fd);
-	rc_try_nobody_opens(h, DEVICE);
+	rcx_topic(h, "node");
+	rcx_expect(h, "open", fd, 0);
+	rcx_try_commands(h, fd, NULL);
+	rcx_try_no_io(h, fd);
+	rcx_try_no_seek(h, fd);
+	rcx_try_no_map(h, fd);
+	rcx_try_nobody_opens(h, DEVICE);
 	close(fd);
 }
 
-static void uevent_hostile(struct rc_hostile *h)
+static void uevent_hostile(struct rcx_hostile *h)
 {
 	int fine = 0;
 
@@ -271,14 +271,14 @@ static void uevent_hostile(struct rc_hostile *h)
 	try_sizes(h);
 	try_contexts(h);
 	try_others(h);
-	rc_topic(h, "root");
+	rcx_topic(h, "root");
 	try_sending(h, &fine);
-	rc_topic(h, "another user");
-	rc_as_nobody(h, try_sending, &fine);
+	rcx_topic(h, "another user");
+	rcx_as_nobody(h, try_sending, &fine);
 	try_groups(h);
 	try_deaf(h);
 	try_leaving(h);
 	try_node(h);
-	rc_core_unbind(h);
+	rcx_core_unbind(h);
 }
-RC_HOSTILE(uevent, uevent_hostile);
+RCX_HOSTILE(uevent, uevent_hostile);

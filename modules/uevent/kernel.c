@@ -43,7 +43,7 @@
 #include <linux/kobject.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 /* Characters of a u64 in decimal, and the NUL. */
@@ -52,12 +52,12 @@
 /* The event in hand and its strings.  Events come one at a time, so one is enough. */
 static struct {
 	union {
-		struct rc_msg message;
-		u8 room[RC_HEADER + RC_UEVENT_MAX];
+		struct rcx_msg message;
+		u8 room[RCX_HEADER + RCX_UEVENT_MAX];
 	};
-	char seq[sizeof(RC_UEVENT_SEQ) + UEVENT_NUMBER];
-	char stamp[sizeof(RC_UEVENT_STAMP) + UEVENT_NUMBER];
-	char body[sizeof(RC_UEVENT_BODY) + 2 * RC_UEVENT_MAX];
+	char seq[sizeof(RCX_UEVENT_SEQ) + UEVENT_NUMBER];
+	char stamp[sizeof(RCX_UEVENT_STAMP) + UEVENT_NUMBER];
+	char body[sizeof(RCX_UEVENT_BODY) + 2 * RCX_UEVENT_MAX];
 } uevent;
 
 /* A node that does nothing: a uevent is about a kobject that belongs to a kset, and
@@ -70,37 +70,37 @@ static const struct file_operations uevent_fops = {
 
 static struct miscdevice uevent_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = RC_UEVENT_NAME,
+	.name = RCX_UEVENT_NAME,
 	.fops = &uevent_fops,
 	.mode = 0600,
 };
 
-static void uevent_print(const struct rc_msg *msg)
+static void uevent_print(const struct rcx_msg *msg)
 {
-	char *body = uevent.body + strlen(RC_UEVENT_BODY);
+	char *body = uevent.body + strlen(RCX_UEVENT_BODY);
 
-	snprintf(uevent.seq, sizeof(uevent.seq), RC_UEVENT_SEQ "%llu", msg->seq);
-	snprintf(uevent.stamp, sizeof(uevent.stamp), RC_UEVENT_STAMP "%llu", msg->stamp);
+	snprintf(uevent.seq, sizeof(uevent.seq), RCX_UEVENT_SEQ "%llu", msg->seq);
+	snprintf(uevent.stamp, sizeof(uevent.stamp), RCX_UEVENT_STAMP "%llu", msg->stamp);
 	*bin2hex(body, msg->body, msg->size) = '\0';
 }
 
 /* 0 also when it was lost, or nobody was there: kobject_uevent_env() forgives both. */
-static int uevent_emit(const struct rc_shot *shot)
+static int uevent_emit(const struct rcx_shot *shot)
 {
 	char *strings[] = { uevent.seq, uevent.stamp, uevent.body, NULL };
 
-	if (shot->size > RC_UEVENT_MAX)
+	if (shot->size > RCX_UEVENT_MAX)
 		return -EMSGSIZE;
-	rc_event(shot, &uevent.message);
+	rcx_event(shot, &uevent.message);
 	uevent_print(&uevent.message);
 	return kobject_uevent_env(&uevent_device.this_device->kobj, KOBJ_CHANGE, strings);
 }
 
-static struct rc_half uevent_half = {
+static struct rcx_half uevent_half = {
 	.name = "uevent",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rc_emitter[]) {
-		{ "device", RC_IN(RC_PROCESS), uevent_emit },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "device", RCX_IN(RCX_PROCESS), uevent_emit },
 		{ }
 	},
 };
@@ -109,11 +109,11 @@ static int __init uevent_init(void)
 {
 	int err;
 
-	strcpy(uevent.body, RC_UEVENT_BODY);
+	strcpy(uevent.body, RCX_UEVENT_BODY);
 	err = misc_register(&uevent_device);
 	if (err)
 		return err;
-	err = rc_half_register(&uevent_half);
+	err = rcx_half_register(&uevent_half);
 	if (err)
 		misc_deregister(&uevent_device);
 	return err;
@@ -121,7 +121,7 @@ static int __init uevent_init(void)
 
 static void __exit uevent_exit(void)
 {
-	rc_half_unregister(&uevent_half);
+	rcx_half_unregister(&uevent_half);
 	misc_deregister(&uevent_device);
 }
 

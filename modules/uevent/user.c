@@ -35,29 +35,29 @@ static bool starts_helper(void)
 	return got == 1 && first != '\n';
 }
 
-static int device_open(struct rc_session *s)
+static int device_open(struct rcx_session *s)
 {
 	const struct sockaddr_nl address = {
 		.nl_family = AF_NETLINK,
-		.nl_groups = 1u << (RC_UEVENT_GROUP - 1),
+		.nl_groups = 1u << (RCX_UEVENT_GROUP - 1),
 	};
 
 	if (starts_helper())
-		return rc_skip(s, "This kernel starts a program for each uevent; empty " HELPER ".");
+		return rcx_skip(s, "This kernel starts a program for each uevent; empty " HELPER ".");
 	s->map = mmap(NULL, ROOM, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (s->map == MAP_FAILED) {
 		s->map = NULL;
-		return rc_fail_errno(s, "cannot get room for a datagram");
+		return rcx_fail_errno(s, "cannot get room for a datagram");
 	}
 	s->map_len = ROOM;
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 	if (s->fd < 0)
-		return rc_fail_errno(s, "socket NETLINK_KOBJECT_UEVENT");
-	if (rc_datagram_set_queue(s))
+		return rcx_fail_errno(s, "socket NETLINK_KOBJECT_UEVENT");
+	if (rcx_datagram_set_queue(s))
 		return -1;
 	if (bind(s->fd, (const struct sockaddr *)&address, sizeof(address)))
-		return rc_fail_errno(s, "cannot join the group");
+		return rcx_fail_errno(s, "cannot join the group");
 	return 0;
 }
 
@@ -86,7 +86,7 @@ static inline uint8_t digit(char c)
 }
 
 /* @digits into the body of s->rx, as far as there is room; how many bytes they are. */
-static inline uint32_t bytes(const struct rc_session *s, const char *digits)
+static inline uint32_t bytes(const struct rcx_session *s, const char *digits)
 {
 	uint32_t len = (uint32_t)(strlen(digits) / 2);
 	uint32_t most = len < s->size ? len : s->size;
@@ -101,28 +101,28 @@ static inline uint32_t bytes(const struct rc_session *s, const char *digits)
  * ours: other devices' come by here too, and of our device those that somebody
  * has the kernel make by writing to its file in sysfs.
  */
-static inline bool parse(const struct rc_session *s, ssize_t got)
+static inline bool parse(const struct rcx_session *s, ssize_t got)
 {
 	const char *at = s->map, *end = at + got, *found;
 	int missing = 3;
 
-	if (got < (ssize_t)sizeof(RC_UEVENT_HEAD) || memcmp(at, RC_UEVENT_HEAD, sizeof(RC_UEVENT_HEAD)))
+	if (got < (ssize_t)sizeof(RCX_UEVENT_HEAD) || memcmp(at, RCX_UEVENT_HEAD, sizeof(RCX_UEVENT_HEAD)))
 		return false;
-	for (at += sizeof(RC_UEVENT_HEAD); at < end; at += strlen(at) + 1) {
-		if ((found = VALUE(at, RC_UEVENT_SEQ)))
+	for (at += sizeof(RCX_UEVENT_HEAD); at < end; at += strlen(at) + 1) {
+		if ((found = VALUE(at, RCX_UEVENT_SEQ)))
 			s->rx->seq = number(found);
-		else if ((found = VALUE(at, RC_UEVENT_STAMP)))
+		else if ((found = VALUE(at, RCX_UEVENT_STAMP)))
 			s->rx->stamp = number(found);
-		else if ((found = VALUE(at, RC_UEVENT_BODY)))
+		else if ((found = VALUE(at, RCX_UEVENT_BODY)))
 			s->rx->size = bytes(s, found);
 		missing -= found != NULL;
 	}
-	s->rx->magic = RC_MAGIC;	/* which the path stood for */
+	s->rx->magic = RCX_MAGIC;	/* which the path stood for */
 	return !missing;
 }
 
 /* The next of ours that is there: its length, or -1. */
-static inline ssize_t receive(struct rc_session *s, int flags)
+static inline ssize_t receive(struct rcx_session *s, int flags)
 {
 	ssize_t got;
 
@@ -132,21 +132,21 @@ static inline ssize_t receive(struct rc_session *s, int flags)
 			return -1;
 		((char *)s->map)[got] = '\0';
 	} while (!parse(s, got));
-	return (ssize_t)RC_HEADER + s->rx->size;
+	return (ssize_t)RCX_HEADER + s->rx->size;
 }
 
 /* ---- operations --------------------------------------------------------- */
 
-static int device_notify(struct rc_session *s, uint64_t n)
+static int device_notify(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	int flags = rc_nonblocking(s) ? MSG_DONTWAIT : 0;
-	bool polls = rc_polls(s);
+	int flags = rcx_nonblocking(s) ? MSG_DONTWAIT : 0;
+	bool polls = rcx_polls(s);
 
 	while (n--) {
 		ssize_t len;
 
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		do {
 			if (polls)
@@ -154,71 +154,71 @@ static int device_notify(struct rc_session *s, uint64_t n)
 			len = receive(s, flags);
 		} while (len < 0 && errno == EAGAIN);
 		if (len < 0)
-			return rc_fail_errno(s, "recv");
-		rc_arrived(s);
-		if (rc_rx(s, s->rx, (size_t)len))
+			return rcx_fail_errno(s, "recv");
+		rcx_arrived(s);
+		if (rcx_rx(s, s->rx, (size_t)len))
 			return -1;
 	}
 	return 0;
 }
 
 /* ENOBUFS: something was lost, which may have been others' and none of ours. */
-static int device_stream(struct rc_session *s, uint64_t n)
+static int device_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 
 	(void)n;
 	for (;;) {
-		bool over = rc_stream_over(s);
+		bool over = rcx_stream_over(s);
 		ssize_t len;
 
 		while ((len = receive(s, MSG_DONTWAIT)) >= 0 || errno == ENOBUFS) {
 			if (len < 0)
 				s->overruns++;
-			else if (rc_streamed(s, s->rx, (size_t)len))
+			else if (rcx_streamed(s, s->rx, (size_t)len))
 				return -1;
 		}
 		if (errno != EAGAIN)
-			return rc_fail_errno(s, "recv");
+			return rcx_fail_errno(s, "recv");
 		if (over)
 			return 0;
-		if (rc_polls(s))
-			poll(&pfd, 1, RC_STREAM_WAIT);
+		if (rcx_polls(s))
+			poll(&pfd, 1, RCX_STREAM_WAIT);
 	}
 }
 
 /* ---- registration ------------------------------------------------------- */
 
-#define TEXT .max = RC_UEVENT_MAX, \
+#define TEXT .max = RCX_UEVENT_MAX, \
 	.limit = "All strings of a uevent have 2048 bytes, the kernel's own among them, and two digits are a byte."
 
-static const struct rc_queue uevent_queue = RC_DATAGRAM_QUEUE;
+static const struct rcx_queue uevent_queue = RCX_DATAGRAM_QUEUE;
 
-static const struct rc_mode uevent_modes[] = {
+static const struct rcx_mode uevent_modes[] = {
 	{
 		.name = "device",
 		.summary = "\"change\" of a device, the message in strings",
 		.open = device_open,
-		.claims = RC_POLLABLE | RC_READERS_EACH,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH,
 		.operations = {
-			[RC_NOTIFY] = { .run = device_notify, TEXT, .waits = RC_WAIT_ANY },
-			[RC_STREAM] = { .run = device_stream, TEXT, .waits = RC_WAIT_DRAIN,
+			[RCX_NOTIFY] = { .run = device_notify, TEXT, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = device_stream, TEXT, .waits = RCX_WAIT_DRAIN,
 					.queue = &uevent_queue },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel uevent_channel = {
+static const struct rcx_channel uevent_channel = {
 	.name = "uevent",
 	.summary = "News of a device, in text, to all who listen",
-	.module = "rc_uevent",
+	.module = "ringcross_uevent",
 	.since = "2.6.10: kobject_uevent() over netlink",
 	.modes = uevent_modes,
 	.cannot = {
-		[RC_PUSH] = "What a program sends to the socket is broadcast to the programs that listen, and no driver gets it.",
-		[RC_PULL] = "Its socket takes no requests; writing to a device's uevent file makes the kernel send an event, but it is sysfs that was asked.",
-		[RC_CALL] = "Its socket takes no requests, and what is written to a device's uevent file goes through sysfs.",
+		[RCX_PUSH] = "What a program sends to the socket is broadcast to the programs that listen, and no driver gets it.",
+		[RCX_PULL] = "Its socket takes no requests; writing to a device's uevent file makes the kernel send an event, but it is sysfs that was asked.",
+		[RCX_CALL] = "Its socket takes no requests, and what is written to a device's uevent file goes through sysfs.",
 	},
 };
-RC_CHANNEL(uevent_channel);
+RCX_CHANNEL(uevent_channel);

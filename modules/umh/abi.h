@@ -1,52 +1,52 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
-#ifndef RC_UMH_ABI_H
-#define RC_UMH_ABI_H
+#ifndef RCX_UMH_ABI_H
+#define RCX_UMH_ABI_H
 
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define RC_UMH_DEVICE	"/dev/rc_umh"
-#define RC_UMH_PATH	256
-#define RC_UMH_WORD	64
+#define RCX_UMH_DEVICE	"/dev/ringcross/umh"
+#define RCX_UMH_PATH	256
+#define RCX_UMH_WORD	64
 
 /*
  * The longest message: exec takes arguments of up to 128 KiB with their end
  * (MAX_ARG_STRLEN), and a byte is two digits there.
  */
-#define RC_UMH_MAX	65535
+#define RCX_UMH_MAX	65535
 
 /*
  * Starts on their way at once; so many modprobes the kernel allows itself.  A
  * program that has come to run is no longer counted, except in mode wait: that it
  * ends is told to nobody.
  */
-#define RC_UMH_AT_ONCE	50
+#define RCX_UMH_AT_ONCE	50
 
 /**
- * struct rc_umh_program - what the kernel shall start for each event
+ * struct rcx_umh_program - what the kernel shall start for each event
  * @path: absolute, ended by 0.  It is run as root, in the first namespaces, with
  *	the arguments --program umh @word MESSAGE, the message in hexadecimal
  * @word: for the program, ended by 0
  * @flags: none are known; must be 0
  */
-struct rc_umh_program {
-	char  path[RC_UMH_PATH];
-	char  word[RC_UMH_WORD];
+struct rcx_umh_program {
+	char  path[RCX_UMH_PATH];
+	char  word[RCX_UMH_WORD];
 	__u32 flags;
 };
 
 /**
- * struct rc_umh_counts - what became of the starts of this file's program
+ * struct rcx_umh_counts - what became of the starts of this file's program
  * @started: those the kernel was asked for
  * @failed: of those, where no program came to run or, in mode wait, it refused
  */
-struct rc_umh_counts {
+struct rcx_umh_counts {
 	__u32 started;
 	__u32 failed;
 };
 
 /* From now to the close of this file each event starts that program. */
-#define RC_UMH_PROGRAM	_IOW('x', 0x90, struct rc_umh_program)
-#define RC_UMH_COUNTS	_IOR('x', 0x91, struct rc_umh_counts)
+#define RCX_UMH_PROGRAM	_IOW('x', 0x90, struct rcx_umh_program)
+#define RCX_UMH_COUNTS	_IOR('x', 0x91, struct rcx_umh_counts)
 
 #endif

@@ -13,31 +13,31 @@
 
 #define NOWHERE "/nowhere/to/be/found"
 #define END_MS 4000		/* for all that was started to have ended */
-#define LARGEST (RC_UMH_MAX - RC_HEADER)
+#define LARGEST (RCX_UMH_MAX - RCX_HEADER)
 
 static bool known(unsigned int cmd)
 {
-	return cmd == RC_UMH_PROGRAM || cmd == RC_UMH_COUNTS;
+	return cmd == RCX_UMH_PROGRAM || cmd == RCX_UMH_COUNTS;
 }
 
 static int open_device(void)
 {
-	return open(RC_UMH_DEVICE, O_RDWR | O_CLOEXEC);
+	return open(RCX_UMH_DEVICE, O_RDWR | O_CLOEXEC);
 }
 
 static long register_at(void *arg, void *at)
 {
-	return ioctl(*(int *)arg, RC_UMH_PROGRAM, at);
+	return ioctl(*(int *)arg, RCX_UMH_PROGRAM, at);
 }
 
 static long counts_at(void *arg, void *at)
 {
-	return ioctl(*(int *)arg, RC_UMH_COUNTS, at);
+	return ioctl(*(int *)arg, RCX_UMH_COUNTS, at);
 }
 
 static long register_as(int fd, const char *path)
 {
-	struct rc_umh_program request = { .word = "/nowhere" };
+	struct rcx_umh_program request = { .word = "/nowhere" };
 
 	snprintf(request.path, sizeof(request.path), "%s", path);
 	return register_at(&fd, &request);
@@ -46,29 +46,29 @@ static long register_as(int fd, const char *path)
 /* This very program, which finds no board where the word says and refuses by ENOTCONN. */
 static long register_self(int fd)
 {
-	char path[RC_UMH_PATH] = "";
+	char path[RCX_UMH_PATH] = "";
 
 	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
 		return -1;
 	return register_as(fd, path);
 }
 
-static struct rc_umh_counts counts_of(int fd)
+static struct rcx_umh_counts counts_of(int fd)
 {
-	struct rc_umh_counts counts = { 0 };
+	struct rcx_umh_counts counts = { 0 };
 
 	counts_at(&fd, &counts);
 	return counts;
 }
 
 /* Raise @count events in one burst; how many were refused. */
-static long emit(struct rc_hostile *h, enum rc_context context, uint32_t count)
+static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count)
 {
-	uint64_t before = rc_core_counts(h).refused;
+	uint64_t before = rcx_core_counts(h).refused;
 
-	rc_core_start(h, context, count, count, 0);
-	rc_core_ended(h, END_MS);
-	return (long)(rc_core_counts(h).refused - before);
+	rcx_core_start(h, context, count, count, 0);
+	rcx_core_ended(h, END_MS);
+	return (long)(rcx_core_counts(h).refused - before);
 }
 
 /* The starts that came to nothing, once there are @want of them or it is late. */
@@ -80,7 +80,7 @@ static long failed(int fd, long want)
 }
 
 /* One event is taken, once there is room for its start again. */
-static bool taken(struct rc_hostile *h, enum rc_context context)
+static bool taken(struct rcx_hostile *h, enum rcx_context context)
 {
 	for (int ms = 0; ms < END_MS; ms++) {
 		if (!emit(h, context, 1))
@@ -92,58 +92,58 @@ static bool taken(struct rc_hostile *h, enum rc_context context)
 
 /* ---- registering ---------------------------------------------------------- */
 
-static void try_requests(struct rc_hostile *h, int fd)
+static void try_requests(struct rcx_hostile *h, int fd)
 {
-	struct rc_umh_program request = { .path = NOWHERE, .flags = 1 };
+	struct rcx_umh_program request = { .path = NOWHERE, .flags = 1 };
 
-	rc_expect(h, "an unknown flag", register_at(&fd, &request), EINVAL);
+	rcx_expect(h, "an unknown flag", register_at(&fd, &request), EINVAL);
 	request.flags = UINT32_MAX;
-	rc_expect(h, "all flags", register_at(&fd, &request), EINVAL);
+	rcx_expect(h, "all flags", register_at(&fd, &request), EINVAL);
 	request.flags = 0;
 	memset(request.path, '/', sizeof(request.path));
-	rc_expect(h, "a path without an end", register_at(&fd, &request), EINVAL);
+	rcx_expect(h, "a path without an end", register_at(&fd, &request), EINVAL);
 	strcpy(request.path, NOWHERE);
 	memset(request.word, 'w', sizeof(request.word));
-	rc_expect(h, "a word without an end", register_at(&fd, &request), EINVAL);
-	rc_expect(h, "no path", register_as(fd, ""), EINVAL);
-	rc_expect(h, "a path from nowhere", register_as(fd, "init"), EINVAL);
-	rc_expect(h, "a path from here", register_as(fd, "./init"), EINVAL);
-	rc_expect(h, "a blank before the path", register_as(fd, " /init"), EINVAL);
-	rc_try_addresses(h, "argument", RC_KERNEL_READS, register_at, &fd);
+	rcx_expect(h, "a word without an end", register_at(&fd, &request), EINVAL);
+	rcx_expect(h, "no path", register_as(fd, ""), EINVAL);
+	rcx_expect(h, "a path from nowhere", register_as(fd, "init"), EINVAL);
+	rcx_expect(h, "a path from here", register_as(fd, "./init"), EINVAL);
+	rcx_expect(h, "a blank before the path", register_as(fd, " /init"), EINVAL);
+	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, register_at, &fd);
 }
 
-static void try_register(struct rc_hostile *h)
+static void try_register(struct rcx_hostile *h)
 {
 	int fd = open_device(), other = open_device();
 
-	rc_topic(h, "register");
-	rc_expect(h, "open", fd, 0);
-	rc_core_bind(h, "wait", 8, true);
+	rcx_topic(h, "register");
+	rcx_expect(h, "open", fd, 0);
+	rcx_core_bind(h, "wait", 8, true);
 	try_requests(h, fd);
-	rc_expect_value(h, "refused while nobody has", emit(h, RC_PROCESS, 1), 1);
-	rc_expect_value(h, "the reason", rc_core_counts(h).refused_errno, ENOTCONN);
-	rc_expect_value(h, "starts without a program", counts_of(fd).started, 0);
+	rcx_expect_value(h, "refused while nobody has", emit(h, RCX_PROCESS, 1), 1);
+	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, ENOTCONN);
+	rcx_expect_value(h, "starts without a program", counts_of(fd).started, 0);
 
-	rc_expect(h, "a good one after all these", register_self(fd), 0);
-	rc_expect(h, "a second one", register_self(fd), EBUSY);
-	rc_expect(h, "another file", register_self(other), EBUSY);
-	rc_expect_value(h, "refused by the program", emit(h, RC_PROCESS, 1), 1);
-	rc_expect_value(h, "its exit status", rc_core_counts(h).refused_errno, ENOTCONN);
-	rc_expect_value(h, "starts", counts_of(fd).started, 1);
-	rc_expect_value(h, "failed starts", counts_of(fd).failed, 1);
-	rc_expect_value(h, "starts by the other file", counts_of(other).started, 0);
-	rc_try_addresses(h, "counts", RC_KERNEL_WRITES, counts_at, &fd);
+	rcx_expect(h, "a good one after all these", register_self(fd), 0);
+	rcx_expect(h, "a second one", register_self(fd), EBUSY);
+	rcx_expect(h, "another file", register_self(other), EBUSY);
+	rcx_expect_value(h, "refused by the program", emit(h, RCX_PROCESS, 1), 1);
+	rcx_expect_value(h, "its exit status", rcx_core_counts(h).refused_errno, ENOTCONN);
+	rcx_expect_value(h, "starts", counts_of(fd).started, 1);
+	rcx_expect_value(h, "failed starts", counts_of(fd).failed, 1);
+	rcx_expect_value(h, "starts by the other file", counts_of(other).started, 0);
+	rcx_try_addresses(h, "counts", RCX_KERNEL_WRITES, counts_at, &fd);
 
-	rc_try_no_io(h, fd);
-	rc_try_no_seek(h, fd);
-	rc_try_no_map(h, fd);
-	rc_try_commands(h, fd, known);
+	rcx_try_no_io(h, fd);
+	rcx_try_no_seek(h, fd);
+	rcx_try_no_map(h, fd);
+	rcx_try_commands(h, fd, known);
 	close(other);
-	rc_expect_value(h, "refused after the other's close", emit(h, RC_PROCESS, 1), 1);
-	rc_expect_value(h, "starts after the other's close", counts_of(fd).started, 2);
+	rcx_expect_value(h, "refused after the other's close", emit(h, RCX_PROCESS, 1), 1);
+	rcx_expect_value(h, "starts after the other's close", counts_of(fd).started, 2);
 	close(fd);
-	emit(h, RC_PROCESS, 1);
-	rc_expect_value(h, "after the close", rc_core_counts(h).refused_errno, ENOTCONN);
+	emit(h, RCX_PROCESS, 1);
+	rcx_expect_value(h, "after the close", rcx_core_counts(h).refused_errno, ENOTCONN);
 }
 
 /* ---- what is no program --------------------------------------------------- */
@@ -156,34 +156,34 @@ static void make(const char *path, mode_t mode, const char *content)
 		close(fd);
 }
 
-static void try_path(struct rc_hostile *h, const char *mode, const char *path, int want)
+static void try_path(struct rcx_hostile *h, const char *mode, const char *path, int want)
 {
 	int fd = open_device();
 	bool waits = strcmp(mode, "nowait");
 
-	rc_topic(h, "%s, %s", mode, strrchr(path, '/') + 1);
-	rc_core_bind(h, mode, 8, true);
-	rc_expect(h, "register", register_as(fd, path), 0);
-	rc_expect_value(h, "refused", emit(h, RC_PROCESS, 1), waits);
+	rcx_topic(h, "%s, %s", mode, strrchr(path, '/') + 1);
+	rcx_core_bind(h, mode, 8, true);
+	rcx_expect(h, "register", register_as(fd, path), 0);
+	rcx_expect_value(h, "refused", emit(h, RCX_PROCESS, 1), waits);
 	if (waits)
-		rc_expect_value(h, "the reason", rc_core_counts(h).refused_errno, want);
-	rc_expect_value(h, "failed starts", failed(fd, 1), 1);
+		rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, want);
+	rcx_expect_value(h, "failed starts", failed(fd, 1), 1);
 	close(fd);
 }
 
-static void try_paths(struct rc_hostile *h)
+static void try_paths(struct rcx_hostile *h)
 {
 	static const char *const modes[] = { "wait", "exec", "nowait" };
-	char dir[] = "/tmp/rc_umh.XXXXXX", plain[64], broken[64], loop[64];
+	char dir[] = "/tmp/rcx_umh.XXXXXX", plain[64], broken[64], loop[64];
 
-	rc_topic(h, "no program");
-	rc_expect_true(h, "get a directory", mkdtemp(dir));
+	rcx_topic(h, "no program");
+	rcx_expect_true(h, "get a directory", mkdtemp(dir));
 	snprintf(plain, sizeof(plain), "%s/plain", dir);
 	snprintf(broken, sizeof(broken), "%s/broken", dir);
 	snprintf(loop, sizeof(loop), "%s/loop", dir);
 	make(plain, 0600, "#!/init\n");
 	make(broken, 0700, "no program at all\n");
-	rc_expect(h, "make a loop", symlink(loop, loop), 0);
+	rcx_expect(h, "make a loop", symlink(loop, loop), 0);
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		try_path(h, modes[i], NOWHERE, ENOENT);
 		try_path(h, modes[i], dir, EACCES);
@@ -200,45 +200,45 @@ static void try_paths(struct rc_hostile *h)
 
 /* ---- size and number ------------------------------------------------------ */
 
-static void try_size(struct rc_hostile *h, const char *mode)
+static void try_size(struct rcx_hostile *h, const char *mode)
 {
 	int fd = open_device();
 
-	rc_topic(h, "%s, size", mode);
-	rc_core_bind(h, mode, LARGEST, true);
-	rc_expect(h, "register", register_self(fd), 0);
-	rc_expect_value(h, "the largest, refused", emit(h, RC_PROCESS, 1), !strcmp(mode, "wait"));
-	rc_expect_value(h, "the largest, started", counts_of(fd).started, 1);
-	rc_core_bind(h, mode, LARGEST + 1, true);
-	rc_expect_value(h, "a byte more, refused", emit(h, RC_PROCESS, 1), 1);
-	rc_expect_value(h, "the reason", rc_core_counts(h).refused_errno, E2BIG);
-	rc_core_bind(h, mode, RC_BODY_MAX, true);
-	rc_expect_value(h, "a mebibyte, refused", emit(h, RC_PROCESS, 1), 1);
-	rc_expect_value(h, "starts", counts_of(fd).started, 1);
-	rc_expect_value(h, "failed starts", failed(fd, 0), !strcmp(mode, "wait"));
+	rcx_topic(h, "%s, size", mode);
+	rcx_core_bind(h, mode, LARGEST, true);
+	rcx_expect(h, "register", register_self(fd), 0);
+	rcx_expect_value(h, "the largest, refused", emit(h, RCX_PROCESS, 1), !strcmp(mode, "wait"));
+	rcx_expect_value(h, "the largest, started", counts_of(fd).started, 1);
+	rcx_core_bind(h, mode, LARGEST + 1, true);
+	rcx_expect_value(h, "a byte more, refused", emit(h, RCX_PROCESS, 1), 1);
+	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, E2BIG);
+	rcx_core_bind(h, mode, RCX_BODY_MAX, true);
+	rcx_expect_value(h, "a mebibyte, refused", emit(h, RCX_PROCESS, 1), 1);
+	rcx_expect_value(h, "starts", counts_of(fd).started, 1);
+	rcx_expect_value(h, "failed starts", failed(fd, 0), !strcmp(mode, "wait"));
 	close(fd);
 }
 
 /* An interrupt starts so many before any of them runs; the rest must be refused. */
-static void try_burst(struct rc_hostile *h, const char *name, enum rc_context context,
+static void try_burst(struct rcx_hostile *h, const char *name, enum rcx_context context,
 		      long (*name_program)(int fd), bool runs)
 {
 	int fd = open_device();
 	long refused;
 
-	rc_topic(h, "a burst of %s", name);
-	rc_core_bind(h, "nowait", 8, true);
-	rc_expect(h, "register", name_program(fd), 0);
-	refused = emit(h, context, RC_BURST_MAX);
-	rc_expect_true(h, "some are refused", refused > 0);
-	rc_expect_value(h, "the reason", rc_core_counts(h).refused_errno, EAGAIN);
+	rcx_topic(h, "a burst of %s", name);
+	rcx_core_bind(h, "nowait", 8, true);
+	rcx_expect(h, "register", name_program(fd), 0);
+	refused = emit(h, context, RCX_BURST_MAX);
+	rcx_expect_true(h, "some are refused", refused > 0);
+	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, EAGAIN);
 	/* Some of an earlier case may be on their way yet. */
-	rc_expect_true(h, "not those it has room for",
-		       refused <= RC_BURST_MAX - RC_UMH_AT_ONCE / 2);
-	rc_expect_value(h, "starts", counts_of(fd).started, RC_BURST_MAX - refused);
-	rc_expect_true(h, "one is taken after these", taken(h, context));
-	rc_expect_value(h, "failed starts", failed(fd, runs ? 0 : RC_BURST_MAX - refused + 1),
-			runs ? 0 : RC_BURST_MAX - refused + 1);
+	rcx_expect_true(h, "not those it has room for",
+		       refused <= RCX_BURST_MAX - RCX_UMH_AT_ONCE / 2);
+	rcx_expect_value(h, "starts", counts_of(fd).started, RCX_BURST_MAX - refused);
+	rcx_expect_true(h, "one is taken after these", taken(h, context));
+	rcx_expect_value(h, "failed starts", failed(fd, runs ? 0 : RCX_BURST_MAX - refused + 1),
+			runs ? 0 : RCX_BURST_MAX - refused + 1);
 	close(fd);
 }
 
@@ -249,16 +249,16 @@ static long name_nowhere(int fd)
 
 /* ---- others --------------------------------------------------------------- */
 
-static void with_file_of_root(struct rc_hostile *h, void *arg)
+static void with_file_of_root(struct rcx_hostile *h, void *arg)
 {
 	int fd = *(int *)arg;
 
-	rc_expect(h, "register on a file of root", register_as(fd, "/init"), EPERM);
+	rcx_expect(h, "register on a file of root", register_as(fd, "/init"), EPERM);
 }
 
-static void close_copy(struct rc_hostile *h, void *arg)
+static void close_copy(struct rcx_hostile *h, void *arg)
 {
-	rc_expect(h, "a child closes its copy", close(*(int *)arg), 0);
+	rcx_expect(h, "a child closes its copy", close(*(int *)arg), 0);
 }
 
 static long register_race(void *arg)
@@ -270,70 +270,70 @@ static long register_race(void *arg)
 	return won;
 }
 
-static void try_others(struct rc_hostile *h)
+static void try_others(struct rcx_hostile *h)
 {
-	struct rc_sleeper threads[3];
+	struct rcx_sleeper threads[3];
 	int fd = open_device();
 	long won = 0;
 
-	rc_topic(h, "another user");
-	rc_core_bind(h, "wait", 8, true);
-	rc_as_nobody(h, with_file_of_root, &fd);
-	rc_expect_value(h, "refused", emit(h, RC_PROCESS, 1), 1);
-	rc_expect_value(h, "nothing is started", counts_of(fd).started, 0);
-	rc_try_nobody_opens(h, RC_UMH_DEVICE);
+	rcx_topic(h, "another user");
+	rcx_core_bind(h, "wait", 8, true);
+	rcx_as_nobody(h, with_file_of_root, &fd);
+	rcx_expect_value(h, "refused", emit(h, RCX_PROCESS, 1), 1);
+	rcx_expect_value(h, "nothing is started", counts_of(fd).started, 0);
+	rcx_try_nobody_opens(h, RCX_UMH_DEVICE);
 
-	rc_topic(h, "a copy of the file");
-	rc_expect(h, "register", name_nowhere(fd), 0);
-	rc_in_other(h, "a child ends well", close_copy, &fd);
-	emit(h, RC_PROCESS, 1);
-	rc_expect_value(h, "the program is still started", counts_of(fd).started, 1);
+	rcx_topic(h, "a copy of the file");
+	rcx_expect(h, "register", name_nowhere(fd), 0);
+	rcx_in_other(h, "a child ends well", close_copy, &fd);
+	emit(h, RCX_PROCESS, 1);
+	rcx_expect_value(h, "the program is still started", counts_of(fd).started, 1);
 	close(fd);
 
-	rc_topic(h, "three threads");
+	rcx_topic(h, "three threads");
 	fd = open_device();
 	for (int i = 0; i < 3; i++)
-		rc_sleep_in(h, &threads[i], register_race, &fd);
+		rcx_sleep_in(h, &threads[i], register_race, &fd);
 	for (int i = 0; i < 3; i++)
-		won += rc_sleeper_end(&threads[i]);
-	rc_expect_value(h, "registered on one file", won, 1);
+		won += rcx_sleeper_end(&threads[i]);
+	rcx_expect_value(h, "registered on one file", won, 1);
 	close(fd);
 }
 
 /* Registrations come and go while starts of theirs are on their way. */
-static void try_leaving(struct rc_hostile *h)
+static void try_leaving(struct rcx_hostile *h)
 {
-	struct rc_outcomes outcomes = { 0 };
+	struct rcx_outcomes outcomes = { 0 };
 	int last;
 
-	rc_topic(h, "in a stream");
-	rc_core_bind(h, "nowait", 8, true);
-	rc_core_start(h, RC_HARDIRQ, 1u << 30, 2, 500000);
+	rcx_topic(h, "in a stream");
+	rcx_core_bind(h, "nowait", 8, true);
+	rcx_core_start(h, RCX_HARDIRQ, 1u << 30, 2, 500000);
 	for (int i = 0; i < 20; i++) {
 		int fd = open_device();
 
-		rc_note(&outcomes, name_nowhere(fd), 0);
+		rcx_note(&outcomes, name_nowhere(fd), 0);
 		usleep(1000);
 		close(fd);
 	}
-	rc_expect_outcomes(h, "registered and closed", &outcomes);
-	rc_expect(h, "stop", ioctl(h->core, RC_CORE_STOP), 0);
+	rcx_expect_outcomes(h, "registered and closed", &outcomes);
+	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
 	/* These are left on their way: the module is not to go before them. */
 	last = open_device();
-	rc_expect(h, "register a last time", register_self(last), 0);
-	rc_core_start(h, RC_HARDIRQ, RC_UMH_AT_ONCE, RC_UMH_AT_ONCE, 0);
+	rcx_expect(h, "register a last time", register_self(last), 0);
+	rcx_core_start(h, RCX_HARDIRQ, RCX_UMH_AT_ONCE, RCX_UMH_AT_ONCE, 0);
 }
 
-static void umh_hostile(struct rc_hostile *h)
+static void umh_hostile(struct rcx_hostile *h)
 {
 	try_register(h);
 	try_paths(h);
 	try_size(h, "wait");
 	try_size(h, "exec");
 	try_size(h, "nowait");
-	try_burst(h, "nothing, softirq", RC_SOFTIRQ, name_nowhere, false);
-	try_burst(h, "programs, hardirq", RC_HARDIRQ, register_self, true);
+	try_burst(h, "nothing, softirq", RCX_SOFTIRQ, name_nowhere, false);
+	try_burst(h, "programs, hardirq", RCX_HARDIRQ, register_self, true);
 	try_others(h);
 	try_leaving(h);
 }
-RC_HOSTILE(umh, umh_hostile);
+RCX_HOSTILE(umh, umh_hostile);

@@ -41,7 +41,7 @@
  *
  * Three modes: wait, exec and nowait, as above.  In wait the exit status is the
  * answer: 0, or an errno by which the program refuses.  The program is named
- * through /dev/rc_umh, which is not measured: no event crosses it, but its open
+ * through /dev/ringcross/umh, which is not measured: no event crosses it, but its open
  * file holds this module and gives the registration an end.
  */
 #include <linux/atomic.h>
@@ -58,7 +58,7 @@
 #include <linux/uaccess.h>
 #include <linux/umh.h>
 #include <linux/wait_bit.h>
-#include "rc_core.h"
+#include "rcx_core.h"
 #include "abi.h"
 
 /*
@@ -70,8 +70,8 @@ struct umh_program {
 	refcount_t refs;
 	atomic_t started;
 	atomic_t failed;
-	char path[RC_UMH_PATH];
-	char word[RC_UMH_WORD];
+	char path[RCX_UMH_PATH];
+	char word[RCX_UMH_WORD];
 };
 
 /* What a start must keep until its cleanup: nothing of it is copied before. */
@@ -139,24 +139,24 @@ static void umh_cleanup(struct subprocess_info *info)
 }
 
 /* Two digits for each byte.  The message is made at the far end of the room for them. */
-static void umh_write(char *text, const struct rc_shot *shot, size_t len)
+static void umh_write(char *text, const struct rcx_shot *shot, size_t len)
 {
-	struct rc_msg *message = PTR_ALIGN((void *)text + len + 1, 8);
+	struct rcx_msg *message = PTR_ALIGN((void *)text + len + 1, 8);
 
 	memset(message, 0, len);	/* memory that nobody wrote must not reach the user */
-	rc_event(shot, message);
+	rcx_event(shot, message);
 	/* Two bytes written for each one read: they catch up at the last one, not before. */
 	*bin2hex(text, message, len) = '\0';
 }
 
 /* -EAGAIN when too many are on their way. */
-static struct umh_start *umh_start_new(struct umh_program *program, const struct rc_shot *shot,
+static struct umh_start *umh_start_new(struct umh_program *program, const struct rcx_shot *shot,
 				       gfp_t gfp)
 {
-	size_t len = RC_HEADER + shot->size;
+	size_t len = RCX_HEADER + shot->size;
 	struct umh_start *start = ERR_PTR(-EAGAIN);
 
-	if (atomic_inc_return(&umh_in_flight) > RC_UMH_AT_ONCE)
+	if (atomic_inc_return(&umh_in_flight) > RCX_UMH_AT_ONCE)
 		goto err_flight;
 	/* Room for the digits, and for the message 8 bytes further at most. */
 	start = kvmalloc(struct_size(start, text, 2 * len + 8 + 1), gfp | __GFP_NOWARN);
@@ -189,7 +189,7 @@ static int umh_answer(int status)
 	return status & 0x7f ? -EIO : -(status >> 8);
 }
 
-static int umh_run(struct umh_program *program, const struct rc_shot *shot, int wait, gfp_t gfp)
+static int umh_run(struct umh_program *program, const struct rcx_shot *shot, int wait, gfp_t gfp)
 {
 	struct subprocess_info *info;
 	struct umh_start *start;
@@ -213,13 +213,13 @@ static int umh_run(struct umh_program *program, const struct rc_shot *shot, int 
 	return umh_answer(ret);
 }
 
-static int umh_emit(const struct rc_shot *shot, int wait, gfp_t gfp)
+static int umh_emit(const struct rcx_shot *shot, int wait, gfp_t gfp)
 {
 	struct umh_program *program;
 	int err;
 
 	/* With UMH_NO_WAIT nobody would hear of an exec that refuses it. */
-	if (shot->size > RC_UMH_MAX - RC_HEADER)
+	if (shot->size > RCX_UMH_MAX - RCX_HEADER)
 		return -E2BIG;
 	program = umh_get();
 	if (!program)
@@ -229,12 +229,12 @@ static int umh_emit(const struct rc_shot *shot, int wait, gfp_t gfp)
 	return err;
 }
 
-static int umh_emit_wait(const struct rc_shot *shot)
+static int umh_emit_wait(const struct rcx_shot *shot)
 {
 	return umh_emit(shot, UMH_WAIT_PROC, GFP_KERNEL);
 }
 
-static int umh_emit_exec(const struct rc_shot *shot)
+static int umh_emit_exec(const struct rcx_shot *shot)
 {
 	return umh_emit(shot, UMH_WAIT_EXEC, GFP_KERNEL);
 }
@@ -243,7 +243,7 @@ static int umh_emit_exec(const struct rc_shot *shot)
  * Any context will do: memory is taken without sleeping, and all that is left is
  * to queue work.  Only on -rt kernels the allocator's locks sleep.
  */
-static int umh_emit_nowait(const struct rc_shot *shot)
+static int umh_emit_nowait(const struct rcx_shot *shot)
 {
 	return umh_emit(shot, UMH_NO_WAIT, GFP_ATOMIC);
 }
@@ -269,14 +269,14 @@ static int umh_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static bool umh_is_good(const struct rc_umh_program *request)
+static bool umh_is_good(const struct rcx_umh_program *request)
 {
 	return request->path[0] == '/' && !request->flags &&
-	       strnlen(request->path, RC_UMH_PATH) < RC_UMH_PATH &&
-	       strnlen(request->word, RC_UMH_WORD) < RC_UMH_WORD;
+	       strnlen(request->path, RCX_UMH_PATH) < RCX_UMH_PATH &&
+	       strnlen(request->word, RCX_UMH_WORD) < RCX_UMH_WORD;
 }
 
-static struct umh_program *umh_program_new(const struct rc_umh_program *request)
+static struct umh_program *umh_program_new(const struct rcx_umh_program *request)
 {
 	struct umh_program *program = kzalloc(sizeof(*program), GFP_KERNEL);
 
@@ -289,9 +289,9 @@ static struct umh_program *umh_program_new(const struct rc_umh_program *request)
 }
 
 /* One file at a time has a program. */
-static long umh_register(struct file *file, const struct rc_umh_program __user *arg)
+static long umh_register(struct file *file, const struct rcx_umh_program __user *arg)
 {
-	struct rc_umh_program request;
+	struct rcx_umh_program request;
 	struct umh_program *program;
 	long err = 0;
 
@@ -321,9 +321,9 @@ static long umh_register(struct file *file, const struct rc_umh_program __user *
 	return err;
 }
 
-static long umh_counts(struct file *file, struct rc_umh_counts __user *arg)
+static long umh_counts(struct file *file, struct rcx_umh_counts __user *arg)
 {
-	struct rc_umh_counts counts = { 0 };
+	struct rcx_umh_counts counts = { 0 };
 	const struct umh_program *program;
 
 	mutex_lock(&umh_lock);
@@ -339,9 +339,9 @@ static long umh_counts(struct file *file, struct rc_umh_counts __user *arg)
 static long umh_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
-	case RC_UMH_PROGRAM:
+	case RCX_UMH_PROGRAM:
 		return umh_register(file, (void __user *)arg);
-	case RC_UMH_COUNTS:
+	case RCX_UMH_COUNTS:
 		return umh_counts(file, (void __user *)arg);
 	default:
 		return -ENOTTY;
@@ -358,18 +358,19 @@ static const struct file_operations umh_fops = {
 
 static struct miscdevice umh_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "rc_umh",
+	.name = "ringcross_umh",
+	.nodename = "ringcross/umh",
 	.fops = &umh_fops,
 	.mode = 0600,
 };
 
-static struct rc_half umh_half = {
+static struct rcx_half umh_half = {
 	.name = "umh",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rc_emitter[]) {
-		{ "wait", RC_IN(RC_PROCESS), umh_emit_wait },
-		{ "exec", RC_IN(RC_PROCESS), umh_emit_exec },
-		{ "nowait", RC_IN_ANY, umh_emit_nowait },
+	.emitters = (const struct rcx_emitter[]) {
+		{ "wait", RCX_IN(RCX_PROCESS), umh_emit_wait },
+		{ "exec", RCX_IN(RCX_PROCESS), umh_emit_exec },
+		{ "nowait", RCX_IN_ANY, umh_emit_nowait },
 		{ }
 	},
 };
@@ -380,7 +381,7 @@ static int __init umh_init(void)
 
 	if (err)
 		return err;
-	err = rc_half_register(&umh_half);
+	err = rcx_half_register(&umh_half);
 	if (err)
 		misc_deregister(&umh_device);
 	return err;
@@ -394,7 +395,7 @@ static int __init umh_init(void)
  */
 static void __exit umh_exit(void)
 {
-	rc_half_unregister(&umh_half);
+	rcx_half_unregister(&umh_half);
 	misc_deregister(&umh_device);
 	wait_var_event(&umh_in_flight, !atomic_read(&umh_in_flight));
 	synchronize_rcu_tasks();

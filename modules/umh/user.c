@@ -30,12 +30,12 @@ struct note {
 	uint32_t ready;		/* it is all there; cleared by who takes it */
 	uint32_t len;
 	uint64_t stamp;
-	struct rc_msg message;
+	struct rcx_msg message;
 };
 
 /* The memory that both map: notes in a ring, each with room for one message. */
 struct board {
-	uint32_t clock;		/* enum rc_clock */
+	uint32_t clock;		/* enum rcx_clock */
 	uint32_t room;		/* bytes of a message */
 	uint64_t given;		/* notes that programs have begun */
 	uint64_t taken;		/* of those, what the session has read */
@@ -118,7 +118,7 @@ static int tell(struct board *board, const char *text, uint64_t stamp)
 static int umh_main(int argc, char **argv)
 {
 	/* Both clocks: which one counts is told by memory that is yet to be mapped. */
-	uint64_t cycles = rc_cycles(), ns;
+	uint64_t cycles = rcx_cycles(), ns;
 	struct timespec now;
 	struct board *board;
 	int status;
@@ -130,53 +130,53 @@ static int umh_main(int argc, char **argv)
 	if (!board)
 		return ENOTCONN;
 	ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-	status = tell(board, argv[2], board->clock == RC_CLOCK_INSTRUCTIONS ? cycles : ns);
+	status = tell(board, argv[2], board->clock == RCX_CLOCK_INSTRUCTIONS ? cycles : ns);
 	__atomic_add_fetch(&board->bell, 1, __ATOMIC_RELEASE);
 	futex(&board->bell, FUTEX_WAKE, INT32_MAX, NULL);
 	return status;
 }
-RC_PROGRAM(umh, umh_main);
+RCX_PROGRAM(umh, umh_main);
 
 /* ---- the session ---------------------------------------------------------- */
 
 /* No file that has a name: it goes with the session, however that ends. */
-static int make_board(struct rc_session *s)
+static int make_board(struct rcx_session *s)
 {
 	struct board *board;
 
-	s->map_len = board_size((uint32_t)rc_len(s));
-	s->fd2 = memfd_create("rc_umh", MFD_CLOEXEC);
+	s->map_len = board_size((uint32_t)rcx_len(s));
+	s->fd2 = memfd_create("ringcross_umh", MFD_CLOEXEC);
 	if (s->fd2 < 0 || ftruncate(s->fd2, (off_t)s->map_len))
-		return rc_fail_errno(s, "cannot get memory to share");
+		return rcx_fail_errno(s, "cannot get memory to share");
 	board = mmap(NULL, s->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd2, 0);
 	if (board == MAP_FAILED)
-		return rc_fail_errno(s, "cannot map memory to share");
+		return rcx_fail_errno(s, "cannot map memory to share");
 	board->clock = s->clock;
-	board->room = (uint32_t)rc_len(s);
+	board->room = (uint32_t)rcx_len(s);
 	s->map = board;
 	return 0;
 }
 
 /* The kernel is to start this very program. */
-static int umh_open(struct rc_session *s)
+static int umh_open(struct rcx_session *s)
 {
-	struct rc_umh_program request = { .flags = 0 };
+	struct rcx_umh_program request = { .flags = 0 };
 	ssize_t len;
 
 	s->delay = APART;
 	if (make_board(s))
 		return -1;
-	s->fd = open(RC_UMH_DEVICE, O_RDWR | O_CLOEXEC);
+	s->fd = open(RCX_UMH_DEVICE, O_RDWR | O_CLOEXEC);
 	if (s->fd < 0)
-		return rc_fail_errno(s, "open " RC_UMH_DEVICE);
+		return rcx_fail_errno(s, "open " RCX_UMH_DEVICE);
 	len = readlink("/proc/self/exe", request.path, sizeof(request.path));
 	if (len < 0)
-		return rc_fail_errno(s, "readlink /proc/self/exe");
+		return rcx_fail_errno(s, "readlink /proc/self/exe");
 	if (len == sizeof(request.path))
-		return rc_fail(s, "this program's path is too long for the kernel half");
+		return rcx_fail(s, "this program's path is too long for the kernel half");
 	snprintf(request.word, sizeof(request.word), "/proc/%d/fd/%d", getpid(), s->fd2);
-	if (ioctl(s->fd, RC_UMH_PROGRAM, &request))
-		return rc_fail_errno(s, "cannot name the program");
+	if (ioctl(s->fd, RCX_UMH_PROGRAM, &request))
+		return rcx_fail_errno(s, "cannot name the program");
 	return 0;
 }
 
@@ -206,19 +206,19 @@ static struct note *wait_note(struct board *board, const struct timespec *limit)
 	return next_note(board);
 }
 
-static int umh_notify(struct rc_session *s, uint64_t n)
+static int umh_notify(struct rcx_session *s, uint64_t n)
 {
 	struct board *board = s->map;
 
 	while (n--) {
 		struct note *note;
 
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		while (!(note = wait_note(board, NULL)))
 			;
-		rc_arrived_at(s, note->stamp);
-		if (rc_rx(s, &note->message, note->len))
+		rcx_arrived_at(s, note->stamp);
+		if (rcx_rx(s, &note->message, note->len))
 			return -1;
 		done_with(board, note);
 	}
@@ -230,13 +230,13 @@ static uint64_t told(struct board *board)
 	return board->taken + __atomic_load_n(&board->unfit, __ATOMIC_ACQUIRE);
 }
 
-/* The programs that have something to tell, once the producer has ended; -1 after rc_fail(). */
-static int ask_due(struct rc_session *s, uint64_t *due)
+/* The programs that have something to tell, once the producer has ended; -1 after rcx_fail(). */
+static int ask_due(struct rcx_session *s, uint64_t *due)
 {
-	struct rc_umh_counts counts;
+	struct rcx_umh_counts counts;
 
-	if (ioctl(s->fd, RC_UMH_COUNTS, &counts))
-		return rc_fail_errno(s, "cannot ask for the programs started");
+	if (ioctl(s->fd, RCX_UMH_COUNTS, &counts))
+		return rcx_fail_errno(s, "cannot ask for the programs started");
 	*due = counts.started - counts.failed;
 	return 0;
 }
@@ -246,9 +246,9 @@ static int ask_due(struct rc_session *s, uint64_t *due)
  * to come.  How many is asked for once, and again when none came for a while:
  * it may be that one could not be started after all.
  */
-static int umh_stream(struct rc_session *s, uint64_t n)
+static int umh_stream(struct rcx_session *s, uint64_t n)
 {
-	const struct timespec limit = { .tv_nsec = RC_STREAM_WAIT * 1000000L };
+	const struct timespec limit = { .tv_nsec = RCX_STREAM_WAIT * 1000000L };
 	struct board *board = s->map;
 	uint32_t unfit = board->unfit;
 	uint64_t due = UINT64_MAX;
@@ -256,10 +256,10 @@ static int umh_stream(struct rc_session *s, uint64_t n)
 
 	(void)n;
 	while (told(board) < due) {
-		bool over = rc_stream_over(s);
+		bool over = rcx_stream_over(s);
 
 		while ((note = next_note(board))) {
-			if (rc_streamed_at(s, &note->message, note->len, note->stamp))
+			if (rcx_streamed_at(s, &note->message, note->len, note->stamp))
 				return -1;
 			done_with(board, note);
 		}
@@ -274,15 +274,15 @@ static int umh_stream(struct rc_session *s, uint64_t n)
 
 /* ---- registration --------------------------------------------------------- */
 
-#define ROOM .min = 0, .max = RC_UMH_MAX - RC_HEADER, \
+#define ROOM .min = 0, .max = RCX_UMH_MAX - RCX_HEADER, \
 	.limit = "An argument has up to 128 KiB with its end (MAX_ARG_STRLEN), and a byte takes two digits."
 
 #define OPERATIONS {								\
-	[RC_NOTIFY] = { .run = umh_notify, ROOM },				\
-	[RC_STREAM] = { .run = umh_stream, ROOM, .waits = RC_WAIT_BLOCK },	\
+	[RCX_NOTIFY] = { .run = umh_notify, ROOM },				\
+	[RCX_STREAM] = { .run = umh_stream, ROOM, .waits = RCX_WAIT_BLOCK },	\
 }
 
-static const struct rc_mode umh_modes[] = {
+static const struct rcx_mode umh_modes[] = {
 	{
 		.name = "wait",
 		.summary = "the kernel waits for the program's exit status (UMH_WAIT_PROC)",
@@ -304,16 +304,16 @@ static const struct rc_mode umh_modes[] = {
 	{ }
 };
 
-static const struct rc_channel umh = {
+static const struct rcx_channel umh = {
 	.name = "umh",
 	.summary = "A program that the kernel starts for each event",
-	.module = "rc_umh",
+	.module = "ringcross_umh",
 	.since = "2.4: call_usermodehelper; its waits have these names since 2.6.23",
 	.modes = umh_modes,
 	.cannot = {
-		[RC_PUSH] = "The kernel alone starts a program, so no user has anything to send by.",
-		[RC_PULL] = "The kernel alone starts a program, so no user can ask it for anything.",
-		[RC_CALL] = "The other way round only: the program's exit status answers the kernel.",
+		[RCX_PUSH] = "The kernel alone starts a program, so no user has anything to send by.",
+		[RCX_PULL] = "The kernel alone starts a program, so no user can ask it for anything.",
+		[RCX_CALL] = "The other way round only: the program's exit status answers the kernel.",
 	},
 };
-RC_CHANNEL(umh);
+RCX_CHANNEL(umh);

@@ -42,51 +42,51 @@
  * Have @bytes of send buffer by the kernel's count, which is twice what it is asked
  * for.  CAP_NET_ADMIN may have any, others up to net.core.wmem_max.
  */
-static int set_buffer(struct rc_session *s, int fd, int bytes)
+static int set_buffer(struct rcx_session *s, int fd, int bytes)
 {
 	socklen_t len = sizeof(bytes);
 	int half = bytes / 2, got;
 
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &half, sizeof(half)) &&
 	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &half, sizeof(half)))
-		return rc_fail_errno(s, "setsockopt SO_SNDBUF");
+		return rcx_fail_errno(s, "setsockopt SO_SNDBUF");
 	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &got, &len))
-		return rc_fail_errno(s, "getsockopt SO_SNDBUF");
+		return rcx_fail_errno(s, "getsockopt SO_SNDBUF");
 	if (got < bytes - 1)
-		return rc_skip(s, "A send buffer above net.core.wmem_max needs CAP_NET_ADMIN.");
+		return rcx_skip(s, "A send buffer above net.core.wmem_max needs CAP_NET_ADMIN.");
 	return 0;
 }
 
 /* Let the send buffer of @fd have room for a message of this cell. */
-static int widen_for_packet(struct rc_session *s, int fd)
+static int widen_for_packet(struct rcx_session *s, int fd)
 {
-	int need = (int)rc_len(s) + LEFT_FREE, size;
+	int need = (int)rcx_len(s) + LEFT_FREE, size;
 	socklen_t len = sizeof(size);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len))
-		return rc_fail_errno(s, "getsockopt SO_SNDBUF");
+		return rcx_fail_errno(s, "getsockopt SO_SNDBUF");
 	return size < need ? set_buffer(s, fd, need + 1) : 0;
 }
 
-static int connect_pair(struct rc_session *s, int type)
+static int connect_pair(struct rcx_session *s, int type)
 {
 	int fds[2];
 
 	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds))
-		return rc_fail_errno(s, "socketpair");
+		return rcx_fail_errno(s, "socketpair");
 	s->user_end[0] = fds[0];
 	s->peer_end[0] = fds[1];
 	/* One descriptor is both ends' way in and out; the loops have one for each. */
 	s->user_end[1] = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
 	s->peer_end[1] = fcntl(fds[1], F_DUPFD_CLOEXEC, 0);
 	if (s->user_end[1] < 0 || s->peer_end[1] < 0)
-		return rc_fail_errno(s, "cannot copy a file descriptor");
+		return rcx_fail_errno(s, "cannot copy a file descriptor");
 	if (s->queue && set_buffer(s, fds[1], (int)s->queue))
 		return -1;
-	return rc_ends_unblock(s);
+	return rcx_ends_unblock(s);
 }
 
-static int seqpacket_connect(struct rc_session *s)
+static int seqpacket_connect(struct rcx_session *s)
 {
 	if (connect_pair(s, SOCK_SEQPACKET) || widen_for_packet(s, s->user_end[0]))
 		return -1;
@@ -94,106 +94,106 @@ static int seqpacket_connect(struct rc_session *s)
 	return s->queue ? 0 : widen_for_packet(s, s->peer_end[0]);
 }
 
-static int stream_connect(struct rc_session *s)
+static int stream_connect(struct rcx_session *s)
 {
 	return connect_pair(s, SOCK_STREAM);
 }
 
-static int unixsock_push(struct rc_session *s, uint64_t n)
+static int unixsock_push(struct rcx_session *s, uint64_t n)
 {
-	return rc_ends_push(s, n);
+	return rcx_ends_push(s, n);
 }
 
-static int unixsock_call(struct rc_session *s, uint64_t n)
+static int unixsock_call(struct rcx_session *s, uint64_t n)
 {
-	return rc_ends_call(s, n);
+	return rcx_ends_call(s, n);
 }
 
-static int unixsock_notify(struct rc_session *s, uint64_t n)
+static int unixsock_notify(struct rcx_session *s, uint64_t n)
 {
-	return rc_ends_notify(s, n);
+	return rcx_ends_notify(s, n);
 }
 
-static int unixsock_stream(struct rc_session *s, uint64_t n)
+static int unixsock_stream(struct rcx_session *s, uint64_t n)
 {
-	return rc_ends_stream(s, n);
+	return rcx_ends_stream(s, n);
 }
 
-static int unixsock_serve(struct rc_session *s)
+static int unixsock_serve(struct rcx_session *s)
 {
-	return rc_ends_serve(s);
+	return rcx_ends_serve(s);
 }
 
-static int unixsock_emit(struct rc_session *s, const struct rc_shot *shot)
+static int unixsock_emit(struct rcx_session *s, const struct rcx_shot *shot)
 {
-	return rc_ends_emit(s, shot);
+	return rcx_ends_emit(s, shot);
 }
 
 /* ---- registration ------------------------------------------------------ */
 
-#define BYTES .max = RC_BODY_MAX
-#define PACKET .max = RC_BODY_MAX, \
+#define BYTES .max = RCX_BODY_MAX
+#define PACKET .max = RCX_BODY_MAX, \
 	.limit = "A packet must fit SO_SNDBUF, which only CAP_NET_ADMIN can raise this far."
 
-static const struct rc_peer_half seqpacket_peer = {
+static const struct rcx_peer_half seqpacket_peer = {
 	.connect = seqpacket_connect,
 	.serve = unixsock_serve,
 	.emit = unixsock_emit,
 };
 
-static const struct rc_peer_half stream_peer = {
+static const struct rcx_peer_half stream_peer = {
 	.connect = stream_connect,
 	.serve = unixsock_serve,
 	.emit = unixsock_emit,
 };
 
-static const struct rc_queue unixsock_queue = {
+static const struct rcx_queue unixsock_queue = {
 	.what = "bytes of SO_SNDBUF, as the kernel counts",
 	.min = 4608,		/* the kernel lets none have less */
 	.max = 1u << 28,
 	.values = { 1u << 14, 1u << 18, 1u << 21 },
 };
 
-static const struct rc_mode unixsock_modes[] = {
+static const struct rcx_mode unixsock_modes[] = {
 	{
 		.name = "seqpacket",
 		.summary = "one buffer per message, which keeps its boundaries",
-		.open = rc_peer_open,
-		.claims = RC_POLLABLE | RC_READERS_SHARE | RC_FULL_REFUSES,
+		.open = rcx_peer_open,
+		.claims = RCX_POLLABLE | RCX_READERS_SHARE | RCX_FULL_REFUSES,
 		.peer = &seqpacket_peer,
 		.operations = {
-			[RC_PUSH] = { .run = unixsock_push, PACKET },
-			[RC_CALL] = { .run = unixsock_call, PACKET },
-			[RC_NOTIFY] = { .run = unixsock_notify, PACKET, .waits = RC_WAIT_ANY },
-			[RC_STREAM] = { .run = unixsock_stream, PACKET, .waits = RC_WAIT_DRAIN,
+			[RCX_PUSH] = { .run = unixsock_push, PACKET },
+			[RCX_CALL] = { .run = unixsock_call, PACKET },
+			[RCX_NOTIFY] = { .run = unixsock_notify, PACKET, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = unixsock_stream, PACKET, .waits = RCX_WAIT_DRAIN,
 					.queue = &unixsock_queue },
 		},
 	},
 	{
 		.name = "stream",
 		.summary = "bytes, as in a pipe, in both directions",
-		.open = rc_peer_open,
-		.claims = RC_POLLABLE | RC_READERS_SHARE | RC_FULL_REFUSES,
+		.open = rcx_peer_open,
+		.claims = RCX_POLLABLE | RCX_READERS_SHARE | RCX_FULL_REFUSES,
 		.peer = &stream_peer,
 		.operations = {
-			[RC_PUSH] = { .run = unixsock_push, BYTES },
-			[RC_CALL] = { .run = unixsock_call, BYTES },
-			[RC_NOTIFY] = { .run = unixsock_notify, BYTES, .waits = RC_WAIT_ANY },
-			[RC_STREAM] = { .run = unixsock_stream, BYTES, .waits = RC_WAIT_DRAIN,
+			[RCX_PUSH] = { .run = unixsock_push, BYTES },
+			[RCX_CALL] = { .run = unixsock_call, BYTES },
+			[RCX_NOTIFY] = { .run = unixsock_notify, BYTES, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = unixsock_stream, BYTES, .waits = RCX_WAIT_DRAIN,
 					.queue = &unixsock_queue },
 		},
 	},
 	{ }
 };
 
-static const struct rc_channel unixsock_channel = {
+static const struct rcx_channel unixsock_channel = {
 	.name = "unixsock",
 	.summary = "Sockets to another process, for scale",
-	.flags = RC_REFERENCE,
+	.flags = RCX_REFERENCE,
 	.since = "2.6.4: SOCK_SEQPACKET of AF_UNIX; streams since 1.0, see unix(7)",
 	.modes = unixsock_modes,
 	.cannot = {
-		[RC_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
+		[RCX_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
 	},
 };
-RC_CHANNEL(unixsock_channel);
+RCX_CHANNEL(unixsock_channel);

@@ -131,8 +131,8 @@ def _loops(text: str) -> dict[tuple[str, str], tuple[str, ...]]:
         _, _, operations = block.partition(".operations =")
         operations = _WORD.sub(lambda word: macros.get(word[0], word[0]), operations)
         for operation in OPERATIONS:
-            _, _, entry = operations.partition(f"[RC_{operation.upper()}] =")
-            names = _WORD.findall(entry.partition("[RC_")[0])
+            _, _, entry = operations.partition(f"[RCX_{operation.upper()}] =")
+            names = _WORD.findall(entry.partition("[RCX_")[0])
             if names:
                 found[mode, operation] = tuple(names)
     return found
@@ -145,12 +145,12 @@ def _read(path: Path) -> str:
 def _shared(texts: dict[str, tuple[Path, str]], modules: Path) -> tuple[Code, ...]:
     """What several channels are made of: headers with loops, helpers in the core.
 
-    The agent's interface and rc_core itself are the frame, and not part of a channel.
+    The agent's interface and ringcross_core itself are the frame, and not part of a channel.
     """
     wanted = dict.fromkeys(name for _, text in texts.values() for name in _INCLUDE.findall(text))
     agent, core = modules.parent / "bench" / "agent", modules / "core"
     found = [agent / f"{name}.h" for name in wanted if name.startswith("loops/")]
-    found += [core / f"{name.removeprefix('rc_')}.c" for name in wanted if name.startswith("rc_")]
+    found += [core / f"{name.removeprefix('rcx_')}.c" for name in wanted if name.startswith("rcx_")]
     return tuple(_code(path, modules) for path in found if path.is_file())
 
 

@@ -20,4 +20,4 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = ["make", "-s", "-C", str(ROOT / "bench" / "agent"), "sanitized", f"OUT={out}"]
     built = subprocess.run(command, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
-    return out / "sanitized" / "rc_agent"
+    return out / "sanitized" / "ringcross_agent"

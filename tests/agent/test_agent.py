@@ -262,11 +262,11 @@ def test_nothing_is_hostile_where_there_is_nothing_to_be_hostile_to(agent: Path,
 
 
 def test_nothing_is_hostile_without_the_module(agent: Path) -> None:
-    if Path("/sys/module/rc_core").exists():
-        pytest.skip("rc_core is loaded into this kernel")
+    if Path("/sys/module/ringcross_core").exists():
+        pytest.skip("ringcross_core is loaded into this kernel")
     (answer,) = talk(agent, {"do": "hostile", "channel": "procfs"}).between
     assert answer["status"] == "fail"
-    assert answer["reason"].startswith("cannot load rc_")
+    assert answer["reason"].startswith("cannot load ringcross_")
     assert answer["cases"] == []
 
 
@@ -300,11 +300,11 @@ def test_an_xray_of_nothing_is_a_skip(agent: Path) -> None:
 
 def test_a_module_that_is_not_there_fails_its_cell(agent: Path) -> None:
     cell = {**PIPE, "channel": "ioctl", "mode": "direct"}
-    if Path("/sys/module/rc_ioctl").exists():
-        pytest.skip("rc_ioctl is loaded into this kernel")
+    if Path("/sys/module/ringcross_ioctl").exists():
+        pytest.skip("ringcross_ioctl is loaded into this kernel")
     told = talk(agent, SETUP, cell, sane(2)).cells()
     assert told[0]["status"] == "fail"
-    assert told[0]["reason"].startswith("cannot load rc_")
+    assert told[0]["reason"].startswith("cannot load ringcross_")
     assert told[1]["status"] == "ok"
 
 

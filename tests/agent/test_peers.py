@@ -1,6 +1,6 @@
 """Channels to another process, on this machine: they need no module, and no root.
 
-The peer plays the part of rc_core. What it counts must be right, what it finds wrong must
+The peer plays the part of rcx_core. What it counts must be right, what it finds wrong must
 be told, and it must not live a moment longer than the cell that it is for.
 """
 
@@ -188,7 +188,7 @@ def peer_of(agent: int) -> Process | None:
     """The peer of the cell that is running: grandchild of the agent."""
     found = list(processes())
     cells = {process.pid for process in found if process.parent == agent}
-    peers = (p for p in found if p.name == "rc_peer" and p.parent in cells and p.state != "Z")
+    peers = (p for p in found if p.name == "rcx_peer" and p.parent in cells and p.state != "Z")
     return next(peers, None)
 
 
@@ -277,8 +277,8 @@ def test_no_peer_outlives_its_cell(agent: Path, end: str) -> None:
 
 
 def test_after_a_good_cell_nobody_is_left(agent: Path) -> None:
-    before = {process.pid for process in processes() if process.name == "rc_peer"}
+    before = {process.pid for process in processes() if process.name == "rcx_peer"}
     (cell,) = talk(agent, SETUP, PUSH | {"threads": 3}).cells()
     assert cell["status"] == "ok", cell["reason"]
-    after = {process.pid for process in processes() if process.name == "rc_peer"}
+    after = {process.pid for process in processes() if process.name == "rcx_peer"}
     assert not after - before

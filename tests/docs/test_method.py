@@ -114,5 +114,5 @@ def test_both_sides_read_the_same_clock() -> None:
         if "hostile" not in str(path) and odd.search(path.read_text())
     ]
     assert sources == []
-    assert "ktime_get_ns()" in (ROOT / "modules/core/rc_core.h").read_text()
+    assert "ktime_get_ns()" in (ROOT / "modules/core/rcx_core.h").read_text()
     assert "CLOCK_MONOTONIC" in (ROOT / "bench/agent/include/channel.h").read_text()

@@ -236,7 +236,7 @@ def _listed(name: str) -> dict[str, Any]:
     can = {"min": 0, "max": channel["max"], "limit": "the socket buffer holds no more"}
     return {
         "name": name, "summary": f"{name}, as the tests imagine it", "baseline": name == "null",
-        "module": None if name == "syscall" else f"rc_{name}", "needs": [],
+        "module": None if name == "syscall" else f"ringcross_{name}", "needs": [],
         "cannot": {op: _why(name) for op in OPERATIONS if op not in channel["operations"]},
         "modes": [
             {"name": mode, "summary": f"the {mode} way",

@@ -49,7 +49,7 @@ mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 ln -s /proc/self/fd /dev/fd
-chmod +x {prebuilt}/rc_agent
+chmod +x {prebuilt}/ringcross_agent
 cd {root} && {python} -m {program} {prebuilt}
 echo "{ended} $?"
 reboot -f
@@ -110,7 +110,7 @@ def pack(path: Path, program: str, agent: Path, modules: Path) -> None:
         program=program,
         ended=_ENDED,
     )
-    parts = [agent, *modules.glob("rc_*.ko")]
+    parts = [agent, *modules.glob("ringcross_*.ko")]
     files = {f"{_PREBUILT}/{part.name}": part.read_bytes() for part in parts}
     ours = {file for name in _OURS for file in ROOT.glob(name) if file.is_file()}
     python = {Path(sys.executable), *_python()}

@@ -30,7 +30,7 @@ def tell(what: dict[str, Any]) -> None:
 
 def our_modules() -> list[str]:
     names = [line.split()[0] for line in Path("/proc/modules").read_text().splitlines()]
-    return sorted(name for name in names if name.startswith("rc_"))
+    return sorted(name for name in names if name.startswith("ringcross_"))
 
 
 def processes() -> list[str]:

@@ -25,33 +25,33 @@ def test_session_shows_the_classic() -> None:
     assert done.returncode == 0, done.stderr
     said = done.stdout
 
-    refusal, one, four = re.split(r"\n# insmod rc_devmem.ko phys=0x8000000 size=.*\n", said)
+    refusal, one, four = re.split(r"\n# insmod ringcross_devmem.ko phys=0x8000000 size=.*\n", said)
     assert "# devmem 0x8800000\ndevmem: mmap: Operation not permitted\n" in refusal
     assert "STRICT_DEVMEM" in refusal
     assert "# cat /proc/memshare/phymem_addr\n0x8000000\n" in one
     assert "# cat /proc/memshare/phymem_size\n4096\n" in one
     assert "# memshare hello,world!\n" in one
-    unloaded = one.partition("# rmmod rc_devmem\n")[2]
-    assert "rc_devmem: The content written by user is: hello,world!\n" in unloaded
+    unloaded = one.partition("# rmmod ringcross_devmem\n")[2]
+    assert "ringcross_devmem: The content written by user is: hello,world!\n" in unloaded
 
     assert "# cat /proc/memshare/phymem_addr\n0x8000000\n" in four
     assert "# cat /proc/memshare/phymem_size\n4194304\n" in four
     assert four.count("#" * 64) == 1024 / 64
     assert "read what the kernel wrote in 1024 of 1024 pages" in four
     assert 'wrote "hello,world!" in 1024 of 1024 pages' in four
-    unloaded = four.partition("# rmmod rc_devmem\n")[2]
-    assert "rc_devmem: The content written by user is: hello,world!\n" in unloaded
-    assert "rc_devmem: It is in 1024 of 1024 pages\n" in unloaded
+    unloaded = four.partition("# rmmod ringcross_devmem\n")[2]
+    assert "ringcross_devmem: The content written by user is: hello,world!\n" in unloaded
+    assert "ringcross_devmem: It is in 1024 of 1024 pages\n" in unloaded
 
 
 HOSTILE = (
-    Step("insmod rc_core.ko"),
-    Step("insmod rc_devmem.ko", ("^$",)),
+    Step("insmod ringcross_core.ko"),
+    Step("insmod ringcross_devmem.ko", ("^$",)),
     Step("cat /proc/memshare/phymem_size", ("^0\n$",)),
     Step("memshare hello", ("no memory",)),
-    Step("rmmod rc_devmem"),
+    Step("rmmod ringcross_devmem"),
     *(
-        Step(f"insmod rc_devmem.ko phys={phys:#x} size={size}", (refusal,))
+        Step(f"insmod ringcross_devmem.ko phys={phys:#x} size={size}", (refusal,))
         for phys, size, refusal in (
             (demo_session.PHYS, 0, "Invalid argument"),
             (demo_session.PHYS, 100, "Invalid argument"),
@@ -64,9 +64,9 @@ HOSTILE = (
             (0xFED00000, 4096, "Device or resource busy"),
         )
     ),
-    Step(f"insmod rc_devmem.ko phys={demo_session.PHYS:#x} size={demo_session.CUT_OUT}", ("^$",)),
+    Step(f"insmod ringcross_devmem.ko phys={demo_session.PHYS:#x} size={demo_session.CUT_OUT}", ("^$",)),
     Step("memshare \"$(printf '\\033[31mred\\nline\\001')$(yes | head -c 500 | tr -d '\\n')\""),
-    Step("rmmod rc_devmem; dmesg | grep -A 1 'content written'", (
+    Step("rmmod ringcross_devmem; dmesg | grep -A 1 'content written'", (
         # Escaped, and 128 bytes of it.
         r"user is: \\e\[31mred\\nline\\001y{114}\n", "It is in 2048 of 2048 pages"),
     ),
@@ -86,7 +86,7 @@ def test_first_page_alone_is_not_enough() -> None:
     )
     said: list[str] = []
     with pytest.raises(
-        RingcrossError, match=r"dmesg \| grep rc_devmem \| tail -n 2.*It is in 1024 of 1024"
+        RingcrossError, match=r"dmesg \| grep ringcross_devmem \| tail -n 2.*It is in 1024 of 1024"
     ) as error:
         demo_session.play(machine.stock(), "tcg", said.append, steps=(*HOSTILE, *wrong))
     assert error.value.exit_code == 1

@@ -31,8 +31,8 @@ WATCHFUL = ("preempt=full", "slub_debug=FZPU,kmalloc-*")
 ORDINARY = re.compile(
     r"loading out-of-tree module taints kernel|module verification failed"
     # Loads with parameters that are wrong.
-    r"|rc_modparam: .* (?:invalid|too large) for parameter|boot: string doesn't fit"
-    r"|rc_modparam: unknown parameter"
+    r"|ringcross_modparam: .* (?:invalid|too large) for parameter|boot: string doesn't fit"
+    r"|ringcross_modparam: unknown parameter"
     # What floods of events are there for.
     r"|hrtimer: interrupt took"
     # Netlink's own word to attributes that do not fill their message.
@@ -123,7 +123,7 @@ def test_cases_tell_what_was_tried(one_cpu: Attack, half: str) -> None:
     """The good path before the bad ones and after them, and the end of it all."""
     names = [case["name"] for case in one_cpu.answers[half]["cases"]]
     assert names[0].startswith("before: ")
-    assert names[-1].startswith("afterwards: unload rc_")
+    assert names[-1].startswith("afterwards: unload ringcross_")
     proofs = [name.removeprefix("before: ") for name in names if name.startswith("before: ")]
     assert {f"afterwards: {proof}" for proof in proofs} <= set(names)
     assert "afterwards: pieces of memory still held" in names
@@ -138,7 +138,7 @@ def test_nor_does_it_with_two_cpus(two_cpus: Attack, half: str) -> None:
 SPOILT = {
     "core": (
         "core/kernel.c",
-        " || spec.burst > RC_BURST_MAX",
+        " || spec.burst > RCX_BURST_MAX",
         "",
         "raise: a burst of 4 billion",
     ),
@@ -146,7 +146,7 @@ SPOILT = {
         "procfs/kernel.c",
         "\trc_events_release(inode, file);\n\tmodule_put(THIS_MODULE);",
         "\trc_events_release(inode, file);",
-        "afterwards: unload rc_procfs",
+        "afterwards: unload ringcross_procfs",
     ),
     "sysfs": (
         "sysfs/kernel.c",
@@ -162,7 +162,7 @@ SPOILT = {
     ),
     "modparam": (
         "modparam/kernel.c",
-        "len > RC_MODPARAM_GET_MAX",
+        "len > RCX_MODPARAM_GET_MAX",
         "false",
         "transaction: a byte too long",
     ),

@@ -62,8 +62,8 @@ def test_an_interrupted_run(steps: dict[str, Step]) -> None:
     """Ctrl-C in the middle: the modules go, the agent goes, the rows stay."""
     step = steps["cut-short"]
     before = step["before"]
-    assert "rc_core" in before["modules"], step["said"]
-    assert any("rc_agent" in words for words in before["processes"])
+    assert "ringcross_core" in before["modules"], step["said"]
+    assert any("ringcross_agent" in words for words in before["processes"])
     assert step["code"] == 130, step["said"]
     assert "--resume" in step["said"].splitlines()[-1]
     assert step["modules"] == []

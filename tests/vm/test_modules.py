@@ -22,17 +22,17 @@ def test_module_that_does_not_load_fails_its_cells_only(tmp_path: Path) -> None:
     target = machine.machine()
     assert target.modules is not None
     modules = shutil.copytree(target.modules, tmp_path / "ko")
-    broken = modules / "rc_ioctl.ko"
+    broken = modules / "ringcross_ioctl.ko"
     broken.write_bytes(broken.read_bytes()[:1000])
-    (modules / "rc_netlink.ko").unlink()
+    (modules / "ringcross_netlink.ko").unlink()
     wanted = ["ioctl-direct-push", "netlink-unicast-push", "null-handler-push"]
     answers = machine.boot(
         replace(target, modules=modules),
         [machine.SETUP, *(machine.cell(SAME[n], SAME[n].min, i) for i, n in enumerate(wanted))],
     )
     told = [(a["status"], a["reason"]) for a in answers if a["re"] == "cell"]
-    assert told[0] == ("fail", "cannot load rc_ioctl: Exec format error")
-    assert told[1] == ("fail", "cannot load rc_netlink: No such file or directory")
+    assert told[0] == ("fail", "cannot load ringcross_ioctl: Exec format error")
+    assert told[1] == ("fail", "cannot load ringcross_netlink: No such file or directory")
     assert told[2] == ("ok", "")
 
 

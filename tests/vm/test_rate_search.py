@@ -16,7 +16,7 @@ pytestmark = pytest.mark.vm
 STREAMS = [op for op in machine.operations() if op.operation == "stream"]
 BURST = 1000  # at once from an interrupt, so that nobody reads meanwhile
 SWEPT = 9  # trials around the rate that was found
-BATCH = 16  # RC_BATCH
+BATCH = 16  # RCX_BATCH
 
 
 def told(operation: Operation) -> dict[str, Any]:

@@ -21,8 +21,8 @@ def test_modules_can_be_tried_by_hand() -> None:
         while b"ringcross#" not in said:
             said += (got := os.read(shell.stdout.fileno(), 4096))
             assert got, said
-        typed = b"insmod rc_core.ko && insmod rc_null.ko; ls /dev/rc_*; rc_agent --list; exit\n"
+        typed = b"insmod ringcross_core.ko && insmod ringcross_null.ko; ls /dev/ringcross/*; ringcross_agent --list; exit\n"
         rest, _ = shell.communicate(typed, timeout=60)
     assert shell.returncode == 0
-    assert b"\n/dev/rc_core  /dev/rc_null" in rest
+    assert b"\n/dev/ringcross/core  /dev/ringcross/null" in rest
     assert b'"protocol":1' in rest

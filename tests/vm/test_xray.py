@@ -46,7 +46,7 @@ def test_the_tree_adds_up_to_the_untraced_cost(xrays: Xrays, cell: Cell) -> None
     assert one.unmatched == 0
     if any(task.name.startswith("task:k") for task in tree(one).children):
         pytest.skip("A kernel thread and the reader are woken together: either may run first.")
-    if any(task.name == "task:rc_peer" for task in tree(one).children):
+    if any(task.name == "task:rcx_peer" for task in tree(one).children):
         pytest.skip("Who of two processes runs next depends on how long each took: tracing tells.")
     if cell.name == "input-event-push-4":
         pytest.skip(
@@ -67,21 +67,21 @@ def test_no_dear_function_is_without_a_class(xrays: Xrays) -> None:
 
 def test_the_path_of_a_proc_file(xrays: Xrays) -> None:
     handler = tree(of(xrays, "procfs", "pread", "pull")).find(
-        "vfs_read", "proc_reg_read", "rc_file_pull"
+        "vfs_read", "proc_reg_read", "rcx_file_pull"
     )
     assert handler is not None
-    assert handler.module == "rc_core"
+    assert handler.module == "ringcross_core"
 
 
 def test_the_path_of_a_netlink_request(xrays: Xrays) -> None:
     ours = tree(of(xrays, "netlink", "unicast", "call")).find("netlink_sendmsg", "netlink_input")
     assert ours is not None
-    assert ours.module == "rc_netlink"
+    assert ours.module == "ringcross_netlink"
 
 
 def test_a_call_to_another_process_is_the_work_of_both(xrays: Xrays) -> None:
     user, peer = tree(of(xrays, "pipe", "pair", "call")).children
-    assert (user.name, peer.name) == ("task:process", "task:rc_peer")
+    assert (user.name, peer.name) == ("task:process", "task:rcx_peer")
     for task in (user, peer):
         assert task.find("vfs_write", "pipe_write") is not None
         assert task.find("vfs_read", "pipe_read") is not None

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* rc_core, at the other end of a channel with a kernel half, by its control device. */
+/* ringcross_core, at the other end of a channel with a kernel half, by its control device. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -7,67 +7,67 @@
 #include <unistd.h>
 #include "agent.h"
 
-static int core_begin(struct rc_session *s)
+static int core_begin(struct rcx_session *s)
 {
 	void *page;
 
-	s->core = open(RC_CORE_DEVICE, O_RDWR | O_CLOEXEC);
+	s->core = open(RCX_CORE_DEVICE, O_RDWR | O_CLOEXEC);
 	if (s->core < 0)
-		return rc_fail_errno(s, "open " RC_CORE_DEVICE);
-	page = mmap(NULL, sizeof(struct rc_page), PROT_READ, MAP_SHARED | MAP_POPULATE,
+		return rcx_fail_errno(s, "open " RCX_CORE_DEVICE);
+	page = mmap(NULL, sizeof(struct rcx_page), PROT_READ, MAP_SHARED | MAP_POPULATE,
 		    s->core, 0);
 	if (page == MAP_FAILED)
-		return rc_fail_errno(s, "cannot map the status page");
+		return rcx_fail_errno(s, "cannot map the status page");
 	s->page = page;
 	return 0;
 }
 
-static int core_bind(struct rc_session *s, uint32_t size, uint32_t *contexts)
+static int core_bind(struct rcx_session *s, uint32_t size, uint32_t *contexts)
 {
-	struct rc_bind bind = {
+	struct rcx_bind bind = {
 		.size = size,
 		.proof = s->proof,
 		.clock = s->clock,
 	};
 
-	snprintf(bind.half, RC_NAME, "%s", s->channel->name);
-	snprintf(bind.mode, RC_NAME, "%s", s->mode->name);
-	if (ioctl(s->core, RC_CORE_BIND, &bind))
-		return rc_fail_errno(s, "cannot bind the kernel half");
+	snprintf(bind.half, RCX_NAME, "%s", s->channel->name);
+	snprintf(bind.mode, RCX_NAME, "%s", s->mode->name);
+	if (ioctl(s->core, RCX_CORE_BIND, &bind))
+		return rcx_fail_errno(s, "cannot bind the kernel half");
 	*contexts = bind.contexts;
 	return 0;
 }
 
-static int core_raise(struct rc_session *s, const struct rc_raise *raise)
+static int core_raise(struct rcx_session *s, const struct rcx_raise *raise)
 {
-	if (ioctl(s->core, RC_CORE_RAISE, raise))
-		return rc_fail_errno(s, "cannot raise an event");
+	if (ioctl(s->core, RCX_CORE_RAISE, raise))
+		return rcx_fail_errno(s, "cannot raise an event");
 	return 0;
 }
 
-static int core_stop(struct rc_session *s)
+static int core_stop(struct rcx_session *s)
 {
-	if (ioctl(s->core, RC_CORE_STOP))
-		return rc_fail_errno(s, "cannot stop the producer");
+	if (ioctl(s->core, RCX_CORE_STOP))
+		return rcx_fail_errno(s, "cannot stop the producer");
 	return 0;
 }
 
-static int core_counts(struct rc_session *s, struct rc_counts *counts)
+static int core_counts(struct rcx_session *s, struct rcx_counts *counts)
 {
-	if (ioctl(s->core, RC_CORE_COUNTS, counts))
-		return rc_fail_errno(s, "cannot read the kernel's counts");
+	if (ioctl(s->core, RCX_CORE_COUNTS, counts))
+		return rcx_fail_errno(s, "cannot read the kernel's counts");
 	return 0;
 }
 
-static void core_end(struct rc_session *s)
+static void core_end(struct rcx_session *s)
 {
 	if (s->page)
-		munmap((void *)(uintptr_t)s->page, sizeof(struct rc_page));
+		munmap((void *)(uintptr_t)s->page, sizeof(struct rcx_page));
 	if (s->core >= 0)
 		close(s->core);		/* unbinds */
 }
 
-const struct rc_side rc_core_side = {
+const struct rcx_side rcx_core_side = {
 	.name = "the kernel half",
 	.begin = core_begin,
 	.bind = core_bind,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * rc_core's part, played by a process: the peer of a channel that has no kernel
+ * ringcross_core's part, played by a process: the peer of a channel that has no kernel
  * half.  It is started by the session that it belongs to, one for each thread,
  * and never outlives it; one that ends by itself ends the cell.
  *
@@ -25,14 +25,14 @@
 #include "agent.h"
 #include "peer.h"
 
-#define LOWEST 19		/* nice, as rc_core's producer */
+#define LOWEST 19		/* nice, as ringcross_core's producer */
 #define SETTLE_NS 8000000ull	/* two slices, what a new process owes and as much again */
 #define STOP_MS 1000		/* a peer that has not stopped by then is stuck */
 #define MOURN_US 500000		/* until a signal of the peer's death must have come */
 
 /**
- * struct rc_peer_block - what a session and all peers of its threads share
- * @page: as rc_core's
+ * struct rcx_peer_block - what a session and all peers of its threads share
+ * @page: as ringcross_core's
  * @settled: both sides have had as much of the processor, see settle()
  * @order: number of the newest order, a futex
  * @stop: give up the order that is being carried out
@@ -44,22 +44,22 @@
  * @refused_errno: the last reason
  * @slot: one for each thread
  */
-struct rc_peer_block {
-	struct rc_page page;
+struct rcx_peer_block {
+	struct rcx_page page;
 	uint32_t settled;
 	uint32_t order;
 	uint32_t stop;
-	struct rc_raise spec;
+	struct rcx_raise spec;
 	uint64_t due;
 	uint32_t size;
 	uint64_t raised, refused;
 	uint32_t refused_errno;
-	struct rc_peer_slot slot[RC_THREADS_MAX];
+	struct rcx_peer_slot slot[RCX_THREADS_MAX];
 };
 
 /* This process's peers by their slots, 0 where there is none. */
-static pid_t peers[RC_THREADS_MAX];
-static const struct rc_peer_block *mourned;
+static pid_t peers[RCX_THREADS_MAX];
+static const struct rcx_peer_block *mourned;
 static char *last_words;
 static size_t last_words_len;
 
@@ -68,7 +68,7 @@ static size_t last_words_len;
 /* Of CLOCK_MONOTONIC, whatever the session's clock is: pace and patience are in time. */
 static uint64_t nanoseconds(void)
 {
-	return rc_now(&(struct rc_session){ .clock = RC_CLOCK_TIME });
+	return rcx_now(&(struct rcx_session){ .clock = RCX_CLOCK_TIME });
 }
 
 /* Sleep while *@word is @value, until it is woken or CLOCK_MONOTONIC is @until (0: for ever). */
@@ -88,7 +88,7 @@ static void wake(const uint32_t *word)
 	syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX);
 }
 
-bool rc_peer_shares(const struct rc_session *s, uint64_t address)
+bool rcx_peer_shares(const struct rcx_session *s, uint64_t address)
 {
 	uint64_t block = (uintptr_t)s->block;
 
@@ -106,33 +106,33 @@ static void close_ends(int end[2])
 
 /* ---- in the peer: take what comes --------------------------------------- */
 
-static int check(struct rc_session *s, const struct rc_msg *msg, size_t len)
+static int check(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
 	unsigned long long due = s->slot->consumed;
 	uint32_t at;
 
-	if (len < RC_HEADER || msg->magic != RC_MAGIC || len - RC_HEADER != msg->size)
-		return rc_fail(s, "message %llu came broken, with %zu bytes", due, len);
+	if (len < RCX_HEADER || msg->magic != RCX_MAGIC || len - RCX_HEADER != msg->size)
+		return rcx_fail(s, "message %llu came broken, with %zu bytes", due, len);
 	if (msg->seq != due)
-		return rc_fail(s, "message %llu came where %llu was due",
+		return rcx_fail(s, "message %llu came where %llu was due",
 			       (unsigned long long)msg->seq, due);
-	at = rc_body_check(msg->body, msg->size, due, 0);
+	at = rcx_body_check(msg->body, msg->size, due, 0);
 	if (at != msg->size)
-		return rc_fail(s, "message %llu is wrong from byte %u of its body on", due, at);
+		return rcx_fail(s, "message %llu is wrong from byte %u of its body on", due, at);
 	return 0;
 }
 
-int rc_peer_consume_slow(struct rc_session *s, const struct rc_msg *msg, size_t len)
+int rcx_peer_consume_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
 	if (check(s, msg, len)) {
 		s->slot->bad++;
 		return -1;
 	}
-	rc_peer_count(s);
+	rcx_peer_count(s);
 	return 0;
 }
 
-void rc_peer_reached(struct rc_session *s)
+void rcx_peer_reached(struct rcx_session *s)
 {
 	__atomic_store_n(&s->slot->reached, (uint32_t)s->slot->wanted, __ATOMIC_RELEASE);
 	wake(&s->slot->reached);
@@ -140,17 +140,17 @@ void rc_peer_reached(struct rc_session *s)
 
 /* ---- in the peer: start events ------------------------------------------ */
 
-static void raise_one(struct rc_session *s, uint64_t due)
+static void raise_one(struct rcx_session *s, uint64_t due)
 {
-	struct rc_peer_block *block = s->block;
-	struct rc_shot shot = {
+	struct rcx_peer_block *block = s->block;
+	struct rcx_shot shot = {
 		.seq = block->raised++,	/* before the user half can have it */
-		.stamp = rc_now(s),
+		.stamp = rcx_now(s),
 		.size = block->size + block->spec.more,
 	};
 	int err = -EMSGSIZE;
 
-	block->page.stamps[shot.seq % RC_STAMPS] = due ? due : shot.stamp;
+	block->page.stamps[shot.seq % RCX_STAMPS] = due ? due : shot.stamp;
 	if (shot.size <= s->size)	/* there is no more room in s->tx */
 		err = s->mode->peer->emit(s, &shot);
 	if (err) {
@@ -163,18 +163,18 @@ static void raise_one(struct rc_session *s, uint64_t due)
 /* In the session's clock, as it stands for @due in nanoseconds: at a rate, an
  * event is due when it should have come, however late that is.
  */
-static uint64_t due_stamp(const struct rc_session *s, uint64_t due)
+static uint64_t due_stamp(const struct rcx_session *s, uint64_t due)
 {
-	return rc_now(s) - (nanoseconds() - due);
+	return rcx_now(s) - (nanoseconds() - due);
 }
 
-static bool stopped(const struct rc_peer_block *block)
+static bool stopped(const struct rcx_peer_block *block)
 {
 	return __atomic_load_n(&block->stop, __ATOMIC_ACQUIRE);
 }
 
 /* False when it was told to stop before that, which moves on from @order. */
-static bool sleep_until(const struct rc_peer_block *block, uint32_t order, uint64_t due)
+static bool sleep_until(const struct rcx_peer_block *block, uint32_t order, uint64_t due)
 {
 	while (!stopped(block) && nanoseconds() < due)
 		sleep_on(&block->order, order, due);
@@ -192,10 +192,10 @@ static uint64_t next_due(uint64_t due, uint64_t interval)
 	return now > due ? now - (now - due) % interval : due;
 }
 
-static void carry_out(struct rc_session *s, uint32_t order)
+static void carry_out(struct rcx_session *s, uint32_t order)
 {
-	struct rc_peer_block *block = s->block;
-	const struct rc_raise *spec = &block->spec;
+	struct rcx_peer_block *block = s->block;
+	const struct rcx_raise *spec = &block->spec;
 	uint64_t left = spec->count, due = block->due;
 	bool go_on = sleep_until(block, order, due);
 
@@ -215,9 +215,9 @@ static void carry_out(struct rc_session *s, uint32_t order)
 	wake(&block->page.done);
 }
 
-static void obey(struct rc_session *s) __attribute__((noreturn));
+static void obey(struct rcx_session *s) __attribute__((noreturn));
 
-static void obey(struct rc_session *s)
+static void obey(struct rcx_session *s)
 {
 	const uint32_t *newest = &s->block->order;
 	uint32_t order = 0;
@@ -242,28 +242,28 @@ static void *own_buffer(void *inherited, size_t len)
 		    -1, 0);
 }
 
-static int prepare_peer(struct rc_session *s)
+static int prepare_peer(struct rcx_session *s)
 {
-	prctl(PR_SET_NAME, "rc_peer");
+	prctl(PR_SET_NAME, "rcx_peer");
 	/* Else a timer may be late by 50 us, to save power. */
 	prctl(PR_SET_TIMERSLACK, 1ul);
 	close_ends(s->user_end);
 	s->fd = s->peer_end[0];
 	s->fd2 = s->peer_end[1];
-	s->tx = own_buffer(s->tx, rc_len(s));
-	s->rx = own_buffer(s->rx, rc_len(s));
+	s->tx = own_buffer(s->tx, rcx_len(s));
+	s->rx = own_buffer(s->rx, rcx_len(s));
 	if (s->tx == MAP_FAILED || s->rx == MAP_FAILED)
-		return rc_fail_errno(s, "cannot get message buffers");
+		return rcx_fail_errno(s, "cannot get message buffers");
 	return s->mode->peer->begin ? s->mode->peer->begin(s) : 0;
 }
 
-static void be_peer(struct rc_session *s) __attribute__((noreturn));
+static void be_peer(struct rcx_session *s) __attribute__((noreturn));
 
-static void be_peer(struct rc_session *s)
+static void be_peer(struct rcx_session *s)
 {
 	int err = prepare_peer(s);
 
-	if (!err && rc_started(s->op)) {
+	if (!err && rcx_started(s->op)) {
 		/* So that on one CPU it produces when the drain has nothing to do. */
 		setpriority(PRIO_PROCESS, 0, LOWEST);
 		obey(s);
@@ -296,7 +296,7 @@ static void on_death(int sig)
 	int status;
 
 	(void)sig;
-	for (int i = 0; i < RC_THREADS_MAX; i++) {
+	for (int i = 0; i < RCX_THREADS_MAX; i++) {
 		if (peers[i] <= 0 || waitpid(peers[i], &status, WNOHANG) != peers[i])
 			continue;
 		say_how(status, mourned->slot[i].error);
@@ -304,7 +304,7 @@ static void on_death(int sig)
 	}
 }
 
-void rc_peer_mourn(char *reason, size_t len)
+void rcx_peer_mourn(char *reason, size_t len)
 {
 	const struct sigaction action = { .sa_handler = on_death, .sa_flags = SA_RESTART };
 
@@ -313,15 +313,15 @@ void rc_peer_mourn(char *reason, size_t len)
 	sigaction(SIGCHLD, &action, NULL);
 }
 
-int rc_peer_gone(struct rc_session *s, const char *what)
+int rcx_peer_gone(struct rcx_session *s, const char *what)
 {
 	usleep(MOURN_US);	/* in a cell on_death() comes meanwhile, and knows why */
-	return rc_fail(s, "%s: the peer has gone", what);
+	return rcx_fail(s, "%s: the peer has gone", what);
 }
 
 /* ---- in the session: start and end -------------------------------------- */
 
-static int start(struct rc_session *s)
+static int start(struct rcx_session *s)
 {
 	pid_t parent = getpid(), pid;
 	sigset_t chld, before;
@@ -344,7 +344,7 @@ static int start(struct rc_session *s)
 		peers[s->slot - s->block->slot] = pid;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0)
-		return rc_fail_errno(s, "cannot start a peer");
+		return rcx_fail_errno(s, "cannot start a peer");
 	close_ends(s->peer_end);
 	return 0;
 }
@@ -356,22 +356,22 @@ static int start(struct rc_session *s)
  * (A peer that starts events is no equal anyway, and of threads only the first is
  * evened out.)
  */
-static void settle(struct rc_session *s)
+static void settle(struct rcx_session *s)
 {
-	uint64_t end = s->proof || rc_started(s->op) ? 0 : nanoseconds() + SETTLE_NS;
+	uint64_t end = s->proof || rcx_started(s->op) ? 0 : nanoseconds() + SETTLE_NS;
 
 	while (nanoseconds() < end)
 		sched_yield();
 	__atomic_store_n(&s->block->settled, 1, __ATOMIC_RELEASE);
 }
 
-static int peer_begin(struct rc_session *s)
+static int peer_begin(struct rcx_session *s)
 {
 	s->block = mmap(NULL, sizeof(*s->block), PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (s->block == MAP_FAILED) {
 		s->block = NULL;
-		return rc_fail_errno(s, "cannot get memory to share with a peer");
+		return rcx_fail_errno(s, "cannot get memory to share with a peer");
 	}
 	s->page = &s->block->page;
 	s->slot = &s->block->slot[0];
@@ -382,7 +382,7 @@ static int peer_begin(struct rc_session *s)
 	return 0;
 }
 
-static int peer_join(struct rc_session *s, const struct rc_session *first, uint32_t number)
+static int peer_join(struct rcx_session *s, const struct rcx_session *first, uint32_t number)
 {
 	s->side = first->side;
 	s->block = first->block;
@@ -390,7 +390,7 @@ static int peer_join(struct rc_session *s, const struct rc_session *first, uint3
 	return s->mode->peer->connect(s) ? -1 : start(s);
 }
 
-static void peer_end(struct rc_session *s)
+static void peer_end(struct rcx_session *s)
 {
 	pid_t *peer = s->slot ? &peers[s->slot - s->block->slot] : NULL, pid;
 
@@ -406,7 +406,7 @@ static void peer_end(struct rc_session *s)
 		munmap(s->block, sizeof(*s->block));
 }
 
-int rc_peer_open(struct rc_session *s)
+int rcx_peer_open(struct rcx_session *s)
 {
 	int *const fds[2] = { &s->fd, &s->fd2 };
 
@@ -415,16 +415,16 @@ int rc_peer_open(struct rc_session *s)
 			continue;
 		*fds[i] = fcntl(s->user_end[i], F_DUPFD_CLOEXEC, 0);
 		if (*fds[i] < 0)
-			return rc_fail_errno(s, "cannot copy a file descriptor");
+			return rcx_fail_errno(s, "cannot copy a file descriptor");
 	}
 	return 0;
 }
 
 /* ---- in the session: orders and counts ---------------------------------- */
 
-static int peer_stop(struct rc_session *s)
+static int peer_stop(struct rcx_session *s)
 {
-	struct rc_peer_block *block = s->block;
+	struct rcx_peer_block *block = s->block;
 	uint64_t limit = nanoseconds() + STOP_MS * 1000000ull;
 
 	if (__atomic_load_n(&block->page.done, __ATOMIC_ACQUIRE))
@@ -434,32 +434,32 @@ static int peer_stop(struct rc_session *s)
 	wake(&block->order);
 	while (!__atomic_load_n(&block->page.done, __ATOMIC_ACQUIRE)) {
 		if (nanoseconds() >= limit)
-			return rc_fail(s, "the peer does not stop");
+			return rcx_fail(s, "the peer does not stop");
 		sleep_on(&block->page.done, 0, limit);
 	}
 	block->stop = 0;
 	return 0;
 }
 
-static int peer_bind(struct rc_session *s, uint32_t size, uint32_t *contexts)
+static int peer_bind(struct rcx_session *s, uint32_t size, uint32_t *contexts)
 {
-	struct rc_peer_block *block = s->block;
+	struct rcx_peer_block *block = s->block;
 
 	if (peer_stop(s))
 		return -1;
-	for (int i = 0; i < RC_THREADS_MAX; i++)
+	for (int i = 0; i < RCX_THREADS_MAX; i++)
 		block->slot[i].consumed = block->slot[i].bad = block->slot[i].wanted =
 			block->slot[i].reached = 0;
 	block->raised = block->refused = block->refused_errno = 0;
 	block->page.raised = 0;
 	block->size = size;
-	*contexts = s->mode->peer->emit ? 1u << RC_PROCESS : 0;
+	*contexts = s->mode->peer->emit ? 1u << RCX_PROCESS : 0;
 	return 0;
 }
 
-static int peer_raise(struct rc_session *s, const struct rc_raise *raise)
+static int peer_raise(struct rcx_session *s, const struct rcx_raise *raise)
 {
-	struct rc_peer_block *block = s->block;
+	struct rcx_peer_block *block = s->block;
 
 	if (peer_stop(s))
 		return -1;
@@ -472,23 +472,23 @@ static int peer_raise(struct rc_session *s, const struct rc_raise *raise)
 	return 0;
 }
 
-static int peer_counts(struct rc_session *s, struct rc_counts *counts)
+static int peer_counts(struct rcx_session *s, struct rcx_counts *counts)
 {
-	const struct rc_peer_block *block = s->block;
+	const struct rcx_peer_block *block = s->block;
 
-	*counts = (struct rc_counts){
+	*counts = (struct rcx_counts){
 		.raised = block->raised,
 		.refused = block->refused,
 		.refused_errno = block->refused_errno,
 	};
-	for (int i = 0; i < RC_THREADS_MAX; i++) {
+	for (int i = 0; i < RCX_THREADS_MAX; i++) {
 		counts->consumed += __atomic_load_n(&block->slot[i].consumed, __ATOMIC_ACQUIRE);
 		counts->bad += block->slot[i].bad;
 	}
 	return 0;
 }
 
-int rc_peer_wait_slow(struct rc_session *s)
+int rcx_peer_wait_slow(struct rcx_session *s)
 {
 	uint32_t wanted = (uint32_t)s->slot->wanted, reached;
 
@@ -497,7 +497,7 @@ int rc_peer_wait_slow(struct rc_session *s)
 	return 0;
 }
 
-const struct rc_side rc_peer_side = {
+const struct rcx_side rcx_peer_side = {
 	.name = "the peer",
 	.begin = peer_begin,
 	.bind = peer_bind,

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "hostile.h"
 
-void rc_topic(struct rc_hostile *h, const char *format, ...)
+void rcx_topic(struct rcx_hostile *h, const char *format, ...)
 {
 	va_list args;
 
@@ -35,13 +35,13 @@ static void name_want(char *text, size_t len, int want)
 }
 
 /* The next case; the last one tells that there were too many. */
-static struct rc_case *next_case(struct rc_hostile *h, const char *name)
+static struct rcx_case *next_case(struct rcx_hostile *h, const char *name)
 {
-	struct rc_cases *cases = h->cases;
-	struct rc_case *one;
+	struct rcx_cases *cases = h->cases;
+	struct rcx_case *one;
 
-	if (cases->count == RC_CASES_MAX) {
-		one = &cases->list[RC_CASES_MAX - 1];
+	if (cases->count == RCX_CASES_MAX) {
+		one = &cases->list[RCX_CASES_MAX - 1];
 		name = "more cases than there is room for";
 	} else {
 		one = &cases->list[cases->count++];
@@ -51,13 +51,13 @@ static struct rc_case *next_case(struct rc_hostile *h, const char *name)
 	return one;
 }
 
-static bool judge(struct rc_hostile *h, struct rc_case *one, bool ok)
+static bool judge(struct rcx_hostile *h, struct rcx_case *one, bool ok)
 {
-	one->ok = ok && h->cases->count < RC_CASES_MAX;
+	one->ok = ok && h->cases->count < RCX_CASES_MAX;
 	return one->ok;
 }
 
-static void name_got(struct rc_case *one, long result, int error)
+static void name_got(struct rcx_case *one, long result, int error)
 {
 	if (result < 0)
 		name_errno(one->got, sizeof(one->got), error);
@@ -70,20 +70,20 @@ static bool came(long result, int error, int want)
 	return want ? result < 0 && error == want : result >= 0;
 }
 
-bool rc_expect(struct rc_hostile *h, const char *name, long result, int want)
+bool rcx_expect(struct rcx_hostile *h, const char *name, long result, int want)
 {
 	int error = errno;
-	struct rc_case *one = next_case(h, name);
+	struct rcx_case *one = next_case(h, name);
 
 	name_got(one, result, error);
 	name_want(one->want, sizeof(one->want), want);
 	return judge(h, one, came(result, error, want));
 }
 
-bool rc_expect_either(struct rc_hostile *h, const char *name, long result, int want, int other)
+bool rcx_expect_either(struct rcx_hostile *h, const char *name, long result, int want, int other)
 {
 	int error = errno;
-	struct rc_case *one = next_case(h, name);
+	struct rcx_case *one = next_case(h, name);
 	char first[20], second[20];
 
 	name_got(one, result, error);
@@ -93,26 +93,26 @@ bool rc_expect_either(struct rc_hostile *h, const char *name, long result, int w
 	return judge(h, one, came(result, error, want) || came(result, error, other));
 }
 
-bool rc_expect_value(struct rc_hostile *h, const char *name, long result, long want)
+bool rcx_expect_value(struct rcx_hostile *h, const char *name, long result, long want)
 {
 	int error = errno;
-	struct rc_case *one = next_case(h, name);
+	struct rcx_case *one = next_case(h, name);
 
 	name_got(one, result, error);
 	snprintf(one->want, sizeof(one->want), "%ld", want);
 	return judge(h, one, result == want);
 }
 
-bool rc_expect_true(struct rc_hostile *h, const char *name, bool is)
+bool rcx_expect_true(struct rcx_hostile *h, const char *name, bool is)
 {
-	struct rc_case *one = next_case(h, name);
+	struct rcx_case *one = next_case(h, name);
 
 	snprintf(one->got, sizeof(one->got), "%s", is ? "yes" : "no");
 	snprintf(one->want, sizeof(one->want), "yes");
 	return judge(h, one, is);
 }
 
-void rc_note(struct rc_outcomes *outcomes, long result, int refusal)
+void rcx_note(struct rcx_outcomes *outcomes, long result, int refusal)
 {
 	int error = errno;
 
@@ -126,9 +126,9 @@ void rc_note(struct rc_outcomes *outcomes, long result, int refusal)
 	}
 }
 
-void rc_expect_outcomes(struct rc_hostile *h, const char *name, const struct rc_outcomes *outcomes)
+void rcx_expect_outcomes(struct rcx_hostile *h, const char *name, const struct rcx_outcomes *outcomes)
 {
-	struct rc_case *one = next_case(h, name);
+	struct rcx_case *one = next_case(h, name);
 
 	snprintf(one->want, sizeof(one->want), "nothing else");
 	if (outcomes->other)

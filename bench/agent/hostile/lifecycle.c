@@ -14,17 +14,17 @@
 #define UNLOAD_MS 2000		/* an unload that takes longer hangs */
 
 /* Open @cell's mode, and sleep in its own wait for an event that nobody raises. */
-static void wait_for_ever(const struct rc_cell *cell)
+static void wait_for_ever(const struct rcx_cell *cell)
 {
-	const struct rc_operation *notify = &cell->mode->operations[RC_NOTIFY];
-	struct rc_session s;
+	const struct rcx_operation *notify = &cell->mode->operations[RCX_NOTIFY];
+	struct rcx_session s;
 
-	if (rc_session_open(&s, cell, false))
+	if (rcx_session_open(&s, cell, false))
 		_exit(1);
-	/* rc_core's hold on the module would hide the channel's own; a close
+	/* ringcross_core's hold on the module would hide the channel's own; a close
 	 * alone would not end it, since the status page holds the device too.
 	 */
-	if (s.core >= 0 && ioctl(s.core, RC_CORE_UNBIND))
+	if (s.core >= 0 && ioctl(s.core, RCX_CORE_UNBIND))
 		_exit(1);
 	s.silent = true;
 	if (notify->run)
@@ -33,7 +33,7 @@ static void wait_for_ever(const struct rc_cell *cell)
 		pause();
 }
 
-static pid_t start_reader(const struct rc_cell *cell)
+static pid_t start_reader(const struct rcx_cell *cell)
 {
 	pid_t pid = fork();
 
@@ -47,16 +47,16 @@ static pid_t start_reader(const struct rc_cell *cell)
 static void unload(void *arg)
 {
 	const char *module = arg;
-	int err = rc_module_unload(module);
+	int err = rcx_module_unload(module);
 
 	/* EBUSY and EWOULDBLOCK: in use, which is a fine answer. */
 	_exit(!err || err == -EBUSY || err == -EWOULDBLOCK ? 0 : 1);
 }
 
-static void under_reader(const struct rc_channel *channel, const struct rc_cell *cell,
+static void under_reader(const struct rcx_channel *channel, const struct rcx_cell *cell,
 			 const char *modules, char *reason, size_t len)
 {
-	int err = rc_module_load(modules, channel->module);
+	int err = rcx_module_load(modules, channel->module);
 	char why[128] = "";
 	pid_t reader;
 
@@ -68,52 +68,52 @@ static void under_reader(const struct rc_channel *channel, const struct rc_cell 
 	usleep(SETTLE_MS * 1000);
 	if (waitpid(reader, NULL, WNOHANG) == reader)
 		snprintf(reason, len, "mode %s: the reader did not stay", cell->mode->name);
-	else if (!rc_in_child(unload, (void *)(uintptr_t)channel->module, UNLOAD_MS, why,
+	else if (!rcx_in_child(unload, (void *)(uintptr_t)channel->module, UNLOAD_MS, why,
 			      sizeof(why)))
 		snprintf(reason, len, "mode %s: unload under a blocked reader %s",
 			 cell->mode->name, why);
 	kill(reader, SIGKILL);
 	waitpid(reader, NULL, 0);
 
-	err = rc_module_loaded(channel->module) ? rc_module_unload(channel->module) : 0;
+	err = rcx_module_loaded(channel->module) ? rcx_module_unload(channel->module) : 0;
 	if (err && !reason[0])
 		snprintf(reason, len, "mode %s: unload after the reader was killed: %s",
 			 cell->mode->name, strerror(-err));
 }
 
-static enum rc_op best_op(const struct rc_mode *mode)
+static enum rcx_op best_op(const struct rcx_mode *mode)
 {
-	static const enum rc_op order[] = { RC_NOTIFY, RC_PULL, RC_CALL, RC_PUSH, RC_STREAM };
+	static const enum rcx_op order[] = { RCX_NOTIFY, RCX_PULL, RCX_CALL, RCX_PUSH, RCX_STREAM };
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		if (mode->operations[order[i]].run)
 			return order[i];
-	return RC_PUSH;
+	return RCX_PUSH;
 }
 
-void rc_lifecycle(const struct rc_channel *channel, const char *modules,
+void rcx_lifecycle(const struct rcx_channel *channel, const char *modules,
 		  char *reason, size_t len)
 {
 	reason[0] = '\0';
 	if (!channel->module)
 		return;
 	for (int turn = 1; turn <= 2; turn++) {
-		int err = rc_module_load(modules, channel->module);
+		int err = rcx_module_load(modules, channel->module);
 
 		if (!err)
-			err = rc_module_unload(channel->module);
+			err = rcx_module_unload(channel->module);
 		if (err) {
 			snprintf(reason, len, "load and unload %d: %s", turn, strerror(-err));
 			return;
 		}
 	}
-	for (const struct rc_mode *mode = channel->modes; mode->name && !reason[0]; mode++) {
-		struct rc_cell cell = {
+	for (const struct rcx_mode *mode = channel->modes; mode->name && !reason[0]; mode++) {
+		struct rcx_cell cell = {
 			.channel = channel,
 			.mode = mode,
 			.op = best_op(mode),
 			.context = -1,
-			.clock = RC_CLOCK_TIME,
+			.clock = RCX_CLOCK_TIME,
 		};
 
 		cell.size = mode->operations[cell.op].min;

@@ -28,11 +28,11 @@ static unsigned char *pages(void *where, size_t count, int protection)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-bool rc_hostile_memory(struct rc_hostile *h)
+bool rcx_hostile_memory(struct rcx_hostile *h)
 {
 	unsigned char *two = pages(LOW - 16 * PAGE, 2, PROT_READ | PROT_WRITE);
 
-	h->message = (struct rc_msg *)pages(LOW, RC_BODY_MAX / PAGE + 2, PROT_READ | PROT_WRITE);
+	h->message = (struct rcx_msg *)pages(LOW, RCX_BODY_MAX / PAGE + 2, PROT_READ | PROT_WRITE);
 	h->readonly = pages(NULL, 1, PROT_READ);
 	h->forbidden = pages(NULL, 1, PROT_NONE);
 	if (!two || !h->message || !h->readonly || !h->forbidden || munmap(two + PAGE, PAGE))
@@ -43,7 +43,7 @@ bool rc_hostile_memory(struct rc_hostile *h)
 
 /* ---- addresses --------------------------------------------------------- */
 
-void rc_try_addresses(struct rc_hostile *h, const char *name, enum rc_access access,
+void rcx_try_addresses(struct rcx_hostile *h, const char *name, enum rcx_access access,
 		      long (*try)(void *arg, void *at), void *arg)
 {
 	const struct {
@@ -65,16 +65,16 @@ void rc_try_addresses(struct rc_hostile *h, const char *name, enum rc_access acc
 	char full[96];
 
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
-		if (addresses[i].readable && access == RC_KERNEL_READS)
+		if (addresses[i].readable && access == RCX_KERNEL_READS)
 			continue;
 		snprintf(full, sizeof(full), "%s, %s", name, addresses[i].name);
-		rc_expect(h, full, try(arg, addresses[i].at), EFAULT);
+		rcx_expect(h, full, try(arg, addresses[i].at), EFAULT);
 	}
 }
 
 /* ---- a page that comes late --------------------------------------------- */
 
-void *rc_late_page(struct rc_hostile *h, struct rc_late_page *late)
+void *rcx_late_page(struct rcx_hostile *h, struct rcx_late_page *late)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register missing = { .mode = UFFDIO_REGISTER_MODE_MISSING };
@@ -85,68 +85,68 @@ void *rc_late_page(struct rc_hostile *h, struct rc_late_page *late)
 	if (late->page == MAP_FAILED || ioctl(late->handler, UFFDIO_API, &api) ||
 	    ioctl(late->handler, UFFDIO_REGISTER, &missing))
 		late->page = NULL;
-	rc_expect_true(h, "a page that does not come", late->page);
+	rcx_expect_true(h, "a page that does not come", late->page);
 	return late->page;
 }
 
-void rc_late_page_comes(struct rc_hostile *h, struct rc_late_page *late)
+void rcx_late_page_comes(struct rcx_hostile *h, struct rcx_late_page *late)
 {
 	struct uffdio_zeropage bring = { .range = { (uintptr_t)late->page, PAGE } };
 
-	rc_expect(h, "the page comes", ioctl(late->handler, UFFDIO_ZEROPAGE, &bring), 0);
+	rcx_expect(h, "the page comes", ioctl(late->handler, UFFDIO_ZEROPAGE, &bring), 0);
 }
 
 /* ---- messages ---------------------------------------------------------- */
 
-struct rc_msg *rc_good_message(struct rc_hostile *h, uint32_t size, uint64_t seq)
+struct rcx_msg *rcx_good_message(struct rcx_hostile *h, uint32_t size, uint64_t seq)
 {
-	struct rc_msg *msg = h->message;
+	struct rcx_msg *msg = h->message;
 
-	*msg = (struct rc_msg){ .size = size, .magic = RC_MAGIC, .seq = seq };
-	rc_body_fill(msg->body, size, seq);
+	*msg = (struct rcx_msg){ .size = size, .magic = RCX_MAGIC, .seq = seq };
+	rcx_body_fill(msg->body, size, seq);
 	return msg;
 }
 
-static long send_message(struct rc_hostile *h, struct rc_taker *taker, size_t len)
+static long send_message(struct rcx_hostile *h, struct rcx_taker *taker, size_t len)
 {
 	return taker->send(taker->arg, h->message, len);
 }
 
 /* A good one, so that what is refused around it is not refused for another reason. */
-static void try_good(struct rc_hostile *h, struct rc_taker *taker, uint32_t size,
+static void try_good(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t size,
 		     const char *name)
 {
-	rc_good_message(h, size, taker->seq);
-	if (rc_expect(h, name, send_message(h, taker, RC_HEADER + size), 0))
+	rcx_good_message(h, size, taker->seq);
+	if (rcx_expect(h, name, send_message(h, taker, RCX_HEADER + size), 0))
 		taker->seq++;
 }
 
 /* A message that says @claim of its body and comes with @len bytes in all. */
-static void try_length(struct rc_hostile *h, struct rc_taker *taker, const char *name,
+static void try_length(struct rcx_hostile *h, struct rcx_taker *taker, const char *name,
 		       uint32_t claim, size_t len, int want)
 {
-	rc_good_message(h, 64, taker->seq)->size = claim;
-	rc_expect(h, name, send_message(h, taker, len), want);
+	rcx_good_message(h, 64, taker->seq)->size = claim;
+	rcx_expect(h, name, send_message(h, taker, len), want);
 }
 
-static void try_lengths(struct rc_hostile *h, struct rc_taker *taker)
+static void try_lengths(struct rcx_hostile *h, struct rcx_taker *taker)
 {
 	try_length(h, taker, "no bytes", 0, 0, taker->nothing);
 	try_length(h, taker, "one byte", 0, 1, taker->too_short);
-	try_length(h, taker, "a byte less than a header", 0, RC_HEADER - 1, taker->too_short);
-	try_length(h, taker, "a size that wraps to its length", 8 - RC_HEADER, 8,
+	try_length(h, taker, "a byte less than a header", 0, RCX_HEADER - 1, taker->too_short);
+	try_length(h, taker, "a size that wraps to its length", 8 - RCX_HEADER, 8,
 		   taker->too_short);
-	try_length(h, taker, "a header that promises a body", 64, RC_HEADER, EBADMSG);
-	try_length(h, taker, "a byte less than promised", 64, RC_HEADER + 63, EBADMSG);
-	try_length(h, taker, "a byte more than promised", 64, RC_HEADER + 65, EBADMSG);
-	try_length(h, taker, "a promise of 2 GiB", INT32_MAX, RC_HEADER + 64, EBADMSG);
-	try_length(h, taker, "a promise of 4 GiB", UINT32_MAX, RC_HEADER + 64, EBADMSG);
-	rc_good_message(h, taker->body_max + 1, taker->seq);
-	rc_expect(h, "a byte too long", send_message(h, taker, RC_HEADER + taker->body_max + 1),
+	try_length(h, taker, "a header that promises a body", 64, RCX_HEADER, EBADMSG);
+	try_length(h, taker, "a byte less than promised", 64, RCX_HEADER + 63, EBADMSG);
+	try_length(h, taker, "a byte more than promised", 64, RCX_HEADER + 65, EBADMSG);
+	try_length(h, taker, "a promise of 2 GiB", INT32_MAX, RCX_HEADER + 64, EBADMSG);
+	try_length(h, taker, "a promise of 4 GiB", UINT32_MAX, RCX_HEADER + 64, EBADMSG);
+	rcx_good_message(h, taker->body_max + 1, taker->seq);
+	rcx_expect(h, "a byte too long", send_message(h, taker, RCX_HEADER + taker->body_max + 1),
 		  taker->too_long);
 }
 
-static void try_numbers(struct rc_hostile *h, struct rc_taker *taker)
+static void try_numbers(struct rcx_hostile *h, struct rcx_taker *taker)
 {
 	static const struct {
 		const char *name;
@@ -158,37 +158,37 @@ static void try_numbers(struct rc_hostile *h, struct rc_taker *taker)
 	};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		rc_good_message(h, 64, taker->seq + numbers[i].ahead);
-		rc_expect(h, numbers[i].name, send_message(h, taker, RC_HEADER + 64), EBADMSG);
+		rcx_good_message(h, 64, taker->seq + numbers[i].ahead);
+		rcx_expect(h, numbers[i].name, send_message(h, taker, RCX_HEADER + 64), EBADMSG);
 	}
 }
 
-static void try_magic(struct rc_hostile *h, struct rc_taker *taker)
+static void try_magic(struct rcx_hostile *h, struct rcx_taker *taker)
 {
-	static const uint32_t magics[] = { 0, RC_MAGIC + 1, 0x534d4352, UINT32_MAX };
-	struct rc_outcomes outcomes = { 0 };
+	static const uint32_t magics[] = { 0, RCX_MAGIC + 1, 0x534d4352, UINT32_MAX };
+	struct rcx_outcomes outcomes = { 0 };
 
 	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++) {
-		rc_good_message(h, 64, taker->seq)->magic = magics[i];
-		rc_note(&outcomes, send_message(h, taker, RC_HEADER + 64), EBADMSG);
+		rcx_good_message(h, 64, taker->seq)->magic = magics[i];
+		rcx_note(&outcomes, send_message(h, taker, RCX_HEADER + 64), EBADMSG);
 	}
-	rc_expect_outcomes(h, "wrong magic", &outcomes);
-	rc_expect_value(h, "wrong magic refused", (long)outcomes.refused, 4);
+	rcx_expect_outcomes(h, "wrong magic", &outcomes);
+	rcx_expect_value(h, "wrong magic refused", (long)outcomes.refused, 4);
 }
 
 /* Only the proof looks into a body. */
-static void try_body(struct rc_hostile *h, struct rc_taker *taker, bool proof)
+static void try_body(struct rcx_hostile *h, struct rcx_taker *taker, bool proof)
 {
-	rc_good_message(h, 61, taker->seq)->body[60] ^= 1;
-	if (rc_expect(h, "a wrong last byte", send_message(h, taker, RC_HEADER + 61),
+	rcx_good_message(h, 61, taker->seq)->body[60] ^= 1;
+	if (rcx_expect(h, "a wrong last byte", send_message(h, taker, RCX_HEADER + 61),
 		      proof ? EBADMSG : 0) && !proof)
 		taker->seq++;
 }
 
-void rc_try_messages(struct rc_hostile *h, struct rc_taker *taker, bool proof)
+void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool proof)
 {
 	uint64_t first = taker->seq;
-	struct rc_counts before = rc_core_counts(h), after;
+	struct rcx_counts before = rcx_core_counts(h), after;
 
 	try_good(h, taker, 0, "a header alone");
 	try_good(h, taker, 64, "a body of 64 bytes");
@@ -199,38 +199,38 @@ void rc_try_messages(struct rc_hostile *h, struct rc_taker *taker, bool proof)
 	try_body(h, taker, proof);
 	try_good(h, taker, 64, "a good one after all these");
 
-	after = rc_core_counts(h);
-	rc_expect_value(h, "messages the kernel consumed", (long)(after.consumed - before.consumed),
+	after = rcx_core_counts(h);
+	rcx_expect_value(h, "messages the kernel consumed", (long)(after.consumed - before.consumed),
 			(long)(taker->seq - first));
 }
 
 /* As long as all or none are refused, the other thread has not shown what it can. */
-static bool one_sided(const struct rc_outcomes *outcomes)
+static bool one_sided(const struct rcx_outcomes *outcomes)
 {
 	return !outcomes->fine || !outcomes->refused;
 }
 
-void rc_try_scribbled(struct rc_hostile *h, struct rc_taker *taker, uint32_t size,
+void rcx_try_scribbled(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t size,
 		      uint32_t turns)
 {
-	struct rc_counts before = rc_core_counts(h), after;
-	struct rc_outcomes outcomes = { 0 };
-	struct rc_scribbler scribbler;
+	struct rcx_counts before = rcx_core_counts(h), after;
+	struct rcx_outcomes outcomes = { 0 };
+	struct rcx_scribbler scribbler;
 
-	rc_scribble(h, &scribbler, h->message, RC_HEADER / 4);
+	rcx_scribble(h, &scribbler, h->message, RCX_HEADER / 4);
 	for (uint32_t i = 0; i < turns || (i < PATIENCE * turns && one_sided(&outcomes)); i++) {
 		long result;
 
-		rc_good_message(h, size, taker->seq);
+		rcx_good_message(h, size, taker->seq);
 		usleep(1);	/* to the other thread */
-		result = send_message(h, taker, RC_HEADER + size);
-		rc_note(&outcomes, result, EBADMSG);
+		result = send_message(h, taker, RCX_HEADER + size);
+		rcx_note(&outcomes, result, EBADMSG);
 		taker->seq += result >= 0;
 	}
-	rc_scribble_end(&scribbler);
-	after = rc_core_counts(h);
-	rc_expect_outcomes(h, "headers overwritten meanwhile", &outcomes);
-	rc_expect_true(h, "some of them got through, some not", !one_sided(&outcomes));
-	rc_expect_value(h, "of these the kernel consumed", (long)(after.consumed - before.consumed),
+	rcx_scribble_end(&scribbler);
+	after = rcx_core_counts(h);
+	rcx_expect_outcomes(h, "headers overwritten meanwhile", &outcomes);
+	rcx_expect_true(h, "some of them got through, some not", !one_sided(&outcomes));
+	rcx_expect_value(h, "of these the kernel consumed", (long)(after.consumed - before.consumed),
 			(long)outcomes.fine);
 }

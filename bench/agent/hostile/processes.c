@@ -29,7 +29,7 @@ static void pause_ms(long ms)
 
 /* Numbers on which a check that is made twice goes wrong. */
 static const uint32_t nonsense[] = {
-	0, 1, 7, RC_HEADER, RC_HEADER + 64, 4096, RC_BODY_MAX, RC_BODY_MAX + 1,
+	0, 1, 7, RCX_HEADER, RCX_HEADER + 64, 4096, RCX_BODY_MAX, RCX_BODY_MAX + 1,
 	1u << 24, INT32_MAX, 1u << 31, UINT32_MAX - 63, UINT32_MAX,
 };
 
@@ -40,7 +40,7 @@ static const uint32_t nonsense[] = {
  */
 static void *scribble(void *arg)
 {
-	struct rc_scribbler *s = arg;
+	struct rcx_scribbler *s = arg;
 	uint32_t random = 1;
 
 	for (uint32_t turn = 0; !__atomic_load_n(&s->stop, __ATOMIC_RELAXED); turn++) {
@@ -58,16 +58,16 @@ static void *scribble(void *arg)
 	return NULL;
 }
 
-void rc_scribble(struct rc_hostile *h, struct rc_scribbler *s, volatile void *words,
+void rcx_scribble(struct rcx_hostile *h, struct rcx_scribbler *s, volatile void *words,
 		 uint32_t count)
 {
-	*s = (struct rc_scribbler){ .words = words, .count = count };
+	*s = (struct rcx_scribbler){ .words = words, .count = count };
 	s->running = !pthread_create(&s->thread, NULL, scribble, s);
 	if (!s->running)
-		rc_expect_true(h, "start a thread", false);
+		rcx_expect_true(h, "start a thread", false);
 }
 
-void rc_scribble_end(struct rc_scribbler *s)
+void rcx_scribble_end(struct rcx_scribbler *s)
 {
 	__atomic_store_n(&s->stop, true, __ATOMIC_RELAXED);
 	if (s->running)
@@ -83,23 +83,23 @@ static void on_interrupt(int signo)
 
 static void *sleep_in(void *arg)
 {
-	struct rc_sleeper *s = arg;
+	struct rcx_sleeper *s = arg;
 
 	s->result = s->call(s->arg);
 	s->error = errno;
 	return NULL;
 }
 
-void rc_sleep_in(struct rc_hostile *h, struct rc_sleeper *s, long (*call)(void *arg), void *arg)
+void rcx_sleep_in(struct rcx_hostile *h, struct rcx_sleeper *s, long (*call)(void *arg), void *arg)
 {
-	*s = (struct rc_sleeper){ .call = call, .arg = arg };
+	*s = (struct rcx_sleeper){ .call = call, .arg = arg };
 	s->running = !pthread_create(&s->thread, NULL, sleep_in, s);
 	if (!s->running)
-		rc_expect_true(h, "start a thread", false);
+		rcx_expect_true(h, "start a thread", false);
 	pause_ms(SETTLE_MS);
 }
 
-void rc_sleeper_interrupt(struct rc_sleeper *s)
+void rcx_sleeper_interrupt(struct rcx_sleeper *s)
 {
 	/* Without SA_RESTART, so that the call comes back with EINTR. */
 	const struct sigaction action = { .sa_handler = on_interrupt };
@@ -109,7 +109,7 @@ void rc_sleeper_interrupt(struct rc_sleeper *s)
 		pthread_kill(s->thread, SIGUSR2);
 }
 
-long rc_sleeper_end(struct rc_sleeper *s)
+long rcx_sleeper_end(struct rcx_sleeper *s)
 {
 	struct timespec until;
 
@@ -136,7 +136,7 @@ static int ended(pid_t pid, int *status, int ms)
 	return 0;
 }
 
-void rc_try_kill(struct rc_hostile *h, const char *name, long (*call)(void *arg), void *arg)
+void rcx_try_kill(struct rcx_hostile *h, const char *name, long (*call)(void *arg), void *arg)
 {
 	pid_t pid = fork();
 	int status = 0;
@@ -150,13 +150,13 @@ void rc_try_kill(struct rc_hostile *h, const char *name, long (*call)(void *arg)
 	stays = pid > 0 && !ended(pid, &status, SETTLE_MS);
 	if (stays)
 		kill(pid, SIGKILL);
-	rc_expect_true(h, name, stays && ended(pid, &status, END_MS) && WIFSIGNALED(status) &&
+	rcx_expect_true(h, name, stays && ended(pid, &status, END_MS) && WIFSIGNALED(status) &&
 		       WTERMSIG(status) == SIGKILL);
 }
 
 struct job {
-	struct rc_hostile *h;
-	void (*work)(struct rc_hostile *h, void *arg);
+	struct rcx_hostile *h;
+	void (*work)(struct rcx_hostile *h, void *arg);
 	void *arg;
 };
 
@@ -167,13 +167,13 @@ static void do_job(void *arg)
 	job->work(job->h, job->arg);
 }
 
-void rc_in_other(struct rc_hostile *h, const char *name,
-		 void (*work)(struct rc_hostile *h, void *arg), void *arg)
+void rcx_in_other(struct rcx_hostile *h, const char *name,
+		 void (*work)(struct rcx_hostile *h, void *arg), void *arg)
 {
 	struct job job = { h, work, arg };
 	char reason[128];
 
-	rc_expect_true(h, name, rc_in_child(do_job, &job, OTHER_MS, reason, sizeof(reason)));
+	rcx_expect_true(h, name, rcx_in_child(do_job, &job, OTHER_MS, reason, sizeof(reason)));
 }
 
 static void as_nobody(void *arg)
@@ -186,25 +186,25 @@ static void as_nobody(void *arg)
 	do_job(arg);
 }
 
-void rc_as_nobody(struct rc_hostile *h, void (*work)(struct rc_hostile *h, void *arg), void *arg)
+void rcx_as_nobody(struct rcx_hostile *h, void (*work)(struct rcx_hostile *h, void *arg), void *arg)
 {
 	struct job job = { h, work, arg };
 	char reason[128];
 
-	rc_expect_true(h, "another user ends well",
-		       rc_in_child(as_nobody, &job, OTHER_MS, reason, sizeof(reason)));
+	rcx_expect_true(h, "another user ends well",
+		       rcx_in_child(as_nobody, &job, OTHER_MS, reason, sizeof(reason)));
 }
 
-static void open_as_nobody(struct rc_hostile *h, void *arg)
+static void open_as_nobody(struct rcx_hostile *h, void *arg)
 {
 	const char *path = arg;
 
-	rc_expect_either(h, "another user opens for reading", open(path, O_RDONLY), EACCES, EPERM);
-	rc_expect_either(h, "another user opens for writing", open(path, O_WRONLY), EACCES, EPERM);
-	rc_expect_either(h, "another user opens for both", open(path, O_RDWR), EACCES, EPERM);
+	rcx_expect_either(h, "another user opens for reading", open(path, O_RDONLY), EACCES, EPERM);
+	rcx_expect_either(h, "another user opens for writing", open(path, O_WRONLY), EACCES, EPERM);
+	rcx_expect_either(h, "another user opens for both", open(path, O_RDWR), EACCES, EPERM);
 }
 
-void rc_try_nobody_opens(struct rc_hostile *h, const char *path)
+void rcx_try_nobody_opens(struct rcx_hostile *h, const char *path)
 {
-	rc_as_nobody(h, open_as_nobody, (void *)(uintptr_t)path);
+	rcx_as_nobody(h, open_as_nobody, (void *)(uintptr_t)path);
 }

@@ -13,12 +13,12 @@
 #define SETTLE_MS 8000		/* memory is given back some time after its last use */
 
 /* Weak: a build of one channel alone may have none. */
-extern const struct rc_hostile_entry *const __start_rc_hostiles[] __attribute__((weak));
-extern const struct rc_hostile_entry *const __stop_rc_hostiles[] __attribute__((weak));
+extern const struct rcx_hostile_entry *const __start_rc_hostiles[] __attribute__((weak));
+extern const struct rcx_hostile_entry *const __stop_rc_hostiles[] __attribute__((weak));
 
-const struct rc_hostile_entry *rc_find_hostile(const char *name)
+const struct rcx_hostile_entry *rcx_find_hostile(const char *name)
 {
-	for (const struct rc_hostile_entry *const *entry = __start_rc_hostiles;
+	for (const struct rcx_hostile_entry *const *entry = __start_rc_hostiles;
 	     entry < __stop_rc_hostiles; entry++)
 		if (!strcmp((*entry)->name, name))
 			return *entry;
@@ -37,7 +37,7 @@ static long count_ours(const char *path, bool numbered)
 	long count = 0;
 
 	while (file && fgets(line, sizeof(line), file))
-		if (strstr(line, " [rc_"))
+		if (strstr(line, " [ringcross_"))
 			count += numbered ? strtol(line, NULL, 10) : 1;
 	if (file)
 		fclose(file);
@@ -58,7 +58,7 @@ static long held(void)
 	return count;
 }
 
-static void try_leftovers(struct rc_hostile *h, long before)
+static void try_leftovers(struct rcx_hostile *h, long before)
 {
 	long now = held();
 
@@ -66,80 +66,80 @@ static void try_leftovers(struct rc_hostile *h, long before)
 		usleep(100 * 1000);
 		now = held();
 	}
-	rc_topic(h, "afterwards");
-	rc_expect_value(h, "pieces of memory still held", now > before ? now - before : 0, 0);
+	rcx_topic(h, "afterwards");
+	rcx_expect_value(h, "pieces of memory still held", now > before ? now - before : 0, 0);
 }
 
 /* ---- the ordinary use --------------------------------------------------- */
 
-static void prove(struct rc_hostile *h, const struct rc_mode *mode, enum rc_op op,
-		  const struct rc_overhead *overhead, struct rc_result *result)
+static void prove(struct rcx_hostile *h, const struct rcx_mode *mode, enum rcx_op op,
+		  const struct rcx_overhead *overhead, struct rcx_result *result)
 {
-	const struct rc_operation *operation = &mode->operations[op];
-	struct rc_cell cell = {
+	const struct rcx_operation *operation = &mode->operations[op];
+	struct rcx_cell cell = {
 		.channel = h->channel,
 		.mode = mode,
 		.op = op,
 		.size = PROOF_SIZE < operation->min ? operation->min :
 			PROOF_SIZE > operation->max ? operation->max : PROOF_SIZE,
-		.context = op == RC_STREAM ? RC_PROCESS : -1,
+		.context = op == RCX_STREAM ? RCX_PROCESS : -1,
 		.burst = 1,
 		.rounds = 1,
 		.round_units = 1000,
 		.deadline_ms = PROOF_MS,
 	};
-	struct rc_case *one;
+	struct rcx_case *one;
 	char name[64];
 
-	memset(result, 0, offsetof(struct rc_result, total));
+	memset(result, 0, offsetof(struct rcx_result, total));
 	result->samples = 0;
-	rc_cell_run(&cell, overhead, result);
-	snprintf(name, sizeof(name), "%s %s", mode->name, rc_op_names[op]);
-	if (rc_expect_true(h, name, result->status == RC_OK) || !result->reason[0])
+	rcx_cell_run(&cell, overhead, result);
+	snprintf(name, sizeof(name), "%s %s", mode->name, rcx_op_names[op]);
+	if (rcx_expect_true(h, name, result->status == RCX_OK) || !result->reason[0])
 		return;
 	one = &h->cases->list[h->cases->count - 1];
 	snprintf(one->got, sizeof(one->got), "%.90s", result->reason);
 }
 
-static void prove_all(struct rc_hostile *h, const char *when,
-		      const struct rc_overhead *overhead, struct rc_result *result)
+static void prove_all(struct rcx_hostile *h, const char *when,
+		      const struct rcx_overhead *overhead, struct rcx_result *result)
 {
-	rc_topic(h, "%s", when);
-	for (const struct rc_mode *mode = h->channel->modes; mode->name; mode++)
-		for (int op = 0; op < RC_OPS; op++)
+	rcx_topic(h, "%s", when);
+	for (const struct rcx_mode *mode = h->channel->modes; mode->name; mode++)
+		for (int op = 0; op < RCX_OPS; op++)
 			if (mode->operations[op].run)
-				prove(h, mode, (enum rc_op)op, overhead, result);
+				prove(h, mode, (enum rcx_op)op, overhead, result);
 }
 
 /* ---- the run ------------------------------------------------------------ */
 
 struct job {
-	const struct rc_hostile_entry *entry;
-	struct rc_hostile *h;
+	const struct rcx_hostile_entry *entry;
+	struct rcx_hostile *h;
 };
 
 static void try_all(void *arg)
 {
 	const struct job *job = arg;
 
-	if (!rc_expect_true(job->h, "get memory", rc_hostile_memory(job->h)))
+	if (!rcx_expect_true(job->h, "get memory", rcx_hostile_memory(job->h)))
 		return;
 	job->entry->run(job->h);
 }
 
-static void try_unload(struct rc_hostile *h, const char *module)
+static void try_unload(struct rcx_hostile *h, const char *module)
 {
-	int err = rc_module_unload(module);
+	int err = rcx_module_unload(module);
 	char name[64];
 
 	snprintf(name, sizeof(name), "unload %s", module);
-	rc_expect_value(h, name, err, 0);
+	rcx_expect_value(h, name, err, 0);
 }
 
 /* What went wrong, if anything did; the end of a run that broke off comes first. */
-static void sum_up(const struct rc_cases *cases, const char *broken, char *reason, size_t len)
+static void sum_up(const struct rcx_cases *cases, const char *broken, char *reason, size_t len)
 {
-	const struct rc_case *first = NULL;
+	const struct rcx_case *first = NULL;
 	uint32_t failed = 0;
 
 	for (uint32_t i = 0; i < cases->count; i++) {
@@ -155,12 +155,12 @@ static void sum_up(const struct rc_cases *cases, const char *broken, char *reaso
 			 cases->count, first->name, first->got);
 }
 
-static json_object *list_cases(const struct rc_cases *cases)
+static json_object *list_cases(const struct rcx_cases *cases)
 {
 	json_object *list = json_object_new_array();
 
 	for (uint32_t i = 0; i < cases->count; i++) {
-		const struct rc_case *one = &cases->list[i];
+		const struct rcx_case *one = &cases->list[i];
 		json_object *out = json_object_new_object();
 
 		json_object_object_add(out, "name", json_object_new_string(one->name));
@@ -172,11 +172,11 @@ static json_object *list_cases(const struct rc_cases *cases)
 	return list;
 }
 
-json_object *rc_hostile_run(const struct rc_hostile_entry *entry, uint32_t deadline_ms,
-			    const struct rc_overhead *overhead, struct rc_result *result,
+json_object *rcx_hostile_run(const struct rcx_hostile_entry *entry, uint32_t deadline_ms,
+			    const struct rcx_overhead *overhead, struct rcx_result *result,
 			    char *reason, size_t len)
 {
-	struct rc_hostile h = { .channel = rc_find_channel(entry->channel), .core = -1 };
+	struct rcx_hostile h = { .channel = rcx_find_channel(entry->channel), .core = -1 };
 	struct job job = { entry, &h };
 	char broken[256] = "", why[128];
 	json_object *list;
@@ -191,14 +191,14 @@ json_object *rc_hostile_run(const struct rc_hostile_entry *entry, uint32_t deadl
 	prove_all(&h, "before", overhead, result);
 	before = held();
 	h.topic[0] = '\0';
-	if (!rc_in_child(try_all, &job, deadline_ms, why, sizeof(why)))
+	if (!rcx_in_child(try_all, &job, deadline_ms, why, sizeof(why)))
 		snprintf(broken, sizeof(broken), "%s, after \"%s\"", why,
 			 h.cases->list[h.cases->count - 1].name);
 	try_leftovers(&h, before);
 	prove_all(&h, "afterwards", overhead, result);
 	try_unload(&h, h.channel->module);
 	if (strcmp(entry->name, entry->channel))
-		try_unload(&h, "rc_core");
+		try_unload(&h, "ringcross_core");
 	sum_up(h.cases, broken, reason, len);
 	list = list_cases(h.cases);
 	munmap(h.cases, sizeof(*h.cases));

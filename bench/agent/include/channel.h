@@ -6,8 +6,8 @@
  * The loop over n operations is in the channel.  Nothing is dispatched per
  * message, so what is timed is the crossing and the few instructions below.
  */
-#ifndef RC_CHANNEL_H
-#define RC_CHANNEL_H
+#ifndef RCX_CHANNEL_H
+#define RCX_CHANNEL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,78 +15,78 @@
 #include <time.h>
 #include "../../../modules/include/ringcross.h"
 
-enum rc_op { RC_PUSH, RC_PULL, RC_CALL, RC_NOTIFY, RC_STREAM, RC_OPS };
+enum rcx_op { RCX_PUSH, RCX_PULL, RCX_CALL, RCX_NOTIFY, RCX_STREAM, RCX_OPS };
 
 /* Whether the other side starts it: the user half only waits and takes what comes. */
-static inline bool rc_started(enum rc_op op)
+static inline bool rcx_started(enum rcx_op op)
 {
-	return op == RC_NOTIFY || op == RC_STREAM;
+	return op == RCX_NOTIFY || op == RCX_STREAM;
 }
 
-struct rc_session;
-struct rc_peer_half;		/* peer.h */
+struct rcx_session;
+struct rcx_peer_half;		/* peer.h */
 
-/* Do @n operations.  0, or -1 after rc_fail() has told why. */
-typedef int rc_loop(struct rc_session *s, uint64_t n);
+/* Do @n operations.  0, or -1 after rcx_fail() has told why. */
+typedef int rcx_loop(struct rcx_session *s, uint64_t n);
 
 /**
- * struct rc_queue - a queue whose length the user half can set, by s->queue
+ * struct rcx_queue - a queue whose length the user half can set, by s->queue
  * @what: the unit, as in "slots of the ring"
  * @min: shortest
  * @max: longest
  * @values: some to try, ended by 0
  */
-struct rc_queue {
+struct rcx_queue {
 	const char *what;
 	uint32_t min, max;
 	uint32_t values[4];
 };
 
 /* How a user half waits for an event; bits, since an operation may know several. */
-enum rc_wait {
-	RC_WAIT_BLOCK = 1,	/* in a call that brings the event as well */
-	RC_WAIT_POLL = 2,	/* in poll(), then a call that does not wait; where nothing
+enum rcx_wait {
+	RCX_WAIT_BLOCK = 1,	/* in a call that brings the event as well */
+	RCX_WAIT_POLL = 2,	/* in poll(), then a call that does not wait; where nothing
 				 * can be polled, asleep by the clock from look to look
 				 */
-	RC_WAIT_BUSY = 4,	/* not at all: such calls until one brings it */
+	RCX_WAIT_BUSY = 4,	/* not at all: such calls until one brings it */
 };
 
-#define RC_WAITS	3
-#define RC_WAIT_DRAIN	(RC_WAIT_POLL | RC_WAIT_BUSY)
-#define RC_WAIT_ANY	(RC_WAIT_BLOCK | RC_WAIT_DRAIN)
+#define RCX_WAITS	3
+#define RCX_WAIT_DRAIN	(RCX_WAIT_POLL | RCX_WAIT_BUSY)
+#define RCX_WAIT_ANY	(RCX_WAIT_BLOCK | RCX_WAIT_DRAIN)
 
 /**
- * struct rc_operation - one operation of one mode
+ * struct rcx_operation - one operation of one mode
  * @run: its loop; NULL where this mode has not got it
  * @min: smallest body in bytes
  * @max: largest body in bytes; @min == @max marks a channel too narrow for the
  *	header, which carries the sequence number alone in that many bytes
  * @limit: one sentence: what sets @max
- * @waits: for notify and stream: each enum rc_wait that the loop follows when
- *	s->wait has it; the first of them is the usual one.  0 is RC_WAIT_BLOCK
- *	for notify, and RC_WAIT_POLL for stream, alone
+ * @waits: for notify and stream: each enum rcx_wait that the loop follows when
+ *	s->wait has it; the first of them is the usual one.  0 is RCX_WAIT_BLOCK
+ *	for notify, and RCX_WAIT_POLL for stream, alone
  * @queue: for stream, what its open hook makes of s->queue; NULL when nothing
  */
-struct rc_operation {
-	rc_loop *run;
+struct rcx_operation {
+	rcx_loop *run;
 	uint32_t min, max;
 	const char *limit;
 	uint32_t waits;
-	const struct rc_queue *queue;
+	const struct rcx_queue *queue;
 };
 
 /**
- * struct rc_mode - one way to use a channel
+ * struct rcx_mode - one way to use a channel
  * @name: short, e.g. "multicast"; the kernel half's emitter has the same
  * @summary: half a line
- * @open: get file descriptors and buffers ready, untimed; 0 or -1 after rc_fail()
+ * @open: get file descriptors and buffers ready, untimed; 0 or -1 after rcx_fail()
  * @close: give back what @open took besides s->fd, s->fd2 and s->map, which are closed
  *	and unmapped behind it; NULL when there is nothing else.  Also called when @open
  *	failed half-way
- * @operations: indexed by enum rc_op
+ * @operations: indexed by enum rcx_op
  * @alone: one sentence: why two threads cannot use it at once; NULL when each
  *	open has a sequence of its own
- * @claims: RC_POLLABLE, one of RC_READERS_*, one of RC_FULL_*; 0 claims nothing
+ * @claims: RCX_POLLABLE, one of RCX_READERS_*, one of RCX_FULL_*; 0 claims nothing
  * @stock: the mode of channel stock that does the same work with a facility of
  *	the kernel's own, for comparison; NULL when there is none
  * @peer: what the process at the other end does, see peer.h; NULL when a kernel
@@ -96,20 +96,20 @@ struct rc_operation {
  *	every mode that has operations
  * @received: with @once: the value that reached the kernel half when it was loaded,
  *	of a word "module.key=value" in the channel's @boot; "" for none.  0, or -1
- *	after rc_fail()
+ *	after rcx_fail()
  */
-struct rc_mode {
+struct rcx_mode {
 	const char *name;
 	const char *summary;
-	int (*open)(struct rc_session *s);
-	void (*close)(struct rc_session *s);
-	struct rc_operation operations[RC_OPS];
+	int (*open)(struct rcx_session *s);
+	void (*close)(struct rcx_session *s);
+	struct rcx_operation operations[RCX_OPS];
 	const char *alone;
 	uint32_t claims;
 	const char *stock;
-	const struct rc_peer_half *peer;
+	const struct rcx_peer_half *peer;
 	const char *once;
-	int (*received)(struct rc_session *s, char *text, size_t room);
+	int (*received)(struct rcx_session *s, char *text, size_t room);
 };
 
 /*
@@ -117,35 +117,35 @@ struct rc_mode {
  * Each is tried by a probe on a booted kernel, and one that is wrong fails the
  * test suite.  A new one takes a line here and one in registry.c's table.
  */
-#define RC_POLLABLE		0x01	/* poll() or epoll on one of its fds finds an event */
-#define RC_READERS_EACH		0x02	/* several readers: each gets all */
-#define RC_FULL_REFUSES		0x04	/* the newest is refused, and the producer told so */
-#define RC_FULL_COALESCES	0x08	/* many become one */
-#define RC_FULL_OVERWRITES	0x10	/* the newest takes the place of the oldest */
-#define RC_READERS_SHARE	0x20	/* several readers: each event goes to one of them */
-#define RC_FULL_EMPTIES		0x40	/* all that is queued goes, and the newest with it */
+#define RCX_POLLABLE		0x01	/* poll() or epoll on one of its fds finds an event */
+#define RCX_READERS_EACH		0x02	/* several readers: each gets all */
+#define RCX_FULL_REFUSES		0x04	/* the newest is refused, and the producer told so */
+#define RCX_FULL_COALESCES	0x08	/* many become one */
+#define RCX_FULL_OVERWRITES	0x10	/* the newest takes the place of the oldest */
+#define RCX_READERS_SHARE	0x20	/* several readers: each event goes to one of them */
+#define RCX_FULL_EMPTIES		0x40	/* all that is queued goes, and the newest with it */
 
 /* Flags of a channel. */
-#define RC_BASELINE	0x1	/* a floor: carries no message, calls are counted */
-#define RC_UNMEASURED	0x2	/* compiled and listed nowhere: the skeleton */
-#define RC_REFERENCE	0x4	/* for scale: between two processes, not with the kernel */
+#define RCX_BASELINE	0x1	/* a floor: carries no message, calls are counted */
+#define RCX_UNMEASURED	0x2	/* compiled and listed nowhere: the skeleton */
+#define RCX_REFERENCE	0x4	/* for scale: between two processes, not with the kernel */
 
 /**
- * struct rc_channel - a channel's registration, the last thing in user.c
+ * struct rcx_channel - a channel's registration, the last thing in user.c
  * @name: the folder's name
  * @summary: one line, for tables
- * @module: its kernel half, e.g. "rc_netlink"; NULL when it needs none
+ * @module: its kernel half, e.g. "ringcross_netlink"; NULL when it needs none
  * @needs: modules of the kernel's own to load before, blank-separated, or NULL
  * @boot: words that the kernel's command line must have, blank-separated, or NULL;
  *	a virtual machine is booted with them, elsewhere open says that they are
- *	missing by rc_skip()
- * @flags: RC_BASELINE, RC_UNMEASURED, RC_REFERENCE
+ *	missing by rcx_skip()
+ * @flags: RCX_BASELINE, RCX_UNMEASURED, RCX_REFERENCE
  * @since: first kernel that has the mechanism, a colon, and what came with it,
  *	e.g. "2.6.22: eventfd() with CONFIG_EVENTFD"
  * @modes: ended by an entry without a name
  * @cannot: for each operation that no mode has: why, in one sentence
  */
-struct rc_channel {
+struct rcx_channel {
 	const char *name;
 	const char *summary;
 	const char *module;
@@ -153,53 +153,53 @@ struct rc_channel {
 	const char *boot;
 	uint32_t flags;
 	const char *since;
-	const struct rc_mode *modes;
-	const char *cannot[RC_OPS];
+	const struct rcx_mode *modes;
+	const char *cannot[RCX_OPS];
 };
 
 /*
- * A program that the kernel or somebody at a prompt starts: "rc_agent --program
+ * A program that the kernel or somebody at a prompt starts: "ringcross_agent --program
  * NAME ..." runs @main with the arguments behind NAME.  For channels that begin a
  * process for each message, and for a demonstration.  It may be in a program.c.
  */
-struct rc_program {
+struct rcx_program {
 	const char *name;
 	int (*main)(int argc, char **argv);
 };
 
-#define RC_PROGRAM(folder, function)					\
-	static const struct rc_program folder##_program = { #folder, function };	\
-	static const struct rc_program *const folder##_program_entry	\
-	__attribute__((used, section("rc_programs"))) = &folder##_program
+#define RCX_PROGRAM(folder, function)					\
+	static const struct rcx_program folder##_program = { #folder, function };	\
+	static const struct rcx_program *const folder##_program_entry	\
+	__attribute__((used, section("rcx_programs"))) = &folder##_program
 
-#define RC_CHANNEL(channel)						\
-	static const struct rc_channel *const channel##_entry		\
-	__attribute__((used, section("rc_channels"))) = &(channel)
+#define RCX_CHANNEL(channel)						\
+	static const struct rcx_channel *const channel##_entry		\
+	__attribute__((used, section("rcx_channels"))) = &(channel)
 
 /**
- * struct rc_session - one cell while it runs; a channel may read all of it
+ * struct rcx_session - one cell while it runs; a channel may read all of it
  * @channel: what is measured
  * @mode: its mode
  * @op: its operation
  * @size: bytes of body
- * @wait: enum rc_wait: how the user half shall wait
- * @context: enum rc_context that events are raised from
- * @clock: enum rc_clock
+ * @wait: enum rcx_wait: how the user half shall wait
+ * @context: enum rcx_context that events are raised from
+ * @clock: enum rcx_clock
  * @proof: whole bodies are filled and checked
- * @silent: rc_arm() raises nothing, so the wait is for ever; for the test that
+ * @silent: rcx_arm() raises nothing, so the wait is for ever; for the test that
  *	unloads a module under a sleeping reader
- * @delay: nanoseconds from rc_arm() to the event; by then the user half must sleep;
+ * @delay: nanoseconds from rcx_arm() to the event; by then the user half must sleep;
  *	open may make it longer
- * @side: who is at the other end: rc_core with a kernel half, or a peer; or NULL
- * @core: rc_core's control device, or -1 for a channel without a kernel half
+ * @side: who is at the other end: ringcross_core with a kernel half, or a peer; or NULL
+ * @core: ringcross_core's control device, or -1 for a channel without a kernel half
  * @page: the other side's status page, or NULL
  * @block: what session and peers share, see peer.h; NULL without a peer
  * @slot: in it, what belongs to this open
  * @user_end: file descriptors that a peer half's connect hook made for the user
  *	half, to read from and to write to, or -1; its open hook takes copies
  * @peer_end: the same for the peer
- * @tx: message to send; header ready, seq set by rc_tx()
- * @rx: room for RC_HEADER + @size bytes, page-aligned
+ * @tx: message to send; header ready, seq set by rcx_tx()
+ * @rx: room for RCX_HEADER + @size bytes, page-aligned
  * @sent: next sequence number to send
  * @seen: next sequence number expected from the kernel
  * @armed: clock when the pending event was asked for
@@ -213,7 +213,7 @@ struct rc_program {
  * @overruns: how often the channel told its reader that it has lost something;
  *	for the channel to count, where it is told
  * @paced: the stream has a rate, so each message's latency is noted
- * @queue: how much the channel shall queue, in the unit of its struct rc_queue;
+ * @queue: how much the channel shall queue, in the unit of its struct rcx_queue;
  *	0 for what the system gives
  * @last: clock when the newest message of a stream was in hand
  * @fd: for the channel
@@ -221,30 +221,30 @@ struct rc_program {
  * @map: for the channel
  * @map_len: for the channel
  * @priv: for the channel
- * @error: what rc_fail() was told
+ * @error: what rcx_fail() was told
  * @code: errno behind @error, or 0
  * @tap: for probes: messages are noted here as they come and not judged
  * @team: the other threads that do the same, or NULL
  * @skip: what failed is no fault: this kernel or half has not got it
  */
-struct rc_session {
-	const struct rc_channel *channel;
-	const struct rc_mode *mode;
-	enum rc_op op;
+struct rcx_session {
+	const struct rcx_channel *channel;
+	const struct rcx_mode *mode;
+	enum rcx_op op;
 	uint32_t size;
-	enum rc_wait wait;
+	enum rcx_wait wait;
 	uint32_t context;
 	uint32_t clock;
 	bool proof;
 	bool silent;
 	uint64_t delay;
-	const struct rc_side *side;
+	const struct rcx_side *side;
 	int core;
-	const volatile struct rc_page *page;
-	struct rc_peer_block *block;
-	struct rc_peer_slot *slot;
+	const volatile struct rcx_page *page;
+	struct rcx_peer_block *block;
+	struct rcx_peer_slot *slot;
 	int user_end[2], peer_end[2];
-	struct rc_msg *tx, *rx;
+	struct rcx_msg *tx, *rx;
 	uint64_t sent, seen;
 	uint64_t armed;
 	uint64_t *latency;
@@ -259,28 +259,28 @@ struct rc_session {
 	void *priv;
 	char error[256];
 	int code;
-	struct rc_tap *tap;
-	struct rc_team *team;
+	struct rcx_tap *tap;
+	struct rcx_team *team;
 	bool skip;
 };
 
 /* Tell why the cell fails; the first reason stands.  Always returns -1. */
-int rc_fail(struct rc_session *s, const char *format, ...)
+int rcx_fail(struct rcx_session *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3), cold));
 
-/* rc_fail() for what cannot be had here, which is a skip and not a failure. */
-int rc_skip(struct rc_session *s, const char *format, ...)
+/* rcx_fail() for what cannot be had here, which is a skip and not a failure. */
+int rcx_skip(struct rcx_session *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3), cold));
 
-/* rc_fail() with the text of errno behind @what. */
-int rc_fail_errno(struct rc_session *s, const char *what) __attribute__((cold));
+/* rcx_fail() with the text of errno behind @what. */
+int rcx_fail_errno(struct rcx_session *s, const char *what) __attribute__((cold));
 
-void rc_tx_slow(struct rc_session *s);
-int rc_rx_slow(struct rc_session *s, const struct rc_msg *msg, size_t len, uint64_t seq);
-int rc_seen_narrow_slow(struct rc_session *s, uint64_t seq, uint64_t due);
-int rc_raise(struct rc_session *s, uint64_t count);
+void rcx_tx_slow(struct rcx_session *s);
+int rcx_rx_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t seq);
+int rcx_seen_narrow_slow(struct rcx_session *s, uint64_t seq, uint64_t due);
+int rcx_raise(struct rcx_session *s, uint64_t count);
 
-static inline uint64_t rc_cycles(void)
+static inline uint64_t rcx_cycles(void)
 {
 #if defined(__x86_64__)
 	return __builtin_ia32_rdtsc();
@@ -294,147 +294,147 @@ static inline uint64_t rc_cycles(void)
 #endif
 }
 
-static inline uint64_t rc_now(const struct rc_session *s)
+static inline uint64_t rcx_now(const struct rcx_session *s)
 {
 	struct timespec t;
 
-	if (s->clock == RC_CLOCK_INSTRUCTIONS)
-		return rc_cycles();
+	if (s->clock == RCX_CLOCK_INSTRUCTIONS)
+		return rcx_cycles();
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
 /* Bytes of a whole message of this cell. */
-static inline size_t rc_len(const struct rc_session *s)
+static inline size_t rcx_len(const struct rcx_session *s)
 {
-	return RC_HEADER + s->size;
+	return RCX_HEADER + s->size;
 }
 
 /* File descriptors shall not block: the loop polls, or spins. */
-static inline bool rc_nonblocking(const struct rc_session *s)
+static inline bool rcx_nonblocking(const struct rcx_session *s)
 {
-	return s->wait != RC_WAIT_BLOCK;
+	return s->wait != RCX_WAIT_BLOCK;
 }
 
 /* Sleep in poll() where there is nothing to take; else try again at once. */
-static inline bool rc_polls(const struct rc_session *s)
+static inline bool rcx_polls(const struct rcx_session *s)
 {
-	return s->wait == RC_WAIT_POLL;
+	return s->wait == RCX_WAIT_POLL;
 }
 
 /* Make s->tx the next message to send. */
-static inline void rc_tx(struct rc_session *s)
+static inline void rcx_tx(struct rcx_session *s)
 {
 	s->tx->seq = s->sent++;
 	if (__builtin_expect(s->proof, 0))
-		rc_tx_slow(s);
+		rcx_tx_slow(s);
 }
 
 /* Check that @msg, of which @len bytes came, is the next one from the kernel. */
-static inline int rc_rx(struct rc_session *s, const struct rc_msg *msg, size_t len)
+static inline int rcx_rx(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
 	uint64_t seq = s->seen++;
 
-	if (__builtin_expect(s->proof || len != rc_len(s) || msg->seq != seq ||
+	if (__builtin_expect(s->proof || len != rcx_len(s) || msg->seq != seq ||
 			     msg->size != s->size, 0))
-		return rc_rx_slow(s, msg, len, seq);
+		return rcx_rx_slow(s, msg, len, seq);
 	return 0;
 }
 
-/* Check that @msg is the reply to the message rc_tx() made last. */
-static inline int rc_rx_reply(struct rc_session *s, const struct rc_msg *msg, size_t len)
+/* Check that @msg is the reply to the message rcx_tx() made last. */
+static inline int rcx_rx_reply(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
 	uint64_t seq = ~(s->sent - 1);
 
-	if (__builtin_expect(s->proof || len != rc_len(s) || msg->seq != seq ||
+	if (__builtin_expect(s->proof || len != rcx_len(s) || msg->seq != seq ||
 			     msg->size != s->size, 0))
-		return rc_rx_slow(s, msg, len, seq);
+		return rcx_rx_slow(s, msg, len, seq);
 	return 0;
 }
 
 /*
- * A notify loop: rc_arm(), sleep in the channel's own wait, then rc_arrived()
+ * A notify loop: rcx_arm(), sleep in the channel's own wait, then rcx_arrived()
  * with the event in hand, and only then the check of what it carried:
  *
  *	while (n--) {
- *		if (rc_arm(s))
+ *		if (rcx_arm(s))
  *			return -1;
  *		len = recv(...);
- *		rc_arrived(s);
- *		if (rc_rx(s, msg, len))
+ *		rcx_arrived(s);
+ *		if (rcx_rx(s, msg, len))
  *			return -1;
  *	}
  *
- * For narrow channels rc_seen_narrow() takes the place of rc_rx().  A loop that
- * knows several waits looks at rc_polls() before the loop, and where the call
+ * For narrow channels rcx_seen_narrow() takes the place of rcx_rx().  A loop that
+ * knows several waits looks at rcx_polls() before the loop, and where the call
  * says EAGAIN goes back to poll(), or to the call itself.
  */
-static inline int rc_arm(struct rc_session *s)
+static inline int rcx_arm(struct rcx_session *s)
 {
-	int err = rc_raise(s, 1);
+	int err = rcx_raise(s, 1);
 
-	s->armed = rc_now(s);
+	s->armed = rcx_now(s);
 	return err;
 }
 
 /* The event was in hand at @now: for who took the clock himself, elsewhere. */
-static inline void rc_arrived_at(struct rc_session *s, uint64_t now)
+static inline void rcx_arrived_at(struct rcx_session *s, uint64_t now)
 {
 	if (s->latencies < s->latency_max)
-		s->latency[s->latencies++] = now - s->page->stamps[s->seen % RC_STAMPS];
+		s->latency[s->latencies++] = now - s->page->stamps[s->seen % RCX_STAMPS];
 }
 
-static inline void rc_arrived(struct rc_session *s)
+static inline void rcx_arrived(struct rcx_session *s)
 {
-	rc_arrived_at(s, rc_now(s));
+	rcx_arrived_at(s, rcx_now(s));
 }
 
 /* Check a sequence number that came alone, cut to @mask. */
-static inline int rc_seen_narrow(struct rc_session *s, uint64_t seq, uint64_t mask)
+static inline int rcx_seen_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask)
 {
 	uint64_t due = s->seen++;
 
 	if (__builtin_expect(s->proof || ((seq ^ due) & mask), 0))
-		return rc_seen_narrow_slow(s, seq & mask, due & mask);
+		return rcx_seen_narrow_slow(s, seq & mask, due & mask);
 	return 0;
 }
 
-/* Check a reply that is ~seq alone, to what rc_tx() made last. */
-int rc_reply_narrow(struct rc_session *s, uint64_t seq, uint64_t mask);
+/* Check a reply that is ~seq alone, to what rcx_tx() made last. */
+int rcx_reply_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask);
 
 /*
  * A stream loop drains without blocking, looks whether the producer had ended
  * before that, and else waits in the channel's own wait with a limit:
  *
  *	for (;;) {
- *		bool over = rc_stream_over(s);
+ *		bool over = rcx_stream_over(s);
  *
  *		while ((len = recv(..., MSG_DONTWAIT)) >= 0)
- *			if (rc_streamed(s, msg, len))
+ *			if (rcx_streamed(s, msg, len))
  *				return -1;
  *		if (over)
  *			return 0;
- *		if (rc_polls(s))
- *			poll(&pfd, 1, RC_STREAM_WAIT);
+ *		if (rcx_polls(s))
+ *			poll(&pfd, 1, RCX_STREAM_WAIT);
  *	}
  */
-#define RC_STREAM_WAIT 20	/* milliseconds */
+#define RCX_STREAM_WAIT 20	/* milliseconds */
 
 /* Messages of a batch, where the kernel half wakes its reader once for each; streams
  * are of whole ones.
  */
-#define RC_BATCH 16u
+#define RCX_BATCH 16u
 
-static inline bool rc_stream_over(const struct rc_session *s)
+static inline bool rcx_stream_over(const struct rcx_session *s)
 {
 	return s->page->done;
 }
 
 /* Count one message of a stream; gaps are losses, not failures. */
-int rc_streamed(struct rc_session *s, const struct rc_msg *msg, size_t len);
-int rc_streamed_narrow(struct rc_session *s, uint64_t seq, uint64_t mask);
+int rcx_streamed(struct rcx_session *s, const struct rcx_msg *msg, size_t len);
+int rcx_streamed_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask);
 
-/* The same of one that was in hand at @now, as rc_arrived_at(). */
-int rc_streamed_at(struct rc_session *s, const struct rc_msg *msg, size_t len, uint64_t now);
+/* The same of one that was in hand at @now, as rcx_arrived_at(). */
+int rcx_streamed_at(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t now);
 
-#endif /* RC_CHANNEL_H */
+#endif /* RCX_CHANNEL_H */

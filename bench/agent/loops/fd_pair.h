@@ -8,8 +8,8 @@
  *
  * s->fd is to read from and s->fd2 to write to, in both processes.
  */
-#ifndef RC_ENDS_H
-#define RC_ENDS_H
+#ifndef RCX_ENDS_H
+#define RCX_ENDS_H
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,28 +19,28 @@
 #include "peer.h"
 
 /* Which directions an operation needs. */
-static inline bool rc_ends_to_peer(const struct rc_session *s)
+static inline bool rcx_ends_to_peer(const struct rcx_session *s)
 {
-	return s->op == RC_PUSH || s->op == RC_CALL;
+	return s->op == RCX_PUSH || s->op == RCX_CALL;
 }
 
-static inline bool rc_ends_to_user(const struct rc_session *s)
+static inline bool rcx_ends_to_user(const struct rcx_session *s)
 {
-	return s->op != RC_PUSH;
+	return s->op != RCX_PUSH;
 }
 
 /* What must not block: a peer that emits, and a user half that drains or does not wait
  * in read().
  */
-static inline int rc_ends_unblock(struct rc_session *s)
+static inline int rcx_ends_unblock(struct rcx_session *s)
 {
-	bool starts = rc_started(s->op);
+	bool starts = rcx_started(s->op);
 
 	if (starts && fcntl(s->peer_end[1], F_SETFL, O_NONBLOCK))
-		return rc_fail_errno(s, "cannot set O_NONBLOCK");
-	if ((s->op == RC_STREAM || (starts && rc_nonblocking(s))) &&
+		return rcx_fail_errno(s, "cannot set O_NONBLOCK");
+	if ((s->op == RCX_STREAM || (starts && rcx_nonblocking(s))) &&
 	    fcntl(s->user_end[0], F_SETFL, O_NONBLOCK))
-		return rc_fail_errno(s, "cannot set O_NONBLOCK");
+		return rcx_fail_errno(s, "cannot set O_NONBLOCK");
 	return 0;
 }
 
@@ -51,9 +51,9 @@ static inline int rc_ends_unblock(struct rc_session *s)
  * length, 0 at the end of the channel, or -1 with errno; *@have is then kept for
  * the next try.
  */
-static inline ssize_t rc_ends_take(struct rc_session *s, size_t *have)
+static inline ssize_t rcx_ends_take(struct rcx_session *s, size_t *have)
 {
-	size_t len = rc_len(s), at = *have;
+	size_t len = rcx_len(s), at = *have;
 
 	do {
 		ssize_t got = read(s->fd, (char *)s->rx + at, len - at);
@@ -63,13 +63,13 @@ static inline ssize_t rc_ends_take(struct rc_session *s, size_t *have)
 			return got;
 		}
 		at += (size_t)got;
-	} while (at < len && (at < RC_HEADER || at - RC_HEADER < s->rx->size));
+	} while (at < len && (at < RCX_HEADER || at - RCX_HEADER < s->rx->size));
 	*have = 0;
 	return (ssize_t)at;
 }
 
 /* Write all of @msg: a blocking write() waits for room, but a signal may cut it short. */
-static inline int rc_ends_put(struct rc_session *s, const struct rc_msg *msg, size_t len)
+static inline int rcx_ends_put(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
 	ssize_t put = write(s->fd2, msg, len);
 
@@ -83,116 +83,116 @@ static inline int rc_ends_put(struct rc_session *s, const struct rc_msg *msg, si
 
 /* ---- user half ---------------------------------------------------------- */
 
-static inline int rc_ends_broken(struct rc_session *s, const char *what, ssize_t got)
+static inline int rcx_ends_broken(struct rcx_session *s, const char *what, ssize_t got)
 {
 	bool gone = !got || errno == EPIPE || errno == ECONNRESET;
 
-	return gone ? rc_peer_gone(s, what) : rc_fail_errno(s, what);
+	return gone ? rcx_peer_gone(s, what) : rcx_fail_errno(s, what);
 }
 
-static inline int rc_ends_push(struct rc_session *s, uint64_t n)
+static inline int rcx_ends_push(struct rcx_session *s, uint64_t n)
 {
-	rc_peer_expect(s, n);
+	rcx_peer_expect(s, n);
 	while (n--) {
-		rc_tx(s);
-		if (rc_ends_put(s, s->tx, rc_len(s)))
-			return rc_ends_broken(s, "write", -1);
+		rcx_tx(s);
+		if (rcx_ends_put(s, s->tx, rcx_len(s)))
+			return rcx_ends_broken(s, "write", -1);
 	}
-	return rc_peer_wait(s);
+	return rcx_peer_wait(s);
 }
 
-static inline int rc_ends_call(struct rc_session *s, uint64_t n)
+static inline int rcx_ends_call(struct rcx_session *s, uint64_t n)
 {
 	size_t have = 0;
 
 	while (n--) {
 		ssize_t got;
 
-		rc_tx(s);
-		if (rc_ends_put(s, s->tx, rc_len(s)))
-			return rc_ends_broken(s, "write a request", -1);
-		got = rc_ends_take(s, &have);
+		rcx_tx(s);
+		if (rcx_ends_put(s, s->tx, rcx_len(s)))
+			return rcx_ends_broken(s, "write a request", -1);
+		got = rcx_ends_take(s, &have);
 		if (got <= 0)
-			return rc_ends_broken(s, "read a reply", got);
-		if (rc_rx_reply(s, s->rx, (size_t)got))
+			return rcx_ends_broken(s, "read a reply", got);
+		if (rcx_rx_reply(s, s->rx, (size_t)got))
 			return -1;
 	}
 	return 0;
 }
 
-static inline int rc_ends_notify(struct rc_session *s, uint64_t n)
+static inline int rcx_ends_notify(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	bool polls = rc_polls(s);
+	bool polls = rcx_polls(s);
 	size_t have = 0;
 
 	while (n--) {
 		ssize_t got;
 
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		do {
 			if (polls)
 				poll(&pfd, 1, -1);
-			got = rc_ends_take(s, &have);
+			got = rcx_ends_take(s, &have);
 		} while (got < 0 && errno == EAGAIN);
 		if (got <= 0)
-			return rc_ends_broken(s, "read an event", got);
-		rc_arrived(s);
-		if (rc_rx(s, s->rx, (size_t)got))
+			return rcx_ends_broken(s, "read an event", got);
+		rcx_arrived(s);
+		if (rcx_rx(s, s->rx, (size_t)got))
 			return -1;
 	}
 	return 0;
 }
 
-static inline int rc_ends_stream(struct rc_session *s, uint64_t n)
+static inline int rcx_ends_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	size_t have = 0;
 
 	(void)n;
 	for (;;) {
-		bool over = rc_stream_over(s);
+		bool over = rcx_stream_over(s);
 		ssize_t got;
 
-		while ((got = rc_ends_take(s, &have)) > 0)
-			if (rc_streamed(s, s->rx, (size_t)got))
+		while ((got = rcx_ends_take(s, &have)) > 0)
+			if (rcx_streamed(s, s->rx, (size_t)got))
 				return -1;
 		if (!got || errno != EAGAIN)
-			return rc_ends_broken(s, "read a stream", got);
+			return rcx_ends_broken(s, "read a stream", got);
 		if (over)
 			return 0;
-		if (rc_polls(s))
-			poll(&pfd, 1, RC_STREAM_WAIT);
+		if (rcx_polls(s))
+			poll(&pfd, 1, RCX_STREAM_WAIT);
 	}
 }
 
 /* ---- peer half ---------------------------------------------------------- */
 
-static inline int rc_ends_serve(struct rc_session *s)
+static inline int rcx_ends_serve(struct rcx_session *s)
 {
-	bool answers = s->op == RC_CALL;
+	bool answers = s->op == RCX_CALL;
 	size_t have = 0;
 
 	for (;;) {
-		ssize_t got = rc_ends_take(s, &have);
+		ssize_t got = rcx_ends_take(s, &have);
 
 		if (got <= 0)
-			return got ? rc_fail_errno(s, "read") : rc_fail(s, "the user hung up");
-		if (rc_peer_consume(s, s->rx, (size_t)got))
+			return got ? rcx_fail_errno(s, "read") : rcx_fail(s, "the user hung up");
+		if (rcx_peer_consume(s, s->rx, (size_t)got))
 			return -1;
 		if (!answers)
 			continue;
-		rc_peer_reply(s, s->rx, (size_t)got);
-		if (rc_ends_put(s, s->rx, (size_t)got))
-			return rc_fail_errno(s, "write a reply");
+		rcx_peer_reply(s, s->rx, (size_t)got);
+		if (rcx_ends_put(s, s->rx, (size_t)got))
+			return rcx_fail_errno(s, "write a reply");
 	}
 }
 
 /* A message that went half-way cannot be taken back: wait for room for the rest. */
-static inline int rc_ends_emit(struct rc_session *s, const struct rc_shot *shot)
+static inline int rcx_ends_emit(struct rcx_session *s, const struct rcx_shot *shot)
 {
-	size_t len = rc_peer_event(s, shot, s->tx);
+	size_t len = rcx_peer_event(s, shot, s->tx);
 	ssize_t put = write(s->fd2, s->tx, len);
 
 	while (put >= 0 && (size_t)put < len) {
@@ -208,4 +208,4 @@ static inline int rc_ends_emit(struct rc_session *s, const struct rc_shot *shot)
 	return put < 0 ? -errno : 0;
 }
 
-#endif /* RC_ENDS_H */
+#endif /* RCX_ENDS_H */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Loops over a file that carries messages: one per write(), one per read().  The
- * user's side of core/rc_file.h, for channels that differ in who makes the file
+ * user's side of core/rcx_file.h, for channels that differ in who makes the file
  * and not in what is done with it.  s->fd is open; in a header, so that each
  * user half has the loop in itself and nothing is dispatched.
  */
-#ifndef RC_FILES_H
-#define RC_FILES_H
+#ifndef RCX_FILES_H
+#define RCX_FILES_H
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,35 +16,35 @@
 
 /* ---- the file is kept open ---------------------------------------------- */
 
-static inline int rc_file_open(struct rc_session *s, const char *path, int flags)
+static inline int rcx_file_open(struct rcx_session *s, const char *path, int flags)
 {
-	int nonblock = rc_nonblocking(s) ? O_NONBLOCK : 0;
+	int nonblock = rcx_nonblocking(s) ? O_NONBLOCK : 0;
 
 	s->fd = open(path, flags | nonblock | O_CLOEXEC);
-	return s->fd < 0 ? rc_fail_errno(s, path) : 0;
+	return s->fd < 0 ? rcx_fail_errno(s, path) : 0;
 }
 
-static inline int rc_file_push(struct rc_session *s, uint64_t n)
+static inline int rcx_file_push(struct rcx_session *s, uint64_t n)
 {
-	ssize_t len = (ssize_t)rc_len(s);
+	ssize_t len = (ssize_t)rcx_len(s);
 
 	while (n--) {
-		rc_tx(s);
+		rcx_tx(s);
 		if (pwrite(s->fd, s->tx, (size_t)len, 0) != len)
-			return rc_fail_errno(s, "write");
+			return rcx_fail_errno(s, "write");
 	}
 	return 0;
 }
 
 /* Offset 0 asks for a new message; further on is the rest of the last one. */
-static inline int rc_file_pull(struct rc_session *s, uint64_t n)
+static inline int rcx_file_pull(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
-		ssize_t len = pread(s->fd, s->rx, rc_len(s), 0);
+		ssize_t len = pread(s->fd, s->rx, rcx_len(s), 0);
 
 		if (len < 0)
-			return rc_fail_errno(s, "read");
-		if (rc_rx(s, s->rx, (size_t)len))
+			return rcx_fail_errno(s, "read");
+		if (rcx_rx(s, s->rx, (size_t)len))
 			return -1;
 	}
 	return 0;
@@ -54,15 +54,15 @@ static inline int rc_file_pull(struct rc_session *s, uint64_t n)
  * A whole message from a file that gives a piece at a time, whatever was asked
  * for.  Bytes that came, which are fewer when the file ended before, or -1.
  */
-static inline ssize_t rc_file_read_pieces(struct rc_session *s)
+static inline ssize_t rcx_file_read_pieces(struct rcx_session *s)
 {
-	size_t len = rc_len(s), at = 0;
+	size_t len = rcx_len(s), at = 0;
 
 	while (at < len) {
 		ssize_t done = pread(s->fd, (char *)s->rx + at, len - at, (off_t)at);
 
 		if (done < 0)
-			return rc_fail_errno(s, "read");
+			return rcx_fail_errno(s, "read");
 		if (done == 0)
 			break;
 		at += (size_t)done;
@@ -70,89 +70,89 @@ static inline ssize_t rc_file_read_pieces(struct rc_session *s)
 	return (ssize_t)at;
 }
 
-static inline int rc_file_pull_pieces(struct rc_session *s, uint64_t n)
+static inline int rcx_file_pull_pieces(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
-		ssize_t len = rc_file_read_pieces(s);
+		ssize_t len = rcx_file_read_pieces(s);
 
-		if (len < 0 || rc_rx(s, s->rx, (size_t)len))
+		if (len < 0 || rcx_rx(s, s->rx, (size_t)len))
 			return -1;
 	}
 	return 0;
 }
 
-static inline int rc_file_call(struct rc_session *s, uint64_t n)
+static inline int rcx_file_call(struct rcx_session *s, uint64_t n)
 {
-	ssize_t len = (ssize_t)rc_len(s);
+	ssize_t len = (ssize_t)rcx_len(s);
 
 	while (n--) {
 		ssize_t got;
 
-		rc_tx(s);
+		rcx_tx(s);
 		if (pwrite(s->fd, s->tx, (size_t)len, 0) != len)
-			return rc_fail_errno(s, "write a request");
+			return rcx_fail_errno(s, "write a request");
 		got = pread(s->fd, s->rx, (size_t)len, 0);
 		if (got < 0)
-			return rc_fail_errno(s, "read a reply");
-		if (rc_rx_reply(s, s->rx, (size_t)got))
+			return rcx_fail_errno(s, "read a reply");
+		if (rcx_rx_reply(s, s->rx, (size_t)got))
 			return -1;
 	}
 	return 0;
 }
 
-static inline int rc_file_notify(struct rc_session *s, uint64_t n)
+static inline int rcx_file_notify(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	bool polls = rc_polls(s);
+	bool polls = rcx_polls(s);
 
 	while (n--) {
 		ssize_t len;
 
-		if (rc_arm(s))
+		if (rcx_arm(s))
 			return -1;
 		do {
 			if (polls)
 				poll(&pfd, 1, -1);
-			len = read(s->fd, s->rx, rc_len(s));
+			len = read(s->fd, s->rx, rcx_len(s));
 		} while (len < 0 && errno == EAGAIN);
 		if (len < 0)
-			return rc_fail_errno(s, "read an event");
-		rc_arrived(s);
-		if (rc_rx(s, s->rx, (size_t)len))
+			return rcx_fail_errno(s, "read an event");
+		rcx_arrived(s);
+		if (rcx_rx(s, s->rx, (size_t)len))
 			return -1;
 	}
 	return 0;
 }
 
-static inline int rc_file_stream(struct rc_session *s, uint64_t n)
+static inline int rcx_file_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 
 	(void)n;
 	for (;;) {
-		bool over = rc_stream_over(s);
+		bool over = rcx_stream_over(s);
 		ssize_t len;
 
-		while ((len = read(s->fd, s->rx, rc_len(s))) >= 0)
-			if (rc_streamed(s, s->rx, (size_t)len))
+		while ((len = read(s->fd, s->rx, rcx_len(s))) >= 0)
+			if (rcx_streamed(s, s->rx, (size_t)len))
 				return -1;
 		if (errno != EAGAIN)
-			return rc_fail_errno(s, "read a stream");
+			return rcx_fail_errno(s, "read a stream");
 		if (over)
 			return 0;
-		if (rc_polls(s))
-			poll(&pfd, 1, RC_STREAM_WAIT);
+		if (rcx_polls(s))
+			poll(&pfd, 1, RCX_STREAM_WAIT);
 	}
 }
 
 /* ---- an integer as text, where a message has no room ------------------- */
 
-#define RC_INTEGER_ROOM 12	/* ten digits, a newline, and a byte that says whether more came */
+#define RCX_INTEGER_ROOM 12	/* ten digits, a newline, and a byte that says whether more came */
 
 /* Write @number in decimal to @text; how many bytes it has. */
-static inline size_t rc_integer_print(char *text, uint32_t number)
+static inline size_t rcx_integer_print(char *text, uint32_t number)
 {
-	char digits[RC_INTEGER_ROOM];
+	char digits[RCX_INTEGER_ROOM];
 	size_t count = 0, at = 0;
 
 	do {
@@ -165,105 +165,105 @@ static inline size_t rc_integer_print(char *text, uint32_t number)
 }
 
 /* Read the number that is all of @text, but for its newline. */
-static inline int rc_integer_parse(struct rc_session *s, const char *text, ssize_t len,
+static inline int rcx_integer_parse(struct rcx_session *s, const char *text, ssize_t len,
 				  uint32_t *number)
 {
 	uint64_t value = 0;
 
 	if (len < 2 || text[len - 1] != '\n')
-		return rc_fail(s, "what was read is not a line");
+		return rcx_fail(s, "what was read is not a line");
 	for (ssize_t i = 0; i < len - 1; i++) {
 		if (text[i] < '0' || text[i] > '9')
-			return rc_fail(s, "what was read is not a number");
+			return rcx_fail(s, "what was read is not a number");
 		value = 10 * value + (uint64_t)(text[i] - '0');
 	}
 	*number = (uint32_t)value;
-	return value <= UINT32_MAX ? 0 : rc_fail(s, "the number read is too large");
+	return value <= UINT32_MAX ? 0 : rcx_fail(s, "the number read is too large");
 }
 
-static inline int rc_integer_write(struct rc_session *s)
+static inline int rcx_integer_write(struct rcx_session *s)
 {
-	char text[RC_INTEGER_ROOM];
+	char text[RCX_INTEGER_ROOM];
 	size_t len;
 
-	rc_tx(s);
-	len = rc_integer_print(text, (uint32_t)s->tx->seq);
-	return pwrite(s->fd, text, len, 0) == (ssize_t)len ? 0 : rc_fail_errno(s, "write a number");
+	rcx_tx(s);
+	len = rcx_integer_print(text, (uint32_t)s->tx->seq);
+	return pwrite(s->fd, text, len, 0) == (ssize_t)len ? 0 : rcx_fail_errno(s, "write a number");
 }
 
-static inline int rc_integer_read(struct rc_session *s, uint32_t *number)
+static inline int rcx_integer_read(struct rcx_session *s, uint32_t *number)
 {
-	char text[RC_INTEGER_ROOM];
+	char text[RCX_INTEGER_ROOM];
 	ssize_t len = pread(s->fd, text, sizeof(text), 0);
 
-	return len < 0 ? rc_fail_errno(s, "read a number") : rc_integer_parse(s, text, len, number);
+	return len < 0 ? rcx_fail_errno(s, "read a number") : rcx_integer_parse(s, text, len, number);
 }
 
-static inline int rc_integer_push(struct rc_session *s, uint64_t n)
+static inline int rcx_integer_push(struct rcx_session *s, uint64_t n)
 {
 	while (n--)
-		if (rc_integer_write(s))
+		if (rcx_integer_write(s))
 			return -1;
 	return 0;
 }
 
-static inline int rc_integer_pull(struct rc_session *s, uint64_t n)
+static inline int rcx_integer_pull(struct rcx_session *s, uint64_t n)
 {
 	uint32_t number = 0;
 
 	while (n--)
-		if (rc_integer_read(s, &number) || rc_seen_narrow(s, number, UINT32_MAX))
+		if (rcx_integer_read(s, &number) || rcx_seen_narrow(s, number, UINT32_MAX))
 			return -1;
 	return 0;
 }
 
-static inline int rc_integer_call(struct rc_session *s, uint64_t n)
+static inline int rcx_integer_call(struct rcx_session *s, uint64_t n)
 {
 	uint32_t number = 0;
 
 	while (n--)
-		if (rc_integer_write(s) || rc_integer_read(s, &number) ||
-		    rc_reply_narrow(s, number, UINT32_MAX))
+		if (rcx_integer_write(s) || rcx_integer_read(s, &number) ||
+		    rcx_reply_narrow(s, number, UINT32_MAX))
 			return -1;
 	return 0;
 }
 
 /* ---- reopen: open, one operation, close, as a shell does ---------------- */
 
-static inline int rc_reopen_push(struct rc_session *s, const char *path, uint64_t n)
+static inline int rcx_reopen_push(struct rcx_session *s, const char *path, uint64_t n)
 {
-	ssize_t len = (ssize_t)rc_len(s);
+	ssize_t len = (ssize_t)rcx_len(s);
 
 	while (n--) {
 		ssize_t done;
 		int fd;
 
-		rc_tx(s);
+		rcx_tx(s);
 		fd = open(path, O_WRONLY | O_CLOEXEC);
 		if (fd < 0)
-			return rc_fail_errno(s, path);
+			return rcx_fail_errno(s, path);
 		done = write(fd, s->tx, (size_t)len);
 		if (close(fd) || done != len)
-			return rc_fail_errno(s, "write");
+			return rcx_fail_errno(s, "write");
 	}
 	return 0;
 }
 
-static inline int rc_reopen_pull(struct rc_session *s, const char *path, uint64_t n)
+static inline int rcx_reopen_pull(struct rcx_session *s, const char *path, uint64_t n)
 {
 	while (n--) {
 		int fd = open(path, O_RDONLY | O_CLOEXEC);
 		ssize_t len;
 
 		if (fd < 0)
-			return rc_fail_errno(s, path);
-		len = read(fd, s->rx, rc_len(s));
+			return rcx_fail_errno(s, path);
+		len = read(fd, s->rx, rcx_len(s));
 		if (close(fd) || len < 0)
-			return rc_fail_errno(s, "read");
-		if (rc_rx(s, s->rx, (size_t)len))
+			return rcx_fail_errno(s, "read");
+		if (rcx_rx(s, s->rx, (size_t)len))
 			return -1;
 	}
 	return 0;
 }
 
-#endif /* RC_FILES_H */
+#endif /* RCX_FILES_H */

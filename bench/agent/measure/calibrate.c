@@ -10,7 +10,7 @@
 #define ENOUGH_TRIES 11
 #define ENOUGH_ERROR 0.0025
 
-static int empty_loop(struct rc_session *s, uint64_t n)
+static int empty_loop(struct rcx_session *s, uint64_t n)
 {
 	(void)s;
 	while (n--)
@@ -19,18 +19,18 @@ static int empty_loop(struct rc_session *s, uint64_t n)
 }
 
 /* A mode like any other, so that calibration takes the path of a cell. */
-static const struct rc_mode empty_mode = {
+static const struct rcx_mode empty_mode = {
 	.name = "empty",
-	.operations = { [RC_PUSH] = { .run = empty_loop } },
+	.operations = { [RCX_PUSH] = { .run = empty_loop } },
 };
 
-int rc_timed(struct rc_session *s, uint64_t n, uint64_t *total)
+int rcx_timed(struct rcx_session *s, uint64_t n, uint64_t *total)
 {
-	rc_loop *run = s->mode->operations[s->op].run;
-	uint64_t start = rc_now(s);
+	rcx_loop *run = s->mode->operations[s->op].run;
+	uint64_t start = rcx_now(s);
 	int err = run(s, n);
 
-	*total = rc_now(s) - start;
+	*total = rcx_now(s) - start;
 	return err;
 }
 
@@ -42,8 +42,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /* The median of CALIBRATIONS turns of @measure. */
-static double median_of(double (*measure)(struct rc_session *, uint32_t),
-			struct rc_session *s, uint32_t arg)
+static double median_of(double (*measure)(struct rcx_session *, uint32_t),
+			struct rcx_session *s, uint32_t arg)
 {
 	static double value[CALIBRATIONS];
 
@@ -53,26 +53,26 @@ static double median_of(double (*measure)(struct rc_session *, uint32_t),
 	return value[CALIBRATIONS / 2];
 }
 
-static double two_reads(struct rc_session *s, uint32_t unused)
+static double two_reads(struct rcx_session *s, uint32_t unused)
 {
-	uint64_t start = rc_now(s);
+	uint64_t start = rcx_now(s);
 
 	(void)unused;
-	return (double)(rc_now(s) - start);
+	return (double)(rcx_now(s) - start);
 }
 
-static double empty_round(struct rc_session *s, uint32_t n)
+static double empty_round(struct rcx_session *s, uint32_t n)
 {
 	uint64_t total;
 
-	rc_timed(s, n, &total);
+	rcx_timed(s, n, &total);
 	return (double)total;
 }
 
 /* ---- how long a round must be ------------------------------------------ */
 
 /* The quickest of some rounds: what disturbs a round only ever lengthens it. */
-static double quickest(struct rc_session *s, uint64_t n)
+static double quickest(struct rcx_session *s, uint64_t n)
 {
 	double best = empty_round(s, (uint32_t)n);
 
@@ -87,7 +87,7 @@ static double quickest(struct rc_session *s, uint64_t n)
 /* A clock can tell rounds of @n turns when slightly longer ones take just so
  * much longer.
  */
-static bool scales(struct rc_session *s, uint64_t n, double round)
+static bool scales(struct rcx_session *s, uint64_t n, double round)
 {
 	static const double longer[] = { 1.015, 1.02, 1.035 };
 	double base = quickest(s, n) - round;
@@ -104,11 +104,11 @@ static bool scales(struct rc_session *s, uint64_t n, double round)
 }
 
 /* The shortest round that this clock can tell; counted instructions are exact. */
-static void find_enough(struct rc_session *s, struct rc_overhead *overhead)
+static void find_enough(struct rcx_session *s, struct rcx_overhead *overhead)
 {
 	double turn = overhead->loop > 0.1 ? overhead->loop : 0.1;
 
-	overhead->scales = s->clock == RC_CLOCK_INSTRUCTIONS;
+	overhead->scales = s->clock == RCX_CLOCK_INSTRUCTIONS;
 	overhead->enough = 0;
 	for (uint64_t units = ENOUGH_MIN; !overhead->scales && units <= ENOUGH_MAX; units *= 2) {
 		overhead->scales = scales(s, (uint64_t)((double)units / turn), overhead->round);
@@ -117,9 +117,9 @@ static void find_enough(struct rc_session *s, struct rc_overhead *overhead)
 	}
 }
 
-void rc_calibrate(uint32_t clock, struct rc_overhead *overhead)
+void rcx_calibrate(uint32_t clock, struct rcx_overhead *overhead)
 {
-	struct rc_session s = { .clock = clock, .mode = &empty_mode, .op = RC_PUSH };
+	struct rcx_session s = { .clock = clock, .mode = &empty_mode, .op = RCX_PUSH };
 
 	overhead->read = median_of(two_reads, &s, 0);
 	overhead->round = median_of(empty_round, &s, 0);
@@ -143,19 +143,19 @@ static void plain_copy(void *to, const void *from, size_t len)
 #endif
 }
 
-static char copy_from[RC_BODY_MAX], copy_to[RC_BODY_MAX];
+static char copy_from[RCX_BODY_MAX], copy_to[RCX_BODY_MAX];
 
-static double one_copy(struct rc_session *s, uint32_t size)
+static double one_copy(struct rcx_session *s, uint32_t size)
 {
-	uint64_t start = rc_now(s);
+	uint64_t start = rcx_now(s);
 
 	plain_copy(copy_to, copy_from, size);
-	return (double)(rc_now(s) - start);
+	return (double)(rcx_now(s) - start);
 }
 
-double rc_copy_floor(uint32_t clock, uint32_t size)
+double rcx_copy_floor(uint32_t clock, uint32_t size)
 {
-	struct rc_session s = { .clock = clock };
+	struct rcx_session s = { .clock = clock };
 	double read = median_of(two_reads, &s, 0);
 	double best = one_copy(&s, size);
 

@@ -32,18 +32,18 @@
 #define DEAR_SAMPLES 11
 #define DEAR_LOOKS 3
 
-static bool is_stream(const struct rc_session *s)
+static bool is_stream(const struct rcx_session *s)
 {
-	return s->op == RC_STREAM;
+	return s->op == RCX_STREAM;
 }
 
 /* Events arrive in the kernel's own time, so their stamps are what counts. */
-static bool is_stamped(const struct rc_session *s)
+static bool is_stamped(const struct rcx_session *s)
 {
-	return rc_started(s->op);
+	return rcx_started(s->op);
 }
 
-static bool is_dear(const struct rc_session *s, uint64_t cost)
+static bool is_dear(const struct rcx_session *s, uint64_t cost)
 {
 	return cost > DEAR + (uint64_t)DEAR_BYTE * s->size;
 }
@@ -51,24 +51,24 @@ static bool is_dear(const struct rc_session *s, uint64_t cost)
 /* One round of @n operations: its total in units of the clock, raw; and of a stream
  * what became of it.
  */
-static int counted_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n,
-			 struct rc_stream_counts *counts, uint64_t *total)
+static int counted_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
+			 struct rcx_stream_counts *counts, uint64_t *total)
 {
 	s->latencies = 0;
 	if (s->team)
-		return rc_team_round(s, n, total);
+		return rcx_team_round(s, n, total);
 	if (is_stream(s)) {
-		if (rc_stream_round(s, cell, n, counts, total))
+		if (rcx_stream_round(s, cell, n, counts, total))
 			return -1;
 		/* A search steps back from a rate that loses all, as from any loss; but
 		 * a proof is none when nothing came.
 		 */
 		if (s->delivered || (cell->search && !s->proof))
 			return 0;
-		return rc_fail(s, "none of %llu streamed messages arrived",
+		return rcx_fail(s, "none of %llu streamed messages arrived",
 			       (unsigned long long)n);
 	}
-	if (rc_timed(s, n, total))
+	if (rcx_timed(s, n, total))
 		return -1;
 	if (!is_stamped(s))
 		return 0;
@@ -78,24 +78,24 @@ static int counted_round(struct rc_session *s, const struct rc_cell *cell, uint6
 	return 0;
 }
 
-static int one_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n,
+static int one_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
 		     uint64_t *total)
 {
-	struct rc_stream_counts unused;
+	struct rcx_stream_counts unused;
 
 	return counted_round(s, cell, n, &unused, total);
 }
 
-static uint32_t threads(const struct rc_session *s, const struct rc_cell *cell)
+static uint32_t threads(const struct rcx_session *s, const struct rcx_cell *cell)
 {
 	return s->team ? cell->threads : 1;
 }
 
 /* One round of @n: about what each operation of it cost, never 0. */
-static int try_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n,
+static int try_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
 		     uint64_t *cost)
 {
-	uint64_t idle = s->team ? (uint64_t)rc_team_overhead(s, 0, 0) : 0, total = 0;
+	uint64_t idle = s->team ? (uint64_t)rcx_team_overhead(s, 0, 0) : 0, total = 0;
 
 	if (one_round(s, cell, n, &total))
 		return -1;
@@ -105,7 +105,7 @@ static int try_round(struct rc_session *s, const struct rc_cell *cell, uint64_t 
 
 /* ---- proof ------------------------------------------------------------- */
 
-static uint64_t proof_length(const struct rc_session *s)
+static uint64_t proof_length(const struct rcx_session *s)
 {
 	if (is_stream(s))
 		return STREAM_SHORT;
@@ -113,44 +113,44 @@ static uint64_t proof_length(const struct rc_session *s)
 }
 
 /* What the other side counted must be what the user half did. */
-static int check_counts(struct rc_session *s, struct rc_counts *counts)
+static int check_counts(struct rcx_session *s, struct rcx_counts *counts)
 {
-	if (rc_session_counts(s, counts))
+	if (rcx_session_counts(s, counts))
 		return -1;
-	if (!s->side || s->channel->flags & RC_BASELINE)
+	if (!s->side || s->channel->flags & RCX_BASELINE)
 		return 0;
 	if (counts->bad)
-		return rc_fail(s, "%s refused %llu messages as broken", s->side->name,
+		return rcx_fail(s, "%s refused %llu messages as broken", s->side->name,
 			       (unsigned long long)counts->bad);
 	if (counts->consumed != s->sent)
-		return rc_fail(s, "%llu messages were sent and %s consumed %llu",
+		return rcx_fail(s, "%llu messages were sent and %s consumed %llu",
 			       (unsigned long long)s->sent, s->side->name,
 			       (unsigned long long)counts->consumed);
-	if (s->op == RC_PULL && counts->made < s->seen)
-		return rc_fail(s, "%llu messages were read and the kernel made only %llu",
+	if (s->op == RCX_PULL && counts->made < s->seen)
+		return rcx_fail(s, "%llu messages were read and the kernel made only %llu",
 			       (unsigned long long)s->seen, (unsigned long long)counts->made);
-	if (s->op == RC_NOTIFY && counts->raised != s->seen)
-		return rc_fail(s, "%llu events were raised and %llu arrived",
+	if (s->op == RCX_NOTIFY && counts->raised != s->seen)
+		return rcx_fail(s, "%llu events were raised and %llu arrived",
 			       (unsigned long long)counts->raised, (unsigned long long)s->seen);
 	return 0;
 }
 
-static int open_session(const struct rc_cell *cell, struct rc_session *s, bool proof)
+static int open_session(const struct rcx_cell *cell, struct rcx_session *s, bool proof)
 {
-	if (rc_session_open(s, cell, proof))
+	if (rcx_session_open(s, cell, proof))
 		return -1;
-	return cell->threads > 1 ? rc_team_start(s, cell) : 0;
+	return cell->threads > 1 ? rcx_team_start(s, cell) : 0;
 }
 
-static int end_threads(struct rc_session *s, struct rc_counts *counts)
+static int end_threads(struct rcx_session *s, struct rcx_counts *counts)
 {
 	if (s->team)
-		rc_team_end(s);
+		rcx_team_end(s);
 	return check_counts(s, counts);
 }
 
 /* Of what turns out to be dear, a few operations are enough; @cost is about that of one. */
-static int prove(const struct rc_cell *cell, struct rc_session *s, struct rc_result *result,
+static int prove(const struct rcx_cell *cell, struct rcx_session *s, struct rcx_result *result,
 		 uint64_t *cost)
 {
 	uint64_t n, first, total;
@@ -176,15 +176,15 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 	return value < low ? low : value > high ? high : value;
 }
 
-static uint64_t dear_length(const struct rc_session *s, const struct rc_cell *cell)
+static uint64_t dear_length(const struct rcx_session *s, const struct rcx_cell *cell)
 {
-	return is_stream(s) ? rc_stream_length(cell, DEAR_STREAM) : DEAR_ROUND;
+	return is_stream(s) ? rcx_stream_length(cell, DEAR_STREAM) : DEAR_ROUND;
 }
 
 /* The first operations may have paid for what happens once, such as the start of a
  * peer: dear is what stays so.
  */
-static int look_again(struct rc_session *s, const struct rc_cell *cell, uint64_t *cost)
+static int look_again(struct rcx_session *s, const struct rcx_cell *cell, uint64_t *cost)
 {
 	for (int i = 0; i < DEAR_LOOKS && is_dear(s, *cost); i++)
 		if (try_round(s, cell, dear_length(s, cell), cost))
@@ -195,16 +195,16 @@ static int look_again(struct rc_session *s, const struct rc_cell *cell, uint64_t
 /* Where a batch shares a wake-up, the last one is not to be for few messages. */
 static uint64_t whole_batches(uint64_t n)
 {
-	return n < RC_BATCH ? n : n - n % RC_BATCH;
+	return n < RCX_BATCH ? n : n - n % RCX_BATCH;
 }
 
 /* @cost is that of the proof, and becomes that of a timed operation. */
-static int size_round(struct rc_session *s, const struct rc_cell *cell, uint64_t *n,
+static int size_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t *n,
 		      uint64_t *cost)
 {
 	uint64_t trial = is_stream(s) ? STREAM_SHORT : TRIAL;
 	uint64_t bursts = cell->search ? BURSTS_MIN * cell->burst : 0;
-	uint64_t least = clamp(bursts, STREAM_MIN, RC_STREAM_MAX);
+	uint64_t least = clamp(bursts, STREAM_MIN, RCX_STREAM_MAX);
 
 	if (is_dear(s, *cost)) {
 		*n = dear_length(s, cell);
@@ -217,15 +217,15 @@ static int size_round(struct rc_session *s, const struct rc_cell *cell, uint64_t
 	if (*n < N_WANTED)
 		*n = clamp(ROUND_UNITS_MAX / *cost, *n, N_WANTED);
 	if (is_stream(s))
-		*n = rc_stream_length(cell, whole_batches(clamp(*n, least, RC_STREAM_MAX)));
+		*n = rcx_stream_length(cell, whole_batches(clamp(*n, least, RCX_STREAM_MAX)));
 	else
-		*n = clamp(*n, 1, s->op == RC_NOTIFY ? NOTIFY_MAX : N_MAX);
+		*n = clamp(*n, 1, s->op == RCX_NOTIFY ? NOTIFY_MAX : N_MAX);
 	return 0;
 }
 
 /* Of a paced stream each message has a stamp: take some of this round's. */
-static void take_latencies(const struct rc_session *s, const struct rc_cell *cell,
-			   struct rc_result *result)
+static void take_latencies(const struct rcx_session *s, const struct rcx_cell *cell,
+			   struct rcx_result *result)
 {
 	uint64_t quota = (cell->samples + cell->rounds - 1) / cell->rounds;
 	uint64_t step = s->latencies / (quota + 1) + 1;
@@ -235,33 +235,33 @@ static void take_latencies(const struct rc_session *s, const struct rc_cell *cel
 }
 
 /* Who fails ends with his process, and all that is held with him. */
-static int time_rounds(struct rc_session *s, const struct rc_cell *cell,
-		       struct rc_result *result)
+static int time_rounds(struct rcx_session *s, const struct rcx_cell *cell,
+		       struct rcx_result *result)
 {
-	struct rc_cpu_look begin;
-	struct rc_stir stir;
+	struct rcx_cpu_look begin;
+	struct rcx_stir stir;
 	uint64_t warm;
 
-	rc_stir_begin(&stir, s->size);
-	if (rc_await_tick(s) || one_round(s, cell, result->n, &warm))
+	rcx_stir_begin(&stir, s->size);
+	if (rcx_await_tick(s) || one_round(s, cell, result->n, &warm))
 		return -1;
-	rc_cpu_begin(&begin, cell->clock);
+	rcx_cpu_begin(&begin, cell->clock);
 	for (uint32_t i = 0; i < cell->rounds; i++) {
-		rc_stir(&stir);
-		if (rc_await_tick(s) || counted_round(s, cell, result->n, &result->stream[i],
+		rcx_stir(&stir);
+		if (rcx_await_tick(s) || counted_round(s, cell, result->n, &result->stream[i],
 						      &result->total[i]))
 			return -1;
 		result->rounds = i + 1;
 		if (s->paced)
 			take_latencies(s, cell, result);
 	}
-	rc_cpu_end(&begin, cell->clock, &result->cpu);
-	rc_stir_end(&stir);
+	rcx_cpu_end(&begin, cell->clock, &result->cpu);
+	rcx_stir_end(&stir);
 	return 0;
 }
 
 /* How many samples there is time for. */
-static uint64_t samples_for(const struct rc_session *s, const struct rc_cell *cell, uint64_t cost)
+static uint64_t samples_for(const struct rcx_session *s, const struct rcx_cell *cell, uint64_t cost)
 {
 	uint64_t most = SAMPLE_ROUNDS * cell->round_units / cost;
 	uint64_t least = is_dear(s, cost) ? DEAR_SAMPLES : SAMPLES_MIN;
@@ -272,8 +272,8 @@ static uint64_t samples_for(const struct rc_session *s, const struct rc_cell *ce
 }
 
 /* A separate pass: a stamp around each operation costs something. */
-static int sample(struct rc_session *s, const struct rc_cell *cell, uint64_t cost,
-		  struct rc_result *result)
+static int sample(struct rcx_session *s, const struct rcx_cell *cell, uint64_t cost,
+		  struct rcx_result *result)
 {
 	uint64_t most = samples_for(s, cell, cost), total;
 
@@ -284,22 +284,22 @@ static int sample(struct rc_session *s, const struct rc_cell *cell, uint64_t cos
 	while (result->samples < most) {
 		uint64_t left = most - result->samples;
 		/* An event is stamped anyway, so that many may come in a row. */
-		uint64_t n = s->op == RC_NOTIFY ? clamp(left, 1, NOTIFY_MAX) : 1;
+		uint64_t n = s->op == RCX_NOTIFY ? clamp(left, 1, NOTIFY_MAX) : 1;
 
 		if (one_round(s, cell, n, &total))
 			return -1;
-		memcpy(result->sample + result->samples, s->op == RC_NOTIFY ? s->latency : &total,
+		memcpy(result->sample + result->samples, s->op == RCX_NOTIFY ? s->latency : &total,
 		       n * sizeof(total));
 		result->samples += (uint32_t)n;
 	}
 	return 0;
 }
 
-static void set_overhead(const struct rc_session *s, const struct rc_overhead *overhead,
-			 struct rc_result *result)
+static void set_overhead(const struct rcx_session *s, const struct rcx_overhead *overhead,
+			 struct rcx_result *result)
 {
 	if (s->team) {
-		result->round_overhead = rc_team_overhead(s, result->n, overhead->loop);
+		result->round_overhead = rcx_team_overhead(s, result->n, overhead->loop);
 	} else if (is_stream(s)) {
 		result->round_overhead = overhead->read;
 		result->sample_overhead = overhead->read;
@@ -313,21 +313,21 @@ static void set_overhead(const struct rc_session *s, const struct rc_overhead *o
 }
 
 /* The bounds of a search are for messages that cost no more than a copy. */
-static int find_rate(struct rc_session *s, struct rc_cell *cell, uint64_t cost,
-		     struct rc_result *result)
+static int find_rate(struct rcx_session *s, struct rcx_cell *cell, uint64_t cost,
+		     struct rcx_result *result)
 {
 	if (!is_dear(s, cost))
-		return rc_find_rate(s, cell, result);
-	return rc_skip(s, "Each message takes about %llu %s, too long to search for a rate.",
+		return rcx_find_rate(s, cell, result);
+	return rcx_skip(s, "Each message takes about %llu %s, too long to search for a rate.",
 		       (unsigned long long)cost,
-		       s->clock == RC_CLOCK_INSTRUCTIONS ? "instructions" : "ns");
+		       s->clock == RCX_CLOCK_INSTRUCTIONS ? "instructions" : "ns");
 }
 
-static int measure(const struct rc_cell *asked, struct rc_session *s, uint64_t cost,
-		   const struct rc_overhead *overhead, struct rc_result *result)
+static int measure(const struct rcx_cell *asked, struct rcx_session *s, uint64_t cost,
+		   const struct rcx_overhead *overhead, struct rcx_result *result)
 {
-	struct rc_cell cell = *asked;
-	struct rc_counts counts;
+	struct rcx_cell cell = *asked;
+	struct rcx_counts counts;
 	int steps = 0;
 
 	if (open_session(&cell, s, false) || look_again(s, &cell, &cost) ||
@@ -336,57 +336,57 @@ static int measure(const struct rc_cell *asked, struct rc_session *s, uint64_t c
 	do {
 		if (size_round(s, &cell, &result->n, &cost) || time_rounds(s, &cell, result))
 			return -1;
-	} while (rc_step_back(&cell, result, steps++));
+	} while (rcx_step_back(&cell, result, steps++));
 	result->context = s->context;
 	result->interval = cell.interval;
 	set_overhead(s, overhead, result);
-	if (sample(s, &cell, cost, result) || (cell.sweep && rc_sweep(s, &cell, result)))
+	if (sample(s, &cell, cost, result) || (cell.sweep && rcx_sweep(s, &cell, result)))
 		return -1;
 	result->n *= threads(s, &cell);
 	return end_threads(s, &counts);
 }
 
-void rc_cell_measure(const struct rc_cell *cell, const struct rc_overhead *overhead,
-		     struct rc_result *result)
+void rcx_cell_measure(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
+		     struct rcx_result *result)
 {
-	struct rc_session s;
+	struct rcx_session s;
 	uint64_t cost;
 	int err;
 
-	rc_peer_mourn(result->reason, sizeof(result->reason));
+	rcx_peer_mourn(result->reason, sizeof(result->reason));
 	err = prove(cell, &s, result, &cost);
 	if (!err) {
-		rc_session_close(&s);
+		rcx_session_close(&s);
 		err = measure(cell, &s, cost, overhead, result);
 	}
 	if (err)
 		snprintf(result->reason, sizeof(result->reason), "%s",
 			 s.error[0] ? s.error : "the user half failed and did not say why");
-	rc_session_close(&s);
-	result->status = !err ? RC_OK : s.skip ? RC_SKIP : RC_FAIL;
+	rcx_session_close(&s);
+	result->status = !err ? RCX_OK : s.skip ? RCX_SKIP : RCX_FAIL;
 }
 
 struct job {
-	const struct rc_cell *cell;
-	const struct rc_overhead *overhead;
-	struct rc_result *result;
+	const struct rcx_cell *cell;
+	const struct rcx_overhead *overhead;
+	struct rcx_result *result;
 };
 
 static void measure_job(void *arg)
 {
 	const struct job *job = arg;
 
-	rc_cell_measure(job->cell, job->overhead, job->result);
+	rcx_cell_measure(job->cell, job->overhead, job->result);
 }
 
-void rc_cell_run(const struct rc_cell *cell, const struct rc_overhead *overhead,
-		 struct rc_result *result)
+void rcx_cell_run(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
+		 struct rcx_result *result)
 {
 	struct job job = { cell, overhead, result };
 	char reason[sizeof(result->reason)] = "";
 
-	if (rc_in_child(measure_job, &job, cell->deadline_ms, reason, sizeof(reason)))
+	if (rcx_in_child(measure_job, &job, cell->deadline_ms, reason, sizeof(reason)))
 		return;
-	result->status = RC_FAIL;
+	result->status = RCX_FAIL;
 	memcpy(result->reason, reason, sizeof(reason));
 }

@@ -87,7 +87,7 @@ static bool sum_idle(const cpu_set_t *visited, uint64_t *sum)
 	return found;
 }
 
-static void look(struct rc_cpu_look *look)
+static void look(struct rcx_cpu_look *look)
 {
 	cpu_set_t visited;
 
@@ -98,21 +98,21 @@ static void look(struct rc_cpu_look *look)
 	look->own = now_by(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-void rc_cpu_begin(struct rc_cpu_look *begin, uint32_t clock)
+void rcx_cpu_begin(struct rcx_cpu_look *begin, uint32_t clock)
 {
 	begin->cpus = 0;
-	if (clock == RC_CLOCK_TIME)
+	if (clock == RCX_CLOCK_TIME)
 		look(begin);
 }
 
 /* The looks themselves are ours, and no part of the rounds. */
-void rc_cpu_end(const struct rc_cpu_look *begin, uint32_t clock, struct rc_cpu_use *use)
+void rcx_cpu_end(const struct rcx_cpu_look *begin, uint32_t clock, struct rcx_cpu_use *use)
 {
-	struct rc_cpu_look end;
+	struct rcx_cpu_look end;
 	uint64_t all, rest;
 
 	memset(use, 0, sizeof(*use));
-	if (clock != RC_CLOCK_TIME)
+	if (clock != RCX_CLOCK_TIME)
 		return;
 	look(&end);
 	use->known = true;

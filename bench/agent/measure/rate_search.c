@@ -11,7 +11,7 @@
 
 #define SHORTEST 500		/* ns: below, only the timer is measured */
 #define LONGEST_FACTOR 256	/* of the first interval: slower is no stream */
-#define LONGEST 1e9		/* ns: rc_core takes no more */
+#define LONGEST 1e9		/* ns: ringcross_core takes no more */
 #define EXACT 1.01		/* the search ends with bounds as near as this */
 #define BURSTS 64		/* in a trial */
 #define EVENTS 1000		/* at least, where a burst is short */
@@ -23,12 +23,12 @@
 #define FINE_STEPS 16		/* before they become */
 #define COARSE 1.25
 
-const char *const rc_verdict_names[RC_VERDICTS] = { "clean", "lost", "behind", "late" };
+const char *const rcx_verdict_names[RCX_VERDICTS] = { "clean", "lost", "behind", "late" };
 
 struct search {
-	struct rc_session *s;
-	struct rc_cell cell;
-	struct rc_result *result;
+	struct rcx_session *s;
+	struct rcx_cell cell;
+	struct rcx_result *result;
 	uint64_t delivered;	/* by all trials */
 };
 
@@ -43,20 +43,20 @@ static int by_value(const void *a, const void *b)
  * At a rate that it can carry, a channel has a burst in hand before the next one
  * comes, or catches up at least now and then: a timer tick may cost it some bursts.
  */
-static enum rc_verdict judge(const struct rc_cell *cell, const struct rc_stream_counts *counts)
+static enum rcx_verdict judge(const struct rcx_cell *cell, const struct rcx_stream_counts *counts)
 {
 	uint64_t bursts = counts->raised / cell->burst;
 
 	if (counts->lost)
-		return RC_LOST;
+		return RCX_LOST;
 	if (counts->behind > cell->interval)
-		return RC_BEHIND;
+		return RCX_BEHIND;
 	if (counts->missed > 1 + bursts / 100)
-		return RC_LATE;
-	return RC_CLEAN;
+		return RCX_LATE;
+	return RCX_CLEAN;
 }
 
-static uint64_t trial_length(const struct rc_cell *cell, uint64_t events)
+static uint64_t trial_length(const struct rcx_cell *cell, uint64_t events)
 {
 	uint64_t most = TRIAL_UNITS_MAX * cell->burst / cell->interval;
 	uint64_t least = TRIAL_BURSTS_MIN * cell->burst;
@@ -65,18 +65,18 @@ static uint64_t trial_length(const struct rc_cell *cell, uint64_t events)
 		events = most;
 	if (events < least)
 		events = least;
-	return rc_stream_length(cell, events < RC_STREAM_MAX ? events : RC_STREAM_MAX);
+	return rcx_stream_length(cell, events < RCX_STREAM_MAX ? events : RCX_STREAM_MAX);
 }
 
-static int one_trial(struct search *search, uint64_t events, struct rc_trial *trial)
+static int one_trial(struct search *search, uint64_t events, struct rcx_trial *trial)
 {
-	struct rc_session *s = search->s;
-	struct rc_result *result = search->result;
+	struct rcx_session *s = search->s;
+	struct rcx_result *result = search->result;
 	uint64_t n = trial_length(&search->cell, events), unused;
 
-	*trial = (struct rc_trial){ .interval = search->cell.interval };
+	*trial = (struct rcx_trial){ .interval = search->cell.interval };
 	s->latencies = 0;
-	if (rc_await_tick(s) || rc_stream_round(s, &search->cell, n, &trial->counts, &unused))
+	if (rcx_await_tick(s) || rcx_stream_round(s, &search->cell, n, &trial->counts, &unused))
 		return -1;
 	if (s->latencies) {
 		qsort(s->latency, s->latencies, sizeof(s->latency[0]), by_value);
@@ -85,34 +85,34 @@ static int one_trial(struct search *search, uint64_t events, struct rc_trial *tr
 	}
 	search->delivered += trial->counts.delivered;
 	trial->verdict = judge(&search->cell, &trial->counts);
-	if (result->trials < RC_TRIALS_MAX)
+	if (result->trials < RCX_TRIALS_MAX)
 		result->trial[result->trials++] = *trial;
 	return 0;
 }
 
 /* Where instructions are the clock only something rare is chance, and costs few events. */
-static bool may_be_disturbed(const struct rc_session *s, const struct rc_trial *trial)
+static bool may_be_disturbed(const struct rcx_session *s, const struct rcx_trial *trial)
 {
-	if (s->clock != RC_CLOCK_INSTRUCTIONS)
+	if (s->clock != RCX_CLOCK_INSTRUCTIONS)
 		return true;
-	return trial->verdict == RC_LOST && trial->counts.lost < trial->counts.raised / 8;
+	return trial->verdict == RCX_LOST && trial->counts.lost < trial->counts.raised / 8;
 }
 
 /* What disturbs a trial only makes it worse: one that is clean is enough. */
-static int try_events(struct search *search, uint64_t events, enum rc_verdict *verdict)
+static int try_events(struct search *search, uint64_t events, enum rcx_verdict *verdict)
 {
-	struct rc_trial trial;
+	struct rcx_trial trial;
 	int tries = TRIES;
 
 	do {
 		if (one_trial(search, events, &trial))
 			return -1;
 		*verdict = trial.verdict;
-	} while (*verdict != RC_CLEAN && --tries && may_be_disturbed(search->s, &trial));
+	} while (*verdict != RCX_CLEAN && --tries && may_be_disturbed(search->s, &trial));
 	return 0;
 }
 
-static int try_interval(struct search *search, double interval, enum rc_verdict *verdict)
+static int try_interval(struct search *search, double interval, enum rcx_verdict *verdict)
 {
 	uint64_t events = BURSTS * search->cell.burst;
 	uint64_t a_tick = (uint64_t)(TRIAL_UNITS / interval) * search->cell.burst;
@@ -128,11 +128,11 @@ static int try_interval(struct search *search, double interval, enum rc_verdict 
 static int nothing_found(struct search *search)
 {
 	if (!search->delivered)
-		return rc_fail(search->s, "nothing arrived, however slowly it was offered");
-	return rc_skip(search->s, "Even one burst of %u each %llu ns is %s.", search->cell.burst,
+		return rcx_fail(search->s, "nothing arrived, however slowly it was offered");
+	return rcx_skip(search->s, "Even one burst of %u each %llu ns is %s.", search->cell.burst,
 		       (unsigned long long)search->cell.interval,
-		       search->result->bound == RC_LOST ? "not carried without loss" :
-		       search->result->bound == RC_BEHIND ? "in hand only long after it came"
+		       search->result->bound == RCX_LOST ? "not carried without loss" :
+		       search->result->bound == RCX_BEHIND ? "in hand only long after it came"
 							  : "too much");
 }
 
@@ -140,7 +140,7 @@ static int nothing_found(struct search *search)
 static int bracket(struct search *search, double *clean, double *dirty)
 {
 	double first = (double)search->cell.interval;
-	enum rc_verdict verdict;
+	enum rcx_verdict verdict;
 
 	*clean = *dirty = 0;
 	for (double at = first; !*clean || !*dirty; at = *clean ? *clean / 2 : *dirty * 2) {
@@ -150,7 +150,7 @@ static int bracket(struct search *search, double *clean, double *dirty)
 			break;
 		if (try_interval(search, at, &verdict))
 			return -1;
-		if (verdict == RC_CLEAN) {
+		if (verdict == RCX_CLEAN) {
 			*clean = at;
 		} else {
 			*dirty = at;
@@ -162,14 +162,14 @@ static int bracket(struct search *search, double *clean, double *dirty)
 
 static int bisect(struct search *search, double *clean, double dirty)
 {
-	enum rc_verdict verdict;
+	enum rcx_verdict verdict;
 
 	while (dirty && *clean > dirty * EXACT) {
 		double middle = sqrt(*clean * dirty);
 
 		if (try_interval(search, middle, &verdict))
 			return -1;
-		if (verdict == RC_CLEAN) {
+		if (verdict == RCX_CLEAN) {
 			*clean = middle;
 		} else {
 			dirty = middle;
@@ -189,20 +189,20 @@ static double step_back(int steps)
 static int confirm(struct search *search, double *clean)
 {
 	double most = LONGEST_FACTOR * *clean;
-	enum rc_verdict verdict;
+	enum rcx_verdict verdict;
 
 	for (int i = 0; *clean <= most && *clean <= LONGEST; *clean *= step_back(i++)) {
 		search->cell.interval = (uint64_t)*clean;
-		if (try_events(search, RC_STREAM_MAX, &verdict))
+		if (try_events(search, RCX_STREAM_MAX, &verdict))
 			return -1;
-		if (verdict == RC_CLEAN)
+		if (verdict == RCX_CLEAN)
 			return 0;
 		search->result->bound = verdict;
 	}
 	return nothing_found(search);
 }
 
-int rc_find_rate(struct rc_session *s, struct rc_cell *cell, struct rc_result *result)
+int rcx_find_rate(struct rcx_session *s, struct rcx_cell *cell, struct rcx_result *result)
 {
 	struct search search = { .s = s, .cell = *cell, .result = result };
 	double clean, dirty;
@@ -214,21 +214,21 @@ int rc_find_rate(struct rc_session *s, struct rc_cell *cell, struct rc_result *r
 	return 0;
 }
 
-bool rc_step_back(struct rc_cell *cell, struct rc_result *result, int steps)
+bool rcx_step_back(struct rcx_cell *cell, struct rcx_result *result, int steps)
 {
-	enum rc_verdict bound = RC_CLEAN;
+	enum rcx_verdict bound = RCX_CLEAN;
 	uint32_t unclean = 0;
 
 	if (!cell->search || cell->interval > LONGEST / COARSE)
 		return false;
 	for (uint32_t i = 0; i < result->rounds; i++) {
-		enum rc_verdict verdict = judge(cell, &result->stream[i]);
+		enum rcx_verdict verdict = judge(cell, &result->stream[i]);
 
-		unclean += verdict != RC_CLEAN;
-		if (bound == RC_CLEAN || verdict == RC_LOST)
+		unclean += verdict != RCX_CLEAN;
+		if (bound == RCX_CLEAN || verdict == RCX_LOST)
 			bound = verdict;
 	}
-	if (bound != RC_LOST && 2 * unclean <= result->rounds)
+	if (bound != RCX_LOST && 2 * unclean <= result->rounds)
 		return false;
 	result->bound = bound;
 	result->samples = 0;
@@ -236,17 +236,17 @@ bool rc_step_back(struct rc_cell *cell, struct rc_result *result, int steps)
 	return true;
 }
 
-int rc_sweep(struct rc_session *s, const struct rc_cell *cell, struct rc_result *result)
+int rcx_sweep(struct rcx_session *s, const struct rcx_cell *cell, struct rcx_result *result)
 {
 	static const double factors[] = { 0.25, 0.5, 0.75, 0.9, 1.1, 1.25, 1.5, 2, 4 };
 	struct search search = { .s = s, .cell = *cell, .result = result };
-	struct rc_trial unused;
+	struct rcx_trial unused;
 
 	for (size_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++) {
 		double interval = (double)cell->interval / factors[i];
 
 		search.cell.interval = (uint64_t)(interval < LONGEST ? interval : LONGEST);
-		if (one_trial(&search, RC_STREAM_MAX, &unused))
+		if (one_trial(&search, RCX_STREAM_MAX, &unused))
 			return -1;
 	}
 	return 0;

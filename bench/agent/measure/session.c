@@ -14,13 +14,13 @@
 /* Long enough for the user half to be asleep in its wait when the event comes. */
 #define RAISE_DELAY 50000	/* ns */
 
-static void note_failure(struct rc_session *s, const char *format, va_list args)
+static void note_failure(struct rcx_session *s, const char *format, va_list args)
 {
 	if (!s->error[0])
 		vsnprintf(s->error, sizeof(s->error), format, args);
 }
 
-int rc_fail(struct rc_session *s, const char *format, ...)
+int rcx_fail(struct rcx_session *s, const char *format, ...)
 {
 	va_list args;
 
@@ -30,7 +30,7 @@ int rc_fail(struct rc_session *s, const char *format, ...)
 	return -1;
 }
 
-int rc_skip(struct rc_session *s, const char *format, ...)
+int rcx_skip(struct rcx_session *s, const char *format, ...)
 {
 	va_list args;
 
@@ -41,86 +41,86 @@ int rc_skip(struct rc_session *s, const char *format, ...)
 	return -1;
 }
 
-int rc_fail_errno(struct rc_session *s, const char *what)
+int rcx_fail_errno(struct rcx_session *s, const char *what)
 {
 	int code = errno;
 
 	if (!s->error[0])
 		s->code = code;
-	return rc_fail(s, "%s: %s", what, strerror(code));
+	return rcx_fail(s, "%s: %s", what, strerror(code));
 }
 
-void rc_tx_slow(struct rc_session *s)
+void rcx_tx_slow(struct rcx_session *s)
 {
-	rc_body_fill(s->tx->body, s->size, s->tx->seq);
+	rcx_body_fill(s->tx->body, s->size, s->tx->seq);
 }
 
-static int tapped(struct rc_session *s, uint64_t seq, size_t len, uint32_t size)
+static int tapped(struct rcx_session *s, uint64_t seq, size_t len, uint32_t size)
 {
-	struct rc_tap *tap = s->tap;
+	struct rcx_tap *tap = s->tap;
 
-	if (tap->count < RC_TAP_MAX)
-		tap->message[tap->count] = (struct rc_tapped){ seq, (uint32_t)len, size };
+	if (tap->count < RCX_TAP_MAX)
+		tap->message[tap->count] = (struct rcx_tapped){ seq, (uint32_t)len, size };
 	tap->count++;
 	s->delivered++;
 	return 0;
 }
 
-static int tapped_whole(struct rc_session *s, const struct rc_msg *msg, size_t len)
+static int tapped_whole(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
-	bool ours = len >= RC_HEADER && msg->magic == RC_MAGIC;
+	bool ours = len >= RCX_HEADER && msg->magic == RCX_MAGIC;
 
 	return tapped(s, ours ? msg->seq : UINT64_MAX, len, ours ? msg->size : UINT32_MAX);
 }
 
-int rc_rx_slow(struct rc_session *s, const struct rc_msg *msg, size_t len, uint64_t seq)
+int rcx_rx_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t seq)
 {
-	bool reply = s->op == RC_CALL;
+	bool reply = s->op == RCX_CALL;
 	uint32_t at;
 
 	if (s->tap)
 		return tapped_whole(s, msg, len);
-	if (len != rc_len(s))
-		return rc_fail(s, "message %llu came with %zu bytes instead of %zu",
-			       (unsigned long long)(reply ? ~seq : seq), len, rc_len(s));
-	if (msg->magic != RC_MAGIC || msg->size != s->size)
-		return rc_fail(s, "message %llu came with a broken header",
+	if (len != rcx_len(s))
+		return rcx_fail(s, "message %llu came with %zu bytes instead of %zu",
+			       (unsigned long long)(reply ? ~seq : seq), len, rcx_len(s));
+	if (msg->magic != RCX_MAGIC || msg->size != s->size)
+		return rcx_fail(s, "message %llu came with a broken header",
 			       (unsigned long long)(reply ? ~seq : seq));
 	if (msg->seq != seq)
-		return rc_fail(s, "message %llu came where %llu was due",
+		return rcx_fail(s, "message %llu came where %llu was due",
 			       (unsigned long long)(reply ? ~msg->seq : msg->seq),
 			       (unsigned long long)(reply ? ~seq : seq));
 	if (!s->proof)
 		return 0;
-	at = rc_body_check(msg->body, s->size, reply ? ~seq : seq, reply ? 0xff : 0);
+	at = rcx_body_check(msg->body, s->size, reply ? ~seq : seq, reply ? 0xff : 0);
 	if (at != s->size)
-		return rc_fail(s, "message %llu is wrong from byte %u of its body on",
+		return rcx_fail(s, "message %llu is wrong from byte %u of its body on",
 			       (unsigned long long)(reply ? ~seq : seq), at);
 	return 0;
 }
 
-int rc_seen_narrow_slow(struct rc_session *s, uint64_t seq, uint64_t due)
+int rcx_seen_narrow_slow(struct rcx_session *s, uint64_t seq, uint64_t due)
 {
 	if (s->tap)
 		return tapped(s, seq, 0, 0);
 	if (seq == due)
 		return 0;
-	return rc_fail(s, "number %llu came where %llu was due",
+	return rcx_fail(s, "number %llu came where %llu was due",
 		       (unsigned long long)seq, (unsigned long long)due);
 }
 
-int rc_reply_narrow(struct rc_session *s, uint64_t seq, uint64_t mask)
+int rcx_reply_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask)
 {
 	uint64_t due = ~(s->sent - 1);
 
 	if ((seq & mask) == (due & mask))
 		return 0;
-	return rc_fail(s, "reply %llu came where %llu was due",
+	return rcx_fail(s, "reply %llu came where %llu was due",
 		       (unsigned long long)(seq & mask), (unsigned long long)(due & mask));
 }
 
 /* A message behind one with a higher number fills a gap; without one it is a copy. */
-static void count_straggler(struct rc_session *s)
+static void count_straggler(struct rcx_session *s)
 {
 	if (!s->lost) {
 		s->duplicated++;
@@ -131,7 +131,7 @@ static void count_straggler(struct rc_session *s)
 }
 
 /* The sequence has no end and narrow ones wrap: only the distance counts. */
-static int count_streamed(struct rc_session *s, uint64_t seq, uint64_t mask, uint64_t now)
+static int count_streamed(struct rcx_session *s, uint64_t seq, uint64_t mask, uint64_t now)
 {
 	uint64_t ahead = (seq - s->seen) & mask;
 
@@ -139,7 +139,7 @@ static int count_streamed(struct rc_session *s, uint64_t seq, uint64_t mask, uin
 	s->delivered++;
 	if (s->paced && s->latencies < s->latency_max)
 		s->latency[s->latencies++] =
-			s->last - s->page->stamps[(s->seen + ahead) % RC_STAMPS];
+			s->last - s->page->stamps[(s->seen + ahead) % RCX_STAMPS];
 	if (ahead == mask) {			/* one back: the one just seen */
 		s->duplicated++;
 	} else if (ahead > mask / 2) {
@@ -152,47 +152,47 @@ static int count_streamed(struct rc_session *s, uint64_t seq, uint64_t mask, uin
 }
 
 /* A probe's tap is for proofs, so timed rounds do not look for it. */
-static bool is_tapped(const struct rc_session *s)
+static bool is_tapped(const struct rcx_session *s)
 {
 	return __builtin_expect(s->proof && s->tap, 0);
 }
 
-int rc_streamed_at(struct rc_session *s, const struct rc_msg *msg, size_t len, uint64_t now)
+int rcx_streamed_at(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t now)
 {
 	if (is_tapped(s))
 		return tapped_whole(s, msg, len);
-	if (len != rc_len(s) || msg->magic != RC_MAGIC || msg->size != s->size)
-		return rc_fail(s, "a streamed message came broken after %llu whole ones",
+	if (len != rcx_len(s) || msg->magic != RCX_MAGIC || msg->size != s->size)
+		return rcx_fail(s, "a streamed message came broken after %llu whole ones",
 			       (unsigned long long)s->delivered);
-	if (s->proof && rc_body_check(msg->body, s->size, msg->seq, 0) != s->size)
-		return rc_fail(s, "streamed message %llu has a wrong body",
+	if (s->proof && rcx_body_check(msg->body, s->size, msg->seq, 0) != s->size)
+		return rcx_fail(s, "streamed message %llu has a wrong body",
 			       (unsigned long long)msg->seq);
 	return count_streamed(s, msg->seq, UINT64_MAX, now);
 }
 
-int rc_streamed(struct rc_session *s, const struct rc_msg *msg, size_t len)
+int rcx_streamed(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
-	return rc_streamed_at(s, msg, len, rc_now(s));
+	return rcx_streamed_at(s, msg, len, rcx_now(s));
 }
 
-int rc_streamed_narrow(struct rc_session *s, uint64_t seq, uint64_t mask)
+int rcx_streamed_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask)
 {
 	if (is_tapped(s))
 		return tapped(s, seq & mask, 0, 0);
-	return count_streamed(s, seq & mask, mask, rc_now(s));
+	return count_streamed(s, seq & mask, mask, rcx_now(s));
 }
 
 /* ---- the other side, whoever it is -------------------------------------- */
 
 /* A probe may try one byte more than the other side knows of. */
-static uint32_t size_there(const struct rc_session *s)
+static uint32_t size_there(const struct rcx_session *s)
 {
-	return s->size < RC_BODY_MAX ? s->size : RC_BODY_MAX;
+	return s->size < RCX_BODY_MAX ? s->size : RCX_BODY_MAX;
 }
 
-int rc_session_raise(struct rc_session *s, uint64_t count, uint32_t burst, uint64_t interval)
+int rcx_session_raise(struct rcx_session *s, uint64_t count, uint32_t burst, uint64_t interval)
 {
-	const struct rc_raise raise = {
+	const struct rcx_raise raise = {
 		.context = s->context,
 		.burst = burst,
 		.count = count,
@@ -203,61 +203,61 @@ int rc_session_raise(struct rc_session *s, uint64_t count, uint32_t burst, uint6
 	return s->silent ? 0 : s->side->raise(s, &raise);
 }
 
-int rc_session_stop(struct rc_session *s)
+int rcx_session_stop(struct rcx_session *s)
 {
 	return s->side->stop(s);
 }
 
-int rc_raise(struct rc_session *s, uint64_t count)
+int rcx_raise(struct rcx_session *s, uint64_t count)
 {
-	return rc_session_raise(s, count, 1, 0);
+	return rcx_session_raise(s, count, 1, 0);
 }
 
-int rc_session_counts(struct rc_session *s, struct rc_counts *counts)
+int rcx_session_counts(struct rcx_session *s, struct rcx_counts *counts)
 {
 	memset(counts, 0, sizeof(*counts));
 	return s->side ? s->side->counts(s, counts) : 0;
 }
 
-static int check_spinning(struct rc_session *s)
+static int check_spinning(struct rcx_session *s)
 {
-	if (s->wait != RC_WAIT_BUSY || s->context != RC_PROCESS ||
+	if (s->wait != RCX_WAIT_BUSY || s->context != RCX_PROCESS ||
 	    sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		return 0;
-	return rc_skip(s, "A thread cannot raise events while another spins on the only CPU.");
+	return rcx_skip(s, "A thread cannot raise events while another spins on the only CPU.");
 }
 
 /* The asked context, or the channel's default; -1 when it has not got it. */
-static int choose_context(struct rc_session *s, int asked, uint32_t contexts)
+static int choose_context(struct rcx_session *s, int asked, uint32_t contexts)
 {
 	if (asked < 0)
-		asked = contexts & (1u << RC_SOFTIRQ) ? RC_SOFTIRQ : RC_PROCESS;
+		asked = contexts & (1u << RCX_SOFTIRQ) ? RCX_SOFTIRQ : RCX_PROCESS;
 	if (contexts & (1u << asked)) {
 		s->context = (uint32_t)asked;
 		return check_spinning(s);
 	}
-	return rc_skip(s, "%s cannot emit from %s context", s->side->name,
-		       rc_context_names[asked]);
+	return rcx_skip(s, "%s cannot emit from %s context", s->side->name,
+		       rcx_context_names[asked]);
 }
 
-int rc_session_bind_again(struct rc_session *s, uint32_t size, uint32_t *contexts)
+int rcx_session_bind_again(struct rcx_session *s, uint32_t size, uint32_t *contexts)
 {
 	return s->side->bind(s, size, contexts);
 }
 
-static int bind_side(struct rc_session *s, const struct rc_cell *cell)
+static int bind_side(struct rcx_session *s, const struct rcx_cell *cell)
 {
 	uint32_t contexts;
 
 	if (s->mode->peer)
-		s->side = &rc_peer_side;
+		s->side = &rcx_peer_side;
 	else if (s->channel->module)
-		s->side = &rc_core_side;
+		s->side = &rcx_core_side;
 	else
 		return 0;
 	if (s->side->begin(s) || s->side->bind(s, size_there(s), &contexts))
 		return -1;
-	if (rc_started(s->op))
+	if (rcx_started(s->op))
 		return choose_context(s, cell->context, contexts);
 	return 0;
 }
@@ -272,16 +272,16 @@ static void *message_buffer(size_t len)
 }
 
 /* The wait asked for, or the first that the operation knows. */
-static enum rc_wait choose_wait(const struct rc_cell *cell)
+static enum rcx_wait choose_wait(const struct rcx_cell *cell)
 {
-	uint32_t waits = rc_waits(cell->mode, cell->op);
+	uint32_t waits = rcx_waits(cell->mode, cell->op);
 
 	if (cell->wait)
-		return (enum rc_wait)cell->wait;
-	return waits ? (enum rc_wait)(waits & -waits) : RC_WAIT_BLOCK;
+		return (enum rcx_wait)cell->wait;
+	return waits ? (enum rcx_wait)(waits & -waits) : RCX_WAIT_BLOCK;
 }
 
-int rc_session_prepare(struct rc_session *s, const struct rc_cell *cell, bool proof)
+int rcx_session_prepare(struct rcx_session *s, const struct rcx_cell *cell, bool proof)
 {
 	memset(s, 0, sizeof(*s));
 	s->channel = cell->channel;
@@ -297,45 +297,45 @@ int rc_session_prepare(struct rc_session *s, const struct rc_cell *cell, bool pr
 	for (int i = 0; i < 2; i++)
 		s->user_end[i] = s->peer_end[i] = -1;
 
-	s->tx = message_buffer(rc_len(s));
-	s->rx = message_buffer(rc_len(s));
+	s->tx = message_buffer(rcx_len(s));
+	s->rx = message_buffer(rcx_len(s));
 	if (!s->tx || !s->rx)
-		return rc_fail_errno(s, "cannot get message buffers");
-	s->tx->magic = RC_MAGIC;
+		return rcx_fail_errno(s, "cannot get message buffers");
+	s->tx->magic = RCX_MAGIC;
 	s->tx->size = s->size;
 	return 0;
 }
 
-int rc_session_bind(struct rc_session *s, const struct rc_cell *cell, bool proof)
+int rcx_session_bind(struct rcx_session *s, const struct rcx_cell *cell, bool proof)
 {
-	if (rc_session_prepare(s, cell, proof))
+	if (rcx_session_prepare(s, cell, proof))
 		return -1;
-	s->latency_max = RC_SAMPLES_MAX;
+	s->latency_max = RCX_SAMPLES_MAX;
 	s->latency = message_buffer(s->latency_max * sizeof(s->latency[0]));
 	if (!s->latency)
-		return rc_fail_errno(s, "cannot get room for latencies");
+		return rcx_fail_errno(s, "cannot get room for latencies");
 	return bind_side(s, cell);
 }
 
-int rc_session_open(struct rc_session *s, const struct rc_cell *cell, bool proof)
+int rcx_session_open(struct rcx_session *s, const struct rcx_cell *cell, bool proof)
 {
-	return rc_session_bind(s, cell, proof) ? -1 : s->mode->open(s);
+	return rcx_session_bind(s, cell, proof) ? -1 : s->mode->open(s);
 }
 
-int rc_session_join(struct rc_session *s, const struct rc_cell *cell,
-		    const struct rc_session *first, uint32_t number)
+int rcx_session_join(struct rcx_session *s, const struct rcx_cell *cell,
+		    const struct rcx_session *first, uint32_t number)
 {
-	if (rc_session_prepare(s, cell, first->proof))
+	if (rcx_session_prepare(s, cell, first->proof))
 		return -1;
 	if (first->side && first->side->join && first->side->join(s, first, number))
 		return -1;
 	return s->mode->open(s);
 }
 
-void rc_session_close(struct rc_session *s)
+void rcx_session_close(struct rcx_session *s)
 {
 	if (s->team)
-		rc_team_end(s);
+		rcx_team_end(s);
 	if (s->mode->close)
 		s->mode->close(s);
 	if (s->fd >= 0)
@@ -349,7 +349,7 @@ void rc_session_close(struct rc_session *s)
 	if (s->latency)
 		munmap(s->latency, s->latency_max * sizeof(s->latency[0]));
 	if (s->tx)
-		munmap(s->tx, rc_len(s));
+		munmap(s->tx, rcx_len(s));
 	if (s->rx)
-		munmap(s->rx, rc_len(s));
+		munmap(s->rx, rcx_len(s));
 }

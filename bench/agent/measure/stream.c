@@ -3,7 +3,7 @@
 #include <string.h>
 #include "agent.h"
 
-uint64_t rc_stream_length(const struct rc_cell *cell, uint64_t n)
+uint64_t rcx_stream_length(const struct rcx_cell *cell, uint64_t n)
 {
 	uint64_t bursts = n / cell->burst;
 
@@ -13,7 +13,7 @@ uint64_t rc_stream_length(const struct rc_cell *cell, uint64_t n)
 }
 
 /* The loop drains until the channel is empty, so once more must bring nothing. */
-static int check_empty(struct rc_session *s)
+static int check_empty(struct rcx_session *s)
 {
 	uint64_t delivered = s->delivered;
 
@@ -21,7 +21,7 @@ static int check_empty(struct rc_session *s)
 		return -1;
 	if (s->delivered == delivered)
 		return 0;
-	return rc_fail(s, "%llu messages were still queued when the stream had been drained",
+	return rcx_fail(s, "%llu messages were still queued when the stream had been drained",
 		       (unsigned long long)(s->delivered - delivered));
 }
 
@@ -32,26 +32,26 @@ static int check_empty(struct rc_session *s)
  * claims that many events become one, or that new ones take the place of old
  * ones, of which nobody is told.
  */
-static int check_identity(struct rc_session *s, const struct rc_stream_counts *c)
+static int check_identity(struct rcx_session *s, const struct rcx_stream_counts *c)
 {
-	const uint32_t untold = RC_FULL_COALESCES | RC_FULL_OVERWRITES;
+	const uint32_t untold = RCX_FULL_COALESCES | RCX_FULL_OVERWRITES;
 	unsigned long long lost = c->lost, refused = c->refused;
 
 	if (c->delivered - c->duplicated + c->lost != c->raised)
-		return rc_fail(s, "%llu raised are not %llu delivered and %llu lost",
+		return rcx_fail(s, "%llu raised are not %llu delivered and %llu lost",
 			       (unsigned long long)c->raised,
 			       (unsigned long long)(c->delivered - c->duplicated), lost);
 	if (c->lost < c->refused)
-		return rc_fail(s, "%llu were refused, but only %llu did not arrive", refused,
+		return rcx_fail(s, "%llu were refused, but only %llu did not arrive", refused,
 			       lost);
-	if (c->lost > c->refused && s->mode->claims & RC_FULL_REFUSES)
-		return rc_fail(s, "%llu did not arrive, but only %llu were refused", lost,
+	if (c->lost > c->refused && s->mode->claims & RCX_FULL_REFUSES)
+		return rcx_fail(s, "%llu did not arrive, but only %llu were refused", lost,
 			       refused);
 	if (c->lost > c->refused && !c->overruns && !(s->mode->claims & untold))
-		return rc_fail(s, "%llu did not arrive, %llu of them refused, and nobody was told",
+		return rcx_fail(s, "%llu did not arrive, %llu of them refused, and nobody was told",
 			       lost, refused);
 	if (c->overruns > c->lost)
-		return rc_fail(s, "the reader was told of %llu overruns and misses %llu messages",
+		return rcx_fail(s, "the reader was told of %llu overruns and misses %llu messages",
 			       (unsigned long long)c->overruns, lost);
 	return 0;
 }
@@ -60,25 +60,25 @@ static int check_identity(struct rc_session *s, const struct rc_stream_counts *c
  * What is lost at the very end leaves no gap behind it.  Where the newest takes
  * the place of the oldest it cannot be lost itself, unless it was refused.
  */
-static int count_end(struct rc_session *s, uint64_t raised, uint64_t refused)
+static int count_end(struct rcx_session *s, uint64_t raised, uint64_t refused)
 {
 	uint64_t missing = raised > s->seen ? raised - s->seen : 0;
 
-	if (missing > refused && s->mode->claims & RC_FULL_OVERWRITES)
-		return rc_fail(s, "the newest %llu did not arrive, in whose place older ones "
+	if (missing > refused && s->mode->claims & RCX_FULL_OVERWRITES)
+		return rcx_fail(s, "the newest %llu did not arrive, in whose place older ones "
 			       "should have gone", (unsigned long long)missing);
 	s->lost += missing;
 	s->seen += missing;
 	return 0;
 }
 
-static uint64_t stamp(const struct rc_session *s, uint64_t seq)
+static uint64_t stamp(const struct rcx_session *s, uint64_t seq)
 {
-	return s->page->stamps[seq % RC_STAMPS];
+	return s->page->stamps[seq % RCX_STAMPS];
 }
 
 /* How late the reader was at best in the last quarter of a stream with a rate. */
-static uint64_t behind_at_best(const struct rc_session *s)
+static uint64_t behind_at_best(const struct rcx_session *s)
 {
 	uint64_t i = s->latencies - s->latencies / 4;
 	uint64_t best = i < s->latencies ? s->latency[i] : 0;
@@ -90,8 +90,8 @@ static uint64_t behind_at_best(const struct rc_session *s)
 }
 
 /* Events @first to @end - 1 were raised at @cell's rate: was the producer in time? */
-static void look_at_pace(const struct rc_session *s, const struct rc_cell *cell,
-			 uint64_t first, uint64_t end, struct rc_stream_counts *counts)
+static void look_at_pace(const struct rcx_session *s, const struct rcx_cell *cell,
+			 uint64_t first, uint64_t end, struct rcx_stream_counts *counts)
 {
 	uint64_t bursts = (end - first - 1) / cell->burst;
 
@@ -104,22 +104,22 @@ static void look_at_pace(const struct rc_session *s, const struct rc_cell *cell,
 	}
 }
 
-int rc_stream_round(struct rc_session *s, const struct rc_cell *cell, uint64_t n,
-		    struct rc_stream_counts *counts, uint64_t *total)
+int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
+		    struct rcx_stream_counts *counts, uint64_t *total)
 {
 	uint64_t first = s->page->raised, unused;
-	struct rc_counts before, after;
+	struct rcx_counts before, after;
 
 	s->delivered = s->lost = s->reordered = s->duplicated = s->overruns = 0;
 	s->paced = cell->interval;
-	if (rc_session_counts(s, &before) ||
-	    rc_session_raise(s, n, cell->burst, cell->interval) ||
-	    rc_timed(s, n, &unused) || rc_session_stop(s) || rc_session_counts(s, &after))
+	if (rcx_session_counts(s, &before) ||
+	    rcx_session_raise(s, n, cell->burst, cell->interval) ||
+	    rcx_timed(s, n, &unused) || rcx_session_stop(s) || rcx_session_counts(s, &after))
 		return -1;
 	*total = s->delivered ? s->last - stamp(s, first) : 0;
 	if (count_end(s, after.raised, after.refused - before.refused))
 		return -1;
-	*counts = (struct rc_stream_counts){
+	*counts = (struct rcx_stream_counts){
 		.raised = after.raised - before.raised,
 		.refused = after.refused - before.refused,
 		.delivered = s->delivered,

@@ -24,14 +24,14 @@
 #define IDLE_ROUNDS 51
 
 struct member {
-	struct rc_session s;
-	struct rc_team *team;
+	struct rcx_session s;
+	struct rcx_team *team;
 	pthread_t thread;
 	bool running;
 	int err;
 };
 
-struct rc_team {
+struct rcx_team {
 	pthread_barrier_t start, end;
 	uint64_t n;
 	bool over;
@@ -43,8 +43,8 @@ struct rc_team {
 static void *work(void *arg)
 {
 	struct member *member = arg;
-	struct rc_team *team = member->team;
-	rc_loop *run = member->s.mode->operations[member->s.op].run;
+	struct rcx_team *team = member->team;
+	rcx_loop *run = member->s.mode->operations[member->s.op].run;
 
 	for (;;) {
 		pthread_barrier_wait(&team->start);
@@ -56,24 +56,24 @@ static void *work(void *arg)
 }
 
 /* The session's own error becomes that of the whole team. */
-static int take_error(struct rc_session *s, const struct rc_session *from)
+static int take_error(struct rcx_session *s, const struct rcx_session *from)
 {
 	s->skip = from->skip;
-	return rc_fail(s, "%s", from->error[0] ? from->error : "a thread failed");
+	return rcx_fail(s, "%s", from->error[0] ? from->error : "a thread failed");
 }
 
-int rc_team_round(struct rc_session *s, uint64_t n, uint64_t *total)
+int rcx_team_round(struct rcx_session *s, uint64_t n, uint64_t *total)
 {
-	struct rc_team *team = s->team;
+	struct rcx_team *team = s->team;
 	uint64_t start;
 	int err;
 
 	team->n = n;
-	start = rc_now(s);
+	start = rcx_now(s);
 	pthread_barrier_wait(&team->start);
 	err = s->mode->operations[s->op].run(s, n);
 	pthread_barrier_wait(&team->end);
-	*total = rc_now(s) - start;
+	*total = rcx_now(s) - start;
 	for (uint32_t i = 0; i < team->count && !err; i++)
 		if (team->member[i].err)
 			err = take_error(s, &team->member[i].s);
@@ -87,12 +87,12 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int find_idle(struct rc_session *s)
+static int find_idle(struct rcx_session *s)
 {
 	uint64_t total[IDLE_ROUNDS];
 
 	for (int i = 0; i < IDLE_ROUNDS; i++)
-		if (rc_team_round(s, 0, &total[i]))
+		if (rcx_team_round(s, 0, &total[i]))
 			return -1;
 	qsort(total, IDLE_ROUNDS, sizeof(total[0]), by_value);
 	s->team->idle = (double)total[IDLE_ROUNDS / 2];
@@ -100,34 +100,34 @@ static int find_idle(struct rc_session *s)
 }
 
 /* As many loops as there are CPUs turn at the same time. */
-double rc_team_overhead(const struct rc_session *s, uint64_t n, double loop)
+double rcx_team_overhead(const struct rcx_session *s, uint64_t n, double loop)
 {
 	double threads = s->team->count + 1, cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
 
 	return s->team->idle + loop * (double)n * (threads > cpus ? threads / cpus : 1);
 }
 
-static int start_member(struct rc_session *s, const struct rc_cell *cell, struct member *member)
+static int start_member(struct rcx_session *s, const struct rcx_cell *cell, struct member *member)
 {
 	int err;
 
 	member->team = s->team;
-	if (rc_session_join(&member->s, cell, s, s->team->count))
+	if (rcx_session_join(&member->s, cell, s, s->team->count))
 		return take_error(s, &member->s);
 	err = pthread_create(&member->thread, NULL, work, member);
 	if (err)
-		return rc_fail(s, "cannot start a thread: %s", strerror(err));
+		return rcx_fail(s, "cannot start a thread: %s", strerror(err));
 	member->running = true;
 	return 0;
 }
 
-int rc_team_start(struct rc_session *s, const struct rc_cell *cell)
+int rcx_team_start(struct rcx_session *s, const struct rcx_cell *cell)
 {
 	uint32_t others = cell->threads - 1;
-	struct rc_team *team = calloc(1, sizeof(*team) + others * sizeof(team->member[0]));
+	struct rcx_team *team = calloc(1, sizeof(*team) + others * sizeof(team->member[0]));
 
 	if (!team)
-		return rc_fail_errno(s, "cannot get room for threads");
+		return rcx_fail_errno(s, "cannot get room for threads");
 	pthread_barrier_init(&team->start, NULL, cell->threads);
 	pthread_barrier_init(&team->end, NULL, cell->threads);
 	s->team = team;
@@ -142,9 +142,9 @@ int rc_team_start(struct rc_session *s, const struct rc_cell *cell)
 /* A team that never was complete cannot meet any more: its threads end with the
  * child that runs the cell.
  */
-void rc_team_end(struct rc_session *s)
+void rcx_team_end(struct rcx_session *s)
 {
-	struct rc_team *team = s->team;
+	struct rcx_team *team = s->team;
 
 	s->team = NULL;
 	for (uint32_t i = 0; i < team->count; i++)
@@ -158,7 +158,7 @@ void rc_team_end(struct rc_session *s)
 		pthread_join(member->thread, NULL);
 		s->sent += member->s.sent;
 		s->seen += member->s.seen;
-		rc_session_close(&member->s);
+		rcx_session_close(&member->s);
 	}
 	pthread_barrier_destroy(&team->start);
 	pthread_barrier_destroy(&team->end);

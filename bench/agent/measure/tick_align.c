@@ -35,19 +35,19 @@ static uint64_t between_ticks(void)
 }
 
 /* Who does not sleep would run all the while, and owe the scheduler for it. */
-static bool never_idle(const struct rc_session *s)
+static bool never_idle(const struct rcx_session *s)
 {
 	return s->mode->peer && s->mode->peer->never_sleeps;
 }
 
-int rc_await_tick(struct rc_session *s)
+int rcx_await_tick(struct rcx_session *s)
 {
 	static uint64_t tick, begun;	/* the last one seen, and the last round's begin */
 	static int fd = -1;
-	uint64_t now = rc_now(s), took = now - begun;
+	uint64_t now = rcx_now(s), took = now - begun;
 	char unused;
 
-	if (s->clock != RC_CLOCK_INSTRUCTIONS || never_idle(s))
+	if (s->clock != RCX_CLOCK_INSTRUCTIONS || never_idle(s))
 		return 0;
 	/* The next round takes about as long as the last one, but to be sure: twice.  One
 	 * instruction is one ns.
@@ -59,7 +59,7 @@ int rc_await_tick(struct rc_session *s)
 	if (fd < 0)
 		fd = open_alarm();
 	if (recv(fd, &unused, sizeof(unused), 0) < 0 && errno != EAGAIN)
-		return rc_fail(s, "the next tick cannot be awaited: %m");
-	tick = begun = rc_now(s);
+		return rcx_fail(s, "the next tick cannot be awaited: %m");
+	tick = begun = rcx_now(s);
 	return 0;
 }

@@ -33,7 +33,7 @@ static bool wait_for(pid_t pid, int *status, uint32_t ms)
 	}
 }
 
-bool rc_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
+bool rcx_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
 		 char *reason, size_t len)
 {
 	sigset_t chld, before;
@@ -53,7 +53,7 @@ bool rc_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
 	if (!pid) {
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		rc_answer_give_up();
+		rcx_answer_give_up();
 		work(arg);
 		_exit(0);
 	}

@@ -17,7 +17,7 @@ static const struct {
 	{ "tracefs", "/sys/kernel/tracing" },
 };
 
-void rc_machine_prepare(void)
+void rcx_machine_prepare(void)
 {
 	/* A failure shows itself later, with the channel that needs the mount. */
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
@@ -26,7 +26,7 @@ void rc_machine_prepare(void)
 	}
 }
 
-void rc_machine_restart(void)
+void rcx_machine_restart(void)
 {
 	sync();
 	reboot(RB_AUTOBOOT);

@@ -35,13 +35,13 @@ static bool next_record(char *line, size_t len)
 	return true;
 }
 
-void rc_log_skip(void)
+void rcx_log_skip(void)
 {
 	if (kmsg() >= 0)
 		lseek(kmsg(), 0, SEEK_END);
 }
 
-json_object *rc_log_lines(void)
+json_object *rcx_log_lines(void)
 {
 	json_object *lines = json_object_new_array();
 	char line[8192];

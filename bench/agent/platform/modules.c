@@ -16,7 +16,7 @@ static char loaded[LOADED_MAX][NAME_MAX_LEN];
 static int loaded_count;
 static char directory[256];	/* that the last one was loaded from */
 
-bool rc_module_loaded(const char *name)
+bool rcx_module_loaded(const char *name)
 {
 	char path[128];
 	struct stat st;
@@ -86,11 +86,11 @@ static int load_needed(const char *dir, const char *name)
 	return err;
 }
 
-int rc_module_load(const char *dir, const char *name)
+int rcx_module_load(const char *dir, const char *name)
 {
 	int err;
 
-	if (rc_module_loaded(name))
+	if (rcx_module_loaded(name))
 		return 0;
 	snprintf(directory, sizeof(directory), "%s", dir);
 	err = load_needed(dir, name);
@@ -109,7 +109,7 @@ static void forget(const char *name)
 	}
 }
 
-int rc_module_unload(const char *name)
+int rcx_module_unload(const char *name)
 {
 	if (syscall(SYS_delete_module, name, O_NONBLOCK))
 		return -errno;
@@ -117,14 +117,14 @@ int rc_module_unload(const char *name)
 	return 0;
 }
 
-int rc_module_reload(const char *name, const char *parameters)
+int rcx_module_reload(const char *name, const char *parameters)
 {
-	int err = rc_module_loaded(name) ? rc_module_unload(name) : 0;
+	int err = rcx_module_loaded(name) ? rcx_module_unload(name) : 0;
 
 	return err ? err : load_file(directory, name, parameters);
 }
 
-void rc_module_unload_all(void)
+void rcx_module_unload_all(void)
 {
 	/* The last loaded first: what came early is needed by what came late. */
 	for (int i = loaded_count - 1; i >= 0; i--)

@@ -13,28 +13,28 @@
  * where that is a call.  No kernel half can wake a futex, so that one beside a
  * kernel half is between processes of ours.
  */
-static bool is_ours(const struct rc_session *s, const struct rc_call *call)
+static bool is_ours(const struct rcx_session *s, const struct rcx_call *call)
 {
 	return call->number == SYS_clock_gettime ||
 	       (call->number == SYS_ioctl && s->core >= 0 && (int)call->first == s->core) ||
 	       (call->number == SYS_futex &&
-		(s->core >= 0 || rc_peer_shares(s, call->first)));
+		(s->core >= 0 || rcx_peer_shares(s, call->first)));
 }
 
 /* System calls of @n operations, or -1. */
-static int count_calls(struct rc_session *s, struct rc_peer *peer, uint64_t n)
+static int count_calls(struct rcx_session *s, struct rcx_peer *peer, uint64_t n)
 {
-	const struct rc_calls *calls;
-	struct rc_report report;
+	const struct rcx_calls *calls;
+	struct rcx_report report;
 	int count = 0;
 
 	/* A stream is drained from a queue: all its events are there before. */
-	if (s->op == RC_STREAM && !rc_raise_all(s, n, RC_WAIT_MS))
+	if (s->op == RCX_STREAM && !rcx_raise_all(s, n, RCX_WAIT_MS))
 		return -1;
-	calls = rc_peer_trace(peer, RC_DO_RUN, n, RC_CALLS_MAX);
-	if (!calls || rc_peer_report(peer, &report, RC_WAIT_MS) != 1 || report.err)
+	calls = rcx_peer_trace(peer, RCX_DO_RUN, n, RCX_CALLS_MAX);
+	if (!calls || rcx_peer_report(peer, &report, RCX_WAIT_MS) != 1 || report.err)
 		return -1;
-	if (s->op == RC_STREAM && report.delivered != n)
+	if (s->op == RCX_STREAM && report.delivered != n)
 		return -1;
 	for (uint32_t i = 0; i < calls->count; i++)
 		count += !is_ours(s, &calls->call[i]);
@@ -42,50 +42,50 @@ static int count_calls(struct rc_session *s, struct rc_peer *peer, uint64_t n)
 }
 
 /* System calls per operation, or NAN. */
-static double calls_of(struct rc_probing *probing, enum rc_op op)
+static double calls_of(struct rcx_probing *probing, enum rcx_op op)
 {
-	struct rc_cell cell = rc_probe_cell(probing, op, rc_small(probing->mode, op));
-	struct rc_report report;
-	struct rc_session s;
-	struct rc_peer peer;
+	struct rcx_cell cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
+	struct rcx_report report;
+	struct rcx_session s;
+	struct rcx_peer peer;
 	double per = NAN;
 
-	if (!rc_session_bind(&s, &cell, false)) {
-		if (!rc_peer_start(&peer, &s, NULL, NULL, &report)) {
+	if (!rcx_session_bind(&s, &cell, false)) {
+		if (!rcx_peer_start(&peer, &s, NULL, NULL, &report)) {
 			int few = count_calls(&s, &peer, FEW);
 			int many = few < 0 ? few : count_calls(&s, &peer, MANY);
 
 			if (many >= 0)
 				per = (double)(many - few) / (MANY - FEW);
 		}
-		rc_peer_kill(&peer);
+		rcx_peer_kill(&peer);
 	}
-	rc_session_close(&s);
+	rcx_session_close(&s);
 	return per;
 }
 
-static void probe_syscalls(struct rc_probing *probing)
+static void probe_syscalls(struct rcx_probing *probing)
 {
-	struct rc_found *found = rc_find_each(probing, "syscalls");
+	struct rcx_found *found = rcx_find_each(probing, "syscalls");
 
 	found->counted = true;
-	rc_say(found->detail, sizeof(found->detail),
+	rcx_say(found->detail, sizeof(found->detail),
 	       "Counted by ptrace, as the difference between %d operations and %d; a stream's "
 	       "messages were all waiting.", MANY, FEW);
-	for (int op = 0; op < RC_OPS; op++) {
+	for (int op = 0; op < RCX_OPS; op++) {
 		if (!probing->mode->operations[op].run)
 			continue;
-		found->each[op] = calls_of(probing, (enum rc_op)op);
+		found->each[op] = calls_of(probing, (enum rcx_op)op);
 		if (!isnan(found->each[op]))
 			continue;
 		/* A mode that coalesces cannot queue a dozen, which is no fault. */
-		if (op != RC_STREAM)
+		if (op != RCX_STREAM)
 			found->failed = true;
-		rc_say(found->detail, sizeof(found->detail), " Not counted for %s.",
-		       rc_op_names[op]);
+		rcx_say(found->detail, sizeof(found->detail), " Not counted for %s.",
+		       rcx_op_names[op]);
 	}
 }
-RC_PROBE("syscalls", probe_syscalls);
+RCX_PROBE("syscalls", probe_syscalls);
 
 /* ---- copies -------------------------------------------------------------- */
 
@@ -94,29 +94,29 @@ RC_PROBE("syscalls", probe_syscalls);
 #define MOST 32		/* copies above which a byte is not copied but converted, to text say */
 
 /* The least that one operation of @size bytes costs, or NAN. */
-static double cost_of(struct rc_probing *probing, enum rc_op op, uint32_t size)
+static double cost_of(struct rcx_probing *probing, enum rcx_op op, uint32_t size)
 {
-	struct rc_cell cell = rc_probe_cell(probing, op, size);
-	struct rc_session s;
+	struct rcx_cell cell = rcx_probe_cell(probing, op, size);
+	struct rcx_session s;
 	double best = NAN;
-	int err = rc_session_open(&s, &cell, false);
+	int err = rcx_session_open(&s, &cell, false);
 
 	for (int turn = 0; turn < TURNS && !err; turn++) {
 		uint64_t cost;
 
 		s.latencies = 0;
-		err = rc_timed(&s, 1, &cost);
-		if (op == RC_NOTIFY)
+		err = rcx_timed(&s, 1, &cost);
+		if (op == RCX_NOTIFY)
 			cost = s.latency[0];
 		if (!err && !((double)cost >= best))
 			best = (double)cost;
 	}
-	rc_session_close(&s);
+	rcx_session_close(&s);
 	return err ? NAN : best;
 }
 
 /* A copied byte takes an eighth of an instruction, so a slope counts the copies. */
-static double copies_of(struct rc_probing *probing, enum rc_op op)
+static double copies_of(struct rcx_probing *probing, enum rcx_op op)
 {
 	uint32_t large = probing->mode->operations[op].max, half = large / 2;
 	double copies = (cost_of(probing, op, large) - cost_of(probing, op, half)) /
@@ -126,23 +126,23 @@ static double copies_of(struct rc_probing *probing, enum rc_op op)
 	return copies < 0 ? 0 : round(copies * 4) / 4;
 }
 
-static void probe_copies(struct rc_probing *probing)
+static void probe_copies(struct rcx_probing *probing)
 {
-	struct rc_found *found;
+	struct rcx_found *found;
 	bool some = false, converts = false;
 
-	if (probing->clock != RC_CLOCK_INSTRUCTIONS) {
-		rc_find_nothing(probing, "copies", "Counted under the instructions clock only.");
+	if (probing->clock != RCX_CLOCK_INSTRUCTIONS) {
+		rcx_find_nothing(probing, "copies", "Counted under the instructions clock only.");
 		return;
 	}
-	found = rc_find_each(probing, "copies");
+	found = rcx_find_each(probing, "copies");
 	found->counted = true;
-	for (int op = 0; op < RC_STREAM; op++) {
-		const struct rc_operation *operation = &probing->mode->operations[op];
+	for (int op = 0; op < RCX_STREAM; op++) {
+		const struct rcx_operation *operation = &probing->mode->operations[op];
 
-		if (!operation->run || rc_narrow(operation) || operation->max < LEAST)
+		if (!operation->run || rcx_narrow(operation) || operation->max < LEAST)
 			continue;
-		found->each[op] = copies_of(probing, (enum rc_op)op);
+		found->each[op] = copies_of(probing, (enum rcx_op)op);
 		if (found->each[op] > MOST) {
 			found->each[op] = NAN;
 			converts = true;
@@ -150,14 +150,14 @@ static void probe_copies(struct rc_probing *probing)
 		some = some || !isnan(found->each[op]);
 	}
 	if (some) {
-		rc_say(found->detail, sizeof(found->detail),
+		rcx_say(found->detail, sizeof(found->detail),
 		       "Inferred from the slope of instructions against size, one for 8 bytes and "
 		       "copy; clearing and allocating pages weighs in too.");
 		return;
 	}
-	found->kind = RC_NOTHING;
-	rc_say(found->detail, sizeof(found->detail), converts ?
+	found->kind = RCX_NOTHING;
+	rcx_say(found->detail, sizeof(found->detail), converts ?
 	       "Each byte takes so many instructions that copies do not show: it is converted." :
 	       "Its messages are too small for a copy to show.");
 }
-RC_PROBE("copies", probe_copies);
+RCX_PROBE("copies", probe_copies);

@@ -16,7 +16,7 @@ struct word {
 	char value[VALUE_MAX];
 };
 
-static bool find_word(const struct rc_channel *channel, struct word *word)
+static bool find_word(const struct rcx_channel *channel, struct word *word)
 {
 	char prefix[VALUE_MAX];
 	const char *at;
@@ -26,7 +26,7 @@ static bool find_word(const struct rc_channel *channel, struct word *word)
 	return at && sscanf(at + strlen(prefix), "%127[^= ]=%127[^ ]", word->key, word->value) == 2;
 }
 
-static bool on_command_line(const struct rc_channel *channel, const struct word *word)
+static bool on_command_line(const struct rcx_channel *channel, const struct word *word)
 {
 	char line[4096], wanted[3 * VALUE_MAX];
 	FILE *file = fopen("/proc/cmdline", "re");
@@ -43,26 +43,26 @@ static bool on_command_line(const struct rc_channel *channel, const struct word 
 }
 
 /* What the kernel half has received by the load that it is there by. */
-static int received(const struct rc_probing *probing, char *value, char *why, size_t len)
+static int received(const struct rcx_probing *probing, char *value, char *why, size_t len)
 {
-	struct rc_cell cell = { .channel = probing->channel, .mode = probing->mode,
+	struct rcx_cell cell = { .channel = probing->channel, .mode = probing->mode,
 				.clock = probing->clock };
-	struct rc_session s;
-	int err = rc_session_open(&s, &cell, false);
+	struct rcx_session s;
+	int err = rcx_session_open(&s, &cell, false);
 
 	if (!err)
 		err = probing->mode->received(&s, value, VALUE_MAX);
 	if (err)
 		snprintf(why, len, "%s", s.error);
-	rc_session_close(&s);
+	rcx_session_close(&s);
 	return err;
 }
 
 /* Load it with @parameters; NULL for those of the command line. */
-static int received_by(const struct rc_probing *probing, const char *parameters, char *value,
+static int received_by(const struct rcx_probing *probing, const char *parameters, char *value,
 		       char *why, size_t len)
 {
-	int err = rc_module_reload(probing->channel->module, parameters);
+	int err = rcx_module_reload(probing->channel->module, parameters);
 
 	if (err) {
 		snprintf(why, len, "cannot load it with \"%s\": %s", parameters ? parameters : "",
@@ -72,18 +72,18 @@ static int received_by(const struct rc_probing *probing, const char *parameters,
 	return received(probing, value, why, len);
 }
 
-static void probe_once(struct rc_probing *probing)
+static void probe_once(struct rcx_probing *probing)
 {
 	char booted[VALUE_MAX], bare[VALUE_MAX], other[VALUE_MAX], parameter[2 * VALUE_MAX];
 	char why[256] = "";
 	struct word word;
 
 	if (!find_word(probing->channel, &word)) {
-		rc_find_failure(probing, "once", "The channel does not say what to boot with.");
+		rcx_find_failure(probing, "once", "The channel does not say what to boot with.");
 		return;
 	}
 	if (!on_command_line(probing->channel, &word)) {
-		rc_find_nothing(probing, "once",
+		rcx_find_nothing(probing, "once",
 				"This kernel was not booted with %s, so that nothing could arrive.",
 				probing->channel->boot);
 		return;
@@ -92,15 +92,15 @@ static void probe_once(struct rc_probing *probing)
 	if (received_by(probing, "", bare, why, sizeof(why)) ||
 	    received_by(probing, parameter, other, why, sizeof(why)) ||
 	    received_by(probing, NULL, booted, why, sizeof(why)))
-		rc_find_failure(probing, "once", "%s.", why);
+		rcx_find_failure(probing, "once", "%s.", why);
 	else if (strcmp(booted, word.value) || strcmp(other, ANOTHER) || !strcmp(bare, word.value))
-		rc_find_failure(probing, "once",
+		rcx_find_failure(probing, "once",
 				"Loaded with %s of the command line it has \"%s\", with another value "
 				"\"%s\", without any \"%s\".", word.value, booted, other, bare);
 	else
-		rc_find_text(probing, "once", RC_AT_LOAD,
+		rcx_find_text(probing, "once", RCX_AT_LOAD,
 			     "With %s on the kernel's command line the load brought \"%s\"; a load with "
 			     "another value brought that, and one without any \"%s\".",
 			     probing->channel->boot, booted, bare);
 }
-RC_PROBE_ONCE("once", probe_once);
+RCX_PROBE_ONCE("once", probe_once);

@@ -80,32 +80,32 @@ static void become_nobody(void *arg)
 }
 
 /* What happens to nobody with the capabilities @keep who does one operation. */
-static int try_as_nobody(struct rc_session *s, uint64_t keep, struct rc_report *report)
+static int try_as_nobody(struct rcx_session *s, uint64_t keep, struct rcx_report *report)
 {
-	struct rc_counts counts = { 0 };
-	struct rc_peer peer;
+	struct rcx_counts counts = { 0 };
+	struct rcx_peer peer;
 	uint32_t unused;
 	int err;
 
 	/* Whoever tries next starts with message 0 again. */
-	if (s->side && rc_session_bind_again(s, s->size, &unused))
+	if (s->side && rcx_session_bind_again(s, s->size, &unused))
 		return -1;
-	err = rc_peer_start(&peer, s, become_nobody, &keep, report);
-	if (!err && s->op == RC_STREAM)
-		err = rc_session_raise(s, 1, 1, 0);
+	err = rcx_peer_start(&peer, s, become_nobody, &keep, report);
+	if (!err && s->op == RCX_STREAM)
+		err = rcx_session_raise(s, 1, 1, 0);
 	if (!err)
-		err = rc_peer_do(&peer, RC_DO_RUN, 1, report, RC_WAIT_MS) == 1 ? report->err : -1;
-	rc_peer_kill(&peer);
-	if (!err && s->op == RC_PUSH)
-		err = rc_session_counts(s, &counts) || !rc_counts_pushed(s, &counts) ? -1 : 0;
+		err = rcx_peer_do(&peer, RCX_DO_RUN, 1, report, RCX_WAIT_MS) == 1 ? report->err : -1;
+	rcx_peer_kill(&peer);
+	if (!err && s->op == RCX_PUSH)
+		err = rcx_session_counts(s, &counts) || !rcx_counts_pushed(s, &counts) ? -1 : 0;
 	return err;
 }
 
 /* Take @count capabilities from @first on away, or as many of them as are not missed. */
-static void take_away(struct rc_session *s, uint64_t *keep, int first, int count)
+static void take_away(struct rcx_session *s, uint64_t *keep, int first, int count)
 {
 	uint64_t less = *keep & ~(((1ull << count) - 1) << first);
-	struct rc_report report;
+	struct rcx_report report;
 
 	if (less == *keep)
 		return;
@@ -117,7 +117,7 @@ static void take_away(struct rc_session *s, uint64_t *keep, int first, int count
 	}
 }
 
-static uint64_t needed(struct rc_session *s)
+static uint64_t needed(struct rcx_session *s)
 {
 	uint64_t keep = ALL;
 
@@ -132,51 +132,51 @@ static void names_of(uint64_t caps, char *text, size_t len)
 	text[0] = '\0';
 	for (int cap = 0; cap < CAPABILITIES; cap++)
 		if (caps & (1ull << cap))
-			rc_say(text, len, "%s%s", text[0] ? " " : "", capability_names[cap]);
+			rcx_say(text, len, "%s%s", text[0] ? " " : "", capability_names[cap]);
 }
 
-static void try_all(struct rc_probing *probing, struct rc_session *s)
+static void try_all(struct rcx_probing *probing, struct rcx_session *s)
 {
-	struct rc_report refusal, report;
+	struct rcx_report refusal, report;
 	char names[80];
 
 	if (!try_as_nobody(s, 0, &refusal)) {
-		rc_find_text(probing, "opens", "anybody",
+		rcx_find_text(probing, "opens", "anybody",
 			     "uid %d without any capability opened it and did a %s.", NOBODY,
-			     rc_op_names[s->op]);
+			     rcx_op_names[s->op]);
 		return;
 	}
 	if (try_as_nobody(s, ALL, &report)) {
-		rc_find_text(probing, "opens", "uid 0",
+		rcx_find_text(probing, "opens", "uid 0",
 			     "uid %d was refused with all capabilities too: %s.", NOBODY,
 			     report.error);
 		return;
 	}
 	names_of(needed(s), names, sizeof(names));
-	rc_find_text(probing, "opens", names,
+	rcx_find_text(probing, "opens", names,
 		     "uid %d without capabilities: %s. With %s and no other it did a %s.",
 		     NOBODY, refusal.error[0] ? refusal.error : "nothing arrived", names,
-		     rc_op_names[s->op]);
+		     rcx_op_names[s->op]);
 }
 
-static void probe_who(struct rc_probing *probing)
+static void probe_who(struct rcx_probing *probing)
 {
-	static const enum rc_op order[] = { RC_PUSH, RC_PULL, RC_CALL, RC_NOTIFY, RC_STREAM };
-	struct rc_session s;
-	struct rc_cell cell;
+	static const enum rcx_op order[] = { RCX_PUSH, RCX_PULL, RCX_CALL, RCX_NOTIFY, RCX_STREAM };
+	struct rcx_session s;
+	struct rcx_cell cell;
 	size_t i = 0;
 
 	if (geteuid()) {
-		rc_find_nothing(probing, "opens", "Only root can become somebody else to try.");
+		rcx_find_nothing(probing, "opens", "Only root can become somebody else to try.");
 		return;
 	}
 	while (!probing->mode->operations[order[i]].run)
 		i++;
-	cell = rc_probe_cell(probing, order[i], rc_small(probing->mode, order[i]));
-	if (rc_session_bind(&s, &cell, false))
-		rc_find_failure(probing, "opens", "%s.", s.error);
+	cell = rcx_probe_cell(probing, order[i], rcx_small(probing->mode, order[i]));
+	if (rcx_session_bind(&s, &cell, false))
+		rcx_find_failure(probing, "opens", "%s.", s.error);
 	else
 		try_all(probing, &s);
-	rc_session_close(&s);
+	rcx_session_close(&s);
 }
-RC_PROBE("opens", probe_who);
+RCX_PROBE("opens", probe_who);

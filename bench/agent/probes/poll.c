@@ -58,13 +58,13 @@ static int ignore_ready(int epoll)
 static const char *bits(uint32_t events, char *text, size_t len)
 {
 	text[0] = '\0';
-	rc_say(text, len, "%s%s%s", events & EPOLLIN ? "EPOLLIN" : "",
+	rcx_say(text, len, "%s%s%s", events & EPOLLIN ? "EPOLLIN" : "",
 	       (events & (EPOLLIN | EPOLLPRI)) == (EPOLLIN | EPOLLPRI) ? " and " : "",
 	       events & EPOLLPRI ? "EPOLLPRI" : "");
 	return text;
 }
 
-static void try_poll(struct rc_probing *probing, struct rc_session *s, const bool before[FDS],
+static void try_poll(struct rcx_probing *probing, struct rcx_session *s, const bool before[FDS],
 		     int epoll)
 {
 	struct epoll_event event = { 0 };
@@ -72,54 +72,54 @@ static void try_poll(struct rc_probing *probing, struct rc_session *s, const boo
 	char text[32];
 
 	if (!watched) {
-		rc_find_bool(probing, "pollable", false, refusal ?
+		rcx_find_bool(probing, "pollable", false, refusal ?
 			     "epoll refuses its file descriptors: %s." :
-			     "It has no file descriptor to poll.", rc_errno_name(refusal));
+			     "It has no file descriptor to poll.", rcx_errno_name(refusal));
 		return;
 	}
 	watched -= ignore_ready(epoll);
 	if (!watched) {
-		rc_find_bool(probing, "pollable", false,
+		rcx_find_bool(probing, "pollable", false,
 			     "Its file descriptors are ready before any event.");
 		return;
 	}
-	s->context = RC_PROCESS;
-	if (rc_session_raise(s, 1, 1, 0)) {
-		rc_find_failure(probing, "pollable", "%s.", s->error);
+	s->context = RCX_PROCESS;
+	if (rcx_session_raise(s, 1, 1, 0)) {
+		rcx_find_failure(probing, "pollable", "%s.", s->error);
 		return;
 	}
-	if (epoll_wait(epoll, &event, 1, RC_WAIT_MS) == 1)
-		rc_find_bool(probing, "pollable", true, "An event made epoll report %s.",
+	if (epoll_wait(epoll, &event, 1, RCX_WAIT_MS) == 1)
+		rcx_find_bool(probing, "pollable", true, "An event made epoll report %s.",
 			     bits(event.events, text, sizeof(text)));
 	else
-		rc_find_bool(probing, "pollable", false,
+		rcx_find_bool(probing, "pollable", false,
 			     "epoll takes its file descriptors, but an event makes none ready.");
 }
 
-static void probe_pollable(struct rc_probing *probing)
+static void probe_pollable(struct rcx_probing *probing)
 {
 	bool before[FDS];
-	struct rc_session s;
-	struct rc_cell cell;
-	enum rc_op op;
+	struct rcx_session s;
+	struct rcx_cell cell;
+	enum rcx_op op;
 	int epoll;
 
-	if (!rc_starts(probing->mode, &op)) {
-		rc_find_nothing(probing, "pollable", "The kernel starts nothing here.");
+	if (!rcx_starts(probing->mode, &op)) {
+		rcx_find_nothing(probing, "pollable", "The kernel starts nothing here.");
 		return;
 	}
-	cell = rc_probe_cell(probing, op, rc_small(probing->mode, op));
+	cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
 	epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (epoll < 0 || rc_session_bind(&s, &cell, false)) {
-		rc_find_failure(probing, "pollable", "%s.", epoll < 0 ? strerror(errno) : s.error);
+	if (epoll < 0 || rcx_session_bind(&s, &cell, false)) {
+		rcx_find_failure(probing, "pollable", "%s.", epoll < 0 ? strerror(errno) : s.error);
 		return;
 	}
 	mark_open(before);
 	if (s.mode->open(&s))
-		rc_find_failure(probing, "pollable", "%s.", s.error);
+		rcx_find_failure(probing, "pollable", "%s.", s.error);
 	else
 		try_poll(probing, &s, before, epoll);
-	rc_session_close(&s);
+	rcx_session_close(&s);
 	close(epoll);
 }
-RC_PROBE("pollable", probe_pollable);
+RCX_PROBE("pollable", probe_pollable);

@@ -18,7 +18,7 @@
 #define WATCHED 64		/* system calls of the drain that are looked at for errors */
 
 struct filled {
-	struct rc_counts counts;
+	struct rcx_counts counts;
 	uint64_t kept;			/* different messages that were drained */
 	uint64_t first, last;		/* of those, the numbers */
 	bool stuck;			/* the producer waited for the reader */
@@ -29,10 +29,10 @@ struct filled {
 	uint64_t left;			/* of one more than that */
 };
 
-static int raise_some(struct rc_session *s, uint64_t count, struct filled *filled)
+static int raise_some(struct rcx_session *s, uint64_t count, struct filled *filled)
 {
-	filled->stuck = !rc_raise_all(s, count, STEP_MS);
-	return s->error[0] || rc_session_counts(s, &filled->counts) ? -1 : 0;
+	filled->stuck = !rcx_raise_all(s, count, STEP_MS);
+	return s->error[0] || rcx_session_counts(s, &filled->counts) ? -1 : 0;
 }
 
 static uint64_t now_ms(void)
@@ -44,7 +44,7 @@ static uint64_t now_ms(void)
 }
 
 /* Raise until some are refused, the producer is stuck, or it is enough. */
-static int fill_up(struct rc_session *s, struct filled *filled)
+static int fill_up(struct rcx_session *s, struct filled *filled)
 {
 	uint64_t began = now_ms();
 	bool slow;
@@ -65,7 +65,7 @@ static bool is_news(int64_t result)
 	return result < 0 && result > -512 && result != -EAGAIN && result != -EINTR;
 }
 
-static int told_of(const struct rc_calls *calls)
+static int told_of(const struct rcx_calls *calls)
 {
 	for (uint32_t i = 0; i < calls->count; i++)
 		if (is_news(calls->call[i].result))
@@ -74,12 +74,12 @@ static int told_of(const struct rc_calls *calls)
 }
 
 /* Numbers come once each and in order, or nearly: count the ones not seen before. */
-static void look_at_kept(const struct rc_tap *tap, struct filled *filled)
+static void look_at_kept(const struct rcx_tap *tap, struct filled *filled)
 {
 	static bool seen[FIRST + ENOUGH + STEP];
 
 	filled->first = UINT64_MAX;
-	for (uint64_t i = 0; i < tap->count && i < RC_TAP_MAX; i++) {
+	for (uint64_t i = 0; i < tap->count && i < RCX_TAP_MAX; i++) {
 		uint64_t seq = tap->message[i].seq;
 
 		if (seq >= sizeof(seen) || seen[seq])
@@ -100,53 +100,53 @@ static const char *judge(const struct filled *filled)
 	if (filled->kept == filled->counts.raised)
 		return "not filled";
 	if (filled->held > 1 && filled->left < filled->held / 2)
-		return RC_EMPTIES;
+		return RCX_EMPTIES;
 	if (!filled->kept)
 		return "loses all";
 	if (filled->kept == 1)
-		return RC_COALESCES;
+		return RCX_COALESCES;
 	if (filled->kept && !gaps && filled->first == 0)
-		return filled->counts.refused ? RC_REFUSES_NEWEST : "drops newest";
+		return filled->counts.refused ? RCX_REFUSES_NEWEST : "drops newest";
 	if (filled->kept && !gaps && filled->last == filled->counts.raised - 1)
-		return RC_OVERWRITES_OLDEST;
+		return RCX_OVERWRITES_OLDEST;
 	return "loses some";
 }
 
-static void tell_holds(struct rc_probing *probing, const struct filled *filled)
+static void tell_holds(struct rcx_probing *probing, const struct filled *filled)
 {
 	unsigned long long raised = filled->counts.raised, kept = filled->kept;
 
 	if (kept == raised)
-		rc_find_nothing(probing, "holds", "It held all %llu small messages that were tried.",
+		rcx_find_nothing(probing, "holds", "It held all %llu small messages that were tried.",
 				raised);
 	else if (filled->held)
-		rc_find_number(probing, "holds", (double)filled->held,
+		rcx_find_number(probing, "holds", (double)filled->held,
 			       "%llu small messages were raised and all kept; of one more, %llu.",
 			       (unsigned long long)filled->held, (unsigned long long)filled->left);
 	else
-		rc_find_number(probing, "holds", (double)kept,
+		rcx_find_number(probing, "holds", (double)kept,
 			       "%llu small messages were raised and %llu of them kept.", raised,
 			       kept);
 }
 
-static void tell(struct rc_probing *probing, const struct filled *filled)
+static void tell(struct rcx_probing *probing, const struct filled *filled)
 {
 	unsigned long long raised = filled->counts.raised, kept = filled->kept;
 	const char *value = judge(filled);
 	int code = filled->counts.refused ? (int)filled->counts.refused_errno : 0;
 
-	rc_find_text(probing, "full", value,
+	rcx_find_text(probing, "full", value,
 		     "%llu events were raised while nobody read, and %llu of them refused; the "
 		     "drain then brought %llu of them, from number %llu to %llu.", raised,
 		     (unsigned long long)filled->counts.refused, kept,
 		     (unsigned long long)(kept ? filled->first : 0),
 		     (unsigned long long)filled->last);
 	tell_holds(probing, filled);
-	rc_find_text(probing, "producer_told", rc_errno_name(code),
+	rcx_find_text(probing, "producer_told", rcx_errno_name(code),
 		     code ? "What the producer got back for an event that was not taken." :
 		     "The producer got no error for any event, kept or not.");
-	rc_find_text(probing, "reader_told", !filled->told && filled->overruns ? "by a message" :
-		     rc_errno_name(filled->told),
+	rcx_find_text(probing, "reader_told", !filled->told && filled->overruns ? "by a message" :
+		     rcx_errno_name(filled->told),
 		     filled->watched ? "Seen by ptrace in the results of the drain's first %d "
 		     "system calls, EAGAIN left out." : "Its wait brought no error.", WATCHED);
 }
@@ -154,12 +154,12 @@ static void tell(struct rc_probing *probing, const struct filled *filled)
 /* ---- what has a stream ------------------------------------------------- */
 
 /* How many of @count events the drain behind them brings, into an empty queue. */
-static int refill(struct rc_session *s, struct rc_peer *peer, uint64_t count, uint64_t *kept)
+static int refill(struct rcx_session *s, struct rcx_peer *peer, uint64_t count, uint64_t *kept)
 {
-	struct rc_report report;
+	struct rcx_report report;
 
-	if (!rc_raise_all(s, count, STEP_MS) ||
-	    rc_peer_do(peer, RC_DO_RUN, count, &report, 20 * RC_WAIT_MS) != 1 || report.err)
+	if (!rcx_raise_all(s, count, STEP_MS) ||
+	    rcx_peer_do(peer, RCX_DO_RUN, count, &report, 20 * RCX_WAIT_MS) != 1 || report.err)
 		return -1;
 	*kept = report.delivered;
 	return 0;
@@ -169,7 +169,7 @@ static int refill(struct rc_session *s, struct rc_peer *peer, uint64_t count, ui
  * Where the newest were kept, was it room for the newest alone that was made?  One
  * event more than the queue holds tells: of a queue that is emptied nothing is left.
  */
-static int look_at_edge(struct rc_session *s, struct rc_peer *peer, struct filled *filled)
+static int look_at_edge(struct rcx_session *s, struct rcx_peer *peer, struct filled *filled)
 {
 	uint64_t fits = 0, spills = 1, kept;
 
@@ -196,26 +196,26 @@ static bool keeps_newest(const struct filled *filled)
 {
 	const char *value = judge(filled);
 
-	return !filled->stuck && (!filled->kept || !strcmp(value, RC_OVERWRITES_OLDEST));
+	return !filled->stuck && (!filled->kept || !strcmp(value, RCX_OVERWRITES_OLDEST));
 }
 
-static void fill_stream(struct rc_probing *probing, struct rc_session *s, struct rc_peer *peer)
+static void fill_stream(struct rcx_probing *probing, struct rcx_session *s, struct rcx_peer *peer)
 {
-	const struct rc_calls *calls;
+	const struct rcx_calls *calls;
 	struct filled filled = { 0 };
-	struct rc_report report;
+	struct rcx_report report;
 
 	if (fill_up(s, &filled)) {
-		rc_find_failure(probing, "full", "%s.", s->error);
+		rcx_find_failure(probing, "full", "%s.", s->error);
 		return;
 	}
-	calls = rc_peer_trace(peer, RC_DO_RUN, filled.counts.raised, WATCHED);
-	if (!calls || rc_peer_report(peer, &report, 20 * RC_WAIT_MS) != 1) {
-		rc_find_failure(probing, "full", "The drain did not end.");
+	calls = rcx_peer_trace(peer, RCX_DO_RUN, filled.counts.raised, WATCHED);
+	if (!calls || rcx_peer_report(peer, &report, 20 * RCX_WAIT_MS) != 1) {
+		rcx_find_failure(probing, "full", "The drain did not end.");
 		return;
 	}
 	if (report.err) {
-		rc_find_failure(probing, "full", "The drain failed: %s.", report.error);
+		rcx_find_failure(probing, "full", "The drain failed: %s.", report.error);
 		return;
 	}
 	filled.watched = true;
@@ -223,7 +223,7 @@ static void fill_stream(struct rc_probing *probing, struct rc_session *s, struct
 	filled.overruns = report.overruns;
 	look_at_kept(&probing->findings->tap, &filled);
 	if (keeps_newest(&filled) && look_at_edge(s, peer, &filled)) {
-		rc_find_failure(probing, "full", "It could not be filled a second time.");
+		rcx_find_failure(probing, "full", "It could not be filled a second time.");
 		return;
 	}
 	tell(probing, &filled);
@@ -232,51 +232,51 @@ static void fill_stream(struct rc_probing *probing, struct rc_session *s, struct
 /* ---- what has only a wait ---------------------------------------------- */
 
 /* Each wait that returns is an event that was kept. */
-static void fill_wait(struct rc_probing *probing, struct rc_session *s, struct rc_peer *peer)
+static void fill_wait(struct rcx_probing *probing, struct rcx_session *s, struct rcx_peer *peer)
 {
 	struct filled filled = { 0 };
-	struct rc_report report;
+	struct rcx_report report;
 
-	if (!rc_raise_all(s, 64, STEP_MS) || rc_session_counts(s, &filled.counts)) {
-		rc_find_failure(probing, "full", "%s.", s->error);
+	if (!rcx_raise_all(s, 64, STEP_MS) || rcx_session_counts(s, &filled.counts)) {
+		rcx_find_failure(probing, "full", "%s.", s->error);
 		return;
 	}
 	while (probing->findings->tap.count < 64 &&
-	       rc_peer_do(peer, RC_DO_WAIT, 1, &report, RC_WAIT_MS) == 1)
+	       rcx_peer_do(peer, RCX_DO_WAIT, 1, &report, RCX_WAIT_MS) == 1)
 		if (report.err) {
-			rc_find_failure(probing, "full", "A wait failed: %s.", report.error);
+			rcx_find_failure(probing, "full", "A wait failed: %s.", report.error);
 			return;
 		}
 	look_at_kept(&probing->findings->tap, &filled);
 	tell(probing, &filled);
 }
 
-static void probe_full(struct rc_probing *probing)
+static void probe_full(struct rcx_probing *probing)
 {
-	struct rc_report report;
-	struct rc_session s;
-	struct rc_cell cell;
-	struct rc_peer peer;
-	enum rc_op op;
+	struct rcx_report report;
+	struct rcx_session s;
+	struct rcx_cell cell;
+	struct rcx_peer peer;
+	enum rcx_op op;
 
-	if (!rc_starts(probing->mode, &op)) {
-		rc_find_nothing(probing, "full", "The kernel starts nothing here, so nothing queues.");
+	if (!rcx_starts(probing->mode, &op)) {
+		rcx_find_nothing(probing, "full", "The kernel starts nothing here, so nothing queues.");
 		return;
 	}
-	cell = rc_probe_cell(probing, op, rc_small(probing->mode, op));
-	if (rc_session_bind(&s, &cell, true)) {
-		rc_find_failure(probing, "full", "%s.", s.error);
+	cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
+	if (rcx_session_bind(&s, &cell, true)) {
+		rcx_find_failure(probing, "full", "%s.", s.error);
 		return;
 	}
 	probing->findings->tap.count = 0;
 	s.tap = &probing->findings->tap;
-	if (rc_peer_start(&peer, &s, NULL, NULL, &report))
-		rc_find_failure(probing, "full", "%s.", report.error);
-	else if (op == RC_STREAM)
+	if (rcx_peer_start(&peer, &s, NULL, NULL, &report))
+		rcx_find_failure(probing, "full", "%s.", report.error);
+	else if (op == RCX_STREAM)
 		fill_stream(probing, &s, &peer);
 	else
 		fill_wait(probing, &s, &peer);
-	rc_peer_kill(&peer);
-	rc_session_close(&s);
+	rcx_peer_kill(&peer);
+	rcx_session_close(&s);
 }
-RC_PROBE("full", probe_full);
+RCX_PROBE("full", probe_full);

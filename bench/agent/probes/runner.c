@@ -13,23 +13,23 @@
 #define PROBE_MS 6000
 #define GONE_US 20000	/* for processes of a killed probe to be gone */
 
-extern const struct rc_probe *const __start_rc_probes[];
-extern const struct rc_probe *const __stop_rc_probes[];
+extern const struct rcx_probe *const __start_rc_probes[];
+extern const struct rcx_probe *const __stop_rc_probes[];
 
 /* ---- notes ------------------------------------------------------------- */
 
-static struct rc_found *note(struct rc_probing *probing, const char *name)
+static struct rcx_found *note(struct rcx_probing *probing, const char *name)
 {
-	struct rc_findings *findings = probing->findings;
-	struct rc_found *found;
+	struct rcx_findings *findings = probing->findings;
+	struct rcx_found *found;
 
 	/* More properties than there is room for is a mistake of the program. */
-	if (findings->count == RC_FOUND_MAX)
+	if (findings->count == RCX_FOUND_MAX)
 		_exit(2);
 	found = &findings->found[findings->count++];
 	memset(found, 0, sizeof(*found));
 	snprintf(found->name, sizeof(found->name), "%s", name);
-	for (int op = 0; op < RC_OPS; op++)
+	for (int op = 0; op < RCX_OPS; op++)
 		found->each[op] = NAN;
 	return found;
 }
@@ -43,67 +43,67 @@ static struct rc_found *note(struct rc_probing *probing, const char *name)
 		va_end(args);							\
 	} while (0)
 
-struct rc_found *rc_find_text(struct rc_probing *probing, const char *name, const char *value,
+struct rcx_found *rcx_find_text(struct rcx_probing *probing, const char *name, const char *value,
 			      const char *detail, ...)
 {
-	struct rc_found *found = note(probing, name);
+	struct rcx_found *found = note(probing, name);
 
-	found->kind = RC_TEXT;
+	found->kind = RCX_TEXT;
 	snprintf(found->text, sizeof(found->text), "%s", value);
 	DETAIL(found, detail);
 	return found;
 }
 
-struct rc_found *rc_find_bool(struct rc_probing *probing, const char *name, bool value,
+struct rcx_found *rcx_find_bool(struct rcx_probing *probing, const char *name, bool value,
 			      const char *detail, ...)
 {
-	struct rc_found *found = note(probing, name);
+	struct rcx_found *found = note(probing, name);
 
-	found->kind = RC_BOOL;
+	found->kind = RCX_BOOL;
 	found->number = value;
 	DETAIL(found, detail);
 	return found;
 }
 
-struct rc_found *rc_find_number(struct rc_probing *probing, const char *name, double value,
+struct rcx_found *rcx_find_number(struct rcx_probing *probing, const char *name, double value,
 				const char *detail, ...)
 {
-	struct rc_found *found = note(probing, name);
+	struct rcx_found *found = note(probing, name);
 
-	found->kind = RC_NUMBER;
+	found->kind = RCX_NUMBER;
 	found->number = value;
 	DETAIL(found, detail);
 	return found;
 }
 
-struct rc_found *rc_find_nothing(struct rc_probing *probing, const char *name,
+struct rcx_found *rcx_find_nothing(struct rcx_probing *probing, const char *name,
 				 const char *detail, ...)
 {
-	struct rc_found *found = note(probing, name);
+	struct rcx_found *found = note(probing, name);
 
 	DETAIL(found, detail);
 	return found;
 }
 
-struct rc_found *rc_find_failure(struct rc_probing *probing, const char *name,
+struct rcx_found *rcx_find_failure(struct rcx_probing *probing, const char *name,
 				 const char *detail, ...)
 {
-	struct rc_found *found = note(probing, name);
+	struct rcx_found *found = note(probing, name);
 
 	found->failed = true;
 	DETAIL(found, detail);
 	return found;
 }
 
-struct rc_found *rc_find_each(struct rc_probing *probing, const char *name)
+struct rcx_found *rcx_find_each(struct rcx_probing *probing, const char *name)
 {
-	struct rc_found *found = note(probing, name);
+	struct rcx_found *found = note(probing, name);
 
-	found->kind = RC_EACH;
+	found->kind = RCX_EACH;
 	return found;
 }
 
-void rc_say(char *text, size_t len, const char *format, ...)
+void rcx_say(char *text, size_t len, const char *format, ...)
 {
 	size_t at = strlen(text);
 	va_list args;
@@ -113,7 +113,7 @@ void rc_say(char *text, size_t len, const char *format, ...)
 	va_end(args);
 }
 
-const char *rc_errno_name(int code)
+const char *rcx_errno_name(int code)
 {
 	const char *name = code ? strerrorname_np(code) : "nothing";
 
@@ -122,27 +122,27 @@ const char *rc_errno_name(int code)
 
 /* ---- sessions ---------------------------------------------------------- */
 
-bool rc_narrow(const struct rc_operation *operation)
+bool rcx_narrow(const struct rcx_operation *operation)
 {
 	return operation->min == operation->max;
 }
 
-uint32_t rc_small(const struct rc_mode *mode, enum rc_op op)
+uint32_t rcx_small(const struct rcx_mode *mode, enum rcx_op op)
 {
-	const struct rc_operation *operation = &mode->operations[op];
+	const struct rcx_operation *operation = &mode->operations[op];
 
 	return operation->min > 8 ? operation->min : operation->max < 8 ? operation->max : 8;
 }
 
-bool rc_starts(const struct rc_mode *mode, enum rc_op *op)
+bool rcx_starts(const struct rcx_mode *mode, enum rcx_op *op)
 {
-	*op = mode->operations[RC_STREAM].run ? RC_STREAM : RC_NOTIFY;
+	*op = mode->operations[RCX_STREAM].run ? RCX_STREAM : RCX_NOTIFY;
 	return mode->operations[*op].run;
 }
 
-struct rc_cell rc_probe_cell(const struct rc_probing *probing, enum rc_op op, uint32_t size)
+struct rcx_cell rcx_probe_cell(const struct rcx_probing *probing, enum rcx_op op, uint32_t size)
 {
-	return (struct rc_cell){
+	return (struct rcx_cell){
 		.channel = probing->channel,
 		.mode = probing->mode,
 		.op = op,
@@ -152,13 +152,13 @@ struct rc_cell rc_probe_cell(const struct rc_probing *probing, enum rc_op op, ui
 	};
 }
 
-bool rc_raise_all(struct rc_session *s, uint64_t count, uint32_t ms)
+bool rcx_raise_all(struct rcx_session *s, uint64_t count, uint32_t ms)
 {
-	s->context = RC_PROCESS;
-	return !rc_session_raise(s, count, 1, 0) && rc_raised(s, ms);
+	s->context = RCX_PROCESS;
+	return !rcx_session_raise(s, count, 1, 0) && rcx_raised(s, ms);
 }
 
-bool rc_raised(const struct rc_session *s, uint32_t ms)
+bool rcx_raised(const struct rcx_session *s, uint32_t ms)
 {
 	uint64_t raised = s->page->raised;
 
@@ -171,16 +171,16 @@ bool rc_raised(const struct rc_session *s, uint32_t ms)
 	return s->page->done;
 }
 
-bool rc_counts_pushed(const struct rc_session *s, const struct rc_counts *counts)
+bool rcx_counts_pushed(const struct rcx_session *s, const struct rcx_counts *counts)
 {
-	return s->core < 0 || s->channel->flags & RC_BASELINE || counts->consumed;
+	return s->core < 0 || s->channel->flags & RCX_BASELINE || counts->consumed;
 }
 
 /* ---- all of them ------------------------------------------------------- */
 
 struct job {
-	const struct rc_probe *probe;
-	struct rc_probing *probing;
+	const struct rcx_probe *probe;
+	struct rcx_probing *probing;
 };
 
 static void run_job(void *arg)
@@ -190,8 +190,8 @@ static void run_job(void *arg)
 	job->probe->run(job->probing);
 }
 
-static void run_probe(const struct rc_probe *probe, struct rc_probing *probing,
-		      void (*load)(const struct rc_channel *, char *, size_t))
+static void run_probe(const struct rcx_probe *probe, struct rcx_probing *probing,
+		      void (*load)(const struct rcx_channel *, char *, size_t))
 {
 	struct job job = { probe, probing };
 	uint32_t before = probing->findings->count;
@@ -199,17 +199,17 @@ static void run_probe(const struct rc_probe *probe, struct rc_probing *probing,
 
 	if (!probe->once == !!probing->mode->once) {
 		if (probing->mode->once)
-			rc_find_nothing(probing, probe->name, "%s", probing->mode->once);
+			rcx_find_nothing(probing, probe->name, "%s", probing->mode->once);
 		return;
 	}
 	load(probing->channel, reason, sizeof(reason));
-	if (!reason[0] && rc_in_child(run_job, &job, PROBE_MS, reason, sizeof(reason))) {
+	if (!reason[0] && rcx_in_child(run_job, &job, PROBE_MS, reason, sizeof(reason))) {
 		if (probing->findings->count == before)
-			rc_find_failure(probing, probe->name, "The probe found nothing.");
+			rcx_find_failure(probing, probe->name, "The probe found nothing.");
 		return;
 	}
 	probing->findings->count = before;
-	rc_find_failure(probing, probe->name, "The probe %s.", reason);
+	rcx_find_failure(probing, probe->name, "The probe %s.", reason);
 	usleep(GONE_US);
 }
 
@@ -219,22 +219,22 @@ static json_object *number_of(double number)
 				       : json_object_new_double(number);
 }
 
-static json_object *value_of(const struct rc_found *found)
+static json_object *value_of(const struct rcx_found *found)
 {
 	json_object *each;
 
 	switch (found->kind) {
-	case RC_BOOL:
+	case RCX_BOOL:
 		return json_object_new_boolean(found->number != 0);
-	case RC_NUMBER:
+	case RCX_NUMBER:
 		return number_of(found->number);
-	case RC_TEXT:
+	case RCX_TEXT:
 		return json_object_new_string(found->text);
-	case RC_EACH:
+	case RCX_EACH:
 		each = json_object_new_object();
-		for (int op = 0; op < RC_OPS; op++)
+		for (int op = 0; op < RCX_OPS; op++)
 			if (!isnan(found->each[op]))
-				json_object_object_add(each, rc_op_names[op],
+				json_object_object_add(each, rcx_op_names[op],
 						       number_of(found->each[op]));
 		return each;
 	default:
@@ -242,16 +242,16 @@ static json_object *value_of(const struct rc_found *found)
 	}
 }
 
-static const char *how_of(const struct rc_found *found)
+static const char *how_of(const struct rcx_found *found)
 {
 	if (found->failed)
 		return "failed";
-	if (found->kind == RC_NOTHING)
+	if (found->kind == RCX_NOTHING)
 		return "none";
 	return found->counted ? "counted" : found->told ? "documented" : "probe";
 }
 
-static json_object *property_of(const struct rc_found *found)
+static json_object *property_of(const struct rcx_found *found)
 {
 	json_object *property = json_object_new_object();
 
@@ -261,18 +261,18 @@ static json_object *property_of(const struct rc_found *found)
 	return property;
 }
 
-json_object *rc_probe_mode(const struct rc_channel *channel, const struct rc_mode *mode,
+json_object *rcx_probe_mode(const struct rcx_channel *channel, const struct rcx_mode *mode,
 			   uint32_t clock,
-			   void (*load)(const struct rc_channel *, char *, size_t))
+			   void (*load)(const struct rcx_channel *, char *, size_t))
 {
-	struct rc_probing probing = { .channel = channel, .mode = mode, .clock = clock };
+	struct rcx_probing probing = { .channel = channel, .mode = mode, .clock = clock };
 	json_object *properties = json_object_new_object();
 
 	probing.findings = mmap(NULL, sizeof(*probing.findings), PROT_READ | PROT_WRITE,
 				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (probing.findings == MAP_FAILED)
 		return properties;
-	for (const struct rc_probe *const *probe = __start_rc_probes; probe < __stop_rc_probes;
+	for (const struct rcx_probe *const *probe = __start_rc_probes; probe < __stop_rc_probes;
 	     probe++)
 		run_probe(*probe, &probing, load);
 	for (uint32_t i = 0; i < probing.findings->count; i++)

@@ -3,7 +3,7 @@
  * A session in a process of its own, which does what it is told: a second reader,
  * one that is killed, one that is somebody else, one that is watched.
  *
- * Only one process may hold rc_core's device, so the probe binds it and the peer
+ * Only one process may hold ringcross_core's device, so the probe binds it and the peer
  * inherits that; the mode itself is opened by the peer.
  */
 #include <errno.h>
@@ -18,13 +18,13 @@
 #include "probe.h"
 
 struct command {
-	enum rc_order order;
+	enum rcx_order order;
 	uint64_t n;
 };
 
-static void fill_report(struct rc_report *report, const struct rc_session *s, int err)
+static void fill_report(struct rcx_report *report, const struct rcx_session *s, int err)
 {
-	*report = (struct rc_report){
+	*report = (struct rcx_report){
 		.err = err,
 		.code = s->code,
 		.delivered = s->delivered,
@@ -34,7 +34,7 @@ static void fill_report(struct rc_report *report, const struct rc_session *s, in
 }
 
 /* A hook may be called again after it failed: that is what a probe wants to see. */
-static void forget(struct rc_session *s)
+static void forget(struct rcx_session *s)
 {
 	s->error[0] = '\0';
 	s->code = 0;
@@ -42,21 +42,21 @@ static void forget(struct rc_session *s)
 	s->latencies = 0;
 }
 
-static int obey(struct rc_session *s, const struct command *command)
+static int obey(struct rcx_session *s, const struct command *command)
 {
-	s->silent = command->order == RC_DO_WAIT;
+	s->silent = command->order == RCX_DO_WAIT;
 	/* Whatever comes next is the one that is due; to a tap, all are. */
 	if (s->silent && !s->tap)
 		s->seen = s->page ? s->page->raised : 0;
 	return s->mode->operations[s->op].run(s, command->n);
 }
 
-static void serve(struct rc_session *s, int fd) __attribute__((noreturn));
+static void serve(struct rcx_session *s, int fd) __attribute__((noreturn));
 
-static void serve(struct rc_session *s, int fd)
+static void serve(struct rcx_session *s, int fd)
 {
 	struct command command;
-	struct rc_report report;
+	struct rcx_report report;
 
 	fill_report(&report, s, s->mode->open(s));
 	/* Nothing between recv() and send() but the hook: calls are counted there. */
@@ -68,10 +68,10 @@ static void serve(struct rc_session *s, int fd)
 	_exit(0);
 }
 
-int rc_peer_start(struct rc_peer *peer, const struct rc_session *bound,
-		  void (*before)(void *), void *arg, struct rc_report *report)
+int rcx_peer_start(struct rcx_peer *peer, const struct rcx_session *bound,
+		  void (*before)(void *), void *arg, struct rcx_report *report)
 {
-	struct rc_session s = *bound;
+	struct rcx_session s = *bound;
 	int fds[2];
 
 	memset(report, 0, sizeof(*report));
@@ -92,7 +92,7 @@ int rc_peer_start(struct rc_peer *peer, const struct rc_session *bound,
 	close(fds[1]);
 	peer->fd = fds[0];
 	peer->far = fds[1];
-	if (peer->pid < 0 || rc_peer_report(peer, report, RC_WAIT_MS) != 1) {
+	if (peer->pid < 0 || rcx_peer_report(peer, report, RCX_WAIT_MS) != 1) {
 		if (!report->error[0])
 			snprintf(report->error, sizeof(report->error), "open did not return");
 		return -1;
@@ -100,14 +100,14 @@ int rc_peer_start(struct rc_peer *peer, const struct rc_session *bound,
 	return report->err;
 }
 
-void rc_peer_order(struct rc_peer *peer, enum rc_order order, uint64_t n)
+void rcx_peer_order(struct rcx_peer *peer, enum rcx_order order, uint64_t n)
 {
 	const struct command command = { order, n };
 
 	send(peer->fd, &command, sizeof(command), MSG_NOSIGNAL);
 }
 
-int rc_peer_report(struct rc_peer *peer, struct rc_report *report, int ms)
+int rcx_peer_report(struct rcx_peer *peer, struct rcx_report *report, int ms)
 {
 	struct pollfd pfd = { .fd = peer->fd, .events = POLLIN };
 
@@ -116,14 +116,14 @@ int rc_peer_report(struct rc_peer *peer, struct rc_report *report, int ms)
 	return recv(peer->fd, report, sizeof(*report), 0) == sizeof(*report) ? 1 : -1;
 }
 
-int rc_peer_do(struct rc_peer *peer, enum rc_order order, uint64_t n,
-	       struct rc_report *report, int ms)
+int rcx_peer_do(struct rcx_peer *peer, enum rcx_order order, uint64_t n,
+	       struct rcx_report *report, int ms)
 {
-	rc_peer_order(peer, order, n);
-	return rc_peer_report(peer, report, ms);
+	rcx_peer_order(peer, order, n);
+	return rcx_peer_report(peer, report, ms);
 }
 
-void rc_peer_kill(struct rc_peer *peer)
+void rcx_peer_kill(struct rcx_peer *peer)
 {
 	if (peer->pid > 0) {
 		kill(peer->pid, SIGKILL);

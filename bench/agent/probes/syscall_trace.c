@@ -41,18 +41,18 @@ static int next_stop(pid_t pid, struct __ptrace_syscall_info *info)
 	return ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(*info), info) > 0 ? 0 : -1;
 }
 
-static bool is_report(const struct rc_peer *peer, const struct rc_call *call)
+static bool is_report(const struct rcx_peer *peer, const struct rcx_call *call)
 {
 	return call->number == SYS_sendto && (int)call->first == peer->far;
 }
 
 /* What the order itself takes: the end of the recv() that brought it. */
-static bool is_order(const struct rc_peer *peer, const struct rc_call *call)
+static bool is_order(const struct rcx_peer *peer, const struct rcx_call *call)
 {
 	return call->number == SYS_recvfrom && (int)call->first == peer->far;
 }
 
-static int attach(struct rc_peer *peer)
+static int attach(struct rcx_peer *peer)
 {
 	int status;
 
@@ -62,22 +62,22 @@ static int attach(struct rc_peer *peer)
 	return waitpid(peer->pid, &status, __WALL) == peer->pid && WIFSTOPPED(status) ? 0 : -1;
 }
 
-const struct rc_calls *rc_peer_trace(struct rc_peer *peer, enum rc_order order, uint64_t n,
+const struct rcx_calls *rcx_peer_trace(struct rcx_peer *peer, enum rcx_order order, uint64_t n,
 				     uint32_t most)
 {
-	static struct rc_calls calls;
+	static struct rcx_calls calls;
 	struct __ptrace_syscall_info info;
-	struct rc_call call = { .number = SYS_recvfrom, .first = (uint64_t)peer->far };
+	struct rcx_call call = { .number = SYS_recvfrom, .first = (uint64_t)peer->far };
 
 	calls.count = 0;
 	if (attach(peer))
 		return NULL;
-	rc_peer_order(peer, order, n);
-	while (calls.count < most && calls.count < RC_CALLS_MAX) {
+	rcx_peer_order(peer, order, n);
+	while (calls.count < most && calls.count < RCX_CALLS_MAX) {
 		if (next_stop(peer->pid, &info))
 			return NULL;
 		if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-			call = (struct rc_call){
+			call = (struct rcx_call){
 				.number = info.entry.nr,
 				.first = info.entry.args[0],
 				.third = info.entry.args[2],

@@ -26,14 +26,14 @@ static void do_panic(json_object *request)
 
 	(void)request;
 	if (fd < 0 || write(fd, "c", 1) != 1)
-		rc_answer_error("cannot crash this kernel");
+		rcx_answer_error("cannot crash this kernel");
 }
 
 static void do_die(json_object *request)
 {
 	(void)request;
 	if (getpid() == 1)
-		rc_machine_restart();
+		rcx_machine_restart();
 	exit(1);
 }
 
@@ -43,14 +43,14 @@ static const struct {
 	const char *name;
 	void (*serve)(json_object *request);
 } requests[] = {
-	{ "setup", rc_do_setup },
-	{ "read", rc_do_read },
-	{ "floors", rc_do_floors },
-	{ "cell", rc_do_cell },
-	{ "lifecycle", rc_do_lifecycle },
-	{ "hostile", rc_do_hostile },
-	{ "probe", rc_do_probe },
-	{ "xray", rc_do_xray },
+	{ "setup", rcx_do_setup },
+	{ "read", rcx_do_read },
+	{ "floors", rcx_do_floors },
+	{ "cell", rcx_do_cell },
+	{ "lifecycle", rcx_do_lifecycle },
+	{ "hostile", rcx_do_hostile },
+	{ "probe", rcx_do_probe },
+	{ "xray", rcx_do_xray },
 	{ "hang", do_hang },
 	{ "panic", do_panic },
 	{ "die", do_die },
@@ -81,11 +81,11 @@ out:
 static void serve(const char *line, size_t len)
 {
 	json_object *request = parse(line, len);
-	const char *verb = request ? rc_text(request, "do") : "";
+	const char *verb = request ? rcx_text(request, "do") : "";
 
 	/* Left on between x-rays, since it takes seconds to start. */
 	if (strcmp(verb, "xray"))
-		rc_xray_over();
+		rcx_xray_over();
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		if (strcmp(requests[i].name, verb))
 			continue;
@@ -93,7 +93,7 @@ static void serve(const char *line, size_t len)
 		json_object_put(request);
 		return;
 	}
-	rc_answer_error(request ? "unknown request" : "a request that is no JSON object");
+	rcx_answer_error(request ? "unknown request" : "a request that is no JSON object");
 	json_object_put(request);
 }
 
@@ -104,19 +104,19 @@ static int serve_all(FILE *in)
 	ssize_t len;
 
 	/* Shared with the children that run the cells. */
-	rc_serving.result = mmap(NULL, sizeof(*rc_serving.result), PROT_READ | PROT_WRITE,
+	rcx_serving.result = mmap(NULL, sizeof(*rcx_serving.result), PROT_READ | PROT_WRITE,
 				 MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (rc_serving.result == MAP_FAILED) {
+	if (rcx_serving.result == MAP_FAILED) {
 		perror("cannot get memory for results");
 		return 1;
 	}
-	rc_hello();
+	rcx_hello();
 	while ((len = getline(&line, &room, in)) > 0)
 		if (strspn(line, " \t\r\n") != (size_t)len)
 			serve(line, (size_t)len);
 	free(line);
-	rc_module_unload_all();
-	rc_answer(rc_answer_new("end"));
+	rcx_module_unload_all();
+	rcx_answer(rcx_answer_new("end"));
 	return 0;
 }
 
@@ -133,21 +133,21 @@ static int usage(const char *name, int status)
 int main(int argc, char **argv)
 {
 	bool init = getpid() == 1;
-	const struct rc_program *program;
+	const struct rcx_program *program;
 	const char *in_name = init ? "/requests" : "-";
 	const char *out_name = init ? "port:0xe9" : "-";
 	FILE *in = stdin;
 	int status;
 
 	if (argc == 2 && !strcmp(argv[1], "--list")) {
-		json_object *list = rc_list();
+		json_object *list = rcx_list();
 
 		puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_NOSLASHESCAPE));
 		json_object_put(list);
-		return rc_check_channels() ? 1 : 0;
+		return rcx_check_channels() ? 1 : 0;
 	}
 	if (argc > 2 && !strcmp(argv[1], "--program")) {
-		program = rc_find_program(argv[2]);
+		program = rcx_find_program(argv[2]);
 		return program ? program->main(argc - 2, argv + 2) : usage(argv[0], 2);
 	}
 	for (int i = 1; i < argc && !init; i += 2) {
@@ -158,12 +158,12 @@ int main(int argc, char **argv)
 		else if (!strcmp(argv[i], "--out"))
 			out_name = argv[i + 1];
 		else if (!strcmp(argv[i], "--modules"))
-			rc_serving.modules = argv[i + 1];
+			rcx_serving.modules = argv[i + 1];
 		else
 			return usage(argv[0], 2);
 	}
 	if (init)
-		rc_machine_prepare();
+		rcx_machine_prepare();
 	signal(SIGPIPE, SIG_IGN);
 	if (strcmp(in_name, "-"))
 		in = fopen(in_name, "re");
@@ -171,9 +171,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: %s\n", in_name, strerror(errno));
 		status = 1;
 	} else {
-		status = rc_answer_open(out_name) ? 1 : serve_all(in);
+		status = rcx_answer_open(out_name) ? 1 : serve_all(in);
 	}
 	if (init)
-		rc_machine_restart();
+		rcx_machine_restart();
 	return status;
 }

@@ -27,7 +27,7 @@ static int open_port(const char *number)
 	return -1;
 }
 
-int rc_answer_open(const char *where)
+int rcx_answer_open(const char *where)
 {
 	if (!strncmp(where, "port:", 5))
 		return open_port(where + 5);
@@ -40,7 +40,7 @@ int rc_answer_open(const char *where)
 	return -1;
 }
 
-void rc_answer_give_up(void)
+void rcx_answer_give_up(void)
 {
 #if defined(__x86_64__)
 	if (out_port >= 0)
@@ -66,7 +66,7 @@ static void out_bytes(const char *data, size_t len)
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done <= 0) {	/* nobody listens any more */
-			rc_module_unload_all();
+			rcx_module_unload_all();
 			exit(1);
 		}
 		data += done;
@@ -74,7 +74,7 @@ static void out_bytes(const char *data, size_t len)
 	}
 }
 
-json_object *rc_answer_new(const char *re)
+json_object *rcx_answer_new(const char *re)
 {
 	json_object *answer = json_object_new_object();
 
@@ -121,7 +121,7 @@ static void out_text(const char *text, size_t len)
 	out_bytes(text + from, len - from);
 }
 
-void rc_answer(json_object *answer)
+void rcx_answer(json_object *answer)
 {
 	size_t len;
 	const char *text = json_object_to_json_string_length(
@@ -132,7 +132,7 @@ void rc_answer(json_object *answer)
 	json_object_put(answer);
 }
 
-void rc_answer_binary(const void *data, size_t len)
+void rcx_answer_binary(const void *data, size_t len)
 {
 	out_bytes(data, len);
 }

@@ -5,21 +5,21 @@
 #include "agent.h"
 #include "peer.h"
 
-extern const struct rc_channel *const __start_rc_channels[];
-extern const struct rc_channel *const __stop_rc_channels[];
+extern const struct rcx_channel *const __start_rc_channels[];
+extern const struct rcx_channel *const __stop_rc_channels[];
 
-const char *const rc_op_names[RC_OPS] = { "push", "pull", "call", "notify", "stream" };
-const char *const rc_wait_names[RC_WAITS] = { "block", "poll", "busy" };
-const char *const rc_context_names[RC_CONTEXTS] = { "process", "softirq", "hardirq" };
+const char *const rcx_op_names[RCX_OPS] = { "push", "pull", "call", "notify", "stream" };
+const char *const rcx_wait_names[RCX_WAITS] = { "block", "poll", "busy" };
+const char *const rcx_context_names[RCX_CONTEXTS] = { "process", "softirq", "hardirq" };
 
 #define for_each_channel(entry)						\
-	for (const struct rc_channel *const *entry = __start_rc_channels;	\
+	for (const struct rcx_channel *const *entry = __start_rc_channels;	\
 	     entry < __stop_rc_channels; entry++)
 
 #define for_each_mode(mode, channel)					\
-	for (const struct rc_mode *mode = (channel)->modes; mode && mode->name; mode++)
+	for (const struct rcx_mode *mode = (channel)->modes; mode && mode->name; mode++)
 
-const struct rc_channel *rc_find_channel(const char *name)
+const struct rcx_channel *rcx_find_channel(const char *name)
 {
 	for_each_channel(entry)
 		if (!strcmp((*entry)->name, name))
@@ -27,7 +27,7 @@ const struct rc_channel *rc_find_channel(const char *name)
 	return NULL;
 }
 
-const struct rc_mode *rc_find_mode(const struct rc_channel *channel, const char *name)
+const struct rcx_mode *rcx_find_mode(const struct rcx_channel *channel, const char *name)
 {
 	for_each_mode(mode, channel)
 		if (!strcmp(mode->name, name))
@@ -35,18 +35,18 @@ const struct rc_mode *rc_find_mode(const struct rc_channel *channel, const char 
 	return NULL;
 }
 
-uint32_t rc_waits(const struct rc_mode *mode, enum rc_op op)
+uint32_t rcx_waits(const struct rcx_mode *mode, enum rcx_op op)
 {
-	const struct rc_operation *operation = &mode->operations[op];
+	const struct rcx_operation *operation = &mode->operations[op];
 
-	if (op != RC_NOTIFY && op != RC_STREAM)
+	if (op != RCX_NOTIFY && op != RCX_STREAM)
 		return 0;
 	if (operation->waits)
 		return operation->waits;
-	return op == RC_STREAM ? RC_WAIT_POLL : RC_WAIT_BLOCK;
+	return op == RCX_STREAM ? RCX_WAIT_POLL : RCX_WAIT_BLOCK;
 }
 
-int rc_find_name(const char *const *names, int count, const char *name)
+int rcx_find_name(const char *const *names, int count, const char *name)
 {
 	for (int i = 0; i < count; i++)
 		if (!strcmp(names[i], name))
@@ -54,22 +54,22 @@ int rc_find_name(const char *const *names, int count, const char *name)
 	return -1;
 }
 
-static int mistake(const struct rc_channel *channel, const char *where, const char *what)
+static int mistake(const struct rcx_channel *channel, const char *where, const char *what)
 {
 	fprintf(stderr, "channel %s, %s: %s\n", channel->name, where, what);
 	return 1;
 }
 
-static int check_operation(const struct rc_channel *channel, const struct rc_operation *op,
+static int check_operation(const struct rcx_channel *channel, const struct rcx_operation *op,
 			   const char *name)
 {
 	if (op->min > op->max)
 		return mistake(channel, name, "its smallest size is above its largest");
-	if (op->max > RC_BODY_MAX)
+	if (op->max > RCX_BODY_MAX)
 		return mistake(channel, name, "its largest size is above 1 MiB");
-	if (op->max < RC_BODY_MAX && !op->limit)
+	if (op->max < RCX_BODY_MAX && !op->limit)
 		return mistake(channel, name, "it does not say what limits its size");
-	if (op->waits >> RC_WAITS)
+	if (op->waits >> RCX_WAITS)
 		return mistake(channel, name, "it has a wait that nobody knows");
 	if (op->queue && (!op->queue->what || !op->queue->min || op->queue->min > op->queue->max))
 		return mistake(channel, name, "its queue needs a unit, and bounds above 0");
@@ -77,11 +77,11 @@ static int check_operation(const struct rc_channel *channel, const struct rc_ope
 }
 
 /* What has operations repeats them; what has none must say so and be proven otherwise. */
-static int check_once(const struct rc_channel *channel, const struct rc_mode *mode)
+static int check_once(const struct rcx_channel *channel, const struct rcx_mode *mode)
 {
 	bool some = false;
 
-	for (int op = 0; op < RC_OPS; op++)
+	for (int op = 0; op < RCX_OPS; op++)
 		some = some || mode->operations[op].run;
 	if (some && mode->once)
 		return mistake(channel, mode->name, "it has operations and says it happens once");
@@ -94,12 +94,12 @@ static int check_once(const struct rc_channel *channel, const struct rc_mode *mo
 	return 0;
 }
 
-static int check_mode(const struct rc_channel *channel, const struct rc_mode *mode)
+static int check_mode(const struct rcx_channel *channel, const struct rcx_mode *mode)
 {
-	bool starts = mode->operations[RC_NOTIFY].run || mode->operations[RC_STREAM].run;
-	uint32_t full = mode->claims & (RC_FULL_REFUSES | RC_FULL_COALESCES |
-					RC_FULL_OVERWRITES | RC_FULL_EMPTIES);
-	uint32_t readers = mode->claims & (RC_READERS_EACH | RC_READERS_SHARE);
+	bool starts = mode->operations[RCX_NOTIFY].run || mode->operations[RCX_STREAM].run;
+	uint32_t full = mode->claims & (RCX_FULL_REFUSES | RCX_FULL_COALESCES |
+					RCX_FULL_OVERWRITES | RCX_FULL_EMPTIES);
+	uint32_t readers = mode->claims & (RCX_READERS_EACH | RCX_READERS_SHARE);
 
 	if (!mode->summary || !mode->open)
 		return mistake(channel, mode->name, "a summary and an open hook are required");
@@ -112,32 +112,32 @@ static int check_mode(const struct rc_channel *channel, const struct rc_mode *mo
 	return check_once(channel, mode);
 }
 
-static int check_peer(const struct rc_channel *channel, const struct rc_mode *mode)
+static int check_peer(const struct rcx_channel *channel, const struct rcx_mode *mode)
 {
-	const struct rc_peer_half *peer = mode->peer;
-	bool sends = mode->operations[RC_PUSH].run || mode->operations[RC_CALL].run;
-	bool starts = mode->operations[RC_NOTIFY].run || mode->operations[RC_STREAM].run;
+	const struct rcx_peer_half *peer = mode->peer;
+	bool sends = mode->operations[RCX_PUSH].run || mode->operations[RCX_CALL].run;
+	bool starts = mode->operations[RCX_NOTIFY].run || mode->operations[RCX_STREAM].run;
 
 	if (!peer)
 		return 0;
-	if (channel->module || !(channel->flags & RC_REFERENCE))
+	if (channel->module || !(channel->flags & RCX_REFERENCE))
 		return mistake(channel, mode->name,
 			       "a peer is for a reference, which has no kernel half");
 	if (!peer->connect || (sends && !peer->serve) ||
 	    (starts && !peer->emit))
 		return mistake(channel, mode->name, "its peer lacks a hook");
-	if (mode->operations[RC_PULL].run)
+	if (mode->operations[RCX_PULL].run)
 		return mistake(channel, mode->name, "a peer makes no message on request");
 	return 0;
 }
 
-static int check_channel(const struct rc_channel *channel)
+static int check_channel(const struct rcx_channel *channel)
 {
 	int mistakes = 0;
 
 	if (!channel->summary || !channel->modes || !channel->modes->name)
 		return mistake(channel, "registration", "a summary and a mode are required");
-	for (int op = 0; op < RC_OPS; op++) {
+	for (int op = 0; op < RCX_OPS; op++) {
 		bool some = false;
 
 		for_each_mode(mode, channel) {
@@ -145,13 +145,13 @@ static int check_channel(const struct rc_channel *channel)
 				continue;
 			some = true;
 			mistakes += check_operation(channel, &mode->operations[op],
-						    rc_op_names[op]);
+						    rcx_op_names[op]);
 		}
 		if (some && channel->cannot[op])
-			mistakes += mistake(channel, rc_op_names[op],
+			mistakes += mistake(channel, rcx_op_names[op],
 					    "it both does it and says why it cannot");
 		if (!some && !channel->cannot[op])
-			mistakes += mistake(channel, rc_op_names[op],
+			mistakes += mistake(channel, rcx_op_names[op],
 					    "no mode does it and nothing says why");
 	}
 	for_each_mode(mode, channel)
@@ -161,7 +161,7 @@ static int check_channel(const struct rc_channel *channel)
 	return mistakes;
 }
 
-int rc_check_channels(void)
+int rcx_check_channels(void)
 {
 	int mistakes = 0;
 
@@ -175,7 +175,7 @@ static void add_string(json_object *to, const char *key, const char *value)
 	json_object_object_add(to, key, value ? json_object_new_string(value) : NULL);
 }
 
-static json_object *list_queue(const struct rc_queue *queue)
+static json_object *list_queue(const struct rcx_queue *queue)
 {
 	json_object *out = json_object_new_object();
 	json_object *values = json_object_new_array();
@@ -194,16 +194,16 @@ static json_object *list_waits(uint32_t waits)
 {
 	json_object *out = json_object_new_array();
 
-	for (int i = 0; i < RC_WAITS; i++)
+	for (int i = 0; i < RCX_WAITS; i++)
 		if (waits & (1u << i))
-			json_object_array_add(out, json_object_new_string(rc_wait_names[i]));
+			json_object_array_add(out, json_object_new_string(rcx_wait_names[i]));
 	return out;
 }
 
-static json_object *list_operation(const struct rc_mode *mode, enum rc_op number)
+static json_object *list_operation(const struct rcx_mode *mode, enum rcx_op number)
 {
-	const struct rc_operation *op = &mode->operations[number];
-	uint32_t waits = rc_waits(mode, number);
+	const struct rcx_operation *op = &mode->operations[number];
+	uint32_t waits = rcx_waits(mode, number);
 	json_object *out = json_object_new_object();
 
 	json_object_object_add(out, "min", json_object_new_int64(op->min));
@@ -221,19 +221,19 @@ static const struct {
 	uint32_t claim;
 	const char *property, *value;
 } claims[] = {
-	{ RC_READERS_EACH, "readers", RC_EACH_GETS_ALL },
-	{ RC_FULL_REFUSES, "full", RC_REFUSES_NEWEST },
-	{ RC_FULL_COALESCES, "full", RC_COALESCES },
-	{ RC_FULL_OVERWRITES, "full", RC_OVERWRITES_OLDEST },
-	{ RC_FULL_EMPTIES, "full", RC_EMPTIES },
-	{ RC_READERS_SHARE, "readers", RC_SHARE },
+	{ RCX_READERS_EACH, "readers", RCX_EACH_GETS_ALL },
+	{ RCX_FULL_REFUSES, "full", RCX_REFUSES_NEWEST },
+	{ RCX_FULL_COALESCES, "full", RCX_COALESCES },
+	{ RCX_FULL_OVERWRITES, "full", RCX_OVERWRITES_OLDEST },
+	{ RCX_FULL_EMPTIES, "full", RCX_EMPTIES },
+	{ RCX_READERS_SHARE, "readers", RCX_SHARE },
 };
 
-static json_object *list_claims(const struct rc_mode *mode)
+static json_object *list_claims(const struct rcx_mode *mode)
 {
 	json_object *out = json_object_new_object();
 
-	if (mode->claims & RC_POLLABLE)
+	if (mode->claims & RCX_POLLABLE)
 		json_object_object_add(out, "pollable", json_object_new_boolean(true));
 	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++)
 		if (mode->claims & claims[i].claim)
@@ -241,17 +241,17 @@ static json_object *list_claims(const struct rc_mode *mode)
 	return out;
 }
 
-static json_object *list_mode(const struct rc_mode *mode)
+static json_object *list_mode(const struct rcx_mode *mode)
 {
 	json_object *out = json_object_new_object();
 	json_object *operations = json_object_new_object();
 
 	add_string(out, "name", mode->name);
 	add_string(out, "summary", mode->summary);
-	for (int op = 0; op < RC_OPS; op++)
+	for (int op = 0; op < RCX_OPS; op++)
 		if (mode->operations[op].run)
-			json_object_object_add(operations, rc_op_names[op],
-					       list_operation(mode, (enum rc_op)op));
+			json_object_object_add(operations, rcx_op_names[op],
+					       list_operation(mode, (enum rcx_op)op));
 	if (mode->alone)
 		add_string(out, "alone", mode->alone);
 	if (mode->stock)
@@ -277,7 +277,7 @@ static json_object *list_words(const char *words)
 	return out;
 }
 
-static json_object *list_channel(const struct rc_channel *channel)
+static json_object *list_channel(const struct rcx_channel *channel)
 {
 	json_object *out = json_object_new_object();
 	json_object *cannot = json_object_new_object();
@@ -290,12 +290,12 @@ static json_object *list_channel(const struct rc_channel *channel)
 	json_object_object_add(out, "needs", list_words(channel->needs));
 	json_object_object_add(out, "boot", list_words(channel->boot));
 	json_object_object_add(out, "baseline",
-			       json_object_new_boolean(channel->flags & RC_BASELINE));
+			       json_object_new_boolean(channel->flags & RCX_BASELINE));
 	json_object_object_add(out, "reference",
-			       json_object_new_boolean(channel->flags & RC_REFERENCE));
-	for (int op = 0; op < RC_OPS; op++)
+			       json_object_new_boolean(channel->flags & RCX_REFERENCE));
+	for (int op = 0; op < RCX_OPS; op++)
 		if (channel->cannot[op])
-			add_string(cannot, rc_op_names[op], channel->cannot[op]);
+			add_string(cannot, rcx_op_names[op], channel->cannot[op]);
 	json_object_object_add(out, "cannot", cannot);
 	for_each_mode(mode, channel)
 		json_object_array_add(modes, list_mode(mode));
@@ -304,26 +304,26 @@ static json_object *list_channel(const struct rc_channel *channel)
 }
 
 /* Weak: as long as no folder has a program, the section is not there. */
-extern const struct rc_program *const __start_rc_programs[] __attribute__((weak));
-extern const struct rc_program *const __stop_rc_programs[] __attribute__((weak));
+extern const struct rcx_program *const __start_rc_programs[] __attribute__((weak));
+extern const struct rcx_program *const __stop_rc_programs[] __attribute__((weak));
 
-const struct rc_program *rc_find_program(const char *name)
+const struct rcx_program *rcx_find_program(const char *name)
 {
-	for (const struct rc_program *const *entry = __start_rc_programs;
+	for (const struct rcx_program *const *entry = __start_rc_programs;
 	     entry < __stop_rc_programs; entry++)
 		if (!strcmp((*entry)->name, name))
 			return *entry;
 	return NULL;
 }
 
-json_object *rc_list(void)
+json_object *rcx_list(void)
 {
 	json_object *out = json_object_new_object();
 	json_object *channels = json_object_new_array();
 
-	json_object_object_add(out, "protocol", json_object_new_int(RC_PROTOCOL));
+	json_object_object_add(out, "protocol", json_object_new_int(RCX_PROTOCOL));
 	for_each_channel(entry)
-		if (!((*entry)->flags & RC_UNMEASURED))
+		if (!((*entry)->flags & RCX_UNMEASURED))
 			json_object_array_add(channels, list_channel(*entry));
 	json_object_object_add(out, "channels", channels);
 	return out;

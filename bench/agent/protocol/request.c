@@ -5,11 +5,11 @@
 #include <string.h>
 #include "request.h"
 
-struct rc_serving rc_serving = { .modules = "/modules", .clock = RC_CLOCK_TIME };
+struct rcx_serving rcx_serving = { .modules = "/modules", .clock = RCX_CLOCK_TIME };
 
-const char *const rc_status_names[] = { "fail", "ok", "skip" };
+const char *const rcx_status_names[] = { "fail", "ok", "skip" };
 
-const char *rc_text(json_object *request, const char *key)
+const char *rcx_text(json_object *request, const char *key)
 {
 	json_object *value;
 	const char *got;
@@ -21,7 +21,7 @@ const char *rc_text(json_object *request, const char *key)
 	return strlen(got) == (size_t)json_object_get_string_len(value) ? got : "";
 }
 
-bool rc_is_true(json_object *request, const char *key)
+bool rcx_is_true(json_object *request, const char *key)
 {
 	json_object *value;
 
@@ -29,20 +29,20 @@ bool rc_is_true(json_object *request, const char *key)
 	       json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
 }
 
-bool rc_whole(json_object *value, int64_t low, int64_t high)
+bool rcx_whole(json_object *value, int64_t low, int64_t high)
 {
 	return json_object_is_type(value, json_type_int) &&
 	       json_object_get_int64(value) >= low && json_object_get_int64(value) <= high;
 }
 
-uint64_t rc_number(json_object *request, const char *key, int64_t low, int64_t high,
-		   int64_t otherwise, const struct rc_refusal *refusal)
+uint64_t rcx_number(json_object *request, const char *key, int64_t low, int64_t high,
+		   int64_t otherwise, const struct rcx_refusal *refusal)
 {
 	json_object *value;
 
 	if (!json_object_object_get_ex(request, key, &value))
 		return (uint64_t)otherwise;
-	if (rc_whole(value, low, high))
+	if (rcx_whole(value, low, high))
 		return (uint64_t)json_object_get_int64(value);
 	if (!refusal->reason[0])
 		snprintf(refusal->reason, refusal->len,
@@ -51,7 +51,7 @@ uint64_t rc_number(json_object *request, const char *key, int64_t low, int64_t h
 	return (uint64_t)otherwise;
 }
 
-bool rc_truth(json_object *request, const char *key, const struct rc_refusal *refusal)
+bool rcx_truth(json_object *request, const char *key, const struct rcx_refusal *refusal)
 {
 	json_object *value;
 
@@ -62,39 +62,39 @@ bool rc_truth(json_object *request, const char *key, const struct rc_refusal *re
 	return json_object_get_boolean(value);
 }
 
-void rc_add_text(json_object *answer, const char *key, const char *value)
+void rcx_add_text(json_object *answer, const char *key, const char *value)
 {
 	json_object_object_add(answer, key, json_object_new_string(value));
 }
 
-void rc_add_number(json_object *answer, const char *key, uint64_t value)
+void rcx_add_number(json_object *answer, const char *key, uint64_t value)
 {
 	json_object_object_add(answer, key, json_object_new_uint64(value));
 }
 
-void rc_add_double(json_object *answer, const char *key, double value)
+void rcx_add_double(json_object *answer, const char *key, double value)
 {
 	json_object_object_add(answer, key, json_object_new_double(value));
 }
 
-void rc_answer_error(const char *reason)
+void rcx_answer_error(const char *reason)
 {
-	json_object *answer = rc_answer_new("error");
+	json_object *answer = rcx_answer_new("error");
 
-	rc_add_text(answer, "reason", reason);
-	rc_answer(answer);
+	rcx_add_text(answer, "reason", reason);
+	rcx_answer(answer);
 }
 
-void rc_begin(uint64_t id)
+void rcx_begin(uint64_t id)
 {
-	json_object *answer = rc_answer_new("begin");
+	json_object *answer = rcx_answer_new("begin");
 
-	rc_add_number(answer, "id", id);
-	rc_answer(answer);
-	rc_log_skip();
+	rcx_add_number(answer, "id", id);
+	rcx_answer(answer);
+	rcx_log_skip();
 }
 
-void rc_load_for(const struct rc_channel *channel, char *reason, size_t len)
+void rcx_load_for(const struct rcx_channel *channel, char *reason, size_t len)
 {
 	char needs[256], *save, *name;
 	int err = 0;
@@ -104,21 +104,21 @@ void rc_load_for(const struct rc_channel *channel, char *reason, size_t len)
 		return;
 	snprintf(needs, sizeof(needs), "%s", channel->needs ? channel->needs : "");
 	for (name = strtok_r(needs, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
-		err = rc_module_load(rc_serving.modules, name);
+		err = rcx_module_load(rcx_serving.modules, name);
 		/* The kernel may have it built in, which shows when ours loads. */
 		if (err && err != -ENOENT)
 			snprintf(reason, len, "cannot load %s: %s", name, strerror(-err));
 	}
-	err = rc_module_load(rc_serving.modules, "rc_core");
+	err = rcx_module_load(rcx_serving.modules, "ringcross_core");
 	if (!err)
-		err = rc_module_load(rc_serving.modules, channel->module);
+		err = rcx_module_load(rcx_serving.modules, channel->module);
 	if (err)
 		snprintf(reason, len, "cannot load %s: %s", channel->module, strerror(-err));
 }
 
-int rc_unload_for(const struct rc_channel *channel)
+int rcx_unload_for(const struct rcx_channel *channel)
 {
-	if (!channel->module || !rc_module_loaded(channel->module))
+	if (!channel->module || !rcx_module_loaded(channel->module))
 		return 0;
-	return rc_module_unload(channel->module);
+	return rcx_module_unload(channel->module);
 }

@@ -10,10 +10,10 @@
 #define INTERVAL_MAX 1000000000	/* ns */
 
 /* The context by its name, or -1 for the channel's default. */
-static int read_context(json_object *request, const struct rc_refusal *refusal)
+static int read_context(json_object *request, const struct rcx_refusal *refusal)
 {
-	const char *name = rc_text(request, "context");
-	int context = rc_find_name(rc_context_names, RC_CONTEXTS, name);
+	const char *name = rcx_text(request, "context");
+	int context = rcx_find_name(rcx_context_names, RCX_CONTEXTS, name);
 
 	if (context < 0 && strcmp(name, "default") && !refusal->reason[0] &&
 	    json_object_object_get_ex(request, "context", NULL))
@@ -22,10 +22,10 @@ static int read_context(json_object *request, const struct rc_refusal *refusal)
 }
 
 /* The wait by its name, or 0 for the usual one. */
-static uint32_t read_wait(json_object *request, const struct rc_refusal *refusal)
+static uint32_t read_wait(json_object *request, const struct rcx_refusal *refusal)
 {
-	const char *name = rc_text(request, "wait");
-	int wait = rc_find_name(rc_wait_names, RC_WAITS, name);
+	const char *name = rcx_text(request, "wait");
+	int wait = rcx_find_name(rcx_wait_names, RCX_WAITS, name);
 	json_object *value;
 
 	if (!json_object_object_get_ex(request, "wait", &value))
@@ -38,44 +38,44 @@ static uint32_t read_wait(json_object *request, const struct rc_refusal *refusal
 	return wait < 0 ? 0 : 1u << wait;
 }
 
-static void read_numbers(json_object *request, struct rc_cell *cell,
-			 const struct rc_refusal *refusal)
+static void read_numbers(json_object *request, struct rcx_cell *cell,
+			 const struct rcx_refusal *refusal)
 {
 #define NUMBER(key, low, high, otherwise) \
-	rc_number(request, key, low, high, otherwise, refusal)
-	cell->burst = (uint32_t)NUMBER("burst", 1, RC_BURST_MAX, 1);
+	rcx_number(request, key, low, high, otherwise, refusal)
+	cell->burst = (uint32_t)NUMBER("burst", 1, RCX_BURST_MAX, 1);
 	cell->interval = NUMBER("interval", 0, INTERVAL_MAX, 0);
-	cell->threads = (uint32_t)NUMBER("threads", 1, RC_THREADS_MAX, 1);
+	cell->threads = (uint32_t)NUMBER("threads", 1, RCX_THREADS_MAX, 1);
 	cell->queue = (uint32_t)NUMBER("queue", 0, INT32_MAX, 0);
-	cell->rounds = (uint32_t)NUMBER("rounds", 1, RC_ROUNDS_MAX, 11);
-	cell->samples = (uint32_t)NUMBER("samples", 0, RC_SAMPLES_MAX, 0);
+	cell->rounds = (uint32_t)NUMBER("rounds", 1, RCX_ROUNDS_MAX, 11);
+	cell->samples = (uint32_t)NUMBER("samples", 0, RCX_SAMPLES_MAX, 0);
 	cell->round_units = NUMBER("round_units", 1000, 1000000000, 300000);
 	cell->deadline_ms = (uint32_t)NUMBER("deadline_ms", 1, 3600000, DEADLINE_MS);
 #undef NUMBER
 }
 
-static void set_rate(struct rc_cell *cell)
+static void set_rate(struct rcx_cell *cell)
 {
 	if (cell->search && !cell->interval)	/* somewhere to begin */
 		cell->interval = 4000 + (1000ull + cell->size / 4) * cell->burst;
 	if (cell->interval > INTERVAL_MAX)
 		cell->interval = INTERVAL_MAX;
 	/* As fast as it goes: only a thread can, an interrupt would never end. */
-	if (cell->op == RC_STREAM && !cell->interval && cell->context < 0)
-		cell->context = RC_PROCESS;
+	if (cell->op == RCX_STREAM && !cell->interval && cell->context < 0)
+		cell->context = RCX_PROCESS;
 }
 
 /* What the operation has not got is a skip, and says so. */
-static bool factors_fit(const struct rc_cell *cell, const struct rc_operation *operation,
+static bool factors_fit(const struct rcx_cell *cell, const struct rcx_operation *operation,
 			char *reason, size_t len)
 {
-	const struct rc_queue *queue = operation->queue;
+	const struct rcx_queue *queue = operation->queue;
 
-	if ((cell->search || cell->sweep) && (cell->op != RC_STREAM || !cell->interval))
+	if ((cell->search || cell->sweep) && (cell->op != RCX_STREAM || !cell->interval))
 		snprintf(reason, len, "Only the rate of a stream can be searched or swept.");
-	else if (cell->wait & ~rc_waits(cell->mode, cell->op))
+	else if (cell->wait & ~rcx_waits(cell->mode, cell->op))
 		snprintf(reason, len, "Its user half cannot wait in this way.");
-	else if (cell->threads > 1 && rc_started(cell->op))
+	else if (cell->threads > 1 && rcx_started(cell->op))
 		snprintf(reason, len, "Threads do push, pull and call at once, and nothing else.");
 	else if (cell->threads > 1 && cell->mode->alone)
 		snprintf(reason, len, "%s", cell->mode->alone);
@@ -87,58 +87,58 @@ static bool factors_fit(const struct rc_cell *cell, const struct rc_operation *o
 	return !reason[0];
 }
 
-enum rc_status rc_read_cell(json_object *request, struct rc_cell *cell,
+enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell,
 				char *reason, size_t len)
 {
-	const struct rc_refusal refusal = { reason, len };
-	const struct rc_operation *operation;
+	const struct rcx_refusal refusal = { reason, len };
+	const struct rcx_operation *operation;
 	uint64_t size;
 	int op;
 
 	memset(cell, 0, sizeof(*cell));
 	reason[0] = '\0';
-	cell->channel = rc_find_channel(rc_text(request, "channel"));
+	cell->channel = rcx_find_channel(rcx_text(request, "channel"));
 	if (!cell->channel) {
-		snprintf(reason, len, "no channel is called \"%s\"", rc_text(request, "channel"));
-		return RC_SKIP;
+		snprintf(reason, len, "no channel is called \"%s\"", rcx_text(request, "channel"));
+		return RCX_SKIP;
 	}
-	cell->mode = rc_find_mode(cell->channel, rc_text(request, "mode"));
-	op = rc_find_name(rc_op_names, RC_OPS, rc_text(request, "operation"));
+	cell->mode = rcx_find_mode(cell->channel, rcx_text(request, "mode"));
+	op = rcx_find_name(rcx_op_names, RCX_OPS, rcx_text(request, "operation"));
 	if (!cell->mode || op < 0 || !cell->mode->operations[op].run) {
 		snprintf(reason, len, "%s has no mode \"%s\" with operation \"%s\"",
-			 cell->channel->name, rc_text(request, "mode"), rc_text(request, "operation"));
-		return RC_SKIP;
+			 cell->channel->name, rcx_text(request, "mode"), rcx_text(request, "operation"));
+		return RCX_SKIP;
 	}
 	operation = &cell->mode->operations[op];
-	cell->op = (enum rc_op)op;
-	size = rc_number(request, "size", 0, INT64_MAX, 0, &refusal);
+	cell->op = (enum rcx_op)op;
+	size = rcx_number(request, "size", 0, INT64_MAX, 0, &refusal);
 	cell->context = read_context(request, &refusal);
 	cell->wait = read_wait(request, &refusal);
 	read_numbers(request, cell, &refusal);
-	cell->search = rc_truth(request, "search", &refusal);
-	cell->sweep = rc_truth(request, "sweep", &refusal);
+	cell->search = rcx_truth(request, "search", &refusal);
+	cell->sweep = rcx_truth(request, "sweep", &refusal);
 	if (reason[0])
-		return RC_FAIL;
+		return RCX_FAIL;
 	if (size > operation->max) {
 		snprintf(reason, len, "%s", operation->limit ? operation->limit
 							     : "The suite stops at 1 MiB.");
-		return RC_SKIP;
+		return RCX_SKIP;
 	}
 	if (size < operation->min) {
 		snprintf(reason, len, "The smallest size here is %u.", operation->min);
-		return RC_SKIP;
+		return RCX_SKIP;
 	}
 	cell->size = (uint32_t)size;
 	set_rate(cell);
 	if (!factors_fit(cell, operation, reason, len))
-		return RC_SKIP;
-	cell->clock = rc_serving.clock;
-	if (cell->round_units < rc_serving.overhead.enough)
-		cell->round_units = rc_serving.overhead.enough;
-	return RC_OK;
+		return RCX_SKIP;
+	cell->clock = rcx_serving.clock;
+	if (cell->round_units < rcx_serving.overhead.enough)
+		cell->round_units = rcx_serving.overhead.enough;
+	return RCX_OK;
 }
 
-static void add_rounds(json_object *answer, const struct rc_result *result)
+static void add_rounds(json_object *answer, const struct rcx_result *result)
 {
 	json_object *rounds = json_object_new_array();
 
@@ -147,7 +147,7 @@ static void add_rounds(json_object *answer, const struct rc_result *result)
 	json_object_object_add(answer, "rounds", rounds);
 }
 
-static void add_stream(json_object *answer, const struct rc_result *result, const char *key,
+static void add_stream(json_object *answer, const struct rcx_result *result, const char *key,
 		       size_t offset)
 {
 	json_object *values = json_object_new_array();
@@ -162,13 +162,13 @@ static void add_stream(json_object *answer, const struct rc_result *result, cons
 }
 
 /* Columns, as the rounds of a stream are. */
-static json_object *trials(const struct rc_result *result)
+static json_object *trials(const struct rcx_result *result)
 {
 	static const struct {
 		const char *name;
 		size_t offset;
 	} columns[] = {
-#define COLUMN(name, field) { name, offsetof(struct rc_trial, field) }
+#define COLUMN(name, field) { name, offsetof(struct rcx_trial, field) }
 		COLUMN("interval", interval),
 		COLUMN("raised", counts.raised),
 		COLUMN("refused", counts.refused),
@@ -201,18 +201,18 @@ static json_object *trials(const struct rc_result *result)
 	return out;
 }
 
-static json_object *verdicts(const struct rc_result *result)
+static json_object *verdicts(const struct rcx_result *result)
 {
 	json_object *out = json_object_new_array();
 
 	for (uint32_t n = 0; n < result->trials; n++)
 		json_object_array_add(out, json_object_new_string(
-					      rc_verdict_names[result->trial[n].verdict]));
+					      rcx_verdict_names[result->trial[n].verdict]));
 	return out;
 }
 
 /* Also of a search that found nothing: its trials say why. */
-static void add_trials(json_object *answer, const struct rc_result *result)
+static void add_trials(json_object *answer, const struct rcx_result *result)
 {
 	json_object *out;
 
@@ -223,27 +223,27 @@ static void add_trials(json_object *answer, const struct rc_result *result)
 	json_object_object_add(answer, "trials", out);
 }
 
-static void add_cpu(json_object *answer, const struct rc_cpu_use *use)
+static void add_cpu(json_object *answer, const struct rcx_cpu_use *use)
 {
 	json_object *out = json_object_new_object();
 
-	rc_add_number(out, "wall", use->wall);
-	rc_add_number(out, "user", use->own);
+	rcx_add_number(out, "wall", use->wall);
+	rcx_add_number(out, "user", use->own);
 	json_object_object_add(out, "other",
 			       use->other_known ? json_object_new_uint64(use->other) : NULL);
 	json_object_object_add(answer, "cpu", out);
 }
 
-static void add_measurement(json_object *answer, const struct rc_cell *cell,
-			    const struct rc_result *result)
+static void add_measurement(json_object *answer, const struct rcx_cell *cell,
+			    const struct rcx_result *result)
 {
 	json_object *proof = json_object_new_object();
 
-	rc_add_number(answer, "n", result->n);
+	rcx_add_number(answer, "n", result->n);
 	add_rounds(answer, result);
-	if (cell->op == RC_STREAM) {
+	if (cell->op == RCX_STREAM) {
 #define ADD(field) \
-	add_stream(answer, result, #field, offsetof(struct rc_stream_counts, field))
+	add_stream(answer, result, #field, offsetof(struct rcx_stream_counts, field))
 		ADD(raised);
 		ADD(refused);
 		ADD(delivered);
@@ -253,74 +253,74 @@ static void add_measurement(json_object *answer, const struct rc_cell *cell,
 		ADD(overruns);
 		ADD(span);
 #undef ADD
-		rc_add_number(answer, "interval", result->interval);
+		rcx_add_number(answer, "interval", result->interval);
 	}
 	if (cell->search)
-		rc_add_text(answer, "bound", rc_verdict_names[result->bound]);
-	if (rc_started(cell->op))
-		rc_add_text(answer, "context", rc_context_names[result->context]);
+		rcx_add_text(answer, "bound", rcx_verdict_names[result->bound]);
+	if (rcx_started(cell->op))
+		rcx_add_text(answer, "context", rcx_context_names[result->context]);
 	if (result->cpu.known)
 		add_cpu(answer, &result->cpu);
-	rc_add_double(answer, "round_overhead", result->round_overhead);
-	rc_add_double(answer, "sample_overhead", result->sample_overhead);
-	rc_add_number(proof, "messages", result->proof_messages);
-	rc_add_number(proof, "consumed", result->proof.consumed);
-	rc_add_number(proof, "made", result->proof.made);
-	rc_add_number(proof, "bad", result->proof.bad);
+	rcx_add_double(answer, "round_overhead", result->round_overhead);
+	rcx_add_double(answer, "sample_overhead", result->sample_overhead);
+	rcx_add_number(proof, "messages", result->proof_messages);
+	rcx_add_number(proof, "consumed", result->proof.consumed);
+	rcx_add_number(proof, "made", result->proof.made);
+	rcx_add_number(proof, "bad", result->proof.bad);
 	json_object_object_add(answer, "proof", proof);
-	rc_add_number(answer, "samples", result->samples);
-	rc_add_number(answer, "bytes", result->samples * sizeof(result->sample[0]));
+	rcx_add_number(answer, "samples", result->samples);
+	rcx_add_number(answer, "bytes", result->samples * sizeof(result->sample[0]));
 }
 
 /* A module that stays fails the cell, but does not hide an earlier reason. */
-static void unload_module(const struct rc_channel *channel, struct rc_result *result)
+static void unload_module(const struct rcx_channel *channel, struct rcx_result *result)
 {
-	int err = rc_unload_for(channel);
+	int err = rcx_unload_for(channel);
 
 	if (!err)
 		return;
-	result->status = RC_FAIL;
+	result->status = RCX_FAIL;
 	if (!result->reason[0])
 		snprintf(result->reason, sizeof(result->reason), "cannot unload %s: %s",
 			 channel->module, strerror(-err));
 }
 
-void rc_do_cell(json_object *request)
+void rcx_do_cell(json_object *request)
 {
 	char reason[256] = "";
-	uint64_t id = rc_number(request, "id", 0, INT64_MAX, 0,
-			     &(struct rc_refusal){ reason, sizeof(reason) });
-	struct rc_result *result = rc_serving.result;
+	uint64_t id = rcx_number(request, "id", 0, INT64_MAX, 0,
+			     &(struct rcx_refusal){ reason, sizeof(reason) });
+	struct rcx_result *result = rcx_serving.result;
 	json_object *answer;
-	struct rc_cell cell;
+	struct rcx_cell cell;
 	bool ok;
 
-	if (reason[0] || !rc_serving.is_set_up) {
-		rc_answer_error(reason[0] ? reason : RC_NO_SETUP);
+	if (reason[0] || !rcx_serving.is_set_up) {
+		rcx_answer_error(reason[0] ? reason : RCX_NO_SETUP);
 		return;
 	}
-	rc_begin(id);
-	memset(result, 0, offsetof(struct rc_result, total));
+	rcx_begin(id);
+	memset(result, 0, offsetof(struct rcx_result, total));
 	result->proof_messages = result->samples = 0;
-	result->status = rc_read_cell(request, &cell, result->reason, sizeof(result->reason));
-	if (result->status == RC_OK) {
-		result->status = RC_FAIL;
-		rc_load_for(cell.channel, result->reason, sizeof(result->reason));
+	result->status = rcx_read_cell(request, &cell, result->reason, sizeof(result->reason));
+	if (result->status == RCX_OK) {
+		result->status = RCX_FAIL;
+		rcx_load_for(cell.channel, result->reason, sizeof(result->reason));
 		if (!result->reason[0])
-			rc_cell_run(&cell, &rc_serving.overhead, result);
+			rcx_cell_run(&cell, &rcx_serving.overhead, result);
 		unload_module(cell.channel, result);
 	}
-	ok = result->status == RC_OK;
+	ok = result->status == RCX_OK;
 
-	answer = rc_answer_new("cell");
-	rc_add_number(answer, "id", id);
-	rc_add_text(answer, "status", rc_status_names[result->status]);
-	rc_add_text(answer, "reason", result->reason);
+	answer = rcx_answer_new("cell");
+	rcx_add_number(answer, "id", id);
+	rcx_add_text(answer, "status", rcx_status_names[result->status]);
+	rcx_add_text(answer, "reason", result->reason);
 	if (ok)
 		add_measurement(answer, &cell, result);
 	add_trials(answer, result);
-	json_object_object_add(answer, "log", rc_log_lines());
-	rc_answer(answer);
+	json_object_object_add(answer, "log", rcx_log_lines());
+	rcx_answer(answer);
 	if (ok)
-		rc_answer_binary(result->sample, result->samples * sizeof(result->sample[0]));
+		rcx_answer_binary(result->sample, result->samples * sizeof(result->sample[0]));
 }

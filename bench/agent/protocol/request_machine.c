@@ -10,46 +10,46 @@
 #define FILE_MAX 65536		/* of a file that is read for the harness */
 #define SETTLE 3		/* seconds; under icount they pass at once */
 
-void rc_hello(void)
+void rcx_hello(void)
 {
-	json_object *answer = rc_answer_new("hello");
+	json_object *answer = rcx_answer_new("hello");
 	struct utsname name;
 
 	uname(&name);
-	json_object_object_add(answer, "protocol", json_object_new_int(RC_PROTOCOL));
-	rc_add_text(answer, "kernel", name.release);
-	rc_add_text(answer, "machine", name.machine);
-	rc_answer(answer);
+	json_object_object_add(answer, "protocol", json_object_new_int(RCX_PROTOCOL));
+	rcx_add_text(answer, "kernel", name.release);
+	rcx_add_text(answer, "machine", name.machine);
+	rcx_answer(answer);
 }
 
-void rc_do_setup(json_object *request)
+void rcx_do_setup(json_object *request)
 {
 	static const char *const names[] = {
-		[RC_CLOCK_TIME] = "time",
-		[RC_CLOCK_INSTRUCTIONS] = "instructions",
+		[RCX_CLOCK_TIME] = "time",
+		[RCX_CLOCK_INSTRUCTIONS] = "instructions",
 	};
-	int kind = rc_find_name(names, 2, rc_text(request, "clock"));
+	int kind = rcx_find_name(names, 2, rcx_text(request, "clock"));
 	json_object *answer;
 
 	if (kind < 0) {
-		rc_answer_error("\"clock\" must be \"time\" or \"instructions\"");
+		rcx_answer_error("\"clock\" must be \"time\" or \"instructions\"");
 		return;
 	}
 	/* A kernel that has just booted is not at rest: for its first second or
 	 * two, each switch between tasks costs some 50 instructions more.
 	 */
-	if (getpid() == 1 && !rc_serving.is_set_up)
+	if (getpid() == 1 && !rcx_serving.is_set_up)
 		sleep(SETTLE);
-	rc_serving.clock = (uint32_t)kind;
-	rc_calibrate(rc_serving.clock, &rc_serving.overhead);
-	rc_serving.is_set_up = true;
-	answer = rc_answer_new("setup");
-	rc_add_text(answer, "clock", names[kind]);
-	rc_add_double(answer, "read", rc_serving.overhead.read);
-	rc_add_double(answer, "loop", rc_serving.overhead.loop);
+	rcx_serving.clock = (uint32_t)kind;
+	rcx_calibrate(rcx_serving.clock, &rcx_serving.overhead);
+	rcx_serving.is_set_up = true;
+	answer = rcx_answer_new("setup");
+	rcx_add_text(answer, "clock", names[kind]);
+	rcx_add_double(answer, "read", rcx_serving.overhead.read);
+	rcx_add_double(answer, "loop", rcx_serving.overhead.loop);
 	json_object_object_add(answer, "enough",
-			       rc_serving.overhead.scales ? json_object_new_uint64(rc_serving.overhead.enough) : NULL);
-	rc_answer(answer);
+			       rcx_serving.overhead.scales ? json_object_new_uint64(rcx_serving.overhead.enough) : NULL);
+	rcx_answer(answer);
 }
 
 /* NULL where there is nothing to read; what would block has nothing. */
@@ -83,7 +83,7 @@ static json_object *array(json_object *request, const char *key,
 		good = is(json_object_array_get_idx(values, i));
 	if (good)
 		return values;
-	rc_answer_error(must);
+	rcx_answer_error(must);
 	return NULL;
 }
 
@@ -92,14 +92,14 @@ static bool is_path(json_object *value)
 	return json_object_is_type(value, json_type_string);
 }
 
-void rc_do_read(json_object *request)
+void rcx_do_read(json_object *request)
 {
 	json_object *paths = array(request, "paths", is_path, "\"paths\" must be a list of texts");
 	json_object *answer, *files;
 
 	if (!paths)
 		return;
-	answer = rc_answer_new("read");
+	answer = rcx_answer_new("read");
 	files = json_object_new_object();
 	for (size_t i = 0; i < json_object_array_length(paths); i++) {
 		const char *path = json_object_get_string(json_object_array_get_idx(paths, i));
@@ -107,15 +107,15 @@ void rc_do_read(json_object *request)
 		json_object_object_add(files, path, file_text(path));
 	}
 	json_object_object_add(answer, "files", files);
-	rc_answer(answer);
+	rcx_answer(answer);
 }
 
 static bool is_size(json_object *value)
 {
-	return rc_whole(value, 0, RC_BODY_MAX);
+	return rcx_whole(value, 0, RCX_BODY_MAX);
 }
 
-void rc_do_floors(json_object *request)
+void rcx_do_floors(json_object *request)
 {
 	json_object *sizes = array(request, "sizes", is_size,
 				   "\"sizes\" must be a list of numbers up to 1 MiB");
@@ -123,19 +123,19 @@ void rc_do_floors(json_object *request)
 
 	if (!sizes)
 		return;
-	if (!rc_serving.is_set_up) {
-		rc_answer_error(RC_NO_SETUP);
+	if (!rcx_serving.is_set_up) {
+		rcx_answer_error(RCX_NO_SETUP);
 		return;
 	}
-	answer = rc_answer_new("floors");
+	answer = rcx_answer_new("floors");
 	copy = json_object_new_object();
 	for (size_t i = 0; i < json_object_array_length(sizes); i++) {
 		int64_t size = json_object_get_int64(json_object_array_get_idx(sizes, i));
 		char key[24];
 
 		snprintf(key, sizeof(key), "%lld", (long long)size);
-		rc_add_double(copy, key, rc_copy_floor(rc_serving.clock, (uint32_t)size));
+		rcx_add_double(copy, key, rcx_copy_floor(rcx_serving.clock, (uint32_t)size));
 	}
 	json_object_object_add(answer, "copy", copy);
-	rc_answer(answer);
+	rcx_answer(answer);
 }

@@ -5,70 +5,70 @@
 
 #define HOSTILE_MS 60000	/* for all that is hostile to one kernel half */
 
-void rc_do_lifecycle(json_object *request)
+void rcx_do_lifecycle(json_object *request)
 {
-	json_object *answer = rc_answer_new("lifecycle");
-	const struct rc_channel *channel = rc_find_channel(rc_text(request, "channel"));
+	json_object *answer = rcx_answer_new("lifecycle");
+	const struct rcx_channel *channel = rcx_find_channel(rcx_text(request, "channel"));
 	char reason[256] = "no such channel";
 
-	rc_log_skip();
+	rcx_log_skip();
 	if (channel) {
-		rc_load_for(channel, reason, sizeof(reason));
+		rcx_load_for(channel, reason, sizeof(reason));
 		if (channel->module && !reason[0])
-			rc_module_unload(channel->module);
+			rcx_module_unload(channel->module);
 		if (!reason[0])
-			rc_lifecycle(channel, rc_serving.modules, reason, sizeof(reason));
+			rcx_lifecycle(channel, rcx_serving.modules, reason, sizeof(reason));
 	}
-	rc_add_text(answer, "channel", rc_text(request, "channel"));
-	rc_add_text(answer, "status", reason[0] ? "fail" : "ok");
-	rc_add_text(answer, "reason", reason);
-	json_object_object_add(answer, "log", rc_log_lines());
-	rc_answer(answer);
+	rcx_add_text(answer, "channel", rcx_text(request, "channel"));
+	rcx_add_text(answer, "status", reason[0] ? "fail" : "ok");
+	rcx_add_text(answer, "reason", reason);
+	json_object_object_add(answer, "log", rcx_log_lines());
+	rcx_answer(answer);
 }
 
-void rc_do_hostile(json_object *request)
+void rcx_do_hostile(json_object *request)
 {
-	const struct rc_hostile_entry *entry = rc_find_hostile(rc_text(request, "channel"));
-	const struct rc_channel *channel = entry ? rc_find_channel(entry->channel) : NULL;
-	json_object *answer = rc_answer_new("hostile");
+	const struct rcx_hostile_entry *entry = rcx_find_hostile(rcx_text(request, "channel"));
+	const struct rcx_channel *channel = entry ? rcx_find_channel(entry->channel) : NULL;
+	json_object *answer = rcx_answer_new("hostile");
 	json_object *cases = NULL;
 	char reason[256] = "no hostile.c is there for it";
 
-	rc_log_skip();
+	rcx_log_skip();
 	if (channel) {
-		rc_load_for(channel, reason, sizeof(reason));
+		rcx_load_for(channel, reason, sizeof(reason));
 		if (!reason[0])
-			cases = rc_hostile_run(entry, HOSTILE_MS, &rc_serving.overhead,
-					       rc_serving.result, reason,
+			cases = rcx_hostile_run(entry, HOSTILE_MS, &rcx_serving.overhead,
+					       rcx_serving.result, reason,
 					       sizeof(reason));
 	}
-	rc_add_text(answer, "channel", rc_text(request, "channel"));
-	rc_add_text(answer, "status", reason[0] ? "fail" : "ok");
-	rc_add_text(answer, "reason", reason);
+	rcx_add_text(answer, "channel", rcx_text(request, "channel"));
+	rcx_add_text(answer, "status", reason[0] ? "fail" : "ok");
+	rcx_add_text(answer, "reason", reason);
 	json_object_object_add(answer, "cases", cases ? cases : json_object_new_array());
-	json_object_object_add(answer, "log", rc_log_lines());
-	rc_answer(answer);
+	json_object_object_add(answer, "log", rcx_log_lines());
+	rcx_answer(answer);
 }
 
 /* ---- properties -------------------------------------------------------- */
 
-void rc_do_probe(json_object *request)
+void rcx_do_probe(json_object *request)
 {
-	const struct rc_channel *channel = rc_find_channel(rc_text(request, "channel"));
-	const struct rc_mode *mode = channel ? rc_find_mode(channel, rc_text(request, "mode")) : NULL;
+	const struct rcx_channel *channel = rcx_find_channel(rcx_text(request, "channel"));
+	const struct rcx_mode *mode = channel ? rcx_find_mode(channel, rcx_text(request, "mode")) : NULL;
 	json_object *answer;
 
-	if (!mode || !rc_serving.is_set_up) {
-		rc_answer_error(rc_serving.is_set_up ? "no such channel or mode to probe" : RC_NO_SETUP);
+	if (!mode || !rcx_serving.is_set_up) {
+		rcx_answer_error(rcx_serving.is_set_up ? "no such channel or mode to probe" : RCX_NO_SETUP);
 		return;
 	}
-	rc_log_skip();
-	answer = rc_answer_new("probe");
-	rc_add_text(answer, "channel", channel->name);
-	rc_add_text(answer, "mode", mode->name);
+	rcx_log_skip();
+	answer = rcx_answer_new("probe");
+	rcx_add_text(answer, "channel", channel->name);
+	rcx_add_text(answer, "mode", mode->name);
 	json_object_object_add(answer, "properties",
-			       rc_probe_mode(channel, mode, rc_serving.clock, rc_load_for));
-	rc_unload_for(channel);
-	json_object_object_add(answer, "log", rc_log_lines());
-	rc_answer(answer);
+			       rcx_probe_mode(channel, mode, rcx_serving.clock, rcx_load_for));
+	rcx_unload_for(channel);
+	json_object_object_add(answer, "log", rcx_log_lines());
+	rcx_answer(answer);
 }

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "request.h"
 
-static struct rc_xray *xray;
+static struct rcx_xray *xray;
 static bool is_tracing;
 
 /* Start or stop the tracer unless it is so already; "" or why not. */
@@ -16,7 +16,7 @@ static void trace(bool on, char *reason, size_t len)
 	int err = 0;
 
 	if (on != is_tracing)
-		err = on ? rc_tracer_start(rc_serving.clock) : rc_tracer_stop();
+		err = on ? rcx_tracer_start(rcx_serving.clock) : rcx_tracer_stop();
 	if (err)
 		snprintf(reason, len, "cannot %s the kernel's function-graph tracer: %s",
 			 on ? "start" : "stop", strerror(-err));
@@ -24,7 +24,7 @@ static void trace(bool on, char *reason, size_t len)
 		is_tracing = on;
 }
 
-void rc_xray_over(void)
+void rcx_xray_over(void)
 {
 	char unheeded[256];
 
@@ -40,83 +40,83 @@ static bool get_xray(void)
 	if (xray == MAP_FAILED)
 		xray = NULL;
 	if (xray)
-		memset(xray, 0, offsetof(struct rc_xray, names));
+		memset(xray, 0, offsetof(struct rcx_xray, names));
 	return xray;
 }
 
 static void xray_job(void *arg)
 {
-	rc_xray_take(arg, &rc_serving.overhead, xray);
+	rcx_xray_take(arg, &rcx_serving.overhead, xray);
 }
 
-static void take_xray(struct rc_cell *cell)
+static void take_xray(struct rcx_cell *cell)
 {
 	char reason[sizeof(xray->reason)] = "";
 
 	/* Process 1 of a virtual machine has that machine to itself. */
 	if (xray->traced && getpid() != 1) {
-		xray->status = RC_SKIP;
+		xray->status = RCX_SKIP;
 		snprintf(xray->reason, sizeof(xray->reason),
 			 "Tracing slows down all that runs on a machine, and this one is shared.");
 		return;
 	}
-	xray->status = RC_FAIL;
-	rc_load_for(cell->channel, xray->reason, sizeof(xray->reason));
+	xray->status = RCX_FAIL;
+	rcx_load_for(cell->channel, xray->reason, sizeof(xray->reason));
 	if (!xray->reason[0])
 		trace(xray->traced, xray->reason, sizeof(xray->reason));
 	if (!xray->reason[0] &&
-	    !rc_in_child(xray_job, cell, cell->deadline_ms, reason, sizeof(reason))) {
-		xray->status = RC_FAIL;
+	    !rcx_in_child(xray_job, cell, cell->deadline_ms, reason, sizeof(reason))) {
+		xray->status = RCX_FAIL;
 		memcpy(xray->reason, reason, sizeof(reason));
 	}
-	rc_unload_for(cell->channel);
+	rcx_unload_for(cell->channel);
 }
 
 static void answer_xray(uint64_t id)
 {
-	json_object *answer = rc_answer_new("xray");
-	bool pages = xray->status == RC_OK && xray->traced;
+	json_object *answer = rcx_answer_new("xray");
+	bool pages = xray->status == RCX_OK && xray->traced;
 
-	rc_add_number(answer, "id", id);
-	rc_add_text(answer, "status", rc_status_names[xray->status]);
-	rc_add_text(answer, "reason", xray->reason);
+	rcx_add_number(answer, "id", id);
+	rcx_add_text(answer, "status", rcx_status_names[xray->status]);
+	rcx_add_text(answer, "reason", xray->reason);
 	json_object_object_add(answer, "traced", json_object_new_boolean(xray->traced));
-	rc_add_number(answer, "units", xray->units);
-	rc_add_double(answer, "overhead", xray->overhead);
+	rcx_add_number(answer, "units", xray->units);
+	rcx_add_double(answer, "overhead", xray->overhead);
 	if (pages) {
-		rc_add_number(answer, "start", xray->start);
-		rc_add_number(answer, "end", xray->end);
-		rc_add_number(answer, "dropped", xray->dropped);
+		rcx_add_number(answer, "start", xray->start);
+		rcx_add_number(answer, "end", xray->end);
+		rcx_add_number(answer, "dropped", xray->dropped);
 		json_object_object_add(answer, "names", json_object_new_string_len(
 					       xray->names, (int)xray->names_len));
 		json_object_object_add(answer, "tasks", json_object_new_string_len(
 					       xray->tasks, (int)xray->tasks_len));
-		rc_add_number(answer, "samples", xray->pages_len / 8);
-		rc_add_number(answer, "bytes", xray->pages_len);
+		rcx_add_number(answer, "samples", xray->pages_len / 8);
+		rcx_add_number(answer, "bytes", xray->pages_len);
 	}
-	json_object_object_add(answer, "log", rc_log_lines());
-	rc_answer(answer);
+	json_object_object_add(answer, "log", rcx_log_lines());
+	rcx_answer(answer);
 	if (pages)
-		rc_answer_binary(xray->pages, xray->pages_len);
+		rcx_answer_binary(xray->pages, xray->pages_len);
 }
 
-void rc_do_xray(json_object *request)
+void rcx_do_xray(json_object *request)
 {
 	char reason[256] = "";
-	const struct rc_refusal refusal = { reason, sizeof(reason) };
-	uint64_t id = rc_number(request, "id", 0, INT64_MAX, 0, &refusal);
-	uint64_t repeat = rc_number(request, "repeat", 1, 1000, 1, &refusal);
-	struct rc_cell cell;
+	const struct rcx_refusal refusal = { reason, sizeof(reason) };
+	uint64_t id = rcx_number(request, "id", 0, INT64_MAX, 0, &refusal);
+	uint64_t repeat = rcx_number(request, "repeat", 1, 1000, 1, &refusal);
+	struct rcx_cell cell;
 
-	if (reason[0] || !rc_serving.is_set_up || !get_xray()) {
-		rc_answer_error(reason[0] ? reason : rc_serving.is_set_up ? "no memory" : RC_NO_SETUP);
+	if (reason[0] || !rcx_serving.is_set_up || !get_xray()) {
+		rcx_answer_error(reason[0] ? reason : rcx_serving.is_set_up ? "no memory" : RCX_NO_SETUP);
 		return;
 	}
-	rc_begin(id);
+	rcx_begin(id);
 	xray->repeat = (uint32_t)repeat;
-	xray->traced = rc_is_true(request, "traced");
-	xray->status = rc_read_cell(request, &cell, xray->reason, sizeof(xray->reason));
-	if (xray->status == RC_OK)
+	xray->traced = rcx_is_true(request, "traced");
+	xray->status = rcx_read_cell(request, &cell, xray->reason, sizeof(xray->reason));
+	if (xray->status == RCX_OK)
 		take_xray(&cell);
 	answer_xray(id);
 }

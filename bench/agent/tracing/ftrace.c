@@ -56,7 +56,7 @@ static int set(const char *file, const char *value)
 	return err;
 }
 
-int rc_tracer_start(uint32_t clock)
+int rcx_tracer_start(uint32_t clock)
 {
 	/* Nothing but names in the text, and a full buffer loses its end. */
 	static const char *const off[] = {
@@ -71,11 +71,11 @@ int rc_tracer_start(uint32_t clock)
 	for (size_t i = 0; !err && i < sizeof(off) / sizeof(off[0]); i++)
 		err = set(off[i], "0");
 	if (!err)
-		err = set("trace_clock", clock == RC_CLOCK_INSTRUCTIONS ? "x86-tsc" : "mono");
+		err = set("trace_clock", clock == RCX_CLOCK_INSTRUCTIONS ? "x86-tsc" : "mono");
 	return err ? err : set("current_tracer", "function_graph");
 }
 
-int rc_tracer_stop(void)
+int rcx_tracer_stop(void)
 {
 	return set("current_tracer", "nop");
 }
@@ -85,17 +85,17 @@ int rc_tracer_stop(void)
 /* Begin and end of an event are the kernel's stamp and ours with it in hand;
  * of all else our stamps around it.
  */
-static int operate(struct rc_session *s, struct rc_xray *xray)
+static int operate(struct rcx_session *s, struct rcx_xray *xray)
 {
-	uint64_t event = s->seen, start = rc_now(s), total;
+	uint64_t event = s->seen, start = rcx_now(s), total;
 
 	s->latencies = 0;
-	if (rc_timed(s, xray->repeat, &total))
+	if (rcx_timed(s, xray->repeat, &total))
 		return -1;
 	xray->start = start;
 	xray->end = start + total;
-	if (s->op == RC_NOTIFY) {
-		xray->start = s->page->stamps[event % RC_STAMPS];
+	if (s->op == RCX_NOTIFY) {
+		xray->start = s->page->stamps[event % RCX_STAMPS];
 		xray->end = xray->start + s->latency[0];
 	}
 	xray->units = xray->end - xray->start;
@@ -115,7 +115,7 @@ static uint64_t median(uint64_t *values, size_t count)
 	return values[count / 2];
 }
 
-static int untraced(struct rc_session *s, struct rc_xray *xray)
+static int untraced(struct rcx_session *s, struct rcx_xray *xray)
 {
 	size_t repeats = xray->lengthy ? LENGTHY_REPEATS : REPEATS;
 	uint64_t units[REPEATS];
@@ -130,29 +130,29 @@ static int untraced(struct rc_session *s, struct rc_xray *xray)
 }
 
 /* The operation with the tracer recording, and little else in its record. */
-static int window(struct rc_session *s, int on, struct rc_xray *xray)
+static int window(struct rcx_session *s, int on, struct rcx_xray *xray)
 {
 	int err;
 
 	if (set("trace", ""))
-		return rc_fail_errno(s, "cannot empty the trace");
+		return rcx_fail_errno(s, "cannot empty the trace");
 	/* Just before, so that the operation meets what it itself has left: a file's
 	 * time stamps, for one, are written once in a timer tick.
 	 */
 	if (operate(s, xray))
 		return -1;
 	if (pwrite(on, "1", 1, 0) != 1)
-		return rc_fail_errno(s, "cannot switch tracing on");
+		return rcx_fail_errno(s, "cannot switch tracing on");
 	for (int i = 0; i < PREAMBLE; i++)
 		syscall(SYS_getppid);
 	err = operate(s, xray);
 	if (pwrite(on, "0", 1, 0) != 1)
-		return rc_fail_errno(s, "cannot switch tracing off");
+		return rcx_fail_errno(s, "cannot switch tracing off");
 	return err;
 }
 
 /* Leave the record of a window in the ring buffer that took no longer than usual. */
-static int usual_window(struct rc_session *s, int on, struct rc_xray *xray)
+static int usual_window(struct rcx_session *s, int on, struct rcx_xray *xray)
 {
 	uint64_t units[WINDOWS], usual;
 
@@ -190,8 +190,8 @@ static size_t slurp(const char *path, char *to, size_t room)
 	return len;
 }
 
-/* The name in a line of the trace: "  vfs_read() {" or "  null_read [rc_null]();". */
-static void add_name(struct rc_xray *xray, const char *line)
+/* The name in a line of the trace: "  vfs_read() {" or "  null_read [ringcross_null]();". */
+static void add_name(struct rcx_xray *xray, const char *line)
 {
 	const char *end = strstr(line, "()");
 	size_t len;
@@ -207,14 +207,14 @@ static void add_name(struct rc_xray *xray, const char *line)
 	xray->names[xray->names_len++] = '\n';
 }
 
-static int read_names(struct rc_session *s, struct rc_xray *xray)
+static int read_names(struct rcx_session *s, struct rcx_xray *xray)
 {
 	FILE *trace = fopen(CPU "trace", "re");
 	char *line = NULL;
 	size_t room = 0;
 
 	if (!trace)
-		return rc_fail_errno(s, "cannot read the trace");
+		return rcx_fail_errno(s, "cannot read the trace");
 	while (getline(&line, &room, trace) > 0)
 		add_name(xray, line);
 	free(line);
@@ -233,7 +233,7 @@ static uint64_t dropped_events(void)
 }
 
 /* The names of all processes, for those that the record shows. */
-static void read_tasks(struct rc_xray *xray)
+static void read_tasks(struct rcx_xray *xray)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *entry;
@@ -254,23 +254,23 @@ static void read_tasks(struct rc_xray *xray)
 		closedir(proc);
 }
 
-static int read_record(struct rc_session *s, struct rc_xray *xray)
+static int read_record(struct rcx_session *s, struct rcx_xray *xray)
 {
 	xray->dropped = dropped_events();
 	if (read_names(s, xray))
 		return -1;
 	read_tasks(xray);
 	xray->pages_len = slurp(CPU "trace_pipe_raw", xray->pages, sizeof(xray->pages));
-	return xray->pages_len ? 0 : rc_fail(s, "the tracer recorded nothing");
+	return xray->pages_len ? 0 : rcx_fail(s, "the tracer recorded nothing");
 }
 
-static int traced(struct rc_session *s, struct rc_xray *xray)
+static int traced(struct rcx_session *s, struct rcx_xray *xray)
 {
 	int on = open(TRACING "tracing_on", O_WRONLY | O_CLOEXEC);
 	int err;
 
 	if (on < 0)
-		return rc_fail_errno(s, "cannot reach the tracer");
+		return rcx_fail_errno(s, "cannot reach the tracer");
 	s->delay = TRACED_DELAY;
 	err = usual_window(s, on, xray);
 	close(on);
@@ -289,36 +289,36 @@ static void stay_on_cpu0(void)
 	sched_setaffinity(0, sizeof(cpu), &cpu);
 }
 
-static int take(const struct rc_cell *cell, struct rc_session *s, struct rc_xray *xray)
+static int take(const struct rcx_cell *cell, struct rcx_session *s, struct rcx_xray *xray)
 {
 	uint64_t first, unused;
 
 	stay_on_cpu0();
-	if (rc_session_open(s, cell, false))
+	if (rcx_session_open(s, cell, false))
 		return -1;
-	if (s->op == RC_STREAM)
-		return rc_skip(s, "A stream is many operations at once.");
-	if (rc_timed(s, 1, &first))
+	if (s->op == RCX_STREAM)
+		return rcx_skip(s, "A stream is many operations at once.");
+	if (rcx_timed(s, 1, &first))
 		return -1;
 	xray->lengthy = first > (xray->traced ? SLOWED * LENGTHY : LENGTHY);
-	if (!xray->lengthy && rc_timed(s, WARM_UP - 1, &unused))
+	if (!xray->lengthy && rcx_timed(s, WARM_UP - 1, &unused))
 		return -1;
 	return xray->traced ? traced(s, xray) : untraced(s, xray);
 }
 
-void rc_xray_take(const struct rc_cell *cell, const struct rc_overhead *overhead,
-		  struct rc_xray *xray)
+void rcx_xray_take(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
+		  struct rcx_xray *xray)
 {
-	struct rc_session s;
+	struct rcx_session s;
 	int err;
 
-	rc_peer_mourn(xray->reason, sizeof(xray->reason));
+	rcx_peer_mourn(xray->reason, sizeof(xray->reason));
 	err = take(cell, &s, xray);
 
 	if (err)
 		snprintf(xray->reason, sizeof(xray->reason), "%s",
 			 s.error[0] ? s.error : "the user half failed and did not say why");
-	xray->status = !err ? RC_OK : s.skip ? RC_SKIP : RC_FAIL;
-	xray->overhead = s.op == RC_NOTIFY ? overhead->read : overhead->sample;
-	rc_session_close(&s);
+	xray->status = !err ? RCX_OK : s.skip ? RCX_SKIP : RCX_FAIL;
+	xray->overhead = s.op == RCX_NOTIFY ? overhead->read : overhead->sample;
+	rcx_session_close(&s);
 }

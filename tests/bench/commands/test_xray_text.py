@@ -19,7 +19,7 @@ TREE = Node(
     200.0,
     1,
     (
-        Node("vfs_read", "", 300.0, 2, (Node("null_read", "rc_null", 495.0, 1),)),
+        Node("vfs_read", "", 300.0, 2, (Node("null_read", "ringcross_null", 495.0, 1),)),
         Node("mutex_lock", "", 3.0, 1),
         Node("mutex_unlock", "", 2.0, 1),
     ),
@@ -42,7 +42,7 @@ def test_a_tree() -> None:
     assert "990 instructions untraced; the tree adds up to 1,000 (+1.0 %)." in text
     assert "the tracer's 10 for each of 5 calls" in text
     assert "79.5 % vfs_read ×2  795, 300 its own" in text
-    assert "49.5 % null_read [rc_null]  495\n" in text
+    assert "49.5 % null_read [ringcross_null]  495\n" in text
     assert "2 more: 5" in text
     assert "mutex_lock" not in text
     assert "the channel's own code" in text
@@ -58,7 +58,7 @@ def test_all_of_it() -> None:
 def test_functions_by_their_own_cost() -> None:
     text = printed(Xray(CELL, "ok", untraced=990, tree=TREE), flat=True)
     rows = [line.split() for line in text.splitlines() if "%" in line]
-    assert ["49.5", "%", "495", "1", "null_read", "[rc_null]"] in rows
+    assert ["49.5", "%", "495", "1", "null_read", "[ringcross_null]"] in rows
     assert "mutex_unlock" not in text
 
 

@@ -100,7 +100,7 @@ def test_both_halves_are_counted_and_what_they_share_is_named(tmp_path: Path) ->
     folder, core = tmp_path / "netlink", tmp_path / "core"
     folder.mkdir()
     core.mkdir()
-    (folder / "kernel.c").write_text('#include "rc_readers.h"\nint a;\n')
+    (folder / "kernel.c").write_text('#include "rcx_readers.h"\nint a;\n')
     (folder / "more.c").write_text("int b;\n")
     (folder / "user.c").write_text("int c;\n/* d */\n")
     (folder / "hostile.c").write_text("int e;\n")

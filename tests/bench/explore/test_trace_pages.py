@@ -89,10 +89,10 @@ def test_fields_lie_where_the_kernel_says() -> None:
 
 def test_names_and_modules() -> None:
     other = Event(5100, True, 0xFFFFFFFFC0000000, 7)
-    found = name_events([ONE, other, TWO], ["vfs_read", "null_read [rc_null]"])
+    found = name_events([ONE, other, TWO], ["vfs_read", "null_read [ringcross_null]"])
     assert [(e.name, e.module) for e in found] == [
         ("vfs_read", ""),
-        ("null_read", "rc_null"),
+        ("null_read", "ringcross_null"),
         ("vfs_read", ""),
     ]
 

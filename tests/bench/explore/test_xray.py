@@ -116,9 +116,9 @@ def test_the_path_of_a_pull(xrays: Xrays) -> None:
     tree = of(xrays, PROCFS).tree
     assert tree is not None
     assert tree.name == "operation"
-    handler = tree.find("x64_sys_call", "vfs_read", "proc_reg_read", "rc_file_pull")
+    handler = tree.find("x64_sys_call", "vfs_read", "proc_reg_read", "rcx_file_pull")
     assert handler is not None
-    assert handler.module == "rc_core"
+    assert handler.module == "ringcross_core"
     assert all(node.own > -15 for node in tree.walk()), "the correction takes off no more than is"
 
 
@@ -130,7 +130,7 @@ def test_an_event_shows_both_sides(xrays: Xrays) -> None:
     idle, process = tree.children
     assert idle.find("handle_softirqs", "ioctl_emit", "try_to_wake_up") is not None
     assert idle.find("schedule_idle") is not None
-    assert process.find("__x64_sys_ioctl", "rc_reader_next", "finish_task_switch.isra.0")
+    assert process.find("__x64_sys_ioctl", "rcx_reader_next", "finish_task_switch.isra.0")
     assert process.find("exit_to_user_mode_prepare") is not None
 
 

@@ -15,9 +15,9 @@ from bench.kernels import build
 from bench.kernels.catalog import Kernel
 
 HEADERS = """\
-objects := $(patsubst $(M)/%/kernel.c,$(M)/rc_%.ko,$(wildcard $(M)/*/kernel.c))
+objects := $(patsubst $(M)/%/kernel.c,$(M)/ringcross_%.ko,$(wildcard $(M)/*/kernel.c))
 modules: $(objects)
-$(M)/rc_%.ko: $(M)/%/kernel.c
+$(M)/ringcross_%.ko: $(M)/%/kernel.c
 \t@echo made $* >> $(M)/made
 \t$(CC) -g -Wall -c -o $@ $<
 """
@@ -42,7 +42,7 @@ def source(tmp_path: Path) -> Path:
     modules = tmp_path / "modules"
     for name in ("null", "ioctl"):
         (modules / name).mkdir(parents=True)
-        (modules / name / "kernel.c").write_text(f"int rc_{name};\n")
+        (modules / name / "kernel.c").write_text(f"int rcx_{name};\n")
         for agents in build.AGENT:
             (modules / name / agents).write_text("not for the kernel\n")
     (modules / "Kbuild").write_text("# nothing\n")
@@ -59,17 +59,17 @@ def test_builds_once_per_change(tmp_path: Path, kernel: Kernel, source: Path) ->
         folder = build.build_modules(kernel, source, tmp_path / "build")
         return sorted(p.name for p in folder.iterdir())
 
-    assert run() == ["rc_ioctl.ko", "rc_null.ko"]
+    assert run() == ["ringcross_ioctl.ko", "ringcross_null.ko"]
     count = len(made(tmp_path))
     for agents in build.AGENT:
         (source / "null" / agents).write_text("changed\n")
-    assert run() == ["rc_ioctl.ko", "rc_null.ko"]
+    assert run() == ["ringcross_ioctl.ko", "ringcross_null.ko"]
     assert len(made(tmp_path)) == count, "what is the agent's is no part of a module"
     (source / "null/kernel.c").write_text("int changed;\n")
     run()
     assert made(tmp_path)[count:].count("made null") == 1
     shutil.rmtree(source / "ioctl")
-    assert run() == ["rc_null.ko"]
+    assert run() == ["ringcross_null.ko"]
     assert not list(source.rglob("*.ko")), "built outside the sources"
 
 
@@ -79,8 +79,8 @@ def test_modules_do_not_name_the_folder_they_were_built_in(
 ) -> None:
     code = "const char *where = __FILE__;\nint kept;\n"
     (source / "null/kernel.c").write_text(code)
-    module = build.build_modules(kernel, source, tmp_path / "build") / "rc_null.ko"
-    assert str(tmp_path).encode() in (module.parent.parent / "modules/rc_null.ko").read_bytes()
+    module = build.build_modules(kernel, source, tmp_path / "build") / "ringcross_null.ko"
+    assert str(tmp_path).encode() in (module.parent.parent / "modules/ringcross_null.ko").read_bytes()
     assert b".debug_info" not in module.read_bytes()
     assert b"kept" in module.read_bytes()
 
@@ -114,13 +114,13 @@ def test_repaired_build_works_again(tmp_path: Path, kernel: Kernel, source: Path
     with pytest.raises(TargetError):
         build.build_modules(kernel, source, tmp_path / "build")
     (source / "null/kernel.c").write_text(good)
-    assert (build.build_modules(kernel, source, tmp_path / "build") / "rc_null.ko").exists()
+    assert (build.build_modules(kernel, source, tmp_path / "build") / "ringcross_null.ko").exists()
 
 
 @needs_compiler
 def test_no_modules_at_all(tmp_path: Path, kernel: Kernel) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TargetError, match=r"made no rc_\*\.ko"):
+    with pytest.raises(TargetError, match=r"made no ringcross_\*\.ko"):
         build.build_modules(kernel, tmp_path / "empty", tmp_path / "build")
 
 
@@ -187,7 +187,7 @@ def test_agent(tmp_path: Path) -> None:
     source.mkdir()
     (source / "main.c").write_text("int main(void) { return 0; }\n")
     (source / "Makefile").write_text(
-        "$(OUT)/rc_agent: main.c\n\t@echo made >> $(OUT)/made\n\t$(CC) -g -o $@ $<\n"
+        "$(OUT)/ringcross_agent: main.c\n\t@echo made >> $(OUT)/made\n\t$(CC) -g -o $@ $<\n"
     )
     folder = tmp_path / "build/agent"
     agent = build.build_agent(source, tmp_path / "build")

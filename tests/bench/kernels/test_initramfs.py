@@ -45,7 +45,7 @@ def kernel(tmp_path: Path) -> Kernel:
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Path:
-    path = tmp_path / "rc_agent"
+    path = tmp_path / "ringcross_agent"
     path.write_bytes(b"#!agent")
     return path
 
@@ -55,7 +55,7 @@ def test_archive_as_cpio_sees_it(tmp_path: Path, agent: Path, kernel: Kernel) ->
         pytest.skip("cpio is not installed, and it is the second opinion here")
     built = tmp_path / "ko"
     built.mkdir()
-    (built / "rc_null.ko").write_bytes(b"null")
+    (built / "ringcross_null.ko").write_bytes(b"null")
     (built / "other.txt").write_bytes(b"not packed")
     requests: list[dict[str, Any]] = [{"do": "setup"}, {"do": "cell", "id": 1}]
     path = initramfs.pack(
@@ -78,7 +78,7 @@ def test_archive_as_cpio_sees_it(tmp_path: Path, agent: Path, kernel: Kernel) ->
         "init",
         "modules",
         "modules/modules.dep",
-        "modules/rc_null.ko",
+        "modules/ringcross_null.ko",
         "modules/virtio_common.ko",
         "modules/vsock.ko",
         "modules/vsock_loopback.ko",

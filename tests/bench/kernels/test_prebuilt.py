@@ -18,7 +18,7 @@ from bench.targets.provision import Workshop
 from tests.fake_target import LISTING, FakeWorkshop
 
 HERE = platform.release()
-ALL = ("rc_core", "rc_null", "rc_netlink")
+ALL = ("ringcross_core", "ringcross_null", "ringcross_netlink")
 
 
 def module(folder: Path, name: str, release: str = HERE) -> None:
@@ -28,7 +28,7 @@ def module(folder: Path, name: str, release: str = HERE) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    agent = tmp_path / "rc_agent"
+    agent = tmp_path / "ringcross_agent"
     agent.write_text('#!/bin/sh\necho \'{"protocol": 1, "channels": []}\'\n')
     agent.chmod(0o755)
     for name in ALL:
@@ -59,7 +59,7 @@ def prepare(folder: Path | None, **values: Any) -> Any:
 
 def test_parts_that_fit_are_taken(folder: Path) -> None:
     target = prepare(folder)
-    assert target.agent == folder / "rc_agent"
+    assert target.agent == folder / "ringcross_agent"
     assert target.modules == folder
     assert Workshop(prebuilt=folder).listing() == {"protocol": 1, "channels": []}
 
@@ -71,7 +71,7 @@ def test_without_them_all_is_built(folder: Path) -> None:
 
 def test_no_module_is_looked_at_without_consent(folder: Path) -> None:
     """The refusal is about consent then, not about what is in the folder."""
-    (folder / "rc_core.ko").unlink()
+    (folder / "ringcross_core.ko").unlink()
     assert prepare(folder, yes_load_modules=False).modules is None
 
 
@@ -90,31 +90,31 @@ def test_a_module_for_another_kernel_is_refused(folder: Path, name: str) -> None
 
 
 def test_a_file_that_is_no_module_is_refused(folder: Path) -> None:
-    (folder / "rc_null.ko").write_bytes(b"")
+    (folder / "ringcross_null.ko").write_bytes(b"")
     with pytest.raises(UsageError, match=r"was built for kernel unknown"):
         prepare(folder)
 
 
 def test_a_missing_agent_is_named(folder: Path) -> None:
-    (folder / "rc_agent").unlink()
-    with pytest.raises(UsageError, match=r"no rc_agent in .*ringcross build agent"):
+    (folder / "ringcross_agent").unlink()
+    with pytest.raises(UsageError, match=r"no ringcross_agent in .*ringcross build agent"):
         Workshop(prebuilt=folder).listing()
 
 
 def test_an_agent_must_be_executable(folder: Path) -> None:
-    (folder / "rc_agent").chmod(0o644)
+    (folder / "ringcross_agent").chmod(0o644)
     with pytest.raises(UsageError, match=r"chmod \+x"):
         Workshop(prebuilt=folder).listing()
 
 
 def test_an_agent_of_another_machine_is_an_error_of_ours(folder: Path) -> None:
-    (folder / "rc_agent").write_bytes(b"\x7fELF")
+    (folder / "ringcross_agent").write_bytes(b"\x7fELF")
     with pytest.raises(TargetError, match=r"cannot be run \(.*\): build it here"):
         Workshop(prebuilt=folder).listing()
 
 
 def test_an_agent_of_another_version_is_an_error_of_ours(folder: Path) -> None:
-    (folder / "rc_agent").write_text("#!/bin/sh\necho '{\"protocol\": 0}'\n")
+    (folder / "ringcross_agent").write_text("#!/bin/sh\necho '{\"protocol\": 0}'\n")
     with pytest.raises(TargetError, match=r"speaks protocol 0, and this ringcross 1"):
         Workshop(prebuilt=folder).listing()
 

@@ -194,7 +194,7 @@ def test_figures_are_those_of_the_fake_world(tmp_path: Path) -> None:
         "<1>[    1.5] BUG: kernel NULL pointer dereference, address: 0000000000000008",
         "[    1.5] Oops: 0000 [#1] PREEMPT SMP",
         "watchdog: BUG: soft lockup - CPU#0 stuck for 22s!",
-        "INFO: task rc_agent:1 blocked for more than 120 seconds.",
+        "INFO: task ringcross_agent:1 blocked for more than 120 seconds.",
         "<4>[ 2.0] Call Trace:",
         "BUG kmalloc-64 (Tainted: G           OE     ): Right Redzone overwritten",
         "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
@@ -210,9 +210,9 @@ def test_bad_lines_are_found(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "<6>[    1.5] rc_netlink: loaded",
-        "rc_core: loading out-of-tree module taints kernel.",
-        "rc_core: module verification failed: signature and/or required key missing",
+        "<6>[    1.5] ringcross_netlink: loaded",
+        "ringcross_core: loading out-of-tree module taints kernel.",
+        "ringcross_core: module verification failed: signature and/or required key missing",
         "MDS: Vulnerable: Clear CPU buffers attempted, no microcode",
         "debugging is off",
         "Spectre V2 : WARNING: Unprivileged eBPF is enabled with eIBRS on",

@@ -21,7 +21,7 @@ cat "$2" > "$4"
 
 
 class FakeKernel:
-    """Stands for the running kernel's list of modules; rc_core is in use by the others."""
+    """Stands for the running kernel's list of modules; ringcross_core is in use by the others."""
 
     def __init__(self, *modules: str) -> None:
         self.modules = list(modules)
@@ -30,7 +30,7 @@ class FakeKernel:
         return set(self.modules)
 
     def rmmod(self, name: str) -> bool:
-        if name not in self.modules or (name == "rc_core" and len(self.modules) > 1):
+        if name not in self.modules or (name == "ringcross_core" and len(self.modules) > 1):
             return False
         self.modules.remove(name)
         return True
@@ -48,7 +48,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeKernel:
 
 
 def agent(folder: Path, then: str = 'echo \'{"re": "end"}\' > "$4"') -> Path:
-    path = folder / "rc_agent"
+    path = folder / "ringcross_agent"
     path.write_text(AGENT % then)
     path.chmod(0o755)
     return path
@@ -83,13 +83,13 @@ def test_modules_go_when_the_agent_died(
     tmp_path: Path, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, then: str
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    kernel.modules = ["rc_mine_before"]
+    kernel.modules = ["rcx_mine_before"]
     target = LocalTarget(agent(tmp_path, then), yes_load_modules=True)
     with target.start([], seed=1) as session:
-        kernel.modules += ["rc_core", "rc_ioctl", "rc_null"]
+        kernel.modules += ["ringcross_core", "ringcross_ioctl", "ringcross_null"]
         with pytest.raises(AgentDied):
             list(session.answers())
-        kernel.modules.remove("rc_mine_before")
+        kernel.modules.remove("rcx_mine_before")
     assert kernel.modules == []
 
 
@@ -99,22 +99,22 @@ def test_modules_go_on_ctrl_c(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     target = LocalTarget(agent(tmp_path, "sleep 60"), yes_load_modules=True)
     session = target.start([], seed=1)
-    kernel.modules += ["rc_core", "rc_null"]
+    kernel.modules += ["ringcross_core", "ringcross_null"]
     with pytest.raises(KeyboardInterrupt), session:
         raise KeyboardInterrupt
     assert kernel.modules == []
 
 
 def test_busy_modules_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "_rmmod", lambda name: name != "rc_busy")
-    assert local.unload({"rc_busy", "rc_free"}, seconds=0.2) == {"rc_busy"}
+    monkeypatch.setattr(local, "_rmmod", lambda name: name != "rcx_busy")
+    assert local.unload({"rcx_busy", "rcx_free"}, seconds=0.2) == {"rcx_busy"}
 
 
 def test_only_our_modules_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listing = tmp_path / "modules"
-    listing.write_text("rc_core 1 1 rc_null, Live 0x0\nrc_null 1 0 - Live 0x0\nrcc 1 0 -\n")
+    listing.write_text("ringcross_core 1 1 ringcross_null, Live 0x0\nrc_null 1 0 - Live 0x0\nrcc 1 0 -\n")
     monkeypatch.setattr(local, "PROC_MODULES", listing)
-    assert local.loaded_modules() == {"rc_core", "rc_null"}
+    assert local.loaded_modules() == {"ringcross_core", "ringcross_null"}
     monkeypatch.setattr(local, "PROC_MODULES", tmp_path / "none")
     assert local.loaded_modules() == set()
 

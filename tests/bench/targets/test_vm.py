@@ -34,7 +34,7 @@ def fake_qemu(folder: Path, then: str = "", flags: str = "erms fsrm") -> str:
 def target(tmp_path: Path) -> VmTarget:
     vmlinuz = tmp_path / "vmlinuz"
     vmlinuz.write_bytes(boot_image(lzma.compress(ELF)))
-    agent = tmp_path / "rc_agent"
+    agent = tmp_path / "ringcross_agent"
     agent.write_bytes(b"agent")
     root = tmp_path
     return VmTarget(Kernel("6.1.0-0-amd64", "6.1-1", vmlinuz, root, root, root, root), agent)

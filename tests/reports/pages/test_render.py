@@ -235,10 +235,10 @@ def test_doc_and_both_halves(make_run: Build, tmp_path: Path) -> None:
         " * - one\n *   more\n * - two\n *\n * A picture::\n *\n *     user | kernel\n */\nint x;\n"
     )
     (modules / "user.c").write_text(
-        "/* a comment\n * of two lines */\nstatic int direct_push(struct rc_session *s,\n"
+        "/* a comment\n * of two lines */\nstatic int direct_push(struct rcx_session *s,\n"
         "\t\t       uint64_t n)\n{\n\treturn 0;\n}\n"
-        'static const struct rc_mode modes[] = {\n\t{\n\t\t.name = "direct",\n'
-        "\t\t.operations = {\n\t\t\t[RC_PUSH] = { .run = direct_push },\n\t\t},\n\t},\n};\n"
+        'static const struct rcx_mode modes[] = {\n\t{\n\t\t.name = "direct",\n'
+        "\t\t.operations = {\n\t\t\t[RCX_PUSH] = { .run = direct_push },\n\t\t},\n\t},\n};\n"
     )
     report = render.render(
         [make_run(tmp_path / "run", channels=("ioctl", "mmap"))], modules=tmp_path / "modules"

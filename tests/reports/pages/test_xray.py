@@ -27,7 +27,7 @@ def node(name: str, kind: str, own: float, *below: Told, module: str = "", calls
 
 
 def tree(scale: float = 1.0, task: str = "operation") -> Told:
-    handler = node("<handler>", "channel", 300 * scale, module="rc_ioctl")
+    handler = node("<handler>", "channel", 300 * scale, module="ringcross_ioctl")
     lock = node("mutex_lock", "vfs", 2 * scale)
     vfs = node("vfs_read", "vfs", 500 * scale, handler, lock, calls=2)
     return node(task, "entry", 198 * scale, vfs)
@@ -150,7 +150,7 @@ def test_boxes_too_thin_to_see_are_left_out(xrays: xray.Xrays) -> None:
     assert tree
     titles = [box.title for box in xray._boxes(tree, tree.total)]
     assert not any("mutex_lock" in title for title in titles)
-    assert any("<handler> [rc_ioctl]: 300, 30.0 %" in title for title in titles)
+    assert any("<handler> [ringcross_ioctl]: 300, 30.0 %" in title for title in titles)
     assert any("vfs_read: 802 (500 own) in 2 calls, 80.2 %" in title for title in titles)
 
 
