@@ -13,13 +13,13 @@
 #define SETTLE_MS 8000		/* memory is given back some time after its last use */
 
 /* Weak: a build of one channel alone may have none. */
-extern const struct rcx_hostile_entry *const __start_rc_hostiles[] __attribute__((weak));
-extern const struct rcx_hostile_entry *const __stop_rc_hostiles[] __attribute__((weak));
+extern const struct rcx_hostile_entry *const __start_rcx_hostiles[] __attribute__((weak));
+extern const struct rcx_hostile_entry *const __stop_rcx_hostiles[] __attribute__((weak));
 
 const struct rcx_hostile_entry *rcx_find_hostile(const char *name)
 {
-	for (const struct rcx_hostile_entry *const *entry = __start_rc_hostiles;
-	     entry < __stop_rc_hostiles; entry++)
+	for (const struct rcx_hostile_entry *const *entry = __start_rcx_hostiles;
+	     entry < __stop_rcx_hostiles; entry++)
 		if (!strcmp((*entry)->name, name))
 			return *entry;
 	return NULL;

@@ -13,8 +13,8 @@
 #define PROBE_MS 6000
 #define GONE_US 20000	/* for processes of a killed probe to be gone */
 
-extern const struct rcx_probe *const __start_rc_probes[];
-extern const struct rcx_probe *const __stop_rc_probes[];
+extern const struct rcx_probe *const __start_rcx_probes[];
+extern const struct rcx_probe *const __stop_rcx_probes[];
 
 /* ---- notes ------------------------------------------------------------- */
 
@@ -272,7 +272,7 @@ json_object *rcx_probe_mode(const struct rcx_channel *channel, const struct rcx_
 				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (probing.findings == MAP_FAILED)
 		return properties;
-	for (const struct rcx_probe *const *probe = __start_rc_probes; probe < __stop_rc_probes;
+	for (const struct rcx_probe *const *probe = __start_rcx_probes; probe < __stop_rcx_probes;
 	     probe++)
 		run_probe(*probe, &probing, load);
 	for (uint32_t i = 0; i < probing.findings->count; i++)

@@ -5,16 +5,16 @@
 #include "agent.h"
 #include "peer.h"
 
-extern const struct rcx_channel *const __start_rc_channels[];
-extern const struct rcx_channel *const __stop_rc_channels[];
+extern const struct rcx_channel *const __start_rcx_channels[];
+extern const struct rcx_channel *const __stop_rcx_channels[];
 
 const char *const rcx_op_names[RCX_OPS] = { "push", "pull", "call", "notify", "stream" };
 const char *const rcx_wait_names[RCX_WAITS] = { "block", "poll", "busy" };
 const char *const rcx_context_names[RCX_CONTEXTS] = { "process", "softirq", "hardirq" };
 
 #define for_each_channel(entry)						\
-	for (const struct rcx_channel *const *entry = __start_rc_channels;	\
-	     entry < __stop_rc_channels; entry++)
+	for (const struct rcx_channel *const *entry = __start_rcx_channels;	\
+	     entry < __stop_rcx_channels; entry++)
 
 #define for_each_mode(mode, channel)					\
 	for (const struct rcx_mode *mode = (channel)->modes; mode && mode->name; mode++)
@@ -304,13 +304,13 @@ static json_object *list_channel(const struct rcx_channel *channel)
 }
 
 /* Weak: as long as no folder has a program, the section is not there. */
-extern const struct rcx_program *const __start_rc_programs[] __attribute__((weak));
-extern const struct rcx_program *const __stop_rc_programs[] __attribute__((weak));
+extern const struct rcx_program *const __start_rcx_programs[] __attribute__((weak));
+extern const struct rcx_program *const __stop_rcx_programs[] __attribute__((weak));
 
 const struct rcx_program *rcx_find_program(const char *name)
 {
-	for (const struct rcx_program *const *entry = __start_rc_programs;
-	     entry < __stop_rc_programs; entry++)
+	for (const struct rcx_program *const *entry = __start_rcx_programs;
+	     entry < __stop_rcx_programs; entry++)
 		if (!strcmp((*entry)->name, name))
 			return *entry;
 	return NULL;
