@@ -44,7 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--accel", default="auto", help="kvm or tcg (default: kvm where it works)")
     add("--force-time", action="store_true", help="allow the time clock under emulation")
     add("--yes-load-modules", action="store_true", help="allow modules in this very kernel")
-    add("--prebuilt", type=Path, help="folder with ringcross_agent and ringcross_*.ko (default: build them)")
+    add(
+        "--prebuilt",
+        type=Path,
+        help="folder with ringcross_agent and ringcross_*.ko (default: build them)",
+    )
     add("--resume", type=Path, help="run folder to go on with")
     add("--run-dir", type=Path, help="folder to record in (default: a new one)")
 
@@ -138,6 +142,6 @@ def measured(request: pytest.FixtureRequest, campaign: Campaign, cell: Cell) -> 
 def pytest_benchmark_update_machine_info(
     config: pytest.Config, machine_info: dict[str, Any]
 ) -> None:
-    """Say what the figures count, and on which kernel."""
+    """Reporter what the figures count, and on which kernel."""
     if CAMPAIGN in config.stash:
         machine_info["ringcross"] = config.stash[CAMPAIGN].identity()

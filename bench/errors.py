@@ -108,7 +108,7 @@ class KernelPanic(SessionLost):
 
 @contextmanager
 def writing(what: str) -> Iterator[None]:
-    """Turn "no space left" while *what* is written into :class:`DiskFull`.
+    """ScheduledCell "no space left" while *what* is written into :class:`DiskFull`.
 
     Raises:
         DiskFull: the file system or the quota is full.

@@ -17,7 +17,7 @@ import bench.targets.provision
 from bench.commands.cli import main
 from bench.errors import DiskFull, KernelPanic, NeverCameUp
 from tests import fake_target
-from tests.fake_target import FakeSession, FakeTarget, FakeWorkshop
+from tests.fake_target import FakeProvisioner, FakeSession, FakeTarget
 
 DEEDS: dict[str, Any] = {
     "panic": KernelPanic("The kernel crashed: BUG: fake"),
@@ -41,7 +41,7 @@ def _deeds() -> dict[str, Any]:
     return {where: DEEDS[what] for where, what in pairs}
 
 
-class _Workshop(FakeWorkshop):
+class _Workshop(FakeProvisioner):
     def __init__(self, *args: object) -> None:
         super().__init__(FakeTarget(_deeds()))
 
@@ -49,5 +49,5 @@ class _Workshop(FakeWorkshop):
 if __name__ == "__main__":
     setattr(fake_target, "FakeSession", SlowSession)  # noqa: B010 - mypy knows it as a class
     for module in (bench.run.campaign, bench.targets.provision):
-        setattr(module, "Workshop", _Workshop)  # noqa: B010
+        setattr(module, "Provisioner", _Workshop)  # noqa: B010
     main(prog_name="ringcross")

@@ -10,12 +10,12 @@ import numpy as np
 from bench.errors import KernelPanic, RingcrossError
 from bench.plan.cells import Clock
 from bench.plan.options import RunOptions
-from bench.targets.provision import Site, Workshop
+from bench.targets.provision import Provisioner, Testbed
 
 READ, LOOP, N = 2.0, 3.0, 100
 
 LISTING: dict[str, Any] = {
-    "protocol": 1,
+    "protocol": 2,
     "channels": [
         {
             "name": "null",
@@ -23,7 +23,9 @@ LISTING: dict[str, Any] = {
             "module": "ringcross_null",
             "needs": [],
             "baseline": True,
-            "cannot": dict.fromkeys(("notify", "stream"), "A floor has nothing to say."),
+            "unsupported_reason": dict.fromkeys(
+                ("notify", "stream"), "A floor has nothing to say."
+            ),
             "modes": [
                 {
                     "name": "ioctl",
@@ -41,7 +43,7 @@ LISTING: dict[str, Any] = {
             "module": "ringcross_netlink",
             "needs": [],
             "baseline": False,
-            "cannot": {"pull": "A socket has no pull."},
+            "unsupported_reason": {"pull": "A socket has no pull."},
             "modes": [
                 {
                     "name": "unicast",
@@ -68,7 +70,7 @@ LISTING: dict[str, Any] = {
             "module": "ringcross_signal",
             "needs": [],
             "baseline": False,
-            "cannot": dict.fromkeys(("push", "pull", "call"), "A signal goes one way."),
+            "unsupported_reason": dict.fromkeys(("push", "pull", "call"), "A signal goes one way."),
             "modes": [
                 {
                     "name": "realtime",
@@ -116,7 +118,7 @@ class FakeSession:
     def answers(self) -> Iterator[dict[str, Any]]:
         if isinstance(self.deeds.get("boot"), BaseException):
             raise self.deeds["boot"]
-        yield {"re": "hello", "protocol": 1, "kernel": "6.1.0-fake", "machine": "x86_64"}
+        yield {"re": "hello", "protocol": 2, "kernel": "6.1.0-fake", "machine": "x86_64"}
         for request in self.requests:
             yield from getattr(self, f"_{request['do']}")(request)
         yield {"re": "end"}
@@ -195,7 +197,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     if operation == "stream":
         full = [N] * request["rounds"]
         none = [0] * request["rounds"]
-        answer |= {"raised": full, "delivered": full, "refused": none, "lost": none}
+        answer |= {"emitted": full, "delivered": full, "refused": none, "lost": none}
         answer |= {"reordered": none, "duplicated": none, "overruns": none}
         answer |= {"span": [each * N] * request["rounds"], "interval": request["interval"]}
     if request.get("search"):
@@ -206,7 +208,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
 def _trials() -> dict[str, Any]:
     """Two trials: one that is good enough, and one at twice the rate that loses half."""
     return {
-        "interval": [1000, 500], "raised": [N, N], "refused": [0, N // 2],
+        "interval": [1000, 500], "emitted": [N, N], "refused": [0, N // 2],
         "delivered": [N, N // 2], "lost": [0, N // 2], "reordered": [0, 0],
         "duplicated": [0, 0], "overruns": [0, 1], "span": [6000, 3000], "missed": [0, 0],
         "behind": [100, 9000], "p50": [300, 5000], "p99": [400, 9000],
@@ -236,7 +238,7 @@ class FakeTarget:
         return self.sessions[-1]
 
 
-class FakeWorkshop(Workshop):
+class FakeProvisioner(Provisioner):
     """Gives the fake target instead of building and booting."""
 
     def __init__(self, target: FakeTarget | None = None, clock: Clock = "instructions") -> None:
@@ -248,7 +250,7 @@ class FakeWorkshop(Workshop):
     def listing(self) -> dict[str, Any]:
         return LISTING
 
-    def prepare(self, options: RunOptions, listing: Any, cells: Any) -> Site:
+    def prepare(self, options: RunOptions, listing: Any, cells: Any) -> Testbed:
         if self.error:
             raise self.error
-        return Site(self.target, self.clock, "6.1.0-fake", "CONFIG_HZ=250\nCONFIG_KASAN=y\n")
+        return Testbed(self.target, self.clock, "6.1.0-fake", "CONFIG_HZ=250\nCONFIG_KASAN=y\n")

@@ -20,17 +20,17 @@ class Row:
         name: of its folder in ``modules/``.
         summary: half a line.
         has: for each of :data:`OPERATIONS` in order whether some mode does it.
-        cannot: a sentence for each operation that none does.
+        unsupported_reason: a sentence for each operation that none does.
         reference: it leads to another process and not to the kernel.
-        once: modes that carry one value at load, each with the sentence that says so.
+        one_shot_reason: modes that carry one value at load, each with the sentence that says so.
     """
 
     name: str
     summary: str
     has: tuple[bool, ...]
-    cannot: dict[str, str]
+    unsupported_reason: dict[str, str]
     reference: bool
-    once: dict[str, str]
+    one_shot_reason: dict[str, str]
 
 
 def rows(listing: Listing) -> Iterator[Row]:
@@ -40,14 +40,18 @@ def rows(listing: Listing) -> Iterator[Row]:
             any(operation in mode["operations"] for mode in channel["modes"])
             for operation in OPERATIONS
         )
-        once = {mode["name"]: mode["once"] for mode in channel["modes"] if mode.get("once")}
+        one_shot = {
+            mode["name"]: mode["one_shot_reason"]
+            for mode in channel["modes"]
+            if mode.get("one_shot_reason")
+        }
         yield Row(
             channel["name"],
             channel["summary"],
             has,
-            channel["cannot"],
+            channel["unsupported_reason"],
             _is_reference(channel),
-            once,
+            one_shot,
         )
 
 

@@ -48,7 +48,7 @@ class Cli(click.Group):
 
 
 def fail(sentence: str, code: int) -> NoReturn:
-    """Say why on standard error, and exit."""
+    """Reporter why on standard error, and exit."""
     ERR.print(f"ringcross: {sentence}", style="red", markup=False, soft_wrap=True)
     sys.exit(code)
 
@@ -120,8 +120,8 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--yes-load-modules", is_flag=True,
                          help="Allow --target local to load modules into this very kernel."),
             click.option("--prebuilt", type=click.Path(path_type=Path, file_okay=False),
-                         metavar="DIR", help="Take ringcross_agent and ringcross_*.ko from here: for a machine "
-                         "without a compiler or headers."),
+                         metavar="DIR", help="Take ringcross_agent and ringcross_*.ko from here, "
+                         "for a machine without a compiler or headers."),
             click.option("--explore/--no-explore", default=True, show_default=True,
                          help="Find out the channels' properties too, in one more boot."),
             click.option("--run-dir", type=click.Path(path_type=Path, file_okay=False),
@@ -286,9 +286,9 @@ def list_channels(as_json: bool, as_markdown: bool) -> None:
     ringcross list --markdown                   # the table of the README
     """
     from bench.commands import channel_table as tables
-    from bench.targets.provision import Workshop
+    from bench.targets.provision import Provisioner
 
-    listing = Workshop().listing()
+    listing = Provisioner().listing()
     if as_json:
         print(json.dumps(listing, indent=1))
         return
@@ -301,9 +301,9 @@ def list_channels(as_json: bool, as_markdown: bool) -> None:
         table.add_row(row.name, *("yes" if has else "–" for has in row.has), row.summary + kind)
     OUT.print(table)
     for row in tables.rows(listing):
-        for operation, reason in row.cannot.items():
+        for operation, reason in row.unsupported_reason.items():
             OUT.print(f"[bold]{row.name}[/] has no {operation}: {reason}", soft_wrap=True)
-        for mode, once in row.once.items():
+        for mode, once in row.one_shot_reason.items():
             OUT.print(f"[bold]{row.name} {mode}[/] is one-shot: {once}", soft_wrap=True)
 
 

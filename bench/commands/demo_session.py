@@ -18,7 +18,7 @@ from bench.commands import shell_session
 from bench.errors import RingcrossError, SessionLost
 from bench.kernels.catalog import Kernel
 
-Say = Callable[[str], None]
+Reporter = Callable[[str], None]
 
 WIDTH = 80
 SECONDS = 180.0
@@ -87,8 +87,9 @@ STEPS = (
     Step(
         f"insmod ringcross_devmem.ko phys={_RAM:#x} size=4096",
         ("Device or resource busy",),
-        "ringcross_devmem does not take such memory either. It could: a module may map anything. But it "
-        "asks first whose that is (devmem_is_free() in modules/devmem/kernel.c), and says no:",
+        "ringcross_devmem does not take such memory either. It could: a module may map anything. "
+        "But it first asks whose that is (devmem_is_free() in modules/devmem/kernel.c) "
+        "and refuses:",
     ),
     Step("dmesg | tail -n 1", ("is in use: boot with memmap=",)),
     Step(
@@ -164,7 +165,7 @@ STEPS = (
 def play(
     kernel: Kernel,
     accel: shell_session.Accel,
-    say: Say,
+    say: Reporter,
     *,
     steps: Sequence[Step] = STEPS,
     seconds: float = SECONDS,
@@ -184,7 +185,10 @@ def play(
     ):
         _follow(console, steps, say)
     say("")
-    say("Try it yourself: make shell, and in it `ringcross_agent --program devmem` in place of memshare.")
+    say(
+        "Try it yourself: run `make shell`. There, the program is "
+        "`ringcross_agent --program devmem`."
+    )
     say("What it costs: make bench CHANNELS=null,mmap,devmem. Its code: modules/devmem/.")
 
 
@@ -213,7 +217,7 @@ def _running(command: Sequence[str], seconds: float) -> Iterator[Iterator[str]]:
             process.kill()
 
 
-def _follow(console: Iterator[str], steps: Sequence[Step], say: Say) -> None:
+def _follow(console: Iterator[str], steps: Sequence[Step], say: Reporter) -> None:
     """Tell each step while it runs; what the machine prints before the first is left out."""
     for _ in _until(0, console, "boot"):
         pass

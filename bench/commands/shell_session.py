@@ -13,7 +13,7 @@ from typing import Literal
 from bench.errors import TargetError, writing
 from bench.kernels import build, initramfs
 from bench.kernels.catalog import Kernel, elf_image
-from bench.targets.provision import Workshop, wanted
+from bench.targets.provision import Provisioner, wanted
 from bench.targets.vm import VmTarget, find_qemu
 
 Accel = Literal["kvm", "tcg"]
@@ -27,7 +27,8 @@ cd /modules
 """
 _BY_HAND = """
 echo
-echo "Kernel $(uname -r). The kernel halves are here: insmod ringcross_core.ko, insmod ringcross_ioctl.ko, lsmod."
+echo "Kernel $(uname -r). The kernel halves are in this folder."
+echo "Load some: insmod ringcross_core.ko; insmod ringcross_ioctl.ko; lsmod."
 echo "What the agent can measure: ringcross_agent --list.  To leave: exit."
 setsid cttyhack sh
 """
@@ -45,7 +46,7 @@ def interact(kernel: Kernel, accel: Accel) -> int:
     Raises:
         TargetError: busybox or QEMU is missing, or a build failed.
     """
-    channels = Workshop().listing()["channels"]
+    channels = Provisioner().listing()["channels"]
     stock = initramfs.stock_modules(kernel, wanted("needs", channels))
     boot = wanted("boot", channels)
     with machine(kernel, accel, _BY_HAND, files=stock, boot=boot) as command:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bench.errors import UsageError, unknown
 from bench.explore import xray
-from bench.kernels.catalog import Say
+from bench.kernels.catalog import Reporter
 from bench.plan.cells import OPERATIONS, Cell
 from bench.plan.options import RunOptions
 from bench.plan.plans import Listing, parse_size
-from bench.targets.provision import Workshop
+from bench.targets.provision import Provisioner
 
 _TELLING = ("call", "pull", "push", "notify")  # the most telling operation first
 
@@ -16,14 +16,14 @@ _TELLING = ("call", "pull", "push", "notify")  # the most telling operation firs
 def look(
     channel: str,
     *,
-    say: Say,
+    say: Reporter,
     operation: str | None = None,
     mode: str | None = None,
     size: str | None = None,
     kernel: str = "stock",
     clock: str = "auto",
     seed: int = 1,
-    workshop: Workshop | None = None,
+    provisioner: Provisioner | None = None,
 ) -> xray.Xrays:
     """Boot, and look through one operation of a channel.
 
@@ -31,11 +31,11 @@ def look(
         UsageError: a channel, operation, mode or size that does not exist or fit together.
         TargetError: no machine could be had.
     """
-    workshop = workshop or Workshop(say)
-    listing = workshop.listing()
+    provisioner = provisioner or Provisioner(say)
+    listing = provisioner.listing()
     cell = find(listing, channel, operation or "", mode or "", size)
     options = RunOptions(kernel=kernel, clock=clock, channels=(channel,), seed=seed)
-    site = workshop.prepare(options, listing, [cell])
+    site = provisioner.prepare(options, listing, [cell])
     say(f"Booting {site.kernel}, and starting its tracer")
     return xray.take(site.target, [cell], site.clock, seed=seed)
 
@@ -61,7 +61,10 @@ def find(listing: Listing, channel: str, operation: str, mode: str, size: str | 
     asked = [operation] if operation else []
     cells = xray.choose([entry], operations=asked, mode=mode, size=wanted)
     if not cells:
-        told = entry["cannot"].get(operation) or f"Mode {mode} of {channel} has no {operation}."
+        told = (
+            entry["unsupported_reason"].get(operation)
+            or f"Mode {mode} of {channel} has no {operation}."
+        )
         raise UsageError(told)
     cell = min(cells, key=lambda cell: _TELLING.index(cell.operation))
     if wanted is not None and cell.size != wanted:

@@ -19,7 +19,7 @@ from bench.plan.plans import Listing
 from bench.targets.kernel_log import verdict
 
 MODULES = ROOT / "modules"
-_VERSION = 1
+_VERSION = 2
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/|(\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')", re.DOTALL)
 _INCLUDE = re.compile(r'^#include "(rcx_\w+)\.h"', re.MULTILINE)
 

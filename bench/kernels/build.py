@@ -109,7 +109,9 @@ def build_agent(source: Path | None = None, build: Path | None = None) -> Path:
         _make(command, folder / "agent.log", "The agent")
         agent, ready = folder / "ringcross_agent", folder / "stripped" / "ringcross_agent"
         if not agent.exists():
-            raise TargetError(f"The agent build made no ringcross_agent: see {folder / 'agent.log'}.")
+            raise TargetError(
+                f"The agent build made no ringcross_agent: see {folder / 'agent.log'}."
+            )
         if not ready.exists() or ready.stat().st_mtime < agent.stat().st_mtime:
             with writing("the agent build"):
                 _strip(agent, ready)

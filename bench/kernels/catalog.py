@@ -24,12 +24,12 @@ import zstandard
 from bench.errors import TargetError, UsageError, check_room, writing
 from bench.kernels.apt import Apt, Fields, Package, derive, system_sources
 
-Say = Callable[[str], None]
+Reporter = Callable[[str], None]
 """Takes one line of progress."""
 
 
 def silent(_line: str) -> None:
-    """A :data:`Say` that says nothing."""
+    """A :data:`Reporter` that says nothing."""
 
 
 SERIES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie"}
@@ -106,7 +106,7 @@ def find(
     cache: Path | None = None,
     *,
     refresh: bool = False,
-    say: Say = silent,
+    say: Reporter = silent,
 ) -> Kernel:
     """Return the kernel that *spec* names, fetched when it is not in the cache yet.
 
@@ -296,7 +296,7 @@ def _first(*paths: Path) -> Path:
     )
 
 
-def _fetch(store: Path, spec: str, arch: Arch, say: Say) -> Kernel:
+def _fetch(store: Path, spec: str, arch: Arch, say: Reporter) -> Kernel:
     trouble: TargetError | None = None
     for label, sources in _places(spec):
         apt = Apt(store.parent / "apt" / label, sources)
@@ -344,7 +344,7 @@ def _image(apt: Apt, spec: str, arch: Arch) -> Package | None:
     return None
 
 
-def _unpack(store: Path, apt: Apt, image: Package, say: Say) -> Kernel:
+def _unpack(store: Path, apt: Apt, image: Package, say: Reporter) -> Kernel:
     release = image.name.removeprefix("linux-image-")
     final = store / release
     if (kernel := _load(final)) and kernel.package_version == image.version:

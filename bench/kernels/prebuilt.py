@@ -19,7 +19,8 @@ def agent(folder: Path) -> Path:
     path = folder / "ringcross_agent"
     if not path.is_file():
         raise UsageError(
-            f"There is no ringcross_agent in {folder}: copy the one that `ringcross build agent` names."
+            f"There is no ringcross_agent in {folder}: copy the file that `ringcross build agent` "
+            "prints."
         )
     if not os.access(path, os.X_OK):
         raise UsageError(f"{path} cannot be executed: make it so with `chmod +x {path}`.")

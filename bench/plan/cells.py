@@ -109,7 +109,7 @@ class CellResult:
         round_overhead: units of each round's total that are the harness's own.
         sample_overhead: units of each sample that are.
         context: where events were raised, as the agent says; empty when none were.
-        stream: per round ``raised``, ``refused``, ``delivered``, ``lost``,
+        stream: per round ``emitted``, ``refused``, ``delivered``, ``lost``,
             ``reordered``, ``duplicated``, ``overruns`` and ``span``; empty for the other
             operations.
         interval: nanoseconds between the bursts of a stream, as asked for or as found.

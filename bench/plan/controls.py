@@ -60,7 +60,7 @@ def counterparts(cells: Sequence[Cell], listing: Listing) -> list[Cell]:
         (channel["name"], mode["name"]): mode
         for channel in listing["channels"]
         for mode in channel["modes"]
-        if mode.get("stock")
+        if mode.get("counterpart")
     }
     stock = {
         mode["name"]: mode["operations"]
@@ -73,12 +73,12 @@ def counterparts(cells: Sequence[Cell], listing: Listing) -> list[Cell]:
         mode = named.get((cell.channel, cell.mode))
         if mode is None or cell.skip or cell.factors:
             continue
-        theirs = stock.get(mode["stock"], {})
+        theirs = stock.get(mode["counterpart"], {})
         operation = answering(cell.operation, mode["operations"], theirs)
         if operation:
             limits = theirs[operation]
             size = min(max(cell.size, limits["min"]), limits["max"])
-            found.append(Cell(STOCK, mode["stock"], operation, size))
+            found.append(Cell(STOCK, mode["counterpart"], operation, size))
     return list(dict.fromkeys(found))
 
 

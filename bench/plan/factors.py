@@ -179,8 +179,8 @@ def why_not(cell: Cell, mode: dict[str, Any]) -> str:
         return "The length of its queue cannot be set."
     if queue and cell.queue and not queue["min"] <= cell.queue <= queue["max"]:
         return f"Its queue can be {queue['min']} to {queue['max']} {queue['what']}."
-    if cell.threads > 1 and mode.get("alone"):
-        return str(mode["alone"])
+    if cell.threads > 1 and mode.get("single_threaded_reason"):
+        return str(mode["single_threaded_reason"])
     if cell.operation == "stream" and not cell.rate and cell.context not in ("process", "default"):
         return "Only a thread can raise events as fast as it goes; an interrupt needs a rate."
     return ""

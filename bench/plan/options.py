@@ -36,8 +36,8 @@ class RunOptions:
         accel: one of :data:`ACCELERATORS`.
         force_time: allow the ``time`` clock on an emulated machine.
         yes_load_modules: allow the local target to load modules into this machine's kernel.
-        prebuilt: a folder with ``ringcross_agent`` and ``ringcross_*.ko`` made elsewhere; they are built
-            here when ``None``.
+        prebuilt: a folder with ``ringcross_agent`` and ``ringcross_*.ko`` made elsewhere; they
+            are built here when ``None``.
         explore: find out properties and the like too, in one more boot after the cells.
         run_dir: where to record; a new folder below :data:`RUNS` when ``None``.
         resume: a run folder to go on with; its own options then replace all others.

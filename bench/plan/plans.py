@@ -201,7 +201,7 @@ def _cells_of(channel: Listing, operation: Operation, draft: _Draft) -> list[Cel
     ]
     if cells:
         return list(dict.fromkeys(cells))
-    reason = channel["cannot"].get(operation) or "This channel has no such operation."
+    reason = channel["unsupported_reason"].get(operation) or "This channel has no such operation."
     return [Cell(channel["name"], "", operation, 0, skip=reason)]
 
 

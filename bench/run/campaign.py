@@ -18,9 +18,9 @@ from bench.plan.options import RUNS, RunOptions
 from bench.plan.plans import Listing, find_plan, make_cells, schedule
 from bench.run import environment, exploration
 from bench.run.progress import Progress, Silent
-from bench.run.run_folder import Header, Recorder, new_folder
-from bench.run.runner import Facts, Runner, Settings, is_complete
-from bench.targets.provision import Site, Workshop
+from bench.run.run_folder import FORMAT, Header, Recorder, new_folder
+from bench.run.runner import Runner, SessionInfo, Settings, is_complete
+from bench.targets.provision import Provisioner, Testbed
 
 
 class Campaign:
@@ -43,14 +43,14 @@ class Campaign:
         self,
         options: RunOptions,
         *,
-        workshop: Workshop | None = None,
+        provisioner: Provisioner | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.error: RingcrossError | None = None
         self.told: list[str] = []
         self.folder: Path | None = options.resume
         self._progress = progress or Silent()
-        self._workshop = workshop or Workshop(self._progress.say, options.prebuilt)
+        self._provisioner = provisioner or Provisioner(self._progress.say, options.prebuilt)
         self._recorder: Recorder | None = None
         if options.resume is not None:
             self._recorder = Recorder.resume(options.resume)
@@ -66,7 +66,7 @@ class Campaign:
         self.options = options
         self.plan = find_plan(options.plan)
         self.loads = options.loads or self.plan.loads
-        self.listing: Listing = self._workshop.listing()
+        self.listing: Listing = self._provisioner.listing()
         self.cells = list(self._recorder.header.cells) if self._recorder else self._make_cells()
         self._selected: Sequence[Cell] | None = None
         self._runner: Runner | None = None
@@ -74,7 +74,7 @@ class Campaign:
         self._open = False
         self._learnt = False
         self._environment: dict[str, Any] = {}
-        self._site: Site | None = None
+        self._site: Testbed | None = None
         self._closed = False
         self._machine: dict[str, str | None] | None = None
         self._exploration: exploration.Exploration | None = None
@@ -262,7 +262,7 @@ class Campaign:
         if self._runner is not None:
             return
         machine = knobs.read(knobs.every(place="machine"))  # before work of ours makes it busy
-        site = self._workshop.prepare(self.options, self.listing, self._selected or self.cells)
+        site = self._provisioner.prepare(self.options, self.listing, self._selected or self.cells)
         self._machine = machine if site.clock == "time" else None
         if self._recorder is None:
             folder = self.options.run_dir or new_folder(RUNS, site.kernel, site.clock)
@@ -293,10 +293,11 @@ class Campaign:
         )
         self._stream = self._runner.results()
 
-    def _known(self, site: Site) -> dict[str, Any]:
+    def _known(self, site: Testbed) -> dict[str, Any]:
         """What is known before the first boot."""
         options = self.options
         return {
+            "format": FORMAT,
             "kernel": site.kernel,
             "clock": site.clock,
             "target": options.target,
@@ -324,7 +325,7 @@ class Campaign:
             self._write_environment(self._recorder, finished=False)
 
     def _write_environment(self, recorder: Recorder, *, finished: bool) -> None:
-        facts = self._runner.facts if self._runner else Facts()
+        facts = self._runner.facts if self._runner else SessionInfo()
         found = dict(self._environment)
         if facts.files or "cmdline" not in found:
             found |= environment.from_files(facts.files)

@@ -176,7 +176,7 @@ def _forced(env: Mapping[str, Any]) -> Iterator[str]:
 
 def _no_length(env: Mapping[str, Any]) -> Iterator[str]:
     told = env.get("overhead")
-    if env.get("clock") == "time" and told and "enough" not in told:
+    if env.get("clock") == "time" and told and "min_round" not in told:
         yield (
             "No round was so long that one 1.5, 2 or 3.5 % longer took so much longer within "
             "0.25 %: the machine is too loud for single rounds to be trusted, so go by intervals "
@@ -196,12 +196,12 @@ def _marked(env: Mapping[str, Any]) -> Iterator[str]:
     """How many cells carry which mark, and what would help."""
     marked = env.get("marked") or {}
     cells = marked.get("cells", 0)
-    if wide := marked.get("wide"):
+    if wide := marked.get("imprecise"):
         yield (
             f"{wide} of {cells} cells have an interval wider than 5 % of their median, and are "
             f"marked “wide”. What would help: {_what_would_help(env)}."
         )
-    if apart := marked.get("apart"):
+    if apart := marked.get("differs"):
         yield (
             f"{apart} of {cells} cells differ by more than 0.5 % between boots of other seeds, and "
             "are marked “apart”; the page of diagnostics names them and says why."

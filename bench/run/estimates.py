@@ -240,9 +240,9 @@ def marks(clock: Clock, median: float, interval: tuple[float, float], apart: flo
     """
     found = []
     if clock == "time" and not interval[1] - interval[0] <= WIDE * median:
-        found.append("wide")
+        found.append("imprecise")
     if clock == "instructions" and apart > APART:
-        found.append("apart")
+        found.append("differs")
     return " ".join(found)
 
 

@@ -9,7 +9,7 @@ from bench.paths import ROOT
 from bench.plan.options import RunOptions
 from bench.run.campaign import Campaign
 from bench.run.progress import Progress
-from bench.targets.provision import Workshop
+from bench.targets.provision import Provisioner
 
 BENCHMARKS = ROOT / "bench"
 INTERRUPTED = 130
@@ -55,7 +55,7 @@ def _gist(trouble: str) -> str:
 
 
 def run_campaign(
-    options: RunOptions, progress: Progress, workshop: Workshop | None = None
+    options: RunOptions, progress: Progress, provisioner: Provisioner | None = None
 ) -> tuple[Campaign, int]:
     """Measure what ``options`` ask for, as a pytest session without its own output.
 
@@ -66,7 +66,7 @@ def run_campaign(
     Raises:
         RingcrossError: there is nothing to measure, or nothing to do it with.
     """
-    campaign = Campaign(options, workshop=workshop, progress=progress)
+    campaign = Campaign(options, provisioner=provisioner, progress=progress)
     bridge = Bridge(campaign)
     arguments = [
         str(BENCHMARKS),

@@ -17,7 +17,7 @@ from bench.plan.cells import PER, Cell, CellResult, Clock
 
 KEY = tuple(field.name for field in fields(Cell) if field.compare)
 FIGURES = (
-    "boot load trial interval raised refused delivered lost reordered duplicated overruns span "
+    "boot load trial interval emitted refused delivered lost reordered duplicated overruns span "
     "missed behind p50 p99 verdict offered_per_unit delivered_per_unit"
 ).split()
 COLUMNS = (*KEY, *FIGURES)
@@ -29,10 +29,10 @@ def violation(counts: Mapping[str, int]) -> str:
 
     Raised are those delivered, once each, and those lost; of the lost, some were refused.
     """
-    raised, refused, lost = counts["raised"], counts["refused"], counts["lost"]
+    emitted, refused, lost = counts["emitted"], counts["refused"], counts["lost"]
     once = counts["delivered"] - counts["duplicated"]
-    if once + lost != raised:
-        return f"{raised} messages were raised, but {once} delivered and {lost} lost."
+    if once + lost != emitted:
+        return f"{emitted} messages were emitted, but {once} delivered and {lost} lost."
     if refused > lost:
         return f"{refused} messages were refused, but only {lost} did not arrive."
     return ""
@@ -40,7 +40,7 @@ def violation(counts: Mapping[str, int]) -> str:
 
 def first_violation(columns: Mapping[str, Sequence[int]]) -> str:
     """The first :func:`violation` among streams given as columns."""
-    names = ("raised", "refused", "delivered", "lost", "duplicated")
+    names = ("emitted", "refused", "delivered", "lost", "duplicated")
     rows = zip(*(columns.get(name, ()) for name in names), strict=True)
     found = (violation(dict(zip(names, row, strict=True))) for row in rows)
     return next((reason for reason in found if reason), "")
@@ -55,10 +55,10 @@ def offered(result: CellResult, clock: Clock) -> float:
     """The rate at which the messages of all rounds were offered; NaN without one."""
     if not result.interval:
         return math.nan
-    raised = sum(result.stream.get("raised", ()))
-    bursts = len(result.stream.get("raised", ()))
+    emitted = sum(result.stream.get("emitted", ()))
+    bursts = len(result.stream.get("emitted", ()))
     # The last burst of each round begins when its span ends.
-    return per_unit(raised - bursts * result.cell.burst, sum(result.stream.get("span", ())), clock)
+    return per_unit(emitted - bursts * result.cell.burst, sum(result.stream.get("span", ())), clock)
 
 
 def trials(results: Iterable[CellResult], clock: Clock) -> Iterator[dict[str, Any]]:
@@ -67,12 +67,12 @@ def trials(results: Iterable[CellResult], clock: Clock) -> Iterator[dict[str, An
         told = result.trials
         for number in range(len(told.get("interval", ()))):
             row = {name: values[number] for name, values in told.items()}
-            rate = per_unit(row["raised"] - result.cell.burst, row["span"], clock)
+            rate = per_unit(row["emitted"] - result.cell.burst, row["span"], clock)
             row |= {name: getattr(result.cell, name) for name in KEY}
             row |= {"boot": result.boot, "load": result.load, "trial": number}
             row["context"] = result.context or result.cell.context
             row["offered_per_unit"] = rate
-            row["delivered_per_unit"] = rate * row["delivered"] / row["raised"]
+            row["delivered_per_unit"] = rate * row["delivered"] / row["emitted"]
             yield row
 
 

@@ -34,14 +34,18 @@ COLUMNS = (
     "low_severe low_mild high_mild high_severe spread marks rate wait queue refused overruns "
     "offered_per_unit bound factors cpu_user_side cpu_other_side"
 ).split()
-_VERSION = 2
+_VERSION = 3
+FORMAT = 2
+"""Of the run folder; see docs/run-folder.md."""
 _CELL = [field.name for field in fields(Cell) if field.compare]
 _KEPT = (
     "boot load status reason n rounds round_overhead sample_overhead context stream interval "
     "bound trials cpu log"
 ).split()
+_STREAM = {"raised": "emitted"}
+"""Names of counters in journals of version 2."""
 _COUNTERS = {
-    "offered": "raised",
+    "offered": "emitted",
     "delivered": "delivered",
     "lost": "lost",
     "reordered": "reordered",
@@ -362,7 +366,7 @@ def _no_journal(folder: Path) -> RingcrossError:
 
 
 def _parse_header(values: dict[str, Any]) -> Header:
-    if values["version"] != _VERSION:
+    if values["version"] not in (_VERSION, _VERSION - 1):
         raise ValueError(f"version {values['version']} is not {_VERSION}")
     return Header(
         options=values["options"],
@@ -383,7 +387,7 @@ def _parse_line(
         | {
             "samples": tuple(np.frombuffer(raw[used:end], dtype="<u8").tolist()),
             "rounds": tuple(values["rounds"]),
-            "stream": {key: tuple(counts) for key, counts in values["stream"].items()},
+            "stream": {_STREAM.get(k, k): tuple(v) for k, v in values["stream"].items()},
             "log": tuple(values["log"]),
         },
     )

@@ -21,7 +21,7 @@ from bench.run.progress import Progress, Silent
 from bench.run.run_folder import Recorder
 from bench.targets import kernel_log
 
-Turn = tuple[Cell, int]
+ScheduledCell = tuple[Cell, int]
 """A cell and which of its loads in a boot is meant."""
 
 MAX_CRASHES = 3
@@ -79,7 +79,7 @@ class Settings:
 
 
 @dataclass
-class Facts:
+class SessionInfo:
     """What sessions told besides cells."""
 
     hello: dict[str, Any] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class Runner:
         progress: Progress | None = None,
         booted: Callable[[], None] = lambda: None,
     ) -> None:
-        self.facts = Facts()
+        self.facts = SessionInfo()
         self.boots = 0
         self._target = target
         self._recorder = recorder
@@ -118,7 +118,7 @@ class Runner:
         self._booted = booted
         self._crashes = 0
 
-    def left(self, boot: int) -> list[Turn]:
+    def left(self, boot: int) -> list[ScheduledCell]:
         """Cells still to be measured in this boot, each with its load, in shuffled order.
 
         A cell that failed or was skipped before is not tried again.
@@ -142,7 +142,7 @@ class Runner:
         finally:
             self._progress.stop()
 
-    def requests(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
+    def requests(self, turns: Sequence[ScheduledCell]) -> list[dict[str, Any]]:
         """All that one boot is asked, known before it starts."""
         settings = self._settings
         sizes = sorted({cell.size for cell in self._recorder.header.cells if not cell.skip})
@@ -159,7 +159,7 @@ class Runner:
     def _id(self, cell: Cell, load: int) -> int:
         return load * len(self._numbers) + self._numbers[cell]
 
-    def _wants(self, turn: Turn, boot: int) -> bool:
+    def _wants(self, turn: ScheduledCell, boot: int) -> bool:
         cell, load = turn
         had = self._recorder.results.get(cell, [])
         return not any((r.boot, r.load) == (boot, load) or r.status != "ok" for r in had)
@@ -171,7 +171,7 @@ class Runner:
                 self._recorder.add(result)
                 yield result
 
-    def _boot(self, boot: int, turns: Sequence[Turn]) -> Iterator[CellResult]:
+    def _boot(self, boot: int, turns: Sequence[ScheduledCell]) -> Iterator[CellResult]:
         """Measure until all ``turns`` are done or the machine dies."""
         seed = self._settings.seed + boot
         self._progress.say(f"Boot {boot + 1} of {self._settings.boots}, seed {seed}")
@@ -225,7 +225,9 @@ class Runner:
 class _Conversation:
     """Makes results out of the answers of one session."""
 
-    def __init__(self, settings: Settings, boot: int, cells: Sequence[Cell], facts: Facts) -> None:
+    def __init__(
+        self, settings: Settings, boot: int, cells: Sequence[Cell], facts: SessionInfo
+    ) -> None:
         self._settings = settings
         self._boot = boot
         self._cells = cells
@@ -248,12 +250,12 @@ class _Conversation:
             else:
                 self._learn(kind, answer)
 
-    def in_flight(self, cell_id: int | None) -> Turn | None:
+    def in_flight(self, cell_id: int | None) -> ScheduledCell | None:
         """The cell that was being measured when the session ended, and its load."""
         number = self._current if cell_id is None else cell_id
         return None if number is None else self._turn(number)
 
-    def _turn(self, number: int) -> Turn:
+    def _turn(self, number: int) -> ScheduledCell:
         load, place = divmod(number, len(self._cells))
         return self._cells[place], load
 
@@ -266,7 +268,7 @@ class _Conversation:
         if kind == "hello":
             facts.hello = {name: answer[name] for name in ("kernel", "machine")}
         elif kind == "setup":
-            told = {name: answer.get(name) for name in ("read", "loop", "enough")}
+            told = {name: answer.get(name) for name in ("read", "loop", "min_round")}
             facts.overhead = {name: float(cost) for name, cost in told.items() if cost is not None}
         elif kind == "read":
             facts.files = facts.files or dict(answer["files"])
@@ -293,7 +295,7 @@ class _Conversation:
         return self._figures(result, answer) if result.status == "ok" else result
 
     def _figures(self, result: CellResult, answer: dict[str, Any]) -> CellResult:
-        keys = "raised refused delivered lost reordered duplicated overruns span".split()
+        keys = "emitted refused delivered lost reordered duplicated overruns span".split()
         full = replace(
             result,
             n=int(answer["n"]),

@@ -42,7 +42,7 @@ class Decoder:
             yield answer
 
     def finish(self) -> None:
-        """Say that the stream has ended.
+        """Reporter that the stream has ended.
 
         Raises:
             LinkError: it ended within a line or a block.

@@ -23,12 +23,12 @@ from bench.targets import kvm
 from bench.targets.local import LocalTarget
 from bench.targets.vm import VmTarget, find_qemu
 
-PROTOCOL = 1
+PROTOCOL = 2
 """What the agent must speak; see ``bench/agent/protocol/PROTOCOL.md``."""
 
 
 @dataclass(frozen=True)
-class Site:
+class Testbed:
     """A place to measure at.
 
     Attributes:
@@ -44,7 +44,7 @@ class Site:
     config: str = ""
 
 
-class Workshop:
+class Provisioner:
     """Builds and finds things, and tells ``say`` what takes long.
 
     Args:
@@ -52,7 +52,9 @@ class Workshop:
         prebuilt: where the agent and the modules are when they are not to be built.
     """
 
-    def __init__(self, say: catalog.Say = catalog.silent, prebuilt: Path | None = None) -> None:
+    def __init__(
+        self, say: catalog.Reporter = catalog.silent, prebuilt: Path | None = None
+    ) -> None:
         self._say = say
         self._prebuilt = prebuilt
 
@@ -73,7 +75,7 @@ class Workshop:
             )
         return listing
 
-    def prepare(self, options: RunOptions, listing: Listing, cells: Sequence[Cell]) -> Site:
+    def prepare(self, options: RunOptions, listing: Listing, cells: Sequence[Cell]) -> Testbed:
         """The target that ``options`` name, ready to boot.
 
         Raises:
@@ -88,7 +90,7 @@ class Workshop:
             return self._local(options, channels)
         raise unknown("target", options.target, TARGETS)
 
-    def _vm(self, options: RunOptions, channels: Sequence[Listing]) -> Site:
+    def _vm(self, options: RunOptions, channels: Sequence[Listing]) -> Testbed:
         find_qemu()  # the first thing missing is the first thing told, before any download
         kernel = catalog.find(options.kernel, say=self._say)
         agent = self._agent()
@@ -104,7 +106,7 @@ class Workshop:
                 clock, _wish(options), kernel=kernel, agent=agent, force=options.force_time
             ),
         )
-        return Site(target, clock, kernel.release, read_config(kernel.config))
+        return Testbed(target, clock, kernel.release, read_config(kernel.config))
 
     def _vm_clock(self, options: RunOptions, kernel: Kernel, agent: Path) -> Clock:
         """The clock asked for; if none was, time where KVM works and instructions elsewhere."""
@@ -117,7 +119,7 @@ class Workshop:
             self._say(f"Counting instructions: no usable KVM ({probed.reason})")
         return "time" if probed.usable else "instructions"
 
-    def _local(self, options: RunOptions, channels: Sequence[Listing]) -> Site:
+    def _local(self, options: RunOptions, channels: Sequence[Listing]) -> Testbed:
         if options.append:
             raise UsageError(
                 "--append is for the kernel in a virtual machine: this one has been booted."
@@ -137,7 +139,7 @@ class Workshop:
             needs_modules=needs_modules,
             yes_load_modules=options.yes_load_modules,
         )
-        return Site(target, "time", release, read_config(Path(f"/boot/config-{release}")))
+        return Testbed(target, "time", release, read_config(Path(f"/boot/config-{release}")))
 
     def _agent(self) -> Path:
         return prebuilt.agent(self._prebuilt) if self._prebuilt else build.build_agent()

@@ -81,20 +81,20 @@ static void try_iter_vectors(struct rcx_hostile *h, int fd)
 	rcx_expect(h, "writev of too many", syscall(SYS_writev, fd, segments, 1025), EINVAL);
 }
 
-static bool is_whole(const struct rcx_hostile *h, bool proof)
+static bool is_whole(const struct rcx_hostile *h, bool validate)
 {
 	const struct rcx_msg *msg = h->message;
 
 	return msg->magic == RCX_MAGIC && msg->size == BODY &&
-	       (!proof || rcx_body_check(msg->body, BODY, msg->seq, 0) == BODY);
+	       (!validate || rcx_body_check(msg->body, BODY, msg->seq, 0) == BODY);
 }
 
-static void try_iter_reads(struct rcx_hostile *h, int fd, bool proof)
+static void try_iter_reads(struct rcx_hostile *h, int fd, bool validate)
 {
 	uint64_t seq;
 
 	rcx_expect_value(h, "read of a message", read(fd, h->message, WHOLE), WHOLE);
-	rcx_expect_true(h, "it is whole", is_whole(h, proof));
+	rcx_expect_true(h, "it is whole", is_whole(h, validate));
 	seq = h->message->seq;
 	rcx_expect(h, "a byte too little room", read(fd, h->message, WHOLE - 1), EMSGSIZE);
 	rcx_expect(h, "room for a header alone", read(fd, h->message, RCX_HEADER), EMSGSIZE);
@@ -102,7 +102,7 @@ static void try_iter_reads(struct rcx_hostile *h, int fd, bool proof)
 	rcx_expect_true(h, "what had no room took no number", h->message->seq == seq + 1);
 }
 
-static void try_iter(struct rcx_hostile *h, bool proof)
+static void try_iter(struct rcx_hostile *h, bool validate)
 {
 	struct rcx_taker taker = {
 		.send = writev_message,
@@ -113,16 +113,16 @@ static void try_iter(struct rcx_hostile *h, bool proof)
 	};
 	int fd, other;
 
-	rcx_topic(h, "iter%s", proof ? " in proof" : "");
-	rcx_core_bind(h, "", BODY, proof);
+	rcx_topic(h, "iter%s", validate ? " in proof" : "");
+	rcx_core_bind(h, "", BODY, validate);
 	fd = open(PATH(RCX_CHARDEV_ITER), O_RDWR | O_CLOEXEC);
 	rcx_expect(h, "open", fd, 0);
 	taker.arg = &fd;
-	rcx_try_messages(h, &taker, proof);
+	rcx_try_messages(h, &taker, validate);
 	rcx_try_scribbled(h, &taker, BODY, 200);
 	rcx_try_scribbled(h, &taker, RCX_BODY_MAX, 10);
 	try_iter_vectors(h, fd);
-	try_iter_reads(h, fd, proof);
+	try_iter_reads(h, fd, validate);
 	rcx_try_no_seek(h, fd);
 	rcx_try_no_map(h, fd);
 	rcx_try_commands(h, fd, NULL);

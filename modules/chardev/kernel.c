@@ -65,9 +65,9 @@
 
 static DEFINE_RCX_READERS(chardev_readers);
 
-static int chardev_emit(const struct rcx_shot *shot)
+static int chardev_emit(const struct rcx_event *event)
 {
-	return rcx_readers_emit(&chardev_readers, shot);
+	return rcx_readers_emit(&chardev_readers, event);
 }
 
 static int chardev_open_events(struct inode *inode, struct file *file)
@@ -98,7 +98,7 @@ static int iter_take(struct rcx_file *state, struct iov_iter *from, size_t len)
 		return err;
 	if (!copy_from_iter_full(state->message, len, from))
 		return -EFAULT;
-	return rcx_consume(&state->flow, state->message, len);
+	return rcx_consume(&state->sequence, state->message, len);
 }
 
 static ssize_t iter_write(struct kiocb *iocb, struct iov_iter *from)
@@ -128,7 +128,7 @@ static ssize_t iter_read(struct kiocb *iocb, struct iov_iter *to)
 		return -ERESTARTSYS;
 	ret = rcx_file_hold(state, len);
 	if (!ret) {
-		rcx_make(&state->flow, state->message, size);
+		rcx_make(&state->sequence, state->message, size);
 		ret = copy_to_iter(state->message, len, to) == len ? len : -EFAULT;
 	}
 	mutex_unlock(&state->lock);
@@ -154,7 +154,7 @@ static ssize_t word_write(struct file *file, const char __user *from, size_t len
 		return -EFAULT;
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
-	err = rcx_consume_narrow(&state->flow, seq, U64_MAX);
+	err = rcx_consume_narrow(&state->sequence, seq, U64_MAX);
 	mutex_unlock(&state->lock);
 	return err ? err : len;
 }
@@ -168,7 +168,7 @@ static ssize_t word_read(struct file *file, char __user *to, size_t len, loff_t 
 		return -EINVAL;
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
-	seq = rcx_make_narrow(&state->flow);
+	seq = rcx_make_narrow(&state->sequence);
 	mutex_unlock(&state->lock);
 	return put_user(seq, (u64 __user *)to) ? -EFAULT : len;
 }
@@ -233,7 +233,7 @@ static struct miscdevice chardev_devices[] = {
 	CHARDEV(RCX_CHARDEV_WORD, &chardev_word_fops, 0600),
 };
 
-static struct rcx_half chardev_half = {
+static struct rcx_channel chardev_channel = {
 	.name = "chardev",
 	.owner = THIS_MODULE,
 	.emitters = (const struct rcx_emitter[]) {
@@ -258,7 +258,7 @@ static int __init chardev_init(void)
 		if (err)
 			goto err_devices;
 	}
-	err = rcx_half_register(&chardev_half);
+	err = rcx_channel_register(&chardev_channel);
 	if (err)
 		goto err_devices;
 	return 0;
@@ -270,7 +270,7 @@ err_devices:
 
 static void __exit chardev_exit(void)
 {
-	rcx_half_unregister(&chardev_half);
+	rcx_channel_unregister(&chardev_channel);
 	chardev_deregister(ARRAY_SIZE(chardev_devices));
 }
 

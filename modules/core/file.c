@@ -49,7 +49,7 @@ static int take(struct rcx_file *state, const char __user *from, size_t len)
 		return err;
 	if (copy_from_user(state->message, from, len))
 		return -EFAULT;
-	return rcx_consume(&state->flow, state->message, len);
+	return rcx_consume(&state->sequence, state->message, len);
 }
 
 /* ---- message and transaction ------------------------------------------- */
@@ -81,7 +81,7 @@ int rcx_file_reset(struct rcx_file *state)
 {
 	if (mutex_lock_killable(&state->lock))
 		return -EINTR;
-	state->flow = (struct rcx_flow){ };
+	state->sequence = (struct rcx_sequence){ };
 	state->len = 0;
 	mutex_unlock(&state->lock);
 	return 0;
@@ -187,16 +187,16 @@ ssize_t rcx_events_read(struct file *file, char __user *to, size_t len, loff_t *
 {
 	struct rcx_events *events = file->private_data;
 	struct rcx_file *state = &events->file;
-	struct rcx_shot shot;
+	struct rcx_event event;
 	size_t whole;
 	ssize_t ret;
 
 	/* Sleep without the lock, so that others can go on. */
-	ret = rcx_reader_next(events->readers, &events->reader, &shot,
+	ret = rcx_reader_next(events->readers, &events->reader, &event,
 			     file->f_flags & O_NONBLOCK);
 	if (ret)
 		return ret;
-	whole = RCX_HEADER + shot.size;
+	whole = RCX_HEADER + event.size;
 	/* As with a datagram, who has too little room has lost it. */
 	if (len < whole)
 		return -EMSGSIZE;
@@ -206,7 +206,7 @@ ssize_t rcx_events_read(struct file *file, char __user *to, size_t len, loff_t *
 		return -EINTR;
 	ret = rcx_file_hold(state, whole);
 	if (!ret) {
-		rcx_event(&shot, state->message);
+		rcx_event(&event, state->message);
 		ret = copy_to_user(to, state->message, whole) ? -EFAULT : whole;
 	}
 	mutex_unlock(&state->lock);

@@ -23,17 +23,17 @@
 
 static struct rcx_bind good_bind(void)
 {
-	return (struct rcx_bind){ .half = "null", .mode = "wake", .size = 8 };
+	return (struct rcx_bind){ .channel = "null", .mode = "wake", .size = 8 };
 }
 
-static struct rcx_raise good_raise(void)
+static struct rcx_emission good_emit(void)
 {
-	return (struct rcx_raise){ .context = RCX_SOFTIRQ, .burst = 1, .count = 1 };
+	return (struct rcx_emission){ .context = RCX_SOFTIRQ, .burst = 1, .count = 1 };
 }
 
 static bool known(unsigned int cmd)
 {
-	return cmd == RCX_CORE_BIND || cmd == RCX_CORE_UNBIND || cmd == RCX_CORE_RAISE ||
+	return cmd == RCX_CORE_BIND || cmd == RCX_CORE_UNBIND || cmd == RCX_CORE_EMIT ||
 	       cmd == RCX_CORE_STOP || cmd == RCX_CORE_COUNTS;
 }
 
@@ -53,14 +53,14 @@ static void try_names(struct rcx_hostile *h)
 {
 	struct rcx_bind wrong = good_bind();
 
-	memset(wrong.half, 'x', RCX_NAME);
+	memset(wrong.channel, 'x', RCX_NAME);
 	rcx_expect(h, "a name without an end", bind(h, wrong), EINVAL);
 	wrong = good_bind();
 	memset(wrong.mode, 'x', RCX_NAME);
 	rcx_expect(h, "a mode without an end", bind(h, wrong), EINVAL);
-	memset(wrong.half, 'x', RCX_NAME);
+	memset(wrong.channel, 'x', RCX_NAME);
 	rcx_expect(h, "all without an end", bind(h, wrong), EINVAL);
-	wrong = (struct rcx_bind){ .half = "nobody" };
+	wrong = (struct rcx_bind){ .channel = "nobody" };
 	rcx_expect(h, "an unknown half", bind(h, wrong), ENOENT);
 	rcx_expect(h, "no half", bind(h, (struct rcx_bind){ 0 }), ENOENT);
 }
@@ -78,8 +78,8 @@ static void try_bind(struct rcx_hostile *h)
 	rcx_expect(h, name, bind(h, wrong), EINVAL)
 	WRONG("a byte too large", size, RCX_BODY_MAX + 1);
 	WRONG("4 GiB", size, UINT32_MAX);
-	WRONG("proof of 2", proof, 2);
-	WRONG("proof of all bits", proof, UINT32_MAX);
+	WRONG("proof of 2", validate, 2);
+	WRONG("proof of all bits", validate, UINT32_MAX);
 	WRONG("an unknown clock", clock, RCX_CLOCK_INSTRUCTIONS + 1);
 	WRONG("clock of all bits", clock, UINT32_MAX);
 	WRONG("contexts set by the caller", contexts, 1);
@@ -90,7 +90,7 @@ static void try_bind(struct rcx_hostile *h)
 	rcx_core_start(h, RCX_HARDIRQ, 1, 1, 0);
 	rcx_expect_true(h, "what was bound still is", rcx_core_ended(h, 1000));
 	rcx_expect(h, "bound again", bind(h, good_bind()), 0);
-	rcx_expect_value(h, "counts begin again", (long)rcx_core_counts(h).raised, 0);
+	rcx_expect_value(h, "counts begin again", (long)rcx_core_counts(h).emitted, 0);
 }
 
 /* A bind that the kernel can read but not answer must not be half done. */
@@ -98,47 +98,47 @@ static void try_bind_readonly(struct rcx_hostile *h)
 {
 	struct rcx_bind *argument = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct rcx_raise raise = good_raise();
+	struct rcx_emission emit = good_emit();
 
 	*argument = good_bind();
 	mprotect(argument, PAGE, PROT_READ);
 	rcx_expect(h, "unbind", ioctl(h->core, RCX_CORE_UNBIND), 0);
 	rcx_expect(h, "read-only argument", bind_at(h, argument), EFAULT);
-	rcx_expect(h, "which then is not bound", ioctl(h->core, RCX_CORE_RAISE, &raise), ENOLINK);
+	rcx_expect(h, "which then is not bound", ioctl(h->core, RCX_CORE_EMIT, &emit), ENOLINK);
 	munmap(argument, PAGE);
 }
 
 /* ---- raise -------------------------------------------------------------- */
 
-static long raise_at(void *arg, void *at)
+static long emit_at(void *arg, void *at)
 {
-	return ioctl(((struct rcx_hostile *)arg)->core, RCX_CORE_RAISE, at);
+	return ioctl(((struct rcx_hostile *)arg)->core, RCX_CORE_EMIT, at);
 }
 
-static long raise_one(struct rcx_hostile *h, struct rcx_raise raise)
+static long emit_one(struct rcx_hostile *h, struct rcx_emission emit)
 {
-	return raise_at(h, &raise);
+	return emit_at(h, &emit);
 }
 
-static void try_raise(struct rcx_hostile *h)
+static void try_emit(struct rcx_hostile *h)
 {
-	struct rcx_raise wrong;
+	struct rcx_emission wrong;
 
 	rcx_topic(h, "raise");
 	rcx_expect(h, "unbind", ioctl(h->core, RCX_CORE_UNBIND), 0);
 	rcx_expect(h, "unbind again", ioctl(h->core, RCX_CORE_UNBIND), 0);
 	rcx_expect(h, "stop where nothing is", ioctl(h->core, RCX_CORE_STOP), 0);
-	rcx_expect(h, "without a bind", raise_one(h, good_raise()), ENOLINK);
-	wrong = (struct rcx_raise){ 0 };
-	rcx_expect(h, "wrong as well", raise_one(h, wrong), EINVAL);
-	bind(h, (struct rcx_bind){ .half = "null", .mode = "none" });
-	rcx_expect(h, "in a mode that raises nothing", raise_one(h, good_raise()), EOPNOTSUPP);
+	rcx_expect(h, "without a bind", emit_one(h, good_emit()), ENOLINK);
+	wrong = (struct rcx_emission){ 0 };
+	rcx_expect(h, "wrong as well", emit_one(h, wrong), EINVAL);
+	bind(h, (struct rcx_bind){ .channel = "null", .mode = "none" });
+	rcx_expect(h, "in a mode that raises nothing", emit_one(h, good_emit()), EOPNOTSUPP);
 	bind(h, good_bind());
-	rcx_expect(h, "a good one", raise_one(h, good_raise()), 0);
+	rcx_expect(h, "a good one", emit_one(h, good_emit()), 0);
 #define WRONG(name, field, value)					\
-	wrong = good_raise();						\
+	wrong = good_emit();						\
 	wrong.field = value;						\
-	rcx_expect(h, name, raise_one(h, wrong), EINVAL)
+	rcx_expect(h, name, emit_one(h, wrong), EINVAL)
 	WRONG("an unknown context", context, RCX_CONTEXTS);
 	WRONG("context of all bits", context, UINT32_MAX);
 	WRONG("no burst", burst, 0);
@@ -155,42 +155,42 @@ static void try_raise(struct rcx_hostile *h)
 	WRONG("many from softirq without an interval", count, 2);
 	WRONG("endless from softirq without an interval", count, UINT64_MAX);
 #undef WRONG
-	wrong = (struct rcx_raise){ .context = RCX_HARDIRQ, .burst = 1, .count = UINT64_MAX };
-	rcx_expect(h, "endless from hardirq without an interval", raise_one(h, wrong), EINVAL);
-	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, raise_at, h);
+	wrong = (struct rcx_emission){ .context = RCX_HARDIRQ, .burst = 1, .count = UINT64_MAX };
+	rcx_expect(h, "endless from hardirq without an interval", emit_one(h, wrong), EINVAL);
+	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, emit_at, h);
 }
 
 /* The fastest there is, for ever; the CPU must still be ours, to stop it. */
 static void try_flood(struct rcx_hostile *h, enum rcx_context context, uint32_t burst,
 		      uint64_t interval, const char *name)
 {
-	struct rcx_raise flood = {
+	struct rcx_emission flood = {
 		.context = context,
 		.burst = burst,
 		.count = UINT64_MAX,
 		.interval = interval,
 	};
-	uint64_t raised;
+	uint64_t emitted;
 
 	rcx_topic(h, "flood from %s", name);
-	rcx_expect(h, "start", raise_one(h, flood), 0);
+	rcx_expect(h, "start", emit_one(h, flood), 0);
 	usleep(20000);
-	rcx_expect_true(h, "it runs", h->page->raised && !h->page->done);
-	rcx_expect(h, "start again while it runs", raise_one(h, flood), 0);
+	rcx_expect_true(h, "it runs", h->page->emitted && !h->page->done);
+	rcx_expect(h, "start again while it runs", emit_one(h, flood), 0);
 	usleep(20000);
 	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
-	raised = h->page->raised;
+	emitted = h->page->emitted;
 	rcx_expect_true(h, "it has ended", h->page->done);
 	usleep(20000);
-	rcx_expect_true(h, "and raises no more", raised == h->page->raised);
+	rcx_expect_true(h, "and raises no more", emitted == h->page->emitted);
 
-	rcx_expect(h, "start once more", raise_one(h, flood), 0);
+	rcx_expect(h, "start once more", emit_one(h, flood), 0);
 	usleep(5000);
 	rcx_expect(h, "bind while it runs", bind(h, good_bind()), 0);
 	usleep(5000);
-	rcx_expect_true(h, "it has ended with the bind", h->page->done && !h->page->raised);
+	rcx_expect_true(h, "it has ended with the bind", h->page->done && !h->page->emitted);
 
-	rcx_expect(h, "start at last", raise_one(h, flood), 0);
+	rcx_expect(h, "start at last", emit_one(h, flood), 0);
 	usleep(5000);
 	rcx_core_unbind(h);
 	rcx_expect_true(h, "closed while it runs, and open again", rcx_core_bind(h, "wake", 8, false));
@@ -205,7 +205,7 @@ static void try_floods(struct rcx_hostile *h)
 	try_flood(h, RCX_HARDIRQ, 1, 1, "hardirq, one by one");
 }
 
-static void raise_and_die(void *arg)
+static void emit_and_die(void *arg)
 {
 	rcx_core_bind(arg, "wake", 8, true);
 	rcx_core_start(arg, RCX_HARDIRQ, ALWAYS, 16, 1000);
@@ -220,7 +220,7 @@ static void try_ends(struct rcx_hostile *h)
 	rcx_topic(h, "ends");
 	rcx_core_unbind(h);
 	rcx_expect_true(h, "its user was killed in a raise",
-		       !rcx_in_child(raise_and_die, h, 5000, reason, sizeof(reason)));
+		       !rcx_in_child(emit_and_die, h, 5000, reason, sizeof(reason)));
 	for (int i = 0; i < 20; i++) {
 		rcx_core_bind(h, "wake", 8, i & 1);
 		rcx_core_start(h, (enum rcx_context)(i % RCX_CONTEXTS), ALWAYS, 16, 1 + i);
@@ -428,7 +428,7 @@ static long bind_on(void *arg)
 		struct rcx_bind one = good_bind();
 
 		one.size = (uint32_t)i * 3000;
-		one.proof = i & 1;
+		one.validate = i & 1;
 		rcx_note(&crowd->outcomes, bind(crowd->h, one), 0);
 		sched_yield();
 		if (i % 3 == 0)
@@ -437,19 +437,19 @@ static long bind_on(void *arg)
 	return 0;
 }
 
-static long raise_on(void *arg)
+static long emit_on(void *arg)
 {
 	struct crowd *crowd = arg;
 
 	for (int i = 0; i < 300; i++) {
-		struct rcx_raise one = {
+		struct rcx_emission one = {
 			.context = (uint32_t)i % RCX_CONTEXTS,
 			.burst = 16,
 			.count = ALWAYS,
 			.interval = 1 + (uint32_t)i,
 		};
 
-		rcx_note(&crowd->outcomes, raise_one(crowd->h, one), ENOLINK);
+		rcx_note(&crowd->outcomes, emit_one(crowd->h, one), ENOLINK);
 		usleep(1);
 	}
 	return 0;
@@ -471,7 +471,7 @@ static long map_on(void *arg)
 
 static void try_crowd(struct rcx_hostile *h)
 {
-	static long (*const work[])(void *) = { bind_on, raise_on, map_on };
+	static long (*const work[])(void *) = { bind_on, emit_on, map_on };
 	struct crowd crowd[3];
 	struct rcx_sleeper threads[3];
 
@@ -492,7 +492,7 @@ static void core_hostile(struct rcx_hostile *h)
 	rcx_core_bind(h, "wake", 8, false);
 	try_bind(h);
 	try_bind_readonly(h);
-	try_raise(h);
+	try_emit(h);
 	try_counts(h);
 	try_floods(h);
 	try_ends(h);

@@ -13,7 +13,7 @@
  *
  * A bind holds a reference to the half's module, so the module cannot go while
  * a producer may call it.  The half list and the binding are protected by
- * core_lock; the producer runs only between RCX_CORE_RAISE and the end of its
+ * core_lock; the producer runs only between RCX_CORE_EMIT and the end of its
  * count, RCX_CORE_STOP or release, and these wait for it.
  */
 #include <linux/capability.h>
@@ -37,7 +37,7 @@ EXPORT_SYMBOL_GPL(rcx_binding);
 
 static DEFINE_MUTEX(core_lock);
 static LIST_HEAD(halves);
-static struct rcx_half *bound;
+static struct rcx_channel *bound;
 static unsigned long core_open;
 
 /* The one producer of events.  All but @stopping and @due is written only while
@@ -45,7 +45,7 @@ static unsigned long core_open;
  */
 static struct {
 	const struct rcx_emitter *emitter;
-	struct rcx_raise spec;
+	struct rcx_emission spec;
 	u64 left;
 	u64 seq;
 	u64 due;
@@ -65,15 +65,15 @@ static struct {
  * the message: a header that is not what it was can then do no harm.
  */
 
-int rcx_consume_slow(struct rcx_flow *flow, const struct rcx_msg *msg, size_t len)
+int rcx_consume_slow(struct rcx_sequence *sequence, const struct rcx_msg *msg, size_t len)
 {
 	if (len < RCX_HEADER || msg->magic != RCX_MAGIC ||
-	    len - RCX_HEADER != msg->size || msg->seq != flow->in ||
-	    rcx_body_check(msg->body, len - RCX_HEADER, flow->in, 0) != len - RCX_HEADER) {
+	    len - RCX_HEADER != msg->size || msg->seq != sequence->in ||
+	    rcx_body_check(msg->body, len - RCX_HEADER, sequence->in, 0) != len - RCX_HEADER) {
 		this_cpu_inc(rcx_tally.bad);
 		return -EBADMSG;
 	}
-	flow->in++;
+	sequence->in++;
 	this_cpu_inc(rcx_tally.consumed);
 	return 0;
 }
@@ -96,22 +96,22 @@ EXPORT_SYMBOL_GPL(rcx_reply_slow);
 
 /* ---- registration ------------------------------------------------------ */
 
-int rcx_half_register(struct rcx_half *half)
+int rcx_channel_register(struct rcx_channel *half)
 {
 	mutex_lock(&core_lock);
 	list_add_tail(&half->list, &halves);
 	mutex_unlock(&core_lock);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(rcx_half_register);
+EXPORT_SYMBOL_GPL(rcx_channel_register);
 
-void rcx_half_unregister(struct rcx_half *half)
+void rcx_channel_unregister(struct rcx_channel *half)
 {
 	mutex_lock(&core_lock);
 	list_del(&half->list);
 	mutex_unlock(&core_lock);
 }
-EXPORT_SYMBOL_GPL(rcx_half_unregister);
+EXPORT_SYMBOL_GPL(rcx_channel_unregister);
 
 /* ---- the producer ------------------------------------------------------ */
 
@@ -121,21 +121,21 @@ static void produce_burst(void)
 	u32 i;
 
 	for (i = 0; i < producer.spec.burst && producer.left; i++) {
-		struct rcx_shot shot = {
+		struct rcx_event event = {
 			.seq = producer.seq++,
 			.size = rcx_binding.size + producer.spec.more,
 			.last = !--producer.left,
 		};
 		int err;
 
-		shot.stamp = rcx_now();
-		WRITE_ONCE(producer.page->stamps[shot.seq % RCX_STAMPS], due ?: shot.stamp);
-		err = producer.emitter->emit(&shot);
+		event.timestamp = rcx_now();
+		WRITE_ONCE(producer.page->timestamps[event.seq % RCX_TIMESTAMPS], due ?: event.timestamp);
+		err = producer.emitter->emit(&event);
 		if (err) {
 			producer.refused++;
 			producer.refused_errno = -err;
 		}
-		WRITE_ONCE(producer.page->raised, producer.seq);
+		WRITE_ONCE(producer.page->emitted, producer.seq);
 	}
 	if (!producer.left)
 		smp_store_release(&producer.page->done, 1);
@@ -222,12 +222,12 @@ static void core_let_go(void)
 static void core_unbind(void)
 {
 	core_let_go();
-	WRITE_ONCE(rcx_binding.proof, false);
+	WRITE_ONCE(rcx_binding.validate, false);
 }
 
-static struct rcx_half *find_half(const char *name)
+static struct rcx_channel *find_channel(const char *name)
 {
-	struct rcx_half *half;
+	struct rcx_channel *half;
 
 	list_for_each_entry(half, &halves, list)
 		if (!strcmp(half->name, name))
@@ -235,7 +235,7 @@ static struct rcx_half *find_half(const char *name)
 	return NULL;
 }
 
-static const struct rcx_emitter *find_emitter(const struct rcx_half *half, const char *mode)
+static const struct rcx_emitter *find_emitter(const struct rcx_channel *half, const char *mode)
 {
 	const struct rcx_emitter *emitter;
 
@@ -255,7 +255,7 @@ static void core_clear_counts(void)
 	producer.left = 0;
 	producer.refused = 0;
 	producer.refused_errno = 0;
-	producer.page->raised = 0;
+	producer.page->emitted = 0;
 	producer.page->done = 1;
 }
 
@@ -264,17 +264,17 @@ static long core_bind(struct rcx_bind __user *arg)
 {
 	const struct rcx_emitter *emitter;
 	struct rcx_bind bind;
-	struct rcx_half *half;
+	struct rcx_channel *half;
 	int err;
 
 	if (copy_from_user(&bind, arg, sizeof(bind)))
 		return -EFAULT;
-	if (strnlen(bind.half, RCX_NAME) == RCX_NAME || strnlen(bind.mode, RCX_NAME) == RCX_NAME ||
-	    bind.size > RCX_BODY_MAX || bind.proof > 1 ||
+	if (strnlen(bind.channel, RCX_NAME) == RCX_NAME || strnlen(bind.mode, RCX_NAME) == RCX_NAME ||
+	    bind.size > RCX_BODY_MAX || bind.validate > 1 ||
 	    bind.clock > RCX_CLOCK_INSTRUCTIONS || bind.contexts)
 		return -EINVAL;
 
-	half = find_half(bind.half);
+	half = find_channel(bind.channel);
 	if (!half)
 		return -ENOENT;
 	emitter = find_emitter(half, bind.mode);
@@ -289,7 +289,7 @@ static long core_bind(struct rcx_bind __user *arg)
 	producer.emitter = emitter;
 	core_clear_counts();
 	WRITE_ONCE(rcx_binding.size, bind.size);
-	WRITE_ONCE(rcx_binding.proof, bind.proof);
+	WRITE_ONCE(rcx_binding.validate, bind.validate);
 	WRITE_ONCE(rcx_binding.cycles, bind.clock == RCX_CLOCK_INSTRUCTIONS);
 	err = half->reset ? half->reset() : 0;
 	if (err)
@@ -297,9 +297,9 @@ static long core_bind(struct rcx_bind __user *arg)
 	return err;
 }
 
-static long core_raise(const struct rcx_raise __user *arg)
+static long core_emit(const struct rcx_emission __user *arg)
 {
-	struct rcx_raise spec;
+	struct rcx_emission spec;
 
 	if (copy_from_user(&spec, arg, sizeof(spec)))
 		return -EFAULT;
@@ -331,7 +331,7 @@ static long core_raise(const struct rcx_raise __user *arg)
 static long core_counts(struct rcx_counts __user *arg)
 {
 	struct rcx_counts counts = {
-		.raised = READ_ONCE(producer.seq),
+		.emitted = READ_ONCE(producer.seq),
 		.refused = READ_ONCE(producer.refused),
 		.refused_errno = READ_ONCE(producer.refused_errno),
 	};
@@ -361,8 +361,8 @@ static long core_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case RCX_CORE_UNBIND:
 		core_unbind();
 		break;
-	case RCX_CORE_RAISE:
-		ret = core_raise(user);
+	case RCX_CORE_EMIT:
+		ret = core_emit(user);
 		break;
 	case RCX_CORE_STOP:
 		producer_stop();

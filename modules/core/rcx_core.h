@@ -12,16 +12,16 @@
 #include "../include/ringcross.h"
 
 /**
- * struct rcx_shot - one event that the kernel starts
+ * struct rcx_event - one event that the kernel starts
  * @seq: its number, from 0 at the bind
- * @stamp: kernel clock at the event
+ * @timestamp: kernel clock at the event
  * @size: bytes of body the message must have
  * @last: the producer stops here: who collects some events before he wakes
  *	anybody has to do so now
  */
-struct rcx_shot {
+struct rcx_event {
 	u64 seq;
-	u64 stamp;
+	u64 timestamp;
 	u32 size;
 	bool last;
 };
@@ -39,11 +39,11 @@ struct rcx_shot {
 struct rcx_emitter {
 	const char *mode;
 	unsigned int contexts;
-	int (*emit)(const struct rcx_shot *shot);
+	int (*emit)(const struct rcx_event *event);
 };
 
 /**
- * struct rcx_half - what a kernel half tells ringcross_core of itself
+ * struct rcx_channel - what a kernel half tells ringcross_core of itself
  * @name: the channel's name
  * @owner: THIS_MODULE; held while a measurement is bound to it
  * @reset: optional; start module-wide flows again (a flow per open file
@@ -52,7 +52,7 @@ struct rcx_emitter {
  * @emitters: ended by an empty entry; NULL when the kernel cannot start
  * @list: ringcross_core's
  */
-struct rcx_half {
+struct rcx_channel {
 	const char *name;
 	struct module *owner;
 	int (*reset)(void);
@@ -60,13 +60,13 @@ struct rcx_half {
 	struct list_head list;
 };
 
-int rcx_half_register(struct rcx_half *half);
-void rcx_half_unregister(struct rcx_half *half);
+int rcx_channel_register(struct rcx_channel *half);
+void rcx_channel_unregister(struct rcx_channel *half);
 
 /* Where a sequence stands, both directions.  One per open file where the
  * channel has files; the channel's own lock, or its single user, protects it.
  */
-struct rcx_flow {
+struct rcx_sequence {
 	u64 in;
 	u64 out;
 };
@@ -82,7 +82,7 @@ DECLARE_PER_CPU(struct rcx_tally, rcx_tally);
 /* Set by RCX_CORE_BIND, read everywhere. */
 struct rcx_binding {
 	u32 size;
-	bool proof;
+	bool validate;
 	bool cycles;
 };
 
@@ -99,13 +99,13 @@ static inline u32 rcx_size(void)
 	return READ_ONCE(rcx_binding.size);
 }
 
-int rcx_consume_slow(struct rcx_flow *flow, const struct rcx_msg *msg, size_t len);
+int rcx_consume_slow(struct rcx_sequence *sequence, const struct rcx_msg *msg, size_t len);
 void rcx_make_slow(struct rcx_msg *msg, u32 size);
 void rcx_reply_slow(struct rcx_msg *msg, u32 size);
 
 /**
  * rcx_consume - take a message that arrived from user space
- * @flow: the sequence it belongs to
+ * @sequence: the sequence it belongs to
  * @msg: the message, in memory that only the kernel writes
  * @len: bytes that arrived
  *
@@ -115,50 +115,50 @@ void rcx_reply_slow(struct rcx_msg *msg, u32 size);
  *
  * Return: 0, or -EBADMSG when length, order or (in the proof) body is wrong.
  */
-static inline int rcx_consume(struct rcx_flow *flow, const struct rcx_msg *msg, size_t len)
+static inline int rcx_consume(struct rcx_sequence *sequence, const struct rcx_msg *msg, size_t len)
 {
-	if (unlikely(READ_ONCE(rcx_binding.proof) || len < RCX_HEADER ||
+	if (unlikely(READ_ONCE(rcx_binding.validate) || len < RCX_HEADER ||
 		     msg->magic != RCX_MAGIC || len - RCX_HEADER != msg->size ||
-		     msg->seq != flow->in))
-		return rcx_consume_slow(flow, msg, len);
-	flow->in++;
+		     msg->seq != sequence->in))
+		return rcx_consume_slow(sequence, msg, len);
+	sequence->in++;
 	this_cpu_inc(rcx_tally.consumed);
 	return 0;
 }
 
 /**
  * rcx_consume_narrow - take a message that is too narrow for a header
- * @flow: the sequence it belongs to
+ * @sequence: the sequence it belongs to
  * @seq: the number that it carried
  * @mask: the bits of it that the channel has room for
  *
  * Return: 0, or -EBADMSG when it is not the one that is due.
  */
-static inline int rcx_consume_narrow(struct rcx_flow *flow, u64 seq, u64 mask)
+static inline int rcx_consume_narrow(struct rcx_sequence *sequence, u64 seq, u64 mask)
 {
-	if (unlikely((seq ^ flow->in) & mask)) {
+	if (unlikely((seq ^ sequence->in) & mask)) {
 		this_cpu_inc(rcx_tally.bad);
 		return -EBADMSG;
 	}
-	flow->in++;
+	sequence->in++;
 	this_cpu_inc(rcx_tally.consumed);
 	return 0;
 }
 
 /**
  * rcx_make - make the next message for user space
- * @flow: the sequence it belongs to
+ * @sequence: the sequence it belongs to
  * @msg: room for RCX_HEADER + @size bytes of kernel memory, body initialised
  * @size: bytes of body
  */
-static inline void rcx_make(struct rcx_flow *flow, struct rcx_msg *msg, u32 size)
+static inline void rcx_make(struct rcx_sequence *sequence, struct rcx_msg *msg, u32 size)
 {
 	msg->size = size;
 	msg->magic = RCX_MAGIC;
-	msg->seq = flow->out++;
-	msg->stamp = rcx_now();
+	msg->seq = sequence->out++;
+	msg->timestamp = rcx_now();
 	this_cpu_inc(rcx_tally.made);
-	if (unlikely(READ_ONCE(rcx_binding.proof)))
+	if (unlikely(READ_ONCE(rcx_binding.validate)))
 		rcx_make_slow(msg, size);
 }
 
@@ -173,30 +173,30 @@ static inline void rcx_make(struct rcx_flow *flow, struct rcx_msg *msg, u32 size
 static inline void rcx_reply(struct rcx_msg *msg, size_t len)
 {
 	msg->seq = ~msg->seq;
-	if (unlikely(READ_ONCE(rcx_binding.proof)))
+	if (unlikely(READ_ONCE(rcx_binding.validate)))
 		rcx_reply_slow(msg, len - RCX_HEADER);
 }
 
 /* The next number for user space; the channel carries what it has room for. */
-static inline u64 rcx_make_narrow(struct rcx_flow *flow)
+static inline u64 rcx_make_narrow(struct rcx_sequence *sequence)
 {
 	this_cpu_inc(rcx_tally.made);
-	return flow->out++;
+	return sequence->out++;
 }
 
 /**
  * rcx_event - write an event's message
- * @shot: the event
- * @msg: room for RCX_HEADER + @shot->size bytes of kernel memory, initialised
+ * @event: the event
+ * @msg: room for RCX_HEADER + @event->size bytes of kernel memory, initialised
  */
-static inline void rcx_event(const struct rcx_shot *shot, struct rcx_msg *msg)
+static inline void rcx_event(const struct rcx_event *event, struct rcx_msg *msg)
 {
-	msg->size = shot->size;
+	msg->size = event->size;
 	msg->magic = RCX_MAGIC;
-	msg->seq = shot->seq;
-	msg->stamp = shot->stamp;
-	if (unlikely(READ_ONCE(rcx_binding.proof)))
-		rcx_make_slow(msg, shot->size);
+	msg->seq = event->seq;
+	msg->timestamp = event->timestamp;
+	if (unlikely(READ_ONCE(rcx_binding.validate)))
+		rcx_make_slow(msg, event->size);
 }
 
 #endif /* RCX_CORE_H */

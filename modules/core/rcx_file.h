@@ -24,14 +24,14 @@
 /**
  * struct rcx_file - state of one open message or transaction file
  * @lock: covers all below; taken by each write and read for its whole length
- * @flow: where the sequences stand
+ * @sequence: where the sequences stand
  * @message: the message in hand, grown as needed
  * @room: bytes allocated for @message
  * @len: bytes of @message that a read may have
  */
 struct rcx_file {
 	struct mutex lock;
-	struct rcx_flow flow;
+	struct rcx_sequence sequence;
 	struct rcx_msg *message;
 	size_t room;
 	size_t len;
@@ -58,7 +58,7 @@ static inline int rcx_file_make(struct rcx_file *state)
 
 	if (err)
 		return err;
-	rcx_make(&state->flow, state->message, size);
+	rcx_make(&state->sequence, state->message, size);
 	state->len = RCX_HEADER + size;
 	return 0;
 }

@@ -33,22 +33,22 @@ struct rcx_reader {
 	wait_queue_head_t wait;
 	u32 head;
 	u32 tail;
-	struct rcx_shot ring[RCX_QUEUE];
+	struct rcx_event ring[RCX_QUEUE];
 };
 
 void rcx_reader_join(struct rcx_readers *readers, struct rcx_reader *reader);
 void rcx_reader_leave(struct rcx_readers *readers, struct rcx_reader *reader);
 
-/* Give @shot to every reader, from any context.  0 when one took it, -EAGAIN
+/* Give @event to every reader, from any context.  0 when one took it, -EAGAIN
  * when all queues are full, -ENOTCONN when nobody reads.
  */
-int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_shot *shot);
+int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_event *event);
 
 /* Take the oldest event: 0, -EAGAIN when there is none and @nonblock, or
  * -ERESTARTSYS.
  */
 int rcx_reader_next(struct rcx_readers *readers, struct rcx_reader *reader,
-		   struct rcx_shot *shot, bool nonblock);
+		   struct rcx_event *event, bool nonblock);
 
 __poll_t rcx_reader_poll(struct rcx_reader *reader, struct file *file,
 			struct poll_table_struct *table);

@@ -43,7 +43,7 @@ void rcx_reader_leave(struct rcx_readers *readers, struct rcx_reader *reader)
 }
 EXPORT_SYMBOL_GPL(rcx_reader_leave);
 
-int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_shot *shot)
+int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_event *event)
 {
 	struct rcx_reader *reader;
 	unsigned long flags;
@@ -56,7 +56,7 @@ int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_shot *shot)
 				err = -EAGAIN;
 			continue;
 		}
-		reader->ring[reader->head++ % RCX_QUEUE] = *shot;
+		reader->ring[reader->head++ % RCX_QUEUE] = *event;
 		err = 0;
 		wake_up_interruptible_poll(&reader->wait, EPOLLIN | EPOLLRDNORM);
 	}
@@ -65,7 +65,7 @@ int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_shot *shot)
 }
 EXPORT_SYMBOL_GPL(rcx_readers_emit);
 
-static bool take(struct rcx_readers *readers, struct rcx_reader *reader, struct rcx_shot *shot)
+static bool take(struct rcx_readers *readers, struct rcx_reader *reader, struct rcx_event *event)
 {
 	unsigned long flags;
 	bool some;
@@ -73,19 +73,19 @@ static bool take(struct rcx_readers *readers, struct rcx_reader *reader, struct 
 	spin_lock_irqsave(&readers->lock, flags);
 	some = reader->head != reader->tail;
 	if (some)
-		*shot = reader->ring[reader->tail++ % RCX_QUEUE];
+		*event = reader->ring[reader->tail++ % RCX_QUEUE];
 	spin_unlock_irqrestore(&readers->lock, flags);
 	return some;
 }
 
 int rcx_reader_next(struct rcx_readers *readers, struct rcx_reader *reader,
-		   struct rcx_shot *shot, bool nonblock)
+		   struct rcx_event *event, bool nonblock)
 {
-	if (take(readers, reader, shot))
+	if (take(readers, reader, event))
 		return 0;
 	if (nonblock)
 		return -EAGAIN;
-	return wait_event_interruptible(reader->wait, take(readers, reader, shot));
+	return wait_event_interruptible(reader->wait, take(readers, reader, event));
 }
 EXPORT_SYMBOL_GPL(rcx_reader_next);
 

@@ -44,9 +44,9 @@
 
 static DEFINE_RCX_READERS(debugfs_readers);
 
-static int debugfs_emit(const struct rcx_shot *shot)
+static int debugfs_emit(const struct rcx_event *event)
 {
-	return rcx_readers_emit(&debugfs_readers, shot);
+	return rcx_readers_emit(&debugfs_readers, event);
 }
 
 static int debugfs_open_events(struct inode *inode, struct file *file)
@@ -83,7 +83,7 @@ static const struct file_operations debugfs_events_fops = {
 
 static struct dentry *debugfs_dir;
 
-static struct rcx_half debugfs_half = {
+static struct rcx_channel debugfs_channel = {
 	.name = "debugfs",
 	.owner = THIS_MODULE,
 	.emitters = (const struct rcx_emitter[]) {
@@ -122,7 +122,7 @@ static int __init rcx_debugfs_init(void)
 	if (IS_ERR(debugfs_dir))
 		return PTR_ERR(debugfs_dir);
 	debugfs_make_files();
-	err = rcx_half_register(&debugfs_half);
+	err = rcx_channel_register(&debugfs_channel);
 	if (err)
 		debugfs_remove(debugfs_dir);
 	return err;
@@ -130,7 +130,7 @@ static int __init rcx_debugfs_init(void)
 
 static void __exit rcx_debugfs_exit(void)
 {
-	rcx_half_unregister(&debugfs_half);
+	rcx_channel_unregister(&debugfs_channel);
 	debugfs_remove(debugfs_dir);	/* and all that is in it */
 }
 

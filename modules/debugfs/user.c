@@ -17,7 +17,7 @@ static int open_in(struct rcx_session *s, const char *dir)
 		[RCX_NOTIFY] = RCX_DEBUGFS_EVENTS,
 		[RCX_STREAM] = RCX_DEBUGFS_EVENTS,
 	};
-	int flags = (rcx_started(s->op) ? O_RDONLY : O_RDWR) | (rcx_nonblocking(s) ? O_NONBLOCK : 0);
+	int flags = (rcx_kernel_initiated(s->op) ? O_RDONLY : O_RDWR) | (rcx_nonblocking(s) ? O_NONBLOCK : 0);
 	struct statfs fs;
 	int dirfd;
 
@@ -59,7 +59,7 @@ static const struct rcx_mode debugfs_modes[] = {
 	{
 		.name = "file",
 		.summary = "through the proxy that guards a removal; a call is a write and a read",
-		.stock = "debugfs",
+		.counterpart = "debugfs",
 		.open = file_open,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = OPERATIONS,

@@ -123,7 +123,7 @@ static uint64_t refused(struct rcx_hostile *h, enum rcx_context context, uint64_
 }
 
 /* One event, with what the user asks for: 0 when it was taken, else -1 with errno. */
-static long ask_and_raise(struct rcx_hostile *h, const struct memory *memory, uint32_t room,
+static long ask_and_emit(struct rcx_hostile *h, const struct memory *memory, uint32_t room,
 			  uint32_t slots)
 {
 	ask(memory, room, slots);
@@ -138,7 +138,7 @@ static void try_asking(struct rcx_hostile *h, const struct memory *memory)
 	rcx_topic(h, "asked for");
 	rcx_core_bind(h, "ring", BODY, true);
 #define ASK(name, room, slots, want)						\
-	rcx_expect(h, name, ask_and_raise(h, memory, room, slots), want)
+	rcx_expect(h, name, ask_and_emit(h, memory, room, slots), want)
 	ASK("what is right", WHOLE, SLOTS, 0);
 	ASK("nothing", 0, 0, EINVAL);
 	ASK("no room", 0, SLOTS, EINVAL);
@@ -190,12 +190,12 @@ static void try_numbers(struct rcx_hostile *h, const struct memory *memory)
 }
 
 static void try_scribbled(struct rcx_hostile *h, const struct memory *memory,
-			  enum rcx_context context, bool proof)
+			  enum rcx_context context, bool validate)
 {
 	struct rcx_scribbler asked, slots, text;
 
-	rcx_topic(h, "overwritten, from %s%s", rcx_context_names[context], proof ? ", in proof" : "");
-	rcx_core_bind(h, "ring", BODY, proof);
+	rcx_topic(h, "overwritten, from %s%s", rcx_context_names[context], validate ? ", in proof" : "");
+	rcx_core_bind(h, "ring", BODY, validate);
 	ask(memory, WHOLE, SLOTS);
 	rcx_core_start(h, context, 1u << 30, 4, 1000);
 	rcx_scribble(h, &asked, memory->map + RCX_DEVMEM_RING, sizeof(struct rcx_devmem_ring) / 4);
@@ -209,7 +209,7 @@ static void try_scribbled(struct rcx_hostile *h, const struct memory *memory,
 	rcx_scribble_end(&slots);
 	rcx_scribble_end(&text);
 	rcx_expect(h, "stopped", ioctl(h->core, RCX_CORE_STOP), 0);
-	rcx_expect_true(h, "some were raised", h->page->raised > 0);
+	rcx_expect_true(h, "some were raised", h->page->emitted > 0);
 	ask(memory, WHOLE, SLOTS);
 	rcx_expect_value(h, "refused afterwards", (long)refused(h, context, 1), 0);
 }
@@ -228,9 +228,9 @@ static void devmem_hostile(struct rcx_hostile *h)
 		return;
 	try_asking(h, &memory);
 	try_numbers(h, &memory);
-	for (int proof = 0; proof < 2; proof++)
+	for (int validate = 0; validate < 2; validate++)
 		for (int context = 0; context < RCX_CONTEXTS; context++)
-			try_scribbled(h, &memory, (enum rcx_context)context, proof);
+			try_scribbled(h, &memory, (enum rcx_context)context, validate);
 	/* A text in the first page is logged at the unload; of what is logged see test_demo.py. */
 	memset(memory.map, 0, RCX_DEVMEM_PAGE);
 }

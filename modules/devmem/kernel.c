@@ -136,7 +136,7 @@ static int devmem_look(void)
  *	head = n, release		rmb
  *					number: still n
  */
-static int devmem_emit(const struct rcx_shot *shot)
+static int devmem_emit(const struct rcx_event *event)
 {
 	int err = devmem_look();
 	struct rcx_devmem_slot *slot;
@@ -144,25 +144,25 @@ static int devmem_emit(const struct rcx_shot *shot)
 
 	if (err)
 		return err;
-	if (RCX_HEADER + shot->size > devmem.room)
+	if (RCX_HEADER + event->size > devmem.room)
 		return -EMSGSIZE;
 	slot = devmem_slot(++devmem.head);
 	shared = (struct rcx_msg *)slot->message;
 	WRITE_ONCE(slot->number, 0);
 	smp_wmb();
-	WRITE_ONCE(slot->len, RCX_HEADER + shot->size);
-	WRITE_ONCE(shared->size, shot->size);
+	WRITE_ONCE(slot->len, RCX_HEADER + event->size);
+	WRITE_ONCE(shared->size, event->size);
 	WRITE_ONCE(shared->magic, RCX_MAGIC);
-	WRITE_ONCE(shared->seq, shot->seq);
-	WRITE_ONCE(shared->stamp, shot->stamp);
-	if (unlikely(READ_ONCE(rcx_binding.proof)))
-		rcx_body_fill(shared->body, shot->size, shot->seq);
+	WRITE_ONCE(shared->seq, event->seq);
+	WRITE_ONCE(shared->timestamp, event->timestamp);
+	if (unlikely(READ_ONCE(rcx_binding.validate)))
+		rcx_body_fill(shared->body, event->size, event->seq);
 	smp_store_release(&slot->number, devmem.head);
 	smp_store_release(&devmem_ring()->head, devmem.head);
 	return 0;
 }
 
-static struct rcx_half devmem_half = {
+static struct rcx_channel devmem_channel = {
 	.name = "devmem",
 	.owner = THIS_MODULE,
 	.emitters = (const struct rcx_emitter[]) {
@@ -315,7 +315,7 @@ static int __init devmem_init(void)
 	err = devmem_publish();
 	if (err)
 		goto err_map;
-	err = rcx_half_register(&devmem_half);
+	err = rcx_channel_register(&devmem_channel);
 	if (err)
 		goto err_publish;
 	return 0;
@@ -330,7 +330,7 @@ err_map:
 
 static void __exit devmem_exit(void)
 {
-	rcx_half_unregister(&devmem_half);
+	rcx_channel_unregister(&devmem_channel);
 	proc_remove(devmem.folder);
 	if (!devmem.memory)
 		return;

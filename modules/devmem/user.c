@@ -242,7 +242,7 @@ static const struct rcx_channel devmem = {
 	.boot = "memmap=8M$0x8000000 ringcross_devmem.phys=0x8000000 ringcross_devmem.size=8388608",
 	.since = "1.0: /dev/mem; from 2.6.26 on it can refuse RAM (CONFIG_STRICT_DEVMEM)",
 	.modes = devmem_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_PUSH] = "A store wakes nobody: the kernel has the message when it next looks, "
 			    "so a figure would only tell how often it looks.",
 		[RCX_PULL] = "The kernel does not learn that somebody asks, so it makes nothing "

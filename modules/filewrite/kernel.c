@@ -104,9 +104,9 @@ static int filewrite_append(struct filewrite_file *state, size_t len)
 }
 
 /* From a thread only: the file system's locks sleep. */
-static int filewrite_emit(const struct rcx_shot *shot)
+static int filewrite_emit(const struct rcx_event *event)
 {
-	size_t len = ALIGN(RCX_HEADER + shot->size, RCX_FILEWRITE_ALIGN);
+	size_t len = ALIGN(RCX_HEADER + event->size, RCX_FILEWRITE_ALIGN);
 	struct filewrite_file *state;
 	bool taken = false;
 	int err;
@@ -115,7 +115,7 @@ static int filewrite_emit(const struct rcx_shot *shot)
 	err = filewrite_hold(len);
 	if (err)
 		goto out;
-	rcx_event(shot, filewrite_message);
+	rcx_event(event, filewrite_message);
 	err = -ENOTCONN;
 	list_for_each_entry(state, &filewrite_files, node) {
 		err = filewrite_append(state, len);
@@ -229,7 +229,7 @@ static struct miscdevice filewrite_device = {
 	.mode = 0600,
 };
 
-static struct rcx_half filewrite_half = {
+static struct rcx_channel filewrite_channel = {
 	.name = "filewrite",
 	.owner = THIS_MODULE,
 	.emitters = (const struct rcx_emitter[]) {
@@ -244,7 +244,7 @@ static int __init filewrite_init(void)
 
 	if (err)
 		return err;
-	err = rcx_half_register(&filewrite_half);
+	err = rcx_channel_register(&filewrite_channel);
 	if (err)
 		misc_deregister(&filewrite_device);
 	return err;
@@ -252,7 +252,7 @@ static int __init filewrite_init(void)
 
 static void __exit filewrite_exit(void)
 {
-	rcx_half_unregister(&filewrite_half);
+	rcx_channel_unregister(&filewrite_channel);
 	misc_deregister(&filewrite_device);
 	kvfree(filewrite_message);
 }

@@ -336,46 +336,46 @@ static struct rcx_taker taker(struct peer *peer,
 	};
 }
 
-static void try_messages(struct rcx_hostile *h, bool proof)
+static void try_messages(struct rcx_hostile *h, bool validate)
 {
 	struct rcx_taker pushes, calls;
 	struct peer peer;
 
-	rcx_topic(h, "push%s", proof ? " in proof" : "");
-	rcx_core_bind(h, "", BODY, proof);
+	rcx_topic(h, "push%s", validate ? " in proof" : "");
+	rcx_core_bind(h, "", BODY, validate);
 	open_peer(h, &peer);
 	pushes = taker(&peer, push);
-	rcx_try_messages(h, &pushes, proof);
+	rcx_try_messages(h, &pushes, validate);
 	rcx_try_scribbled(h, &pushes, BODY, 200);
 	rcx_try_addresses(h, "send", RCX_KERNEL_READS, send_at, &peer);
 
-	rcx_topic(h, "call%s", proof ? " in proof" : "");
+	rcx_topic(h, "call%s", validate ? " in proof" : "");
 	calls = taker(&peer, call);
 	calls.seq = pushes.seq;
-	rcx_try_messages(h, &calls, proof);
+	rcx_try_messages(h, &calls, validate);
 	rcx_good_message(h, BODY, calls.seq);
 	rcx_expect(h, "a request", call(&peer, h->message, WHOLE), 0);
 	rcx_expect_true(h, "its reply", peer.in.msg.seq == ~calls.seq &&
-		       rcx_body_check(peer.in.msg.body, BODY, calls.seq, proof ? 0xff : 0) == BODY);
+		       rcx_body_check(peer.in.msg.body, BODY, calls.seq, validate ? 0xff : 0) == BODY);
 
-	rcx_topic(h, "pull%s", proof ? " in proof" : "");
+	rcx_topic(h, "pull%s", validate ? " in proof" : "");
 	rcx_expect(h, "a good one", pull(&peer), 0);
 	rcx_expect_true(h, "it is whole", peer.in.msg.size == BODY);
 	rcx_try_addresses(h, "receive", RCX_KERNEL_WRITES, receive_at, &peer);
-	rcx_core_bind(h, "", RCX_GENETLINK_BODY_MAX + 1, proof);
+	rcx_core_bind(h, "", RCX_GENETLINK_BODY_MAX + 1, validate);
 	rcx_expect(h, "larger than an attribute", pull(&peer), EMSGSIZE);
 	close_peer(&peer);
 }
 
 /* The first header stays: it tells whose family this is for, and others could do harm. */
-static void try_scribbled(struct rcx_hostile *h, bool proof)
+static void try_scribbled(struct rcx_hostile *h, bool validate)
 {
 	struct rcx_scribbler scribbler;
 	struct peer peer;
 	long done = 0;
 
-	rcx_topic(h, "headers overwritten%s", proof ? ", in proof" : "");
-	rcx_core_bind(h, "", BODY, proof);
+	rcx_topic(h, "headers overwritten%s", validate ? ", in proof" : "");
+	rcx_core_bind(h, "", BODY, validate);
 	open_peer(h, &peer);
 	rcx_scribble(h, &scribbler, &peer.out->command, (AHEAD - NLMSG_HDRLEN + RCX_HEADER) / 4);
 	for (int i = 0; i < 500; i++) {
@@ -464,14 +464,14 @@ static void try_two_dumps(struct rcx_hostile *h, struct peer *peer)
 			came + take_dump(peer, sizeof(peer->room)), all);
 }
 
-static void try_dumps(struct rcx_hostile *h, bool proof)
+static void try_dumps(struct rcx_hostile *h, bool validate)
 {
 	const long all = RCX_HEADER + RCX_BODY_MAX;
 	const int least = 1;
 	struct peer peer;
 
-	rcx_topic(h, "dump%s", proof ? " in proof" : "");
-	rcx_core_bind(h, "", RCX_BODY_MAX, proof);
+	rcx_topic(h, "dump%s", validate ? " in proof" : "");
+	rcx_core_bind(h, "", RCX_BODY_MAX, validate);
 	open_peer(h, &peer);
 	rcx_expect_value(h, "a good one",
 			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)), all);
@@ -486,12 +486,12 @@ static void try_dumps(struct rcx_hostile *h, bool proof)
 	rcx_expect_value(h, "with the least queue there is",
 			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)), all);
 	start_dump(&peer);
-	rcx_core_bind(h, "", BODY, proof);
+	rcx_core_bind(h, "", BODY, validate);
 	rcx_expect_value(h, "begun before a bind to a smaller size",
 			take_dump(&peer, sizeof(peer.room)), all);
 	rcx_expect_value(h, "begun after it",
 			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)), WHOLE);
-	rcx_core_bind(h, "", RCX_BODY_MAX, proof);
+	rcx_core_bind(h, "", RCX_BODY_MAX, validate);
 	start_dump(&peer);
 	close_peer(&peer);
 	rcx_expect_true(h, "closed half-way", true);
@@ -711,10 +711,10 @@ static void genetlink_hostile(struct rcx_hostile *h)
 {
 	try_headers(h);
 	try_attributes(h);
-	for (int proof = 0; proof < 2; proof++) {
-		try_messages(h, proof);
-		try_scribbled(h, proof);
-		try_dumps(h, proof);
+	for (int validate = 0; validate < 2; validate++) {
+		try_messages(h, validate);
+		try_scribbled(h, validate);
+		try_dumps(h, validate);
 	}
 	try_dump_killed(h);
 	try_sizes(h, false);

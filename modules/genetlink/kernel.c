@@ -67,7 +67,7 @@
 struct genetlink_peer {
 	struct list_head node;
 	u32 portid;
-	struct rcx_flow flow;
+	struct rcx_sequence sequence;
 	struct rcx_msg *dumped;	/* the message of its dump; NULL until the first one */
 };
 
@@ -111,20 +111,20 @@ static struct sk_buff *genetlink_message(u32 portid, u32 seq, u8 command, const 
  * Any context will do, as netlink locks its queues and tables with interrupts off
  * or walks them under RCU; but not on -rt kernels, whose locks sleep.
  */
-static int genetlink_emit(const struct rcx_shot *shot)
+static int genetlink_emit(const struct rcx_event *event)
 {
 	struct sk_buff *skb;
 	struct rcx_msg *msg;
 
-	if (shot->size > RCX_GENETLINK_BODY_MAX)
+	if (event->size > RCX_GENETLINK_BODY_MAX)
 		return -EMSGSIZE;
 	if (!genl_has_listeners(&genetlink_family, &init_net, 0))
 		return -ENOTCONN;
-	skb = genetlink_message(0, 0, RCX_GENETLINK_EVENT, genetlink_content, shot->size,
+	skb = genetlink_message(0, 0, RCX_GENETLINK_EVENT, genetlink_content, event->size,
 				GFP_ATOMIC, &msg);
 	if (!skb)
 		return -ENOMEM;
-	rcx_event(shot, msg);
+	rcx_event(event, msg);
 	return genlmsg_multicast(&genetlink_family, skb, 0, 0, GFP_ATOMIC);
 }
 
@@ -203,7 +203,7 @@ static int genetlink_consume(u32 portid, const struct nlattr *attr)
 	mutex_lock(&genetlink_lock);
 	peer = genetlink_meet(portid);
 	if (peer)
-		err = rcx_consume(&peer->flow, nla_data(attr), nla_len(attr));
+		err = rcx_consume(&peer->sequence, nla_data(attr), nla_len(attr));
 	mutex_unlock(&genetlink_lock);
 	return err;
 }
@@ -254,7 +254,7 @@ static int genetlink_pull(struct sk_buff *request, struct genl_info *info)
 	mutex_lock(&genetlink_lock);
 	peer = genetlink_meet(info->snd_portid);
 	if (peer)
-		rcx_make(&peer->flow, msg, size);
+		rcx_make(&peer->sequence, msg, size);
 	mutex_unlock(&genetlink_lock);
 	if (!peer) {
 		nlmsg_free(skb);
@@ -289,7 +289,7 @@ static int genetlink_dump_start(struct netlink_callback *cb)
 	if (peer && !peer->dumped)
 		peer->dumped = vzalloc(RCX_HEADER + RCX_BODY_MAX);
 	if (peer && peer->dumped) {
-		rcx_make(&peer->flow, peer->dumped, size);
+		rcx_make(&peer->sequence, peer->dumped, size);
 		dump->len = RCX_HEADER + size;
 		err = 0;
 	}
@@ -406,7 +406,7 @@ static struct notifier_block genetlink_notifier = {
 	.notifier_call = genetlink_gone,
 };
 
-static struct rcx_half genetlink_half = {
+static struct rcx_channel genetlink_channel = {
 	.name = "genetlink",
 	.owner = THIS_MODULE,
 	.emitters = (const struct rcx_emitter[]) {
@@ -428,7 +428,7 @@ static int __init genetlink_init(void)
 	err = genl_register_family(&genetlink_family);
 	if (err)
 		goto err_notifier;
-	err = rcx_half_register(&genetlink_half);
+	err = rcx_channel_register(&genetlink_channel);
 	if (err)
 		goto err_family;
 	return 0;
@@ -451,7 +451,7 @@ static void __exit genetlink_exit(void)
 {
 	struct genetlink_peer *peer, *next;
 
-	rcx_half_unregister(&genetlink_half);
+	rcx_channel_unregister(&genetlink_channel);
 	genl_set_err(&genetlink_family, &init_net, 0, 0, -ENODEV);
 	genl_unregister_family(&genetlink_family);	/* waits for requests that run */
 	netlink_unregister_notifier(&genetlink_notifier);

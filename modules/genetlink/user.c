@@ -212,7 +212,7 @@ static const struct rcx_mode genetlink_modes[] = {
 	{
 		.name = "do",
 		.summary = "one request, and one answer if it has one",
-		.stock = "genetlink",
+		.counterpart = "genetlink",
 		.open = do_open,
 		.close = rcx_datagram_close,
 		.operations = {

@@ -15,7 +15,7 @@
  * @size: bytes of body that follow
  * @magic: RCX_MAGIC, so that a stray buffer is not taken for a message
  * @seq: number of the message in its direction, from 0; a reply carries ~seq
- * @stamp: kernel clock when the kernel made it; 0 in messages from user space
+ * @timestamp: kernel clock when the kernel made it; 0 in messages from user space
  * @body: during the proof every byte follows from @seq, see rcx_body_word();
  *	while timed it is whatever the buffer held, since filling it would be
  *	our cost and not the channel's
@@ -24,7 +24,7 @@ struct rcx_msg {
 	__u32 size;
 	__u32 magic;
 	__u64 seq;
-	__u64 stamp;
+	__u64 timestamp;
 	__u8  body[];
 };
 
@@ -95,19 +95,19 @@ enum rcx_context {
 
 /**
  * struct rcx_bind - choose the kernel half and start counting from zero
- * @half: name of the kernel half, that is of the channel
- * @mode: its emitter for RCX_CORE_RAISE; empty when nothing will be raised
+ * @channel: name of the kernel half, that is of the channel
+ * @mode: its emitter for RCX_CORE_EMIT; empty when nothing will be raised
  * @size: bytes of body for channels that cannot be told by the caller
- * @proof: 1 makes both halves fill and check whole bodies
+ * @validate: 1 makes both halves fill and check whole bodies
  * @clock: enum rcx_clock
  * @contexts: set by the kernel: bit (1 << enum rcx_context) for each context
  *	that @mode can be raised from
  */
 struct rcx_bind {
-	char  half[RCX_NAME];
+	char  channel[RCX_NAME];
 	char  mode[RCX_NAME];
 	__u32 size;
-	__u32 proof;
+	__u32 validate;
 	__u32 clock;
 	__u32 contexts;
 };
@@ -115,7 +115,7 @@ struct rcx_bind {
 #define RCX_BURST_MAX 4096
 
 /**
- * struct rcx_raise - have the kernel start @count events
+ * struct rcx_emission - have the kernel start @count events
  * @context: enum rcx_context to emit from
  * @burst: events in a row before the producer gives way (process context)
  *	or per timer tick; 1 to RCX_BURST_MAX
@@ -126,7 +126,7 @@ struct rcx_bind {
  * @more: bytes of body above those of the bind
  * @pad: 0
  */
-struct rcx_raise {
+struct rcx_emission {
 	__u32 context;
 	__u32 burst;
 	__u64 count;
@@ -141,7 +141,7 @@ struct rcx_raise {
  * @consumed: messages from user space, in order and whole
  * @made: messages made for user space on its own request
  * @bad: messages refused: wrong length, order or body
- * @raised: events the kernel tried to start
+ * @emitted: events the kernel tried to start
  * @refused: of those, what the channel would not take (queue full, nobody there)
  * @refused_errno: the last reason for a refusal, a positive errno
  * @pad: 0
@@ -150,32 +150,32 @@ struct rcx_counts {
 	__u64 consumed;
 	__u64 made;
 	__u64 bad;
-	__u64 raised;
+	__u64 emitted;
 	__u64 refused;
 	__u32 refused_errno;
 	__u32 pad;
 };
 
-#define RCX_STAMPS 4096		/* a power of two */
+#define RCX_TIMESTAMPS 4096		/* a power of two */
 
 /**
  * struct rcx_page - what user space may read of a raise, by mmap, read-only
- * @raised: events tried so far
+ * @emitted: events tried so far
  * @done: 1 when the producer has ended, by itself or by RCX_CORE_STOP
  * @pad: 0
- * @stamps: kernel clock just before event seq was handed to the channel, at
- *	[seq % RCX_STAMPS]; at a rate (@interval), when it was due
+ * @timestamps: kernel clock just before event seq was handed to the channel, at
+ *	[seq % RCX_TIMESTAMPS]; at a rate (@interval), when it was due
  */
 struct rcx_page {
-	__u64 raised;
+	__u64 emitted;
 	__u32 done;
 	__u32 pad;
-	__u64 stamps[RCX_STAMPS];
+	__u64 timestamps[RCX_TIMESTAMPS];
 };
 
 #define RCX_CORE_BIND	_IOWR('x', 1, struct rcx_bind)
 #define RCX_CORE_UNBIND	_IO('x', 2)
-#define RCX_CORE_RAISE	_IOW('x', 3, struct rcx_raise)
+#define RCX_CORE_EMIT	_IOW('x', 3, struct rcx_emission)
 #define RCX_CORE_STOP	_IO('x', 4)		/* end a raise, wait for its producer */
 #define RCX_CORE_COUNTS	_IOR('x', 5, struct rcx_counts)
 

@@ -50,18 +50,18 @@ static struct input_dev *input_device;
  * What user space has sent so far.  The hook below learns neither the file nor
  * the process, so there is one for the device, covered by its event_lock.
  */
-static struct rcx_flow input_flow;
+static struct rcx_sequence input_sequence;
 
 /*
  * Any context will do: the locks of the device and of each reader's buffer are
  * taken with interrupts off.  Only on -rt kernels they sleep.  Where nobody has
  * the device open the core would drop the event and not say so.
  */
-static int input_emit(const struct rcx_shot *shot)
+static int input_emit(const struct rcx_event *event)
 {
 	if (!READ_ONCE(input_device->users))
 		return -ENOTCONN;
-	input_event(input_device, EV_MSC, RCX_INPUT_EVENT, (int)shot->seq);
+	input_event(input_device, EV_MSC, RCX_INPUT_EVENT, (int)event->seq);
 	input_sync(input_device);
 	return 0;
 }
@@ -75,7 +75,7 @@ static int input_pushed(struct input_dev *dev, unsigned int type, unsigned int c
 	lockdep_assert_held(&dev->event_lock);
 	if (type != EV_MSC || code != RCX_INPUT_PUSH)
 		return 0;
-	return rcx_consume_narrow(&input_flow, (u32)value, RCX_INPUT_MASK);
+	return rcx_consume_narrow(&input_sequence, (u32)value, RCX_INPUT_MASK);
 }
 
 static int input_reset(void)
@@ -83,12 +83,12 @@ static int input_reset(void)
 	unsigned long flags;
 
 	spin_lock_irqsave(&input_device->event_lock, flags);
-	input_flow = (struct rcx_flow){ 0 };
+	input_sequence = (struct rcx_sequence){ 0 };
 	spin_unlock_irqrestore(&input_device->event_lock, flags);
 	return 0;
 }
 
-static struct rcx_half input_half = {
+static struct rcx_channel input_channel = {
 	.name = "input",
 	.owner = THIS_MODULE,
 	.reset = input_reset,
@@ -116,7 +116,7 @@ static int __init input_init(void)
 		input_free_device(input_device);
 		return err;
 	}
-	err = rcx_half_register(&input_half);
+	err = rcx_channel_register(&input_channel);
 	if (err)
 		input_unregister_device(input_device);
 	return err;
@@ -129,7 +129,7 @@ static int __init input_init(void)
  */
 static void __exit input_exit(void)
 {
-	rcx_half_unregister(&input_half);
+	rcx_channel_unregister(&input_channel);
 	input_unregister_device(input_device);
 }
 

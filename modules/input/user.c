@@ -141,7 +141,7 @@ static const struct rcx_mode input_modes[] = {
 		.summary = "events of a device, shared by all who open it",
 		.open = event_open,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_EMPTIES,
-		.alone = "The driver is not told who wrote an event, so there is one sequence for all.",
+		.single_threaded_reason = "The driver is not told who wrote an event, so there is one sequence for all.",
 		.operations = {
 			[RCX_PUSH] = { .run = event_push, VALUE },
 			[RCX_NOTIFY] = { .run = event_notify, VALUE, .waits = RCX_WAIT_ANY },
@@ -168,7 +168,7 @@ static const struct rcx_channel input_channel = {
 	.needs = "evdev",
 	.since = "2.4: evdev with CONFIG_INPUT_EVDEV; SYN_DROPPED since 2.6.39",
 	.modes = input_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_PULL] = "A reader gets what the driver reports, and ioctls get the state that the "
 			    "input core keeps: the driver is never asked for a value.",
 		[RCX_CALL] = "What is written to a device has no reply.",

@@ -98,25 +98,25 @@ static struct rcx_taker taker(struct way *way,
 	};
 }
 
-static void try_messages(struct rcx_hostile *h, struct way *way, bool proof)
+static void try_messages(struct rcx_hostile *h, struct way *way, bool validate)
 {
 	struct rcx_taker pushes = taker(way, push), calls = taker(way, call);
 
-	rcx_topic(h, "%s push%s", way->indirect ? "indirect" : "direct", proof ? " in proof" : "");
-	rcx_try_messages(h, &pushes, proof);
+	rcx_topic(h, "%s push%s", way->indirect ? "indirect" : "direct", validate ? " in proof" : "");
+	rcx_try_messages(h, &pushes, validate);
 	rcx_try_scribbled(h, &pushes, BODY, 200);
 	rcx_try_scribbled(h, &pushes, way->indirect ? RCX_BODY_MAX : 8192, 20);
 	rcx_try_addresses(h, "message", RCX_KERNEL_READS, push_at, way);
 
-	rcx_topic(h, "%s call%s", way->indirect ? "indirect" : "direct", proof ? " in proof" : "");
+	rcx_topic(h, "%s call%s", way->indirect ? "indirect" : "direct", validate ? " in proof" : "");
 	calls.seq = pushes.seq;
-	rcx_try_messages(h, &calls, proof);
+	rcx_try_messages(h, &calls, validate);
 	rcx_try_scribbled(h, &calls, BODY, 200);
 	rcx_try_addresses(h, "message", RCX_KERNEL_READS, call_at, way);
 	rcx_good_message(h, BODY, calls.seq);
 	rcx_expect(h, "a request", call(way, h->message, WHOLE), 0);
 	rcx_expect_true(h, "its reply", h->message->seq == ~calls.seq &&
-		       rcx_body_check(h->message->body, BODY, calls.seq, proof ? 0xff : 0) == BODY);
+		       rcx_body_check(h->message->body, BODY, calls.seq, validate ? 0xff : 0) == BODY);
 	rcx_expect(h, "a reply as a request", call(way, h->message, WHOLE), EBADMSG);
 }
 
@@ -277,13 +277,13 @@ static void ioctl_hostile(struct rcx_hostile *h)
 {
 	struct way way = { .h = h };
 
-	for (int proof = 0; proof < 2; proof++)
+	for (int validate = 0; validate < 2; validate++)
 		for (int indirect = 0; indirect < 2; indirect++) {
-			rcx_core_bind(h, "direct", BODY, proof);
+			rcx_core_bind(h, "direct", BODY, validate);
 			way.indirect = indirect;
 			way.fd = open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 			rcx_expect(h, "open", way.fd, 0);
-			try_messages(h, &way, proof);
+			try_messages(h, &way, validate);
 			try_pull(h, &way);
 			try_events(h, &way);
 			close(way.fd);

@@ -46,9 +46,9 @@ struct ioctl_file {
 
 static DEFINE_RCX_READERS(ioctl_readers);
 
-static int ioctl_emit(const struct rcx_shot *shot)
+static int ioctl_emit(const struct rcx_event *event)
 {
-	return rcx_readers_emit(&ioctl_readers, shot);
+	return rcx_readers_emit(&ioctl_readers, event);
 }
 
 static int ioctl_open(struct inode *inode, struct file *file)
@@ -77,12 +77,12 @@ static long ioctl_push(struct rcx_file *state, const void __user *from, u32 len)
 {
 	if (copy_from_user(state->message, from, len))
 		return -EFAULT;
-	return rcx_consume(&state->flow, state->message, len);
+	return rcx_consume(&state->sequence, state->message, len);
 }
 
 static long ioctl_pull(struct rcx_file *state, void __user *to, u32 len)
 {
-	rcx_make(&state->flow, state->message, len - RCX_HEADER);
+	rcx_make(&state->sequence, state->message, len - RCX_HEADER);
 	return copy_to_user(to, state->message, len) ? -EFAULT : 0;
 }
 
@@ -97,17 +97,17 @@ static long ioctl_call(struct rcx_file *state, void __user *at, u32 len)
 }
 
 /* A reader with too little room loses the event that it has taken. */
-static long ioctl_next(struct rcx_file *state, const struct rcx_shot *shot,
+static long ioctl_next(struct rcx_file *state, const struct rcx_event *event,
 		       void __user *to, u32 len)
 {
-	if (len < RCX_HEADER + shot->size)
+	if (len < RCX_HEADER + event->size)
 		return -EMSGSIZE;
-	rcx_event(shot, state->message);
-	return copy_to_user(to, state->message, RCX_HEADER + shot->size) ? -EFAULT : 0;
+	rcx_event(event, state->message);
+	return copy_to_user(to, state->message, RCX_HEADER + event->size) ? -EFAULT : 0;
 }
 
 /* One command; @state has room for @len bytes. */
-static long ioctl_do(struct rcx_file *state, unsigned int nr, const struct rcx_shot *shot,
+static long ioctl_do(struct rcx_file *state, unsigned int nr, const struct rcx_event *event,
 		     void __user *user, u32 len)
 {
 	switch (nr) {
@@ -118,7 +118,7 @@ static long ioctl_do(struct rcx_file *state, unsigned int nr, const struct rcx_s
 	case RCX_IOCTL_NR_CALL:
 		return ioctl_call(state, user, len);
 	case RCX_IOCTL_NR_NEXT:
-		return ioctl_next(state, shot, user, len);
+		return ioctl_next(state, event, user, len);
 	}
 	return -ENOTTY;
 }
@@ -127,14 +127,14 @@ static long ioctl_do(struct rcx_file *state, unsigned int nr, const struct rcx_s
 static long ioctl_serve(struct file *file, unsigned int nr, void __user *user, u32 len)
 {
 	struct ioctl_file *state = file->private_data;
-	struct rcx_shot shot;
+	struct rcx_event event;
 	long ret;
 
 	if (len < RCX_HEADER || len > RCX_HEADER + RCX_BODY_MAX)
 		return -EINVAL;
 	/* Sleep for an event without the lock, so that others can go on. */
 	if (nr == RCX_IOCTL_NR_NEXT) {
-		ret = rcx_reader_next(&ioctl_readers, &state->reader, &shot,
+		ret = rcx_reader_next(&ioctl_readers, &state->reader, &event,
 				     file->f_flags & O_NONBLOCK);
 		if (ret)
 			return ret;
@@ -149,7 +149,7 @@ static long ioctl_serve(struct file *file, unsigned int nr, void __user *user, u
 		return nr == RCX_IOCTL_NR_NEXT ? -EINTR : -ERESTARTSYS;
 	ret = rcx_file_hold(&state->file, len);
 	if (!ret)
-		ret = ioctl_do(&state->file, nr, &shot, user, len);
+		ret = ioctl_do(&state->file, nr, &event, user, len);
 	mutex_unlock(&state->file.lock);
 	return ret;
 }
@@ -211,7 +211,7 @@ static struct miscdevice ioctl_device = {
 	.mode = 0600,
 };
 
-static struct rcx_half ioctl_half = {
+static struct rcx_channel ioctl_channel = {
 	.name = "ioctl",
 	.owner = THIS_MODULE,
 	.emitters = (const struct rcx_emitter[]) {
@@ -227,7 +227,7 @@ static int __init ioctl_init(void)
 
 	if (err)
 		return err;
-	err = rcx_half_register(&ioctl_half);
+	err = rcx_channel_register(&ioctl_channel);
 	if (err)
 		misc_deregister(&ioctl_device);
 	return err;
@@ -235,7 +235,7 @@ static int __init ioctl_init(void)
 
 static void __exit ioctl_exit(void)
 {
-	rcx_half_unregister(&ioctl_half);
+	rcx_channel_unregister(&ioctl_channel);
 	misc_deregister(&ioctl_device);
 }
 

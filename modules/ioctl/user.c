@@ -207,7 +207,7 @@ static const struct rcx_mode ioctl_modes[] = {
 	{
 		.name = "direct",
 		.summary = "the argument is the message",
-		.stock = "ioctl",
+		.counterpart = "ioctl",
 		.open = ioctl_open,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {

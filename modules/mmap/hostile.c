@@ -247,7 +247,7 @@ static void try_told_lengths(struct rcx_hostile *h, struct area *area, struct rc
 }
 
 static void try_page_messages(struct rcx_hostile *h, unsigned long doorbell, const char *name,
-			      bool proof)
+			      bool validate)
 {
 	struct area area;
 	struct rcx_taker taker = {
@@ -259,19 +259,19 @@ static void try_page_messages(struct rcx_hostile *h, unsigned long doorbell, con
 		.too_long = EBADMSG,
 	};
 
-	rcx_topic(h, "page %s%s", name, proof ? " in proof" : "");
-	rcx_core_bind(h, "", BODY, proof);
+	rcx_topic(h, "page %s%s", name, validate ? " in proof" : "");
+	rcx_core_bind(h, "", BODY, validate);
 	if (!open_area(h, &area, RCX_MMAP_PAGE, WHOLE, 1))
 		return;
 	area.doorbell = doorbell;
-	rcx_try_messages(h, &taker, proof);
+	rcx_try_messages(h, &taker, validate);
 	try_told_lengths(h, &area, &taker);
 	close_area(&area);
 }
 
 /* Another thread overwrites length and header where they lie. */
 static void try_page_scribbled(struct rcx_hostile *h, unsigned long doorbell, const char *name,
-			       uint32_t size, bool proof, uint32_t turns)
+			       uint32_t size, bool validate, uint32_t turns)
 {
 	struct rcx_outcomes outcomes = { 0 };
 	struct rcx_scribbler header, length;
@@ -279,8 +279,8 @@ static void try_page_scribbled(struct rcx_hostile *h, unsigned long doorbell, co
 	struct area area;
 	uint64_t seq = 0;
 
-	rcx_topic(h, "page %s of %u, overwritten%s", name, size, proof ? ", in proof" : "");
-	rcx_core_bind(h, "", size, proof);
+	rcx_topic(h, "page %s of %u, overwritten%s", name, size, validate ? ", in proof" : "");
+	rcx_core_bind(h, "", size, validate);
 	if (!open_area(h, &area, RCX_MMAP_PAGE, RCX_HEADER + size, 1))
 		return;
 	area.doorbell = doorbell;
@@ -386,14 +386,14 @@ static void try_kick(struct rcx_hostile *h)
 }
 
 /* All of the ring is overwritten while the kernel takes messages out of it. */
-static void try_kick_scribbled(struct rcx_hostile *h, bool proof)
+static void try_kick_scribbled(struct rcx_hostile *h, bool validate)
 {
 	struct rcx_outcomes outcomes = { 0 };
 	struct rcx_scribbler head, slots;
 	struct area area;
 
-	rcx_topic(h, "ring to the kernel, overwritten%s", proof ? ", in proof" : "");
-	rcx_core_bind(h, "", BODY, proof);
+	rcx_topic(h, "ring to the kernel, overwritten%s", validate ? ", in proof" : "");
+	rcx_core_bind(h, "", BODY, validate);
 	if (!open_area(h, &area, RCX_MMAP_TO_KERNEL, 65536, SLOTS))
 		return;
 	rcx_scribble(h, &head, (void *)(uintptr_t)ends(&area), sizeof(struct rcx_mmap_ends) / 4);
@@ -481,14 +481,14 @@ static void try_two_rings(struct rcx_hostile *h)
 	close_area(&large);
 }
 
-static void try_offer_scribbled(struct rcx_hostile *h, enum rcx_context context, bool proof)
+static void try_offer_scribbled(struct rcx_hostile *h, enum rcx_context context, bool validate)
 {
 	struct rcx_scribbler index, slots;
 	struct area area;
 
 	rcx_topic(h, "ring to the user, overwritten, from %s%s", rcx_context_names[context],
-		 proof ? ", in proof" : "");
-	rcx_core_bind(h, "ring", BODY, proof);
+		 validate ? ", in proof" : "");
+	rcx_core_bind(h, "ring", BODY, validate);
 	if (!open_area(h, &area, RCX_MMAP_TO_USER, WHOLE, SLOTS))
 		return;
 	rcx_core_start(h, context, 1u << 30, 4, 1000);
@@ -502,7 +502,7 @@ static void try_offer_scribbled(struct rcx_hostile *h, enum rcx_context context,
 	rcx_scribble_end(&slots);
 	close_area(&area);
 	rcx_expect(h, "closed in the stream, then stopped", ioctl(h->core, RCX_CORE_STOP), 0);
-	rcx_expect_true(h, "some were raised", h->page->raised > 0);
+	rcx_expect_true(h, "some were raised", h->page->emitted > 0);
 }
 
 /* ---- files that go ------------------------------------------------------ */
@@ -574,14 +574,14 @@ static void mmap_hostile(struct rcx_hostile *h)
 	try_setup(h);
 	try_map(h);
 	try_outlive(h);
-	for (int proof = 0; proof < 2; proof++) {
-		try_page_messages(h, RCX_MMAP_PUSH, "push", proof);
-		try_page_messages(h, RCX_MMAP_CALL, "call", proof);
-		try_page_scribbled(h, RCX_MMAP_PUSH, "push", BODY, proof, 500);
-		try_page_scribbled(h, RCX_MMAP_CALL, "call", BODY, proof, 500);
-		try_kick_scribbled(h, proof);
+	for (int validate = 0; validate < 2; validate++) {
+		try_page_messages(h, RCX_MMAP_PUSH, "push", validate);
+		try_page_messages(h, RCX_MMAP_CALL, "call", validate);
+		try_page_scribbled(h, RCX_MMAP_PUSH, "push", BODY, validate, 500);
+		try_page_scribbled(h, RCX_MMAP_CALL, "call", BODY, validate, 500);
+		try_kick_scribbled(h, validate);
 		for (int context = 0; context < RCX_CONTEXTS; context++)
-			try_offer_scribbled(h, (enum rcx_context)context, proof);
+			try_offer_scribbled(h, (enum rcx_context)context, validate);
 	}
 	/* Long enough for the other thread to come in between two looks. */
 	try_page_scribbled(h, RCX_MMAP_PUSH, "push", RCX_BODY_MAX, true, 40);

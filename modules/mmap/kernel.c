@@ -59,7 +59,7 @@
  * State of one open file.  A mapping holds the file, so the area lives until
  * the file is closed and the last mapping is gone; the file holds the module.
  *
- * @lock covers the setup, @flow, and @position of all but a ring to the user.
+ * @lock covers the setup, @sequence, and @position of all but a ring to the user.
  * @area is set once, with release, after all that describes it; whoever loads
  * it with acquire may use @kind, @room, @slots and @stride without a lock.
  * The mmap handler must do so: it runs under mmap_lock, which copying from the
@@ -72,7 +72,7 @@
  */
 struct mmap_file {
 	struct mutex lock;
-	struct rcx_flow flow;
+	struct rcx_sequence sequence;
 	struct list_head node;
 	wait_queue_head_t wait;
 	u32 kind;
@@ -119,10 +119,10 @@ static int mmap_take(struct mmap_file *state, struct rcx_mmap_slot *slot, struct
 	head->seq = READ_ONCE(shared->seq);
 	if (len < RCX_HEADER || len > state->room || len - RCX_HEADER != size)
 		head->magic = 0;
-	else if (unlikely(READ_ONCE(rcx_binding.proof)) &&
+	else if (unlikely(READ_ONCE(rcx_binding.validate)) &&
 		 rcx_body_check(shared->body, size, head->seq, 0) != size)
 		head->magic = 0;
-	if (rcx_consume(&state->flow, head, RCX_HEADER))
+	if (rcx_consume(&state->sequence, head, RCX_HEADER))
 		return -EBADMSG;
 	head->size = size;
 	return 0;
@@ -136,8 +136,8 @@ static void mmap_put(struct rcx_mmap_slot *slot, const struct rcx_msg *head)
 	WRITE_ONCE(shared->size, head->size);
 	WRITE_ONCE(shared->magic, head->magic);
 	WRITE_ONCE(shared->seq, head->seq);
-	WRITE_ONCE(shared->stamp, head->stamp);
-	if (unlikely(READ_ONCE(rcx_binding.proof)))
+	WRITE_ONCE(shared->timestamp, head->timestamp);
+	if (unlikely(READ_ONCE(rcx_binding.validate)))
 		rcx_body_fill(shared->body, head->size, head->seq);
 }
 
@@ -156,7 +156,7 @@ static long mmap_pull(struct mmap_file *state, unsigned long len)
 
 	if (len < RCX_HEADER || len > state->room)
 		return -EMSGSIZE;
-	rcx_make(&state->flow, &head, 0);
+	rcx_make(&state->sequence, &head, 0);
 	head.size = len - RCX_HEADER;
 	mmap_put(mmap_slot(state, 0), &head);
 	return 0;
@@ -172,7 +172,7 @@ static long mmap_call(struct mmap_file *state)
 	if (mmap_take(state, slot, &head))
 		return -EBADMSG;
 	WRITE_ONCE(shared->seq, ~head.seq);
-	if (unlikely(READ_ONCE(rcx_binding.proof)))
+	if (unlikely(READ_ONCE(rcx_binding.validate)))
 		for (at = 0; at < head.size; at++)
 			shared->body[at] ^= 0xff;
 	return 0;
@@ -201,13 +201,13 @@ static long mmap_kick(struct mmap_file *state)
 	return err ? err : (long)count;
 }
 
-static int mmap_offer(struct mmap_file *state, const struct rcx_shot *shot)
+static int mmap_offer(struct mmap_file *state, const struct rcx_event *event)
 {
 	struct rcx_mmap_ends *ends = mmap_ends(state);
 	struct rcx_msg head;
 
 	lockdep_assert_held(&mmap_emit_lock);
-	if (RCX_HEADER + shot->size > state->room)
+	if (RCX_HEADER + event->size > state->room)
 		return -EMSGSIZE;
 	/* Pairs with the user's release of the slot.  A tail that cannot be
 	 * makes the ring look full, which harms nobody but its owner.
@@ -215,10 +215,10 @@ static int mmap_offer(struct mmap_file *state, const struct rcx_shot *shot)
 	if (state->position - smp_load_acquire(&ends->tail) >= state->slots)
 		return -EAGAIN;
 	head = (struct rcx_msg){
-		.size = shot->size,
+		.size = event->size,
 		.magic = RCX_MAGIC,
-		.seq = shot->seq,
-		.stamp = shot->stamp,
+		.seq = event->seq,
+		.timestamp = event->timestamp,
 	};
 	mmap_put(mmap_slot(state, state->position), &head);
 	WRITE_ONCE(state->position, state->position + 1);
@@ -227,7 +227,7 @@ static int mmap_offer(struct mmap_file *state, const struct rcx_shot *shot)
 	return 0;
 }
 
-static int mmap_emit(const struct rcx_shot *shot)
+static int mmap_emit(const struct rcx_event *event)
 {
 	struct mmap_file *state;
 	unsigned long flags;
@@ -235,7 +235,7 @@ static int mmap_emit(const struct rcx_shot *shot)
 
 	spin_lock_irqsave(&mmap_emit_lock, flags);
 	list_for_each_entry(state, &mmap_rings, node) {
-		int err = mmap_offer(state, shot);
+		int err = mmap_offer(state, event);
 
 		if (!err || ret == -ENOTCONN)
 			ret = err;
@@ -426,7 +426,7 @@ static struct miscdevice mmap_device = {
 	.mode = 0600,
 };
 
-static struct rcx_half mmap_half = {
+static struct rcx_channel mmap_channel = {
 	.name = "mmap",
 	.owner = THIS_MODULE,
 	.emitters = (const struct rcx_emitter[]) {
@@ -436,25 +436,25 @@ static struct rcx_half mmap_half = {
 };
 
 /* Not mmap_init(): the kernel has one of its own. */
-static int __init mmap_half_init(void)
+static int __init mmap_channel_init(void)
 {
 	int err = misc_register(&mmap_device);
 
 	if (err)
 		return err;
-	err = rcx_half_register(&mmap_half);
+	err = rcx_channel_register(&mmap_channel);
 	if (err)
 		misc_deregister(&mmap_device);
 	return err;
 }
 
-static void __exit mmap_half_exit(void)
+static void __exit mmap_channel_exit(void)
 {
-	rcx_half_unregister(&mmap_half);
+	rcx_channel_unregister(&mmap_channel);
 	misc_deregister(&mmap_device);
 }
 
-module_init(mmap_half_init);
-module_exit(mmap_half_exit);
+module_init(mmap_channel_init);
+module_exit(mmap_channel_exit);
 MODULE_DESCRIPTION("ringcross: shared memory, one page or a ring with a doorbell");
 MODULE_LICENSE("GPL");

@@ -189,11 +189,11 @@ static void try_texts(struct rcx_hostile *h, int fd, uint64_t seq)
 	rcx_expect(h, "before the start", pwrite(fd, text, 2, -1), EINVAL);
 }
 
-static void try_sets(struct rcx_hostile *h, int fd, struct rcx_taker *taker, bool proof)
+static void try_sets(struct rcx_hostile *h, int fd, struct rcx_taker *taker, bool validate)
 {
 	char text[2 * WHOLE + 2];
 
-	rcx_try_messages(h, taker, proof);
+	rcx_try_messages(h, taker, validate);
 	try_texts(h, fd, taker->seq);
 	rcx_try_addresses(h, "set", RCX_KERNEL_READS, write_at, &fd);
 	rcx_try_commands(h, fd, NULL);
@@ -217,43 +217,43 @@ static bool understand(struct rcx_hostile *h, const char *text)
 	return text[2 * WHOLE] == '\n' && h->message->magic == RCX_MAGIC && h->message->size == BODY;
 }
 
-static void try_message(struct rcx_hostile *h, bool proof)
+static void try_message(struct rcx_hostile *h, bool validate)
 {
 	int fd = open_file(h, PATH(RCX_MODPARAM_MESSAGE), O_RDWR);
 	struct rcx_taker taker = message_taker(&fd, false);
 	char text[2 * RCX_MODPARAM_PAGE] = "";
 
-	try_sets(h, fd, &taker, proof);
+	try_sets(h, fd, &taker, validate);
 	rcx_expect_value(h, "get", pread(fd, text, sizeof(text), 0), LINE);
 	rcx_expect_true(h, "it is whole", understand(h, text) &&
-		       (!proof || rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
+		       (!validate || rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
 	rcx_expect_value(h, "get at the end", pread(fd, text, LINE, LINE), 0);
 	rcx_expect(h, "get before the start", pread(fd, text, LINE, -1), EINVAL);
 	rcx_try_addresses(h, "get", RCX_KERNEL_WRITES, read_at, &fd);
 
-	rcx_core_bind(h, "", RCX_MODPARAM_GET_MAX - RCX_HEADER, proof);
+	rcx_core_bind(h, "", RCX_MODPARAM_GET_MAX - RCX_HEADER, validate);
 	rcx_expect_value(h, "get of the largest", pread(fd, text, sizeof(text), 0),
 			2 * RCX_MODPARAM_GET_MAX + 1);
-	rcx_core_bind(h, "", RCX_MODPARAM_GET_MAX - RCX_HEADER + 1, proof);
+	rcx_core_bind(h, "", RCX_MODPARAM_GET_MAX - RCX_HEADER + 1, validate);
 	rcx_expect(h, "get of a byte more", pread(fd, text, sizeof(text), 0), EMSGSIZE);
-	rcx_core_bind(h, "", RCX_BODY_MAX, proof);
+	rcx_core_bind(h, "", RCX_BODY_MAX, validate);
 	rcx_expect(h, "get of 1 MiB", pread(fd, text, sizeof(text), 0), EMSGSIZE);
 	close(fd);
 }
 
-static void try_transaction(struct rcx_hostile *h, bool proof)
+static void try_transaction(struct rcx_hostile *h, bool validate)
 {
 	int fd = open_file(h, PATH(RCX_MODPARAM_TRANSACTION), O_RDWR);
 	struct rcx_taker taker = message_taker(&fd, true);
 	char text[2 * RCX_MODPARAM_PAGE] = "";
 
 	rcx_expect_value(h, "a reply before any request", pread(fd, text, LINE, 0), 0);
-	try_sets(h, fd, &taker, proof);
+	try_sets(h, fd, &taker, validate);
 	rcx_expect_value(h, "get the reply", pread(fd, text, sizeof(text), 0), LINE);
 	rcx_expect_true(h, "it is the reply", understand(h, text) &&
 		       h->message->seq == ~(taker.seq - 1) &&
 		       rcx_body_check(h->message->body, BODY, taker.seq - 1,
-				     proof ? 0xff : 0) == BODY);
+				     validate ? 0xff : 0) == BODY);
 	rcx_try_addresses(h, "get", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect(h, "a reply as a request", write_text(fd, text), EBADMSG);
 	rcx_expect_value(h, "which leaves none", pread(fd, text, LINE, 0), 0);
@@ -396,13 +396,13 @@ static void modparam_hostile(struct rcx_hostile *h)
 {
 	try_integer(h);
 	try_integer_reply(h);
-	for (int proof = 0; proof < 2; proof++) {
-		rcx_topic(h, RCX_MODPARAM_MESSAGE "%s", proof ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, proof);
-		try_message(h, proof);
-		rcx_topic(h, RCX_MODPARAM_TRANSACTION "%s", proof ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, proof);
-		try_transaction(h, proof);
+	for (int validate = 0; validate < 2; validate++) {
+		rcx_topic(h, RCX_MODPARAM_MESSAGE "%s", validate ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, validate);
+		try_message(h, validate);
+		rcx_topic(h, RCX_MODPARAM_TRANSACTION "%s", validate ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, validate);
+		try_transaction(h, validate);
 	}
 	rcx_topic(h, "two at a time");
 	rcx_core_bind(h, "", BODY, true);

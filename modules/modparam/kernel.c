@@ -61,7 +61,7 @@
  * bytes, none if that was not good.
  */
 static struct {
-	struct rcx_flow flow;
+	struct rcx_sequence sequence;
 	unsigned int number;
 	unsigned int answer;
 	bool answered;
@@ -95,12 +95,12 @@ static int integer_set(const char *text, const struct kernel_param *param)
 	if (!live())
 		return -EINVAL;
 	err = param_set_uint(text, param);
-	return err ? err : rcx_consume_narrow(&state.flow, state.number, U32_MAX);
+	return err ? err : rcx_consume_narrow(&state.sequence, state.number, U32_MAX);
 }
 
 static int integer_get(char *text, const struct kernel_param *param)
 {
-	state.number = rcx_make_narrow(&state.flow);
+	state.number = rcx_make_narrow(&state.sequence);
 	return param_get_uint(text, param);
 }
 
@@ -113,7 +113,7 @@ static int integer_reply_set(const char *text, const struct kernel_param *param)
 	state.answered = false;
 	err = param_set_uint(text, param);
 	if (!err)
-		err = rcx_consume_narrow(&state.flow, state.answer, U32_MAX);
+		err = rcx_consume_narrow(&state.sequence, state.answer, U32_MAX);
 	if (err)
 		return err;
 	state.answer = ~state.answer;
@@ -173,7 +173,7 @@ static int message_set(const char *text, const struct kernel_param *param)
 	if (!live())
 		return -EINVAL;
 	len = decode(text, state.message_room);
-	return len < 0 ? len : rcx_consume(&state.flow, &state.message, len);
+	return len < 0 ? len : rcx_consume(&state.sequence, &state.message, len);
 }
 
 static int message_get(char *text, const struct kernel_param *param)
@@ -183,7 +183,7 @@ static int message_get(char *text, const struct kernel_param *param)
 	/* More than this would be cut, with a line in the kernel log. */
 	if (size > RCX_MODPARAM_GET_MAX - RCX_HEADER)
 		return -EMSGSIZE;
-	rcx_make(&state.flow, &state.message, size);
+	rcx_make(&state.sequence, &state.message, size);
 	return encode(text, &state.message, RCX_HEADER + size);
 }
 
@@ -200,7 +200,7 @@ static int transaction_set(const char *text, const struct kernel_param *param)
 		return len;
 	if (len > RCX_MODPARAM_GET_MAX)
 		return -EMSGSIZE;	/* its reply could not be got */
-	err = rcx_consume(&state.flow, &state.reply, len);
+	err = rcx_consume(&state.sequence, &state.reply, len);
 	if (err)
 		return err;
 	rcx_reply(&state.reply, len);
@@ -240,14 +240,14 @@ MODULE_PARM_DESC(boot, "a word that shows that the kernel's command line arrived
 static int modparam_reset(void)
 {
 	kernel_param_lock(THIS_MODULE);
-	state.flow = (struct rcx_flow){ };
+	state.sequence = (struct rcx_sequence){ };
 	state.answered = false;
 	state.reply_len = 0;
 	kernel_param_unlock(THIS_MODULE);
 	return 0;
 }
 
-static struct rcx_half modparam_half = {
+static struct rcx_channel modparam_channel = {
 	.name = "modparam",
 	.owner = THIS_MODULE,
 	.reset = modparam_reset,
@@ -255,12 +255,12 @@ static struct rcx_half modparam_half = {
 
 static int __init modparam_init(void)
 {
-	return rcx_half_register(&modparam_half);
+	return rcx_channel_register(&modparam_channel);
 }
 
 static void __exit modparam_exit(void)
 {
-	rcx_half_unregister(&modparam_half);
+	rcx_channel_unregister(&modparam_channel);
 }
 
 module_init(modparam_init);

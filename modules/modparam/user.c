@@ -158,14 +158,14 @@ static int boot_received(struct rcx_session *s, char *text, size_t room)
 #define GET .max = RCX_MODPARAM_GET_MAX - RCX_HEADER, \
 	.limit = "What is read must fit in one page but for its last byte, at two digits a byte and a newline."
 
-#define ALONE .alone = \
+#define ALONE .single_threaded_reason = \
 	"A parameter knows nothing of opens: all who use it share one sequence."
 
 static const struct rcx_mode modparam_modes[] = {
 	{
 		.name = "integer",
 		.summary = "the number alone as text, file kept open; a call is a set and a get",
-		.stock = "param",
+		.counterpart = "param",
 		.open = integer_open,
 		ALONE,
 		.operations = {
@@ -190,7 +190,7 @@ static const struct rcx_mode modparam_modes[] = {
 		.name = "boot",
 		.summary = "a value given on the kernel's command line",
 		.open = boot_open,
-		.once = "The value reaches the module when it is loaded and never again, so there is no operation to repeat and to time.",
+		.one_shot_reason = "The value reaches the module when it is loaded and never again, so there is no operation to repeat and to time.",
 		.received = boot_received,
 	},
 	{ }
@@ -203,7 +203,7 @@ static const struct rcx_channel modparam_channel = {
 	.boot = RCX_MODPARAM_MODULE "." RCX_MODPARAM_BOOT "=" RCX_MODPARAM_BOOT_VALUE,
 	.since = "2.6.36: struct kernel_param_ops; module_param() since 2.6.0",
 	.modes = modparam_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_NOTIFY] = "A parameter has no wait; its file could only be polled as an attribute of sysfs, if its module called sysfs_notify(), and that is what sysfs measures.",
 		[RCX_STREAM] = "A parameter has one value and no queue: what it was meanwhile is gone, and nothing tells a reader of it.",
 	},

@@ -280,29 +280,29 @@ static struct rcx_taker taker(struct peer *peer,
 	};
 }
 
-static void try_messages(struct rcx_hostile *h, bool proof)
+static void try_messages(struct rcx_hostile *h, bool validate)
 {
 	struct rcx_taker pushes, calls;
 	struct peer peer;
 
-	rcx_topic(h, "push%s", proof ? " in proof" : "");
-	rcx_core_bind(h, "", BODY, proof);
+	rcx_topic(h, "push%s", validate ? " in proof" : "");
+	rcx_core_bind(h, "", BODY, validate);
 	join_new(h, &peer, 0);
 	pushes = taker(&peer, push);
-	rcx_try_messages(h, &pushes, proof);
+	rcx_try_messages(h, &pushes, validate);
 	rcx_try_scribbled(h, &pushes, BODY, 200);
 	rcx_try_addresses(h, "send", RCX_KERNEL_READS, send_at, &peer);
 
-	rcx_topic(h, "call%s", proof ? " in proof" : "");
+	rcx_topic(h, "call%s", validate ? " in proof" : "");
 	calls = taker(&peer, call);
 	calls.seq = pushes.seq;
-	rcx_try_messages(h, &calls, proof);
+	rcx_try_messages(h, &calls, validate);
 	rcx_good_message(h, BODY, calls.seq);
 	rcx_expect(h, "a request", call(&peer, h->message, WHOLE), 0);
 	rcx_expect_true(h, "its reply", peer.in.msg.seq == ~calls.seq &&
-		       rcx_body_check(peer.in.msg.body, BODY, calls.seq, proof ? 0xff : 0) == BODY);
+		       rcx_body_check(peer.in.msg.body, BODY, calls.seq, validate ? 0xff : 0) == BODY);
 
-	rcx_topic(h, "pull%s", proof ? " in proof" : "");
+	rcx_topic(h, "pull%s", validate ? " in proof" : "");
 	rcx_expect(h, "a good one", request(&peer, RCX_NETLINK_PULL, FLAGS, "", 0), 0);
 	rcx_expect_true(h, "it is whole", peer.in.msg.size == BODY);
 	rcx_expect(h, "with a payload", request(&peer, RCX_NETLINK_PULL, FLAGS, "x", 1), EINVAL);
@@ -311,14 +311,14 @@ static void try_messages(struct rcx_hostile *h, bool proof)
 }
 
 /* Both headers are overwritten while they are sent; whatever they then say. */
-static void try_scribbled(struct rcx_hostile *h, bool proof)
+static void try_scribbled(struct rcx_hostile *h, bool validate)
 {
 	struct rcx_scribbler scribbler;
 	struct peer peer;
 	long sent = 0;
 
-	rcx_topic(h, "both headers overwritten%s", proof ? ", in proof" : "");
-	rcx_core_bind(h, "", BODY, proof);
+	rcx_topic(h, "both headers overwritten%s", validate ? ", in proof" : "");
+	rcx_core_bind(h, "", BODY, validate);
 	join_new(h, &peer, 0);
 	rcx_scribble(h, &scribbler, peer.out, (NLMSG_HDRLEN + RCX_HEADER) / 4);
 	for (int i = 0; i < 500; i++) {
@@ -551,9 +551,9 @@ static void netlink_hostile(struct rcx_hostile *h)
 	rcx_core_bind(h, "", BODY, true);
 	try_join(h);
 	try_headers(h);
-	for (int proof = 0; proof < 2; proof++) {
-		try_messages(h, proof);
-		try_scribbled(h, proof);
+	for (int validate = 0; validate < 2; validate++) {
+		try_messages(h, validate);
+		try_scribbled(h, validate);
 	}
 	try_sizes(h);
 	try_unread(h);

@@ -49,14 +49,14 @@
 
 /*
  * One socket that has joined, from its JOIN to its release.  netlink_lock
- * covers the list's changes and every @flow; events walk the list under RCU.
+ * covers the list's changes and every @sequence; events walk the list under RCU.
  * netlink_input() holds the lock for a whole datagram, so a peer that was found for
  * a request stays until the request is done.
  */
 struct netlink_peer {
 	struct list_head node;
 	struct rcu_head rcu;
-	struct rcx_flow flow;
+	struct rcx_sequence sequence;
 	u32 portid;
 	bool events;
 };
@@ -96,24 +96,24 @@ static struct sk_buff *netlink_message(u16 type, u32 seq, const u8 *body, u32 si
  * receiver's last reference goes after a grace period, hence never in here;
  * and a buffer that nobody took has no destructor yet when it is freed.
  */
-static struct sk_buff *netlink_event(const struct rcx_shot *shot)
+static struct sk_buff *netlink_event(const struct rcx_event *event)
 {
 	struct sk_buff *skb = netlink_message(RCX_NETLINK_EVENT, 0, netlink_content,
-					      shot->size, GFP_ATOMIC);
+					      event->size, GFP_ATOMIC);
 
 	if (skb)
-		rcx_event(shot, nlmsg_data(nlmsg_hdr(skb)));
+		rcx_event(event, nlmsg_data(nlmsg_hdr(skb)));
 	return skb;
 }
 
-static int netlink_emit_to(u32 portid, const struct rcx_shot *shot)
+static int netlink_emit_to(u32 portid, const struct rcx_event *event)
 {
-	struct sk_buff *skb = netlink_event(shot);
+	struct sk_buff *skb = netlink_event(event);
 
 	return skb ? nlmsg_unicast(netlink_sock, skb, portid) : -ENOMEM;
 }
 
-static int netlink_emit_unicast(const struct rcx_shot *shot)
+static int netlink_emit_unicast(const struct rcx_event *event)
 {
 	const struct netlink_peer *peer;
 	int err = -ENOTCONN;
@@ -123,20 +123,20 @@ static int netlink_emit_unicast(const struct rcx_shot *shot)
 	list_for_each_entry_rcu(peer, &netlink_peers, node) {
 		if (!peer->events)
 			continue;
-		err = netlink_emit_to(peer->portid, shot);
+		err = netlink_emit_to(peer->portid, event);
 		taken |= !err;
 	}
 	rcu_read_unlock();
 	return taken ? 0 : err;
 }
 
-static int netlink_emit_multicast(const struct rcx_shot *shot)
+static int netlink_emit_multicast(const struct rcx_event *event)
 {
 	struct sk_buff *skb;
 
 	if (!netlink_has_listeners(netlink_sock, RCX_NETLINK_GROUP))
 		return -ENOTCONN;
-	skb = netlink_event(shot);
+	skb = netlink_event(event);
 	if (!skb)
 		return -ENOMEM;
 	return nlmsg_multicast(netlink_sock, skb, 0, RCX_NETLINK_GROUP, GFP_ATOMIC);
@@ -185,7 +185,7 @@ static int netlink_pull(struct sk_buff *request, struct netlink_peer *peer,
 			      GFP_KERNEL);
 	if (!skb)
 		return -ENOMEM;
-	rcx_make(&peer->flow, nlmsg_data(nlmsg_hdr(skb)), size);
+	rcx_make(&peer->sequence, nlmsg_data(nlmsg_hdr(skb)), size);
 	return nlmsg_unicast(request->sk, skb, peer->portid);
 }
 
@@ -195,7 +195,7 @@ static int netlink_call(struct sk_buff *request, struct netlink_peer *peer,
 	const struct rcx_msg *msg = nlmsg_data(header);
 	struct sk_buff *skb;
 	struct rcx_msg *reply;
-	int err = rcx_consume(&peer->flow, msg, nlmsg_len(header));
+	int err = rcx_consume(&peer->sequence, msg, nlmsg_len(header));
 
 	if (err)
 		return err;
@@ -231,7 +231,7 @@ static int netlink_serve(struct sk_buff *skb, struct nlmsghdr *header,
 		return -EMSGSIZE;
 	switch (header->nlmsg_type) {
 	case RCX_NETLINK_PUSH:
-		return rcx_consume(&peer->flow, nlmsg_data(header), nlmsg_len(header));
+		return rcx_consume(&peer->sequence, nlmsg_data(header), nlmsg_len(header));
 	case RCX_NETLINK_PULL:
 		return netlink_pull(skb, peer, header);
 	case RCX_NETLINK_CALL:
@@ -274,7 +274,7 @@ static struct notifier_block netlink_notifier = {
 	.notifier_call = netlink_gone,
 };
 
-static struct rcx_half netlink_half = {
+static struct rcx_channel netlink_channel = {
 	.name = "netlink",
 	.owner = THIS_MODULE,
 	.emitters = (const struct rcx_emitter[]) {
@@ -305,7 +305,7 @@ static int __init netlink_init(void)
 		err = -EADDRINUSE;
 		goto err_notifier;
 	}
-	err = rcx_half_register(&netlink_half);
+	err = rcx_channel_register(&netlink_channel);
 	if (err)
 		goto err_sock;
 	return 0;
@@ -325,7 +325,7 @@ err_content:
  */
 static void __exit netlink_exit(void)
 {
-	rcx_half_unregister(&netlink_half);
+	rcx_channel_unregister(&netlink_channel);
 	netlink_kernel_release(netlink_sock);
 	netlink_unregister_notifier(&netlink_notifier);
 	WARN_ON(!list_empty(&netlink_peers));

@@ -86,7 +86,7 @@ static int unicast_open(struct rcx_session *s)
 		[RCX_PULL] = RCX_NETLINK_PULL,
 		[RCX_CALL] = RCX_NETLINK_CALL,
 	};
-	bool events = rcx_started(s->op);
+	bool events = rcx_kernel_initiated(s->op);
 
 	if (open_socket(s) || join(s, events ? RCX_NETLINK_EVENTS : 0))
 		return -1;
@@ -158,7 +158,7 @@ static const struct rcx_mode netlink_modes[] = {
 	{
 		.name = "unicast",
 		.summary = "requests to the kernel, answers and events to one port",
-		.stock = "rtnetlink",
+		.counterpart = "rtnetlink",
 		.open = unicast_open,
 		.close = rcx_datagram_close,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
@@ -174,7 +174,7 @@ static const struct rcx_mode netlink_modes[] = {
 	{
 		.name = "multicast",
 		.summary = "events to a group",
-		.stock = "multicast",
+		.counterpart = "multicast",
 		.open = multicast_open,
 		.close = rcx_datagram_close,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,

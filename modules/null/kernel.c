@@ -67,9 +67,9 @@ static long null_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	}
 }
 
-static int null_emit(const struct rcx_shot *shot)
+static int null_emit(const struct rcx_event *event)
 {
-	atomic64_set(&null_events, shot->seq + 1);
+	atomic64_set(&null_events, event->seq + 1);
 	wake_up_interruptible(&null_wait);
 	return 0;
 }
@@ -97,7 +97,7 @@ static struct miscdevice null_device = {
 	.mode = 0600,
 };
 
-static struct rcx_half null_half = {
+static struct rcx_channel null_channel = {
 	.name = "null",
 	.owner = THIS_MODULE,
 	.reset = null_reset,
@@ -113,7 +113,7 @@ static int __init null_init(void)
 
 	if (err)
 		return err;
-	err = rcx_half_register(&null_half);
+	err = rcx_channel_register(&null_channel);
 	if (err)
 		misc_deregister(&null_device);
 	return err;
@@ -121,7 +121,7 @@ static int __init null_init(void)
 
 static void __exit null_exit(void)
 {
-	rcx_half_unregister(&null_half);
+	rcx_channel_unregister(&null_channel);
 	misc_deregister(&null_device);
 }
 

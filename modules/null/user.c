@@ -83,7 +83,7 @@ static const struct rcx_channel null = {
 	.flags = RCX_BASELINE,
 	.since = "1.0: a character device",
 	.modes = null_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_STREAM] = "The floor carries no message, so there is nothing to stream.",
 	},
 };

@@ -54,41 +54,41 @@ static int connect_ends(struct rcx_session *s, int *to, int *from)
 
 static int pipe_connect(struct rcx_session *s)
 {
-	if (rcx_ends_to_peer(s) && connect_ends(s, &s->peer_end[0], &s->user_end[1]))
+	if (rcx_fd_to_peer(s) && connect_ends(s, &s->peer_end[0], &s->user_end[1]))
 		return -1;
-	if (rcx_ends_to_user(s) && connect_ends(s, &s->user_end[0], &s->peer_end[1]))
+	if (rcx_fd_to_user(s) && connect_ends(s, &s->user_end[0], &s->peer_end[1]))
 		return -1;
-	return rcx_ends_unblock(s);
+	return rcx_fd_unblock(s);
 }
 
 static int pipe_push(struct rcx_session *s, uint64_t n)
 {
-	return rcx_ends_push(s, n);
+	return rcx_fd_push(s, n);
 }
 
 static int pipe_call(struct rcx_session *s, uint64_t n)
 {
-	return rcx_ends_call(s, n);
+	return rcx_fd_call(s, n);
 }
 
 static int pipe_notify(struct rcx_session *s, uint64_t n)
 {
-	return rcx_ends_notify(s, n);
+	return rcx_fd_notify(s, n);
 }
 
 static int pipe_stream(struct rcx_session *s, uint64_t n)
 {
-	return rcx_ends_stream(s, n);
+	return rcx_fd_stream(s, n);
 }
 
 static int pipe_serve(struct rcx_session *s)
 {
-	return rcx_ends_serve(s);
+	return rcx_fd_serve(s);
 }
 
-static int pipe_emit(struct rcx_session *s, const struct rcx_shot *shot)
+static int pipe_emit(struct rcx_session *s, const struct rcx_event *event)
 {
-	return rcx_ends_emit(s, shot);
+	return rcx_fd_emit(s, event);
 }
 
 /* ---- registration ------------------------------------------------------ */
@@ -132,7 +132,7 @@ static const struct rcx_channel pipe_channel = {
 	.flags = RCX_REFERENCE,
 	.since = "1.0: pipe(); pipe2() since 2.6.27, F_SETPIPE_SZ since 2.6.35",
 	.modes = pipe_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
 	},
 };

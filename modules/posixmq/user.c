@@ -43,7 +43,7 @@ _Static_assert(sizeof(mqd_t) == sizeof(int), "mqd_t is no file descriptor");
 #define MESSAGES 10		/* the default of fs.mqueue.msg_max */
 
 /* As far as one may.  Where that is not enough for the queue, mq_open() tells. */
-static void raise_limit(void)
+static void emit_limit(void)
 {
 	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 
@@ -71,7 +71,7 @@ static int queue_refused(struct rcx_session *s)
  */
 static int connect_queue(struct rcx_session *s, int *to, int *from)
 {
-	bool starts = rcx_started(s->op);
+	bool starts = rcx_kernel_initiated(s->op);
 	bool drains = s->op == RCX_STREAM || (starts && rcx_nonblocking(s));
 	struct mq_attr attr = {
 		.mq_maxmsg = s->queue ? (long)s->queue : MESSAGES,
@@ -81,7 +81,7 @@ static int connect_queue(struct rcx_session *s, int *to, int *from)
 
 	/* Only the process's own number: threads connect one after the other. */
 	snprintf(name, sizeof(name), "/ringcross-%d", (int)getpid());
-	raise_limit();
+	emit_limit();
 	*to = mq_open(name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | (drains ? O_NONBLOCK : 0),
 		      0600, &attr);
 	if (*to < 0)
@@ -194,9 +194,9 @@ static int posixmq_serve(struct rcx_session *s)
 	}
 }
 
-static int posixmq_emit(struct rcx_session *s, const struct rcx_shot *shot)
+static int posixmq_emit(struct rcx_session *s, const struct rcx_event *event)
 {
-	size_t len = rcx_peer_event(s, shot, s->tx);
+	size_t len = rcx_peer_event(s, event, s->tx);
 
 	return mq_send(s->fd2, (const char *)s->tx, len, 0) ? -errno : 0;
 }
@@ -243,7 +243,7 @@ static const struct rcx_channel posixmq_channel = {
 	.flags = RCX_REFERENCE,
 	.since = "2.6.6: mq_open() with CONFIG_POSIX_MQUEUE",
 	.modes = posixmq_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
 	},
 };

@@ -44,9 +44,9 @@
 static DEFINE_RCX_FILE(procfs_shared);
 static DEFINE_RCX_READERS(procfs_readers);
 
-static int procfs_emit(const struct rcx_shot *shot)
+static int procfs_emit(const struct rcx_event *event)
 {
-	return rcx_readers_emit(&procfs_readers, shot);
+	return rcx_readers_emit(&procfs_readers, event);
 }
 
 static int procfs_reset(void)
@@ -149,7 +149,7 @@ static const struct proc_ops procfs_shared_ops = {
 
 static struct proc_dir_entry *procfs_dir;
 
-static struct rcx_half procfs_half = {
+static struct rcx_channel procfs_channel = {
 	.name = "procfs",
 	.owner = THIS_MODULE,
 	.reset = procfs_reset,
@@ -172,7 +172,7 @@ static int __init procfs_init(void)
 	    !proc_create(RCX_PROCFS_EVENTS, 0400, procfs_dir, &procfs_events_ops) ||
 	    !proc_create(RCX_PROCFS_SHARED, 0600, procfs_dir, &procfs_shared_ops))
 		goto err_dir;
-	err = rcx_half_register(&procfs_half);
+	err = rcx_channel_register(&procfs_channel);
 	if (err)
 		goto err_dir;
 	return 0;
@@ -185,7 +185,7 @@ err_dir:
 
 static void __exit procfs_exit(void)
 {
-	rcx_half_unregister(&procfs_half);
+	rcx_channel_unregister(&procfs_channel);
 	proc_remove(procfs_dir);
 	rcx_file_free(&procfs_shared);
 }

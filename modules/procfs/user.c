@@ -49,7 +49,7 @@ static const struct rcx_mode procfs_modes[] = {
 	{
 		.name = "pread",
 		.summary = "the file is kept open; a call is a write and a read",
-		.stock = "proc",
+		.counterpart = "proc",
 		.open = pread_open,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
@@ -64,7 +64,7 @@ static const struct rcx_mode procfs_modes[] = {
 		.name = "reopen",
 		.summary = "open, one operation, close, as a shell does",
 		.open = reopen_open,
-		.alone = "All its opens share one sequence, since each lasts for one message only.",
+		.single_threaded_reason = "All its opens share one sequence, since each lasts for one message only.",
 		.operations = {
 			[RCX_PUSH] = { .run = reopen_push, WHOLE },
 			[RCX_PULL] = { .run = reopen_pull, WHOLE },

@@ -62,7 +62,7 @@ static void close_log(struct log *log)
 	close(log->fd);
 }
 
-static bool raise_events(struct rcx_hostile *h, uint32_t count)
+static bool emit_events(struct rcx_hostile *h, uint32_t count)
 {
 	return rcx_core_start(h, RCX_HARDIRQ, count, count, 0) && rcx_core_ended(h, 1000);
 }
@@ -171,7 +171,7 @@ static void try_consumed(struct rcx_hostile *h)
 	rcx_topic(h, "consumed");
 	if (!rcx_core_bind(h, "single", BODY, true) || !open_log(h, &log, 1, 0))
 		return;
-	raise_events(h, 3);
+	emit_events(h, 3);
 	consumed.count = 1;
 	rcx_expect(h, "one of three", consumed_at(&log, &consumed), 0);
 	rcx_expect_value(h, "which leaves two", drain(&log), 2);
@@ -189,7 +189,7 @@ static void try_consumed(struct rcx_hostile *h)
 	consumed.cpu = UINT32_MAX;
 	rcx_expect(h, "by the last of all CPUs", consumed_at(&log, &consumed), EINVAL);
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, consumed_at, &log);
-	raise_events(h, COUNT);
+	emit_events(h, COUNT);
 	rcx_expect_value(h, "all are there after all these", drain(&log), COUNT);
 	close_log(&log);
 }
@@ -233,15 +233,15 @@ static void try_reads(struct rcx_hostile *h)
 	pfd.fd = log.file;
 	rcx_expect_value(h, "read of nothing", read(log.file, to, WHOLE), 0);
 	rcx_expect_value(h, "nothing to poll", poll(&pfd, 1, 0), 0);
-	raise_events(h, 1);
+	emit_events(h, 1);
 	rcx_expect_value(h, "poll", poll(&pfd, 1, 1000), 1);
 	rcx_expect_value(h, "read", read(log.file, to, WHOLE), WHOLE);
 	rcx_expect_true(h, "it is whole", is_whole(h));
-	raise_events(h, 2);
+	emit_events(h, 2);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &log);
 	while (drain(&log) > 0)
 		;
-	raise_events(h, 2);
+	emit_events(h, 2);
 	rcx_expect_value(h, "read of a start", read(log.file, to, 10), 10);
 	rcx_expect_value(h, "read of its rest", read(log.file, to + 10, WHOLE - 10), WHOLE - 10);
 	rcx_expect_true(h, "start and rest are one", is_whole(h));
@@ -249,7 +249,7 @@ static void try_reads(struct rcx_hostile *h)
 	rcx_expect(h, "write", write(log.file, to, WHOLE), EINVAL);
 	rcx_expect(h, "ioctl", ioctl(log.file, RCX_RELAY_FLUSH), ENOTTY);
 	rcx_try_no_seek(h, log.file);
-	raise_events(h, 2);
+	emit_events(h, 2);
 	try_no_splice(&log);
 	rcx_expect_value(h, "both are there after all these", drain(&log), 2);
 	rcx_try_nobody_opens(h, log.path);
@@ -267,7 +267,7 @@ static void try_full(struct rcx_hostile *h)
 		return;
 	for (int turn = 0; turn < 2; turn++) {
 		before = rcx_core_counts(h);
-		raise_events(h, 3 * COUNT);
+		emit_events(h, 3 * COUNT);
 		after = rcx_core_counts(h);
 		rcx_expect_value(h, "refused", (long)(after.refused - before.refused), 2 * COUNT);
 		rcx_expect_value(h, "why", (long)after.refused_errno, ENOSPC);
@@ -275,14 +275,14 @@ static void try_full(struct rcx_hostile *h)
 		rcx_expect_value(h, "kept", drain(&log), COUNT);
 	}
 	rcx_core_bind(h, "single", BODY + 1, true);
-	raise_events(h, 1);
+	emit_events(h, 1);
 	rcx_expect_value(h, "a byte too large", (long)rcx_core_counts(h).refused_errno, EMSGSIZE);
 	rcx_core_bind(h, "single", RCX_BODY_MAX, true);
-	raise_events(h, 1);
+	emit_events(h, 1);
 	rcx_expect_value(h, "a MiB too large", (long)rcx_core_counts(h).refused_errno, EMSGSIZE);
 	rcx_expect_value(h, "and nothing of it", drain(&log), 0);
 	close_log(&log);
-	raise_events(h, 1);
+	emit_events(h, 1);
 	rcx_expect_value(h, "for nobody", (long)rcx_core_counts(h).refused_errno, ENOTCONN);
 }
 
@@ -295,10 +295,10 @@ static void try_overwrite(struct rcx_hostile *h)
 	    !open_log(h, &log, 2, RCX_RELAY_OVERWRITE))
 		return;
 	for (int turn = 0; turn < 3; turn++) {
-		raise_events(h, 10 * COUNT);
+		emit_events(h, 10 * COUNT);
 		rcx_expect_value(h, "kept", drain(&log), 2 * (COUNT - 1));
 		rcx_expect_true(h, "to the newest", is_whole(h) &&
-			       h->message->seq == h->page->raised - 1);
+			       h->message->seq == h->page->emitted - 1);
 	}
 	rcx_expect_value(h, "refused", (long)rcx_core_counts(h).refused, 0);
 	close_log(&log);
@@ -347,14 +347,14 @@ static void try_scribbled_map(struct rcx_hostile *h, struct log *log)
 	memset(at, 0xff, len);
 	rcx_scribble(h, &scribbler, at, (uint32_t)(len / 4));
 	for (int i = 0; i < 50; i++) {
-		raise_events(h, COUNT);
+		emit_events(h, COUNT);
 		consumed_at(log, &consumed);
 		ioctl(log->fd, RCX_RELAY_FLUSH);
 		read(log->file, h->message, WHOLE);
 	}
 	rcx_scribble_end(&scribbler);
 	counts = rcx_core_counts(h);
-	rcx_expect_true(h, "events go on over an overwritten buffer", counts.refused < counts.raised);
+	rcx_expect_true(h, "events go on over an overwritten buffer", counts.refused < counts.emitted);
 	close_log(log);
 	memset(at, 0xff, len);
 	rcx_expect(h, "unmap when all else is closed", munmap(at, len), 0);
@@ -374,7 +374,7 @@ static void try_mapping(struct rcx_hostile *h)
 	rcx_expect_true(h, "nothing is handed over yet", at != MAP_FAILED && !head->number);
 	rcx_expect(h, "flush of nothing", ioctl(log.fd, RCX_RELAY_FLUSH), 0);
 	rcx_expect_true(h, "nor by that", !head->number);
-	raise_events(h, 1);
+	emit_events(h, 1);
 	rcx_expect_true(h, "a record is", head->number == 1 && head->fill == HEAD + WHOLE);
 	munmap(at, map_len(&log));
 	try_scribbled_map(h, &log);
@@ -401,17 +401,17 @@ static void try_outlive(struct rcx_hostile *h)
 		return;
 	rcx_try_kill(h, "killed in its sleep", sleep_for, &log);
 	rcx_sleep_in(h, &sleeper, sleep_for, &log);
-	raise_events(h, 3);
+	emit_events(h, 3);
 	rcx_expect_value(h, "woken in its sleep", rcx_sleeper_end(&sleeper), 1);
 	drain(&log);
 	rcx_sleep_in(h, &sleeper, sleep_for, &log);
-	raise_events(h, 3);
+	emit_events(h, 3);
 	close(log.fd);
 	rcx_expect_value(h, "closed before its sleeper looks", rcx_sleeper_end(&sleeper), 1);
 	rcx_expect_value(h, "what was kept is still there", drain(&log), 3);
 	pfd.fd = log.file;
 	rcx_expect_true(h, "it polls as broken", poll(&pfd, 1, 0) == 1 && pfd.revents == POLLERR);
-	raise_events(h, 1);
+	emit_events(h, 1);
 	rcx_expect_value(h, "nothing more comes", drain(&log), 0);
 	rcx_expect(h, "map it", map(&log, map_len(&log), PROT_READ, 0), 0);
 	late = open(log.path, O_RDONLY | O_CLOEXEC);

@@ -225,17 +225,17 @@ static int relay_put(const struct relay_file *state, const void *record, size_t 
 	return err;
 }
 
-static int relay_emit(const struct rcx_shot *shot)
+static int relay_emit(const struct rcx_event *event)
 {
-	size_t len = RCX_RELAY_RECORD(RCX_HEADER + shot->size);
+	size_t len = RCX_RELAY_RECORD(RCX_HEADER + event->size);
 	const struct relay_file *state;
 	int last = -ENOTCONN;
 	bool taken = false;
 
-	rcx_event(shot, relay_message);
+	rcx_event(event, relay_message);
 	rcu_read_lock();
 	list_for_each_entry_rcu(state, &relay_files, node) {
-		int err = relay_put(state, relay_message, len, shot->last);
+		int err = relay_put(state, relay_message, len, event->last);
 
 		if (err)
 			last = err;
@@ -404,7 +404,7 @@ static struct miscdevice relay_device = {
 	.mode = 0600,
 };
 
-static struct rcx_half relay_half = {
+static struct rcx_channel relay_channel = {
 	.name = "relay",
 	.owner = THIS_MODULE,
 	/* One for all: the modes differ in their setup. */
@@ -433,7 +433,7 @@ static int __init relay_init(void)
 	err = misc_register(&relay_device);
 	if (err)
 		goto err_dir;
-	err = rcx_half_register(&relay_half);
+	err = rcx_channel_register(&relay_channel);
 	if (err)
 		goto err_device;
 	return 0;
@@ -449,7 +449,7 @@ err_message:
 
 static void __exit relay_exit(void)
 {
-	rcx_half_unregister(&relay_half);
+	rcx_channel_unregister(&relay_channel);
 	misc_deregister(&relay_device);
 	debugfs_remove(relay_dir);
 	vfree(relay_message);

@@ -232,7 +232,7 @@ static const struct proc_ops single_proc_ops = {
 
 static struct proc_dir_entry *seqfile_dir;
 
-static struct rcx_half seqfile_half = {
+static struct rcx_channel seqfile_channel = {
 	.name = "seqfile",
 	.owner = THIS_MODULE,
 	.reset = seqfile_reset,
@@ -252,7 +252,7 @@ static int __init seqfile_init(void)
 	    !proc_create_single_data(RCX_SEQFILE_SHARED, 0400, seqfile_dir, single_show,
 				     &seqfile_shared))
 		goto err_dir;
-	err = rcx_half_register(&seqfile_half);
+	err = rcx_channel_register(&seqfile_channel);
 	if (err)
 		goto err_dir;
 	return 0;
@@ -265,7 +265,7 @@ err_dir:
 
 static void __exit seqfile_exit(void)
 {
-	rcx_half_unregister(&seqfile_half);
+	rcx_channel_unregister(&seqfile_channel);
 	proc_remove(seqfile_dir);
 	rcx_file_free(&seqfile_shared);
 }

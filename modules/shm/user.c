@@ -219,7 +219,7 @@ static int shm_open_end(struct rcx_session *s)
 	if (!view)
 		return -1;
 	view->position = look(&view->ring->head);
-	return rcx_started(s->op) ? become_reader(s, view) : 0;
+	return rcx_kernel_initiated(s->op) ? become_reader(s, view) : 0;
 }
 
 static int yield_open(struct rcx_session *s)
@@ -362,7 +362,7 @@ static int shm_serve(struct rcx_session *s)
 	}
 }
 
-static int shm_emit(struct rcx_session *s, const struct rcx_shot *shot)
+static int shm_emit(struct rcx_session *s, const struct rcx_event *event)
 {
 	struct view *view = s->priv;
 	struct shm_ring *ring = view->ring;
@@ -370,7 +370,7 @@ static int shm_emit(struct rcx_session *s, const struct rcx_shot *shot)
 
 	if (view->position - look(&ring->tail) >= ring->count)
 		return -EAGAIN;
-	slot->len = (uint32_t)rcx_peer_event(s, shot, message_in(slot));
+	slot->len = (uint32_t)rcx_peer_event(s, event, message_in(slot));
 	move(&ring->head, ++view->position);
 	return 0;
 }
@@ -437,7 +437,7 @@ static const struct rcx_channel shm_channel = {
 	.flags = RCX_REFERENCE,
 	.since = "2.5.7: futex(); mmap() of shared memory without a file since 2.4",
 	.modes = shm_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
 	},
 };

@@ -60,7 +60,7 @@ struct signal_file {
 static DEFINE_MUTEX(signal_lock);
 static LIST_HEAD(signal_files);
 
-static int signal_send(const struct signal_file *state, const struct rcx_shot *shot)
+static int signal_send(const struct signal_file *state, const struct rcx_event *event)
 {
 	struct task_struct *task = pid_task(state->pid, PIDTYPE_PID);
 	struct kernel_siginfo info;
@@ -70,7 +70,7 @@ static int signal_send(const struct signal_file *state, const struct rcx_shot *s
 	clear_siginfo(&info);		/* holes and all: it goes to user space whole */
 	info.si_signo = state->signo;
 	info.si_code = SI_QUEUE;
-	info.si_int = (int)shot->seq;
+	info.si_int = (int)event->seq;
 	return send_sig_info(state->signo, &info, task);
 }
 
@@ -78,7 +78,7 @@ static int signal_send(const struct signal_file *state, const struct rcx_shot *s
  * Any context will do: the receiver's lock is taken with interrupts off.  Only
  * on -rt kernels that lock sleeps.
  */
-static int signal_emit(const struct rcx_shot *shot)
+static int signal_emit(const struct rcx_event *event)
 {
 	const struct signal_file *state;
 	int err = -ENOTCONN;
@@ -86,7 +86,7 @@ static int signal_emit(const struct rcx_shot *shot)
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(state, &signal_files, node) {
-		err = signal_send(state, shot);
+		err = signal_send(state, event);
 		taken |= !err;
 	}
 	rcu_read_unlock();
@@ -168,7 +168,7 @@ static struct miscdevice signal_device = {
 	.mode = 0600,
 };
 
-static struct rcx_half signal_half = {
+static struct rcx_channel signal_channel = {
 	.name = "signal",
 	.owner = THIS_MODULE,
 	.emitters = (const struct rcx_emitter[]) {
@@ -186,7 +186,7 @@ static int __init signal_init(void)
 
 	if (err)
 		return err;
-	err = rcx_half_register(&signal_half);
+	err = rcx_channel_register(&signal_channel);
 	if (err)
 		misc_deregister(&signal_device);
 	return err;
@@ -194,7 +194,7 @@ static int __init signal_init(void)
 
 static void __exit signal_exit(void)
 {
-	rcx_half_unregister(&signal_half);
+	rcx_channel_unregister(&signal_channel);
 	misc_deregister(&signal_device);
 }
 

@@ -28,7 +28,7 @@ static long skeleton_write_at(void *arg, void *at)
 	return write(*(int *)arg, at, RCX_HEADER);
 }
 
-static void try_push(struct rcx_hostile *h, bool proof)
+static void try_push(struct rcx_hostile *h, bool validate)
 {
 	int fd = open(RCX_SKELETON_DEVICE, O_RDWR | O_CLOEXEC);
 	struct rcx_taker taker = {
@@ -41,11 +41,11 @@ static void try_push(struct rcx_hostile *h, bool proof)
 		.too_long = EINVAL,
 	};
 
-	rcx_topic(h, "push%s", proof ? " in proof" : "");
+	rcx_topic(h, "push%s", validate ? " in proof" : "");
 	rcx_expect(h, "open", fd, 0);
 	/* Only in the proof does the kernel look into bodies, so try both. */
-	rcx_core_bind(h, "", 64, proof);
-	rcx_try_messages(h, &taker, proof);
+	rcx_core_bind(h, "", 64, validate);
+	rcx_try_messages(h, &taker, validate);
 	rcx_try_scribbled(h, &taker, 64, 200);
 	rcx_try_addresses(h, "write", RCX_KERNEL_READS, skeleton_write_at, &fd);
 	close(fd);

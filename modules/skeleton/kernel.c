@@ -40,11 +40,11 @@
  * the open file wherever there are files: then two users cannot disturb each
  * other, and closing is all the cleaning up.
  *
- * @lock covers @flow and @message.  @reader has rcx_readers' own lock.
+ * @lock covers @sequence and @message.  @reader has rcx_readers' own lock.
  */
 struct skeleton_file {
 	struct mutex lock;
-	struct rcx_flow flow;		/* required: where the sequence stands */
+	struct rcx_sequence sequence;		/* required: where the sequence stands */
 	struct rcx_reader reader;	/* optional: for a wait without a queue */
 	union {
 		struct rcx_msg message;
@@ -75,7 +75,7 @@ static ssize_t skeleton_write(struct file *file, const char __user *from, size_t
 	if (copy_from_user(&state->message, from, len))
 		ret = -EFAULT;
 	else
-		ret = rcx_consume(&state->flow, &state->message, len);
+		ret = rcx_consume(&state->sequence, &state->message, len);
 	mutex_unlock(&state->lock);
 	return ret ? ret : len;
 }
@@ -95,9 +95,9 @@ static ssize_t skeleton_write(struct file *file, const char __user *from, size_t
  * errno, which counts as refused.  rcx_readers is for mechanisms that have a
  * wait and no queue; one with a queue of its own must use that.
  */
-static int skeleton_emit(const struct rcx_shot *shot)
+static int skeleton_emit(const struct rcx_event *event)
 {
-	return rcx_readers_emit(&skeleton_readers, shot);
+	return rcx_readers_emit(&skeleton_readers, event);
 }
 
 /*
@@ -107,21 +107,21 @@ static int skeleton_emit(const struct rcx_shot *shot)
 static ssize_t skeleton_read(struct file *file, char __user *to, size_t len, loff_t *pos)
 {
 	struct skeleton_file *state = file->private_data;
-	struct rcx_shot shot;
+	struct rcx_event event;
 	ssize_t ret;
 
-	ret = rcx_reader_next(&skeleton_readers, &state->reader, &shot,
+	ret = rcx_reader_next(&skeleton_readers, &state->reader, &event,
 			     file->f_flags & O_NONBLOCK);
 	if (ret)
 		return ret;
-	if (shot.size > RCX_SKELETON_MAX - RCX_HEADER || len < RCX_HEADER + shot.size)
+	if (event.size > RCX_SKELETON_MAX - RCX_HEADER || len < RCX_HEADER + event.size)
 		return -EMSGSIZE;
 	/* Not for any signal: the event is taken, and a read begun again gets the next. */
 	if (mutex_lock_killable(&state->lock))
 		return -EINTR;
 	/* Writes the message of this event, in the proof with its body. */
-	rcx_event(&shot, &state->message);
-	ret = RCX_HEADER + shot.size;
+	rcx_event(&event, &state->message);
+	ret = RCX_HEADER + event.size;
 	if (copy_to_user(to, &state->message, ret))
 		ret = -EFAULT;
 	mutex_unlock(&state->lock);
@@ -177,7 +177,7 @@ static struct miscdevice skeleton_device = {
 	.mode = 0600,			/* required: nodes are for root alone */
 };
 
-static struct rcx_half skeleton_half = {
+static struct rcx_channel skeleton_channel = {
 	.name = "skeleton",		/* required: the folder's name */
 	.owner = THIS_MODULE,		/* required: a measurement holds the module */
 	/*
@@ -203,7 +203,7 @@ static int __init skeleton_init(void)
 
 	if (err)
 		return err;
-	err = rcx_half_register(&skeleton_half);
+	err = rcx_channel_register(&skeleton_channel);
 	if (err)
 		misc_deregister(&skeleton_device);
 	return err;
@@ -211,7 +211,7 @@ static int __init skeleton_init(void)
 
 static void __exit skeleton_exit(void)
 {
-	rcx_half_unregister(&skeleton_half);
+	rcx_channel_unregister(&skeleton_channel);
 	misc_deregister(&skeleton_device);
 }
 

@@ -166,7 +166,7 @@ static const struct rcx_channel skeleton = {
 	.flags = RCX_UNMEASURED,			/* a channel has 0 here */
 	.modes = skeleton_modes,
 	/* Required for each operation no mode has: why, in one sentence. */
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_PULL] = "Its read() returns what the kernel started, nothing on request.",
 		[RCX_CALL] = "Its write() is not answered.",
 	},

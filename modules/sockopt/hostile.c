@@ -197,32 +197,32 @@ static struct rcx_taker taker(int *fd, long (*send)(void *, const struct rcx_msg
 	};
 }
 
-static void try_reply(struct rcx_hostile *h, int fd, uint64_t seq, bool proof)
+static void try_reply(struct rcx_hostile *h, int fd, uint64_t seq, bool validate)
 {
 	rcx_good_message(h, BODY, seq);
 	rcx_expect_value(h, "a request", get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), WHOLE);
 	rcx_expect_true(h, "its reply", h->message->seq == ~seq &&
-		       rcx_body_check(h->message->body, BODY, seq, proof ? 0xff : 0) == BODY);
+		       rcx_body_check(h->message->body, BODY, seq, validate ? 0xff : 0) == BODY);
 	rcx_expect(h, "the reply as a request", get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), EBADMSG);
 }
 
-static void try_messages(struct rcx_hostile *h, int fd, bool proof)
+static void try_messages(struct rcx_hostile *h, int fd, bool validate)
 {
 	struct rcx_taker sets = taker(&fd, set), calls = taker(&fd, call);
 
-	rcx_topic(h, "set%s", proof ? " in proof" : "");
-	rcx_core_bind(h, "", BODY, proof);
-	rcx_try_messages(h, &sets, proof);
+	rcx_topic(h, "set%s", validate ? " in proof" : "");
+	rcx_core_bind(h, "", BODY, validate);
+	rcx_try_messages(h, &sets, validate);
 	rcx_try_scribbled(h, &sets, BODY, 200);
 	rcx_try_addresses(h, "a message", RCX_KERNEL_READS, set_at, &fd);
 
-	rcx_topic(h, "call%s", proof ? " in proof" : "");
+	rcx_topic(h, "call%s", validate ? " in proof" : "");
 	calls.seq = sets.seq;
-	rcx_try_messages(h, &calls, proof);
-	try_reply(h, fd, calls.seq, proof);
+	rcx_try_messages(h, &calls, validate);
+	try_reply(h, fd, calls.seq, validate);
 	rcx_try_addresses(h, "a message", RCX_KERNEL_READS, call_at, &fd);
 
-	rcx_topic(h, "pull%s", proof ? " in proof" : "");
+	rcx_topic(h, "pull%s", validate ? " in proof" : "");
 	rcx_try_addresses(h, "room", RCX_KERNEL_WRITES, pull_at, &fd);
 	rcx_try_addresses(h, "a length", RCX_KERNEL_READS, len_at, &fd);
 }
@@ -377,8 +377,8 @@ static void sockopt_hostile(struct rcx_hostile *h)
 	try_lengths(h, fd);
 	try_torn_length(h, fd, RCX_SOCKOPT_PULL);
 	try_torn_length(h, fd, RCX_SOCKOPT_CALL);
-	for (int proof = 0; proof < 2; proof++)
-		try_messages(h, fd, proof);
+	for (int validate = 0; validate < 2; validate++)
+		try_messages(h, fd, validate);
 	try_sharing(h);
 	try_stuck(h, fd);
 	try_others(h, fd);

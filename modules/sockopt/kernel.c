@@ -64,7 +64,7 @@ static int sockopt_consume(sockptr_t from, unsigned int len)
 		return err;
 	if (copy_from_sockptr(sockopt.message, from, len))
 		return -EFAULT;
-	return rcx_consume(&sockopt.flow, sockopt.message, len);
+	return rcx_consume(&sockopt.sequence, sockopt.message, len);
 }
 
 static int sockopt_set(struct sock *sk, int option, sockptr_t from, unsigned int len)
@@ -97,7 +97,7 @@ static int sockopt_pull(void __user *to, int *len)
 	err = rcx_file_hold(&sockopt, RCX_HEADER + size);
 	if (err)
 		return err;
-	rcx_make(&sockopt.flow, sockopt.message, size);
+	rcx_make(&sockopt.sequence, sockopt.message, size);
 	*len = RCX_HEADER + size;
 	return copy_to_user(to, sockopt.message, *len) ? -EFAULT : 0;
 }
@@ -152,7 +152,7 @@ static int sockopt_reset(void)
 	return rcx_file_reset(&sockopt);
 }
 
-static struct rcx_half sockopt_half = {
+static struct rcx_channel sockopt_channel = {
 	.name = "sockopt",
 	.owner = THIS_MODULE,
 	.reset = sockopt_reset,
@@ -164,7 +164,7 @@ static int __init sockopt_init(void)
 
 	if (err)
 		return err;
-	err = rcx_half_register(&sockopt_half);
+	err = rcx_channel_register(&sockopt_channel);
 	if (err)
 		nf_unregister_sockopt(&sockopt_ops);
 	return err;
@@ -173,7 +173,7 @@ static int __init sockopt_init(void)
 /* No call runs any more: each holds the module. */
 static void __exit sockopt_exit(void)
 {
-	rcx_half_unregister(&sockopt_half);
+	rcx_channel_unregister(&sockopt_channel);
 	nf_unregister_sockopt(&sockopt_ops);
 	rcx_file_free(&sockopt);
 }

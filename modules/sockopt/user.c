@@ -60,9 +60,9 @@ static const struct rcx_mode sockopt_modes[] = {
 	{
 		.name = "option",
 		.summary = "set and get; a call is a get whose buffer holds the request",
-		.stock = "sockopt",
+		.counterpart = "sockopt",
 		.open = sockopt_open,
-		.alone = "The range does not hear of a socket's opening: all who use it share one sequence.",
+		.single_threaded_reason = "The range does not hear of a socket's opening: all who use it share one sequence.",
 		.operations = {
 			[RCX_PUSH] = { .run = sockopt_push, BUFFER },
 			[RCX_PULL] = { .run = sockopt_pull, BUFFER },
@@ -78,7 +78,7 @@ static const struct rcx_channel sockopt_channel = {
 	.module = "ringcross_sockopt",
 	.since = "2.4: nf_register_sockopt(), with CONFIG_NETFILTER",
 	.modes = sockopt_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_NOTIFY] = NO_WAIT,
 		[RCX_STREAM] = NO_WAIT,
 	},

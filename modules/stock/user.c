@@ -90,7 +90,7 @@ static int text_pull(struct rcx_session *s, uint64_t n)
 	while (n--) {
 		if (pread(s->fd, text->is, sizeof(text->is), 0) != text->len)
 			return rcx_fail_errno(s, "read");
-		if (__builtin_expect(s->proof, 0) &&
+		if (__builtin_expect(s->validate, 0) &&
 		    memcmp(text->is, text->was, (size_t)text->len))
 			return rcx_fail(s, "the text has changed");
 	}
@@ -105,7 +105,7 @@ static int text_push(struct rcx_session *s, uint64_t n)
 	while (n--) {
 		if (pwrite(s->fd, text->was, (size_t)text->len, 0) != text->len)
 			return rcx_fail_errno(s, "write");
-		if (__builtin_expect(s->proof, 0) && text_pull(s, 1))
+		if (__builtin_expect(s->validate, 0) && text_pull(s, 1))
 			return -1;
 	}
 	return 0;
@@ -161,12 +161,12 @@ static inline int binary_read(struct rcx_session *s)
 static int binary_pull(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
-		if (__builtin_expect(s->proof, 0))
+		if (__builtin_expect(s->validate, 0))
 			memset(s->rx, 0, s->size);
 		if (binary_read(s))
 			return -1;
 		/* Little-endian, as all that we run on. */
-		if (__builtin_expect(s->proof, 0) && memcmp(s->rx, "\x9f\xeb", 2))
+		if (__builtin_expect(s->validate, 0) && memcmp(s->rx, "\x9f\xeb", 2))
 			return rcx_fail(s, "what came is no BTF");
 	}
 	return 0;
@@ -212,7 +212,7 @@ static int sockopt_push(struct rcx_session *s, uint64_t n)
 
 		if (setsockopt(s->fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)))
 			return rcx_fail_errno(s, "set IP_TTL");
-		if (__builtin_expect(s->proof, 0) && get_ttl(s) != ttl)
+		if (__builtin_expect(s->validate, 0) && get_ttl(s) != ttl)
 			return rcx_fail(s, "IP_TTL is not %d, which was set", ttl);
 	}
 	return 0;
@@ -376,7 +376,7 @@ static int genetlink_call(struct rcx_session *s, uint64_t n)
 /* ---- registration ------------------------------------------------------ */
 
 #define FIXED .min = 0, .max = 0, .limit = "It is as long as the kernel makes it."
-#define SHARED .alone = "All who use it share one value of the kernel's."
+#define SHARED .single_threaded_reason = "All who use it share one value of the kernel's."
 #define TEXT .close = text_close, SHARED
 
 static const struct rcx_mode stock_modes[] = {
@@ -469,7 +469,7 @@ static const struct rcx_mode stock_modes[] = {
 		.summary = "a device gets an alias, and its group hears of it",
 		.open = multicast_open,
 		.close = netlink_close,
-		.alone = "All who listen hear of each other's changes.",
+		.single_threaded_reason = "All who listen hear of each other's changes.",
 		.operations = { [RCX_CALL] = { .run = rtnetlink_call, FIXED } },
 	},
 	{ }
@@ -482,7 +482,7 @@ static const struct rcx_channel stock_channel = {
 	.since = "2.2: /proc, options and rtnetlink; sysfs since 2.6.0, debugfs since 2.6.11, "
 		 "generic netlink since 2.6.15, BTF in sysfs since 5.4",
 	.modes = stock_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_NOTIFY] = "When the kernel itself starts a message, no stamp of ours is in it.",
 		[RCX_STREAM] = "The kernel's own messages come when they come and not at a rate.",
 	},

@@ -111,11 +111,11 @@ static int zero_check(struct rcx_session *s)
 static int zero_pull(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
-		if (__builtin_expect(s->proof, 0))
+		if (__builtin_expect(s->validate, 0))
 			memset(s->rx, 0xff, s->size);
 		if (read(s->fd, s->rx, s->size) != (ssize_t)s->size)
 			return rcx_fail_errno(s, "read from /dev/zero");
-		if (__builtin_expect(s->proof, 0) && zero_check(s))
+		if (__builtin_expect(s->validate, 0) && zero_check(s))
 			return -1;
 	}
 	return 0;
@@ -168,13 +168,13 @@ static int memfd_open(struct rcx_session *s)
 static int memfd_push(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
-		if (__builtin_expect(s->proof, 0)) {
+		if (__builtin_expect(s->validate, 0)) {
 			s->sent++;
 			fill(s);
 		}
 		if (memfd_write(s))
 			return -1;
-		if (__builtin_expect(s->proof, 0) && (memfd_read(s) || compare(s)))
+		if (__builtin_expect(s->validate, 0) && (memfd_read(s) || compare(s)))
 			return -1;
 	}
 	return 0;
@@ -183,7 +183,7 @@ static int memfd_push(struct rcx_session *s, uint64_t n)
 static int memfd_pull(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
-		if (__builtin_expect(s->proof, 0)) {
+		if (__builtin_expect(s->validate, 0)) {
 			s->sent++;
 			fill(s);
 			if (memfd_write(s))
@@ -191,7 +191,7 @@ static int memfd_pull(struct rcx_session *s, uint64_t n)
 		}
 		if (memfd_read(s))
 			return -1;
-		if (__builtin_expect(s->proof, 0) && compare(s))
+		if (__builtin_expect(s->validate, 0) && compare(s))
 			return -1;
 	}
 	return 0;
@@ -217,7 +217,7 @@ static int pipe_open(struct rcx_session *s)
 static int pipe_call(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
-		if (__builtin_expect(s->proof, 0)) {
+		if (__builtin_expect(s->validate, 0)) {
 			s->sent++;
 			fill(s);
 		}
@@ -225,7 +225,7 @@ static int pipe_call(struct rcx_session *s, uint64_t n)
 			return rcx_fail_errno(s, "write to the pipe");
 		if (read(s->fd, s->rx, s->size) != (ssize_t)s->size)
 			return rcx_fail_errno(s, "read from the pipe");
-		if (__builtin_expect(s->proof, 0) && compare(s))
+		if (__builtin_expect(s->validate, 0) && compare(s))
 			return -1;
 	}
 	return 0;
@@ -321,7 +321,7 @@ static const struct rcx_mode syscall_modes[] = {
 		.name = "sigself",
 		.summary = "a signal to oneself, caught by a handler",
 		.open = sigself_open,
-		.alone = "A signal's handler belongs to the whole process.",
+		.single_threaded_reason = "A signal's handler belongs to the whole process.",
 		.close = sigself_close,
 		.operations = {
 			[RCX_CALL] = { .run = sigself_call, NOTHING },
@@ -336,7 +336,7 @@ static const struct rcx_channel syscall_channel = {
 	.flags = RCX_BASELINE,
 	.since = "1.0: the calls themselves; memfd_create() since 3.17",
 	.modes = syscall_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_NOTIFY] = "A system call answers its caller; the kernel starts nothing here.",
 		[RCX_STREAM] = "A system call answers its caller; the kernel starts nothing here.",
 	},

@@ -201,36 +201,36 @@ static void try_too_long(struct rcx_hostile *h, int fd)
 	free(large);
 }
 
-static void try_message(struct rcx_hostile *h, bool proof)
+static void try_message(struct rcx_hostile *h, bool validate)
 {
 	int fd = open_entry(h, PATH(RCX_SYSCTL_MESSAGE));
 	struct rcx_taker taker = message_taker(&fd);
 	char *to = (char *)h->message;
 
-	rcx_try_messages(h, &taker, proof);
+	rcx_try_messages(h, &taker, validate);
 	rcx_try_scribbled(h, &taker, BODY, 200);
 	try_layer(h, fd);
 	try_too_long(h, fd);
 	rcx_expect_value(h, "read", read_at(&fd, to), WHOLE);
 	rcx_expect_true(h, "it is whole", h->message->size == BODY &&
-		       (!proof || rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
+		       (!validate || rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
 	rcx_expect(h, "a byte too little room", pread(fd, to, WHOLE - 1, 0), EMSGSIZE);
 	rcx_expect(h, "room for a header", pread(fd, to, RCX_HEADER, 0), EMSGSIZE);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
-	rcx_core_bind(h, "", RCX_BODY_MAX, proof);
+	rcx_core_bind(h, "", RCX_BODY_MAX, validate);
 	rcx_expect_value(h, "read of the largest", pread(fd, to, RCX_HEADER + RCX_BODY_MAX, 0),
 			RCX_HEADER + RCX_BODY_MAX);
 	close(fd);
 }
 
-static void try_transaction(struct rcx_hostile *h, bool proof)
+static void try_transaction(struct rcx_hostile *h, bool validate)
 {
 	int fd = open_entry(h, PATH(RCX_SYSCTL_TRANSACTION));
 	struct rcx_taker taker = message_taker(&fd);
 	char *to = (char *)h->message;
 
 	rcx_expect_value(h, "a reply before any request", read_at(&fd, to), 0);
-	rcx_try_messages(h, &taker, proof);
+	rcx_try_messages(h, &taker, validate);
 	rcx_try_scribbled(h, &taker, BODY, 200);
 	try_layer(h, fd);
 	rcx_good_message(h, BODY, taker.seq++);
@@ -239,7 +239,7 @@ static void try_transaction(struct rcx_hostile *h, bool proof)
 	rcx_expect_value(h, "read of the reply", read_at(&fd, to), WHOLE);
 	rcx_expect_true(h, "it is the reply", h->message->seq == ~(taker.seq - 1) &&
 		       rcx_body_check(h->message->body, BODY, taker.seq - 1,
-				     proof ? 0xff : 0) == BODY);
+				     validate ? 0xff : 0) == BODY);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect(h, "a reply as a request", write_at(&fd, to), EBADMSG);
 	rcx_expect_value(h, "which leaves none", read_at(&fd, to), 0);
@@ -300,13 +300,13 @@ static void sysctl_hostile(struct rcx_hostile *h)
 {
 	try_integer(h);
 	try_integer_reply(h);
-	for (int proof = 0; proof < 2; proof++) {
-		rcx_topic(h, RCX_SYSCTL_MESSAGE "%s", proof ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, proof);
-		try_message(h, proof);
-		rcx_topic(h, RCX_SYSCTL_TRANSACTION "%s", proof ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, proof);
-		try_transaction(h, proof);
+	for (int validate = 0; validate < 2; validate++) {
+		rcx_topic(h, RCX_SYSCTL_MESSAGE "%s", validate ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, validate);
+		try_message(h, validate);
+		rcx_topic(h, RCX_SYSCTL_TRANSACTION "%s", validate ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, validate);
+		try_transaction(h, validate);
 	}
 	rcx_topic(h, "two at a time");
 	rcx_core_bind(h, "", BODY, true);

@@ -72,7 +72,7 @@
  */
 static struct {
 	struct mutex lock;
-	struct rcx_flow flow;
+	struct rcx_sequence sequence;
 	bool answered;
 	u32 answer;
 	size_t reply_len;
@@ -119,10 +119,10 @@ static int integer_handler(TABLE_CONST struct ctl_table *table, int write, void 
 		return ret;
 	mutex_lock(&state.lock);
 	if (!write)
-		number = rcx_make_narrow(&state.flow);
+		number = rcx_make_narrow(&state.sequence);
 	ret = convert(table, &number, write, buffer, lenp, ppos);
 	if (!ret && write)
-		ret = rcx_consume_narrow(&state.flow, number, U32_MAX);
+		ret = rcx_consume_narrow(&state.sequence, number, U32_MAX);
 	mutex_unlock(&state.lock);
 	return ret;
 }
@@ -140,7 +140,7 @@ static int integer_reply_handler(TABLE_CONST struct ctl_table *table, int write,
 		state.answered = false;
 		ret = convert(table, &number, write, buffer, lenp, ppos);
 		if (!ret)
-			ret = rcx_consume_narrow(&state.flow, number, U32_MAX);
+			ret = rcx_consume_narrow(&state.sequence, number, U32_MAX);
 		state.answer = ~number;
 		state.answered = !ret;
 	} else if (state.answered) {
@@ -159,7 +159,7 @@ static int message_in(const struct rcx_msg *message, size_t len)
 {
 	if (len > RCX_HEADER + RCX_BODY_MAX)
 		return -EMSGSIZE;
-	return rcx_consume(&state.flow, message, len);
+	return rcx_consume(&state.sequence, message, len);
 }
 
 static int message_handler(TABLE_CONST struct ctl_table *table, int write, void *buffer,
@@ -177,7 +177,7 @@ static int message_handler(TABLE_CONST struct ctl_table *table, int write, void 
 	if (write) {
 		ret = message_in(buffer, *lenp);
 	} else {
-		rcx_make(&state.flow, buffer, size);
+		rcx_make(&state.sequence, buffer, size);
 		*lenp = RCX_HEADER + size;
 		ret = 0;
 	}
@@ -256,14 +256,14 @@ static struct ctl_table entries[] = {
 static int rcx_sysctl_reset(void)
 {
 	mutex_lock(&state.lock);
-	state.flow = (struct rcx_flow){ };
+	state.sequence = (struct rcx_sequence){ };
 	state.answered = false;
 	state.reply_len = 0;
 	mutex_unlock(&state.lock);
 	return 0;
 }
 
-static struct rcx_half sysctl_half = {
+static struct rcx_channel sysctl_channel = {
 	.name = "sysctl",
 	.owner = THIS_MODULE,
 	.reset = rcx_sysctl_reset,
@@ -282,7 +282,7 @@ static int __init rcx_sysctl_init(void)
 	header = register_sysctl(RCX_SYSCTL_DIR, entries);
 	if (!header)
 		goto err_reply;
-	err = rcx_half_register(&sysctl_half);
+	err = rcx_channel_register(&sysctl_channel);
 	if (err)
 		goto err_header;
 	return 0;
@@ -296,7 +296,7 @@ err_reply:
 
 static void __exit rcx_sysctl_exit(void)
 {
-	rcx_half_unregister(&sysctl_half);
+	rcx_channel_unregister(&sysctl_channel);
 	unregister_sysctl_table(header);	/* waits for handlers that run */
 	vfree(state.reply);
 }

@@ -49,14 +49,14 @@ static int reopen_pull(struct rcx_session *s, uint64_t n)
 #define WHOLE .max = RCX_BODY_MAX, \
 	.limit = "Our handler takes 1 MiB; the sysctl layer allocates up to 4 MiB for one call."
 
-#define ALONE .alone = \
+#define ALONE .single_threaded_reason = \
 	"A sysctl handler knows nothing of opens: all who use its entry share one sequence."
 
 static const struct rcx_mode sysctl_modes[] = {
 	{
 		.name = "integer",
 		.summary = "the number alone as text, file kept open; a call is a write and a read",
-		.stock = "sysctl",
+		.counterpart = "sysctl",
 		.open = integer_open,
 		ALONE,
 		.operations = {
@@ -95,7 +95,7 @@ static const struct rcx_channel sysctl_channel = {
 	.module = "ringcross_sysctl",
 	.since = "1.3.57: /proc/sys, see proc(5)",
 	.modes = sysctl_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_NOTIFY] = "An entry may have a wait queue for poll(), but the call that wakes it is not exported to modules, and who sleeps there does not hold the module: an unload would pull the queue from under him.",
 		[RCX_STREAM] = "An entry tells what is so when it is asked and has no queue of what was; nor may a reader sleep there, since poll() on it does not hold the module.",
 	},

@@ -57,9 +57,9 @@ static struct rcx_taker attribute_taker(int *fd, bool transaction)
 	};
 }
 
-static void try_attribute_writes(struct rcx_hostile *h, int fd, struct rcx_taker *taker, bool proof)
+static void try_attribute_writes(struct rcx_hostile *h, int fd, struct rcx_taker *taker, bool validate)
 {
-	rcx_try_messages(h, taker, proof);
+	rcx_try_messages(h, taker, validate);
 	rcx_try_addresses(h, "store", RCX_KERNEL_READS, write_at, &fd);
 	rcx_try_scribbled(h, taker, BODY, 200);
 	rcx_good_message(h, RCX_BODY_MAX, taker->seq);
@@ -70,43 +70,43 @@ static void try_attribute_writes(struct rcx_hostile *h, int fd, struct rcx_taker
 	rcx_expect(h, "store before the start", pwrite(fd, h->message, WHOLE, -1), EINVAL);
 }
 
-static void try_message(struct rcx_hostile *h, bool proof)
+static void try_message(struct rcx_hostile *h, bool validate)
 {
 	int fd = open_file(h, PATH(RCX_SYSFS_MESSAGE), O_RDWR);
 	struct rcx_taker taker = attribute_taker(&fd, false);
 	char *to = (char *)h->message;
 
-	try_attribute_writes(h, fd, &taker, proof);
+	try_attribute_writes(h, fd, &taker, validate);
 	rcx_expect_value(h, "show", pread(fd, to, INT32_MAX, 0), WHOLE);
 	rcx_expect_true(h, "it is whole", h->message->size == BODY &&
-		       (!proof || rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
+		       (!validate || rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
 	rcx_expect_value(h, "show of nothing", pread(fd, to, 0, 0), 0);
 	rcx_expect_value(h, "show at the end", pread(fd, to, WHOLE, WHOLE), 0);
 	rcx_expect_value(h, "show far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
 	rcx_expect(h, "show before the start", pread(fd, to, WHOLE, -1), EINVAL);
 	rcx_try_addresses(h, "show", RCX_KERNEL_WRITES, read_at, &fd);
 
-	rcx_core_bind(h, "", RCX_SYSFS_SHOW_MAX - RCX_HEADER, proof);
+	rcx_core_bind(h, "", RCX_SYSFS_SHOW_MAX - RCX_HEADER, validate);
 	rcx_expect_value(h, "show of the largest", pread(fd, to, 8192, 0), RCX_SYSFS_SHOW_MAX);
-	rcx_core_bind(h, "", RCX_SYSFS_SHOW_MAX - RCX_HEADER + 1, proof);
+	rcx_core_bind(h, "", RCX_SYSFS_SHOW_MAX - RCX_HEADER + 1, validate);
 	rcx_expect(h, "show of a byte more", pread(fd, to, 8192, 0), EMSGSIZE);
-	rcx_core_bind(h, "", RCX_BODY_MAX, proof);
+	rcx_core_bind(h, "", RCX_BODY_MAX, validate);
 	rcx_expect(h, "show of 1 MiB", pread(fd, to, 8192, 0), EMSGSIZE);
 	close(fd);
 }
 
-static void try_transaction(struct rcx_hostile *h, bool proof)
+static void try_transaction(struct rcx_hostile *h, bool validate)
 {
 	int fd = open_file(h, PATH(RCX_SYSFS_TRANSACTION), O_RDWR);
 	struct rcx_taker taker = attribute_taker(&fd, true);
 	char *to = (char *)h->message;
 
 	rcx_expect_value(h, "a reply before any request", pread(fd, to, WHOLE, 0), 0);
-	try_attribute_writes(h, fd, &taker, proof);
+	try_attribute_writes(h, fd, &taker, validate);
 	rcx_expect_value(h, "show of the reply", pread(fd, to, WHOLE, 0), WHOLE);
 	rcx_expect_true(h, "it is the reply", h->message->seq == ~(taker.seq - 1) &&
 		       rcx_body_check(h->message->body, BODY, taker.seq - 1,
-				     proof ? 0xff : 0) == BODY);
+				     validate ? 0xff : 0) == BODY);
 	rcx_expect(h, "a reply as a request", write(fd, to, WHOLE), EBADMSG);
 	rcx_expect_value(h, "which leaves none", pread(fd, to, WHOLE, 0), 0);
 	close(fd);
@@ -171,7 +171,7 @@ static void try_promises(struct rcx_hostile *h, int fd)
 	}
 }
 
-static void try_binary(struct rcx_hostile *h, const char *path, bool transaction, bool proof)
+static void try_binary(struct rcx_hostile *h, const char *path, bool transaction, bool validate)
 {
 	int fd = open_file(h, path, O_RDWR);
 	struct rcx_taker taker = { .send = write_pieces, .arg = &fd, .body_max = RCX_BODY_MAX };
@@ -198,7 +198,7 @@ static void try_binary(struct rcx_hostile *h, const char *path, bool transaction
 	rcx_expect_value(h, "read", pread(fd, to, WHOLE, 0), WHOLE);
 	if (transaction)
 		rcx_expect_true(h, "the reply", rcx_body_check(h->message->body, BODY, taker.seq - 1,
-							     proof ? 0xff : 0) == BODY);
+							     validate ? 0xff : 0) == BODY);
 	rcx_expect_value(h, "read far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
 	rcx_expect(h, "read before the start", pread(fd, to, WHOLE, -1), EINVAL);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
@@ -312,19 +312,19 @@ static void sysfs_hostile(struct rcx_hostile *h)
 		{ PATH(RCX_SYSFS_TRANSACTION_BIN), true },
 	};
 
-	for (int proof = 0; proof < 2; proof++) {
-		rcx_topic(h, RCX_SYSFS_MESSAGE "%s", proof ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, proof);
-		try_message(h, proof);
-		rcx_topic(h, RCX_SYSFS_TRANSACTION "%s", proof ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, proof);
-		try_transaction(h, proof);
+	for (int validate = 0; validate < 2; validate++) {
+		rcx_topic(h, RCX_SYSFS_MESSAGE "%s", validate ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, validate);
+		try_message(h, validate);
+		rcx_topic(h, RCX_SYSFS_TRANSACTION "%s", validate ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, validate);
+		try_transaction(h, validate);
 		for (int i = 0; i < 2; i++) {
 			rcx_topic(h, "%s%s", strrchr(binaries[i].path, '/') + 1,
-				 proof ? " in proof" : "");
-			rcx_core_bind(h, "", BODY, proof);
-			try_binary(h, binaries[i].path, binaries[i].transaction, proof);
-			rcx_core_bind(h, "", BODY, proof);
+				 validate ? " in proof" : "");
+			rcx_core_bind(h, "", BODY, validate);
+			try_binary(h, binaries[i].path, binaries[i].transaction, validate);
+			rcx_core_bind(h, "", BODY, validate);
 			try_two(h, binaries[i].path);
 		}
 	}

@@ -58,12 +58,12 @@
 /* ---- attributes: kernfs brings the buffers ------------------------------ */
 
 /*
- * State of both attributes, for all who use them.  @lock covers @flow, @reply
+ * State of both attributes, for all who use them.  @lock covers @sequence, @reply
  * and @reply_len.  It is not the file's mutex of kernfs, which is one per open.
  */
 static struct {
 	struct mutex lock;
-	struct rcx_flow flow;
+	struct rcx_sequence sequence;
 	size_t reply_len;
 	struct rcx_msg *reply;
 } attribute = {
@@ -76,7 +76,7 @@ static ssize_t message_store(struct kobject *kobj, struct kobj_attribute *attr,
 	int err;
 
 	mutex_lock(&attribute.lock);
-	err = rcx_consume(&attribute.flow, (const struct rcx_msg *)buf, count);
+	err = rcx_consume(&attribute.sequence, (const struct rcx_msg *)buf, count);
 	mutex_unlock(&attribute.lock);
 	return err ? err : count;
 }
@@ -89,7 +89,7 @@ static ssize_t message_show(struct kobject *kobj, struct kobj_attribute *attr, c
 	if (RCX_HEADER + size > PAGE_SIZE - 1)
 		return -EMSGSIZE;
 	mutex_lock(&attribute.lock);
-	rcx_make(&attribute.flow, (struct rcx_msg *)buf, size);
+	rcx_make(&attribute.sequence, (struct rcx_msg *)buf, size);
 	mutex_unlock(&attribute.lock);
 	return RCX_HEADER + size;
 }
@@ -103,7 +103,7 @@ static ssize_t transaction_store(struct kobject *kobj, struct kobj_attribute *at
 		return -EMSGSIZE;	/* its reply could not be shown */
 	mutex_lock(&attribute.lock);
 	attribute.reply_len = 0;
-	err = rcx_consume(&attribute.flow, (const struct rcx_msg *)buf, count);
+	err = rcx_consume(&attribute.sequence, (const struct rcx_msg *)buf, count);
 	if (!err) {
 		memcpy(attribute.reply, buf, count);
 		rcx_reply(attribute.reply, count);
@@ -132,7 +132,7 @@ static ssize_t transaction_show(struct kobject *kobj, struct kobj_attribute *att
  */
 struct binary {
 	struct mutex lock;
-	struct rcx_flow flow;
+	struct rcx_sequence sequence;
 	struct rcx_msg *message;		/* room for the largest one */
 	size_t got;			/* bytes of a message that is being written */
 	size_t ready;			/* bytes that may be read */
@@ -163,7 +163,7 @@ static int binary_add(struct binary *binary, const char *from, loff_t off, size_
 
 	len = binary->got;
 	binary->got = 0;
-	err = rcx_consume(&binary->flow, message, len);
+	err = rcx_consume(&binary->sequence, message, len);
 	if (err)
 		return err;
 	binary->ready = len;
@@ -197,7 +197,7 @@ static ssize_t message_bin_read(struct file *file, struct kobject *kobj,
 
 	mutex_lock(&message_binary.lock);
 	if (off == 0) {
-		rcx_make(&message_binary.flow, message_binary.message, size);
+		rcx_make(&message_binary.sequence, message_binary.message, size);
 		message_binary.ready = RCX_HEADER + size;
 		message_binary.got = 0;		/* of a write now overwritten */
 	}
@@ -247,9 +247,9 @@ static ssize_t event_show(struct kobject *kobj, struct kobj_attribute *attr, cha
  * interrupt.  With the node at hand any context will do, except on -rt kernels,
  * where the lock of kernfs's list of notifications sleeps.
  */
-static int event_emit(const struct rcx_shot *shot)
+static int event_emit(const struct rcx_event *event)
 {
-	atomic64_set(&events, shot->seq + 1);
+	atomic64_set(&events, event->seq + 1);
 	sysfs_notify_dirent(event_node);
 	return 0;
 }
@@ -289,7 +289,7 @@ static const struct bin_attribute transaction_bin_attribute = {
 static void binary_reset(struct binary *binary)
 {
 	mutex_lock(&binary->lock);
-	binary->flow = (struct rcx_flow){ };
+	binary->sequence = (struct rcx_sequence){ };
 	binary->got = binary->ready = 0;
 	mutex_unlock(&binary->lock);
 }
@@ -297,7 +297,7 @@ static void binary_reset(struct binary *binary)
 static int sysfs_reset(void)
 {
 	mutex_lock(&attribute.lock);
-	attribute.flow = (struct rcx_flow){ };
+	attribute.sequence = (struct rcx_sequence){ };
 	attribute.reply_len = 0;
 	mutex_unlock(&attribute.lock);
 	binary_reset(&message_binary);
@@ -306,7 +306,7 @@ static int sysfs_reset(void)
 	return 0;
 }
 
-static struct rcx_half sysfs_half = {
+static struct rcx_channel sysfs_channel = {
 	.name = "sysfs",
 	.owner = THIS_MODULE,
 	.reset = sysfs_reset,
@@ -357,7 +357,7 @@ static int __init rcx_sysfs_init(void)
 	event_node = sysfs_get_dirent(sysfs_object->sd, RCX_SYSFS_EVENT);
 	if (!event_node)
 		goto err_object;
-	err = rcx_half_register(&sysfs_half);
+	err = rcx_channel_register(&sysfs_channel);
 	if (err)
 		goto err_node;
 	return 0;
@@ -373,7 +373,7 @@ err_buffers:
 
 static void __exit rcx_sysfs_exit(void)
 {
-	rcx_half_unregister(&sysfs_half);
+	rcx_channel_unregister(&sysfs_channel);
 	kobject_put(sysfs_object);	/* waits for callbacks that run */
 	/* Removal wakes nobody; now that the file is dead, poll() will say so. */
 	sysfs_notify_dirent(event_node);

@@ -134,14 +134,14 @@ static int sysfs_notify(struct rcx_session *s, uint64_t n)
 #define EVENT .min = 0, .max = 0, \
 	.limit = "The event says that the attribute has changed; its number is read afterwards."
 
-#define ALONE .alone = \
+#define ALONE .single_threaded_reason = \
 	"An attribute knows nothing of opens: all who use it share one sequence."
 
 static const struct rcx_mode sysfs_modes[] = {
 	{
 		.name = "attribute",
 		.summary = "show and store, file kept open; a call is a store and a show",
-		.stock = "sysfs",
+		.counterpart = "sysfs",
 		.open = attribute_open,
 		ALONE,
 		.operations = {
@@ -163,7 +163,7 @@ static const struct rcx_mode sysfs_modes[] = {
 	{
 		.name = "binary",
 		.summary = "a binary attribute, in pieces of a page",
-		.stock = "binary",
+		.counterpart = "binary",
 		.open = binary_open,
 		ALONE,
 		.operations = {
@@ -190,7 +190,7 @@ static const struct rcx_channel sysfs_channel = {
 	.module = "ringcross_sysfs",
 	.since = "2.6.0: with the driver model, see sysfs(5)",
 	.modes = sysfs_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_STREAM] = "Changes of an attribute are one counter that coalesces them, so there is no stream of messages to drain.",
 	},
 };

@@ -11,7 +11,7 @@
 
 /* Ours among them, in any order: two decimal numbers, and the body in hexadecimal. */
 #define RCX_UEVENT_SEQ	"RCX_SEQ="
-#define RCX_UEVENT_STAMP	"RCX_STAMP="
+#define RCX_UEVENT_TIMESTAMP	"RCX_STAMP="
 #define RCX_UEVENT_BODY	"RCX_BODY="
 
 /*

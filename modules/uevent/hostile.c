@@ -73,7 +73,7 @@ static void try_text(struct rcx_hostile *h)
 		rcx_expect(h, "heard", got, 0);
 		rcx_expect_true(h, "its head", !strcmp(text, RCX_UEVENT_HEAD));
 		rcx_expect_true(h, "its number", find(text, got, RCX_UEVENT_SEQ "0") &&
-			       find(text, got, RCX_UEVENT_STAMP));
+			       find(text, got, RCX_UEVENT_TIMESTAMP));
 		body = find(text, got, RCX_UEVENT_BODY);
 		rcx_expect_true(h, "its body", body && strlen(body) ==
 			       strlen(RCX_UEVENT_BODY) + 2 * sizes[i]);
@@ -102,15 +102,15 @@ static void try_sizes(struct rcx_hostile *h)
 
 static void try_contexts(struct rcx_hostile *h)
 {
-	struct rcx_raise raise = { .context = RCX_SOFTIRQ, .burst = 1, .count = 1 };
+	struct rcx_emission emit = { .context = RCX_SOFTIRQ, .burst = 1, .count = 1 };
 
 	rcx_topic(h, "context");
 	rcx_core_bind(h, "device", BODY, true);
-	rcx_expect(h, "a soft interrupt", ioctl(h->core, RCX_CORE_RAISE, &raise), EOPNOTSUPP);
-	raise.context = RCX_HARDIRQ;
-	rcx_expect(h, "a hard interrupt", ioctl(h->core, RCX_CORE_RAISE, &raise), EOPNOTSUPP);
-	raise.context = RCX_PROCESS;
-	rcx_expect(h, "a process", ioctl(h->core, RCX_CORE_RAISE, &raise), 0);
+	rcx_expect(h, "a soft interrupt", ioctl(h->core, RCX_CORE_EMIT, &emit), EOPNOTSUPP);
+	emit.context = RCX_HARDIRQ;
+	rcx_expect(h, "a hard interrupt", ioctl(h->core, RCX_CORE_EMIT, &emit), EOPNOTSUPP);
+	emit.context = RCX_PROCESS;
+	rcx_expect(h, "a process", ioctl(h->core, RCX_CORE_EMIT, &emit), 0);
 	rcx_expect_true(h, "it ends", rcx_core_ended(h, 1000));
 }
 

@@ -56,7 +56,7 @@ static struct {
 		u8 room[RCX_HEADER + RCX_UEVENT_MAX];
 	};
 	char seq[sizeof(RCX_UEVENT_SEQ) + UEVENT_NUMBER];
-	char stamp[sizeof(RCX_UEVENT_STAMP) + UEVENT_NUMBER];
+	char timestamp[sizeof(RCX_UEVENT_TIMESTAMP) + UEVENT_NUMBER];
 	char body[sizeof(RCX_UEVENT_BODY) + 2 * RCX_UEVENT_MAX];
 } uevent;
 
@@ -80,23 +80,23 @@ static void uevent_print(const struct rcx_msg *msg)
 	char *body = uevent.body + strlen(RCX_UEVENT_BODY);
 
 	snprintf(uevent.seq, sizeof(uevent.seq), RCX_UEVENT_SEQ "%llu", msg->seq);
-	snprintf(uevent.stamp, sizeof(uevent.stamp), RCX_UEVENT_STAMP "%llu", msg->stamp);
+	snprintf(uevent.timestamp, sizeof(uevent.timestamp), RCX_UEVENT_TIMESTAMP "%llu", msg->timestamp);
 	*bin2hex(body, msg->body, msg->size) = '\0';
 }
 
 /* 0 also when it was lost, or nobody was there: kobject_uevent_env() forgives both. */
-static int uevent_emit(const struct rcx_shot *shot)
+static int uevent_emit(const struct rcx_event *event)
 {
-	char *strings[] = { uevent.seq, uevent.stamp, uevent.body, NULL };
+	char *strings[] = { uevent.seq, uevent.timestamp, uevent.body, NULL };
 
-	if (shot->size > RCX_UEVENT_MAX)
+	if (event->size > RCX_UEVENT_MAX)
 		return -EMSGSIZE;
-	rcx_event(shot, &uevent.message);
+	rcx_event(event, &uevent.message);
 	uevent_print(&uevent.message);
 	return kobject_uevent_env(&uevent_device.this_device->kobj, KOBJ_CHANGE, strings);
 }
 
-static struct rcx_half uevent_half = {
+static struct rcx_channel uevent_channel = {
 	.name = "uevent",
 	.owner = THIS_MODULE,
 	.emitters = (const struct rcx_emitter[]) {
@@ -113,7 +113,7 @@ static int __init uevent_init(void)
 	err = misc_register(&uevent_device);
 	if (err)
 		return err;
-	err = rcx_half_register(&uevent_half);
+	err = rcx_channel_register(&uevent_channel);
 	if (err)
 		misc_deregister(&uevent_device);
 	return err;
@@ -121,7 +121,7 @@ static int __init uevent_init(void)
 
 static void __exit uevent_exit(void)
 {
-	rcx_half_unregister(&uevent_half);
+	rcx_channel_unregister(&uevent_channel);
 	misc_deregister(&uevent_device);
 }
 

@@ -111,8 +111,8 @@ static inline bool parse(const struct rcx_session *s, ssize_t got)
 	for (at += sizeof(RCX_UEVENT_HEAD); at < end; at += strlen(at) + 1) {
 		if ((found = VALUE(at, RCX_UEVENT_SEQ)))
 			s->rx->seq = number(found);
-		else if ((found = VALUE(at, RCX_UEVENT_STAMP)))
-			s->rx->stamp = number(found);
+		else if ((found = VALUE(at, RCX_UEVENT_TIMESTAMP)))
+			s->rx->timestamp = number(found);
 		else if ((found = VALUE(at, RCX_UEVENT_BODY)))
 			s->rx->size = bytes(s, found);
 		missing -= found != NULL;
@@ -215,7 +215,7 @@ static const struct rcx_channel uevent_channel = {
 	.module = "ringcross_uevent",
 	.since = "2.6.10: kobject_uevent() over netlink",
 	.modes = uevent_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_PUSH] = "What a program sends to the socket is broadcast to the programs that listen, and no driver gets it.",
 		[RCX_PULL] = "Its socket takes no requests; writing to a device's uevent file makes the kernel send an event, but it is sysfs that was asked.",
 		[RCX_CALL] = "Its socket takes no requests, and what is written to a device's uevent file goes through sysfs.",

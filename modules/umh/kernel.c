@@ -139,21 +139,21 @@ static void umh_cleanup(struct subprocess_info *info)
 }
 
 /* Two digits for each byte.  The message is made at the far end of the room for them. */
-static void umh_write(char *text, const struct rcx_shot *shot, size_t len)
+static void umh_write(char *text, const struct rcx_event *event, size_t len)
 {
 	struct rcx_msg *message = PTR_ALIGN((void *)text + len + 1, 8);
 
 	memset(message, 0, len);	/* memory that nobody wrote must not reach the user */
-	rcx_event(shot, message);
+	rcx_event(event, message);
 	/* Two bytes written for each one read: they catch up at the last one, not before. */
 	*bin2hex(text, message, len) = '\0';
 }
 
 /* -EAGAIN when too many are on their way. */
-static struct umh_start *umh_start_new(struct umh_program *program, const struct rcx_shot *shot,
+static struct umh_start *umh_start_new(struct umh_program *program, const struct rcx_event *event,
 				       gfp_t gfp)
 {
-	size_t len = RCX_HEADER + shot->size;
+	size_t len = RCX_HEADER + event->size;
 	struct umh_start *start = ERR_PTR(-EAGAIN);
 
 	if (atomic_inc_return(&umh_in_flight) > RCX_UMH_AT_ONCE)
@@ -172,7 +172,7 @@ static struct umh_start *umh_start_new(struct umh_program *program, const struct
 	start->argv[3] = program->word;
 	start->argv[4] = start->text;
 	start->argv[5] = NULL;
-	umh_write(start->text, shot, len);
+	umh_write(start->text, event, len);
 	return start;
 
 err_flight:
@@ -189,13 +189,13 @@ static int umh_answer(int status)
 	return status & 0x7f ? -EIO : -(status >> 8);
 }
 
-static int umh_run(struct umh_program *program, const struct rcx_shot *shot, int wait, gfp_t gfp)
+static int umh_run(struct umh_program *program, const struct rcx_event *event, int wait, gfp_t gfp)
 {
 	struct subprocess_info *info;
 	struct umh_start *start;
 	int ret;
 
-	start = umh_start_new(program, shot, gfp);
+	start = umh_start_new(program, event, gfp);
 	if (IS_ERR(start))
 		return PTR_ERR(start);
 	start->waits = wait != UMH_NO_WAIT;
@@ -213,39 +213,39 @@ static int umh_run(struct umh_program *program, const struct rcx_shot *shot, int
 	return umh_answer(ret);
 }
 
-static int umh_emit(const struct rcx_shot *shot, int wait, gfp_t gfp)
+static int umh_emit(const struct rcx_event *event, int wait, gfp_t gfp)
 {
 	struct umh_program *program;
 	int err;
 
 	/* With UMH_NO_WAIT nobody would hear of an exec that refuses it. */
-	if (shot->size > RCX_UMH_MAX - RCX_HEADER)
+	if (event->size > RCX_UMH_MAX - RCX_HEADER)
 		return -E2BIG;
 	program = umh_get();
 	if (!program)
 		return -ENOTCONN;
-	err = umh_run(program, shot, wait, gfp);
+	err = umh_run(program, event, wait, gfp);
 	umh_put(program);
 	return err;
 }
 
-static int umh_emit_wait(const struct rcx_shot *shot)
+static int umh_emit_wait(const struct rcx_event *event)
 {
-	return umh_emit(shot, UMH_WAIT_PROC, GFP_KERNEL);
+	return umh_emit(event, UMH_WAIT_PROC, GFP_KERNEL);
 }
 
-static int umh_emit_exec(const struct rcx_shot *shot)
+static int umh_emit_exec(const struct rcx_event *event)
 {
-	return umh_emit(shot, UMH_WAIT_EXEC, GFP_KERNEL);
+	return umh_emit(event, UMH_WAIT_EXEC, GFP_KERNEL);
 }
 
 /*
  * Any context will do: memory is taken without sleeping, and all that is left is
  * to queue work.  Only on -rt kernels the allocator's locks sleep.
  */
-static int umh_emit_nowait(const struct rcx_shot *shot)
+static int umh_emit_nowait(const struct rcx_event *event)
 {
-	return umh_emit(shot, UMH_NO_WAIT, GFP_ATOMIC);
+	return umh_emit(event, UMH_NO_WAIT, GFP_ATOMIC);
 }
 
 /* ---- the device ---------------------------------------------------------- */
@@ -364,7 +364,7 @@ static struct miscdevice umh_device = {
 	.mode = 0600,
 };
 
-static struct rcx_half umh_half = {
+static struct rcx_channel umh_channel = {
 	.name = "umh",
 	.owner = THIS_MODULE,
 	.emitters = (const struct rcx_emitter[]) {
@@ -381,7 +381,7 @@ static int __init umh_init(void)
 
 	if (err)
 		return err;
-	err = rcx_half_register(&umh_half);
+	err = rcx_channel_register(&umh_channel);
 	if (err)
 		misc_deregister(&umh_device);
 	return err;
@@ -395,7 +395,7 @@ static int __init umh_init(void)
  */
 static void __exit umh_exit(void)
 {
-	rcx_half_unregister(&umh_half);
+	rcx_channel_unregister(&umh_channel);
 	misc_deregister(&umh_device);
 	wait_var_event(&umh_in_flight, !atomic_read(&umh_in_flight));
 	synchronize_rcu_tasks();

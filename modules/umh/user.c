@@ -29,7 +29,7 @@
 struct note {
 	uint32_t ready;		/* it is all there; cleared by who takes it */
 	uint32_t len;
-	uint64_t stamp;
+	uint64_t timestamp;
 	struct rcx_msg message;
 };
 
@@ -95,7 +95,7 @@ static uint8_t digit(char c)
 	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-static int tell(struct board *board, const char *text, uint64_t stamp)
+static int tell(struct board *board, const char *text, uint64_t timestamp)
 {
 	size_t len = strlen(text) / 2;
 	struct note *note = len > board->room ? NULL : take_note(board);
@@ -109,7 +109,7 @@ static int tell(struct board *board, const char *text, uint64_t stamp)
 	for (size_t i = 0; i < len; i++)
 		to[i] = (uint8_t)(digit(text[2 * i]) << 4 | digit(text[2 * i + 1]));
 	note->len = (uint32_t)len;
-	note->stamp = stamp;
+	note->timestamp = timestamp;
 	__atomic_store_n(&note->ready, 1, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -217,7 +217,7 @@ static int umh_notify(struct rcx_session *s, uint64_t n)
 			return -1;
 		while (!(note = wait_note(board, NULL)))
 			;
-		rcx_arrived_at(s, note->stamp);
+		rcx_arrived_at(s, note->timestamp);
 		if (rcx_rx(s, &note->message, note->len))
 			return -1;
 		done_with(board, note);
@@ -259,7 +259,7 @@ static int umh_stream(struct rcx_session *s, uint64_t n)
 		bool over = rcx_stream_over(s);
 
 		while ((note = next_note(board))) {
-			if (rcx_streamed_at(s, &note->message, note->len, note->stamp))
+			if (rcx_streamed_at(s, &note->message, note->len, note->timestamp))
 				return -1;
 			done_with(board, note);
 		}
@@ -310,7 +310,7 @@ static const struct rcx_channel umh = {
 	.module = "ringcross_umh",
 	.since = "2.4: call_usermodehelper; its waits have these names since 2.6.23",
 	.modes = umh_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_PUSH] = "The kernel alone starts a program, so no user has anything to send by.",
 		[RCX_PULL] = "The kernel alone starts a program, so no user can ask it for anything.",
 		[RCX_CALL] = "The other way round only: the program's exit status answers the kernel.",

@@ -83,7 +83,7 @@ static int connect_pair(struct rcx_session *s, int type)
 		return rcx_fail_errno(s, "cannot copy a file descriptor");
 	if (s->queue && set_buffer(s, fds[1], (int)s->queue))
 		return -1;
-	return rcx_ends_unblock(s);
+	return rcx_fd_unblock(s);
 }
 
 static int seqpacket_connect(struct rcx_session *s)
@@ -101,32 +101,32 @@ static int stream_connect(struct rcx_session *s)
 
 static int unixsock_push(struct rcx_session *s, uint64_t n)
 {
-	return rcx_ends_push(s, n);
+	return rcx_fd_push(s, n);
 }
 
 static int unixsock_call(struct rcx_session *s, uint64_t n)
 {
-	return rcx_ends_call(s, n);
+	return rcx_fd_call(s, n);
 }
 
 static int unixsock_notify(struct rcx_session *s, uint64_t n)
 {
-	return rcx_ends_notify(s, n);
+	return rcx_fd_notify(s, n);
 }
 
 static int unixsock_stream(struct rcx_session *s, uint64_t n)
 {
-	return rcx_ends_stream(s, n);
+	return rcx_fd_stream(s, n);
 }
 
 static int unixsock_serve(struct rcx_session *s)
 {
-	return rcx_ends_serve(s);
+	return rcx_fd_serve(s);
 }
 
-static int unixsock_emit(struct rcx_session *s, const struct rcx_shot *shot)
+static int unixsock_emit(struct rcx_session *s, const struct rcx_event *event)
 {
-	return rcx_ends_emit(s, shot);
+	return rcx_fd_emit(s, event);
 }
 
 /* ---- registration ------------------------------------------------------ */
@@ -192,7 +192,7 @@ static const struct rcx_channel unixsock_channel = {
 	.flags = RCX_REFERENCE,
 	.since = "2.6.4: SOCK_SEQPACKET of AF_UNIX; streams since 1.0, see unix(7)",
 	.modes = unixsock_modes,
-	.cannot = {
+	.unsupported_reason = {
 		[RCX_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
 	},
 };

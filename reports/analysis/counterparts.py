@@ -39,7 +39,7 @@ def rows(run: Run, channel: Channel, xrays: xray.Xrays | None) -> tuple[Row, ...
     }
     found = []
     for mode in channel.modes:
-        if not (stock := stocked.get(str(mode.get("stock")))):
+        if not (stock := stocked.get(str(mode.get("counterpart")))):
             continue
         operations = mode.get("operations") or {}
         for operation in operations:

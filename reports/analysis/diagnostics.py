@@ -106,7 +106,7 @@ def facts(run: Run) -> tuple[Fact, ...]:
         told = f"{close} of {len(spreads)} ({100 * close / len(spreads):.1f} %)"
         found.append(Fact(f"Cells whose {units(run)} agree within 0.5 %", told))
     if run.clock == "time":
-        wide = sum("wide" in row.marks.split() for row in rows)
+        wide = sum("imprecise" in row.marks.split() for row in rows)
         found.append(Fact("Cells with an interval wider than 5 %", f"{wide} of {len(rows)}"))
         found.append(Fact("Shortest round this clock can tell", _enough(run)))
     return tuple(found)
@@ -121,7 +121,7 @@ def _enough(run: Run) -> str:
     told = run.environment.get("overhead")
     if not isinstance(told, dict) or "loop" not in told:
         return "not recorded"
-    enough = told.get("enough")
+    enough = told.get("min_round")
     if enough is None:
         return "none was found: the machine is too loud"
     return f"{words.number(float(enough) / 1000)} µs"

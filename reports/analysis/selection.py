@@ -10,7 +10,7 @@ from reports.text import words
 
 
 @dataclass(frozen=True)
-class Spot:
+class CellSummary:
     """What one channel shows for one operation.
 
     Attributes:
@@ -57,20 +57,22 @@ def best(rows: list[Measured]) -> Measured | None:
     )
 
 
-def spot(run: Run, channel: Channel, operation: str) -> Spot:
+def spot(run: Run, channel: Channel, operation: str) -> CellSummary:
     """What the heat map shows for a channel's operation."""
     rows = whole(run, channel, operation)
     row = best(rows)
     losses = tuple(loss(row) for row in rows if row.measured and row.lossy)
     if row:
-        return Spot(channel.name, operation, row, "ok", losses=losses)
+        return CellSummary(channel.name, operation, row, "ok", losses=losses)
     failed = next((row for row in rows if row.status == "fail"), None)
     if failed:
-        return Spot(channel.name, operation, None, "fail", words.sentence(failed.reason))
-    why = channel.cannot.get(operation) or next((row.reason for row in rows if row.reason), "")
+        return CellSummary(channel.name, operation, None, "fail", words.sentence(failed.reason))
+    why = channel.unsupported_reason.get(operation) or next(
+        (row.reason for row in rows if row.reason), ""
+    )
     if why:
-        return Spot(channel.name, operation, None, "cannot", words.sentence(why))
-    return Spot(channel.name, operation, None, "open", "Not measured in this run.")
+        return CellSummary(channel.name, operation, None, "cannot", words.sentence(why))
+    return CellSummary(channel.name, operation, None, "open", "Not measured in this run.")
 
 
 def loss(row: Measured) -> str:

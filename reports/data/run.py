@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from reports.data import formats
 from reports.text import words
 
 OPERATIONS = ("push", "pull", "call", "notify", "stream")
@@ -159,7 +160,7 @@ class Channel:
     reference: bool = False
     module: str | None = None
     needs: tuple[str, ...] = ()
-    cannot: dict[str, str] = field(default_factory=dict)
+    unsupported_reason: dict[str, str] = field(default_factory=dict)
     modes: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -252,6 +253,7 @@ def _cells(path: Path) -> pd.DataFrame:
                         dtype=dict.fromkeys(WORDS, str))  # fmt: skip
     for name, word in WORDS.items():
         frame[name] = frame[name].astype(object).fillna(word).astype(str) if name in frame else word
+    frame["marks"] = frame["marks"].map(formats.marks)
     for name in NUMBERS:
         frame[name] = _numbers(path, frame, name) if name in frame else math.nan
     for name, default in WHOLE.items():
@@ -319,7 +321,13 @@ def _environment(path: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(value, dict):
         raise DamagedRun(f"{path} holds no JSON object; correct it or delete it.")
-    return value
+    written = value.get("format", 1)
+    if written not in range(1, formats.FORMAT + 1):
+        raise DamagedRun(
+            f"{path} states format {written!r}, and this ringcross reads up to {formats.FORMAT}: "
+            "render it with the version that wrote it, or update."
+        )
+    return formats.environment(value)
 
 
 def _channels(environment: dict[str, Any], rows: tuple[Measured, ...]) -> tuple[Channel, ...]:
@@ -335,7 +343,7 @@ def _channels(environment: dict[str, Any], rows: tuple[Measured, ...]) -> tuple[
 
 
 def _channel(name: str, entry: dict[str, Any]) -> Channel:
-    cannot = entry.get("cannot") or {}
+    unsupported = entry.get("unsupported_reason") or {}
     return Channel(
         name=name,
         summary=str(entry.get("summary") or ""),
@@ -343,7 +351,7 @@ def _channel(name: str, entry: dict[str, Any]) -> Channel:
         reference=bool(entry.get("reference", False)),
         module=entry.get("module"),
         needs=tuple(entry.get("needs") or ()),
-        cannot={op: str(why) for op, why in cannot.items() if why},
+        unsupported_reason={op: str(why) for op, why in unsupported.items() if why},
         modes=tuple(entry.get("modes") or ()),
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from reports.data import formats
 from reports.data.run import KEY, WHOLE, DamagedRun, Measured, Run
 from reports.figures.cost import Figure, colours
 from reports.figures.svg import Plot, Series, draw, slots
@@ -105,7 +106,7 @@ def _trials(path: Path) -> dict[tuple[str | int, ...], list[Trial]]:
         for row in rows:
             key = tuple(int(row[name]) if name in WHOLE else row[name] for name in KEY)
             if row["offered_per_unit"] and row["verdict"] != "late":
-                found.setdefault(key, []).append(_trial(row))
+                found.setdefault(key, []).append(_trial(formats.trial(row)))
     except (OSError, KeyError, ValueError, TypeError, ZeroDivisionError) as error:
         raise DamagedRun(
             f"{path} cannot be read ({type(error).__name__}: {error}); delete it to see the run "
@@ -115,10 +116,10 @@ def _trials(path: Path) -> dict[tuple[str | int, ...], list[Trial]]:
 
 
 def _trial(row: Mapping[str, str]) -> Trial:
-    raised, offered = float(row["raised"]), float(row["offered_per_unit"])
+    emitted, offered = float(row["emitted"]), float(row["offered_per_unit"])
     return Trial(
         offered=offered,
-        loss=100 * float(row["lost"]) / raised,
+        loss=100 * float(row["lost"]) / emitted,
         arrived=float(row["delivered_per_unit"]),
         p99=float(row["p99"]),
         verdict=row["verdict"],

@@ -109,7 +109,7 @@ class Plot:
 
 def draw(plot: Plot) -> str:
     """The plot as an ``<svg>`` element."""
-    with matplotlib.rcx_context(STYLE | {"svg.hashsalt": plot.name}):
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": plot.name}):
         figure = Figure(figsize=(plot.width, plot.height))
         figure.subplots_adjust(
             left=plot.margin / plot.width,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.analysis import selection
+from reports.data import formats
 from reports.data.run import DamagedRun, Run
 from reports.text import words
 
@@ -45,7 +46,8 @@ def _read(path: Path) -> tuple[Property, ...]:
     try:
         told = json.loads(path.read_text(encoding="utf-8"))["properties"]
         return tuple(
-            Property(**{key: one[key] for key in Property.__annotations__}) for one in told
+            Property(**{key: one[key] for key in Property.__annotations__})
+            for one in map(formats.property_record, told)
         )
     except FileNotFoundError:
         return ()
@@ -111,35 +113,35 @@ class Column:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("kernel_starts", "Events", "kernel starts",
+    Column("kernel_initiated", "Events", "kernel starts",
            "Can the kernel start the conversation?"),
     Column("contexts", "Events", "emits from",
            "From which contexts can the kernel half emit?", _contexts),
-    Column("pollable", "Events", "poll",
+    Column("poll", "Events", "poll",
            "Does an event make poll() and epoll return?"),
     Column("readers", "Events", "two readers",
            "Who gets what when two processes read?"),
-    Column("largest", "Messages", "largest",
+    Column("size_limit", "Messages", "size_limit",
            "How many bytes of body were carried, and what does a byte more do?", _bytes),
     Column("boundaries", "Messages", "boundaries",
            "Do two messages stay two?"),
     Column("ordering", "Messages", "order",
            "Do messages arrive in the order in which they went?"),
-    Column("once", "Messages", "one-shot",
+    Column("load_parameter", "Messages", "one-shot",
            "When does the only value arrive of a mode that repeats nothing?", rare=True),
-    Column("full", "Nobody reads", "when full",
+    Column("queue_full", "Nobody reads", "when full",
            "What happens to an event when those before it were not read?"),
-    Column("holds", "Nobody reads", "full after",
+    Column("queue_capacity", "Nobody reads", "full after",
            "How many small messages wait before it is full?"),
-    Column("producer_told", "Nobody reads", "producer told",
+    Column("producer_error", "Nobody reads", "producer told",
            "What is the producer told of an event that was not taken?"),
-    Column("reader_told", "Nobody reads", "reader told",
+    Column("reader_error", "Nobody reads", "reader told",
            "Which error tells the reader that something was lost?"),
-    Column("opens", "Life", "who may",
+    Column("permissions", "Life", "who may",
            "Who may open and use it?", _opens),
-    Column("reader_dies", "Life", "reader killed",
+    Column("reader_exit", "Life", "reader killed",
            "What when a reader is killed in its wait?"),
-    Column("module_goes", "Life", "unload",
+    Column("module_unload", "Life", "unload",
            "What does an unload do under an open session?"),
     Column("syscalls", "Cost", "system calls",
            "How many system calls does an operation take?", _count),

@@ -118,7 +118,7 @@ def heat_map(run: Run) -> tuple[HeatRow, ...]:
     )
 
 
-def _heat_cell(run: Run, spot: selection.Spot, low: float, high: float) -> HeatCell:
+def _heat_cell(run: Run, spot: selection.CellSummary, low: float, high: float) -> HeatCell:
     link = f"{page_of(spot.channel)}#{spot.operation}"
     if not spot.row or spot.row.median is None:
         text = {"fail": "failed", "open": "not run"}.get(spot.state, "no")

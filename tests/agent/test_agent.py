@@ -105,7 +105,7 @@ def test_list_names_channels_whose_registrations_are_right(agent: Path) -> None:
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr == b""
     listing = json.loads(done.stdout)
-    assert listing["protocol"] == 1
+    assert listing["protocol"] == 2
     names = [channel["name"] for channel in listing["channels"]]
     assert len(set(names)) == len(names)
     assert {"null", "syscall", "ioctl"} <= set(names)
@@ -115,9 +115,15 @@ def test_list_names_channels_whose_registrations_are_right(agent: Path) -> None:
 def test_every_channel_does_each_operation_or_says_why_not(agent: Path) -> None:
     for channel in json.loads(run(agent, "--list").stdout)["channels"]:
         done = {name for mode in channel["modes"] for name in mode["operations"]}
-        assert not done & set(channel["cannot"]), channel["name"]
-        assert done | set(channel["cannot"]) == {"push", "pull", "call", "notify", "stream"}
-        for sentence in channel["cannot"].values():
+        assert not done & set(channel["unsupported_reason"]), channel["name"]
+        assert done | set(channel["unsupported_reason"]) == {
+            "push",
+            "pull",
+            "call",
+            "notify",
+            "stream",
+        }
+        for sentence in channel["unsupported_reason"].values():
             assert sentence.endswith("."), sentence
             assert sentence[0].isupper(), sentence
 
@@ -125,8 +131,11 @@ def test_every_channel_does_each_operation_or_says_why_not(agent: Path) -> None:
 def test_a_mode_has_operations_or_says_why_it_happens_once(agent: Path) -> None:
     for channel in json.loads(run(agent, "--list").stdout)["channels"]:
         for mode in channel["modes"]:
-            assert bool(mode["operations"]) != ("once" in mode), (channel["name"], mode["name"])
-            if "once" in mode:
+            assert bool(mode["operations"]) != ("one_shot_reason" in mode), (
+                channel["name"],
+                mode["name"],
+            )
+            if "one_shot_reason" in mode:
                 assert any(word.startswith(f"{channel['module']}.") for word in channel["boot"])
 
 
@@ -164,13 +173,13 @@ def test_a_round_is_long_enough_for_the_clock(agent: Path) -> None:
     """However short a round is asked for, it is one whose length the clock can tell."""
     short = {**PIPE, "mode": "getppid", "size": 0, "round_units": 1000, "samples": 0}
     setup, _, cell = talk(agent, SETUP, short).between
-    enough = setup["enough"]
+    enough = setup["min_round"]
     if enough is None:  # a machine so loud that no length is
         return
     assert enough >= 10_000
     assert statistics.median(cell["rounds"]) > enough / 3
     (counted,) = talk(agent, {"do": "setup", "clock": "instructions"}).between
-    assert counted["enough"] == 0, "each instruction is counted"
+    assert counted["min_round"] == 0, "each instruction is counted"
 
 
 def syscall_cells(agent: Path) -> Iterator[dict[str, Any]]:
@@ -194,7 +203,7 @@ def test_system_calls_at_all_sizes(agent: Path, clock: str) -> None:
         assert answer["id"] == request["id"]
         assert len(answer["rounds"]) == 3
         assert len(answer["samples"]) == 5
-        assert answer["proof"]["bad"] == 0
+        assert answer["validation"]["bad"] == 0
         total = statistics.median(answer["rounds"]) - answer["round_overhead"]
         each = total / answer["n"]
         assert 5 < each < 100e6, request
@@ -408,7 +417,7 @@ def test_threads_do_it_at_once(agent: Path) -> None:
     """The operations of all count; single ones are not sampled."""
     one, three = talk(agent, SETUP, PIPE, PIPE | {"threads": 3, "size": 512}).cells()
     assert (one["status"], three["status"]) == ("ok", "ok"), three["reason"]
-    assert three["proof"]["messages"] == 3 * one["proof"]["messages"]
+    assert three["validation"]["messages"] == 3 * one["validation"]["messages"]
     assert three["n"] % 3 == 0
     assert all(total > three["round_overhead"] > one["round_overhead"] for total in three["rounds"])
     assert three["samples"].size == 0
@@ -565,9 +574,12 @@ def test_probes_come_to_an_answer_each(agent: Path) -> None:
     found = one["properties"]
     assert not [p for p in found.values() if p["how"] == "failed"]
     assert found["syscalls"]["value"] == {"call": 2}
-    assert (found["kernel_starts"]["value"], found["kernel_starts"]["how"]) == (False, "documented")
-    assert found["largest"]["value"] == {"call": 1 << 20}
-    assert found["opens"]["value"] == ("anybody" if os.geteuid() == 0 else None)
+    assert (found["kernel_initiated"]["value"], found["kernel_initiated"]["how"]) == (
+        False,
+        "documented",
+    )
+    assert found["size_limit"]["value"] == {"call": 1 << 20}
+    assert found["permissions"]["value"] == ("anybody" if os.geteuid() == 0 else None)
 
 
 def test_a_probe_of_what_is_not_there_is_an_error(agent: Path) -> None:

@@ -74,14 +74,14 @@ def test_the_peer_counts_what_was_sent(
         for op in operations
     ]
     for operation, cell in zip(operations, talk(agent, SETUP, *asked).cells(), strict=True):
-        proof = have(cell)["proof"]
+        proof = have(cell)["validation"]
         assert (proof["bad"], proof["made"]) == (0, 0)
         assert proof["messages"] > 0
         sent = proof["messages"] if operation in ("push", "call") else 0
         assert proof["consumed"] == sent
         if operation == "stream":
-            rounds = zip(cell["raised"], cell["delivered"], cell["lost"], strict=True)
-            assert all(raised == arrived + lost for raised, arrived, lost in rounds)
+            rounds = zip(cell["emitted"], cell["delivered"], cell["lost"], strict=True)
+            assert all(emitted == arrived + lost for emitted, arrived, lost in rounds)
             assert cell["refused"] == cell["lost"]
 
 
@@ -107,9 +107,9 @@ def test_events_come_at_their_rate(agent: Path) -> None:
     paced = {"operation": "stream", "interval": 2_000_000, "burst": 4, "round_units": 20_000_000}
     cell = have(*talk(agent, SETUP, PUSH | paced).cells())
     assert cell["interval"] == 2_000_000
-    for raised, span in zip(cell["raised"], cell["span"], strict=True):
-        assert raised % 4 == 0
-        assert span >= (raised // 4 - 1) * 2_000_000 - 10_000
+    for emitted, span in zip(cell["emitted"], cell["span"], strict=True):
+        assert emitted % 4 == 0
+        assert span >= (emitted // 4 - 1) * 2_000_000 - 10_000
     assert len(cell["samples"]) > 0
     assert min(cell["samples"]) < 50e6
 
@@ -117,7 +117,7 @@ def test_events_come_at_their_rate(agent: Path) -> None:
 def test_a_queue_that_is_full_refuses(agent: Path) -> None:
     stream = {"operation": "stream", "queue": 4096, "size": 2000, "round_units": 3_000_000}
     cell = have(*talk(agent, SETUP, PUSH | stream).cells())
-    assert sum(cell["raised"]) == sum(cell["delivered"]) + sum(cell["refused"])
+    assert sum(cell["emitted"]) == sum(cell["delivered"]) + sum(cell["refused"])
 
 
 @pytest.mark.parametrize("name", EACH, ids="-".join)
@@ -128,8 +128,8 @@ def test_each_thread_has_a_peer_of_its_own(
     asked = {**PUSH, "channel": name[0], "mode": name[1], "operation": operation}
     (cell,) = map(have, talk(agent, SETUP, asked | {"threads": 3}).cells())
     # 16 by each, or 4 where the first ones took as long as what makes a process.
-    assert cell["proof"]["messages"] in (3 * 16, 3 * 4)
-    assert cell["proof"]["consumed"] == cell["proof"]["messages"]
+    assert cell["validation"]["messages"] in (3 * 16, 3 * 4)
+    assert cell["validation"]["consumed"] == cell["validation"]["messages"]
 
 
 @pytest.mark.parametrize("context", ["softirq", "hardirq"])
@@ -148,7 +148,7 @@ def test_probes_find_what_a_pipe_is(agent: Path) -> None:
     assert found["full"]["value"] == "refuses newest"
     assert found["readers"]["value"] == "share"
     assert found["syscalls"]["value"]["push"] == 1
-    assert "another process" in found["kernel_starts"]["detail"]
+    assert "another process" in found["kernel_initiated"]["detail"]
 
 
 # ---- how a peer ends ------------------------------------------------------------

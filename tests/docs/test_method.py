@@ -12,7 +12,7 @@ from bench.plan.factors import Factors
 from bench.plan.options import RunOptions
 from bench.plan.plans import PLANS, make_cells
 from bench.run.campaign import Campaign
-from tests.fake_target import LISTING, FakeTarget, FakeWorkshop
+from tests.fake_target import LISTING, FakeProvisioner, FakeTarget
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/method.md").read_text()
@@ -91,11 +91,11 @@ def test_each_factor_is_an_axis(axis: str, values: tuple[object, ...], operation
 def test_a_stream_whose_sums_do_not_come_out_has_no_number(tmp_path: Path) -> None:
     target = FakeTarget({"netlink-stream": {"lost": [1] * 11}})
     options = RunOptions(run_dir=tmp_path / "run", channels=("netlink",), operations=("stream",))
-    with Campaign(options, workshop=FakeWorkshop(target)) as campaign:
+    with Campaign(options, provisioner=FakeProvisioner(target)) as campaign:
         campaign.run()
         streams = [r for found in campaign.results.values() for r in found if r.status != "skip"]
     assert {result.status for result in streams} == {"fail"}
-    assert all("were raised, but" in result.reason for result in streams)
+    assert all("were emitted, but" in result.reason for result in streams)
 
 
 def test_both_sides_read_the_same_clock() -> None:

@@ -170,9 +170,9 @@ def _measure(row: dict[str, Any], base: float, random: np.random.Generator) -> N
     apart = np.median(rounds, axis=1)
     row["spread"] = apart.max() / apart.min() - 1
     if row["clock"] == "instructions" and row["spread"] > 0.005:
-        row["marks"] = "apart"
+        row["marks"] = "differs"
     if row["clock"] == "time" and 2 * error > 0.05 * median:
-        row["marks"] = "wide"
+        row["marks"] = "imprecise"
     if row["operation"] == "stream":
         lost = 4200 if row["mode"] == "multicast" else 0
         row |= {"offered": 20000, "delivered": 20000 - lost, "lost": lost}
@@ -226,7 +226,7 @@ def _environment(clock: str, forced: bool) -> dict[str, Any]:
         "warnings": ["KVM is there but did not boot within 20 s"],
         "overhead": {"read": 24.0, "loop": 3.0},
         "floors": {"copy": {str(size): 9 + size / 8 for size in SIZES}},
-        "channels": {"protocol": 1, "channels": [_listed(name) for name in CHANNELS]},
+        "channels": {"protocol": 2, "channels": [_listed(name) for name in CHANNELS]},
         "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:03:10Z",
     }  # fmt: skip
 
@@ -237,7 +237,9 @@ def _listed(name: str) -> dict[str, Any]:
     return {
         "name": name, "summary": f"{name}, as the tests imagine it", "baseline": name == "null",
         "module": None if name == "syscall" else f"ringcross_{name}", "needs": [],
-        "cannot": {op: _why(name) for op in OPERATIONS if op not in channel["operations"]},
+        "unsupported_reason": {
+            op: _why(name) for op in OPERATIONS if op not in channel["operations"]
+        },
         "modes": [
             {"name": mode, "summary": f"the {mode} way",
              "operations": dict.fromkeys(channel["operations"], can)}

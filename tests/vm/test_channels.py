@@ -35,8 +35,8 @@ def test_messages_arrive_intact(trial: Trial, operation: Operation) -> None:
             )
             continue
         assert answer["status"] == "ok", f"{size} B, {context}: {answer['reason']}"
-        assert answer["proof"]["messages"] > 0
-        assert answer["proof"]["bad"] == 0
+        assert answer["validation"]["messages"] > 0
+        assert answer["validation"]["bad"] == 0
         assert len(answer["rounds"]) == 3
         assert all(total > 0 for total in answer["rounds"])
         tried += 1
@@ -45,7 +45,7 @@ def test_messages_arrive_intact(trial: Trial, operation: Operation) -> None:
 
 def test_kernel_half_counted_what_the_user_half_did(trial: Trial, operation: Operation) -> None:
     answer = trial.cells[operation, *variants(operation)[0]]
-    proof = answer["proof"]
+    proof = answer["validation"]
     if not operation.baseline and operation.operation in ("push", "call"):
         assert proof["consumed"] == proof["messages"]
     if not operation.baseline and operation.operation == "pull":
@@ -66,9 +66,9 @@ def test_what_makes_a_process_is_measured_in_few(trial: Trial) -> None:
     named = {operation.name: operation for operation in machine.operations()}
     dear = trial.cells[named["umh-wait-notify"], 8, "default"]
     cheap = trial.cells[named["ioctl-indirect-push"], 8, "default"]
-    assert (dear["n"], dear["proof"]["messages"]) == (3, 4)
+    assert (dear["n"], dear["validation"]["messages"]) == (3, 4)
     assert cheap["n"] > 10
-    assert cheap["proof"]["messages"] == 16
+    assert cheap["validation"]["messages"] == 16
 
 
 def test_kernel_log_stays_clean(trial: Trial, operation: Operation) -> None:

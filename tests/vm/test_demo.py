@@ -64,7 +64,10 @@ HOSTILE = (
             (0xFED00000, 4096, "Device or resource busy"),
         )
     ),
-    Step(f"insmod ringcross_devmem.ko phys={demo_session.PHYS:#x} size={demo_session.CUT_OUT}", ("^$",)),
+    Step(
+        f"insmod ringcross_devmem.ko phys={demo_session.PHYS:#x} size={demo_session.CUT_OUT}",
+        ("^$",),
+    ),
     Step("memshare \"$(printf '\\033[31mred\\nline\\001')$(yes | head -c 500 | tr -d '\\n')\""),
     Step("rmmod ringcross_devmem; dmesg | grep -A 1 'content written'", (
         # Escaped, and 128 bytes of it.

@@ -116,9 +116,9 @@ def test_each_thread_has_a_sequence_of_its_own(
             assert (answer["status"], answer["reason"]) == ("skip", told(operation)["alone"])
             continue
         assert answer["status"] == "ok", answer["reason"]
-        proof = answer["proof"]
+        proof = answer["validation"]
         # Fewer, but as many by each, where an operation takes long.
-        assert proof["messages"] in (threads * alone["proof"]["messages"], threads * DEAR)
+        assert proof["messages"] in (threads * alone["validation"]["messages"], threads * DEAR)
         assert answer["n"] % threads == 0
         if operation.channel not in ("syscall",) and not operation.baseline:
             pushed = operation.operation != "pull"
@@ -161,7 +161,7 @@ def test_a_stream_comes_from_each_context(answers: dict[Key, Answer], operation:
         answer = answers[operation, "context", context]
         if answer["status"] == "ok":
             assert answer["context"] == context
-            assert sum(answer["delivered"]) + sum(answer["lost"]) == sum(answer["raised"])
+            assert sum(answer["delivered"]) + sum(answer["lost"]) == sum(answer["emitted"])
 
 
 @pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
@@ -169,8 +169,8 @@ def test_a_burst_comes_at_once(answers: dict[Key, Answer], operation: Operation)
     """As many messages at the same rate, but in fewer bursts: each waits for those before it."""
     one, many = (ok(answers, operation, "burst", burst) for burst in BURSTS)
     for answer, burst in zip((one, many), BURSTS, strict=True):
-        assert all(raised % burst == 0 for raised in answer["raised"])
-        bursts = [raised // burst for raised in answer["raised"]]
+        assert all(emitted % burst == 0 for emitted in answer["emitted"])
+        bursts = [emitted // burst for emitted in answer["emitted"]]
         for span, count in zip(answer["span"], bursts, strict=True):
             due = (count - 1) * burst * INTERVAL
             # A producer that waits for each message's end may take longer.

@@ -12,7 +12,7 @@ from tests.vm.machine import Answer
 pytestmark = pytest.mark.vm
 
 RELAXED, TOO_FAST = 100_000, 3_000  # nanoseconds between messages, of some 9,000 each
-COUNTERS = ("raised", "refused", "delivered", "lost", "duplicated")
+COUNTERS = ("emitted", "refused", "delivered", "lost", "duplicated")
 
 
 @pytest.fixture(scope="module")

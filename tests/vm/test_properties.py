@@ -20,20 +20,20 @@ ALWAYS = {
     "boundaries",
     "contexts",
     "copies",
-    "full",
-    "kernel_starts",
-    "largest",
-    "module_goes",
-    "opens",
+    "queue_full",
+    "kernel_initiated",
+    "size_limit",
+    "module_unload",
+    "permissions",
     "ordering",
-    "pollable",
-    "reader_dies",
+    "poll",
+    "reader_exit",
     "readers",
     "syscalls",
 }
 WORDS = {
     "boundaries": {"kept", "not kept"},
-    "full": {
+    "queue_full": {
         "refuses newest",
         "drops newest",
         "overwrites oldest",
@@ -44,7 +44,7 @@ WORDS = {
         "not filled",
     },
     "ordering": {"kept", "not kept"},
-    "reader_dies": {"next goes on"},
+    "reader_exit": {"next reader works"},
     "readers": {"each gets all", "share", "one gets all", "second refused"},
 }
 
@@ -82,16 +82,18 @@ def test_no_probe_contradicts_what_the_mode_declares(
     answers: dict[tuple[str, str], Answer], name: tuple[str, str]
 ) -> None:
     mode, found = mode_of(name), answers[name]["properties"]
-    if "once" in mode:
+    if "one_shot_reason" in mode:
         assert not mode["operations"]
-        assert {key for key, one in found.items() if one["how"] != "none"} == {"once"}
+        assert {key for key, one in found.items() if one["how"] != "none"} == {"load_parameter"}
         return
     told = [channel for channel in CHANNELS if channel["name"] == name[0]]
     only = [{**channel, "modes": [mode]} for channel in told]
     assert not properties.contradictions(only, list(properties.of_answer(answers[name])))
-    assert found["largest"]["value"] == {op: can["max"] for op, can in mode["operations"].items()}
+    assert found["size_limit"]["value"] == {
+        op: can["max"] for op, can in mode["operations"].items()
+    }
     starts = bool({"notify", "stream"} & set(mode["operations"]))
-    assert found["kernel_starts"]["value"] is starts
+    assert found["kernel_initiated"]["value"] is starts
     assert set(found["syscalls"]["value"]) >= set(mode["operations"]) - {"stream"}
 
 
@@ -101,49 +103,51 @@ def value(answers: dict[tuple[str, str], Answer], channel: str, mode: str, name:
 
 def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> None:
     """What is known of these channels from their documentation is what the probes find."""
-    assert value(answers, "netlink", "unicast", "reader_told") == "ENOBUFS"
-    assert value(answers, "netlink", "unicast", "producer_told") == "EAGAIN"
-    assert value(answers, "netlink", "unicast", "opens") == "CAP_NET_ADMIN"
+    assert value(answers, "netlink", "unicast", "reader_error") == "ENOBUFS"
+    assert value(answers, "netlink", "unicast", "producer_error") == "EAGAIN"
+    assert value(answers, "netlink", "unicast", "permissions") == "CAP_NET_ADMIN"
     # Neither waits for an answer to its push, so only the kernel's counts tell of a refusal.
-    assert value(answers, "genetlink", "do", "opens") == "CAP_NET_ADMIN"
-    largest = answers["netlink", "unicast"]["properties"]["largest"]["detail"]
+    assert value(answers, "genetlink", "do", "permissions") == "CAP_NET_ADMIN"
+    largest = answers["netlink", "unicast"]["properties"]["size_limit"]["detail"]
     assert "push: 1048576 B works, a byte more: nothing arrives" in largest
     assert value(answers, "genetlink", "dump", "boundaries") == "kept"
-    assert value(answers, "genetlink", "multicast", "module_goes") == "goes, user told"
-    assert value(answers, "signal", "standard", "holds") == 1
-    assert value(answers, "signal", "realtime", "holds") > 100
-    assert value(answers, "signal", "realtime", "pollable") is False
-    assert value(answers, "signal", "signalfd", "pollable") is True
+    assert (
+        value(answers, "genetlink", "multicast", "module_unload") == "unloads, user gets an error"
+    )
+    assert value(answers, "signal", "standard", "queue_capacity") == 1
+    assert value(answers, "signal", "realtime", "queue_capacity") > 100
+    assert value(answers, "signal", "realtime", "poll") is False
+    assert value(answers, "signal", "signalfd", "poll") is True
     assert value(answers, "procfs", "reopen", "syscalls") == {"push": 3, "pull": 3}
     assert value(answers, "mmap", "ring", "syscalls")["stream"] == 0
     assert value(answers, "ioctl", "indirect", "copies")["push"] == 1
     assert value(answers, "mmap", "page", "copies") == {"push": 0, "pull": 0, "call": 0}
-    assert value(answers, "sysfs", "attribute", "module_goes") == "goes, user told"
-    assert value(answers, "input", "event", "full") == "empties its queue"
-    assert value(answers, "input", "event", "holds") == 31
-    assert value(answers, "input", "event", "reader_told") == "by a message"
-    assert value(answers, "input", "event", "module_goes") == "goes, user told"
+    assert value(answers, "sysfs", "attribute", "module_unload") == "unloads, user gets an error"
+    assert value(answers, "input", "event", "queue_full") == "empties its queue"
+    assert value(answers, "input", "event", "queue_capacity") == 31
+    assert value(answers, "input", "event", "reader_error") == "by a message"
+    assert value(answers, "input", "event", "module_unload") == "unloads, user gets an error"
     assert value(answers, "input", "grab", "readers") == "second refused"
     assert value(answers, "pipe", "pair", "boundaries") == "not kept"
     assert value(answers, "unixsock", "seqpacket", "boundaries") == "kept"
     assert value(answers, "unixsock", "stream", "boundaries") == "not kept"
-    assert value(answers, "posixmq", "queue", "holds") == 10
+    assert value(answers, "posixmq", "queue", "queue_capacity") == 10
     assert value(answers, "shm", "futex", "copies") == {"push": 0, "call": 0, "notify": 0}
     assert value(answers, "shm", "futex", "readers") == "second refused"
-    assert value(answers, "relay", "overwrite", "full") == "overwrites oldest"
+    assert value(answers, "relay", "overwrite", "queue_full") == "overwrites oldest"
     assert value(answers, "relay", "batch", "boundaries") == "not kept"
     assert value(answers, "uevent", "device", "boundaries") == "kept"
-    assert value(answers, "uevent", "device", "full") == "drops newest"
-    assert value(answers, "sysctl", "message", "opens") == "uid 0"
-    assert value(answers, "sysctl", "integer", "module_goes") == "goes, user told"
+    assert value(answers, "uevent", "device", "queue_full") == "drops newest"
+    assert value(answers, "sysctl", "message", "permissions") == "uid 0"
+    assert value(answers, "sysctl", "integer", "module_unload") == "unloads, user gets an error"
     assert value(answers, "modparam", "parameter", "boundaries") == "kept"
     assert value(answers, "umh", "wait", "syscalls") == {"notify": 0, "stream": 0}
     assert value(answers, "umh", "wait", "copies") is None
-    assert value(answers, "umh", "wait", "opens") == "CAP_DAC_OVERRIDE CAP_SYS_ADMIN"
+    assert value(answers, "umh", "wait", "permissions") == "CAP_DAC_OVERRIDE CAP_SYS_ADMIN"
     assert value(answers, "umh", "nowait", "contexts") == "process softirq hardirq"
     assert value(answers, "filewrite", "append", "boundaries") == "not kept"
-    assert value(answers, "filewrite", "append", "producer_told") == "ENOSPC"
-    assert value(answers, "syscall", "getppid", "opens") == "anybody"
+    assert value(answers, "filewrite", "append", "producer_error") == "ENOSPC"
+    assert value(answers, "syscall", "getppid", "permissions") == "anybody"
     assert value(answers, "syscall", "getppid", "syscalls") == {"call": 1}
 
 
@@ -151,9 +155,9 @@ def test_a_value_of_the_command_line_arrives_at_load_and_never_again(
     answers: dict[tuple[str, str], Answer],
 ) -> None:
     """What stands there, by this load; other loads bring other values."""
-    assert value(answers, "modparam", "boot", "once") == "at load"
+    assert value(answers, "modparam", "boot", "load_parameter") == "at load"
     (entry,) = (channel for channel in CHANNELS if channel["name"] == "modparam")
-    told = answers["modparam", "boot"]["properties"]["once"]["detail"]
+    told = answers["modparam", "boot"]["properties"]["load_parameter"]["detail"]
     assert all(word in told for word in entry["boot"])
 
 
@@ -161,6 +165,6 @@ def test_without_the_word_on_the_command_line_nothing_is_claimed() -> None:
     asked = {"do": "probe", "channel": "modparam", "mode": "boot"}
     plain = replace(machine.machine(), append=())
     (answer,) = (a for a in machine.boot(plain, [machine.SETUP, asked]) if a["re"] == "probe")
-    found = answer["properties"]["once"]
+    found = answer["properties"]["load_parameter"]
     assert (found["value"], found["how"]) == (None, "none")
     assert "was not booted with rcx_modparam.boot=" in found["detail"]

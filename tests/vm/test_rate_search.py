@@ -75,7 +75,7 @@ def test_a_search_finds_the_highest_rate(answers: dict[str, Answer], operation: 
     assert answer["bound"] in {"lost", "behind", "late"}
     assert sum(answer["lost"]) == sum(answer["duplicated"]) == sum(answer["reordered"]) == 0
     # And the producer really offers it, each burst in its time.
-    spans = [(raised - 1) * answer["interval"] for raised in answer["raised"]]
+    spans = [(emitted - 1) * answer["interval"] for emitted in answer["emitted"]]
     assert median(answer["span"]) <= 1.05 * median(spans)
     tried = rows(answer["trials"])
     assert [trial for trial in tried if trial["interval"] <= answer["interval"]]
@@ -83,7 +83,7 @@ def test_a_search_finds_the_highest_rate(answers: dict[str, Answer], operation: 
     assert slow
     assert "lost" not in {trial["verdict"] for trial in slow}
     # Where the newest takes the oldest's place, a reader that nobody wakes is always behind.
-    if told(operation)["claims"].get("full") != "overwrites oldest":
+    if told(operation)["claims"].get("queue_full") != "overwrites oldest":
         assert max(slow, key=lambda trial: trial["interval"])["verdict"] == "clean"
 
 
@@ -97,7 +97,7 @@ def test_a_higher_rate_is_too_much(answers: dict[str, Answer], operation: Operat
     assert verdicts & {"lost", "behind", "late"}
     # Where many become one, luck decides in between; four times as fast, no more.
     assert min(tried, key=lambda trial: trial["interval"])["verdict"] != "clean"
-    if told(operation)["claims"].get("full") != "coalesces":
+    if told(operation)["claims"].get("queue_full") != "coalesces":
         assert "clean" not in verdicts
     slow = [trial for trial in tried if trial["interval"] >= 2 * answer["interval"]]
     calm = min(slow, key=lambda trial: trial["p99"])
@@ -110,7 +110,7 @@ def test_each_message_of_each_trial_is_accounted_for(
     answers: dict[str, Answer], operation: Operation
 ) -> None:
     """By sequence numbers, by the producer's word, and by what the channel told its reader."""
-    full = told(operation)["claims"].get("full")
+    full = told(operation)["claims"].get("queue_full")
     for trial in rows(searched(answers, operation)["trials"]):
         assert violation(trial) == ""
         assert (trial["verdict"] == "lost") == (trial["lost"] > 0)
@@ -127,7 +127,7 @@ def test_a_longer_queue_holds_more(answers: dict[str, Answer], operation: Operat
         assert answer["status"] == "ok", answer["reason"]
         if answer["context"] == "process":
             pytest.skip("A thread is read while it floods, and an interrupt may not here.")
-        assert sum(answer["raised"]) == BURST * len(answer["rounds"])
+        assert sum(answer["emitted"]) == BURST * len(answer["rounds"])
     assert sum(long["delivered"]) > 1.5 * sum(short["delivered"])
     assert 0 <= sum(long["lost"]) < sum(short["lost"])
 
@@ -138,7 +138,7 @@ def test_a_small_loss_is_tried_again(answers: dict[str, Answer]) -> None:
     for answer in answers.values():
         found = rows(answer.get("trials") or {})[:-SWEPT] if answer["status"] == "ok" else []
         for before, trial, after in zip([None, *found], found, [*found[1:], None], strict=False):
-            if 0 < trial["lost"] < trial["raised"] // 8:
+            if 0 < trial["lost"] < trial["emitted"] // 8:
                 small += 1
                 assert trial["interval"] in {t["interval"] for t in (before, after) if t}
     assert small

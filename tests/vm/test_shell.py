@@ -21,8 +21,11 @@ def test_modules_can_be_tried_by_hand() -> None:
         while b"ringcross#" not in said:
             said += (got := os.read(shell.stdout.fileno(), 4096))
             assert got, said
-        typed = b"insmod ringcross_core.ko && insmod ringcross_null.ko; ls /dev/ringcross/*; ringcross_agent --list; exit\n"
+        typed = (
+            b"insmod ringcross_core.ko && insmod ringcross_null.ko; ls /dev/ringcross/*; "
+            b"ringcross_agent --list; exit\n"
+        )
         rest, _ = shell.communicate(typed, timeout=60)
     assert shell.returncode == 0
     assert b"\n/dev/ringcross/core  /dev/ringcross/null" in rest
-    assert b'"protocol":1' in rest
+    assert b'"protocol":2' in rest

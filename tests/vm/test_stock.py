@@ -39,10 +39,10 @@ def pairs() -> Iterator[tuple[str, str, str, str, str]]:
     offered = {mode["name"]: mode["operations"] for mode in stock["modes"]}
     for channel in channels:
         for mode in channel["modes"]:
-            theirs = offered[mode["stock"]] if "stock" in mode else {}
+            theirs = offered[mode["counterpart"]] if "counterpart" in mode else {}
             for operation in mode["operations"]:
                 if same := answering(operation, mode["operations"], theirs):
-                    yield channel["name"], mode["name"], operation, mode["stock"], same
+                    yield channel["name"], mode["name"], operation, mode["counterpart"], same
 
 
 PAIRS = list(pairs())

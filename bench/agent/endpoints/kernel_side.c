@@ -26,11 +26,11 @@ static int core_bind(struct rcx_session *s, uint32_t size, uint32_t *contexts)
 {
 	struct rcx_bind bind = {
 		.size = size,
-		.proof = s->proof,
+		.validate = s->validate,
 		.clock = s->clock,
 	};
 
-	snprintf(bind.half, RCX_NAME, "%s", s->channel->name);
+	snprintf(bind.channel, RCX_NAME, "%s", s->channel->name);
 	snprintf(bind.mode, RCX_NAME, "%s", s->mode->name);
 	if (ioctl(s->core, RCX_CORE_BIND, &bind))
 		return rcx_fail_errno(s, "cannot bind the kernel half");
@@ -38,9 +38,9 @@ static int core_bind(struct rcx_session *s, uint32_t size, uint32_t *contexts)
 	return 0;
 }
 
-static int core_raise(struct rcx_session *s, const struct rcx_raise *raise)
+static int core_emit(struct rcx_session *s, const struct rcx_emission *emit)
 {
-	if (ioctl(s->core, RCX_CORE_RAISE, raise))
+	if (ioctl(s->core, RCX_CORE_EMIT, emit))
 		return rcx_fail_errno(s, "cannot raise an event");
 	return 0;
 }
@@ -67,11 +67,11 @@ static void core_end(struct rcx_session *s)
 		close(s->core);		/* unbinds */
 }
 
-const struct rcx_side rcx_core_side = {
+const struct rcx_endpoint_ops rcx_kernel_endpoint = {
 	.name = "the kernel half",
 	.begin = core_begin,
 	.bind = core_bind,
-	.raise = core_raise,
+	.emit = core_emit,
 	.stop = core_stop,
 	.counts = core_counts,
 	.end = core_end,

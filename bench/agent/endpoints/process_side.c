@@ -39,7 +39,7 @@
  * @spec: what was ordered
  * @due: CLOCK_MONOTONIC of the first event
  * @size: bytes of body of events
- * @raised: events tried
+ * @emitted: events tried
  * @refused: of those, what the channel would not take
  * @refused_errno: the last reason
  * @slot: one for each thread
@@ -49,10 +49,10 @@ struct rcx_peer_block {
 	uint32_t settled;
 	uint32_t order;
 	uint32_t stop;
-	struct rcx_raise spec;
+	struct rcx_emission spec;
 	uint64_t due;
 	uint32_t size;
-	uint64_t raised, refused;
+	uint64_t emitted, refused;
 	uint32_t refused_errno;
 	struct rcx_peer_slot slot[RCX_THREADS_MAX];
 };
@@ -140,30 +140,30 @@ void rcx_peer_reached(struct rcx_session *s)
 
 /* ---- in the peer: start events ------------------------------------------ */
 
-static void raise_one(struct rcx_session *s, uint64_t due)
+static void emit_one(struct rcx_session *s, uint64_t due)
 {
 	struct rcx_peer_block *block = s->block;
-	struct rcx_shot shot = {
-		.seq = block->raised++,	/* before the user half can have it */
-		.stamp = rcx_now(s),
+	struct rcx_event event = {
+		.seq = block->emitted++,	/* before the user half can have it */
+		.timestamp = rcx_now(s),
 		.size = block->size + block->spec.more,
 	};
 	int err = -EMSGSIZE;
 
-	block->page.stamps[shot.seq % RCX_STAMPS] = due ? due : shot.stamp;
-	if (shot.size <= s->size)	/* there is no more room in s->tx */
-		err = s->mode->peer->emit(s, &shot);
+	block->page.timestamps[event.seq % RCX_TIMESTAMPS] = due ? due : event.timestamp;
+	if (event.size <= s->size)	/* there is no more room in s->tx */
+		err = s->mode->peer->emit(s, &event);
 	if (err) {
 		block->refused++;
 		block->refused_errno = (uint32_t)-err;
 	}
-	__atomic_store_n(&block->page.raised, shot.seq + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&block->page.emitted, event.seq + 1, __ATOMIC_RELEASE);
 }
 
 /* In the session's clock, as it stands for @due in nanoseconds: at a rate, an
  * event is due when it should have come, however late that is.
  */
-static uint64_t due_stamp(const struct rcx_session *s, uint64_t due)
+static uint64_t due_timestamp(const struct rcx_session *s, uint64_t due)
 {
 	return rcx_now(s) - (nanoseconds() - due);
 }
@@ -195,15 +195,15 @@ static uint64_t next_due(uint64_t due, uint64_t interval)
 static void carry_out(struct rcx_session *s, uint32_t order)
 {
 	struct rcx_peer_block *block = s->block;
-	const struct rcx_raise *spec = &block->spec;
+	const struct rcx_emission *spec = &block->spec;
 	uint64_t left = spec->count, due = block->due;
 	bool go_on = sleep_until(block, order, due);
 
 	while (go_on && left) {
-		uint64_t stamp = spec->interval ? due_stamp(s, due) : 0;
+		uint64_t timestamp = spec->interval ? due_timestamp(s, due) : 0;
 
 		for (uint32_t i = 0; i < spec->burst && left; i++, left--)
-			raise_one(s, stamp);
+			emit_one(s, timestamp);
 		if (!spec->interval) {
 			go_on = !stopped(block);
 		} else if (left) {
@@ -263,7 +263,7 @@ static void be_peer(struct rcx_session *s)
 {
 	int err = prepare_peer(s);
 
-	if (!err && rcx_started(s->op)) {
+	if (!err && rcx_kernel_initiated(s->op)) {
 		/* So that on one CPU it produces when the drain has nothing to do. */
 		setpriority(PRIO_PROCESS, 0, LOWEST);
 		obey(s);
@@ -304,7 +304,7 @@ static void on_death(int sig)
 	}
 }
 
-void rcx_peer_mourn(char *reason, size_t len)
+void rcx_peer_report_death(char *reason, size_t len)
 {
 	const struct sigaction action = { .sa_handler = on_death, .sa_flags = SA_RESTART };
 
@@ -358,7 +358,7 @@ static int start(struct rcx_session *s)
  */
 static void settle(struct rcx_session *s)
 {
-	uint64_t end = s->proof || rcx_started(s->op) ? 0 : nanoseconds() + SETTLE_NS;
+	uint64_t end = s->validate || rcx_kernel_initiated(s->op) ? 0 : nanoseconds() + SETTLE_NS;
 
 	while (nanoseconds() < end)
 		sched_yield();
@@ -384,7 +384,7 @@ static int peer_begin(struct rcx_session *s)
 
 static int peer_join(struct rcx_session *s, const struct rcx_session *first, uint32_t number)
 {
-	s->side = first->side;
+	s->endpoint = first->endpoint;
 	s->block = first->block;
 	s->slot = &s->block->slot[number];
 	return s->mode->peer->connect(s) ? -1 : start(s);
@@ -450,21 +450,21 @@ static int peer_bind(struct rcx_session *s, uint32_t size, uint32_t *contexts)
 	for (int i = 0; i < RCX_THREADS_MAX; i++)
 		block->slot[i].consumed = block->slot[i].bad = block->slot[i].wanted =
 			block->slot[i].reached = 0;
-	block->raised = block->refused = block->refused_errno = 0;
-	block->page.raised = 0;
+	block->emitted = block->refused = block->refused_errno = 0;
+	block->page.emitted = 0;
 	block->size = size;
 	*contexts = s->mode->peer->emit ? 1u << RCX_PROCESS : 0;
 	return 0;
 }
 
-static int peer_raise(struct rcx_session *s, const struct rcx_raise *raise)
+static int peer_emit(struct rcx_session *s, const struct rcx_emission *emit)
 {
 	struct rcx_peer_block *block = s->block;
 
 	if (peer_stop(s))
 		return -1;
-	block->spec = *raise;
-	block->due = nanoseconds() + raise->delay;
+	block->spec = *emit;
+	block->due = nanoseconds() + emit->delay;
 	/* Whoever sees that there is something to do sees what, too. */
 	__atomic_store_n(&block->page.done, 0, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&block->order, 1, __ATOMIC_RELEASE);
@@ -477,7 +477,7 @@ static int peer_counts(struct rcx_session *s, struct rcx_counts *counts)
 	const struct rcx_peer_block *block = s->block;
 
 	*counts = (struct rcx_counts){
-		.raised = block->raised,
+		.emitted = block->emitted,
 		.refused = block->refused,
 		.refused_errno = block->refused_errno,
 	};
@@ -497,11 +497,11 @@ int rcx_peer_wait_slow(struct rcx_session *s)
 	return 0;
 }
 
-const struct rcx_side rcx_peer_side = {
+const struct rcx_endpoint_ops rcx_peer_endpoint = {
 	.name = "the peer",
 	.begin = peer_begin,
 	.bind = peer_bind,
-	.raise = peer_raise,
+	.emit = peer_emit,
 	.stop = peer_stop,
 	.counts = peer_counts,
 	.join = peer_join,

@@ -25,13 +25,13 @@ static bool open_core(struct rcx_hostile *h)
 	return true;
 }
 
-bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool proof)
+bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool validate)
 {
-	struct rcx_bind bind = { .size = size, .proof = proof };
+	struct rcx_bind bind = { .size = size, .validate = validate };
 
 	if (!open_core(h))
 		return false;
-	snprintf(bind.half, RCX_NAME, "%s", h->channel->name);
+	snprintf(bind.channel, RCX_NAME, "%s", h->channel->name);
 	snprintf(bind.mode, RCX_NAME, "%s", mode);
 	if (ioctl(h->core, RCX_CORE_BIND, &bind))
 		return rcx_expect(h, "bind the kernel half", -1, 0);
@@ -51,7 +51,7 @@ void rcx_core_unbind(struct rcx_hostile *h)
 bool rcx_core_start(struct rcx_hostile *h, enum rcx_context context, uint64_t count, uint32_t burst,
 	      uint64_t interval)
 {
-	struct rcx_raise raise = {
+	struct rcx_emission emit = {
 		.context = context,
 		.burst = burst,
 		.count = count,
@@ -59,7 +59,7 @@ bool rcx_core_start(struct rcx_hostile *h, enum rcx_context context, uint64_t co
 		.interval = interval,
 	};
 
-	if (ioctl(h->core, RCX_CORE_RAISE, &raise))
+	if (ioctl(h->core, RCX_CORE_EMIT, &emit))
 		return rcx_expect(h, "raise events", -1, 0);
 	return true;
 }

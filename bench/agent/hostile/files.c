@@ -136,38 +136,38 @@ static void try_pieces(struct rcx_hostile *h, int fd, struct rcx_taker *taker)
 	close(zero);
 }
 
-static void try_writes(struct rcx_hostile *h, int fd, struct rcx_taker *taker, bool proof)
+static void try_writes(struct rcx_hostile *h, int fd, struct rcx_taker *taker, bool validate)
 {
 	lseek(fd, 0, SEEK_SET);
-	rcx_try_messages(h, taker, proof);
+	rcx_try_messages(h, taker, validate);
 	rcx_try_addresses(h, "write", RCX_KERNEL_READS, write_at, &fd);
 	try_write_lengths(h, fd);
 	try_write_positions(h, fd, taker);
 	try_pieces(h, fd, taker);
 	rcx_try_scribbled(h, taker, BODY, 200);
-	rcx_try_scribbled(h, taker, RCX_BODY_MAX, proof ? 20 : 10);
+	rcx_try_scribbled(h, taker, RCX_BODY_MAX, validate ? 20 : 10);
 }
 
 /* ---- reading messages --------------------------------------------------- */
 
 /* In @h->message lies a whole one: the next, in the proof with its body. */
-static bool is_whole(const struct rcx_hostile *h, bool proof)
+static bool is_whole(const struct rcx_hostile *h, bool validate)
 {
 	const struct rcx_msg *msg = h->message;
 
 	return msg->magic == RCX_MAGIC && msg->size == BODY &&
-	       (!proof || rcx_body_check(msg->body, BODY, msg->seq, 0) == BODY);
+	       (!validate || rcx_body_check(msg->body, BODY, msg->seq, 0) == BODY);
 }
 
-static void try_reads(struct rcx_hostile *h, int fd, bool proof)
+static void try_reads(struct rcx_hostile *h, int fd, bool validate)
 {
 	char *to = (char *)h->message;
 
 	rcx_expect_value(h, "pread of a message", pread(fd, to, WHOLE, 0), WHOLE);
-	rcx_expect_true(h, "it is whole", is_whole(h, proof));
+	rcx_expect_true(h, "it is whole", is_whole(h, validate));
 	rcx_expect_value(h, "pread of its start", pread(fd, to, 10, 0), 10);
 	rcx_expect_value(h, "pread of its rest", pread(fd, to + 10, WHOLE, 10), WHOLE - 10);
-	rcx_expect_true(h, "start and rest are one", is_whole(h, proof));
+	rcx_expect_true(h, "start and rest are one", is_whole(h, validate));
 	rcx_expect_value(h, "pread of 2 GiB", pread(fd, to, INT32_MAX, 0), WHOLE);
 	rcx_expect_value(h, "pread of nothing", pread(fd, to, 0, 0), 0);
 	rcx_expect_value(h, "pread at the end", pread(fd, to, WHOLE, WHOLE), 0);
@@ -175,7 +175,7 @@ static void try_reads(struct rcx_hostile *h, int fd, bool proof)
 	rcx_expect(h, "pread before the start", pread(fd, to, WHOLE, -1), EINVAL);
 	rcx_try_addresses(h, "pread", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect_value(h, "pread after all these", pread(fd, to, WHOLE, 0), WHOLE);
-	rcx_expect_true(h, "it is whole too", is_whole(h, proof));
+	rcx_expect_true(h, "it is whole too", is_whole(h, validate));
 }
 
 /* ---- two at a time ------------------------------------------------------ */
@@ -227,7 +227,7 @@ static void try_two(struct rcx_hostile *h, int fd, struct rcx_taker *taker)
 
 void rcx_try_message_file(struct rcx_hostile *h, const char *path, bool shared)
 {
-	for (int proof = 0; proof < 2; proof++) {
+	for (int validate = 0; validate < 2; validate++) {
 		struct rcx_taker taker = {
 			.send = write_message,
 			.body_max = RCX_BODY_MAX,
@@ -237,21 +237,21 @@ void rcx_try_message_file(struct rcx_hostile *h, const char *path, bool shared)
 		};
 		int fd, other;
 
-		rcx_topic(h, "%s%s", file_name(path), proof ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, proof);
+		rcx_topic(h, "%s%s", file_name(path), validate ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, validate);
 		fd = open_file(h, path, O_RDWR);
 		taker.arg = &fd;
 		rcx_expect_value(h, "pread where nothing was read yet",
 				pread(fd, h->message, WHOLE, 1), 0);
-		try_writes(h, fd, &taker, proof);
-		try_reads(h, fd, proof);
+		try_writes(h, fd, &taker, validate);
+		try_reads(h, fd, validate);
 
 		other = open_file(h, path, O_RDWR);
 		rcx_good_message(h, BODY, shared ? taker.seq++ : 0);
 		rcx_expect_value(h, "a second open has its own sequence, or shares it",
 				write(other, h->message, WHOLE), WHOLE);
 		close(other);
-		if (proof)
+		if (validate)
 			try_two(h, fd, &taker);
 		else
 			close(fd);
@@ -271,7 +271,7 @@ void rcx_try_message_file(struct rcx_hostile *h, const char *path, bool shared)
 
 void rcx_try_transaction_file(struct rcx_hostile *h, const char *path)
 {
-	for (int proof = 0; proof < 2; proof++) {
+	for (int validate = 0; validate < 2; validate++) {
 		struct rcx_taker taker = {
 			.send = write_message,
 			.body_max = RCX_BODY_MAX,
@@ -282,12 +282,12 @@ void rcx_try_transaction_file(struct rcx_hostile *h, const char *path)
 		char *to = (char *)h->message;
 		int fd;
 
-		rcx_topic(h, "%s%s", file_name(path), proof ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, proof);
+		rcx_topic(h, "%s%s", file_name(path), validate ? " in proof" : "");
+		rcx_core_bind(h, "", BODY, validate);
 		fd = open_file(h, path, O_RDWR);
 		taker.arg = &fd;
 		rcx_expect_value(h, "a reply before any request", pread(fd, to, WHOLE, 0), 0);
-		try_writes(h, fd, &taker, proof);
+		try_writes(h, fd, &taker, validate);
 
 		rcx_good_message(h, BODY, taker.seq);
 		rcx_expect_value(h, "a request", write(fd, to, WHOLE), WHOLE);
@@ -296,7 +296,7 @@ void rcx_try_transaction_file(struct rcx_hostile *h, const char *path)
 		rcx_expect_value(h, "rest of the reply", pread(fd, to + 7, INT32_MAX, 7), WHOLE - 7);
 		rcx_expect_true(h, "it is the reply", h->message->seq == ~taker.seq &&
 			       rcx_body_check(h->message->body, BODY, taker.seq,
-					     proof ? 0xff : 0) == BODY);
+					     validate ? 0xff : 0) == BODY);
 		taker.seq++;
 		rcx_expect(h, "a request refused", write(fd, to, WHOLE), EBADMSG);
 		rcx_expect_value(h, "and so without a reply", pread(fd, to, WHOLE, 0), 0);

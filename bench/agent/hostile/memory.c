@@ -177,15 +177,15 @@ static void try_magic(struct rcx_hostile *h, struct rcx_taker *taker)
 }
 
 /* Only the proof looks into a body. */
-static void try_body(struct rcx_hostile *h, struct rcx_taker *taker, bool proof)
+static void try_body(struct rcx_hostile *h, struct rcx_taker *taker, bool validate)
 {
 	rcx_good_message(h, 61, taker->seq)->body[60] ^= 1;
 	if (rcx_expect(h, "a wrong last byte", send_message(h, taker, RCX_HEADER + 61),
-		      proof ? EBADMSG : 0) && !proof)
+		      validate ? EBADMSG : 0) && !validate)
 		taker->seq++;
 }
 
-void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool proof)
+void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool validate)
 {
 	uint64_t first = taker->seq;
 	struct rcx_counts before = rcx_core_counts(h), after;
@@ -196,7 +196,7 @@ void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool proof
 	try_lengths(h, taker);
 	try_magic(h, taker);
 	try_numbers(h, taker);
-	try_body(h, taker, proof);
+	try_body(h, taker, validate);
 	try_good(h, taker, 64, "a good one after all these");
 
 	after = rcx_core_counts(h);

@@ -8,8 +8,8 @@
 #include <unistd.h>
 #include "hostile.h"
 
-#define PROOF_SIZE 64
-#define PROOF_MS 30000		/* two emulated CPUs on a loud host: a process takes half a second */
+#define VALIDATION_SIZE 64
+#define VALIDATION_MS 30000		/* two emulated CPUs on a loud host: a process takes half a second */
 #define SETTLE_MS 8000		/* memory is given back some time after its last use */
 
 /* Weak: a build of one channel alone may have none. */
@@ -80,13 +80,13 @@ static void prove(struct rcx_hostile *h, const struct rcx_mode *mode, enum rcx_o
 		.channel = h->channel,
 		.mode = mode,
 		.op = op,
-		.size = PROOF_SIZE < operation->min ? operation->min :
-			PROOF_SIZE > operation->max ? operation->max : PROOF_SIZE,
+		.size = VALIDATION_SIZE < operation->min ? operation->min :
+			VALIDATION_SIZE > operation->max ? operation->max : VALIDATION_SIZE,
 		.context = op == RCX_STREAM ? RCX_PROCESS : -1,
 		.burst = 1,
 		.rounds = 1,
 		.round_units = 1000,
-		.deadline_ms = PROOF_MS,
+		.deadline_ms = VALIDATION_MS,
 	};
 	struct rcx_case *one;
 	char name[64];
@@ -101,7 +101,7 @@ static void prove(struct rcx_hostile *h, const struct rcx_mode *mode, enum rcx_o
 	snprintf(one->got, sizeof(one->got), "%.90s", result->reason);
 }
 
-static void prove_all(struct rcx_hostile *h, const char *when,
+static void validate_all(struct rcx_hostile *h, const char *when,
 		      const struct rcx_overhead *overhead, struct rcx_result *result)
 {
 	rcx_topic(h, "%s", when);
@@ -188,14 +188,14 @@ json_object *rcx_hostile_run(const struct rcx_hostile_entry *entry, uint32_t dea
 		snprintf(reason, len, "cannot get memory for cases");
 		return json_object_new_array();
 	}
-	prove_all(&h, "before", overhead, result);
+	validate_all(&h, "before", overhead, result);
 	before = held();
 	h.topic[0] = '\0';
 	if (!rcx_in_child(try_all, &job, deadline_ms, why, sizeof(why)))
 		snprintf(broken, sizeof(broken), "%s, after \"%s\"", why,
 			 h.cases->list[h.cases->count - 1].name);
 	try_leftovers(&h, before);
-	prove_all(&h, "afterwards", overhead, result);
+	validate_all(&h, "afterwards", overhead, result);
 	try_unload(&h, h.channel->module);
 	if (strcmp(entry->name, entry->channel))
 		try_unload(&h, "ringcross_core");

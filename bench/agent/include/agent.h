@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include "channel.h"
 
-#define RCX_PROTOCOL 1
+#define RCX_PROTOCOL 2
 #define RCX_ROUNDS_MAX 1024
 #define RCX_SAMPLES_MAX 65536
 #define RCX_THREADS_MAX 64
@@ -53,7 +53,7 @@ struct rcx_overhead {
 	double loop;		/* one turn of an empty loop hook */
 	double round;		/* a round of no turns */
 	double sample;		/* a round of one turn */
-	uint64_t enough;	/* how long a round must be for this clock; 0: any */
+	uint64_t min_round;	/* how long a round must be for this clock; 0: any */
 	bool scales;		/* such a length was found */
 };
 
@@ -105,7 +105,7 @@ enum rcx_status { RCX_FAIL, RCX_OK, RCX_SKIP };
 
 /* What became of one stream. */
 struct rcx_stream_counts {
-	uint64_t raised, refused;	/* by the kernel half's count */
+	uint64_t emitted, refused;	/* by the kernel half's count */
 	uint64_t delivered, lost, reordered, duplicated;	/* by sequence numbers */
 	uint64_t overruns;	/* by the channel's word to the reader */
 	uint64_t span;		/* units from the first burst to the last one */
@@ -147,22 +147,22 @@ struct rcx_result {
 	struct rcx_stream_counts stream[RCX_ROUNDS_MAX];
 	struct rcx_trial trial[RCX_TRIALS_MAX];
 	struct rcx_cpu_use cpu;	/* over all rounds */
-	uint32_t proof_messages;
-	struct rcx_counts proof;
+	uint32_t validation_messages;
+	struct rcx_counts validation;
 	uint32_t samples;
 	uint64_t sample[RCX_SAMPLES_MAX];
 };
 
-#define RCX_TAP_MAX 65536
+#define RCX_MESSAGE_LOG_MAX 65536
 
 /* What came to a session of a probe, in the order in which it came. */
-struct rcx_tap {
+struct rcx_message_log {
 	uint64_t count;
-	struct rcx_tapped {
+	struct rcx_logged_message {
 		uint64_t seq;		/* UINT64_MAX for what was none of ours */
 		uint32_t len;		/* bytes that came; 0 for narrow ones */
 		uint32_t size;		/* bytes of body by the message's own word */
-	} message[RCX_TAP_MAX];
+	} message[RCX_MESSAGE_LOG_MAX];
 };
 
 /* Run @cell in a child with a deadline.  Modules must be loaded. */
@@ -179,7 +179,7 @@ bool rcx_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
 
 /* ---- stream.c ---------------------------------------------------------- */
 
-#define RCX_STREAM_MAX 4000	/* messages of one stream: below RCX_STAMPS */
+#define RCX_STREAM_MAX 4000	/* messages of one stream: below RCX_TIMESTAMPS */
 
 /* @n, but whole bursts where there is an interval between them. */
 uint64_t rcx_stream_length(const struct rcx_cell *cell, uint64_t n);
@@ -194,29 +194,29 @@ int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_
 /* ---- team.c ------------------------------------------------------------ */
 
 /* Have @cell->threads - 1 threads more do what @s does, each with an open of its own. */
-int rcx_team_start(struct rcx_session *s, const struct rcx_cell *cell);
+int rcx_threads_start(struct rcx_session *s, const struct rcx_cell *cell);
 
 /* A round of @n operations by each at once: its total from the first's start to
  * the last one's end.
  */
-int rcx_team_round(struct rcx_session *s, uint64_t n, uint64_t *total);
+int rcx_threads_round(struct rcx_session *s, uint64_t n, uint64_t *total);
 
 /* What of a round's total is not the operations. */
-double rcx_team_overhead(const struct rcx_session *s, uint64_t n, double loop);
+double rcx_threads_overhead(const struct rcx_session *s, uint64_t n, double loop);
 
 /* End them, and add what they have sent and seen to @s. */
-void rcx_team_end(struct rcx_session *s);
+void rcx_threads_end(struct rcx_session *s);
 
 /* ---- cpu.c: who used the processors ------------------------------------- */
 
-struct rcx_cpu_look {
+struct rcx_cpu_reading {
 	bool known;
 	uint32_t cpus;
 	uint64_t wall, idle, own_before, own;
 };
 
-void rcx_cpu_begin(struct rcx_cpu_look *begin, uint32_t clock);
-void rcx_cpu_end(const struct rcx_cpu_look *begin, uint32_t clock, struct rcx_cpu_use *use);
+void rcx_cpu_begin(struct rcx_cpu_reading *begin, uint32_t clock);
+void rcx_cpu_end(const struct rcx_cpu_reading *begin, uint32_t clock, struct rcx_cpu_use *use);
 
 /* ---- tick.c: where rounds begin ------------------------------------------ */
 
@@ -224,25 +224,25 @@ void rcx_cpu_end(const struct rcx_cpu_look *begin, uint32_t clock, struct rcx_cp
  * just over, unless it ends before the next anyway.  Under the clock of instructions
  * alone: in real time, to wait is to cool down.
  */
-int rcx_await_tick(struct rcx_session *s);
+int rcx_align_to_tick(struct rcx_session *s);
 
 /* ---- stir.c: that no boot's free memory decides what a round costs ------- */
 
-#define RCX_STIR_BLOCKS 8
-#define RCX_STIR_HOLES 64
+#define RCX_PREFILL_BLOCKS 8
+#define RCX_PREFILL_HOLES 64
 
-struct rcx_stir {
+struct rcx_slab_prefill {
 	int socket;
 	size_t size;
 	char *message;
 	bool split;
-	int block[RCX_STIR_BLOCKS][2];	/* pipes */
-	int hole[RCX_STIR_HOLES][2];	/* pipes that fill one each */
+	int block[RCX_PREFILL_BLOCKS][2];	/* pipes */
+	int hole[RCX_PREFILL_HOLES][2];	/* pipes that fill one each */
 };
 
-void rcx_stir_begin(struct rcx_stir *stir, size_t size);
-void rcx_stir(const struct rcx_stir *stir);
-void rcx_stir_end(struct rcx_stir *stir);
+void rcx_slab_prefill_begin(struct rcx_slab_prefill *stir, size_t size);
+void rcx_slab_prefill(const struct rcx_slab_prefill *stir);
+void rcx_slab_prefill_end(struct rcx_slab_prefill *stir);
 
 /* ---- overload.c -------------------------------------------------------- */
 
@@ -274,24 +274,24 @@ int rcx_sweep(struct rcx_session *s, const struct rcx_cell *cell, struct rcx_res
 /* ---- session.c --------------------------------------------------------- */
 
 /**
- * struct rcx_side - who is at the other end of a session: takes what is pushed,
+ * struct rcx_endpoint_ops - who is at the other end of a session: takes what is pushed,
  *	counts, and starts events
  * @name: as a sentence has it
  * @begin: get hold of it, and of its status page
  * @bind: start counting from zero, with pulled messages of @size bytes; sets the
  *	contexts that events can come from, as struct rcx_bind has them
- * @raise: as RCX_CORE_RAISE
+ * @emit: as RCX_CORE_EMIT
  * @stop: as RCX_CORE_STOP
  * @counts: as RCX_CORE_COUNTS; of all threads
  * @join: make @s, another thread's session, one of those of @first; NULL when
  *	there is nothing to do
  * @end: let go of it; also when @begin failed half-way
  */
-struct rcx_side {
+struct rcx_endpoint_ops {
 	const char *name;
 	int (*begin)(struct rcx_session *s);
 	int (*bind)(struct rcx_session *s, uint32_t size, uint32_t *contexts);
-	int (*raise)(struct rcx_session *s, const struct rcx_raise *raise);
+	int (*emit)(struct rcx_session *s, const struct rcx_emission *emit);
 	int (*stop)(struct rcx_session *s);
 	int (*counts)(struct rcx_session *s, struct rcx_counts *counts);
 	int (*join)(struct rcx_session *s, const struct rcx_session *first, uint32_t number);
@@ -299,15 +299,15 @@ struct rcx_side {
 };
 
 /* Buffers alone. */
-int rcx_session_prepare(struct rcx_session *s, const struct rcx_cell *cell, bool proof);
+int rcx_session_prepare(struct rcx_session *s, const struct rcx_cell *cell, bool validate);
 /* All but the channel's own open: buffers, and the other side bound. */
-int rcx_session_bind(struct rcx_session *s, const struct rcx_cell *cell, bool proof);
+int rcx_session_bind(struct rcx_session *s, const struct rcx_cell *cell, bool validate);
 /* Once more, with pulled messages of another @size; counts and sequences start again. */
 int rcx_session_bind_again(struct rcx_session *s, uint32_t size, uint32_t *contexts);
-int rcx_session_open(struct rcx_session *s, const struct rcx_cell *cell, bool proof);
+int rcx_session_open(struct rcx_session *s, const struct rcx_cell *cell, bool validate);
 void rcx_session_close(struct rcx_session *s);
 int rcx_session_counts(struct rcx_session *s, struct rcx_counts *counts);
-int rcx_session_raise(struct rcx_session *s, uint64_t count, uint32_t burst, uint64_t interval);
+int rcx_session_emit(struct rcx_session *s, uint64_t count, uint32_t burst, uint64_t interval);
 /* Open for thread @number, from 1, of those that do what @first does. */
 int rcx_session_join(struct rcx_session *s, const struct rcx_cell *cell,
 		    const struct rcx_session *first, uint32_t number);
@@ -315,14 +315,14 @@ int rcx_session_stop(struct rcx_session *s);
 
 /* ---- core.c: ringcross_core at the other end ---------------------------------- */
 
-extern const struct rcx_side rcx_core_side;
+extern const struct rcx_endpoint_ops rcx_kernel_endpoint;
 
 /* ---- peer.c: a process at the other end -------------------------------- */
 
-extern const struct rcx_side rcx_peer_side;
+extern const struct rcx_endpoint_ops rcx_peer_endpoint;
 
 /* From now on, a peer that dies ends this process, and leaves the reason there. */
-void rcx_peer_mourn(char *reason, size_t len);
+void rcx_peer_report_death(char *reason, size_t len);
 /* Whether the agent shares @address with the peer of @s, to give it orders. */
 bool rcx_peer_shares(const struct rcx_session *s, uint64_t address);
 

@@ -18,7 +18,7 @@
 enum rcx_op { RCX_PUSH, RCX_PULL, RCX_CALL, RCX_NOTIFY, RCX_STREAM, RCX_OPS };
 
 /* Whether the other side starts it: the user half only waits and takes what comes. */
-static inline bool rcx_started(enum rcx_op op)
+static inline bool rcx_kernel_initiated(enum rcx_op op)
 {
 	return op == RCX_NOTIFY || op == RCX_STREAM;
 }
@@ -84,17 +84,17 @@ struct rcx_operation {
  *	and unmapped behind it; NULL when there is nothing else.  Also called when @open
  *	failed half-way
  * @operations: indexed by enum rcx_op
- * @alone: one sentence: why two threads cannot use it at once; NULL when each
+ * @single_threaded_reason: one sentence: why two threads cannot use it at once; NULL when each
  *	open has a sequence of its own
  * @claims: RCX_POLLABLE, one of RCX_READERS_*, one of RCX_FULL_*; 0 claims nothing
- * @stock: the mode of channel stock that does the same work with a facility of
+ * @counterpart: the mode of channel stock that does the same work with a facility of
  *	the kernel's own, for comparison; NULL when there is none
  * @peer: what the process at the other end does, see peer.h; NULL when a kernel
  *	half is there, or nobody
- * @once: one sentence: why this mode carries one value and cannot repeat it, so that
+ * @one_shot_reason: one sentence: why this mode carries one value and cannot repeat it, so that
  *	it has no operation to time; a probe tries that the value arrives.  NULL for
  *	every mode that has operations
- * @received: with @once: the value that reached the kernel half when it was loaded,
+ * @received: with @one_shot_reason: the value that reached the kernel half when it was loaded,
  *	of a word "module.key=value" in the channel's @boot; "" for none.  0, or -1
  *	after rcx_fail()
  */
@@ -104,11 +104,11 @@ struct rcx_mode {
 	int (*open)(struct rcx_session *s);
 	void (*close)(struct rcx_session *s);
 	struct rcx_operation operations[RCX_OPS];
-	const char *alone;
+	const char *single_threaded_reason;
 	uint32_t claims;
-	const char *stock;
+	const char *counterpart;
 	const struct rcx_peer_half *peer;
-	const char *once;
+	const char *one_shot_reason;
 	int (*received)(struct rcx_session *s, char *text, size_t room);
 };
 
@@ -143,7 +143,7 @@ struct rcx_mode {
  * @since: first kernel that has the mechanism, a colon, and what came with it,
  *	e.g. "2.6.22: eventfd() with CONFIG_EVENTFD"
  * @modes: ended by an entry without a name
- * @cannot: for each operation that no mode has: why, in one sentence
+ * @unsupported_reason: for each operation that no mode has: why, in one sentence
  */
 struct rcx_channel {
 	const char *name;
@@ -154,7 +154,7 @@ struct rcx_channel {
 	uint32_t flags;
 	const char *since;
 	const struct rcx_mode *modes;
-	const char *cannot[RCX_OPS];
+	const char *unsupported_reason[RCX_OPS];
 };
 
 /*
@@ -185,12 +185,12 @@ struct rcx_program {
  * @wait: enum rcx_wait: how the user half shall wait
  * @context: enum rcx_context that events are raised from
  * @clock: enum rcx_clock
- * @proof: whole bodies are filled and checked
+ * @validate: whole bodies are filled and checked
  * @silent: rcx_arm() raises nothing, so the wait is for ever; for the test that
  *	unloads a module under a sleeping reader
  * @delay: nanoseconds from rcx_arm() to the event; by then the user half must sleep;
  *	open may make it longer
- * @side: who is at the other end: ringcross_core with a kernel half, or a peer; or NULL
+ * @endpoint: who is at the other end: ringcross_core with a kernel half, or a peer; or NULL
  * @core: ringcross_core's control device, or -1 for a channel without a kernel half
  * @page: the other side's status page, or NULL
  * @block: what session and peers share, see peer.h; NULL without a peer
@@ -223,8 +223,8 @@ struct rcx_program {
  * @priv: for the channel
  * @error: what rcx_fail() was told
  * @code: errno behind @error, or 0
- * @tap: for probes: messages are noted here as they come and not judged
- * @team: the other threads that do the same, or NULL
+ * @log: for probes: messages are noted here as they come and not judged
+ * @threads: the others that do the same, or NULL
  * @skip: what failed is no fault: this kernel or half has not got it
  */
 struct rcx_session {
@@ -235,10 +235,10 @@ struct rcx_session {
 	enum rcx_wait wait;
 	uint32_t context;
 	uint32_t clock;
-	bool proof;
+	bool validate;
 	bool silent;
 	uint64_t delay;
-	const struct rcx_side *side;
+	const struct rcx_endpoint_ops *endpoint;
 	int core;
 	const volatile struct rcx_page *page;
 	struct rcx_peer_block *block;
@@ -259,8 +259,8 @@ struct rcx_session {
 	void *priv;
 	char error[256];
 	int code;
-	struct rcx_tap *tap;
-	struct rcx_team *team;
+	struct rcx_message_log *log;
+	struct rcx_threads *threads;
 	bool skip;
 };
 
@@ -278,7 +278,7 @@ int rcx_fail_errno(struct rcx_session *s, const char *what) __attribute__((cold)
 void rcx_tx_slow(struct rcx_session *s);
 int rcx_rx_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t seq);
 int rcx_seen_narrow_slow(struct rcx_session *s, uint64_t seq, uint64_t due);
-int rcx_raise(struct rcx_session *s, uint64_t count);
+int rcx_emit_events(struct rcx_session *s, uint64_t count);
 
 static inline uint64_t rcx_cycles(void)
 {
@@ -326,7 +326,7 @@ static inline bool rcx_polls(const struct rcx_session *s)
 static inline void rcx_tx(struct rcx_session *s)
 {
 	s->tx->seq = s->sent++;
-	if (__builtin_expect(s->proof, 0))
+	if (__builtin_expect(s->validate, 0))
 		rcx_tx_slow(s);
 }
 
@@ -335,7 +335,7 @@ static inline int rcx_rx(struct rcx_session *s, const struct rcx_msg *msg, size_
 {
 	uint64_t seq = s->seen++;
 
-	if (__builtin_expect(s->proof || len != rcx_len(s) || msg->seq != seq ||
+	if (__builtin_expect(s->validate || len != rcx_len(s) || msg->seq != seq ||
 			     msg->size != s->size, 0))
 		return rcx_rx_slow(s, msg, len, seq);
 	return 0;
@@ -346,7 +346,7 @@ static inline int rcx_rx_reply(struct rcx_session *s, const struct rcx_msg *msg,
 {
 	uint64_t seq = ~(s->sent - 1);
 
-	if (__builtin_expect(s->proof || len != rcx_len(s) || msg->seq != seq ||
+	if (__builtin_expect(s->validate || len != rcx_len(s) || msg->seq != seq ||
 			     msg->size != s->size, 0))
 		return rcx_rx_slow(s, msg, len, seq);
 	return 0;
@@ -371,7 +371,7 @@ static inline int rcx_rx_reply(struct rcx_session *s, const struct rcx_msg *msg,
  */
 static inline int rcx_arm(struct rcx_session *s)
 {
-	int err = rcx_raise(s, 1);
+	int err = rcx_emit_events(s, 1);
 
 	s->armed = rcx_now(s);
 	return err;
@@ -381,7 +381,7 @@ static inline int rcx_arm(struct rcx_session *s)
 static inline void rcx_arrived_at(struct rcx_session *s, uint64_t now)
 {
 	if (s->latencies < s->latency_max)
-		s->latency[s->latencies++] = now - s->page->stamps[s->seen % RCX_STAMPS];
+		s->latency[s->latencies++] = now - s->page->timestamps[s->seen % RCX_TIMESTAMPS];
 }
 
 static inline void rcx_arrived(struct rcx_session *s)
@@ -394,7 +394,7 @@ static inline int rcx_seen_narrow(struct rcx_session *s, uint64_t seq, uint64_t 
 {
 	uint64_t due = s->seen++;
 
-	if (__builtin_expect(s->proof || ((seq ^ due) & mask), 0))
+	if (__builtin_expect(s->validate || ((seq ^ due) & mask), 0))
 		return rcx_seen_narrow_slow(s, seq & mask, due & mask);
 	return 0;
 }

@@ -132,7 +132,7 @@ void rcx_expect_outcomes(struct rcx_hostile *h, const char *name, const struct r
 /* ---- hostile_core.c: the control device -------------------------------- */
 
 /* Open ringcross_core if need be, and bind @h's channel. */
-bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool proof);
+bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool validate);
 void rcx_core_unbind(struct rcx_hostile *h);		/* and close */
 bool rcx_core_start(struct rcx_hostile *h, enum rcx_context context, uint64_t count, uint32_t burst,
 	      uint64_t interval);
@@ -179,8 +179,8 @@ struct rcx_taker {
 	uint64_t seq;
 };
 
-/* Every wrong message there is, between good ones; @proof as it was bound. */
-void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool proof);
+/* Every wrong message there is, between good ones; @validate as it was bound. */
+void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool validate);
 
 /* Messages whose header another thread overwrites while they are sent. */
 void rcx_try_scribbled(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t size,

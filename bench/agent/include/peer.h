@@ -21,14 +21,14 @@
 #include "channel.h"
 
 /**
- * struct rcx_shot - one event that the peer starts
+ * struct rcx_event - one event that the peer starts
  * @seq: its number, from 0 at the bind
- * @stamp: clock at the event
+ * @timestamp: clock at the event
  * @size: bytes of body the message must have
  */
-struct rcx_shot {
+struct rcx_event {
 	uint64_t seq;
-	uint64_t stamp;
+	uint64_t timestamp;
 	uint32_t size;
 };
 
@@ -50,7 +50,7 @@ struct rcx_peer_half {
 	int (*connect)(struct rcx_session *s);
 	int (*begin)(struct rcx_session *s);
 	int (*serve)(struct rcx_session *s);
-	int (*emit)(struct rcx_session *s, const struct rcx_shot *shot);
+	int (*emit)(struct rcx_session *s, const struct rcx_event *event);
 	bool never_sleeps;
 };
 
@@ -128,7 +128,7 @@ static inline void rcx_peer_count(struct rcx_session *s)
  */
 static inline int rcx_peer_consume(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
-	if (__builtin_expect(s->proof || len < RCX_HEADER || msg->magic != RCX_MAGIC ||
+	if (__builtin_expect(s->validate || len < RCX_HEADER || msg->magic != RCX_MAGIC ||
 			     len - RCX_HEADER != msg->size || msg->seq != s->slot->consumed, 0))
 		return rcx_peer_consume_slow(s, msg, len);
 	rcx_peer_count(s);
@@ -139,22 +139,22 @@ static inline int rcx_peer_consume(struct rcx_session *s, const struct rcx_msg *
 static inline void rcx_peer_reply(struct rcx_session *s, struct rcx_msg *msg, size_t len)
 {
 	msg->seq = ~msg->seq;
-	if (__builtin_expect(s->proof, 0))
+	if (__builtin_expect(s->validate, 0))
 		for (size_t at = 0; at < len - RCX_HEADER; at++)
 			msg->body[at] ^= 0xff;
 }
 
 /* Write an event's message to @msg, which has room for it; its length. */
-static inline size_t rcx_peer_event(struct rcx_session *s, const struct rcx_shot *shot,
+static inline size_t rcx_peer_event(struct rcx_session *s, const struct rcx_event *event,
 				   struct rcx_msg *msg)
 {
-	msg->size = shot->size;
+	msg->size = event->size;
 	msg->magic = RCX_MAGIC;
-	msg->seq = shot->seq;
-	msg->stamp = shot->stamp;
-	if (__builtin_expect(s->proof, 0))
-		rcx_body_fill(msg->body, shot->size, shot->seq);
-	return RCX_HEADER + shot->size;
+	msg->seq = event->seq;
+	msg->timestamp = event->timestamp;
+	if (__builtin_expect(s->validate, 0))
+		rcx_body_fill(msg->body, event->size, event->seq);
+	return RCX_HEADER + event->size;
 }
 
 #endif /* RCX_PEER_H */

@@ -39,7 +39,7 @@ struct rcx_found {
 struct rcx_findings {
 	uint32_t count;
 	struct rcx_found found[RCX_FOUND_MAX];
-	struct rcx_tap tap;
+	struct rcx_message_log log;
 };
 
 /* What a probe is to try. */
@@ -54,19 +54,19 @@ struct rcx_probing {
  * struct rcx_probe - a probe's registration
  * @name: of the property that fails when the probe does
  * @run: tries it; in a child of its own, with the modules loaded
- * @once: for modes that have no operations, and for those alone
+ * @one_shot: for modes that have no operations, and for those alone
  */
 struct rcx_probe {
 	const char *name;
 	void (*run)(struct rcx_probing *probing);
-	bool once;
+	bool one_shot;
 };
 
 #define RCX_PROBE(property, function)		RCX_PROBE_OF(property, function, false)
-#define RCX_PROBE_ONCE(property, function)	RCX_PROBE_OF(property, function, true)
+#define RCX_PROBE_ONE_SHOT(property, function)	RCX_PROBE_OF(property, function, true)
 
-#define RCX_PROBE_OF(property, function, once)				\
-	static const struct rcx_probe function##_probe = { property, function, once };	\
+#define RCX_PROBE_OF(property, function, one_shot)				\
+	static const struct rcx_probe function##_probe = { property, function, one_shot };	\
 	static const struct rcx_probe *const function##_entry		\
 	__attribute__((used, section("rcx_probes"))) = &function##_probe
 
@@ -111,9 +111,9 @@ struct rcx_cell rcx_probe_cell(const struct rcx_probing *probing, enum rcx_op op
 /* Let the kernel start @count events and wait till the producer has ended: true
  * when it has, false when it has not got on for @ms.
  */
-bool rcx_raise_all(struct rcx_session *s, uint64_t count, uint32_t ms);
+bool rcx_emit_all(struct rcx_session *s, uint64_t count, uint32_t ms);
 /* Wait for the producer alone. */
-bool rcx_raised(const struct rcx_session *s, uint32_t ms);
+bool rcx_emitted(const struct rcx_session *s, uint32_t ms);
 
 /* Whether a push since the bind got there: where nobody waits for an answer, a refusal
  * comes unseen and only the kernel's counts tell.

@@ -8,8 +8,8 @@
  *
  * s->fd is to read from and s->fd2 to write to, in both processes.
  */
-#ifndef RCX_ENDS_H
-#define RCX_ENDS_H
+#ifndef RCX_FD_PAIR_H
+#define RCX_FD_PAIR_H
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,12 +19,12 @@
 #include "peer.h"
 
 /* Which directions an operation needs. */
-static inline bool rcx_ends_to_peer(const struct rcx_session *s)
+static inline bool rcx_fd_to_peer(const struct rcx_session *s)
 {
 	return s->op == RCX_PUSH || s->op == RCX_CALL;
 }
 
-static inline bool rcx_ends_to_user(const struct rcx_session *s)
+static inline bool rcx_fd_to_user(const struct rcx_session *s)
 {
 	return s->op != RCX_PUSH;
 }
@@ -32,9 +32,9 @@ static inline bool rcx_ends_to_user(const struct rcx_session *s)
 /* What must not block: a peer that emits, and a user half that drains or does not wait
  * in read().
  */
-static inline int rcx_ends_unblock(struct rcx_session *s)
+static inline int rcx_fd_unblock(struct rcx_session *s)
 {
-	bool starts = rcx_started(s->op);
+	bool starts = rcx_kernel_initiated(s->op);
 
 	if (starts && fcntl(s->peer_end[1], F_SETFL, O_NONBLOCK))
 		return rcx_fail_errno(s, "cannot set O_NONBLOCK");
@@ -51,7 +51,7 @@ static inline int rcx_ends_unblock(struct rcx_session *s)
  * length, 0 at the end of the channel, or -1 with errno; *@have is then kept for
  * the next try.
  */
-static inline ssize_t rcx_ends_take(struct rcx_session *s, size_t *have)
+static inline ssize_t rcx_fd_take(struct rcx_session *s, size_t *have)
 {
 	size_t len = rcx_len(s), at = *have;
 
@@ -69,7 +69,7 @@ static inline ssize_t rcx_ends_take(struct rcx_session *s, size_t *have)
 }
 
 /* Write all of @msg: a blocking write() waits for room, but a signal may cut it short. */
-static inline int rcx_ends_put(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
+static inline int rcx_fd_put(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
 	ssize_t put = write(s->fd2, msg, len);
 
@@ -83,25 +83,25 @@ static inline int rcx_ends_put(struct rcx_session *s, const struct rcx_msg *msg,
 
 /* ---- user half ---------------------------------------------------------- */
 
-static inline int rcx_ends_broken(struct rcx_session *s, const char *what, ssize_t got)
+static inline int rcx_fd_broken(struct rcx_session *s, const char *what, ssize_t got)
 {
 	bool gone = !got || errno == EPIPE || errno == ECONNRESET;
 
 	return gone ? rcx_peer_gone(s, what) : rcx_fail_errno(s, what);
 }
 
-static inline int rcx_ends_push(struct rcx_session *s, uint64_t n)
+static inline int rcx_fd_push(struct rcx_session *s, uint64_t n)
 {
 	rcx_peer_expect(s, n);
 	while (n--) {
 		rcx_tx(s);
-		if (rcx_ends_put(s, s->tx, rcx_len(s)))
-			return rcx_ends_broken(s, "write", -1);
+		if (rcx_fd_put(s, s->tx, rcx_len(s)))
+			return rcx_fd_broken(s, "write", -1);
 	}
 	return rcx_peer_wait(s);
 }
 
-static inline int rcx_ends_call(struct rcx_session *s, uint64_t n)
+static inline int rcx_fd_call(struct rcx_session *s, uint64_t n)
 {
 	size_t have = 0;
 
@@ -109,18 +109,18 @@ static inline int rcx_ends_call(struct rcx_session *s, uint64_t n)
 		ssize_t got;
 
 		rcx_tx(s);
-		if (rcx_ends_put(s, s->tx, rcx_len(s)))
-			return rcx_ends_broken(s, "write a request", -1);
-		got = rcx_ends_take(s, &have);
+		if (rcx_fd_put(s, s->tx, rcx_len(s)))
+			return rcx_fd_broken(s, "write a request", -1);
+		got = rcx_fd_take(s, &have);
 		if (got <= 0)
-			return rcx_ends_broken(s, "read a reply", got);
+			return rcx_fd_broken(s, "read a reply", got);
 		if (rcx_rx_reply(s, s->rx, (size_t)got))
 			return -1;
 	}
 	return 0;
 }
 
-static inline int rcx_ends_notify(struct rcx_session *s, uint64_t n)
+static inline int rcx_fd_notify(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	bool polls = rcx_polls(s);
@@ -134,10 +134,10 @@ static inline int rcx_ends_notify(struct rcx_session *s, uint64_t n)
 		do {
 			if (polls)
 				poll(&pfd, 1, -1);
-			got = rcx_ends_take(s, &have);
+			got = rcx_fd_take(s, &have);
 		} while (got < 0 && errno == EAGAIN);
 		if (got <= 0)
-			return rcx_ends_broken(s, "read an event", got);
+			return rcx_fd_broken(s, "read an event", got);
 		rcx_arrived(s);
 		if (rcx_rx(s, s->rx, (size_t)got))
 			return -1;
@@ -145,7 +145,7 @@ static inline int rcx_ends_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-static inline int rcx_ends_stream(struct rcx_session *s, uint64_t n)
+static inline int rcx_fd_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	size_t have = 0;
@@ -155,11 +155,11 @@ static inline int rcx_ends_stream(struct rcx_session *s, uint64_t n)
 		bool over = rcx_stream_over(s);
 		ssize_t got;
 
-		while ((got = rcx_ends_take(s, &have)) > 0)
+		while ((got = rcx_fd_take(s, &have)) > 0)
 			if (rcx_streamed(s, s->rx, (size_t)got))
 				return -1;
 		if (!got || errno != EAGAIN)
-			return rcx_ends_broken(s, "read a stream", got);
+			return rcx_fd_broken(s, "read a stream", got);
 		if (over)
 			return 0;
 		if (rcx_polls(s))
@@ -169,13 +169,13 @@ static inline int rcx_ends_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- peer half ---------------------------------------------------------- */
 
-static inline int rcx_ends_serve(struct rcx_session *s)
+static inline int rcx_fd_serve(struct rcx_session *s)
 {
 	bool answers = s->op == RCX_CALL;
 	size_t have = 0;
 
 	for (;;) {
-		ssize_t got = rcx_ends_take(s, &have);
+		ssize_t got = rcx_fd_take(s, &have);
 
 		if (got <= 0)
 			return got ? rcx_fail_errno(s, "read") : rcx_fail(s, "the user hung up");
@@ -184,15 +184,15 @@ static inline int rcx_ends_serve(struct rcx_session *s)
 		if (!answers)
 			continue;
 		rcx_peer_reply(s, s->rx, (size_t)got);
-		if (rcx_ends_put(s, s->rx, (size_t)got))
+		if (rcx_fd_put(s, s->rx, (size_t)got))
 			return rcx_fail_errno(s, "write a reply");
 	}
 }
 
 /* A message that went half-way cannot be taken back: wait for room for the rest. */
-static inline int rcx_ends_emit(struct rcx_session *s, const struct rcx_shot *shot)
+static inline int rcx_fd_emit(struct rcx_session *s, const struct rcx_event *event)
 {
-	size_t len = rcx_peer_event(s, shot, s->tx);
+	size_t len = rcx_peer_event(s, event, s->tx);
 	ssize_t put = write(s->fd2, s->tx, len);
 
 	while (put >= 0 && (size_t)put < len) {
@@ -208,4 +208,4 @@ static inline int rcx_ends_emit(struct rcx_session *s, const struct rcx_shot *sh
 	return put < 0 ? -errno : 0;
 }
 
-#endif /* RCX_ENDS_H */
+#endif /* RCX_FD_PAIR_H */

@@ -5,8 +5,8 @@
  * and not in what is done with it.  s->fd is open; in a header, so that each
  * user half has the loop in itself and nothing is dispatched.
  */
-#ifndef RCX_FILES_H
-#define RCX_FILES_H
+#ifndef RCX_MESSAGE_FILE_H
+#define RCX_MESSAGE_FILE_H
 
 #include <errno.h>
 #include <fcntl.h>
@@ -266,4 +266,4 @@ static inline int rcx_reopen_pull(struct rcx_session *s, const char *path, uint6
 	return 0;
 }
 
-#endif /* RCX_FILES_H */
+#endif /* RCX_MESSAGE_FILE_H */

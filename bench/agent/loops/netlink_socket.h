@@ -5,8 +5,8 @@
  * the datagram to receive and, half-way, the one to send.  In a header, so that
  * each user half has the loop in itself and nothing is dispatched.
  */
-#ifndef RCX_DATAGRAMS_H
-#define RCX_DATAGRAMS_H
+#ifndef RCX_NETLINK_SOCKET_H
+#define RCX_NETLINK_SOCKET_H
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -243,4 +243,4 @@ static inline int rcx_datagram_stream(struct rcx_session *s, uint64_t n, rcx_dat
 	}
 }
 
-#endif /* RCX_DATAGRAMS_H */
+#endif /* RCX_NETLINK_SOCKET_H */

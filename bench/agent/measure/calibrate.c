@@ -104,16 +104,16 @@ static bool scales(struct rcx_session *s, uint64_t n, double round)
 }
 
 /* The shortest round that this clock can tell; counted instructions are exact. */
-static void find_enough(struct rcx_session *s, struct rcx_overhead *overhead)
+static void find_min_round(struct rcx_session *s, struct rcx_overhead *overhead)
 {
 	double turn = overhead->loop > 0.1 ? overhead->loop : 0.1;
 
 	overhead->scales = s->clock == RCX_CLOCK_INSTRUCTIONS;
-	overhead->enough = 0;
+	overhead->min_round = 0;
 	for (uint64_t units = ENOUGH_MIN; !overhead->scales && units <= ENOUGH_MAX; units *= 2) {
 		overhead->scales = scales(s, (uint64_t)((double)units / turn), overhead->round);
 		if (overhead->scales)
-			overhead->enough = units;
+			overhead->min_round = units;
 	}
 }
 
@@ -126,7 +126,7 @@ void rcx_calibrate(uint32_t clock, struct rcx_overhead *overhead)
 	overhead->sample = median_of(empty_round, &s, 1);
 	overhead->loop = (median_of(empty_round, &s, 2000) -
 			  median_of(empty_round, &s, 1000)) / 1000;
-	find_enough(&s, overhead);
+	find_min_round(&s, overhead);
 }
 
 /* As the kernel copies: by string instruction, or what stands for it. */

@@ -24,13 +24,13 @@
 /* An operation that makes a process, say: a cell of ordinary length would take many
  * seconds under emulation.  Above what it costs to fill and check a body in a proof.
  */
-#define DEAR 200000
-#define DEAR_BYTE 32
-#define DEAR_PROOF 4
-#define DEAR_ROUND 3
-#define DEAR_STREAM 8
-#define DEAR_SAMPLES 11
-#define DEAR_LOOKS 3
+#define EXPENSIVE 200000
+#define EXPENSIVE_PER_BYTE 32
+#define EXPENSIVE_VALIDATION 4
+#define EXPENSIVE_ROUND 3
+#define EXPENSIVE_STREAM 8
+#define EXPENSIVE_SAMPLES 11
+#define EXPENSIVE_TRIALS 3
 
 static bool is_stream(const struct rcx_session *s)
 {
@@ -38,14 +38,14 @@ static bool is_stream(const struct rcx_session *s)
 }
 
 /* Events arrive in the kernel's own time, so their stamps are what counts. */
-static bool is_stamped(const struct rcx_session *s)
+static bool has_timestamp(const struct rcx_session *s)
 {
-	return rcx_started(s->op);
+	return rcx_kernel_initiated(s->op);
 }
 
-static bool is_dear(const struct rcx_session *s, uint64_t cost)
+static bool is_expensive(const struct rcx_session *s, uint64_t cost)
 {
-	return cost > DEAR + (uint64_t)DEAR_BYTE * s->size;
+	return cost > EXPENSIVE + (uint64_t)EXPENSIVE_PER_BYTE * s->size;
 }
 
 /* One round of @n operations: its total in units of the clock, raw; and of a stream
@@ -55,22 +55,22 @@ static int counted_round(struct rcx_session *s, const struct rcx_cell *cell, uin
 			 struct rcx_stream_counts *counts, uint64_t *total)
 {
 	s->latencies = 0;
-	if (s->team)
-		return rcx_team_round(s, n, total);
+	if (s->threads)
+		return rcx_threads_round(s, n, total);
 	if (is_stream(s)) {
 		if (rcx_stream_round(s, cell, n, counts, total))
 			return -1;
 		/* A search steps back from a rate that loses all, as from any loss; but
 		 * a proof is none when nothing came.
 		 */
-		if (s->delivered || (cell->search && !s->proof))
+		if (s->delivered || (cell->search && !s->validate))
 			return 0;
 		return rcx_fail(s, "none of %llu streamed messages arrived",
 			       (unsigned long long)n);
 	}
 	if (rcx_timed(s, n, total))
 		return -1;
-	if (!is_stamped(s))
+	if (!has_timestamp(s))
 		return 0;
 	*total = 0;
 	for (uint64_t i = 0; i < s->latencies; i++)
@@ -88,14 +88,14 @@ static int one_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_
 
 static uint32_t threads(const struct rcx_session *s, const struct rcx_cell *cell)
 {
-	return s->team ? cell->threads : 1;
+	return s->threads ? cell->threads : 1;
 }
 
 /* One round of @n: about what each operation of it cost, never 0. */
 static int try_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
 		     uint64_t *cost)
 {
-	uint64_t idle = s->team ? (uint64_t)rcx_team_overhead(s, 0, 0) : 0, total = 0;
+	uint64_t idle = s->threads ? (uint64_t)rcx_threads_overhead(s, 0, 0) : 0, total = 0;
 
 	if (one_round(s, cell, n, &total))
 		return -1;
@@ -105,7 +105,7 @@ static int try_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_
 
 /* ---- proof ------------------------------------------------------------- */
 
-static uint64_t proof_length(const struct rcx_session *s)
+static uint64_t validation_length(const struct rcx_session *s)
 {
 	if (is_stream(s))
 		return STREAM_SHORT;
@@ -117,35 +117,35 @@ static int check_counts(struct rcx_session *s, struct rcx_counts *counts)
 {
 	if (rcx_session_counts(s, counts))
 		return -1;
-	if (!s->side || s->channel->flags & RCX_BASELINE)
+	if (!s->endpoint || s->channel->flags & RCX_BASELINE)
 		return 0;
 	if (counts->bad)
-		return rcx_fail(s, "%s refused %llu messages as broken", s->side->name,
+		return rcx_fail(s, "%s refused %llu messages as broken", s->endpoint->name,
 			       (unsigned long long)counts->bad);
 	if (counts->consumed != s->sent)
 		return rcx_fail(s, "%llu messages were sent and %s consumed %llu",
-			       (unsigned long long)s->sent, s->side->name,
+			       (unsigned long long)s->sent, s->endpoint->name,
 			       (unsigned long long)counts->consumed);
 	if (s->op == RCX_PULL && counts->made < s->seen)
 		return rcx_fail(s, "%llu messages were read and the kernel made only %llu",
 			       (unsigned long long)s->seen, (unsigned long long)counts->made);
-	if (s->op == RCX_NOTIFY && counts->raised != s->seen)
+	if (s->op == RCX_NOTIFY && counts->emitted != s->seen)
 		return rcx_fail(s, "%llu events were raised and %llu arrived",
-			       (unsigned long long)counts->raised, (unsigned long long)s->seen);
+			       (unsigned long long)counts->emitted, (unsigned long long)s->seen);
 	return 0;
 }
 
-static int open_session(const struct rcx_cell *cell, struct rcx_session *s, bool proof)
+static int open_session(const struct rcx_cell *cell, struct rcx_session *s, bool validate)
 {
-	if (rcx_session_open(s, cell, proof))
+	if (rcx_session_open(s, cell, validate))
 		return -1;
-	return cell->threads > 1 ? rcx_team_start(s, cell) : 0;
+	return cell->threads > 1 ? rcx_threads_start(s, cell) : 0;
 }
 
 static int end_threads(struct rcx_session *s, struct rcx_counts *counts)
 {
-	if (s->team)
-		rcx_team_end(s);
+	if (s->threads)
+		rcx_threads_end(s);
 	return check_counts(s, counts);
 }
 
@@ -157,16 +157,16 @@ static int prove(const struct rcx_cell *cell, struct rcx_session *s, struct rcx_
 
 	if (open_session(cell, s, true))
 		return -1;
-	n = proof_length(s);
-	first = n < DEAR_PROOF ? n : DEAR_PROOF;
+	n = validation_length(s);
+	first = n < EXPENSIVE_VALIDATION ? n : EXPENSIVE_VALIDATION;
 	if (try_round(s, cell, first, cost))
 		return -1;
-	if (is_dear(s, *cost))
+	if (is_expensive(s, *cost))
 		n = first;
 	if (n > first && one_round(s, cell, n - first, &total))
 		return -1;
-	result->proof_messages = (uint32_t)n * threads(s, cell);
-	return end_threads(s, &result->proof);
+	result->validation_messages = (uint32_t)n * threads(s, cell);
+	return end_threads(s, &result->validation);
 }
 
 /* ---- measurement ------------------------------------------------------- */
@@ -176,9 +176,9 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 	return value < low ? low : value > high ? high : value;
 }
 
-static uint64_t dear_length(const struct rcx_session *s, const struct rcx_cell *cell)
+static uint64_t expensive_length(const struct rcx_session *s, const struct rcx_cell *cell)
 {
-	return is_stream(s) ? rcx_stream_length(cell, DEAR_STREAM) : DEAR_ROUND;
+	return is_stream(s) ? rcx_stream_length(cell, EXPENSIVE_STREAM) : EXPENSIVE_ROUND;
 }
 
 /* The first operations may have paid for what happens once, such as the start of a
@@ -186,8 +186,8 @@ static uint64_t dear_length(const struct rcx_session *s, const struct rcx_cell *
  */
 static int look_again(struct rcx_session *s, const struct rcx_cell *cell, uint64_t *cost)
 {
-	for (int i = 0; i < DEAR_LOOKS && is_dear(s, *cost); i++)
-		if (try_round(s, cell, dear_length(s, cell), cost))
+	for (int i = 0; i < EXPENSIVE_TRIALS && is_expensive(s, *cost); i++)
+		if (try_round(s, cell, expensive_length(s, cell), cost))
 			return -1;
 	return 0;
 }
@@ -206,8 +206,8 @@ static int size_round(struct rcx_session *s, const struct rcx_cell *cell, uint64
 	uint64_t bursts = cell->search ? BURSTS_MIN * cell->burst : 0;
 	uint64_t least = clamp(bursts, STREAM_MIN, RCX_STREAM_MAX);
 
-	if (is_dear(s, *cost)) {
-		*n = dear_length(s, cell);
+	if (is_expensive(s, *cost)) {
+		*n = expensive_length(s, cell);
 		return 0;
 	}
 	/* Twice: the first pass meets cold caches and lazy allocations. */
@@ -238,17 +238,17 @@ static void take_latencies(const struct rcx_session *s, const struct rcx_cell *c
 static int time_rounds(struct rcx_session *s, const struct rcx_cell *cell,
 		       struct rcx_result *result)
 {
-	struct rcx_cpu_look begin;
-	struct rcx_stir stir;
+	struct rcx_cpu_reading begin;
+	struct rcx_slab_prefill stir;
 	uint64_t warm;
 
-	rcx_stir_begin(&stir, s->size);
-	if (rcx_await_tick(s) || one_round(s, cell, result->n, &warm))
+	rcx_slab_prefill_begin(&stir, s->size);
+	if (rcx_align_to_tick(s) || one_round(s, cell, result->n, &warm))
 		return -1;
 	rcx_cpu_begin(&begin, cell->clock);
 	for (uint32_t i = 0; i < cell->rounds; i++) {
-		rcx_stir(&stir);
-		if (rcx_await_tick(s) || counted_round(s, cell, result->n, &result->stream[i],
+		rcx_slab_prefill(&stir);
+		if (rcx_align_to_tick(s) || counted_round(s, cell, result->n, &result->stream[i],
 						      &result->total[i]))
 			return -1;
 		result->rounds = i + 1;
@@ -256,7 +256,7 @@ static int time_rounds(struct rcx_session *s, const struct rcx_cell *cell,
 			take_latencies(s, cell, result);
 	}
 	rcx_cpu_end(&begin, cell->clock, &result->cpu);
-	rcx_stir_end(&stir);
+	rcx_slab_prefill_end(&stir);
 	return 0;
 }
 
@@ -264,7 +264,7 @@ static int time_rounds(struct rcx_session *s, const struct rcx_cell *cell,
 static uint64_t samples_for(const struct rcx_session *s, const struct rcx_cell *cell, uint64_t cost)
 {
 	uint64_t most = SAMPLE_ROUNDS * cell->round_units / cost;
-	uint64_t least = is_dear(s, cost) ? DEAR_SAMPLES : SAMPLES_MIN;
+	uint64_t least = is_expensive(s, cost) ? EXPENSIVE_SAMPLES : SAMPLES_MIN;
 
 	if (most < least)
 		most = least;
@@ -279,7 +279,7 @@ static int sample(struct rcx_session *s, const struct rcx_cell *cell, uint64_t c
 
 	if (is_stream(s))
 		return 0;	/* a paced one has its own; a full queue's say nothing */
-	if (s->team)
+	if (s->threads)
 		return 0;	/* threads would meet for each, and that cost more than it */
 	while (result->samples < most) {
 		uint64_t left = most - result->samples;
@@ -298,12 +298,12 @@ static int sample(struct rcx_session *s, const struct rcx_cell *cell, uint64_t c
 static void set_overhead(const struct rcx_session *s, const struct rcx_overhead *overhead,
 			 struct rcx_result *result)
 {
-	if (s->team) {
-		result->round_overhead = rcx_team_overhead(s, result->n, overhead->loop);
+	if (s->threads) {
+		result->round_overhead = rcx_threads_overhead(s, result->n, overhead->loop);
 	} else if (is_stream(s)) {
 		result->round_overhead = overhead->read;
 		result->sample_overhead = overhead->read;
-	} else if (is_stamped(s)) {
+	} else if (has_timestamp(s)) {
 		result->round_overhead = overhead->read * (double)result->n;
 		result->sample_overhead = overhead->read;
 	} else {
@@ -316,7 +316,7 @@ static void set_overhead(const struct rcx_session *s, const struct rcx_overhead 
 static int find_rate(struct rcx_session *s, struct rcx_cell *cell, uint64_t cost,
 		     struct rcx_result *result)
 {
-	if (!is_dear(s, cost))
+	if (!is_expensive(s, cost))
 		return rcx_find_rate(s, cell, result);
 	return rcx_skip(s, "Each message takes about %llu %s, too long to search for a rate.",
 		       (unsigned long long)cost,
@@ -353,7 +353,7 @@ void rcx_cell_measure(const struct rcx_cell *cell, const struct rcx_overhead *ov
 	uint64_t cost;
 	int err;
 
-	rcx_peer_mourn(result->reason, sizeof(result->reason));
+	rcx_peer_report_death(result->reason, sizeof(result->reason));
 	err = prove(cell, &s, result, &cost);
 	if (!err) {
 		rcx_session_close(&s);

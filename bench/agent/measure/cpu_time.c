@@ -87,7 +87,7 @@ static bool sum_idle(const cpu_set_t *visited, uint64_t *sum)
 	return found;
 }
 
-static void look(struct rcx_cpu_look *look)
+static void look(struct rcx_cpu_reading *look)
 {
 	cpu_set_t visited;
 
@@ -98,7 +98,7 @@ static void look(struct rcx_cpu_look *look)
 	look->own = now_by(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-void rcx_cpu_begin(struct rcx_cpu_look *begin, uint32_t clock)
+void rcx_cpu_begin(struct rcx_cpu_reading *begin, uint32_t clock)
 {
 	begin->cpus = 0;
 	if (clock == RCX_CLOCK_TIME)
@@ -106,9 +106,9 @@ void rcx_cpu_begin(struct rcx_cpu_look *begin, uint32_t clock)
 }
 
 /* The looks themselves are ours, and no part of the rounds. */
-void rcx_cpu_end(const struct rcx_cpu_look *begin, uint32_t clock, struct rcx_cpu_use *use)
+void rcx_cpu_end(const struct rcx_cpu_reading *begin, uint32_t clock, struct rcx_cpu_use *use)
 {
-	struct rcx_cpu_look end;
+	struct rcx_cpu_reading end;
 	uint64_t all, rest;
 
 	memset(use, 0, sizeof(*use));

@@ -45,7 +45,7 @@ static int by_value(const void *a, const void *b)
  */
 static enum rcx_verdict judge(const struct rcx_cell *cell, const struct rcx_stream_counts *counts)
 {
-	uint64_t bursts = counts->raised / cell->burst;
+	uint64_t bursts = counts->emitted / cell->burst;
 
 	if (counts->lost)
 		return RCX_LOST;
@@ -76,7 +76,7 @@ static int one_trial(struct search *search, uint64_t events, struct rcx_trial *t
 
 	*trial = (struct rcx_trial){ .interval = search->cell.interval };
 	s->latencies = 0;
-	if (rcx_await_tick(s) || rcx_stream_round(s, &search->cell, n, &trial->counts, &unused))
+	if (rcx_align_to_tick(s) || rcx_stream_round(s, &search->cell, n, &trial->counts, &unused))
 		return -1;
 	if (s->latencies) {
 		qsort(s->latency, s->latencies, sizeof(s->latency[0]), by_value);
@@ -95,7 +95,7 @@ static bool may_be_disturbed(const struct rcx_session *s, const struct rcx_trial
 {
 	if (s->clock != RCX_CLOCK_INSTRUCTIONS)
 		return true;
-	return trial->verdict == RCX_LOST && trial->counts.lost < trial->counts.raised / 8;
+	return trial->verdict == RCX_LOST && trial->counts.lost < trial->counts.emitted / 8;
 }
 
 /* What disturbs a trial only makes it worse: one that is clean is enough. */

@@ -12,7 +12,7 @@
 #include "agent.h"
 
 /* Long enough for the user half to be asleep in its wait when the event comes. */
-#define RAISE_DELAY 50000	/* ns */
+#define EMIT_DELAY 50000	/* ns */
 
 static void note_failure(struct rcx_session *s, const char *format, va_list args)
 {
@@ -57,11 +57,11 @@ void rcx_tx_slow(struct rcx_session *s)
 
 static int tapped(struct rcx_session *s, uint64_t seq, size_t len, uint32_t size)
 {
-	struct rcx_tap *tap = s->tap;
+	struct rcx_message_log *log = s->log;
 
-	if (tap->count < RCX_TAP_MAX)
-		tap->message[tap->count] = (struct rcx_tapped){ seq, (uint32_t)len, size };
-	tap->count++;
+	if (log->count < RCX_MESSAGE_LOG_MAX)
+		log->message[log->count] = (struct rcx_logged_message){ seq, (uint32_t)len, size };
+	log->count++;
 	s->delivered++;
 	return 0;
 }
@@ -78,7 +78,7 @@ int rcx_rx_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len, ui
 	bool reply = s->op == RCX_CALL;
 	uint32_t at;
 
-	if (s->tap)
+	if (s->log)
 		return tapped_whole(s, msg, len);
 	if (len != rcx_len(s))
 		return rcx_fail(s, "message %llu came with %zu bytes instead of %zu",
@@ -90,7 +90,7 @@ int rcx_rx_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len, ui
 		return rcx_fail(s, "message %llu came where %llu was due",
 			       (unsigned long long)(reply ? ~msg->seq : msg->seq),
 			       (unsigned long long)(reply ? ~seq : seq));
-	if (!s->proof)
+	if (!s->validate)
 		return 0;
 	at = rcx_body_check(msg->body, s->size, reply ? ~seq : seq, reply ? 0xff : 0);
 	if (at != s->size)
@@ -101,7 +101,7 @@ int rcx_rx_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len, ui
 
 int rcx_seen_narrow_slow(struct rcx_session *s, uint64_t seq, uint64_t due)
 {
-	if (s->tap)
+	if (s->log)
 		return tapped(s, seq, 0, 0);
 	if (seq == due)
 		return 0;
@@ -139,7 +139,7 @@ static int count_streamed(struct rcx_session *s, uint64_t seq, uint64_t mask, ui
 	s->delivered++;
 	if (s->paced && s->latencies < s->latency_max)
 		s->latency[s->latencies++] =
-			s->last - s->page->stamps[(s->seen + ahead) % RCX_STAMPS];
+			s->last - s->page->timestamps[(s->seen + ahead) % RCX_TIMESTAMPS];
 	if (ahead == mask) {			/* one back: the one just seen */
 		s->duplicated++;
 	} else if (ahead > mask / 2) {
@@ -151,10 +151,10 @@ static int count_streamed(struct rcx_session *s, uint64_t seq, uint64_t mask, ui
 	return 0;
 }
 
-/* A probe's tap is for proofs, so timed rounds do not look for it. */
+/* A probe's log is for proofs, so timed rounds do not look for it. */
 static bool is_tapped(const struct rcx_session *s)
 {
-	return __builtin_expect(s->proof && s->tap, 0);
+	return __builtin_expect(s->validate && s->log, 0);
 }
 
 int rcx_streamed_at(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t now)
@@ -164,7 +164,7 @@ int rcx_streamed_at(struct rcx_session *s, const struct rcx_msg *msg, size_t len
 	if (len != rcx_len(s) || msg->magic != RCX_MAGIC || msg->size != s->size)
 		return rcx_fail(s, "a streamed message came broken after %llu whole ones",
 			       (unsigned long long)s->delivered);
-	if (s->proof && rcx_body_check(msg->body, s->size, msg->seq, 0) != s->size)
+	if (s->validate && rcx_body_check(msg->body, s->size, msg->seq, 0) != s->size)
 		return rcx_fail(s, "streamed message %llu has a wrong body",
 			       (unsigned long long)msg->seq);
 	return count_streamed(s, msg->seq, UINT64_MAX, now);
@@ -190,9 +190,9 @@ static uint32_t size_there(const struct rcx_session *s)
 	return s->size < RCX_BODY_MAX ? s->size : RCX_BODY_MAX;
 }
 
-int rcx_session_raise(struct rcx_session *s, uint64_t count, uint32_t burst, uint64_t interval)
+int rcx_session_emit(struct rcx_session *s, uint64_t count, uint32_t burst, uint64_t interval)
 {
-	const struct rcx_raise raise = {
+	const struct rcx_emission emit = {
 		.context = s->context,
 		.burst = burst,
 		.count = count,
@@ -200,23 +200,23 @@ int rcx_session_raise(struct rcx_session *s, uint64_t count, uint32_t burst, uin
 		.interval = interval,
 	};
 
-	return s->silent ? 0 : s->side->raise(s, &raise);
+	return s->silent ? 0 : s->endpoint->emit(s, &emit);
 }
 
 int rcx_session_stop(struct rcx_session *s)
 {
-	return s->side->stop(s);
+	return s->endpoint->stop(s);
 }
 
-int rcx_raise(struct rcx_session *s, uint64_t count)
+int rcx_emit_events(struct rcx_session *s, uint64_t count)
 {
-	return rcx_session_raise(s, count, 1, 0);
+	return rcx_session_emit(s, count, 1, 0);
 }
 
 int rcx_session_counts(struct rcx_session *s, struct rcx_counts *counts)
 {
 	memset(counts, 0, sizeof(*counts));
-	return s->side ? s->side->counts(s, counts) : 0;
+	return s->endpoint ? s->endpoint->counts(s, counts) : 0;
 }
 
 static int check_spinning(struct rcx_session *s)
@@ -236,13 +236,13 @@ static int choose_context(struct rcx_session *s, int asked, uint32_t contexts)
 		s->context = (uint32_t)asked;
 		return check_spinning(s);
 	}
-	return rcx_skip(s, "%s cannot emit from %s context", s->side->name,
+	return rcx_skip(s, "%s cannot emit from %s context", s->endpoint->name,
 		       rcx_context_names[asked]);
 }
 
 int rcx_session_bind_again(struct rcx_session *s, uint32_t size, uint32_t *contexts)
 {
-	return s->side->bind(s, size, contexts);
+	return s->endpoint->bind(s, size, contexts);
 }
 
 static int bind_side(struct rcx_session *s, const struct rcx_cell *cell)
@@ -250,14 +250,14 @@ static int bind_side(struct rcx_session *s, const struct rcx_cell *cell)
 	uint32_t contexts;
 
 	if (s->mode->peer)
-		s->side = &rcx_peer_side;
+		s->endpoint = &rcx_peer_endpoint;
 	else if (s->channel->module)
-		s->side = &rcx_core_side;
+		s->endpoint = &rcx_kernel_endpoint;
 	else
 		return 0;
-	if (s->side->begin(s) || s->side->bind(s, size_there(s), &contexts))
+	if (s->endpoint->begin(s) || s->endpoint->bind(s, size_there(s), &contexts))
 		return -1;
-	if (rcx_started(s->op))
+	if (rcx_kernel_initiated(s->op))
 		return choose_context(s, cell->context, contexts);
 	return 0;
 }
@@ -281,7 +281,7 @@ static enum rcx_wait choose_wait(const struct rcx_cell *cell)
 	return waits ? (enum rcx_wait)(waits & -waits) : RCX_WAIT_BLOCK;
 }
 
-int rcx_session_prepare(struct rcx_session *s, const struct rcx_cell *cell, bool proof)
+int rcx_session_prepare(struct rcx_session *s, const struct rcx_cell *cell, bool validate)
 {
 	memset(s, 0, sizeof(*s));
 	s->channel = cell->channel;
@@ -289,10 +289,10 @@ int rcx_session_prepare(struct rcx_session *s, const struct rcx_cell *cell, bool
 	s->op = cell->op;
 	s->size = cell->size;
 	s->clock = cell->clock;
-	s->proof = proof;
+	s->validate = validate;
 	s->wait = choose_wait(cell);
 	s->queue = cell->queue;
-	s->delay = RAISE_DELAY;
+	s->delay = EMIT_DELAY;
 	s->core = s->fd = s->fd2 = -1;
 	for (int i = 0; i < 2; i++)
 		s->user_end[i] = s->peer_end[i] = -1;
@@ -306,9 +306,9 @@ int rcx_session_prepare(struct rcx_session *s, const struct rcx_cell *cell, bool
 	return 0;
 }
 
-int rcx_session_bind(struct rcx_session *s, const struct rcx_cell *cell, bool proof)
+int rcx_session_bind(struct rcx_session *s, const struct rcx_cell *cell, bool validate)
 {
-	if (rcx_session_prepare(s, cell, proof))
+	if (rcx_session_prepare(s, cell, validate))
 		return -1;
 	s->latency_max = RCX_SAMPLES_MAX;
 	s->latency = message_buffer(s->latency_max * sizeof(s->latency[0]));
@@ -317,25 +317,25 @@ int rcx_session_bind(struct rcx_session *s, const struct rcx_cell *cell, bool pr
 	return bind_side(s, cell);
 }
 
-int rcx_session_open(struct rcx_session *s, const struct rcx_cell *cell, bool proof)
+int rcx_session_open(struct rcx_session *s, const struct rcx_cell *cell, bool validate)
 {
-	return rcx_session_bind(s, cell, proof) ? -1 : s->mode->open(s);
+	return rcx_session_bind(s, cell, validate) ? -1 : s->mode->open(s);
 }
 
 int rcx_session_join(struct rcx_session *s, const struct rcx_cell *cell,
 		    const struct rcx_session *first, uint32_t number)
 {
-	if (rcx_session_prepare(s, cell, first->proof))
+	if (rcx_session_prepare(s, cell, first->validate))
 		return -1;
-	if (first->side && first->side->join && first->side->join(s, first, number))
+	if (first->endpoint && first->endpoint->join && first->endpoint->join(s, first, number))
 		return -1;
 	return s->mode->open(s);
 }
 
 void rcx_session_close(struct rcx_session *s)
 {
-	if (s->team)
-		rcx_team_end(s);
+	if (s->threads)
+		rcx_threads_end(s);
 	if (s->mode->close)
 		s->mode->close(s);
 	if (s->fd >= 0)
@@ -344,8 +344,8 @@ void rcx_session_close(struct rcx_session *s)
 		close(s->fd2);
 	if (s->map)
 		munmap(s->map, s->map_len);
-	if (s->side)
-		s->side->end(s);
+	if (s->endpoint)
+		s->endpoint->end(s);
 	if (s->latency)
 		munmap(s->latency, s->latency_max * sizeof(s->latency[0]));
 	if (s->tx)

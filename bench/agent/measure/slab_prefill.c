@@ -68,24 +68,24 @@ static void close_pipe(const int ends[2])
 }
 
 /* Of neighbours each second is given back. */
-static void split_blocks(struct rcx_stir *stir)
+static void split_blocks(struct rcx_slab_prefill *stir)
 {
-	int other[RCX_STIR_BLOCKS][2];
+	int other[RCX_PREFILL_BLOCKS][2];
 
-	for (int i = 0; i < RCX_STIR_BLOCKS; i++) {
+	for (int i = 0; i < RCX_PREFILL_BLOCKS; i++) {
 		open_pipe(stir->block[i], stir->size);
 		open_pipe(other[i], stir->size);
 	}
-	for (int i = 0; i < RCX_STIR_BLOCKS; i++)
+	for (int i = 0; i < RCX_PREFILL_BLOCKS; i++)
 		close_pipe(other[i]);
 }
 
-static void fill_holes(struct rcx_stir *stir)
+static void fill_holes(struct rcx_slab_prefill *stir)
 {
 	size_t size = stir->size < CHARGED_PIECE ? stir->size : CHARGED_PIECE;
 	int ready[READY][2];
 
-	for (int i = 0; i < RCX_STIR_HOLES; i++)
+	for (int i = 0; i < RCX_PREFILL_HOLES; i++)
 		open_pipe(stir->hole[i], size);
 	for (int i = 0; i < READY; i++)
 		open_pipe(ready[i], size);
@@ -93,7 +93,7 @@ static void fill_holes(struct rcx_stir *stir)
 		close_pipe(ready[i]);
 }
 
-void rcx_stir_begin(struct rcx_stir *stir, size_t size)
+void rcx_slab_prefill_begin(struct rcx_slab_prefill *stir, size_t size)
 {
 	memset(stir, 0, sizeof(*stir));
 	stir->size = size ? size : 1;
@@ -105,18 +105,18 @@ void rcx_stir_begin(struct rcx_stir *stir, size_t size)
 		split_blocks(stir);
 }
 
-void rcx_stir(const struct rcx_stir *stir)
+void rcx_slab_prefill(const struct rcx_slab_prefill *stir)
 {
 	if (stir->message)
 		send(stir->socket, stir->message, stir->size, 0);
 }
 
-void rcx_stir_end(struct rcx_stir *stir)
+void rcx_slab_prefill_end(struct rcx_slab_prefill *stir)
 {
 	close(stir->socket);
-	for (int i = 0; stir->split && i < RCX_STIR_BLOCKS; i++)
+	for (int i = 0; stir->split && i < RCX_PREFILL_BLOCKS; i++)
 		close_pipe(stir->block[i]);
-	for (int i = 0; i < RCX_STIR_HOLES; i++)
+	for (int i = 0; i < RCX_PREFILL_HOLES; i++)
 		close_pipe(stir->hole[i]);
 	free(stir->message);
 }

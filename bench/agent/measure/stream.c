@@ -37,9 +37,9 @@ static int check_identity(struct rcx_session *s, const struct rcx_stream_counts 
 	const uint32_t untold = RCX_FULL_COALESCES | RCX_FULL_OVERWRITES;
 	unsigned long long lost = c->lost, refused = c->refused;
 
-	if (c->delivered - c->duplicated + c->lost != c->raised)
+	if (c->delivered - c->duplicated + c->lost != c->emitted)
 		return rcx_fail(s, "%llu raised are not %llu delivered and %llu lost",
-			       (unsigned long long)c->raised,
+			       (unsigned long long)c->emitted,
 			       (unsigned long long)(c->delivered - c->duplicated), lost);
 	if (c->lost < c->refused)
 		return rcx_fail(s, "%llu were refused, but only %llu did not arrive", refused,
@@ -60,9 +60,9 @@ static int check_identity(struct rcx_session *s, const struct rcx_stream_counts 
  * What is lost at the very end leaves no gap behind it.  Where the newest takes
  * the place of the oldest it cannot be lost itself, unless it was refused.
  */
-static int count_end(struct rcx_session *s, uint64_t raised, uint64_t refused)
+static int count_end(struct rcx_session *s, uint64_t emitted, uint64_t refused)
 {
-	uint64_t missing = raised > s->seen ? raised - s->seen : 0;
+	uint64_t missing = emitted > s->seen ? emitted - s->seen : 0;
 
 	if (missing > refused && s->mode->claims & RCX_FULL_OVERWRITES)
 		return rcx_fail(s, "the newest %llu did not arrive, in whose place older ones "
@@ -72,9 +72,9 @@ static int count_end(struct rcx_session *s, uint64_t raised, uint64_t refused)
 	return 0;
 }
 
-static uint64_t stamp(const struct rcx_session *s, uint64_t seq)
+static uint64_t timestamp(const struct rcx_session *s, uint64_t seq)
 {
-	return s->page->stamps[seq % RCX_STAMPS];
+	return s->page->timestamps[seq % RCX_TIMESTAMPS];
 }
 
 /* How late the reader was at best in the last quarter of a stream with a rate. */
@@ -95,7 +95,7 @@ static void look_at_pace(const struct rcx_session *s, const struct rcx_cell *cel
 {
 	uint64_t bursts = (end - first - 1) / cell->burst;
 
-	counts->span = stamp(s, first + bursts * cell->burst) - stamp(s, first);
+	counts->span = timestamp(s, first + bursts * cell->burst) - timestamp(s, first);
 	counts->behind = behind_at_best(s);
 	if (cell->interval) {
 		uint64_t ticks = (counts->span + cell->interval / 2) / cell->interval;
@@ -107,20 +107,20 @@ static void look_at_pace(const struct rcx_session *s, const struct rcx_cell *cel
 int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
 		    struct rcx_stream_counts *counts, uint64_t *total)
 {
-	uint64_t first = s->page->raised, unused;
+	uint64_t first = s->page->emitted, unused;
 	struct rcx_counts before, after;
 
 	s->delivered = s->lost = s->reordered = s->duplicated = s->overruns = 0;
 	s->paced = cell->interval;
 	if (rcx_session_counts(s, &before) ||
-	    rcx_session_raise(s, n, cell->burst, cell->interval) ||
+	    rcx_session_emit(s, n, cell->burst, cell->interval) ||
 	    rcx_timed(s, n, &unused) || rcx_session_stop(s) || rcx_session_counts(s, &after))
 		return -1;
-	*total = s->delivered ? s->last - stamp(s, first) : 0;
-	if (count_end(s, after.raised, after.refused - before.refused))
+	*total = s->delivered ? s->last - timestamp(s, first) : 0;
+	if (count_end(s, after.emitted, after.refused - before.refused))
 		return -1;
 	*counts = (struct rcx_stream_counts){
-		.raised = after.raised - before.raised,
+		.emitted = after.emitted - before.emitted,
 		.refused = after.refused - before.refused,
 		.delivered = s->delivered,
 		.lost = s->lost,
@@ -128,6 +128,6 @@ int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_
 		.duplicated = s->duplicated,
 		.overruns = s->overruns,
 	};
-	look_at_pace(s, cell, first, after.raised, counts);
+	look_at_pace(s, cell, first, after.emitted, counts);
 	return check_empty(s) || check_identity(s, counts) ? -1 : 0;
 }

@@ -25,13 +25,13 @@
 
 struct member {
 	struct rcx_session s;
-	struct rcx_team *team;
+	struct rcx_threads *threads;
 	pthread_t thread;
 	bool running;
 	int err;
 };
 
-struct rcx_team {
+struct rcx_threads {
 	pthread_barrier_t start, end;
 	uint64_t n;
 	bool over;
@@ -43,40 +43,40 @@ struct rcx_team {
 static void *work(void *arg)
 {
 	struct member *member = arg;
-	struct rcx_team *team = member->team;
+	struct rcx_threads *threads = member->threads;
 	rcx_loop *run = member->s.mode->operations[member->s.op].run;
 
 	for (;;) {
-		pthread_barrier_wait(&team->start);
-		if (team->over)
+		pthread_barrier_wait(&threads->start);
+		if (threads->over)
 			return NULL;
-		member->err = run(&member->s, team->n);
-		pthread_barrier_wait(&team->end);
+		member->err = run(&member->s, threads->n);
+		pthread_barrier_wait(&threads->end);
 	}
 }
 
-/* The session's own error becomes that of the whole team. */
+/* The session's own error becomes that of the whole threads. */
 static int take_error(struct rcx_session *s, const struct rcx_session *from)
 {
 	s->skip = from->skip;
 	return rcx_fail(s, "%s", from->error[0] ? from->error : "a thread failed");
 }
 
-int rcx_team_round(struct rcx_session *s, uint64_t n, uint64_t *total)
+int rcx_threads_round(struct rcx_session *s, uint64_t n, uint64_t *total)
 {
-	struct rcx_team *team = s->team;
+	struct rcx_threads *threads = s->threads;
 	uint64_t start;
 	int err;
 
-	team->n = n;
+	threads->n = n;
 	start = rcx_now(s);
-	pthread_barrier_wait(&team->start);
+	pthread_barrier_wait(&threads->start);
 	err = s->mode->operations[s->op].run(s, n);
-	pthread_barrier_wait(&team->end);
+	pthread_barrier_wait(&threads->end);
 	*total = rcx_now(s) - start;
-	for (uint32_t i = 0; i < team->count && !err; i++)
-		if (team->member[i].err)
-			err = take_error(s, &team->member[i].s);
+	for (uint32_t i = 0; i < threads->count && !err; i++)
+		if (threads->member[i].err)
+			err = take_error(s, &threads->member[i].s);
 	return err;
 }
 
@@ -92,27 +92,27 @@ static int find_idle(struct rcx_session *s)
 	uint64_t total[IDLE_ROUNDS];
 
 	for (int i = 0; i < IDLE_ROUNDS; i++)
-		if (rcx_team_round(s, 0, &total[i]))
+		if (rcx_threads_round(s, 0, &total[i]))
 			return -1;
 	qsort(total, IDLE_ROUNDS, sizeof(total[0]), by_value);
-	s->team->idle = (double)total[IDLE_ROUNDS / 2];
+	s->threads->idle = (double)total[IDLE_ROUNDS / 2];
 	return 0;
 }
 
 /* As many loops as there are CPUs turn at the same time. */
-double rcx_team_overhead(const struct rcx_session *s, uint64_t n, double loop)
+double rcx_threads_overhead(const struct rcx_session *s, uint64_t n, double loop)
 {
-	double threads = s->team->count + 1, cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
+	double count = s->threads->count + 1, cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
 
-	return s->team->idle + loop * (double)n * (threads > cpus ? threads / cpus : 1);
+	return s->threads->idle + loop * (double)n * (count > cpus ? count / cpus : 1);
 }
 
 static int start_member(struct rcx_session *s, const struct rcx_cell *cell, struct member *member)
 {
 	int err;
 
-	member->team = s->team;
-	if (rcx_session_join(&member->s, cell, s, s->team->count))
+	member->threads = s->threads;
+	if (rcx_session_join(&member->s, cell, s, s->threads->count))
 		return take_error(s, &member->s);
 	err = pthread_create(&member->thread, NULL, work, member);
 	if (err)
@@ -121,46 +121,46 @@ static int start_member(struct rcx_session *s, const struct rcx_cell *cell, stru
 	return 0;
 }
 
-int rcx_team_start(struct rcx_session *s, const struct rcx_cell *cell)
+int rcx_threads_start(struct rcx_session *s, const struct rcx_cell *cell)
 {
 	uint32_t others = cell->threads - 1;
-	struct rcx_team *team = calloc(1, sizeof(*team) + others * sizeof(team->member[0]));
+	struct rcx_threads *threads = calloc(1, sizeof(*threads) + others * sizeof(threads->member[0]));
 
-	if (!team)
+	if (!threads)
 		return rcx_fail_errno(s, "cannot get room for threads");
-	pthread_barrier_init(&team->start, NULL, cell->threads);
-	pthread_barrier_init(&team->end, NULL, cell->threads);
-	s->team = team;
+	pthread_barrier_init(&threads->start, NULL, cell->threads);
+	pthread_barrier_init(&threads->end, NULL, cell->threads);
+	s->threads = threads;
 	for (uint32_t i = 0; i < others; i++) {
-		team->count = i + 1;
-		if (start_member(s, cell, &team->member[i]))
+		threads->count = i + 1;
+		if (start_member(s, cell, &threads->member[i]))
 			return -1;
 	}
 	return find_idle(s);
 }
 
-/* A team that never was complete cannot meet any more: its threads end with the
+/* A threads that never was complete cannot meet any more: its threads end with the
  * child that runs the cell.
  */
-void rcx_team_end(struct rcx_session *s)
+void rcx_threads_end(struct rcx_session *s)
 {
-	struct rcx_team *team = s->team;
+	struct rcx_threads *threads = s->threads;
 
-	s->team = NULL;
-	for (uint32_t i = 0; i < team->count; i++)
-		if (!team->member[i].running)
+	s->threads = NULL;
+	for (uint32_t i = 0; i < threads->count; i++)
+		if (!threads->member[i].running)
 			return;
-	team->over = true;
-	pthread_barrier_wait(&team->start);
-	for (uint32_t i = 0; i < team->count; i++) {
-		struct member *member = &team->member[i];
+	threads->over = true;
+	pthread_barrier_wait(&threads->start);
+	for (uint32_t i = 0; i < threads->count; i++) {
+		struct member *member = &threads->member[i];
 
 		pthread_join(member->thread, NULL);
 		s->sent += member->s.sent;
 		s->seen += member->s.seen;
 		rcx_session_close(&member->s);
 	}
-	pthread_barrier_destroy(&team->start);
-	pthread_barrier_destroy(&team->end);
-	free(team);
+	pthread_barrier_destroy(&threads->start);
+	pthread_barrier_destroy(&threads->end);
+	free(threads);
 }

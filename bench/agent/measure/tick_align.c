@@ -40,7 +40,7 @@ static bool never_idle(const struct rcx_session *s)
 	return s->mode->peer && s->mode->peer->never_sleeps;
 }
 
-int rcx_await_tick(struct rcx_session *s)
+int rcx_align_to_tick(struct rcx_session *s)
 {
 	static uint64_t tick, begun;	/* the last one seen, and the last round's begin */
 	static int fd = -1;

@@ -29,7 +29,7 @@ static int count_calls(struct rcx_session *s, struct rcx_peer *peer, uint64_t n)
 	int count = 0;
 
 	/* A stream is drained from a queue: all its events are there before. */
-	if (s->op == RCX_STREAM && !rcx_raise_all(s, n, RCX_WAIT_MS))
+	if (s->op == RCX_STREAM && !rcx_emit_all(s, n, RCX_WAIT_MS))
 		return -1;
 	calls = rcx_peer_trace(peer, RCX_DO_RUN, n, RCX_CALLS_MAX);
 	if (!calls || rcx_peer_report(peer, &report, RCX_WAIT_MS) != 1 || report.err)

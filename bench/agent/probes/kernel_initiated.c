@@ -9,7 +9,7 @@
 
 static const char *why_not(const struct rcx_probing *probing)
 {
-	const char *said = probing->channel->cannot[RCX_NOTIFY];
+	const char *said = probing->channel->unsupported_reason[RCX_NOTIFY];
 
 	return said ? said : "This mode has neither notify nor stream; another one of the channel has.";
 }
@@ -23,7 +23,7 @@ static void probe_starts(struct rcx_probing *probing)
 	int err;
 
 	if (!rcx_starts(probing->mode, &op)) {
-		rcx_find_bool(probing, "kernel_starts", false, "%s", why_not(probing))->told = true;
+		rcx_find_bool(probing, "kernel_initiated", false, "%s", why_not(probing))->told = true;
 		return;
 	}
 	if (probing->mode->operations[RCX_NOTIFY].run)
@@ -31,22 +31,22 @@ static void probe_starts(struct rcx_probing *probing)
 	cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
 	err = rcx_session_open(&s, &cell, true);
 	if (!err && op == RCX_STREAM)
-		err = rcx_session_raise(&s, EVENTS, 1, 100000);
+		err = rcx_session_emit(&s, EVENTS, 1, 100000);
 	if (!err)
 		err = s.mode->operations[op].run(&s, EVENTS);
 	if (!err && op == RCX_STREAM && s.delivered != EVENTS)
 		err = rcx_fail(&s, "%llu of %d streamed events arrived",
 			      (unsigned long long)s.delivered, EVENTS);
 	if (err)
-		rcx_find_failure(probing, "kernel_starts", "No event was proved: %s.", s.error);
+		rcx_find_failure(probing, "kernel_initiated", "No event was proved: %s.", s.error);
 	else
-		rcx_find_bool(probing, "kernel_starts", true,
+		rcx_find_bool(probing, "kernel_initiated", true,
 			     "%d events from %s context arrived, each proved whole%s.", EVENTS,
 			     rcx_context_names[s.context],
 			     s.mode->peer ? "; the kernel stands for another process here" : "");
 	rcx_session_close(&s);
 }
-RCX_PROBE("kernel_starts", probe_starts);
+RCX_PROBE("kernel_initiated", probe_starts);
 
 /* One event from @context to somebody who waits: whether it arrived. */
 static bool arrives_from(struct rcx_session *s, struct rcx_peer *peer, uint32_t context, enum rcx_op op)
@@ -57,7 +57,7 @@ static bool arrives_from(struct rcx_session *s, struct rcx_peer *peer, uint32_t 
 	if (op == RCX_NOTIFY)
 		rcx_peer_order(peer, RCX_DO_WAIT, 1);
 	usleep(RCX_SETTLE_US);
-	if (rcx_session_raise(s, 1, 1, 0))
+	if (rcx_session_emit(s, 1, 1, 0))
 		return false;
 	if (op == RCX_STREAM)
 		rcx_peer_order(peer, RCX_DO_RUN, 1);

@@ -79,11 +79,11 @@ static void probe_once(struct rcx_probing *probing)
 	struct word word;
 
 	if (!find_word(probing->channel, &word)) {
-		rcx_find_failure(probing, "once", "The channel does not say what to boot with.");
+		rcx_find_failure(probing, "load_parameter", "The channel does not say what to boot with.");
 		return;
 	}
 	if (!on_command_line(probing->channel, &word)) {
-		rcx_find_nothing(probing, "once",
+		rcx_find_nothing(probing, "load_parameter",
 				"This kernel was not booted with %s, so that nothing could arrive.",
 				probing->channel->boot);
 		return;
@@ -92,15 +92,15 @@ static void probe_once(struct rcx_probing *probing)
 	if (received_by(probing, "", bare, why, sizeof(why)) ||
 	    received_by(probing, parameter, other, why, sizeof(why)) ||
 	    received_by(probing, NULL, booted, why, sizeof(why)))
-		rcx_find_failure(probing, "once", "%s.", why);
+		rcx_find_failure(probing, "load_parameter", "%s.", why);
 	else if (strcmp(booted, word.value) || strcmp(other, ANOTHER) || !strcmp(bare, word.value))
-		rcx_find_failure(probing, "once",
+		rcx_find_failure(probing, "load_parameter",
 				"Loaded with %s of the command line it has \"%s\", with another value "
 				"\"%s\", without any \"%s\".", word.value, booted, other, bare);
 	else
-		rcx_find_text(probing, "once", RCX_AT_LOAD,
+		rcx_find_text(probing, "load_parameter", RCX_AT_LOAD,
 			     "With %s on the kernel's command line the load brought \"%s\"; a load with "
 			     "another value brought that, and one without any \"%s\".",
 			     probing->channel->boot, booted, bare);
 }
-RCX_PROBE_ONCE("once", probe_once);
+RCX_PROBE_ONE_SHOT("load_parameter", probe_once);

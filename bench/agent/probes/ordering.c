@@ -15,7 +15,7 @@ static void run_in_order(const struct rcx_probing *probing, enum rcx_op op, char
 	int err = rcx_session_open(s, &cell, true);
 
 	if (!err && op == RCX_STREAM)
-		err = rcx_session_raise(s, MESSAGES, 1, APART);
+		err = rcx_session_emit(s, MESSAGES, 1, APART);
 	if (!err)
 		err = s->mode->operations[op].run(s, MESSAGES);
 	if (!err && !rcx_session_counts(s, &counts) && counts.bad)

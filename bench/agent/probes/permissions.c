@@ -88,11 +88,11 @@ static int try_as_nobody(struct rcx_session *s, uint64_t keep, struct rcx_report
 	int err;
 
 	/* Whoever tries next starts with message 0 again. */
-	if (s->side && rcx_session_bind_again(s, s->size, &unused))
+	if (s->endpoint && rcx_session_bind_again(s, s->size, &unused))
 		return -1;
 	err = rcx_peer_start(&peer, s, become_nobody, &keep, report);
 	if (!err && s->op == RCX_STREAM)
-		err = rcx_session_raise(s, 1, 1, 0);
+		err = rcx_session_emit(s, 1, 1, 0);
 	if (!err)
 		err = rcx_peer_do(&peer, RCX_DO_RUN, 1, report, RCX_WAIT_MS) == 1 ? report->err : -1;
 	rcx_peer_kill(&peer);
@@ -141,19 +141,19 @@ static void try_all(struct rcx_probing *probing, struct rcx_session *s)
 	char names[80];
 
 	if (!try_as_nobody(s, 0, &refusal)) {
-		rcx_find_text(probing, "opens", "anybody",
+		rcx_find_text(probing, "permissions", "anybody",
 			     "uid %d without any capability opened it and did a %s.", NOBODY,
 			     rcx_op_names[s->op]);
 		return;
 	}
 	if (try_as_nobody(s, ALL, &report)) {
-		rcx_find_text(probing, "opens", "uid 0",
+		rcx_find_text(probing, "permissions", "uid 0",
 			     "uid %d was refused with all capabilities too: %s.", NOBODY,
 			     report.error);
 		return;
 	}
 	names_of(needed(s), names, sizeof(names));
-	rcx_find_text(probing, "opens", names,
+	rcx_find_text(probing, "permissions", names,
 		     "uid %d without capabilities: %s. With %s and no other it did a %s.",
 		     NOBODY, refusal.error[0] ? refusal.error : "nothing arrived", names,
 		     rcx_op_names[s->op]);
@@ -167,16 +167,16 @@ static void probe_who(struct rcx_probing *probing)
 	size_t i = 0;
 
 	if (geteuid()) {
-		rcx_find_nothing(probing, "opens", "Only root can become somebody else to try.");
+		rcx_find_nothing(probing, "permissions", "Only root can become somebody else to try.");
 		return;
 	}
 	while (!probing->mode->operations[order[i]].run)
 		i++;
 	cell = rcx_probe_cell(probing, order[i], rcx_small(probing->mode, order[i]));
 	if (rcx_session_bind(&s, &cell, false))
-		rcx_find_failure(probing, "opens", "%s.", s.error);
+		rcx_find_failure(probing, "permissions", "%s.", s.error);
 	else
 		try_all(probing, &s);
 	rcx_session_close(&s);
 }
-RCX_PROBE("opens", probe_who);
+RCX_PROBE("permissions", probe_who);

@@ -72,27 +72,27 @@ static void try_poll(struct rcx_probing *probing, struct rcx_session *s, const b
 	char text[32];
 
 	if (!watched) {
-		rcx_find_bool(probing, "pollable", false, refusal ?
+		rcx_find_bool(probing, "poll", false, refusal ?
 			     "epoll refuses its file descriptors: %s." :
 			     "It has no file descriptor to poll.", rcx_errno_name(refusal));
 		return;
 	}
 	watched -= ignore_ready(epoll);
 	if (!watched) {
-		rcx_find_bool(probing, "pollable", false,
+		rcx_find_bool(probing, "poll", false,
 			     "Its file descriptors are ready before any event.");
 		return;
 	}
 	s->context = RCX_PROCESS;
-	if (rcx_session_raise(s, 1, 1, 0)) {
-		rcx_find_failure(probing, "pollable", "%s.", s->error);
+	if (rcx_session_emit(s, 1, 1, 0)) {
+		rcx_find_failure(probing, "poll", "%s.", s->error);
 		return;
 	}
 	if (epoll_wait(epoll, &event, 1, RCX_WAIT_MS) == 1)
-		rcx_find_bool(probing, "pollable", true, "An event made epoll report %s.",
+		rcx_find_bool(probing, "poll", true, "An event made epoll report %s.",
 			     bits(event.events, text, sizeof(text)));
 	else
-		rcx_find_bool(probing, "pollable", false,
+		rcx_find_bool(probing, "poll", false,
 			     "epoll takes its file descriptors, but an event makes none ready.");
 }
 
@@ -105,21 +105,21 @@ static void probe_pollable(struct rcx_probing *probing)
 	int epoll;
 
 	if (!rcx_starts(probing->mode, &op)) {
-		rcx_find_nothing(probing, "pollable", "The kernel starts nothing here.");
+		rcx_find_nothing(probing, "poll", "The kernel starts nothing here.");
 		return;
 	}
 	cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0 || rcx_session_bind(&s, &cell, false)) {
-		rcx_find_failure(probing, "pollable", "%s.", epoll < 0 ? strerror(errno) : s.error);
+		rcx_find_failure(probing, "poll", "%s.", epoll < 0 ? strerror(errno) : s.error);
 		return;
 	}
 	mark_open(before);
 	if (s.mode->open(&s))
-		rcx_find_failure(probing, "pollable", "%s.", s.error);
+		rcx_find_failure(probing, "poll", "%s.", s.error);
 	else
 		try_poll(probing, &s, before, epoll);
 	rcx_session_close(&s);
 	close(epoll);
 }
-RCX_PROBE("pollable", probe_pollable);
+RCX_PROBE("poll", probe_pollable);

@@ -29,9 +29,9 @@ struct filled {
 	uint64_t left;			/* of one more than that */
 };
 
-static int raise_some(struct rcx_session *s, uint64_t count, struct filled *filled)
+static int emit_some(struct rcx_session *s, uint64_t count, struct filled *filled)
 {
-	filled->stuck = !rcx_raise_all(s, count, STEP_MS);
+	filled->stuck = !rcx_emit_all(s, count, STEP_MS);
 	return s->error[0] || rcx_session_counts(s, &filled->counts) ? -1 : 0;
 }
 
@@ -49,12 +49,12 @@ static int fill_up(struct rcx_session *s, struct filled *filled)
 	uint64_t began = now_ms();
 	bool slow;
 
-	if (raise_some(s, FIRST, filled))
+	if (emit_some(s, FIRST, filled))
 		return -1;
 	slow = now_ms() - began > SLOW_MS;
 	while (!slow && !filled->stuck && !filled->counts.refused &&
-	       filled->counts.raised < ENOUGH)
-		if (raise_some(s, STEP, filled))
+	       filled->counts.emitted < ENOUGH)
+		if (emit_some(s, STEP, filled))
 			return -1;
 	return 0;
 }
@@ -65,7 +65,7 @@ static bool is_news(int64_t result)
 	return result < 0 && result > -512 && result != -EAGAIN && result != -EINTR;
 }
 
-static int told_of(const struct rcx_calls *calls)
+static int reported_of(const struct rcx_calls *calls)
 {
 	for (uint32_t i = 0; i < calls->count; i++)
 		if (is_news(calls->call[i].result))
@@ -74,13 +74,13 @@ static int told_of(const struct rcx_calls *calls)
 }
 
 /* Numbers come once each and in order, or nearly: count the ones not seen before. */
-static void look_at_kept(const struct rcx_tap *tap, struct filled *filled)
+static void look_at_kept(const struct rcx_message_log *log, struct filled *filled)
 {
 	static bool seen[FIRST + ENOUGH + STEP];
 
 	filled->first = UINT64_MAX;
-	for (uint64_t i = 0; i < tap->count && i < RCX_TAP_MAX; i++) {
-		uint64_t seq = tap->message[i].seq;
+	for (uint64_t i = 0; i < log->count && i < RCX_MESSAGE_LOG_MAX; i++) {
+		uint64_t seq = log->message[i].seq;
 
 		if (seq >= sizeof(seen) || seen[seq])
 			continue;
@@ -97,7 +97,7 @@ static const char *judge(const struct filled *filled)
 
 	if (filled->stuck)
 		return "producer waits";
-	if (filled->kept == filled->counts.raised)
+	if (filled->kept == filled->counts.emitted)
 		return "not filled";
 	if (filled->held > 1 && filled->left < filled->held / 2)
 		return RCX_EMPTIES;
@@ -107,45 +107,45 @@ static const char *judge(const struct filled *filled)
 		return RCX_COALESCES;
 	if (filled->kept && !gaps && filled->first == 0)
 		return filled->counts.refused ? RCX_REFUSES_NEWEST : "drops newest";
-	if (filled->kept && !gaps && filled->last == filled->counts.raised - 1)
+	if (filled->kept && !gaps && filled->last == filled->counts.emitted - 1)
 		return RCX_OVERWRITES_OLDEST;
 	return "loses some";
 }
 
 static void tell_holds(struct rcx_probing *probing, const struct filled *filled)
 {
-	unsigned long long raised = filled->counts.raised, kept = filled->kept;
+	unsigned long long emitted = filled->counts.emitted, kept = filled->kept;
 
-	if (kept == raised)
-		rcx_find_nothing(probing, "holds", "It held all %llu small messages that were tried.",
-				raised);
+	if (kept == emitted)
+		rcx_find_nothing(probing, "queue_capacity", "It held all %llu small messages that were tried.",
+				emitted);
 	else if (filled->held)
-		rcx_find_number(probing, "holds", (double)filled->held,
+		rcx_find_number(probing, "queue_capacity", (double)filled->held,
 			       "%llu small messages were raised and all kept; of one more, %llu.",
 			       (unsigned long long)filled->held, (unsigned long long)filled->left);
 	else
-		rcx_find_number(probing, "holds", (double)kept,
-			       "%llu small messages were raised and %llu of them kept.", raised,
+		rcx_find_number(probing, "queue_capacity", (double)kept,
+			       "%llu small messages were raised and %llu of them kept.", emitted,
 			       kept);
 }
 
 static void tell(struct rcx_probing *probing, const struct filled *filled)
 {
-	unsigned long long raised = filled->counts.raised, kept = filled->kept;
+	unsigned long long emitted = filled->counts.emitted, kept = filled->kept;
 	const char *value = judge(filled);
 	int code = filled->counts.refused ? (int)filled->counts.refused_errno : 0;
 
-	rcx_find_text(probing, "full", value,
+	rcx_find_text(probing, "queue_full", value,
 		     "%llu events were raised while nobody read, and %llu of them refused; the "
-		     "drain then brought %llu of them, from number %llu to %llu.", raised,
+		     "drain then brought %llu of them, from number %llu to %llu.", emitted,
 		     (unsigned long long)filled->counts.refused, kept,
 		     (unsigned long long)(kept ? filled->first : 0),
 		     (unsigned long long)filled->last);
 	tell_holds(probing, filled);
-	rcx_find_text(probing, "producer_told", rcx_errno_name(code),
+	rcx_find_text(probing, "producer_error", rcx_errno_name(code),
 		     code ? "What the producer got back for an event that was not taken." :
 		     "The producer got no error for any event, kept or not.");
-	rcx_find_text(probing, "reader_told", !filled->told && filled->overruns ? "by a message" :
+	rcx_find_text(probing, "reader_error", !filled->told && filled->overruns ? "by a message" :
 		     rcx_errno_name(filled->told),
 		     filled->watched ? "Seen by ptrace in the results of the drain's first %d "
 		     "system calls, EAGAIN left out." : "Its wait brought no error.", WATCHED);
@@ -158,7 +158,7 @@ static int refill(struct rcx_session *s, struct rcx_peer *peer, uint64_t count, 
 {
 	struct rcx_report report;
 
-	if (!rcx_raise_all(s, count, STEP_MS) ||
+	if (!rcx_emit_all(s, count, STEP_MS) ||
 	    rcx_peer_do(peer, RCX_DO_RUN, count, &report, 20 * RCX_WAIT_MS) != 1 || report.err)
 		return -1;
 	*kept = report.delivered;
@@ -206,24 +206,24 @@ static void fill_stream(struct rcx_probing *probing, struct rcx_session *s, stru
 	struct rcx_report report;
 
 	if (fill_up(s, &filled)) {
-		rcx_find_failure(probing, "full", "%s.", s->error);
+		rcx_find_failure(probing, "queue_full", "%s.", s->error);
 		return;
 	}
-	calls = rcx_peer_trace(peer, RCX_DO_RUN, filled.counts.raised, WATCHED);
+	calls = rcx_peer_trace(peer, RCX_DO_RUN, filled.counts.emitted, WATCHED);
 	if (!calls || rcx_peer_report(peer, &report, 20 * RCX_WAIT_MS) != 1) {
-		rcx_find_failure(probing, "full", "The drain did not end.");
+		rcx_find_failure(probing, "queue_full", "The drain did not end.");
 		return;
 	}
 	if (report.err) {
-		rcx_find_failure(probing, "full", "The drain failed: %s.", report.error);
+		rcx_find_failure(probing, "queue_full", "The drain failed: %s.", report.error);
 		return;
 	}
 	filled.watched = true;
-	filled.told = told_of(calls);
+	filled.told = reported_of(calls);
 	filled.overruns = report.overruns;
-	look_at_kept(&probing->findings->tap, &filled);
+	look_at_kept(&probing->findings->log, &filled);
 	if (keeps_newest(&filled) && look_at_edge(s, peer, &filled)) {
-		rcx_find_failure(probing, "full", "It could not be filled a second time.");
+		rcx_find_failure(probing, "queue_full", "It could not be filled a second time.");
 		return;
 	}
 	tell(probing, &filled);
@@ -237,17 +237,17 @@ static void fill_wait(struct rcx_probing *probing, struct rcx_session *s, struct
 	struct filled filled = { 0 };
 	struct rcx_report report;
 
-	if (!rcx_raise_all(s, 64, STEP_MS) || rcx_session_counts(s, &filled.counts)) {
-		rcx_find_failure(probing, "full", "%s.", s->error);
+	if (!rcx_emit_all(s, 64, STEP_MS) || rcx_session_counts(s, &filled.counts)) {
+		rcx_find_failure(probing, "queue_full", "%s.", s->error);
 		return;
 	}
-	while (probing->findings->tap.count < 64 &&
+	while (probing->findings->log.count < 64 &&
 	       rcx_peer_do(peer, RCX_DO_WAIT, 1, &report, RCX_WAIT_MS) == 1)
 		if (report.err) {
-			rcx_find_failure(probing, "full", "A wait failed: %s.", report.error);
+			rcx_find_failure(probing, "queue_full", "A wait failed: %s.", report.error);
 			return;
 		}
-	look_at_kept(&probing->findings->tap, &filled);
+	look_at_kept(&probing->findings->log, &filled);
 	tell(probing, &filled);
 }
 
@@ -260,18 +260,18 @@ static void probe_full(struct rcx_probing *probing)
 	enum rcx_op op;
 
 	if (!rcx_starts(probing->mode, &op)) {
-		rcx_find_nothing(probing, "full", "The kernel starts nothing here, so nothing queues.");
+		rcx_find_nothing(probing, "queue_full", "The kernel starts nothing here, so nothing queues.");
 		return;
 	}
 	cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
 	if (rcx_session_bind(&s, &cell, true)) {
-		rcx_find_failure(probing, "full", "%s.", s.error);
+		rcx_find_failure(probing, "queue_full", "%s.", s.error);
 		return;
 	}
-	probing->findings->tap.count = 0;
-	s.tap = &probing->findings->tap;
+	probing->findings->log.count = 0;
+	s.log = &probing->findings->log;
 	if (rcx_peer_start(&peer, &s, NULL, NULL, &report))
-		rcx_find_failure(probing, "full", "%s.", report.error);
+		rcx_find_failure(probing, "queue_full", "%s.", report.error);
 	else if (op == RCX_STREAM)
 		fill_stream(probing, &s, &peer);
 	else
@@ -279,4 +279,4 @@ static void probe_full(struct rcx_probing *probing)
 	rcx_peer_kill(&peer);
 	rcx_session_close(&s);
 }
-RCX_PROBE("full", probe_full);
+RCX_PROBE("queue_full", probe_full);

@@ -21,7 +21,7 @@ static int take_turn(struct rcx_session *s, struct rcx_peer *active, struct rcx_
 		     struct turn *turn, struct rcx_report *report)
 {
 	s->context = RCX_PROCESS;
-	if (rcx_session_raise(s, EVENTS, 1, APART))
+	if (rcx_session_emit(s, EVENTS, 1, APART))
 		return -1;
 	if (rcx_peer_do(active, RCX_DO_RUN, EVENTS, report, RCX_WAIT_MS) != 1 || report->err)
 		return -1;
@@ -74,7 +74,7 @@ static void read_events(struct rcx_probing *probing, struct rcx_session *s,
 	rcx_peer_order(second, RCX_DO_WAIT, 1);
 	usleep(RCX_SETTLE_US);
 	s->context = RCX_PROCESS;
-	if (rcx_session_raise(s, 1, 1, 0)) {
+	if (rcx_session_emit(s, 1, 1, 0)) {
 		rcx_find_failure(probing, "readers", "%s.", s->error);
 		return;
 	}

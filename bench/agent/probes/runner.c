@@ -152,21 +152,21 @@ struct rcx_cell rcx_probe_cell(const struct rcx_probing *probing, enum rcx_op op
 	};
 }
 
-bool rcx_raise_all(struct rcx_session *s, uint64_t count, uint32_t ms)
+bool rcx_emit_all(struct rcx_session *s, uint64_t count, uint32_t ms)
 {
 	s->context = RCX_PROCESS;
-	return !rcx_session_raise(s, count, 1, 0) && rcx_raised(s, ms);
+	return !rcx_session_emit(s, count, 1, 0) && rcx_emitted(s, ms);
 }
 
-bool rcx_raised(const struct rcx_session *s, uint32_t ms)
+bool rcx_emitted(const struct rcx_session *s, uint32_t ms)
 {
-	uint64_t raised = s->page->raised;
+	uint64_t emitted = s->page->emitted;
 
 	for (uint32_t waited = 0; waited < ms && !s->page->done; waited++) {
 		usleep(1000);
-		if (s->page->raised != raised)
+		if (s->page->emitted != emitted)
 			waited = 0;
-		raised = s->page->raised;
+		emitted = s->page->emitted;
 	}
 	return s->page->done;
 }
@@ -197,9 +197,9 @@ static void run_probe(const struct rcx_probe *probe, struct rcx_probing *probing
 	uint32_t before = probing->findings->count;
 	char reason[256] = "";
 
-	if (!probe->once == !!probing->mode->once) {
-		if (probing->mode->once)
-			rcx_find_nothing(probing, probe->name, "%s", probing->mode->once);
+	if (!probe->one_shot == !!probing->mode->one_shot_reason) {
+		if (probing->mode->one_shot_reason)
+			rcx_find_nothing(probing, probe->name, "%s", probing->mode->one_shot_reason);
 		return;
 	}
 	load(probing->channel, reason, sizeof(reason));

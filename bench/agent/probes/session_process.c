@@ -45,9 +45,9 @@ static void forget(struct rcx_session *s)
 static int obey(struct rcx_session *s, const struct command *command)
 {
 	s->silent = command->order == RCX_DO_WAIT;
-	/* Whatever comes next is the one that is due; to a tap, all are. */
-	if (s->silent && !s->tap)
-		s->seen = s->page ? s->page->raised : 0;
+	/* Whatever comes next is the one that is due; to a log, all are. */
+	if (s->silent && !s->log)
+		s->seen = s->page ? s->page->emitted : 0;
 	return s->mode->operations[s->op].run(s, command->n);
 }
 

@@ -26,7 +26,7 @@ static void attempt_with(struct rcx_session *s, struct attempt *attempt)
 
 	if (!rcx_peer_start(&peer, s, NULL, NULL, &report)) {
 		if (s->op == RCX_STREAM)
-			rcx_session_raise(s, 1, 1, 0);
+			rcx_session_emit(s, 1, 1, 0);
 		got = rcx_peer_do(&peer, RCX_DO_RUN, 1, &report, RCX_WAIT_MS);
 		rcx_session_counts(s, &counts);
 	}
@@ -67,7 +67,7 @@ static void say_beyond(struct rcx_found *found, const struct rcx_probing *probin
 		return;
 	}
 	/* No larger ones are raised, so there is nothing to try. */
-	if (rcx_started(op) && operation->max >= RCX_BODY_MAX) {
+	if (rcx_kernel_initiated(op) && operation->max >= RCX_BODY_MAX) {
 		rcx_say(found->detail, sizeof(found->detail), " works; the suite stops there.");
 		return;
 	}
@@ -84,7 +84,7 @@ static void say_beyond(struct rcx_found *found, const struct rcx_probing *probin
 
 static void probe_largest(struct rcx_probing *probing)
 {
-	struct rcx_found *found = rcx_find_each(probing, "largest");
+	struct rcx_found *found = rcx_find_each(probing, "size_limit");
 
 	for (int op = 0; op < RCX_OPS; op++) {
 		const struct rcx_operation *operation = &probing->mode->operations[op];
@@ -110,7 +110,7 @@ static void probe_largest(struct rcx_probing *probing)
 		       attempt.why, rcx_errno_name(attempt.code));
 	}
 }
-RCX_PROBE("largest", probe_largest);
+RCX_PROBE("size_limit", probe_largest);
 
 /* ---- boundaries --------------------------------------------------------- */
 
@@ -121,40 +121,40 @@ RCX_PROBE("largest", probe_largest);
 /* A call that brought less than a message although it had asked for no more: the
  * loop takes messages apart by itself, since the channel does not.
  */
-static bool is_piece(const struct rcx_call *call, const struct rcx_tap *tap)
+static bool is_piece(const struct rcx_call *call, const struct rcx_message_log *log)
 {
 	bool reads = call->number == SYS_read || call->number == SYS_pread64 ||
 		     call->number == SYS_recvfrom;
 
 	return reads && call->result > 0 && (uint64_t)call->result == call->third &&
-	       (uint64_t)call->result < tap->message[0].len;
+	       (uint64_t)call->result < log->message[0].len;
 }
 
 /* A call that brought as much as both are, and no other brought one: where messages
  * are sent in text, each is longer than both.
  */
-static bool are_one(const struct rcx_calls *calls, const struct rcx_tap *tap)
+static bool are_one(const struct rcx_calls *calls, const struct rcx_message_log *log)
 {
-	int64_t first = tap->message[0].len, both = first + tap->message[1].len;
-	uint32_t brought = 0, enough = 0;
+	int64_t first = log->message[0].len, both = first + log->message[1].len;
+	uint32_t brought = 0, large_enough = 0;
 
 	for (uint32_t i = 0; i < calls->count; i++) {
 		brought += calls->call[i].result >= first;
-		enough += calls->call[i].result >= both;
+		large_enough += calls->call[i].result >= both;
 	}
-	return enough && brought == 1;
+	return large_enough && brought == 1;
 }
 
-static bool come_in_pieces(const struct rcx_calls *calls, const struct rcx_tap *tap)
+static bool come_in_pieces(const struct rcx_calls *calls, const struct rcx_message_log *log)
 {
 	for (uint32_t i = 0; i < calls->count; i++)
-		if (is_piece(&calls->call[i], tap))
+		if (is_piece(&calls->call[i], log))
 			return true;
 	return false;
 }
 
 /* Its own word for its size is within what came; an ioctl's result has no length. */
-static bool is_whole(const struct rcx_tapped *message)
+static bool is_whole(const struct rcx_logged_message *message)
 {
 	return message->size != UINT32_MAX && message->len >= RCX_HEADER + message->size;
 }
@@ -162,42 +162,42 @@ static bool is_whole(const struct rcx_tapped *message)
 /* @waited: both were there before anybody read, so that one call could bring both. */
 static void judge_two(struct rcx_probing *probing, const struct rcx_calls *calls, bool waited)
 {
-	const struct rcx_tap *tap = &probing->findings->tap;
+	const struct rcx_message_log *log = &probing->findings->log;
 
-	if (tap->count != 2) {
+	if (log->count != 2) {
 		rcx_find_text(probing, "boundaries", "not kept", "Two messages came as %llu.",
-			     (unsigned long long)tap->count);
+			     (unsigned long long)log->count);
 		return;
 	}
-	if (waited && are_one(calls, tap)) {
+	if (waited && are_one(calls, log)) {
 		rcx_find_text(probing, "boundaries", "not kept",
 			     "One system call with room for both brought both messages together.");
 		return;
 	}
-	if (come_in_pieces(calls, tap)) {
+	if (come_in_pieces(calls, log)) {
 		rcx_find_text(probing, "boundaries", "not kept",
 			     "The user half reads a header first, to know where the message ends.");
 		return;
 	}
 	rcx_find_text(probing, "boundaries",
-		     is_whole(&tap->message[0]) && is_whole(&tap->message[1]) ? "kept" : "not kept",
+		     is_whole(&log->message[0]) && is_whole(&log->message[1]) ? "kept" : "not kept",
 		     "Two messages were read with room for both and came one by one, with %u and "
-		     "%u bytes of body.", tap->message[0].size, tap->message[1].size);
+		     "%u bytes of body.", log->message[0].size, log->message[1].size);
 }
 
 /* One event that is larger by @more bytes than those the half is bound to. */
-static bool raise_larger(struct rcx_session *s, uint32_t more)
+static bool emit_larger(struct rcx_session *s, uint32_t more)
 {
-	struct rcx_raise raise = {
+	struct rcx_emission emit = {
 		.context = RCX_PROCESS,
 		.burst = 1,
 		.count = 1,
 		.more = more,
 	};
 
-	if (s->side->raise(s, &raise))
+	if (s->endpoint->emit(s, &emit))
 		return false;
-	return rcx_raised(s, RCX_WAIT_MS) || !rcx_fail(s, "the producer did not end");
+	return rcx_emitted(s, RCX_WAIT_MS) || !rcx_fail(s, "the producer did not end");
 }
 
 /* Two events of different sizes, both there before anybody reads. */
@@ -207,8 +207,8 @@ static void two_events(struct rcx_probing *probing, struct rcx_session *s, struc
 	struct rcx_report report;
 	uint32_t unused;
 
-	if (rcx_session_bind_again(s, LITTLE, &unused) || !raise_larger(s, 0) ||
-	    !raise_larger(s, MORE - LITTLE)) {
+	if (rcx_session_bind_again(s, LITTLE, &unused) || !emit_larger(s, 0) ||
+	    !emit_larger(s, MORE - LITTLE)) {
 		rcx_find_failure(probing, "boundaries", "%s.", s->error);
 		return;
 	}
@@ -233,7 +233,7 @@ static void two_pulls(struct rcx_probing *probing, struct rcx_session *s, struct
 		if (!calls || rcx_peer_report(peer, &report, RCX_WAIT_MS) != 1 || report.err)
 			break;
 	}
-	if (probing->findings->tap.count == 2)
+	if (probing->findings->log.count == 2)
 		judge_two(probing, calls, false);
 	else
 		rcx_find_failure(probing, "boundaries", "Two messages could not be pulled: %s.",
@@ -278,12 +278,12 @@ static void with_room(struct rcx_probing *probing, enum rcx_op op, uint32_t room
 		rcx_find_failure(probing, "boundaries", "%s.", s.error);
 		return;
 	}
-	probing->findings->tap.count = 0;
+	probing->findings->log.count = 0;
 	if (op != RCX_PUSH && op != RCX_CALL)
-		s.tap = &probing->findings->tap;
+		s.log = &probing->findings->log;
 	if (rcx_peer_start(&peer, &s, NULL, NULL, &report))
 		rcx_find_failure(probing, "boundaries", "%s.", report.error);
-	else if (rcx_started(op))
+	else if (rcx_kernel_initiated(op))
 		two_events(probing, &s, &peer);
 	else if (op == RCX_PULL)
 		two_pulls(probing, &s, &peer);

@@ -21,11 +21,11 @@ static int sleeping_reader(struct rcx_session *s, struct rcx_peer *peer, struct 
 }
 
 /* One event that nobody waits for: what the producer was told. */
-static int raise_to_nobody(struct rcx_session *s, int *code)
+static int emit_to_nobody(struct rcx_session *s, int *code)
 {
 	struct rcx_counts before, after;
 
-	if (rcx_session_counts(s, &before) || !rcx_raise_all(s, 1, RCX_WAIT_MS) ||
+	if (rcx_session_counts(s, &before) || !rcx_emit_all(s, 1, RCX_WAIT_MS) ||
 	    rcx_session_counts(s, &after))
 		return -1;
 	*code = after.refused > before.refused ? (int)after.refused_errno : 0;
@@ -37,7 +37,7 @@ static bool next_one_reads(struct rcx_session *s, struct rcx_report *report)
 	struct rcx_peer next;
 	bool got = false;
 
-	if (!sleeping_reader(s, &next, report) && !rcx_session_raise(s, 1, 1, 0)) {
+	if (!sleeping_reader(s, &next, report) && !rcx_session_emit(s, 1, 1, 0)) {
 		if (s->op == RCX_STREAM)
 			rcx_peer_order(&next, RCX_DO_RUN, 1);
 		got = rcx_peer_report(&next, report, RCX_WAIT_MS) == 1 &&
@@ -57,31 +57,31 @@ static void probe_reader_dies(struct rcx_probing *probing)
 	int code = 0;
 
 	if (!rcx_starts(probing->mode, &op)) {
-		rcx_find_nothing(probing, "reader_dies", "The kernel starts nothing here.");
+		rcx_find_nothing(probing, "reader_exit", "The kernel starts nothing here.");
 		return;
 	}
 	if (probing->mode->operations[RCX_NOTIFY].run)
 		op = RCX_NOTIFY;
 	cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
 	if (rcx_session_bind(&s, &cell, false) || sleeping_reader(&s, &first, &report)) {
-		rcx_find_failure(probing, "reader_dies", "%s.", s.error[0] ? s.error : report.error);
+		rcx_find_failure(probing, "reader_exit", "%s.", s.error[0] ? s.error : report.error);
 		return;
 	}
 	rcx_peer_kill(&first);
-	if (raise_to_nobody(&s, &code))
-		rcx_find_failure(probing, "reader_dies",
+	if (emit_to_nobody(&s, &code))
+		rcx_find_failure(probing, "reader_exit",
 				"The producer did not get on after the reader was killed.");
 	else if (!next_one_reads(&s, &report))
-		rcx_find_text(probing, "reader_dies", "next gets nothing",
+		rcx_find_text(probing, "reader_exit", "next reader gets nothing",
 			     "A reader was killed in its wait, and the next one got no event: %s.",
 			     report.error[0] ? report.error : "it slept on");
 	else
-		rcx_find_text(probing, "reader_dies", "next goes on",
+		rcx_find_text(probing, "reader_exit", "next reader works",
 			     "A reader was killed in its wait; for the next event the producer was "
 			     "told %s, and the next reader got the one after.", rcx_errno_name(code));
 	rcx_session_close(&s);
 }
-RCX_PROBE("reader_dies", probe_reader_dies);
+RCX_PROBE("reader_exit", probe_reader_dies);
 
 /* ---- the module goes ---------------------------------------------------- */
 
@@ -105,17 +105,17 @@ static void look_at_user(struct rcx_probing *probing, struct rcx_peer *peer, enu
 		rcx_peer_order(peer, RCX_DO_RUN, 1);
 	got = rcx_peer_report(peer, &report, RCX_WAIT_MS);
 	if (got == 0)
-		rcx_find_text(probing, "module_goes", "goes, user waits on",
+		rcx_find_text(probing, "module_unload", "unloads, user keeps waiting",
 			     "The module was unloaded under an open session, whose user noticed nothing.");
 	else if (got < 0)
-		rcx_find_failure(probing, "module_goes",
+		rcx_find_failure(probing, "module_unload",
 				"The module was unloaded and its user died of it.");
 	else if (report.err)
-		rcx_find_text(probing, "module_goes", "goes, user told",
+		rcx_find_text(probing, "module_unload", "unloads, user gets an error",
 			     "The module was unloaded under an open session; its user was told: %s.",
 			     report.error);
 	else
-		rcx_find_text(probing, "module_goes", "goes, user woken",
+		rcx_find_text(probing, "module_unload", "unloads, user is woken",
 			     "The module was unloaded under an open session; its user came back as if an event had come.");
 }
 
@@ -128,17 +128,17 @@ static void try_unload(struct rcx_probing *probing, struct rcx_session *s, struc
 		rcx_peer_order(peer, RCX_DO_WAIT, 1);
 	usleep(RCX_SETTLE_US);
 	if (ioctl(s->core, RCX_CORE_UNBIND)) {
-		rcx_find_failure(probing, "module_goes", "cannot unbind: %s.", strerror(errno));
+		rcx_find_failure(probing, "module_unload", "cannot unbind: %s.", strerror(errno));
 		return;
 	}
 	err = rcx_module_unload(probing->channel->module);
 	if (err == -EBUSY || err == -EWOULDBLOCK)
-		rcx_find_text(probing, "module_goes", "busy",
+		rcx_find_text(probing, "module_unload", "busy",
 			     "With %s, an unload gives %s.",
 			     s->op == RCX_NOTIFY ? "a reader asleep" : "a session open",
 			     rcx_errno_name(-err));
 	else if (err)
-		rcx_find_failure(probing, "module_goes", "unload: %s.", strerror(-err));
+		rcx_find_failure(probing, "module_unload", "unload: %s.", strerror(-err));
 	else
 		look_at_user(probing, peer, s->op);
 }
@@ -152,15 +152,15 @@ static void probe_module_goes(struct rcx_probing *probing)
 	struct rcx_peer peer;
 
 	if (!probing->channel->module) {
-		rcx_find_nothing(probing, "module_goes", "It needs no module of ours.");
+		rcx_find_nothing(probing, "module_unload", "It needs no module of ours.");
 		return;
 	}
 	if (rcx_session_bind(&s, &cell, false) || rcx_peer_start(&peer, &s, NULL, NULL, &report)) {
-		rcx_find_failure(probing, "module_goes", "%s.", s.error[0] ? s.error : report.error);
+		rcx_find_failure(probing, "module_unload", "%s.", s.error[0] ? s.error : report.error);
 		return;
 	}
 	try_unload(probing, &s, &peer);
 	rcx_peer_kill(&peer);
 	rcx_session_close(&s);
 }
-RCX_PROBE("module_goes", probe_module_goes);
+RCX_PROBE("module_unload", probe_module_goes);

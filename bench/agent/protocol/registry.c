@@ -83,13 +83,13 @@ static int check_once(const struct rcx_channel *channel, const struct rcx_mode *
 
 	for (int op = 0; op < RCX_OPS; op++)
 		some = some || mode->operations[op].run;
-	if (some && mode->once)
+	if (some && mode->one_shot_reason)
 		return mistake(channel, mode->name, "it has operations and says it happens once");
-	if (!some && !mode->once)
+	if (!some && !mode->one_shot_reason)
 		return mistake(channel, mode->name, "it has no operation and does not say why");
-	if (!mode->once != !mode->received)
+	if (!mode->one_shot_reason != !mode->received)
 		return mistake(channel, mode->name, "once and received go together");
-	if (mode->once && (!channel->module || !channel->boot))
+	if (mode->one_shot_reason && (!channel->module || !channel->boot))
 		return mistake(channel, mode->name, "a value at load needs a module and boot words");
 	return 0;
 }
@@ -147,10 +147,10 @@ static int check_channel(const struct rcx_channel *channel)
 			mistakes += check_operation(channel, &mode->operations[op],
 						    rcx_op_names[op]);
 		}
-		if (some && channel->cannot[op])
+		if (some && channel->unsupported_reason[op])
 			mistakes += mistake(channel, rcx_op_names[op],
 					    "it both does it and says why it cannot");
-		if (!some && !channel->cannot[op])
+		if (!some && !channel->unsupported_reason[op])
 			mistakes += mistake(channel, rcx_op_names[op],
 					    "no mode does it and nothing says why");
 	}
@@ -222,10 +222,10 @@ static const struct {
 	const char *property, *value;
 } claims[] = {
 	{ RCX_READERS_EACH, "readers", RCX_EACH_GETS_ALL },
-	{ RCX_FULL_REFUSES, "full", RCX_REFUSES_NEWEST },
-	{ RCX_FULL_COALESCES, "full", RCX_COALESCES },
-	{ RCX_FULL_OVERWRITES, "full", RCX_OVERWRITES_OLDEST },
-	{ RCX_FULL_EMPTIES, "full", RCX_EMPTIES },
+	{ RCX_FULL_REFUSES, "queue_full", RCX_REFUSES_NEWEST },
+	{ RCX_FULL_COALESCES, "queue_full", RCX_COALESCES },
+	{ RCX_FULL_OVERWRITES, "queue_full", RCX_OVERWRITES_OLDEST },
+	{ RCX_FULL_EMPTIES, "queue_full", RCX_EMPTIES },
 	{ RCX_READERS_SHARE, "readers", RCX_SHARE },
 };
 
@@ -234,7 +234,7 @@ static json_object *list_claims(const struct rcx_mode *mode)
 	json_object *out = json_object_new_object();
 
 	if (mode->claims & RCX_POLLABLE)
-		json_object_object_add(out, "pollable", json_object_new_boolean(true));
+		json_object_object_add(out, "poll", json_object_new_boolean(true));
 	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++)
 		if (mode->claims & claims[i].claim)
 			add_string(out, claims[i].property, claims[i].value);
@@ -252,12 +252,12 @@ static json_object *list_mode(const struct rcx_mode *mode)
 		if (mode->operations[op].run)
 			json_object_object_add(operations, rcx_op_names[op],
 					       list_operation(mode, (enum rcx_op)op));
-	if (mode->alone)
-		add_string(out, "alone", mode->alone);
-	if (mode->stock)
-		add_string(out, "stock", mode->stock);
-	if (mode->once)
-		add_string(out, "once", mode->once);
+	if (mode->single_threaded_reason)
+		add_string(out, "single_threaded_reason", mode->single_threaded_reason);
+	if (mode->counterpart)
+		add_string(out, "counterpart", mode->counterpart);
+	if (mode->one_shot_reason)
+		add_string(out, "one_shot_reason", mode->one_shot_reason);
 	json_object_object_add(out, "operations", operations);
 	json_object_object_add(out, "claims", list_claims(mode));
 	return out;
@@ -280,7 +280,7 @@ static json_object *list_words(const char *words)
 static json_object *list_channel(const struct rcx_channel *channel)
 {
 	json_object *out = json_object_new_object();
-	json_object *cannot = json_object_new_object();
+	json_object *unsupported = json_object_new_object();
 	json_object *modes = json_object_new_array();
 
 	add_string(out, "name", channel->name);
@@ -294,9 +294,9 @@ static json_object *list_channel(const struct rcx_channel *channel)
 	json_object_object_add(out, "reference",
 			       json_object_new_boolean(channel->flags & RCX_REFERENCE));
 	for (int op = 0; op < RCX_OPS; op++)
-		if (channel->cannot[op])
-			add_string(cannot, rcx_op_names[op], channel->cannot[op]);
-	json_object_object_add(out, "cannot", cannot);
+		if (channel->unsupported_reason[op])
+			add_string(unsupported, rcx_op_names[op], channel->unsupported_reason[op]);
+	json_object_object_add(out, "unsupported_reason", unsupported);
 	for_each_mode(mode, channel)
 		json_object_array_add(modes, list_mode(mode));
 	json_object_object_add(out, "modes", modes);

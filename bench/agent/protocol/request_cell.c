@@ -75,10 +75,10 @@ static bool factors_fit(const struct rcx_cell *cell, const struct rcx_operation 
 		snprintf(reason, len, "Only the rate of a stream can be searched or swept.");
 	else if (cell->wait & ~rcx_waits(cell->mode, cell->op))
 		snprintf(reason, len, "Its user half cannot wait in this way.");
-	else if (cell->threads > 1 && rcx_started(cell->op))
+	else if (cell->threads > 1 && rcx_kernel_initiated(cell->op))
 		snprintf(reason, len, "Threads do push, pull and call at once, and nothing else.");
-	else if (cell->threads > 1 && cell->mode->alone)
-		snprintf(reason, len, "%s", cell->mode->alone);
+	else if (cell->threads > 1 && cell->mode->single_threaded_reason)
+		snprintf(reason, len, "%s", cell->mode->single_threaded_reason);
 	else if (cell->queue && !queue)
 		snprintf(reason, len, "The length of its queue cannot be set.");
 	else if (cell->queue && (cell->queue < queue->min || cell->queue > queue->max))
@@ -133,8 +133,8 @@ enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell,
 	if (!factors_fit(cell, operation, reason, len))
 		return RCX_SKIP;
 	cell->clock = rcx_serving.clock;
-	if (cell->round_units < rcx_serving.overhead.enough)
-		cell->round_units = rcx_serving.overhead.enough;
+	if (cell->round_units < rcx_serving.overhead.min_round)
+		cell->round_units = rcx_serving.overhead.min_round;
 	return RCX_OK;
 }
 
@@ -170,7 +170,7 @@ static json_object *trials(const struct rcx_result *result)
 	} columns[] = {
 #define COLUMN(name, field) { name, offsetof(struct rcx_trial, field) }
 		COLUMN("interval", interval),
-		COLUMN("raised", counts.raised),
+		COLUMN("emitted", counts.emitted),
 		COLUMN("refused", counts.refused),
 		COLUMN("delivered", counts.delivered),
 		COLUMN("lost", counts.lost),
@@ -237,14 +237,14 @@ static void add_cpu(json_object *answer, const struct rcx_cpu_use *use)
 static void add_measurement(json_object *answer, const struct rcx_cell *cell,
 			    const struct rcx_result *result)
 {
-	json_object *proof = json_object_new_object();
+	json_object *validation = json_object_new_object();
 
 	rcx_add_number(answer, "n", result->n);
 	add_rounds(answer, result);
 	if (cell->op == RCX_STREAM) {
 #define ADD(field) \
 	add_stream(answer, result, #field, offsetof(struct rcx_stream_counts, field))
-		ADD(raised);
+		ADD(emitted);
 		ADD(refused);
 		ADD(delivered);
 		ADD(lost);
@@ -257,17 +257,17 @@ static void add_measurement(json_object *answer, const struct rcx_cell *cell,
 	}
 	if (cell->search)
 		rcx_add_text(answer, "bound", rcx_verdict_names[result->bound]);
-	if (rcx_started(cell->op))
+	if (rcx_kernel_initiated(cell->op))
 		rcx_add_text(answer, "context", rcx_context_names[result->context]);
 	if (result->cpu.known)
 		add_cpu(answer, &result->cpu);
 	rcx_add_double(answer, "round_overhead", result->round_overhead);
 	rcx_add_double(answer, "sample_overhead", result->sample_overhead);
-	rcx_add_number(proof, "messages", result->proof_messages);
-	rcx_add_number(proof, "consumed", result->proof.consumed);
-	rcx_add_number(proof, "made", result->proof.made);
-	rcx_add_number(proof, "bad", result->proof.bad);
-	json_object_object_add(answer, "proof", proof);
+	rcx_add_number(validation, "messages", result->validation_messages);
+	rcx_add_number(validation, "consumed", result->validation.consumed);
+	rcx_add_number(validation, "made", result->validation.made);
+	rcx_add_number(validation, "bad", result->validation.bad);
+	json_object_object_add(answer, "validation", validation);
 	rcx_add_number(answer, "samples", result->samples);
 	rcx_add_number(answer, "bytes", result->samples * sizeof(result->sample[0]));
 }
@@ -301,7 +301,7 @@ void rcx_do_cell(json_object *request)
 	}
 	rcx_begin(id);
 	memset(result, 0, offsetof(struct rcx_result, total));
-	result->proof_messages = result->samples = 0;
+	result->validation_messages = result->samples = 0;
 	result->status = rcx_read_cell(request, &cell, result->reason, sizeof(result->reason));
 	if (result->status == RCX_OK) {
 		result->status = RCX_FAIL;

@@ -95,7 +95,7 @@ static int operate(struct rcx_session *s, struct rcx_xray *xray)
 	xray->start = start;
 	xray->end = start + total;
 	if (s->op == RCX_NOTIFY) {
-		xray->start = s->page->stamps[event % RCX_STAMPS];
+		xray->start = s->page->timestamps[event % RCX_TIMESTAMPS];
 		xray->end = xray->start + s->latency[0];
 	}
 	xray->units = xray->end - xray->start;
@@ -312,7 +312,7 @@ void rcx_xray_take(const struct rcx_cell *cell, const struct rcx_overhead *overh
 	struct rcx_session s;
 	int err;
 
-	rcx_peer_mourn(xray->reason, sizeof(xray->reason));
+	rcx_peer_report_death(xray->reason, sizeof(xray->reason));
 	err = take(cell, &s, xray);
 
 	if (err)

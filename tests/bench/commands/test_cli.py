@@ -15,9 +15,9 @@ from click.testing import CliRunner
 
 from bench.commands.cli import main
 from bench.host import knobs
-from bench.targets.provision import Workshop
+from bench.targets.provision import Provisioner
 from tests.bench.host.knobs.tree import CPU, GOOD, plant
-from tests.fake_target import FakeWorkshop
+from tests.fake_target import FakeProvisioner
 
 ROOT = Path(__file__).resolve().parents[3]
 Done = subprocess.CompletedProcess[str]
@@ -88,11 +88,11 @@ def test_pytest_benchmark_reads_what_a_run_saved(tmp_path: Path) -> None:
 
 
 def test_by_hand_with_pytest(tmp_path: Path) -> None:
-    """A plugin brings the fake workshop; all else is `pytest bench/ --channels=…`."""
+    """A plugin brings the fake provisioner; all else is `pytest bench/ --channels=…`."""
     (tmp_path / "fake.py").write_text(
-        "import bench.run.campaign\nfrom tests.fake_target import FakeTarget, FakeWorkshop\n"
+        "import bench.run.campaign\nfrom tests.fake_target import FakeTarget, FakeProvisioner\n"
         "deeds = {'signal-notify': {'status': 'fail', 'reason': 'It broke.'}}\n"
-        "bench.run.campaign.Workshop = lambda *_: FakeWorkshop(FakeTarget(deeds))\n"
+        "bench.run.campaign.Provisioner = lambda *_: FakeProvisioner(FakeTarget(deeds))\n"
     )
     words = [sys.executable, "-m", "pytest", str(ROOT / "bench"), f"--rootdir={ROOT}"]
     words += ["-p", "fake", "-p", "no:cacheprovider", "-rsf", "-k", "not 2048"]
@@ -225,7 +225,7 @@ def test_wrong_usage_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bench.run.campaign.Workshop", lambda *_: FakeWorkshop())
+    monkeypatch.setattr("bench.run.campaign.Provisioner", lambda *_: FakeProvisioner())
     done = CliRunner().invoke(main, words)
     assert done.exit_code == code
     assert message in done.stderr
@@ -293,9 +293,9 @@ def test_list_has_reasons_and_json(tmp_path: Path) -> None:
 
 
 def test_list_tells_what_happens_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    mode = {"name": "boot", "operations": {}, "once": "It reaches the module at load."}
-    channel = {"name": "modparam", "summary": "", "cannot": {}, "modes": [mode]}
-    monkeypatch.setattr(Workshop, "listing", lambda self: {"channels": [channel]})
+    mode = {"name": "boot", "operations": {}, "one_shot_reason": "It reaches the module at load."}
+    channel = {"name": "modparam", "summary": "", "unsupported_reason": {}, "modes": [mode]}
+    monkeypatch.setattr(Provisioner, "listing", lambda self: {"channels": [channel]})
     told = CliRunner().invoke(main, ["list"])
     assert "modparam boot is one-shot: It reaches the module at load." in told.stdout
 

@@ -11,7 +11,7 @@ from bench.commands import xray
 from bench.commands.cli import main
 from bench.errors import UsageError
 from bench.plan.cells import Cell
-from tests.fake_target import LISTING, FakeWorkshop
+from tests.fake_target import LISTING, FakeProvisioner
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_cannot_be_meant(asked: tuple[str, str, str, str | None], why: str)
 
 def test_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake kernel has no tracer, which is told, and is no success."""
-    monkeypatch.setattr(xray, "Workshop", lambda _say: FakeWorkshop())
+    monkeypatch.setattr(xray, "Provisioner", lambda _say: FakeProvisioner())
     done = CliRunner().invoke(main, ["xray", "netlink", "--json"])
     assert done.exit_code == 1
     told = json.loads(done.stdout.splitlines()[-1])
@@ -58,5 +58,5 @@ def test_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_wrong_usage_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xray, "Workshop", lambda _say: FakeWorkshop())
+    monkeypatch.setattr(xray, "Provisioner", lambda _say: FakeProvisioner())
     assert CliRunner().invoke(main, ["xray", "nothing"]).exit_code == 2

@@ -14,7 +14,7 @@ NETLINK: dict[str, Any] = {
     "name": "netlink",
     "since": "2.2: sockets of the family AF_NETLINK",
     "modes": [
-        {"name": "unicast", "claims": {"pollable": True, "full": "refuses newest"}},
+        {"name": "unicast", "claims": {"poll": True, "queue_full": "refuses newest"}},
         {"name": "ack"},
     ],
 }
@@ -50,9 +50,14 @@ def test_every_mode_is_asked_for() -> None:
 
 
 def test_what_the_agent_found_is_passed_on_whole() -> None:
-    (one,) = named("full", answer("unicast", full="refuses newest"), answer("ack"))
+    (one,) = named("queue_full", answer("unicast", queue_full="refuses newest"), answer("ack"))
     assert one == Property(
-        "netlink", "unicast", "full", "refuses newest", "probe", "It was tried: refuses newest."
+        "netlink",
+        "unicast",
+        "queue_full",
+        "refuses newest",
+        "probe",
+        "It was tried: refuses newest.",
     )
 
 
@@ -123,19 +128,19 @@ def test_a_channel_without_a_half_has_no_lines_of_it(tmp_path: Path) -> None:
 
 
 def test_a_claim_that_its_probe_bears_out_is_no_contradiction() -> None:
-    right = found(answer("unicast", pollable=True, full="refuses newest"), answer("ack"))
+    right = found(answer("unicast", poll=True, queue_full="refuses newest"), answer("ack"))
     assert properties.contradictions([NETLINK], right) == []
 
 
 def test_a_wrong_claim_and_one_that_was_not_probed_are_contradictions() -> None:
-    wrong = found(answer("unicast", full="coalesces"), answer("ack"))
+    wrong = found(answer("unicast", queue_full="coalesces"), answer("ack"))
     pollable, full = properties.contradictions([NETLINK], wrong)
-    assert "netlink unicast claims pollable True, which was not probed" in pollable
-    assert "claims full 'refuses newest', which is 'coalesces': It was tried" in full
+    assert "netlink unicast claims poll True, which was not probed" in pollable
+    assert "claims queue_full 'refuses newest', which is 'coalesces': It was tried" in full
 
 
 def test_the_document_is_a_flat_list() -> None:
-    document = properties.document([answer("unicast", full="coalesces")], "", [NETLINK])
-    assert document["version"] == 1
+    document = properties.document([answer("unicast", queue_full="coalesces")], "", [NETLINK])
+    assert document["version"] == 2
     first = document["properties"][0]
     assert set(first) == {"channel", "mode", "name", "value", "how", "detail"}

@@ -80,7 +80,9 @@ def test_modules_do_not_name_the_folder_they_were_built_in(
     code = "const char *where = __FILE__;\nint kept;\n"
     (source / "null/kernel.c").write_text(code)
     module = build.build_modules(kernel, source, tmp_path / "build") / "ringcross_null.ko"
-    assert str(tmp_path).encode() in (module.parent.parent / "modules/ringcross_null.ko").read_bytes()
+    assert (
+        str(tmp_path).encode() in (module.parent.parent / "modules/ringcross_null.ko").read_bytes()
+    )
     assert b".debug_info" not in module.read_bytes()
     assert b"kept" in module.read_bytes()
 

@@ -14,8 +14,8 @@ from bench.kernels import build, catalog, prebuilt
 from bench.plan.options import RunOptions
 from bench.plan.plans import find_plan, make_cells
 from bench.run.campaign import Campaign
-from bench.targets.provision import Workshop
-from tests.fake_target import LISTING, FakeWorkshop
+from bench.targets.provision import Provisioner
+from tests.fake_target import LISTING, FakeProvisioner
 
 HERE = platform.release()
 ALL = ("ringcross_core", "ringcross_null", "ringcross_netlink")
@@ -29,7 +29,7 @@ def module(folder: Path, name: str, release: str = HERE) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     agent = tmp_path / "ringcross_agent"
-    agent.write_text('#!/bin/sh\necho \'{"protocol": 1, "channels": []}\'\n')
+    agent.write_text('#!/bin/sh\necho \'{"protocol": 2, "channels": []}\'\n')
     agent.chmod(0o755)
     for name in ALL:
         module(tmp_path, name)
@@ -54,14 +54,14 @@ def prepare(folder: Path | None, **values: Any) -> Any:
     options = replace(RunOptions(target="local", prebuilt=folder, yes_load_modules=True), **values)
     channels = ("null", "netlink")
     cells = make_cells(LISTING, find_plan("quick"), channels=channels)
-    return Workshop(prebuilt=folder).prepare(options, LISTING, cells).target
+    return Provisioner(prebuilt=folder).prepare(options, LISTING, cells).target
 
 
 def test_parts_that_fit_are_taken(folder: Path) -> None:
     target = prepare(folder)
     assert target.agent == folder / "ringcross_agent"
     assert target.modules == folder
-    assert Workshop(prebuilt=folder).listing() == {"protocol": 1, "channels": []}
+    assert Provisioner(prebuilt=folder).listing() == {"protocol": 2, "channels": []}
 
 
 def test_without_them_all_is_built(folder: Path) -> None:
@@ -98,25 +98,25 @@ def test_a_file_that_is_no_module_is_refused(folder: Path) -> None:
 def test_a_missing_agent_is_named(folder: Path) -> None:
     (folder / "ringcross_agent").unlink()
     with pytest.raises(UsageError, match=r"no ringcross_agent in .*ringcross build agent"):
-        Workshop(prebuilt=folder).listing()
+        Provisioner(prebuilt=folder).listing()
 
 
 def test_an_agent_must_be_executable(folder: Path) -> None:
     (folder / "ringcross_agent").chmod(0o644)
     with pytest.raises(UsageError, match=r"chmod \+x"):
-        Workshop(prebuilt=folder).listing()
+        Provisioner(prebuilt=folder).listing()
 
 
 def test_an_agent_of_another_machine_is_an_error_of_ours(folder: Path) -> None:
     (folder / "ringcross_agent").write_bytes(b"\x7fELF")
     with pytest.raises(TargetError, match=r"cannot be run \(.*\): build it here"):
-        Workshop(prebuilt=folder).listing()
+        Provisioner(prebuilt=folder).listing()
 
 
 def test_an_agent_of_another_version_is_an_error_of_ours(folder: Path) -> None:
     (folder / "ringcross_agent").write_text("#!/bin/sh\necho '{\"protocol\": 0}'\n")
-    with pytest.raises(TargetError, match=r"speaks protocol 0, and this ringcross 1"):
-        Workshop(prebuilt=folder).listing()
+    with pytest.raises(TargetError, match=r"speaks protocol 0, and this ringcross 2"):
+        Provisioner(prebuilt=folder).listing()
 
 
 def test_release_of_a_real_module_is_its_first_word() -> None:
@@ -129,8 +129,8 @@ def test_release_of_a_real_module_is_its_first_word() -> None:
 def test_a_run_folder_does_not_keep_where_they_were(tmp_path: Path) -> None:
     given = RunOptions(run_dir=tmp_path / "run", channels=("null",), prebuilt=tmp_path)
     assert "prebuilt" not in given.to_json()
-    with Campaign(given, workshop=FakeWorkshop()) as campaign:
+    with Campaign(given, provisioner=FakeProvisioner()) as campaign:
         campaign.result(campaign.order()[-2])
     again = RunOptions(resume=tmp_path / "run", prebuilt=tmp_path / "now")
-    with Campaign(again, workshop=FakeWorkshop()) as resumed:
+    with Campaign(again, provisioner=FakeProvisioner()) as resumed:
         assert resumed.options.prebuilt == tmp_path / "now"

@@ -10,7 +10,7 @@ from bench.plan.controls import CONTROLS, controls, counterparts, with_controls
 from bench.plan.options import RunOptions
 from bench.plan.plans import PLANS, make_cells
 from bench.run.campaign import Campaign
-from tests.fake_target import LISTING, FakeWorkshop
+from tests.fake_target import LISTING, FakeProvisioner
 
 SYSCALL = {
     "name": "syscall",
@@ -18,7 +18,7 @@ SYSCALL = {
     "module": None,
     "needs": [],
     "baseline": True,
-    "cannot": dict.fromkeys(("push", "notify", "stream"), "Nothing of ours is there."),
+    "unsupported_reason": dict.fromkeys(("push", "notify", "stream"), "Nothing of ours is there."),
     "modes": [
         {
             "name": cell.mode,
@@ -31,7 +31,7 @@ SYSCALL = {
 WITH = {**LISTING, "channels": [*LISTING["channels"], SYSCALL]}
 
 
-class Controlled(FakeWorkshop):
+class Controlled(FakeProvisioner):
     def listing(self) -> dict[str, Any]:
         return WITH
 
@@ -40,7 +40,7 @@ def test_every_run_has_them_whatever_it_was_asked_for(tmp_path: Path) -> None:
     options = RunOptions(
         run_dir=tmp_path / "run", channels=("signal",), operations=("notify",), sizes=(64,)
     )
-    with Campaign(options, workshop=Controlled()) as campaign:
+    with Campaign(options, provisioner=Controlled()) as campaign:
         assert set(CONTROLS) < set(campaign.cells)
         campaign.run()
     assert all(campaign.results[cell][0].status == "ok" for cell in CONTROLS)
@@ -62,7 +62,9 @@ def _mode(name: str, stock: str = "", **operations: tuple[int, int]) -> dict[str
         operation: {"min": low, "max": high, "limit": ""}
         for operation, (low, high) in operations.items()
     }
-    return {"name": name, "summary": "", "operations": limits} | ({"stock": stock} if stock else {})
+    return {"name": name, "summary": "", "operations": limits} | (
+        {"counterpart": stock} if stock else {}
+    )
 
 
 def test_the_kernels_own_stands_beside_what_names_it() -> None:

@@ -15,7 +15,7 @@ from bench.plan.options import RunOptions, sizes, words
 from bench.run.campaign import Campaign
 from bench.run.progress import Lines
 from tests.bench.host.knobs.tree import GOOD
-from tests.fake_target import FakeTarget, FakeWorkshop
+from tests.fake_target import FakeProvisioner, FakeTarget
 
 
 def options(folder: Path, **values: object) -> RunOptions:
@@ -33,18 +33,18 @@ def measure(campaign: Campaign, count: int) -> None:
 
 
 def test_nothing_is_booted_until_a_result_is_asked_for(tmp_path: Path) -> None:
-    workshop = FakeWorkshop()
-    with Campaign(options(tmp_path), workshop=workshop) as campaign:
+    provisioner = FakeProvisioner()
+    with Campaign(options(tmp_path), provisioner=provisioner) as campaign:
         assert campaign.cells
         assert not (tmp_path / "run").exists()
         campaign.run()
-    assert len(workshop.target.sessions) == 1
-    assert workshop.target.sessions[0].closed
+    assert len(provisioner.target.sessions) == 1
+    assert provisioner.target.sessions[0].closed
 
 
 def test_only_what_is_selected_is_measured(tmp_path: Path) -> None:
-    workshop = FakeWorkshop()
-    with Campaign(options(tmp_path), workshop=workshop) as campaign:
+    provisioner = FakeProvisioner()
+    with Campaign(options(tmp_path), provisioner=provisioner) as campaign:
         wanted = [cell for cell in campaign.cells if cell.operation == "push"]
         campaign.select(wanted)
         campaign.run()
@@ -53,7 +53,7 @@ def test_only_what_is_selected_is_measured(tmp_path: Path) -> None:
 
 
 def test_results_come_in_the_order_that_is_told(tmp_path: Path) -> None:
-    with Campaign(options(tmp_path, boots=2), workshop=FakeWorkshop()) as campaign:
+    with Campaign(options(tmp_path, boots=2), provisioner=FakeProvisioner()) as campaign:
         campaign.run()
     assert [c for c in campaign.order() if not c.skip] == sorted(
         (c for c in campaign.results if not c.skip),
@@ -63,8 +63,8 @@ def test_results_come_in_the_order_that_is_told(tmp_path: Path) -> None:
 
 
 def test_a_cell_has_all_its_loads_before_it_is_settled(tmp_path: Path) -> None:
-    workshop = FakeWorkshop()
-    with Campaign(options(tmp_path, boots=2, loads=3), workshop=workshop) as campaign:
+    provisioner = FakeProvisioner()
+    with Campaign(options(tmp_path, boots=2, loads=3), provisioner=provisioner) as campaign:
         cell = campaign.order()[-1]
         assert len(campaign.result(cell)) == 6
         campaign.run()
@@ -76,7 +76,7 @@ def test_a_cell_has_all_its_loads_before_it_is_settled(tmp_path: Path) -> None:
 
 def test_the_plan_gives_the_loads_unless_told(tmp_path: Path) -> None:
     def loads(**values: object) -> int:
-        with Campaign(options(tmp_path, **values), workshop=FakeWorkshop()) as campaign:
+        with Campaign(options(tmp_path, **values), provisioner=FakeProvisioner()) as campaign:
             return campaign.loads
 
     assert [loads(), loads(plan="full"), loads(plan="full", loads=1)] == [1, 3, 1]
@@ -89,7 +89,7 @@ def test_a_time_run_tells_of_the_machine_before_it_measures(
     monkeypatch.setattr(knobs, "read", lambda _: files)
     lines: list[str] = []
     with Campaign(
-        options(tmp_path), workshop=FakeWorkshop(clock="time"), progress=Lines(lines.append)
+        options(tmp_path), provisioner=FakeProvisioner(clock="time"), progress=Lines(lines.append)
     ) as campaign:
         measure(campaign, 6)
     assert "load 9.0" in lines[0]
@@ -104,7 +104,7 @@ def test_counted_instructions_take_no_notice_of_the_machine(
 ) -> None:
     files = {**GOOD, "/proc/loadavg": "9.0 8 7 1/2 3"}
     monkeypatch.setattr(knobs, "read", lambda _: files)
-    with Campaign(options(tmp_path), workshop=FakeWorkshop()) as campaign:
+    with Campaign(options(tmp_path), provisioner=FakeProvisioner()) as campaign:
         measure(campaign, 6)
     assert campaign.told == []
     assert not any("load" in warning for warning in campaign.warnings())
@@ -114,36 +114,36 @@ def test_marked_cells_are_counted_and_told(tmp_path: Path) -> None:
     """Rounds that go apart, under the time clock."""
     rounds = [300 + (k % 2) * 50_000 for k in range(11)]
     target = FakeTarget({"netlink-push": {"rounds": rounds}})
-    with Campaign(options(tmp_path), workshop=FakeWorkshop(target, clock="time")) as campaign:
+    with Campaign(options(tmp_path), provisioner=FakeProvisioner(target, clock="time")) as campaign:
         campaign.run()
     marks = {row["operation"]: row["marks"] for row in rows(tmp_path / "run") if row["marks"]}
-    assert marks == {"push": "wide"}
+    assert marks == {"push": "imprecise"}
     kept = json.loads((tmp_path / "run/environment.json").read_text())
-    assert kept["marked"]["wide"] == 3
+    assert kept["marked"]["imprecise"] == 3
     assert any("wider than 5 %" in warning for warning in kept["warnings"])
 
 
 def test_resume_takes_the_runs_own_options(tmp_path: Path) -> None:
-    with Campaign(options(tmp_path, seed=9), workshop=FakeWorkshop()) as campaign:
+    with Campaign(options(tmp_path, seed=9), provisioner=FakeProvisioner()) as campaign:
         measure(campaign, 6)
     again = RunOptions(resume=tmp_path / "run", plan="full", seed=1)
-    workshop = FakeWorkshop()
-    with Campaign(again, workshop=workshop) as resumed:
+    provisioner = FakeProvisioner()
+    with Campaign(again, provisioner=provisioner) as resumed:
         assert (resumed.options.plan, resumed.options.seed) == ("quick", 9)
         assert resumed.options.clock == "instructions"
         resumed.run()
-    assert workshop.target.seeds == [9]
+    assert provisioner.target.seeds == [9]
     assert set(resumed.results) == set(resumed.cells)
     assert json.loads((tmp_path / "run/environment.json").read_text())["finished"]
 
 
 def test_resume_refuses_another_kernel(tmp_path: Path) -> None:
-    with Campaign(options(tmp_path), workshop=FakeWorkshop()) as campaign:
+    with Campaign(options(tmp_path), provisioner=FakeProvisioner()) as campaign:
         measure(campaign, 6)
     path = tmp_path / "run/environment.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"kernel": "5.10"}))
     with (
-        Campaign(RunOptions(resume=tmp_path / "run"), workshop=FakeWorkshop()) as resumed,
+        Campaign(RunOptions(resume=tmp_path / "run"), provisioner=FakeProvisioner()) as resumed,
         pytest.raises(UsageError, match=r"is of kernel 5\.10"),
     ):
         resumed.run()
@@ -152,12 +152,12 @@ def test_resume_refuses_another_kernel(tmp_path: Path) -> None:
 
 
 def test_an_error_stays(tmp_path: Path) -> None:
-    workshop = FakeWorkshop(FakeTarget({"boot": TargetError("no QEMU")}))
-    with Campaign(options(tmp_path), workshop=workshop) as campaign:
+    provisioner = FakeProvisioner(FakeTarget({"boot": TargetError("no QEMU")}))
+    with Campaign(options(tmp_path), provisioner=provisioner) as campaign:
         for _ in range(2):
             with pytest.raises(TargetError, match="no QEMU"):
                 campaign.run()
-    assert len(workshop.target.sessions) == 1
+    assert len(provisioner.target.sessions) == 1
 
 
 def test_options_survive_a_folder() -> None:

@@ -38,7 +38,7 @@ def test_a_round_is_net_per_operation() -> None:
 
 
 def test_a_stream_counts_what_was_delivered() -> None:
-    stream = {"delivered": (100, 50, 0), "raised": (100, 100, 100), "lost": (0, 50, 100)}
+    stream = {"delivered": (100, 50, 0), "emitted": (100, 100, 100), "lost": (0, 50, 100)}
     one = result(STREAM, [1000, 1000, 1000], stream=stream)
     nets = net_rounds(one).tolist()
     assert nets[:2] == [10, 20]
@@ -216,10 +216,10 @@ def test_levels_are_put_in_order() -> None:
     ("clock", "interval", "apart", "told"),
     [
         ("time", (98, 102), 0.2, ""),
-        ("time", (97, 103), 0.0, "wide"),
-        ("time", (math.nan, math.nan), math.nan, "wide"),
+        ("time", (97, 103), 0.0, "imprecise"),
+        ("time", (math.nan, math.nan), math.nan, "imprecise"),
         ("instructions", (90, 110), 0.004, ""),
-        ("instructions", (100, 100), 0.006, "apart"),
+        ("instructions", (100, 100), 0.006, "differs"),
         ("instructions", (100, 100), math.nan, ""),
     ],
 )

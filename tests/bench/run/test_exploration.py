@@ -15,7 +15,7 @@ from bench.plan.options import RunOptions
 from bench.run import exploration
 from bench.run.campaign import Campaign
 from bench.run.progress import Silent
-from tests.fake_target import FakeTarget, FakeWorkshop
+from tests.fake_target import FakeProvisioner, FakeTarget
 
 
 class Heard(Silent):
@@ -34,10 +34,10 @@ def options(folder: Path, **values: Any) -> RunOptions:
 def run(
     folder: Path, deeds: Any = None, on: Clock = "instructions", **values: Any
 ) -> tuple[FakeTarget, Campaign, list[str]]:
-    workshop, heard = FakeWorkshop(FakeTarget(deeds), on), Heard()
-    with Campaign(options(folder, **values), workshop=workshop, progress=heard) as campaign:
+    provisioner, heard = FakeProvisioner(FakeTarget(deeds), on), Heard()
+    with Campaign(options(folder, **values), provisioner=provisioner, progress=heard) as campaign:
         campaign.run()
-    return workshop.target, campaign, heard.lines
+    return provisioner.target, campaign, heard.lines
 
 
 def properties(folder: Path) -> list[dict[str, Any]]:
@@ -122,13 +122,13 @@ def test_a_machine_that_cannot_be_had_again_is_told(tmp_path: Path) -> None:
 
 
 def test_a_run_that_ends_early_ends_the_machine_beside_it(tmp_path: Path) -> None:
-    workshop = FakeWorkshop()
-    with Campaign(options(tmp_path), workshop=workshop) as campaign:
+    provisioner = FakeProvisioner()
+    with Campaign(options(tmp_path), provisioner=provisioner) as campaign:
         for cell in campaign.order():
             if campaign.result(cell)[0].status == "ok":
                 break
-    assert len(workshop.target.sessions) == 2
-    assert workshop.target.sessions[1].killed
+    assert len(provisioner.target.sessions) == 2
+    assert provisioner.target.sessions[1].killed
     assert not (tmp_path / "run/properties.json").exists()
 
 
@@ -145,11 +145,11 @@ def test_interrupted_there_it_is_left_to_a_resumed_run(
     assert (tmp_path / "run/journal.jsonl").exists()
     assert not json.loads((tmp_path / "run/environment.json").read_text())["finished"]
 
-    workshop = FakeWorkshop()
+    provisioner = FakeProvisioner()
     again = RunOptions(resume=tmp_path / "run")
-    with Campaign(again, workshop=workshop) as campaign:
+    with Campaign(again, provisioner=provisioner) as campaign:
         campaign.run()
-    (session,) = workshop.target.sessions
+    (session,) = provisioner.target.sessions
     assert {request["do"] for request in session.requests} == {"setup", "probe", "read", "xray"}
     assert properties(tmp_path)
     assert not (tmp_path / "run/journal.jsonl").exists()

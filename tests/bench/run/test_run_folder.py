@@ -30,7 +30,7 @@ GOOD = CellResult(
 )  # fmt: skip
 FLOW = CellResult(
     STREAM, "ok", n=10, rounds=(1000, 2000), context="process",
-    stream={"raised": (10, 10), "delivered": (10, 5), "lost": (0, 5), "refused": (0, 0),
+    stream={"emitted": (10, 10), "delivered": (10, 5), "lost": (0, 5), "refused": (0, 0),
             "reordered": (0, 0), "duplicated": (0, 1)},
 )  # fmt: skip
 

@@ -112,7 +112,9 @@ def test_busy_modules_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_only_our_modules_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listing = tmp_path / "modules"
-    listing.write_text("ringcross_core 1 1 ringcross_null, Live 0x0\nrc_null 1 0 - Live 0x0\nrcc 1 0 -\n")
+    listing.write_text(
+        "ringcross_core 1 1 ringcross_null, Live 0x0\nringcross_null 1 0 - Live 0x0\nrcc 1 0 -\n"
+    )
     monkeypatch.setattr(local, "PROC_MODULES", listing)
     assert local.loaded_modules() == {"ringcross_core", "ringcross_null"}
     monkeypatch.setattr(local, "PROC_MODULES", tmp_path / "none")

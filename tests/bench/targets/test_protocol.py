@@ -15,7 +15,7 @@ SAMPLES = [1, 10, 2**64 - 1]
 """The middle one looks like the end of a line."""
 
 STREAM = (
-    b'{"re": "hello", "protocol": 1}\n'
+    b'{"re": "hello", "protocol": 2}\n'
     b'{"re": "cell", "id": 3, "samples": 3, "bytes": 24}\n'
     + b"".join(s.to_bytes(8, "little") for s in SAMPLES)
     + b'{"re": "cell", "id": 4, "samples": 0, "bytes": 0}\n'

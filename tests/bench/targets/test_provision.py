@@ -6,16 +6,16 @@ import pytest
 
 from bench.errors import UsageError
 from bench.plan.options import RunOptions
-from bench.targets.provision import Workshop
+from bench.targets.provision import Provisioner
 from tests.fake_target import LISTING
 
 
 def test_this_kernel_has_been_booted_already() -> None:
     options = RunOptions(target="local", append=("mitigations=off",))
     with pytest.raises(UsageError, match="this one has been booted"):
-        Workshop().prepare(options, LISTING, [])
+        Provisioner().prepare(options, LISTING, [])
 
 
 def test_the_local_target_counts_no_instructions() -> None:
     with pytest.raises(UsageError, match="counts time only"):
-        Workshop().prepare(RunOptions(target="local", clock="instructions"), LISTING, [])
+        Provisioner().prepare(RunOptions(target="local", clock="instructions"), LISTING, [])

@@ -99,7 +99,7 @@ def test_the_report_names_the_cells_that_do_not_agree(run: Run) -> None:
     assert diagnostics.suspects(run, Rounds(run)) == ()
     rows = list(run.rows)
     at = next(at for at, row in enumerate(rows) if row.channel == "ioctl" and row.measured)
-    rows[at] = replace(rows[at], marks="apart", spread=0.031)
+    rows[at] = replace(rows[at], marks="differs", spread=0.031)
     (suspect,) = diagnostics.suspects(replace(run, rows=tuple(rows)), Rounds(run))
     assert suspect.name == "ioctl direct push 8 B"
     assert suspect.spread == "3.1 %"
@@ -150,19 +150,19 @@ def test_a_marked_cell_shows_its_mark_wherever_its_number_stands(build_run: Buil
     lines = cells.read_text().splitlines()
     at = next(at for at, line in enumerate(lines) if line.startswith("ioctl,push,8,"))
     fields = lines[at].split(",")
-    fields[lines[0].split(",").index("marks")] = "apart"
+    fields[lines[0].split(",").index("marks")] = "differs"
     lines[at] = ",".join(fields)
     cells.write_text("\n".join(lines) + "\n")
     report = render.render([path]).parent
-    mark = '<a class="tag" href="diagnostics.html#marked">apart</a>'
+    mark = '<a class="tag" href="diagnostics.html#marked">differs</a>'
     for page in ("index.html", "channel-ioctl.html"):
         assert mark in (report / page).read_text()
-    assert "apart" not in (report / "channel-null.html").read_text()
+    assert "differs" not in (report / "channel-null.html").read_text()
     assert "ioctl direct push 8 B" in (report / "diagnostics.html").read_text()
 
 
 def test_marked_cells_are_drawn_round_by_round(run: Run) -> None:
-    marked = change(run, marks="apart")
+    marked = change(run, marks="differs")
     rounds = Rounds(marked)
     figure = diagnostic_figures.order(marked, rounds, diagnostics.suspects(marked, rounds))
     assert figure is not None

@@ -18,7 +18,7 @@ def test_run_is_read(build_run: Build) -> None:
     run = load_run(build_run())
     assert run.clock == "instructions"
     assert [channel.name for channel in run.channels][:2] == ["null", "syscall"]
-    assert run.channel("signal").cannot["push"].startswith("A signal carries nothing")
+    assert run.channel("signal").unsupported_reason["push"].startswith("A signal carries nothing")
     assert run.samples is not None
     assert {row.status for row in run.rows} == {"ok", "skip", "fail"}
 

@@ -35,7 +35,7 @@ NONE = Measured(
 def trial(row: Measured, offered: float, lost: int, verdict: str) -> dict[str, Any]:
     key = {name: getattr(row, name) for name in KEY}
     return key | {
-        "boot": 0, "load": 0, "trial": 0, "raised": 1000, "lost": lost, "p99": 5000 + lost,
+        "boot": 0, "load": 0, "trial": 0, "emitted": 1000, "lost": lost, "p99": 5000 + lost,
         "offered_per_unit": offered, "delivered_per_unit": offered * (1000 - lost) / 1000,
         "verdict": verdict,
     }  # fmt: skip

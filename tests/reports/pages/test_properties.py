@@ -24,23 +24,23 @@ def prop(
 
 
 FOUND = (
-    prop("ioctl", "direct", "kernel_starts", True),
+    prop("ioctl", "direct", "kernel_initiated", True),
     prop("ioctl", "direct", "contexts", "process softirq hardirq"),
     prop("ioctl", "direct", "ordering", "kept"),
-    prop("ioctl", "direct", "full", "refuses newest"),
-    prop("ioctl", "direct", "opens", "CAP_DAC_OVERRIDE"),
-    prop("ioctl", "direct", "largest", {"push": 16359, "pull": 1024}),
+    prop("ioctl", "direct", "queue_full", "refuses newest"),
+    prop("ioctl", "direct", "permissions", "CAP_DAC_OVERRIDE"),
+    prop("ioctl", "direct", "size_limit", {"push": 16359, "pull": 1024}),
     prop("ioctl", "direct", "syscalls", {"push": 1, "pull": 2}, "counted"),
-    prop("ioctl", "indirect", "kernel_starts", False),
+    prop("ioctl", "indirect", "kernel_initiated", False),
     prop("ioctl", "indirect", "contexts", None, "none", "the kernel starts nothing here"),
     prop("ioctl", "indirect", "ordering", "kept"),
-    prop("ioctl", "indirect", "full", None, "failed", "the drain did not end"),
-    prop("ioctl", "indirect", "opens", "CAP_NET_ADMIN CAP_SYSLOG"),
-    prop("ioctl", "indirect", "largest", {"push": 2048, "pull": 2048}),
+    prop("ioctl", "indirect", "queue_full", None, "failed", "the drain did not end"),
+    prop("ioctl", "indirect", "permissions", "CAP_NET_ADMIN CAP_SYSLOG"),
+    prop("ioctl", "indirect", "size_limit", {"push": 2048, "pull": 2048}),
     prop("ioctl", "indirect", "kernel_log", None, "failed", "the kernel warned"),
     prop("ioctl", "", "lines_kernel", 180, "counted"),
     prop("ioctl", "", "since", "1.0", "documented", "as old as devices"),
-    prop("null", "plain", "kernel_starts", False),
+    prop("null", "plain", "kernel_initiated", False),
 )
 
 
@@ -98,14 +98,14 @@ def test_floors_and_what_was_not_probed_are_left_out(run: Run) -> None:
 @pytest.mark.parametrize(
     ("mode", "name", "text", "kind"),
     [
-        ("direct", "kernel_starts", "yes", "yes"),
-        ("indirect", "kernel_starts", "no", "no"),
-        ("direct", "full", "refuses newest", ""),
-        ("indirect", "full", "failed", "failed"),
-        ("direct", "opens", "file mode", ""),
-        ("indirect", "opens", "NET_ADMIN SYSLOG", ""),
-        ("direct", "largest", "1 KiB–16,359 B", ""),
-        ("indirect", "largest", "2 KiB", ""),
+        ("direct", "kernel_initiated", "yes", "yes"),
+        ("indirect", "kernel_initiated", "no", "no"),
+        ("direct", "queue_full", "refuses newest", ""),
+        ("indirect", "queue_full", "failed", "failed"),
+        ("direct", "permissions", "file mode", ""),
+        ("indirect", "permissions", "NET_ADMIN SYSLOG", ""),
+        ("direct", "size_limit", "1 KiB–16,359 B", ""),
+        ("indirect", "size_limit", "2 KiB", ""),
     ],
 )
 def test_values_are_words(
@@ -140,7 +140,7 @@ def test_a_channels_page_tells_each_operation_apart(run: Run) -> None:
     assert sheet
     texts = {row.column.name: [field.text for field in row.fields] for row in sheet.rows}
     assert texts["syscalls"] == ["push 1, pull 2", "–"]
-    assert texts["largest"] == ["push 16,359 B, pull 1 KiB", "2 KiB"]
+    assert texts["size_limit"] == ["push 16,359 B, pull 1 KiB", "2 KiB"]
     assert texts["lines_kernel"] == ["180"]
 
 
@@ -174,7 +174,7 @@ def test_a_page_without_them_says_so(build_run: Build) -> None:
     assert "did not look for properties" in (folder / "index.html").read_text()
 
 
-ONCE = prop("ioctl", "indirect", "once", "at load")
+ONCE = prop("ioctl", "indirect", "load_parameter", "at load")
 
 
 def test_what_happens_once_stands_on_its_channels_page_alone(run: Run) -> None:
@@ -182,9 +182,9 @@ def test_what_happens_once_stands_on_its_channels_page_alone(run: Run) -> None:
     matrix, sheet = properties.matrix(run, found), properties.sheet(run, "ioctl", found)
     assert matrix
     assert sheet
-    assert "once" not in {column.name for column in matrix.columns}
+    assert "load_parameter" not in {column.name for column in matrix.columns}
     assert not any("at load" in sentence for sentence in matrix.same)
-    (row,) = [row for row in sheet.rows if row.column.name == "once"]
+    (row,) = [row for row in sheet.rows if row.column.name == "load_parameter"]
     assert [field.text for field in row.fields] == ["–", "at load"]
 
 
@@ -192,7 +192,7 @@ def test_a_mode_that_happens_once_says_so_on_its_page(build_run: Build) -> None:
     path = record(build_run(channels=("ioctl",)), (*FOUND, ONCE))
     told = json.loads((path / "environment.json").read_text())
     (ioctl,) = (each for each in told["channels"]["channels"] if each["name"] == "ioctl")
-    ioctl["modes"][1] |= {"operations": {}, "once": "it reaches the module at load"}
+    ioctl["modes"][1] |= {"operations": {}, "one_shot_reason": "it reaches the module at load"}
     (path / "environment.json").write_text(json.dumps(told))
     folder = render.render([path]).parent
     check(folder)
