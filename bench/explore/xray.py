@@ -22,8 +22,8 @@ from bench.explore.call_tree import Node, Tracer, Walk, Window, calibrate, fit, 
 from bench.explore.trace_pages import FORMATS, Layout, TraceError, decode, name_events
 from bench.plan.cells import UNITS, Cell, Clock, Operation, Status
 from bench.plan.plans import Listing
-from bench.run.runner import Target
 from bench.targets import kernel_log
+from bench.targets.base import Target
 
 VERSION = 1
 TOLERANCE = 0.05

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import TargetError, check_room, writing
-from bench.kernels.catalog import Kernel
+from bench.kernels.catalog import Kernel, read_config
 from bench.paths import ROOT
 
 AGENT = ("user.c", "program.c", "hostile.c")
@@ -122,7 +122,7 @@ def module_command(kernel: Kernel, tree: Path) -> list[str]:
     """The command that builds the modules in *tree* against *kernel*."""
     _need("make", "make")
     compiler = _compiler(kernel)
-    config = _read(kernel.config)
+    config = read_config(kernel.config)
     command = ["make", "-C", str(kernel.headers), f"M={tree}", "W=1", f"CC={compiler}"]
     if "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=y" in config and _major(compiler) < 14:
         # The option came with gcc 14; kbuild then falls back to -falign-functions.
@@ -136,7 +136,7 @@ def module_command(kernel: Kernel, tree: Path) -> list[str]:
 
 def _compiler(kernel: Kernel) -> str:
     """The compiler that built *kernel* when it is installed, or else plain gcc."""
-    match = re.search(r'CONFIG_CC_VERSION_TEXT="\S*?(gcc-\d+)', _read(kernel.config))
+    match = re.search(r'CONFIG_CC_VERSION_TEXT="\S*?(gcc-\d+)', read_config(kernel.config))
     if match and shutil.which(match[1]):
         return match[1]
     _need("gcc", "gcc")

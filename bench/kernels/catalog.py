@@ -167,6 +167,14 @@ def running() -> Kernel:
     )
 
 
+def read_config(path: Path) -> str:
+    """The text of a ``.config``; empty when there is none to read."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
 def elf_image(kernel: Kernel) -> Path:
     """The uncompressed ELF kernel, taken out of the boot image once and kept beside it.
 

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from bench.host import knobs
@@ -88,14 +87,6 @@ def select_config(text: str) -> dict[str, str]:
     """The options of :data:`CONFIG` in a kernel's ``.config``; ``n`` where not set."""
     found = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE))
     return {name: found.get(name, "n").strip('"') for name in CONFIG}
-
-
-def read_config(path: Path) -> str:
-    """The text of a ``.config``; empty when there is none to read."""
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""
 
 
 def from_files(files: Mapping[str, str | None]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from bench.explore import properties, xray
 from bench.plan.cells import Clock
 from bench.plan.plans import Listing
 from bench.run.run_folder import Recorder
-from bench.run.runner import Target
+from bench.targets.base import Target
 
 Request = dict[str, Any]
 Answer = dict[str, Any]

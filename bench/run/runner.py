@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any
 
 import numpy as np
 
@@ -20,43 +19,13 @@ from bench.run import environment, rate_search
 from bench.run.progress import Progress, Silent
 from bench.run.run_folder import Recorder
 from bench.targets import kernel_log
+from bench.targets.base import Target
 
 ScheduledCell = tuple[Cell, int]
 """A cell and which of its loads in a boot is meant."""
 
 MAX_CRASHES = 3
 """Machines that may die in a row without one cell measured in between."""
-
-
-class Session(Protocol):
-    """One boot at work; see :mod:`bench.targets.base`."""
-
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None: ...
-    def answers(self) -> Iterator[dict[str, Any]]:
-        """The agent's answers as they come."""
-
-    def kernel_log(self) -> str:
-        """What the kernel has logged; still there when the session has ended."""
-
-    def describe(self) -> dict[str, Any]:
-        """Target, accelerator, versions and the command."""
-
-    def kill(self) -> None:
-        """End the machine from another thread; who reads its answers sees that it went."""
-
-
-class Target(Protocol):
-    """Where the kernel under test runs; see :mod:`bench.targets.base`."""
-
-    def start(self, requests: Sequence[dict[str, Any]], *, seed: int) -> Session:
-        """Boot, and hand all requests over."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What all targets have in common: a session that cannot outlive its owner."""
+"""The running agent, or the machine it runs in: a session that cannot outlive its owner."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from bench.errors import (
     AgentDied,
@@ -26,9 +25,8 @@ from bench.errors import (
     TargetLost,
     writing,
 )
+from bench.targets.base import Deadlines
 from bench.targets.protocol import Answer, Decoder
-
-Request = dict[str, Any]
 
 _PANIC = re.compile(r"Kernel panic - not syncing")
 _OOPS = re.compile(
@@ -39,28 +37,7 @@ _OOPS = re.compile(
 _INIT_DIED = re.compile(r"Attempted to kill init")
 
 
-@dataclass(frozen=True)
-class Deadlines:
-    """How long the harness waits, in seconds of host time.
-
-    Attributes:
-        boot: from the start to the agent's hello.
-        silence: between two signs of life after that.
-    """
-
-    boot: float = 90.0
-    silence: float = 120.0
-
-
-class Target(Protocol):
-    """A place where a kernel under test runs."""
-
-    def start(self, requests: Sequence[Request], *, seed: int) -> Session:
-        """Start the agent on *requests*; *seed* is for what the target does at random."""
-        ...
-
-
-class Session:
+class AgentProcess:
     """One start of the agent, from hello to end. Use it in a ``with`` statement.
 
     Args:
@@ -271,7 +248,7 @@ class Session:
         return "" if self._cell is None else f" in cell {self._cell}"
 
 
-_live: set[Session] = set()
+_live: set[AgentProcess] = set()
 
 
 @atexit.register

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.errors import UsageError, writing
-from bench.targets.base import Deadlines, Request, Session
+from bench.targets.agent_process import AgentProcess
+from bench.targets.base import Deadlines, Request
 
 PROC_MODULES = Path("/proc/modules")
 KMSG = Path("/dev/kmsg")
@@ -39,7 +40,7 @@ class LocalTarget:
     yes_load_modules: bool = False
     deadlines: Deadlines = field(default_factory=Deadlines)
 
-    def start(self, requests: Sequence[Request], *, seed: int) -> Session:
+    def start(self, requests: Sequence[Request], *, seed: int) -> AgentProcess:
         """Start the agent on *requests*; *seed* has no use here.
 
         Raises:
@@ -64,7 +65,7 @@ class LocalTarget:
             log.close()
             shutil.rmtree(folder, ignore_errors=True)
 
-        return Session(
+        return AgentProcess(
             command,
             stream=read,
             log=log.read,

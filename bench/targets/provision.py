@@ -13,13 +13,12 @@ from typing import cast, get_args
 
 from bench.errors import TargetError, UsageError, unknown
 from bench.kernels import build, catalog, prebuilt
-from bench.kernels.catalog import Kernel
+from bench.kernels.catalog import Kernel, read_config
 from bench.plan.cells import UNITS, Cell, Clock
 from bench.plan.options import TARGETS, RunOptions
 from bench.plan.plans import Listing
-from bench.run.environment import read_config
-from bench.run.runner import Target
 from bench.targets import kvm
+from bench.targets.base import Target
 from bench.targets.local import LocalTarget
 from bench.targets.vm import VmTarget, find_qemu
 

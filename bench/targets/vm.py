@@ -19,7 +19,8 @@ from bench.errors import TargetError, writing
 from bench.kernels import initramfs
 from bench.kernels.catalog import Kernel, elf_image, host_arch
 from bench.plan.cells import Clock
-from bench.targets.base import Deadlines, Request, Session, read_console
+from bench.targets.agent_process import AgentProcess, read_console
+from bench.targets.base import Deadlines, Request
 
 Accelerator = Literal["icount", "kvm", "tcg"]
 """How QEMU runs the guest. Only ``icount`` counts instructions."""
@@ -53,7 +54,7 @@ class VmTarget:
     append: tuple[str, ...] = ()
     deadlines: Deadlines = field(default_factory=Deadlines)
 
-    def start(self, requests: Sequence[Request], *, seed: int) -> Session:
+    def start(self, requests: Sequence[Request], *, seed: int) -> AgentProcess:
         """Boot the machine; the agent works on *requests* at once.
 
         Args:
@@ -85,7 +86,7 @@ class VmTarget:
         command = self.command(
             qemu, kernel=kernel, initrd=initrd, console=console, answers=write, seed=seed
         )
-        return Session(
+        return AgentProcess(
             command,
             stream=read,
             log=lambda: read_console(console),

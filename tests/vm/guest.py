@@ -28,7 +28,7 @@ from bench.kernels import build, initramfs
 from bench.kernels.catalog import Kernel, elf_image
 from bench.paths import ROOT
 from bench.targets import kvm
-from bench.targets.base import read_console
+from bench.targets.agent_process import read_console
 from bench.targets.vm import Accelerator, VmTarget, find_qemu
 
 _PREBUILT = "modules"  # where the agent and the modules are

@@ -359,3 +359,7 @@ def test_sources_in_both_formats() -> None:
     assert apt.derive(stanzas, {"here": "older"}) == [
         {"Types": "deb", "Suites": "older", "Signed-By": "\n -----BEGIN\n ."}
     ]
+
+
+def test_a_configuration_that_is_missing_is_empty(tmp_path: Path) -> None:
+    assert catalog.read_config(tmp_path / "none") == ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from bench.host import knobs
@@ -32,10 +30,6 @@ def test_config_is_selected() -> None:
     assert found["CONFIG_KASAN"] == "n"
     assert found["CONFIG_CC_VERSION_TEXT"] == "gcc 12"
     assert "CONFIG_X" not in found
-
-
-def test_a_missing_config_is_empty(tmp_path: Path) -> None:
-    assert environment.read_config(tmp_path / "none") == ""
 
 
 def test_tools_are_named() -> None:

@@ -25,7 +25,8 @@ from bench.errors import (
     SessionLost,
     TargetLost,
 )
-from bench.targets.base import Deadlines, Session, read_console
+from bench.targets.agent_process import AgentProcess, read_console
+from bench.targets.base import Deadlines
 
 HELLO = 'say({"re": "hello"}); '
 CELL = HELLO + 'say({"re": "begin", "id": 3}); '
@@ -34,7 +35,7 @@ OOPS = "[  1.1] BUG: unable to handle page fault for address: 0"
 INIT_DIED = "[  1.2] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000300"
 
 
-def start(folder: Path, program: str, **options: Any) -> Session:
+def start(folder: Path, program: str, **options: Any) -> AgentProcess:
     """A session of a Python *program* that may ``say`` answers and ``log`` lines."""
     read, write = os.pipe()
     console = folder / "console"
@@ -43,7 +44,7 @@ def start(folder: Path, program: str, **options: Any) -> Session:
         def say(answer): os.write({write}, json.dumps(answer).encode() + b"\\n")
         def log(line): open({str(console)!r}, "a").write(line + "\\r\\n")
     """
-    return Session(
+    return AgentProcess(
         [sys.executable, "-c", textwrap.dedent(head) + program],
         **{
             "stream": read,
@@ -71,7 +72,7 @@ def gone(pid: int, seconds: float = 5) -> bool:
     return False
 
 
-def lose(session: Session) -> SessionLost | NeverCameUp:
+def lose(session: AgentProcess) -> SessionLost | NeverCameUp:
     """Read *session* until it breaks, and say how."""
     with pytest.raises((SessionLost, NeverCameUp)) as caught, session:
         list(session.answers())
@@ -221,8 +222,8 @@ def test_missing_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 OWNER = """
 import sys, time
 from pathlib import Path
-from tests.bench.targets import test_base
-session = test_base.start(Path(sys.argv[1]), test_base.HELLO + "time.sleep(60)")
+from tests.bench.targets import test_agent_process as module
+session = module.start(Path(sys.argv[1]), module.HELLO + "time.sleep(60)")
 for _ in session.answers():
     print(session.pid, flush=True)
     {then}
