@@ -92,10 +92,8 @@ def the_campaign(config: pytest.Config) -> Campaign:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per cell of the plan."""
     if "measured" in metafunc.fixturenames:
-        operation = metafunc.definition.name.removeprefix("test_")
         cells = the_campaign(metafunc.config).cells
-        mine = [cell for cell in cells if cell.operation == operation]
-        metafunc.parametrize("cell", mine, ids=lambda cell: cell.name)
+        metafunc.parametrize("cell", cells, ids=lambda cell: cell.name)
 
 
 def _cell(item: pytest.Item) -> Cell | None:

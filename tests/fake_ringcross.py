@@ -41,7 +41,7 @@ def _deeds() -> dict[str, Any]:
     return {where: DEEDS[what] for where, what in pairs}
 
 
-class _Workshop(FakeProvisioner):
+class _Provisioner(FakeProvisioner):
     def __init__(self, *args: object) -> None:
         super().__init__(FakeTarget(_deeds()))
 
@@ -49,5 +49,5 @@ class _Workshop(FakeProvisioner):
 if __name__ == "__main__":
     setattr(fake_target, "FakeSession", SlowSession)  # noqa: B010 - mypy knows it as a class
     for module in (bench.run.campaign, bench.targets.provision):
-        setattr(module, "Provisioner", _Workshop)  # noqa: B010
+        setattr(module, "Provisioner", _Provisioner)  # noqa: B010
     main(prog_name="ringcross")

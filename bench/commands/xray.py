@@ -1,73 +1,47 @@
-"""One x-ray on its own, outside of a run."""
+"""``ringcross xray``: the call tree of one operation."""
 
 from __future__ import annotations
 
-from bench.errors import UsageError, unknown
-from bench.explore import xray
-from bench.kernels.catalog import Reporter
-from bench.plan.cells import OPERATIONS, Cell
-from bench.plan.options import RunOptions
-from bench.plan.plans import Listing, parse_size
-from bench.targets.provision import Provisioner
+import json
+import sys
+from typing import Any
 
-_TELLING = ("call", "pull", "push", "notify")  # the most telling operation first
+import click
+from rich.text import Text
+
+from bench.commands import console
+from bench.plan.cells import OPERATIONS
+from bench.plan.options import CLOCKS
 
 
-def look(
-    channel: str,
-    *,
-    say: Reporter,
-    operation: str | None = None,
-    mode: str | None = None,
-    size: str | None = None,
-    kernel: str = "stock",
-    clock: str = "auto",
-    seed: int = 1,
-    provisioner: Provisioner | None = None,
-) -> xray.Xrays:
-    """Boot, and look through one operation of a channel.
+@click.command()
+@click.argument("channel")
+@click.option("--operation", metavar="NAME", help=f"One of {', '.join(OPERATIONS[:4])}; the most "
+              "telling if not given.")  # fmt: skip
+@click.option("--mode", metavar="NAME", help="The first that has the operation if not given.")
+@click.option("--size", metavar="BYTES", help="Of body, e.g. 64 or 4k; 8 if not given.")
+@click.option("--kernel", default="stock", show_default=True, metavar="SPEC",
+              help="'stock', a series such as 6.12, or an exact release.")  # fmt: skip
+@click.option("--clock", type=click.Choice(CLOCKS), default="auto", show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the boot.")
+@click.option("--all", "everything", is_flag=True, help="Do not sum up what costs little.")
+@click.option("--flat", is_flag=True, help="Functions by their own cost, not the tree.")
+@click.option("--json", "as_json", is_flag=True, help="As in a run's xray.json.")
+def xray(channel: str, everything: bool, flat: bool, as_json: bool, **asked: Any) -> None:
+    """Print the calls that the kernel makes for one operation, and what each costs.
 
-    Raises:
-        UsageError: a channel, operation, mode or size that does not exist or fit together.
-        TargetError: no machine could be had.
+    \b
+    ringcross xray netlink --operation call
+    ringcross xray procfs --mode reopen --operation pull --json
     """
-    provisioner = provisioner or Provisioner(say)
-    listing = provisioner.listing()
-    cell = find(listing, channel, operation or "", mode or "", size)
-    options = RunOptions(kernel=kernel, clock=clock, channels=(channel,), seed=seed)
-    site = provisioner.prepare(options, listing, [cell])
-    say(f"Booting {site.kernel}, and starting its tracer")
-    return xray.take(site.target, [cell], site.clock, seed=seed)
+    from bench.commands import xray_text
+    from bench.commands.single_xray import look
 
-
-def find(listing: Listing, channel: str, operation: str, mode: str, size: str | None) -> Cell:
-    """The operation that is meant.
-
-    Raises:
-        UsageError: there is none, or it does not carry that size.
-    """
-    names = [entry["name"] for entry in listing["channels"]]
-    if channel not in names:
-        raise unknown("channel", channel, names)
-    if operation and operation not in OPERATIONS:
-        raise unknown("operation", operation, xray.SEEN_THROUGH)
-    if operation and operation not in xray.SEEN_THROUGH:
-        raise UsageError(f"A {operation} is many operations at once: look through a notify.")
-    entry = listing["channels"][names.index(channel)]
-    modes = [one["name"] for one in entry["modes"]]
-    if mode and mode not in modes:
-        raise unknown(f"mode of {channel}", mode, modes)
-    wanted = parse_size(size) if size else None
-    asked = [operation] if operation else []
-    cells = xray.choose([entry], operations=asked, mode=mode, size=wanted)
-    if not cells:
-        told = (
-            entry["unsupported_reason"].get(operation)
-            or f"Mode {mode} of {channel} has no {operation}."
-        )
-        raise UsageError(told)
-    cell = min(cells, key=lambda cell: _TELLING.index(cell.operation))
-    if wanted is not None and cell.size != wanted:
-        raise UsageError(f"{cell.channel} {cell.operation} goes up to {cell.size} bytes, or is "
-                         f"of one size: leave out --size, or give another.")  # fmt: skip
-    return cell
+    xrays = look(channel, say=console.dim, **asked)
+    if as_json:
+        print(json.dumps(xrays.to_json()))
+    else:
+        smallest = 0 if everything else xray_text.SMALLEST
+        for page in xray_text.pages(xrays, smallest=smallest, flat=flat):
+            console.OUT.print(page, soft_wrap=isinstance(page, Text))
+    sys.exit(0 if all(one.status == "ok" for one in xrays.operations) else 1)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from bench.errors import RingcrossError
@@ -47,6 +51,18 @@ class Bridge:
             self.trouble = report.longreprtext
 
 
+@contextmanager
+def _without_pytest_variables() -> Iterator[None]:
+    """Hide the user's ``PYTEST_*`` variables: options of theirs are not meant for this session."""
+    hidden = {name: value for name, value in os.environ.items() if name.startswith("PYTEST_")}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
 def _gist(trouble: str) -> str:
     """What a long report of pytest says in the end: its last line marked as the error."""
     lines = [line for line in trouble.splitlines() if line.strip()]
@@ -76,7 +92,7 @@ def run_campaign(
         *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler"),
         *("--capture=no", "--assert=plain", "--benchmark-quiet"),
     ]
-    with campaign:
+    with campaign, _without_pytest_variables():
         pytest.main(arguments, plugins=[bridge])
     if bridge.interrupted:
         return campaign, INTERRUPTED

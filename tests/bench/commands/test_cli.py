@@ -81,10 +81,10 @@ def test_pytest_benchmark_reads_what_a_run_saved(tmp_path: Path) -> None:
     assert one["stats"]["median"] == pytest.approx(105e-9)
     assert one["stats"]["rounds"] == 11
     assert one["extra_info"]["unit"] == "instructions"
-    assert one["fullname"] == "bench/test_call.py::test_call[null-ioctl-call-0]"
+    assert one["fullname"] == "bench/test_cells.py::test_cell[null-ioctl-call-0]"
     command = [str(Path(sys.executable).with_name("pytest-benchmark")), "compare", str(saved)]
     told = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
-    assert "test_call[null-ioctl-call-0]" in told.stdout + told.stderr
+    assert "test_cell[null-ioctl-call-0]" in told.stdout + told.stderr
 
 
 def test_by_hand_with_pytest(tmp_path: Path) -> None:
@@ -97,7 +97,8 @@ def test_by_hand_with_pytest(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "pytest", str(ROOT / "bench"), f"--rootdir={ROOT}"]
     words += ["-p", "fake", "-p", "no:cacheprovider", "-rsf", "-k", "not 2048"]
     words += ["--channels=netlink,signal", f"--run-dir={tmp_path / 'run'}"]
-    env = os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    clean = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
+    env = clean | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
     done = subprocess.run(words, capture_output=True, text=True, env=env, cwd=tmp_path)
     assert done.returncode == 1, done.stdout
     assert "It broke." in done.stdout
@@ -338,3 +339,11 @@ def test_every_help_teaches(command: str) -> None:
     assert "Usage:" in told.output
     if command not in ("doctor",):
         assert "ringcross " in told.output.split("Options:")[0].split("\n", 2)[2]
+
+
+def test_pytest_options_of_the_user_do_not_reach_a_run(tmp_path: Path) -> None:
+    """PYTEST_ADDOPTS and PYTEST_PLUGINS are for the user's own tests."""
+    theirs = {"PYTEST_ADDOPTS": "-k nothing --maxfail=1", "PYTEST_PLUGINS": "no_such_plugin"}
+    done = ringcross(tmp_path, "run", "--no-report", **theirs)
+    assert done.returncode == 0, done.stderr
+    assert (the_run(tmp_path) / "benchmark.json").exists()

@@ -7,7 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from bench.commands import xray
+from bench.commands import single_xray
 from bench.commands.cli import main
 from bench.errors import UsageError
 from bench.plan.cells import Cell
@@ -24,7 +24,7 @@ from tests.fake_target import LISTING, FakeProvisioner
     ],
 )
 def test_the_operation_that_is_meant(asked: tuple[str, str, str, str | None], cell: Cell) -> None:
-    assert xray.find(LISTING, *asked) == cell
+    assert single_xray.find(LISTING, *asked) == cell
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_the_operation_that_is_meant(asked: tuple[str, str, str, str | None], ce
 )
 def test_what_cannot_be_meant(asked: tuple[str, str, str, str | None], why: str) -> None:
     with pytest.raises(UsageError, match=why):
-        xray.find(LISTING, *asked)
+        single_xray.find(LISTING, *asked)
 
 
 def test_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake kernel has no tracer, which is told, and is no success."""
-    monkeypatch.setattr(xray, "Provisioner", lambda _say: FakeProvisioner())
+    monkeypatch.setattr(single_xray, "Provisioner", lambda _say: FakeProvisioner())
     done = CliRunner().invoke(main, ["xray", "netlink", "--json"])
     assert done.exit_code == 1
     told = json.loads(done.stdout.splitlines()[-1])
@@ -58,5 +58,5 @@ def test_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_wrong_usage_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xray, "Provisioner", lambda _say: FakeProvisioner())
+    monkeypatch.setattr(single_xray, "Provisioner", lambda _say: FakeProvisioner())
     assert CliRunner().invoke(main, ["xray", "nothing"]).exit_code == 2

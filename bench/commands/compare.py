@@ -1,0 +1,90 @@
+"""``ringcross compare``: ratios between two runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich import box
+from rich.table import Table
+
+from bench.commands import console
+from bench.commands.report import newest
+from bench.errors import RingcrossError, UsageError
+
+
+def _share(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """A share from ``2%`` or ``0.02``."""
+    if text is None:
+        return None
+    try:
+        share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < float("inf"):
+        raise click.BadParameter(f"{text!r} is no share: write it as in 2% or 0.02.")
+    return share
+
+
+@click.command()
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--fail-above",
+    metavar="SHARE",
+    callback=_share,
+    help="End with 1 when a cell got slower by more, e.g. 2%.",
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Page goes here.")
+@click.option("--json", "as_json", is_flag=True, help="The table as JSON.")
+def compare(
+    runs: tuple[Path, ...], fail_above: float | None, out: Path | None, as_json: bool
+) -> None:
+    """Ratios of run B to run A, with intervals; of the two newest runs if none is named.
+
+    Ends with 0, or with 1 when --fail-above is given and a cell got slower by more than that,
+    beyond what chance explains. Runs of two clocks are refused, with 2; a damaged folder is 5.
+
+    \b
+    ringcross compare A B --fail-above 2%
+    ringcross compare A B --json | jq '.rows[] | select(.verdict != "same")'
+    """
+    from reports.analysis.compare import Refused, render_comparison
+    from reports.analysis.compare import compare as compared
+    from reports.data.run import DamagedRun, load_run
+
+    folders = list(runs) or newest(2)
+    if len(folders) != 2:
+        raise UsageError(f"Two runs are compared, and {len(folders)} given: name A and B.")
+    try:
+        a, b = (load_run(path) for path in folders)
+        comparison = compared(a, b, fail_above=fail_above)
+    except DamagedRun as error:
+        raise RingcrossError(str(error), exit_code=5) from error
+    except Refused as error:
+        raise UsageError(str(error)) from error
+    name = "--".join(path.resolve().name for path in folders)
+    page = render_comparison(comparison, out or folders[1].parent / "compare" / name)
+    head, *rows = comparison.table()
+    if as_json:
+        print(json.dumps(comparison.to_json()))
+    else:
+        table = Table(*head, box=box.SIMPLE)
+        for row in rows:
+            table.add_row(*row)
+        console.OUT.print(table)
+        means = (f"{mean.operation} {mean.ratio:.4f}×" for mean in comparison.means)
+        console.OUT.print(f"Geometric means of b / a: {', '.join(means)}", soft_wrap=True)
+        for mark in comparison.marks:
+            console.OUT.print(
+                f"Differs: {mark.what}: {mark.a} → {mark.b}", markup=False, soft_wrap=True
+            )
+        for note in comparison.notes:
+            console.OUT.print(note, style="yellow", markup=False, soft_wrap=True)
+        console.OUT.print(f"{len(comparison.changed)} of {len(rows)} cells changed. Page: {page}",
+                  soft_wrap=True)  # fmt: skip
+    for cell in comparison.failing:
+        console.ERR.print(f"{cell.name} got slower by {100 * (cell.ratio - 1):.1f} %.", style="red",
+                  markup=False, soft_wrap=True)  # fmt: skip
+    sys.exit(1 if comparison.failed else 0)

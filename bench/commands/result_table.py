@@ -1,0 +1,58 @@
+"""The table that ``ringcross run`` prints at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich import box
+from rich.table import Table
+
+from bench.commands import console
+from bench.plan.cells import OPERATIONS, UNITS
+
+
+def print_table(folder: Path) -> None:
+    """The smallest size of each channel and mode: median cost per operation."""
+    from reports.data.run import load_run
+
+    loaded = load_run(folder)
+    cost: dict[tuple[str, str], dict[str, float]] = {}
+    smallest: dict[tuple[str, str, str], float] = {}
+    for row in (row for channel in loaded.channels for row in loaded.of(channel.name)):
+        if row.measured and row.median is not None:
+            key = (row.channel, row.mode, row.operation)
+            if row.size <= smallest.get(key, row.size):
+                smallest[key] = row.size
+                cost.setdefault((row.channel, row.mode), {})[row.operation] = row.median
+    unit = UNITS["time" if loaded.clock == "time" else "instructions"]
+    table = Table(
+        title=f"{unit} per operation, smallest message, median",
+        title_justify="left",
+        box=box.SIMPLE,
+    )
+    table.add_column("channel")
+    for operation in OPERATIONS:
+        table.add_column(operation, justify="right")
+    references = {channel.name for channel in loaded.channels if channel.reference}
+    for channel, mode in sorted(cost, key=lambda name: _order(name, references)):
+        values = cost[channel, mode]
+        cells = (f"{values[op]:,.0f}" if op in values else "–" for op in OPERATIONS)
+        note = " (reference: to another process)" if channel in references else ""
+        style = "dim" if channel == "null" or note else None
+        table.add_row(f"{channel} {mode}{note}", *cells, style=style)
+    if not cost:
+        return
+    console.OUT.print(table)
+    own = loaded.environment.get("overhead") or {}
+    if own:
+        console.OUT.print(
+            f"Taken off: {own['loop']:.3g} {unit} per operation and {own['read']:.3g} per clock "
+            "reading, the harness's own.",
+            style="dim",
+        )
+
+
+def _order(name: tuple[str, str], references: set[str]) -> tuple[bool, bool, str, str]:
+    """Order of the table: the floor, channels and modes by name, references."""
+    channel, mode = name
+    return channel != "null", channel in references, channel, mode
