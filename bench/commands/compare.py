@@ -50,9 +50,10 @@ def compare(
     ringcross compare A B --fail-above 2%
     ringcross compare A B --json | jq '.rows[] | select(.verdict != "same")'
     """
-    from reports.analysis.compare import Refused, render_comparison
+    from reports.analysis.compare import Refused
     from reports.analysis.compare import compare as compared
     from reports.data.run import DamagedRun, load_run
+    from reports.pages.comparison import render_comparison
 
     folders = list(runs) or newest(2)
     if len(folders) != 2:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -421,66 +420,3 @@ def _knobs(run: Run) -> dict[str, str]:
 def _told(table: Mapping[str, Any], key: str) -> str:
     value = table.get(key)
     return "not recorded" if value is None else str(value)
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A row with its places on the forest plot, in percent of its width."""
-
-    row: Row
-    point: float
-    left: float
-    width: float
-    interval: str
-    counts: bool
-
-
-def _drawn(comparison: Comparison) -> tuple[list[Drawn], list[tuple[float, str]]]:
-    """Rows and ticks of the forest plot, on one logarithmic scale around 1."""
-    reach = max(
-        [math.log(1.1)]
-        + [
-            abs(math.log(edge))
-            for row in comparison.rows
-            for edge in (row.ratio, row.low, row.high)
-            if edge
-        ]
-    )
-    reach = min(reach * 1.05, math.log(20))
-
-    def place(ratio: float) -> float:
-        return round(min(100.0, max(0.0, 50 + 50 * math.log(ratio) / reach)), 2)
-
-    drawn = []
-    rest = [row for row in comparison.rows if row not in comparison.changed]
-    for row in (*comparison.changed, *rest):
-        left, right = place(row.low or row.ratio), place(row.high or row.ratio)
-        counts = row.verdict in ("slower", "faster")
-        drawn.append(
-            Drawn(row, place(row.ratio), left, round(right - left, 2), interval_text(row), counts)
-        )
-    most = math.exp(reach)
-    steps = [step for step in (1.02, 1.05, 1.1, 1.2, 1.5, 2, 5, 10) if step < most]
-    top = steps[-1] if steps else 1.0
-    ticks = [(place(1 / top), f"{1 / top:.2g}×"), (50.0, "1×"), (place(top), f"{top:.2g}×")]
-    return drawn, ticks
-
-
-def render_comparison(comparison: Comparison, out: Path) -> Path:
-    """Write the comparison's page into the folder ``out`` and return it."""
-    from reports.pages.render import write
-
-    out.mkdir(parents=True, exist_ok=True)
-    drawn, ticks = _drawn(comparison)
-    page = out / "index.html"
-    forced = any(mark.what == "forced" for mark in comparison.marks)
-    write(
-        page,
-        "compare.html.j2",
-        comparison=comparison,
-        clock=words.clock_words(comparison.clock),
-        drawn=drawn,
-        ticks=ticks,
-        banners=["One of the two runs took its times under emulation, by force."] if forced else [],
-    )
-    return page

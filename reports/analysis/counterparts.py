@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
-from bench.plan.controls import STOCK, answering
 from reports.analysis import selection
+from reports.data.call_trees import Xrays
 from reports.data.run import Channel, Measured, Run
-from reports.pages import xray
 from reports.text import words
+
+STOCK = "stock"
+"""The channel of the kernel's own facilities."""
 
 FEW = 2
 """So many kinds of cost are named in which the two differ most."""
@@ -32,7 +35,7 @@ class Row:
     between: str
 
 
-def rows(run: Run, channel: Channel, xrays: xray.Xrays | None) -> tuple[Row, ...]:
+def rows(run: Run, channel: Channel, xrays: Xrays | None) -> tuple[Row, ...]:
     """Each mode that names a counterpart, at the smallest message of each operation."""
     stocked = {
         mode["name"]: mode for one in run.channels if one.name == STOCK for mode in one.modes
@@ -43,7 +46,7 @@ def rows(run: Run, channel: Channel, xrays: xray.Xrays | None) -> tuple[Row, ...
             continue
         operations = mode.get("operations") or {}
         for operation in operations:
-            same = answering(operation, operations, stock.get("operations") or {})
+            same = counterpart_operation(operation, operations, stock.get("operations") or {})
             if not same:
                 continue
             ours = _usual(run, channel.name, str(mode["name"]), operation)
@@ -66,11 +69,29 @@ def rows(run: Run, channel: Channel, xrays: xray.Xrays | None) -> tuple[Row, ...
     return tuple(found)
 
 
+def counterpart_operation(
+    operation: str, ours: Container[str], theirs: Container[str]
+) -> str | None:
+    """The operation of a counterpart that does the same work; None when it has none.
+
+    The kernel's own code emits no event on request.  So a mode of ours that only notifies is
+    compared with a call of its counterpart, which causes an event and receives it.
+
+    Args:
+        operation: of our mode.
+        ours: all operations of our mode.
+        theirs: all operations of its counterpart.
+    """
+    if operation in theirs:
+        return operation
+    return "call" if operation == "notify" and "call" not in ours and "call" in theirs else None
+
+
 def _usual(run: Run, channel: str, mode: str, operation: str) -> Measured | None:
     return selection.best([row for row in run.of(channel, operation) if row.mode == mode])
 
 
-def _between(xrays: xray.Xrays | None, ours: Measured, theirs: Measured) -> str:
+def _between(xrays: Xrays | None, ours: Measured, theirs: Measured) -> str:
     """In which kinds of cost the call trees of the two differ most."""
     if xrays is None:
         return ""

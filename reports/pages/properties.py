@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from reports.analysis import selection
-from reports.data import formats
-from reports.data.run import DamagedRun, Run
+from reports.data.properties import Property
+from reports.data.run import Run
 from reports.text import words
 
 HOW = {
@@ -19,43 +17,6 @@ HOW = {
     "failed": "The probe came to no answer",
 }
 NONE, FAILED, DAGGER = "–", "failed", "†"
-
-
-@dataclass(frozen=True)
-class Property:
-    """One property as the run recorded it; ``mode`` is empty for a whole channel."""
-
-    channel: str
-    mode: str
-    name: str
-    value: Any
-    how: str
-    detail: str
-
-
-def load(run: Run) -> tuple[Property, ...]:
-    """All properties that the run recorded; none when it did not look for them.
-
-    Raises:
-        DamagedRun: ``properties.json`` cannot be understood.
-    """
-    return _read(run.path / "properties.json")
-
-
-def _read(path: Path) -> tuple[Property, ...]:
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))["properties"]
-        return tuple(
-            Property(**{key: one[key] for key in Property.__annotations__})
-            for one in map(formats.property_record, told)
-        )
-    except FileNotFoundError:
-        return ()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DamagedRun(
-            f"{path} cannot be understood ({type(error).__name__}: {error}); delete it to see the "
-            "run without its properties."
-        ) from None
 
 
 # ---- values as people read them ------------------------------------------------

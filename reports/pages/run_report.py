@@ -1,104 +1,28 @@
-"""Write the pages of a report: one run in depth, or several side by side."""
+"""Write the report of one run: its index, a page per channel, diagnostics, shared code."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from reports.analysis import counterparts, diagnostics
-from reports.data import sources
+from reports.data import call_trees, sources, trials
+from reports.data import properties as data_properties
+from reports.data.call_trees import Xrays
+from reports.data.properties import Property
 from reports.data.rounds import Rounds
-from reports.data.run import OPERATIONS, Run, load_run
+from reports.data.run import Run
 from reports.data.sources import MODULES
+from reports.data.trials import Sweep
 from reports.figures import cost, latency, load
 from reports.figures import diagnostics as diagnostic_figures
 from reports.pages import properties, view, xray
 from reports.pages.parallel import in_parallel
+from reports.pages.template import write
 from reports.text import words
-
-TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
-MARKS = "●■◆▲▼✚✖⬢♦◀▶⬟"
-"""The legend's sign for each of the plots' markers."""
-
-
-@lru_cache(maxsize=1)
-def templates() -> Environment:
-    """The templates with their filters, style and script."""
-    jinja = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    jinja.filters |= {
-        "bytes": words.size,
-        "number": words.number,
-        "sentence": words.sentence,
-        "keyed": _keyed,
-    }
-    jinja.globals |= {
-        "css": Markup(re.sub(r" ?([{};,:]) ", r"\1", _lean(_read("style.css")))),
-        "script": Markup(_lean(_read("script.js"))),
-        "operations": OPERATIONS,
-        "markers": MARKS,
-    }
-    return jinja
-
-
-def _read(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
-
-
-def _lean(text: str) -> str:
-    """A style or script without its comments and indentation: each page has all of it."""
-    return re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", text, flags=re.S)).strip()
-
-
-def _keyed(value: float | None, text: object) -> Markup:
-    """What a table is sorted by where a cell's *text* is not: a number in full says it itself."""
-    key = "" if value is None or not math.isfinite(value) else f"{value:.6g}"
-    rounded = f"{value:.0f}" if key and value and value >= 100 else key
-    if str(text).replace(",", "") in (key, rounded):
-        return Markup("")
-    return Markup(' data-v="{}"').format(key)
-
-
-def write(path: Path, template: str, **values: Any) -> None:
-    """Render a template into a file."""
-    path.write_text(templates().get_template(template).render(values), encoding="utf-8")
-
-
-def render(
-    run_dirs: Sequence[Path | str], out: Path | None = None, modules: Path = MODULES
-) -> Path:
-    """Write a report and return its first page.
-
-    One run goes to ``<run>/report/`` unless ``out`` says otherwise.  Several go
-    side by side into ``out``, each with its own report in a folder below it.
-
-    Raises:
-        DamagedRun: a run cannot be read.
-        ValueError: no run, or several without ``out``.
-    """
-    from reports.pages import runs_beside
-
-    if not run_dirs:
-        raise ValueError("Name at least one run folder.")
-    runs = [load_run(path) for path in run_dirs]
-    if len(runs) == 1:
-        return render_run(runs[0], out or runs[0].path / "report", modules)
-    if out is None:
-        raise ValueError("Several runs side by side need a folder to write to.")
-    return runs_beside.render_several(runs, out, modules)
 
 
 def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
@@ -111,9 +35,9 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
         "banners": [text for text in [view.banner(run)] if text],
     }
     heat = view.heat_map(run)
-    found = properties.load(run)
-    searched = load.sweeps(run)
-    xrays = xray.load(run)
+    found = data_properties.load(run)
+    searched = trials.sweeps(run)
+    xrays = call_trees.load(run)
 
     def channel_page(row: view.HeatRow) -> None:
         more = {
@@ -141,9 +65,9 @@ def _index_page(
     run: Run,
     out: Path,
     heat: Sequence[view.HeatRow],
-    found: Sequence[properties.Property],
-    searched: Sequence[load.Sweep],
-    xrays: xray.Xrays | None,
+    found: Sequence[Property],
+    searched: Sequence[Sweep],
+    xrays: Xrays | None,
     common: dict[str, Any],
 ) -> None:
     stacks = xray.stacks(run, xrays) if xrays else ()

@@ -12,6 +12,8 @@ from reports.analysis.compare import Mark, differences
 from reports.data.run import OPERATIONS, Run
 from reports.figures import cost
 from reports.pages import view
+from reports.pages.run_report import render_run
+from reports.pages.template import write
 from reports.text import words
 from reports.text.words import ClockWords
 
@@ -61,15 +63,13 @@ class Group:
 
 def render_several(runs: Sequence[Run], out: Path, modules: Path) -> Path:
     """Write the page that shows the runs side by side, and each run's own report below it."""
-    from reports.pages import render
-
     out.mkdir(parents=True, exist_ok=True)
     sides = [_side(letter, run) for letter, run in zip(_letters(len(runs)), runs, strict=True)]
     for side in sides:
-        render.render_run(side.run, out / side.letter.lower(), modules)
+        render_run(side.run, out / side.letter.lower(), modules)
     clocks = list(dict.fromkeys(run.clock for run in runs))
     page = out / "index.html"
-    render.write(
+    write(
         page,
         "several.html.j2",
         sides=sides,

@@ -11,9 +11,9 @@ import pytest
 
 from bench.plan.controls import STOCK, answering
 from reports.analysis import counterparts
+from reports.data import call_trees
+from reports.data.call_trees import Call, Xrays
 from reports.data.run import Run, load_run
-from reports.pages import xray
-from reports.pages.xray import Call, Xrays
 from tests.vm import machine
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
@@ -64,9 +64,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def xrays(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Xrays:
     """Of the run; and of each mode that a quick run leaves to the command."""
-    found = xray.load(run)
+    found = call_trees.load(run)
     assert found is not None
-    more: list[xray.Operation] = []
+    more: list[call_trees.Operation] = []
     for channel, mode, operation, *_ in PAIRS:
         if not treed(found.operations, channel, mode, operation):
             words = ["xray", channel, "--mode", mode, "--operation", operation, "--json"]
@@ -74,15 +74,15 @@ def xrays(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Xrays:
             with (folder / "xray.json").open("w") as file:
                 command = [sys.executable, "-m", "bench", *words, "--clock", "instructions"]
                 subprocess.run(command, stdout=file, check=True)
-            told = xray.load(replace(run, path=folder))
+            told = call_trees.load(replace(run, path=folder))
             assert told is not None
             more += told.operations
     return replace(found, operations=(*found.operations, *more))
 
 
 def treed(
-    operations: Iterable[xray.Operation], channel: str, mode: str, operation: str
-) -> xray.Operation | None:
+    operations: Iterable[call_trees.Operation], channel: str, mode: str, operation: str
+) -> call_trees.Operation | None:
     """The one that was looked through, and not left out."""
     wanted = (channel, mode, operation)
     return next(

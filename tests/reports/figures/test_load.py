@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bench.run.rate_search import COLUMNS
+from reports.data import trials
 from reports.data.run import KEY, DamagedRun, Measured, load_run
 from reports.figures import load
 from reports.pages import render
@@ -69,7 +70,7 @@ def folder(build_run: Build) -> Path:
 
 
 def test_trials_belong_to_their_cell_and_are_in_order(folder: Path) -> None:
-    found = {sweep.row.mode: sweep for sweep in load.sweeps(load_run(folder))}
+    found = {sweep.row.mode: sweep for sweep in trials.sweeps(load_run(folder))}
     assert found.keys() == {"unicast", "multicast", "realtime"}
     unicast = found["unicast"]
     assert unicast.rate == 400
@@ -80,7 +81,7 @@ def test_trials_belong_to_their_cell_and_are_in_order(folder: Path) -> None:
 
 
 def test_the_table_leads_with_the_highest_rate_and_says_what_is_beyond(folder: Path) -> None:
-    best, second, none = load.table(load.sweeps(load_run(folder)))
+    best, second, none = load.table(trials.sweeps(load_run(folder)))
     assert (best.row.mode, best.rate, best.bytes) == ("multicast", "800", "6,400")
     assert best.bound == "Messages are lost."
     assert (second.median, second.p99) == ("900", "1,800")
@@ -91,7 +92,7 @@ def test_the_table_leads_with_the_highest_rate_and_says_what_is_beyond(folder: P
 
 def test_a_figure_of_all_channels_has_each_in_its_best_mode(folder: Path) -> None:
     run = load_run(folder)
-    figure = load.of_channels(run, load.sweeps(run))
+    figure = load.of_channels(run, trials.sweeps(run))
     assert figure is not None
     assert [name for name, _ in figure.legend] == ["netlink", "signal"]
     loss, late, went = figure.plots
@@ -103,10 +104,10 @@ def test_a_figure_of_all_channels_has_each_in_its_best_mode(folder: Path) -> Non
 
 def test_a_channels_figure_has_all_its_modes(folder: Path) -> None:
     run = load_run(folder)
-    figure = load.of_modes(run, "netlink", load.sweeps(run))
+    figure = load.of_modes(run, "netlink", trials.sweeps(run))
     assert figure is not None
     assert [name for name, _ in figure.legend] == ["multicast burst16 8 B", "unicast burst16 8 B"]
-    assert load.of_modes(run, "ioctl", load.sweeps(run)) is None
+    assert load.of_modes(run, "ioctl", trials.sweeps(run)) is None
 
 
 def test_pages_show_it_where_it_was_measured(folder: Path) -> None:
@@ -126,7 +127,7 @@ def test_searched_streams_are_not_among_the_usual_ones(folder: Path) -> None:
 
 def test_a_run_without_searches_has_no_such_section(build_run: Build) -> None:
     run = load_run(build_run())
-    assert load.sweeps(run) == ()
+    assert trials.sweeps(run) == ()
     assert load.of_channels(run, ()) is None
 
 
@@ -135,4 +136,4 @@ def test_damaged_trials_are_told(folder: Path, damage: str | None) -> None:
     text = (folder / "trials.csv").read_text()
     (folder / "trials.csv").write_text(damage or text.replace("800,400", "many,400"))
     with pytest.raises(DamagedRun, match=r"trials\.csv cannot be read .*; delete it"):
-        load.sweeps(load_run(folder))
+        trials.sweeps(load_run(folder))

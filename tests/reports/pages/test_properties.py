@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from reports.data import properties as data_properties
+from reports.data.properties import Property
 from reports.data.run import DamagedRun, Run, load_run
 from reports.pages import properties, render
-from reports.pages.properties import Property
 from tests.reports.pages.test_render import check
 
 Build = Callable[..., Path]
@@ -58,7 +59,7 @@ def run(build_run: Build) -> Run:
 @pytest.fixture
 def table(run: Run) -> dict[tuple[str, str], properties.Field]:
     """Fields of the matrix by mode and property."""
-    matrix = properties.matrix(run, properties.load(run))
+    matrix = properties.matrix(run, data_properties.load(run))
     assert matrix
     return {
         (line.mode, column.name): field
@@ -68,12 +69,12 @@ def table(run: Run) -> dict[tuple[str, str], properties.Field]:
 
 
 def test_what_was_recorded_is_read(run: Run) -> None:
-    assert properties.load(run) == FOUND
+    assert data_properties.load(run) == FOUND
 
 
 def test_a_run_without_properties_has_no_matrix(build_run: Build) -> None:
     run = load_run(build_run())
-    assert properties.load(run) == ()
+    assert data_properties.load(run) == ()
     assert properties.matrix(run, ()) is None
     assert properties.sheet(run, "ioctl", ()) is None
 
@@ -83,7 +84,7 @@ def test_damage_is_one_sentence(build_run: Build, text: str) -> None:
     run = load_run(build_run())
     (run.path / "properties.json").write_text(text)
     with pytest.raises(DamagedRun, match="delete it to see the run"):
-        properties.load(run)
+        data_properties.load(run)
 
 
 def test_floors_and_what_was_not_probed_are_left_out(run: Run) -> None:

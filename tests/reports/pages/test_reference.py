@@ -12,7 +12,7 @@ import pytest
 from reports.analysis import selection
 from reports.data.run import Run, load_run
 from reports.figures import cost
-from reports.pages import render, view
+from reports.pages import run_report, view
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_it_stands_last_and_is_no_answer(run: Run) -> None:
 
 
 def test_it_is_marked_wherever_it_stands(run: Run, tmp_path: Path) -> None:
-    render.render_run(run, tmp_path)
+    run_report.render_run(run, tmp_path)
     index = (tmp_path / "index.html").read_text()
     assert index.count('<span class="tag">reference</span>') == 1
     page = (tmp_path / "channel-mmap.html").read_text()

@@ -13,9 +13,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from reports.analysis.compare import compare, render_comparison
+from reports.analysis.compare import compare
 from reports.data.run import OPERATIONS, load_run
-from reports.pages import render
+from reports.pages import render, template
+from reports.pages.comparison import render_comparison
 
 FEW = ("null", "ioctl", "signal")
 VOID = {"meta", "br", "img", "input", "link", "hr", "col"}
@@ -151,7 +152,7 @@ def test_a_cell_is_sorted_by_its_text_where_that_will_do(
     value: float | None, text: str, key: str
 ) -> None:
     assert (
-        render.templates().from_string("{{ value | keyed(text) }}").render(value=value, text=text)
+        template.templates().from_string("{{ value | keyed(text) }}").render(value=value, text=text)
         == key
     )
 

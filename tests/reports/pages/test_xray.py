@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from reports.data import call_trees
 from reports.data.run import DamagedRun, Run, load_run
 from reports.pages import render, xray
 from tests.reports.pages.test_render import check
@@ -77,8 +78,8 @@ def run(build_run: Build) -> Run:
 
 
 @pytest.fixture
-def xrays(run: Run) -> xray.Xrays:
-    found = xray.load(run)
+def xrays(run: Run) -> call_trees.Xrays:
+    found = call_trees.load(run)
     assert found is not None
     return found
 
@@ -91,7 +92,9 @@ def report(run: Run) -> Path:
 # ---- the figure on the first page ------------------------------------------------
 
 
-def test_a_bar_for_each_channel_in_the_mode_of_the_heat_map(run: Run, xrays: xray.Xrays) -> None:
+def test_a_bar_for_each_channel_in_the_mode_of_the_heat_map(
+    run: Run, xrays: call_trees.Xrays
+) -> None:
     stacks = xray.stacks(run, xrays)
     shown = {stack.operation: [(bar.name, bar.mode) for bar in stack.bars] for stack in stacks}
     assert shown == {
@@ -100,7 +103,7 @@ def test_a_bar_for_each_channel_in_the_mode_of_the_heat_map(run: Run, xrays: xra
     }
 
 
-def test_bars_of_one_operation_share_a_scale(run: Run, xrays: xray.Xrays) -> None:
+def test_bars_of_one_operation_share_a_scale(run: Run, xrays: call_trees.Xrays) -> None:
     push = xray.stacks(run, xrays)[0]
     null, ioctl = push.bars
     assert sum(part.width for part in ioctl.parts) == pytest.approx(100, abs=0.1)
@@ -123,7 +126,7 @@ def test_the_figure_says_how_to_read_it(report: Path) -> None:
 # ---- a channel's page ------------------------------------------------------------
 
 
-def test_boxes_lie_in_their_callers(xrays: xray.Xrays) -> None:
+def test_boxes_lie_in_their_callers(xrays: call_trees.Xrays) -> None:
     for one in xrays.operations:
         if not one.tree:
             continue
@@ -139,13 +142,16 @@ def test_boxes_lie_in_their_callers(xrays: xray.Xrays) -> None:
 
 def test_callees_of_more_than_their_caller_stay_in_it() -> None:
     """As rounding and the correction can leave them."""
-    below = (xray.Call("b", "", "vfs", 1, 70, 70, ()), xray.Call("c", "", "vfs", 1, 50, 50, ()))
-    boxes = list(xray._boxes(xray.Call("a", "", "vfs", 1, 100, 0, below), 100))
+    below = (
+        call_trees.Call("b", "", "vfs", 1, 70, 70, ()),
+        call_trees.Call("c", "", "vfs", 1, 50, 50, ()),
+    )
+    boxes = list(xray._boxes(call_trees.Call("a", "", "vfs", 1, 100, 0, below), 100))
     assert max(box.x + box.width for box in boxes) <= xray.WIDTH + 0.1
     assert boxes[2].x == pytest.approx(boxes[1].width, abs=0.1)
 
 
-def test_boxes_too_thin_to_see_are_left_out(xrays: xray.Xrays) -> None:
+def test_boxes_too_thin_to_see_are_left_out(xrays: call_trees.Xrays) -> None:
     tree = xrays.operations[0].tree
     assert tree
     titles = [box.title for box in xray._boxes(tree, tree.total)]
@@ -154,7 +160,7 @@ def test_boxes_too_thin_to_see_are_left_out(xrays: xray.Xrays) -> None:
     assert any("vfs_read: 802 (500 own) in 2 calls, 80.2 %" in title for title in titles)
 
 
-def test_the_tree_sums_up_what_is_small(run: Run, xrays: xray.Xrays) -> None:
+def test_the_tree_sums_up_what_is_small(run: Run, xrays: call_trees.Xrays) -> None:
     sheet = xray.sheet(run, "ioctl", xrays)
     assert sheet
     root = sheet.shown[0].tree
@@ -164,7 +170,7 @@ def test_the_tree_sums_up_what_is_small(run: Run, xrays: xray.Xrays) -> None:
     assert vfs.rest == "1 more: 2"
 
 
-def test_tasks_are_spoken_of(run: Run, xrays: xray.Xrays) -> None:
+def test_tasks_are_spoken_of(run: Run, xrays: call_trees.Xrays) -> None:
     sheet = xray.sheet(run, "ioctl", xrays)
     assert sheet
     notify = next(one for one in sheet.shown if one.operation == "notify")
