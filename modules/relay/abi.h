@@ -33,11 +33,15 @@ struct rcx_relay_head {
 /**
  * struct rcx_relay_setup - a buffer for each CPU, once per open of the device
  * @size: bytes of a sub-buffer; whole words, and room for a message at least
- * @count: sub-buffers of each buffer, 2 to RCX_RELAY_COUNT_MAX
+ * @count: sub-buffers of each buffer, 2 to RCX_RELAY_COUNT_MAX.  Without flags there
+ *	is a spare one behind them, so that as many can be complete
  * @flags: RCX_RELAY_OVERWRITE, RCX_RELAY_HEADS
  * @id: 0; set by the kernel: the folder that has the buffers' files
  *
- * All sub-buffers of a CPU have RCX_RELAY_BYTES_MAX bytes at most.
+ * All sub-buffers of a CPU have RCX_RELAY_BYTES_MAX bytes at most, without the spare one.
+ *
+ * A read() returns bytes of sub-buffers that were handed over, and of no other.  With
+ * RCX_RELAY_HEADS there is no read().
  */
 struct rcx_relay_setup {
 	__u32 size;
@@ -46,7 +50,7 @@ struct rcx_relay_setup {
 	__u32 id;
 };
 
-#define RCX_RELAY_OVERWRITE	0x1	/* when full, lose the oldest sub-buffer */
+#define RCX_RELAY_OVERWRITE	0x1	/* when full, lose the oldest sub-buffer: one less is kept */
 #define RCX_RELAY_HEADS		0x2	/* a head in each, for who maps the buffer */
 
 #define RCX_RELAY_COUNT_MAX	4096u

@@ -78,11 +78,8 @@ static long drain(const struct log *log)
 	return got ? -1 : records;
 }
 
-/* In @h->message lies a whole one. */
-static bool is_whole(const struct rcx_hostile *h)
+static bool is_whole(const struct rcx_msg *msg)
 {
-	const struct rcx_msg *msg = h->message;
-
 	return msg->magic == RCX_MAGIC && msg->size == BODY &&
 	       rcx_body_check(msg->body, BODY, msg->seq, 0) == BODY;
 }
@@ -236,7 +233,7 @@ static void try_reads(struct rcx_hostile *h)
 	emit_events(h, 1);
 	rcx_expect_value(h, "poll", poll(&pfd, 1, 1000), 1);
 	rcx_expect_value(h, "read", read(log.file, to, WHOLE), WHOLE);
-	rcx_expect_true(h, "it is whole", is_whole(h));
+	rcx_expect_true(h, "it is whole", is_whole(h->message));
 	emit_events(h, 2);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &log);
 	while (drain(&log) > 0)
@@ -244,7 +241,7 @@ static void try_reads(struct rcx_hostile *h)
 	emit_events(h, 2);
 	rcx_expect_value(h, "read of a start", read(log.file, to, 10), 10);
 	rcx_expect_value(h, "read of its rest", read(log.file, to + 10, WHOLE - 10), WHOLE - 10);
-	rcx_expect_true(h, "start and rest are one", is_whole(h));
+	rcx_expect_true(h, "start and rest are one", is_whole(h->message));
 	rcx_expect_value(h, "read of 2 GiB", read(log.file, to, INT32_MAX), WHOLE);
 	rcx_expect(h, "write", write(log.file, to, WHOLE), EINVAL);
 	rcx_expect(h, "ioctl", ioctl(log.file, RCX_RELAY_FLUSH), ENOTTY);
@@ -297,7 +294,7 @@ static void try_overwrite(struct rcx_hostile *h)
 	for (int turn = 0; turn < 3; turn++) {
 		emit_events(h, 10 * COUNT);
 		rcx_expect_value(h, "kept", drain(&log), 2 * (COUNT - 1));
-		rcx_expect_true(h, "to the newest", is_whole(h) &&
+		rcx_expect_true(h, "to the newest", is_whole(h->message) &&
 			       h->message->seq == h->page->emitted - 1);
 	}
 	rcx_expect_value(h, "refused", (long)rcx_core_counts(h).refused, 0);
@@ -372,6 +369,7 @@ static void try_mapping(struct rcx_hostile *h)
 	try_maps(h, &log);
 	head = at = mmap(NULL, map_len(&log), PROT_READ, MAP_SHARED, log.file, 0);
 	rcx_expect_true(h, "nothing is handed over yet", at != MAP_FAILED && !head->number);
+	rcx_expect(h, "read", read(log.file, h->message, WHOLE), EINVAL);
 	rcx_expect(h, "flush of nothing", ioctl(log.fd, RCX_RELAY_FLUSH), 0);
 	rcx_expect_true(h, "nor by that", !head->number);
 	emit_events(h, 1);
@@ -479,6 +477,101 @@ static void try_two(struct rcx_hostile *h)
 	close_log(&log);
 }
 
+/* ---- a reader on another CPU than the writer ---------------------------- */
+
+#define MANY 4000
+#define TURNS 50000000		/* enough for that many, and an end where none come */
+#define PAIR (2 * WHOLE)
+
+/* What a reader has had of a stream, in the order in which it came. */
+struct had {
+	uint64_t whole, broken, again;
+	uint64_t next;		/* lowest number that may come */
+	uint64_t due;		/* sub-buffer of a mapping */
+};
+
+static void look_at(struct had *had, const unsigned char *at, size_t len)
+{
+	for (; len >= WHOLE; at += WHOLE, len -= WHOLE) {
+		const struct rcx_msg *msg = (const void *)at;
+
+		if (!is_whole(msg)) {
+			had->broken++;
+		} else if (msg->seq < had->next) {
+			had->again++;
+		} else {
+			had->whole++;
+			had->next = msg->seq + 1;
+		}
+	}
+	if (len)
+		had->broken++;
+}
+
+static bool look_at_read(const struct log *log, struct had *had)
+{
+	ssize_t got = read(log->file, log->h->message, PAIR);
+
+	if (got < 0)
+		had->broken++;
+	else
+		look_at(had, (const void *)log->h->message, (size_t)got);
+	return got > 0;
+}
+
+static bool look_at_map(struct log *log, const unsigned char *map, struct had *had)
+{
+	const unsigned char *at = map + had->due % COUNT * log->setup.size;
+	const struct rcx_relay_head *head = (const void *)at;
+	struct rcx_relay_consumed consumed = { .count = 1 };
+
+	if (__atomic_load_n(&head->number, __ATOMIC_ACQUIRE) != had->due + 1)
+		return false;
+	look_at(had, at + HEAD, head->fill - HEAD);
+	if (consumed_at(log, &consumed))
+		had->broken++;
+	had->due++;
+	return true;
+}
+
+/* Bursts are longer than the buffer, so that the reader meets the writer at work in a full
+ * one.  Where there is one CPU, the writer only comes between two steps of the reader.
+ */
+static void try_other_cpu(struct rcx_hostile *h, const char *mode, uint32_t records,
+			  uint32_t flags)
+{
+	void *map = MAP_FAILED;
+	struct had had = { 0 };
+	struct rcx_counts counts;
+	struct log log;
+	int turn = 0;
+
+	rcx_topic(h, "%s from another CPU", mode);
+	if (!rcx_core_bind(h, mode, BODY, true) || !open_log(h, &log, records, flags))
+		return;
+	if (flags & RCX_RELAY_HEADS)
+		map = mmap(NULL, map_len(&log), PROT_READ, MAP_SHARED, log.file, 0);
+	rcx_core_start(h, RCX_HARDIRQ, 1u << 30, 4 * COUNT, 100000);
+	run_on(~1ul);
+	while (had.whole < MANY && turn++ < TURNS)
+		map == MAP_FAILED ? look_at_read(&log, &had) : look_at_map(&log, map, &had);
+	rcx_expect(h, "stop the stream", ioctl(h->core, RCX_CORE_STOP), 0);
+	rcx_expect(h, "flush", ioctl(log.fd, RCX_RELAY_FLUSH), 0);
+	while (map == MAP_FAILED ? look_at_read(&log, &had) : look_at_map(&log, map, &had))
+		;
+	run_on(1);
+	counts = rcx_core_counts(h);
+	rcx_expect_value(h, "broken", (long)had.broken, 0);
+	rcx_expect_value(h, "came again, or late", (long)had.again, 0);
+	rcx_expect_true(h, "many came", had.whole >= MANY);
+	if (flags & RCX_RELAY_OVERWRITE)
+		rcx_expect_value(h, "the newest", (long)had.next, (long)counts.emitted);
+	else
+		rcx_expect_value(h, "all that was not refused", (long)had.whole,
+				(long)(counts.emitted - counts.refused));
+	close_log(&log);
+}
+
 static void relay_hostile(struct rcx_hostile *h)
 {
 	run_on(1);
@@ -491,6 +584,10 @@ static void relay_hostile(struct rcx_hostile *h)
 	try_outlive(h);
 	try_leaving(h);
 	try_two(h);
+	try_other_cpu(h, "single", 1, 0);
+	try_other_cpu(h, "batch", 2, 0);
+	try_other_cpu(h, "overwrite", 2, RCX_RELAY_OVERWRITE);
+	try_other_cpu(h, "mmap", 2, RCX_RELAY_HEADS);
 	rcx_core_unbind(h);
 }
 RCX_HOSTILE(relay, relay_hostile);

@@ -14,10 +14,10 @@
  * relay_write() turns interrupts off and copies it behind the last record of the
  * CPU: no lock, no allocation, no other CPU.  A sub-buffer without room for one
  * more is handed over: counted, and whoever polls is woken by an irq_work, since
- * the writer may hold any lock.  read() takes the inode's lock and copies out what
- * there is, up to the room it is given, also of a sub-buffer that is still being
- * filled.  A mapping needs no copy; calls only say that sub-buffers were consumed, or
- * have a partly filled one handed over.
+ * the writer may hold any lock.  read() takes a lock of ours and the inode's, and
+ * copies out the sub-buffers that were handed over, up to the room it is given.  A
+ * mapping needs no copy; calls only say that sub-buffers were consumed, or have a
+ * partly filled one handed over.
  *
  * When to choose it.  Much data out of hot paths and any context, for a program
  * that looks from time to time.  blktrace is its best known user.  Who wants a
@@ -30,8 +30,22 @@
  * way, but it sleeps on a mutex, and it switches the buffers of other CPUs under
  * their writers; we ask each CPU to switch its own.  Order holds per CPU alone.
  * A record larger than a sub-buffer is dropped.  read() does not sleep: it
- * returns 0, as at the end of a file.  And who reads while old data are
- * overwritten may get half of a record of each.
+ * returns 0, as at the end of a file.
+ *
+ * relay's read() is not synchronised with a writer on another CPU.  A switch updates
+ * the writer's position in several steps: first the count of sub-buffers, then the
+ * offset, then the address.  read() looks at them in several steps as well.  If it
+ * sees the new count with the old offset, it returns the old bytes of the next
+ * sub-buffer as new ones, or it skips the oldest sub-buffer of a full buffer.  If old
+ * data are overwritten, it can also return a record that changes while it is copied.
+ *
+ * So our files call relay's read() for one sub-buffer at a time, and only if it was
+ * handed over; a partly filled one is not read before it is flushed.  A buffer that drops
+ * new records has a spare sub-buffer, so that it never looks full to relay's read().
+ * A buffer that overwrites checks after the copy whether the writer has reached the
+ * sub-buffer.  If it has, read() drops the copy, and the next one starts with the oldest
+ * complete sub-buffer.  Such a buffer loses records without notice, but those that
+ * arrive are whole and in order, as long as each read() has room for whole records.
  *
  * Four modes: single (a sub-buffer for each record, so each record wakes),
  * batch (16 in one), overwrite (the same, but the oldest sub-buffer makes room)
@@ -67,19 +81,33 @@
  * State of one open device, with buffers of its own as blktrace has for each
  * device: relay knows one reader per file, and two of them would share.
  *
- * @lock covers the setup and the consumer's count.  All else is set before the
- * state enters relay_files and stays as it is; relay_lock covers that list,
- * which events walk under RCU.
+ * @lock covers the setup and the consumer's position, so reads take it as well.
+ * All else is set before the state enters relay_files and stays as it is;
+ * relay_lock covers that list, which events walk under RCU.
  *
  * A buffer belongs to its CPU: it is written and switched there alone, with
- * interrupts off.  Its file holds the buffer and this module, so a reader may
- * outlive the state; nothing calls us back for it then.
+ * interrupts off.  Its readers run on any CPU.  An open file of it holds the
+ * buffer, this module and the state, so a reader may outlive the device.
+ *
+ * @handed counts, for each CPU, the sub-buffers that its writer has handed over.
+ * relay's own count, subbufs_produced, is of no use to readers: it is the first
+ * thing that relay_switch_subbuf() changes.  @handed is stored after the last:
+ *
+ *	writer, on the buffer's CPU		reader, on any CPU
+ *	record, padding, subbufs_produced
+ *	offset, data
+ *	store-release @handed
+ *						load-acquire @handed
+ *						relay's read() of sub-buffers below it
  */
 struct relay_file {
+	struct kref users;	/* the device's file, and each buffer's open file */
 	struct mutex lock;
 	struct list_head node;
 	struct rchan *chan;
 	struct dentry *dir;
+	size_t __percpu *handed;
+	u32 count;		/* complete sub-buffers that a buffer keeps */
 	u32 flags;
 	u32 ahead;		/* bytes of a sub-buffer before its first record */
 };
@@ -106,6 +134,15 @@ static void relay_publish(const struct rchan_buf *buf, void *subbuf)
 }
 
 /*
+ * relay_buf_full(), but without the spare sub-buffer.  relay's read() stores its count
+ * after the copy, without a barrier: the order of the two is x86's.
+ */
+static bool relay_is_full(const struct relay_file *state, const struct rchan_buf *buf)
+{
+	return buf->subbufs_produced - READ_ONCE(buf->subbufs_consumed) >= state->count;
+}
+
+/*
  * Whether the sub-buffer that follows @before may be begun; @before is complete,
  * or NULL for the very first.  A writer that was refused asks again for each
  * record, so the same one can be published twice.
@@ -116,7 +153,7 @@ static int relay_begin(struct rchan_buf *buf, void *before)
 
 	if (before && state->ahead)
 		relay_publish(buf, before);
-	if (!(state->flags & RCX_RELAY_OVERWRITE) && relay_buf_full(buf))
+	if (!(state->flags & RCX_RELAY_OVERWRITE) && relay_is_full(state, buf))
 		return 0;
 	if (state->ahead)
 		subbuf_start_reserve(buf, state->ahead);
@@ -136,8 +173,112 @@ static int relay_subbuf_start(struct rchan_buf *buf, void *subbuf, void *before,
 }
 #endif
 
-/* relay's own, but an open file holds this module, and two things are mended. */
+/* relay's own, but an open file holds this module, and three things are mended. */
 static struct file_operations relay_fops __ro_after_init;
+
+static void relay_free(struct kref *users)
+{
+	struct relay_file *state = container_of(users, struct relay_file, users);
+
+	free_percpu(state->handed);
+	kfree(state);
+}
+
+/* debugfs removes no file while it is being opened, so the device still holds the state. */
+static int relay_open_buffer(struct inode *inode, struct file *file)
+{
+	const struct rchan_buf *buf = inode->i_private;
+	struct relay_file *state = buf->chan->private_data;
+	int err = relay_file_operations.open(inode, file);
+
+	if (!err)
+		kref_get(&state->users);
+	return err;
+}
+
+static int relay_release_buffer(struct inode *inode, struct file *file)
+{
+	const struct rchan_buf *buf = file->private_data;
+	struct relay_file *state = buf->chan->private_data;
+
+	relay_file_operations.release(inode, file);
+	kref_put(&state->users, relay_free);
+	return 0;
+}
+
+/* Whether the writer has begun to fill the memory of sub-buffer @number again. */
+static bool relay_is_overwritten(const struct rchan_buf *buf, size_t number)
+{
+	return READ_ONCE(buf->subbufs_produced) - number >= buf->chan->n_subbufs;
+}
+
+/* Continue with the oldest sub-buffer that is complete and not overwritten. */
+static void relay_skip_overwritten(struct rchan_buf *buf, size_t handed)
+{
+	buf->subbufs_consumed = handed + 1 - buf->chan->n_subbufs;
+	buf->bytes_consumed = 0;
+}
+
+/*
+ * relay's read(), limited to the rest of one sub-buffer that was handed over.  It
+ * returns the number of bytes, and 0 for an error.
+ *
+ * The writer has left that sub-buffer.  Unless the buffer overwrites, the writer does
+ * not return to it before it is consumed.  A writer that was refused tries the switch
+ * again for each record, which resets the offset for a moment.  Then a read of the last
+ * complete sub-buffer can return only some of its bytes, or 0; the next read returns
+ * the rest.
+ *
+ * A writer that overwrites waits for no reader.  It counts a sub-buffer before it fills
+ * the next one, with a full barrier in between.  So the count, loaded after the copy,
+ * tells whether the writer can have changed what was copied.
+ */
+static size_t relay_read_complete(const struct relay_file *state, struct file *file,
+				  char __user *to, size_t count, loff_t *pos)
+{
+	struct rchan_buf *buf = file->private_data;
+	const size_t *at = per_cpu_ptr(state->handed, buf->cpu);
+	size_t handed = smp_load_acquire(at);
+	ssize_t ready = handed - buf->subbufs_consumed;
+	size_t number, left, got;
+
+	lockdep_assert_held(&state->lock);
+	/* RCX_RELAY_CONSUMED may have taken one that is counted and not handed over. */
+	if (ready <= 0)
+		return 0;
+	if (ready >= buf->chan->n_subbufs)
+		relay_skip_overwritten(buf, handed);
+	number = buf->subbufs_consumed;
+	left = buf->chan->subbuf_size - buf->padding[number % buf->chan->n_subbufs];
+	left -= min(left, buf->bytes_consumed);
+	got = relay_file_operations.read(file, to, min(count, left), pos);
+	if (!(state->flags & RCX_RELAY_OVERWRITE))
+		return got;
+	smp_rmb();	/* the copy's loads before that of the count */
+	if (!relay_is_overwritten(buf, number))
+		return got;
+	relay_skip_overwritten(buf, smp_load_acquire(at));
+	return 0;
+}
+
+/* Sub-buffers with heads are for a mapping, and have no spare one. */
+static ssize_t relay_read(struct file *file, char __user *to, size_t count, loff_t *pos)
+{
+	const struct rchan_buf *buf = file->private_data;
+	struct relay_file *state = buf->chan->private_data;
+	size_t done = 0, got;
+
+	if (state->ahead)
+		return -EINVAL;
+	if (mutex_lock_interruptible(&state->lock))
+		return -ERESTARTSYS;
+	do {
+		got = relay_read_complete(state, file, to + done, count - done, pos);
+		done += got;
+	} while (got && done < count);
+	mutex_unlock(&state->lock);
+	return done;
+}
 
 /* relay checks the length of a mapping, and not where it begins. */
 static int relay_map(struct file *file, struct vm_area_struct *vma)
@@ -156,6 +297,9 @@ static void __init relay_prepare_fops(void)
 {
 	relay_fops = relay_file_operations;
 	relay_fops.owner = THIS_MODULE;
+	relay_fops.open = relay_open_buffer;
+	relay_fops.release = relay_release_buffer;
+	relay_fops.read = relay_read;
 	relay_fops.splice_read = NULL;
 	if (relay_fops.mmap)
 		relay_fops.mmap = relay_map;
@@ -197,6 +341,12 @@ static struct rchan_callbacks relay_callbacks = {
 
 /* ---- kernel to user ----------------------------------------------------- */
 
+/* Offer readers the sub-buffers that this CPU has completed; with interrupts off. */
+static void relay_publish_count(const struct relay_file *state, const struct rchan_buf *buf)
+{
+	smp_store_release(this_cpu_ptr(state->handed), buf->subbufs_produced);
+}
+
 /*
  * relay_write() in our own words: what is done to the offset behind the write must
  * not be interrupted either, and __relay_write() leaves interrupts to us.
@@ -221,6 +371,7 @@ static int relay_put(const struct relay_file *state, const void *record, size_t 
 		err = -ENOSPC;
 	else if (last || buf->offset + len > chan->subbuf_size)
 		relay_switch_subbuf(buf, 0);
+	relay_publish_count(state, buf);
 	local_irq_restore(flags);
 	return err;
 }
@@ -259,13 +410,19 @@ static int relay_check_setup(const struct rcx_relay_setup *setup, u32 ahead)
 
 static int relay_make(struct relay_file *state, const struct rcx_relay_setup *setup)
 {
+	/* If all sub-buffers are complete, relay's read() takes the oldest one for
+	 * overwritten and skips it, until it sees that the writer was refused.  With a
+	 * spare one, they are never all complete.  A mapping has no read(), and a buffer
+	 * that overwrites does lose its oldest sub-buffer.
+	 */
+	u32 spare = !setup->flags;
 	char name[12];
 
 	snprintf(name, sizeof(name), "%u", setup->id);
 	state->dir = debugfs_create_dir(name, relay_dir);
 	if (IS_ERR(state->dir))
 		return PTR_ERR(state->dir);
-	state->chan = relay_open(RCX_RELAY_FILE, state->dir, setup->size, setup->count,
+	state->chan = relay_open(RCX_RELAY_FILE, state->dir, setup->size, setup->count + spare,
 				 &relay_callbacks, state);
 	if (state->chan)
 		return 0;
@@ -284,6 +441,7 @@ static long relay_setup(struct relay_file *state, struct rcx_relay_setup __user 
 		return -EBUSY;
 	if (copy_from_user(&setup, arg, sizeof(setup)))
 		return -EFAULT;
+	state->count = setup.count;
 	state->flags = setup.flags;
 	state->ahead = setup.flags & RCX_RELAY_HEADS ? sizeof(struct rcx_relay_head) : 0;
 	err = relay_check_setup(&setup, state->ahead);
@@ -310,6 +468,8 @@ static void relay_hand_over(void *info)
 
 	if (buf && buf->offset > state->ahead && buf->offset <= state->chan->subbuf_size)
 		relay_switch_subbuf(buf, 0);
+	if (buf)
+		relay_publish_count(state, buf);
 }
 
 static long relay_flush_all(struct relay_file *state)
@@ -320,19 +480,23 @@ static long relay_flush_all(struct relay_file *state)
 }
 
 /* relay bounds the count by what was produced, but the CPU by NR_CPUS alone, and says
- * nothing of what it ignores.
+ * nothing of what it ignores.  A position of read() within a sub-buffer goes with it.
  */
 static long relay_consumed(struct relay_file *state, const struct rcx_relay_consumed __user *arg)
 {
 	struct rcx_relay_consumed consumed;
+	struct rchan_buf *buf;
 
 	lockdep_assert_held(&state->lock);
 	if (copy_from_user(&consumed, arg, sizeof(consumed)))
 		return -EFAULT;
 	if (consumed.cpu >= nr_cpu_ids || !cpu_possible(consumed.cpu) ||
-	    consumed.count > state->chan->n_subbufs)
+	    consumed.count > state->count)
 		return -EINVAL;
 	relay_subbufs_consumed(state->chan, consumed.cpu, consumed.count);
+	buf = *per_cpu_ptr(state->chan->buf, consumed.cpu);
+	if (buf && consumed.count)
+		buf->bytes_consumed = 0;
 	return 0;
 }
 
@@ -367,6 +531,12 @@ static int relay_open_device(struct inode *inode, struct file *file)
 
 	if (!state)
 		return -ENOMEM;
+	state->handed = alloc_percpu(size_t);
+	if (!state->handed) {
+		kfree(state);
+		return -ENOMEM;
+	}
+	kref_init(&state->users);
 	mutex_init(&state->lock);
 	file->private_data = state;
 	return nonseekable_open(inode, file);
@@ -384,7 +554,7 @@ static int relay_release_device(struct inode *inode, struct file *file)
 		relay_close(state->chan);
 		debugfs_remove(state->dir);
 	}
-	kfree(state);
+	kref_put(&state->users, relay_free);
 	return 0;
 }
 

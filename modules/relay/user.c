@@ -26,6 +26,7 @@
  */
 struct relay {
 	struct rcx_relay_setup setup;
+	bool fills;	/* a sub-buffer has room for several records */
 	nfds_t cpus;
 	struct pollfd file[CPUS];
 	struct {
@@ -57,6 +58,7 @@ static int set_up(struct rcx_session *s, struct relay *relay, uint32_t batch, ui
 	struct rcx_relay_setup *setup = &relay->setup;
 
 	batch = clamp(BATCH_BYTES / record, 1, batch);
+	relay->fills = batch > 1;
 	setup->flags = flags;
 	setup->size = ahead + batch * record;
 	setup->count = s->queue ? s->queue : clamp(QUEUE_BYTES / setup->size, 2, QUEUE / batch);
@@ -243,15 +245,25 @@ static int single_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* A partly filled sub-buffer wakes nobody, but read() finds what is in it. */
+/* Who has waited in vain, or waits for nothing more, has the kernel hand over what is
+ * partly filled: records come only with their sub-buffer.
+ */
+static int flush(struct rcx_session *s)
+{
+	return ioctl(s->fd, RCX_RELAY_FLUSH) ? rcx_fail_errno(s, "cannot flush") : 0;
+}
+
 static int read_stream(struct rcx_session *s, uint64_t n)
 {
 	struct relay *relay = s->priv;
+	bool in_vain = false;
 
 	(void)n;
 	for (;;) {
 		bool over = rcx_stream_over(s);
 
+		if (relay->fills && (over || in_vain) && flush(s))
+			return -1;
 		for (nfds_t i = 0; i < relay->cpus; i++) {
 			ssize_t got;
 
@@ -264,7 +276,7 @@ static int read_stream(struct rcx_session *s, uint64_t n)
 		if (over)
 			return 0;
 		if (rcx_polls(s))
-			poll(relay->file, relay->cpus, RCX_STREAM_WAIT);
+			in_vain = !poll(relay->file, relay->cpus, RCX_STREAM_WAIT);
 	}
 }
 
@@ -294,9 +306,6 @@ static inline int take_mapped(struct rcx_session *s, struct relay *relay, nfds_t
 	return 0;
 }
 
-/* Who has waited in vain, or waits for nothing more, has the kernel hand over what is
- * partly filled: a mapping shows records only with their sub-buffer.
- */
 static int mmap_stream(struct rcx_session *s, uint64_t n)
 {
 	struct relay *relay = s->priv;
@@ -306,8 +315,8 @@ static int mmap_stream(struct rcx_session *s, uint64_t n)
 	for (;;) {
 		bool over = rcx_stream_over(s);
 
-		if ((over || in_vain) && ioctl(s->fd, RCX_RELAY_FLUSH))
-			return rcx_fail_errno(s, "cannot flush");
+		if ((over || in_vain) && flush(s))
+			return -1;
 		for (nfds_t i = 0; i < relay->cpus; i++)
 			if (take_mapped(s, relay, i))
 				return -1;

@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,6 +23,7 @@ from bench.targets.kernel_log import complaints
 from bench.targets.vm import VmTarget
 from tests.vm import machine
 from tests.vm.machine import Answer
+from tests.vm.several_cpus import SeveralCpus
 
 pytestmark = pytest.mark.vm
 
@@ -61,16 +61,6 @@ class Attack:
     fate: str
 
 
-class TwoCpus(VmTarget):
-    """Emulated one by a thread each, so that they do run at the same time."""
-
-    def command(self, *args: Any, **options: Any) -> list[str]:
-        """The same but for the number of CPUs."""
-        command = super().command(*args, **options)
-        command[command.index("-smp") + 1] = "2"
-        return command
-
-
 def attack(target: VmTarget, halves: Sequence[str] = HALVES) -> Attack:
     """Ask for all that is hostile to *halves*, in one boot."""
     answers: dict[str, Answer] = {}
@@ -97,8 +87,7 @@ def one_cpu() -> Attack:
 
 @pytest.fixture(scope="module")
 def two_cpus() -> Attack:
-    target = machine.machine("tcg")
-    return attack(TwoCpus(**{name: getattr(target, name) for name in target.__match_args__}))
+    return attack(SeveralCpus.of(machine.machine("tcg"), 2))
 
 
 def check(attacked: Attack, half: str) -> None:
@@ -133,6 +122,12 @@ def test_cases_tell_what_was_tried(one_cpu: Attack, half: str) -> None:
 @pytest.mark.parametrize("half", HALVES)
 def test_nor_does_it_with_two_cpus(two_cpus: Attack, half: str) -> None:
     check(two_cpus, half)
+
+
+@pytest.mark.slow
+def test_nor_does_relay_with_four_cpus() -> None:
+    """A buffer for each, and one reader of them all."""
+    check(attack(SeveralCpus.of(machine.machine("tcg"), 4), ["relay"]), "relay")
 
 
 SPOILT = {
