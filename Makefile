@@ -55,10 +55,10 @@ test-unit: setup ## Only the tests that boot nothing
 	@$(PYTEST) tests
 
 bench-self: setup ## What ringcross itself costs, beside what it promises
-	@$(VENV)/bin/python -m bench.self_benchmark
+	@$(VENV)/bin/python -m bench.commands.self_benchmark
 
 bench-against: setup ## Our figure for a null system call against `perf bench` (linux-perf)
-	@$(VENV)/bin/python -m bench.against
+	@$(VENV)/bin/python -m bench.commands.perf_bench
 
 shell: setup ## Boot the kernel under test, to try the modules by hand
 	@$(RINGCROSS) shell --kernel $(KERNEL)
@@ -68,6 +68,9 @@ demo: setup ## The /dev/mem classic on a booted kernel, command by command
 
 report: setup ## Render a report again: make report RUNS="a b" puts several side by side
 	@$(RINGCROSS) report $(RUNS)
+
+results: setup ## Measure again what README, docs/results and docs/sample show
+	@$(VENV)/bin/python -m bench.commands.publish
 
 compare: setup ## Ratios between two runs, with intervals: make compare RUNS="a b"
 	@$(RINGCROSS) compare $(RUNS)
@@ -93,4 +96,4 @@ help: ## This list
 	@echo "SEED [$(SEED)] · BOOTS [$(BOOTS)] · LOADS of a module in each boot, the plan's when 0 ·"
 	@echo "APPEND to the kernel's command line · RUNS folders"
 
-.PHONY: setup modules agent bench bench-self bench-against test test-unit shell demo report compare lint clean help
+.PHONY: setup modules agent results bench bench-self bench-against test test-unit shell demo report compare lint clean help

@@ -1,0 +1,171 @@
+"""``make results``: measure, and write the results that the documentation shows.
+
+Two quick runs of the stock kernel, with the instructions clock and seed 1, make
+
+- ``docs/results/``: what each channel can do and what it costs, with the data;
+- ``docs/sample/``: a complete report of nine channels, with the data;
+- the table of the README.
+
+``--tables`` only writes the tables again, from the data in ``docs/results/data``.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.commands import channel_table
+from bench.paths import ROOT
+from bench.plan.options import RunOptions
+from bench.run.progress import for_console
+from bench.run.pytest_bridge import run_campaign
+from reports.analysis import results
+from reports.data.run import Run, load_run
+from reports.pages.render import render
+from reports.text import words
+from reports.text.tables import markdown
+
+RESULTS = ROOT / "docs" / "results"
+SAMPLE = ROOT / "docs" / "sample"
+README = ROOT / "README.md"
+SHOWN = ("null", "mmap", "ioctl", "chardev", "procfs", "sysfs", "netlink", "genetlink", "signal")
+"""The channels of the README's table and of the sample report: eight and the baseline."""
+
+BEGIN, END = "<!-- made by: make results -->", "<!-- end of what is made -->"
+_DATA = ("cells.csv", "trials.csv")
+_SAMPLE_DATA = (*_DATA, "properties.json", "xray.json", "rounds.parquet", "samples.parquet")
+_PRIVATE = ("command_line",)
+"""Entries of ``environment.json``'s session that name folders of this machine."""
+
+
+def main(words: Sequence[str] = ()) -> None:
+    """Measure unless ``--tables`` is given; then write all tables."""
+    if "--tables" not in words:
+        _measure(RESULTS / "data", _DATA, channels=())
+        _measure(SAMPLE / "run", _SAMPLE_DATA, channels=SHOWN)
+        shutil.rmtree(SAMPLE / "report", ignore_errors=True)
+        render([SAMPLE / "run"], SAMPLE / "report")
+    for path, text in documents(load_run(RESULTS / "data")).items():
+        path.write_text(text, encoding="utf-8")
+        print(path.relative_to(ROOT))
+
+
+def _measure(folder: Path, files: Sequence[str], channels: Sequence[str]) -> None:
+    """A quick run whose ``files`` go to ``folder``."""
+    from bench.commands import console
+
+    with tempfile.TemporaryDirectory(prefix="ringcross-publish-") as scratch:
+        options = RunOptions(
+            clock="instructions",
+            accel="tcg",
+            channels=tuple(channels),
+            explore="xray.json" in files,
+            run_dir=Path(scratch) / "run",
+        )
+        campaign, code = run_campaign(options, for_console(console.ERR))
+        if code or campaign.folder is None:
+            sys.exit(f"The run did not succeed: {campaign.error or campaign.failed()}")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in files:
+            shutil.copyfile(campaign.folder / name, folder / name)
+        environment = json.loads((campaign.folder / "environment.json").read_text())
+        text = json.dumps(public(environment), indent=1, sort_keys=True)
+        (folder / "environment.json").write_text(text + "\n")
+
+
+def public(environment: dict[str, Any]) -> dict[str, Any]:
+    """``environment.json`` without the folders and the builders of one machine."""
+    session = environment.get("session", {})
+    return environment | {
+        "session": {key: value for key, value in session.items() if key not in _PRIVATE},
+        "version": str(environment.get("version", "")).split(" (")[0],
+    }
+
+
+def documents(run: Run) -> dict[Path, str]:
+    """The text of each file that the data in ``docs/results/data`` determine."""
+    return {
+        RESULTS / "README.md": _index(run),
+        RESULTS / "channels.md": _channels(run),
+        RESULTS / "costs.md": _costs(run),
+        README: readme(README.read_text(encoding="utf-8"), run),
+    }
+
+
+def readme(text: str, run: Run) -> str:
+    """The README with its table of results made anew."""
+    rows = {costs.name: costs for costs in results.by_channel(run)}
+    table = _table([rows[name] for name in SHOWN if name in rows])
+    before, rest = text.split(BEGIN, 1)
+    _, after = rest.split(END, 1)
+    return f"{before}{BEGIN}\n{table}{END}{after}"
+
+
+def _table(rows: Sequence[results.Costs]) -> str:
+    return markdown(("channel", *results.COLUMNS), [_line(row) for row in rows])
+
+
+def _line(row: results.Costs) -> list[str]:
+    name = f"`{row.name}`" + (f" ({row.tag})" if row.tag else "")
+    return [name, *(words.number(value) for value in row.values)]
+
+
+def _conditions(run: Run) -> str:
+    env = run.environment
+    return (
+        f"Kernel {env['kernel']}, QEMU {env['qemu']}, plan `{env['plan']}`, seed {env['seed']}, "
+        "clock `instructions`: guest instructions per operation, medians, smallest message, with "
+        "the harness's own cost taken off. `make results` measures and writes this folder again."
+    )
+
+
+def _index(run: Run) -> str:
+    return (
+        "# Results\n\n"
+        f"{_conditions(run)}\n\n"
+        "- [costs.md](costs.md): what each channel costs, and each of its modes\n"
+        "- [channels.md](channels.md): what each channel can do, and the reason where it cannot\n"
+        "- [data/](data): the run behind the tables, in the format of"
+        " [run-folder.md](../run-folder.md)\n\n"
+        "Counts compare between machines that run the same version of QEMU. Another version"
+        " emulates another processor, for which the kernel chooses other mitigations.\n"
+    )
+
+
+def _channels(run: Run) -> str:
+    table = channel_table.markdown(run.environment["channels"])
+    lines = [f"| `{channel}` | {operation} | {reason} |\n" for channel, operation, reason
+             in results.reasons(run)]  # fmt: skip
+    return (
+        "# What each channel can do\n\n"
+        f"{table.replace('](modules/', '](../../modules/')}\n"
+        "## Why not\n\n"
+        "| channel | operation | reason |\n| --- | --- | --- |\n" + "".join(lines)
+    )
+
+
+def _costs(run: Run) -> str:
+    return (
+        "# What each channel costs\n\n"
+        f"{_conditions(run)}\n\n"
+        "- **push, pull, call**: per operation.\n"
+        "- **one event**: a `notify`. Unless its reader spins, the figure contains a complete"
+        " wake-up.\n"
+        f"- **event in a burst of {results.BATCH}**: from one event to the next in a `stream` at"
+        " the highest rate without loss.\n\n"
+        "## Channels\n\n"
+        "Each channel stands in the cheapest of its modes that carry a whole message.\n\n"
+        f"{_table(results.by_channel(run))}\n"
+        "## Modes\n\n"
+        f"{_table(list(results.by_mode(run)))}"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
