@@ -45,7 +45,7 @@ void rcx_answer_binary(const void *data, size_t len);
 void rcx_answer_give_up(void);
 json_object *rcx_answer_new(const char *re);
 
-/* ---- clock.c: what the harness itself costs ---------------------------- */
+/* ---- calibrate.c: what the harness itself costs ------------------------ */
 
 /* Calibrated once per boot, in units of the clock. */
 struct rcx_overhead {
@@ -123,7 +123,7 @@ struct rcx_trial {
 
 #define RCX_TRIALS_MAX 96
 
-/* Processor time of both sides in nanoseconds; see cpu.c. */
+/* Processor time of both sides in nanoseconds; see cpu_time.c. */
 struct rcx_cpu_use {
 	bool known;		/* under the clock of time */
 	uint64_t wall;		/* how long it was watched */
@@ -191,7 +191,7 @@ uint64_t rcx_stream_length(const struct rcx_cell *cell, uint64_t n);
 int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
 		    struct rcx_stream_counts *counts, uint64_t *total);
 
-/* ---- team.c ------------------------------------------------------------ */
+/* ---- threads.c --------------------------------------------------------- */
 
 /* Have @cell->threads - 1 threads more do what @s does, each with an open of its own. */
 int rcx_threads_start(struct rcx_session *s, const struct rcx_cell *cell);
@@ -207,7 +207,7 @@ double rcx_threads_overhead(const struct rcx_session *s, uint64_t n, double loop
 /* End them, and add what they have sent and seen to @s. */
 void rcx_threads_end(struct rcx_session *s);
 
-/* ---- cpu.c: who used the processors ------------------------------------- */
+/* ---- cpu_time.c: who used the processors --------------------------------- */
 
 struct rcx_cpu_reading {
 	bool known;
@@ -218,7 +218,7 @@ struct rcx_cpu_reading {
 void rcx_cpu_begin(struct rcx_cpu_reading *begin, uint32_t clock);
 void rcx_cpu_end(const struct rcx_cpu_reading *begin, uint32_t clock, struct rcx_cpu_use *use);
 
-/* ---- tick.c: where rounds begin ------------------------------------------ */
+/* ---- tick_align.c: where rounds begin ------------------------------------ */
 
 /* Before a round about as long as the last, sleep until a tick of the kernel's timer is
  * just over, unless it ends before the next anyway.  Under the clock of instructions
@@ -226,7 +226,7 @@ void rcx_cpu_end(const struct rcx_cpu_reading *begin, uint32_t clock, struct rcx
  */
 int rcx_align_to_tick(struct rcx_session *s);
 
-/* ---- stir.c: that no boot's free memory decides what a round costs ------- */
+/* ---- slab_prefill.c: that no boot's free memory decides what a round costs */
 
 #define RCX_PREFILL_BLOCKS 8
 #define RCX_PREFILL_HOLES 64
@@ -244,7 +244,7 @@ void rcx_slab_prefill_begin(struct rcx_slab_prefill *stir, size_t size);
 void rcx_slab_prefill(const struct rcx_slab_prefill *stir);
 void rcx_slab_prefill_end(struct rcx_slab_prefill *stir);
 
-/* ---- overload.c -------------------------------------------------------- */
+/* ---- rate_search.c ----------------------------------------------------- */
 
 /* How a stream went. */
 enum rcx_verdict {
@@ -305,6 +305,7 @@ int rcx_session_bind(struct rcx_session *s, const struct rcx_cell *cell, bool va
 /* Once more, with pulled messages of another @size; counts and sequences start again. */
 int rcx_session_bind_again(struct rcx_session *s, uint32_t size, uint32_t *contexts);
 int rcx_session_open(struct rcx_session *s, const struct rcx_cell *cell, bool validate);
+/* Its threads must have ended: see rcx_threads_end(). */
 void rcx_session_close(struct rcx_session *s);
 int rcx_session_counts(struct rcx_session *s, struct rcx_counts *counts);
 int rcx_session_emit(struct rcx_session *s, uint64_t count, uint32_t burst, uint64_t interval);
@@ -313,11 +314,11 @@ int rcx_session_join(struct rcx_session *s, const struct rcx_cell *cell,
 		    const struct rcx_session *first, uint32_t number);
 int rcx_session_stop(struct rcx_session *s);
 
-/* ---- core.c: ringcross_core at the other end ---------------------------------- */
+/* ---- kernel_side.c: ringcross_core at the other end --------------------- */
 
 extern const struct rcx_endpoint_ops rcx_kernel_endpoint;
 
-/* ---- peer.c: a process at the other end -------------------------------- */
+/* ---- process_side.c: a process at the other end ------------------------ */
 
 extern const struct rcx_endpoint_ops rcx_peer_endpoint;
 

@@ -149,6 +149,14 @@ static int end_threads(struct rcx_session *s, struct rcx_counts *counts)
 	return check_counts(s, counts);
 }
 
+/* A failed round leaves its threads behind: they end before what they share is given back. */
+static void close_session(struct rcx_session *s)
+{
+	if (s->threads)
+		rcx_threads_end(s);
+	rcx_session_close(s);
+}
+
 /* Of what turns out to be dear, a few operations are enough; @cost is about that of one. */
 static int prove(const struct rcx_cell *cell, struct rcx_session *s, struct rcx_result *result,
 		 uint64_t *cost)
@@ -234,7 +242,7 @@ static void take_latencies(const struct rcx_session *s, const struct rcx_cell *c
 		result->sample[result->samples++] = s->latency[i];
 }
 
-/* Who fails ends with his process, and all that is held with him. */
+/* On failure the child process exits, which releases everything it holds. */
 static int time_rounds(struct rcx_session *s, const struct rcx_cell *cell,
 		       struct rcx_result *result)
 {
@@ -356,13 +364,13 @@ void rcx_cell_measure(const struct rcx_cell *cell, const struct rcx_overhead *ov
 	rcx_peer_report_death(result->reason, sizeof(result->reason));
 	err = prove(cell, &s, result, &cost);
 	if (!err) {
-		rcx_session_close(&s);
+		close_session(&s);
 		err = measure(cell, &s, cost, overhead, result);
 	}
 	if (err)
 		snprintf(result->reason, sizeof(result->reason), "%s",
 			 s.error[0] ? s.error : "the user half failed and did not say why");
-	rcx_session_close(&s);
+	close_session(&s);
 	result->status = !err ? RCX_OK : s.skip ? RCX_SKIP : RCX_FAIL;
 }
 

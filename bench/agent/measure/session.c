@@ -1,186 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A session: buffers, the other side, and the checks off the fast path. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
+/* A session: buffers, and the endpoint at the other end. */
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "agent.h"
 
 /* Long enough for the user half to be asleep in its wait when the event comes. */
 #define EMIT_DELAY 50000	/* ns */
-
-static void note_failure(struct rcx_session *s, const char *format, va_list args)
-{
-	if (!s->error[0])
-		vsnprintf(s->error, sizeof(s->error), format, args);
-}
-
-int rcx_fail(struct rcx_session *s, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	note_failure(s, format, args);
-	va_end(args);
-	return -1;
-}
-
-int rcx_skip(struct rcx_session *s, const char *format, ...)
-{
-	va_list args;
-
-	s->skip = true;
-	va_start(args, format);
-	note_failure(s, format, args);
-	va_end(args);
-	return -1;
-}
-
-int rcx_fail_errno(struct rcx_session *s, const char *what)
-{
-	int code = errno;
-
-	if (!s->error[0])
-		s->code = code;
-	return rcx_fail(s, "%s: %s", what, strerror(code));
-}
-
-void rcx_tx_slow(struct rcx_session *s)
-{
-	rcx_body_fill(s->tx->body, s->size, s->tx->seq);
-}
-
-static int tapped(struct rcx_session *s, uint64_t seq, size_t len, uint32_t size)
-{
-	struct rcx_message_log *log = s->log;
-
-	if (log->count < RCX_MESSAGE_LOG_MAX)
-		log->message[log->count] = (struct rcx_logged_message){ seq, (uint32_t)len, size };
-	log->count++;
-	s->delivered++;
-	return 0;
-}
-
-static int tapped_whole(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
-{
-	bool ours = len >= RCX_HEADER && msg->magic == RCX_MAGIC;
-
-	return tapped(s, ours ? msg->seq : UINT64_MAX, len, ours ? msg->size : UINT32_MAX);
-}
-
-int rcx_rx_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t seq)
-{
-	bool reply = s->op == RCX_CALL;
-	uint32_t at;
-
-	if (s->log)
-		return tapped_whole(s, msg, len);
-	if (len != rcx_len(s))
-		return rcx_fail(s, "message %llu came with %zu bytes instead of %zu",
-			       (unsigned long long)(reply ? ~seq : seq), len, rcx_len(s));
-	if (msg->magic != RCX_MAGIC || msg->size != s->size)
-		return rcx_fail(s, "message %llu came with a broken header",
-			       (unsigned long long)(reply ? ~seq : seq));
-	if (msg->seq != seq)
-		return rcx_fail(s, "message %llu came where %llu was due",
-			       (unsigned long long)(reply ? ~msg->seq : msg->seq),
-			       (unsigned long long)(reply ? ~seq : seq));
-	if (!s->validate)
-		return 0;
-	at = rcx_body_check(msg->body, s->size, reply ? ~seq : seq, reply ? 0xff : 0);
-	if (at != s->size)
-		return rcx_fail(s, "message %llu is wrong from byte %u of its body on",
-			       (unsigned long long)(reply ? ~seq : seq), at);
-	return 0;
-}
-
-int rcx_seen_narrow_slow(struct rcx_session *s, uint64_t seq, uint64_t due)
-{
-	if (s->log)
-		return tapped(s, seq, 0, 0);
-	if (seq == due)
-		return 0;
-	return rcx_fail(s, "number %llu came where %llu was due",
-		       (unsigned long long)seq, (unsigned long long)due);
-}
-
-int rcx_reply_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask)
-{
-	uint64_t due = ~(s->sent - 1);
-
-	if ((seq & mask) == (due & mask))
-		return 0;
-	return rcx_fail(s, "reply %llu came where %llu was due",
-		       (unsigned long long)(seq & mask), (unsigned long long)(due & mask));
-}
-
-/* A message behind one with a higher number fills a gap; without one it is a copy. */
-static void count_straggler(struct rcx_session *s)
-{
-	if (!s->lost) {
-		s->duplicated++;
-		return;
-	}
-	s->lost--;
-	s->reordered++;
-}
-
-/* The sequence has no end and narrow ones wrap: only the distance counts. */
-static int count_streamed(struct rcx_session *s, uint64_t seq, uint64_t mask, uint64_t now)
-{
-	uint64_t ahead = (seq - s->seen) & mask;
-
-	s->last = now;
-	s->delivered++;
-	if (s->paced && s->latencies < s->latency_max)
-		s->latency[s->latencies++] =
-			s->last - s->page->timestamps[(s->seen + ahead) % RCX_TIMESTAMPS];
-	if (ahead == mask) {			/* one back: the one just seen */
-		s->duplicated++;
-	} else if (ahead > mask / 2) {
-		count_straggler(s);
-	} else {
-		s->lost += ahead;
-		s->seen += ahead + 1;
-	}
-	return 0;
-}
-
-/* A probe's log is for proofs, so timed rounds do not look for it. */
-static bool is_tapped(const struct rcx_session *s)
-{
-	return __builtin_expect(s->validate && s->log, 0);
-}
-
-int rcx_streamed_at(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t now)
-{
-	if (is_tapped(s))
-		return tapped_whole(s, msg, len);
-	if (len != rcx_len(s) || msg->magic != RCX_MAGIC || msg->size != s->size)
-		return rcx_fail(s, "a streamed message came broken after %llu whole ones",
-			       (unsigned long long)s->delivered);
-	if (s->validate && rcx_body_check(msg->body, s->size, msg->seq, 0) != s->size)
-		return rcx_fail(s, "streamed message %llu has a wrong body",
-			       (unsigned long long)msg->seq);
-	return count_streamed(s, msg->seq, UINT64_MAX, now);
-}
-
-int rcx_streamed(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
-{
-	return rcx_streamed_at(s, msg, len, rcx_now(s));
-}
-
-int rcx_streamed_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask)
-{
-	if (is_tapped(s))
-		return tapped(s, seq & mask, 0, 0);
-	return count_streamed(s, seq & mask, mask, rcx_now(s));
-}
 
 /* ---- the other side, whoever it is -------------------------------------- */
 
@@ -334,8 +160,6 @@ int rcx_session_join(struct rcx_session *s, const struct rcx_cell *cell,
 
 void rcx_session_close(struct rcx_session *s)
 {
-	if (s->threads)
-		rcx_threads_end(s);
 	if (s->mode->close)
 		s->mode->close(s);
 	if (s->fd >= 0)

@@ -55,7 +55,7 @@ static void *work(void *arg)
 	}
 }
 
-/* The session's own error becomes that of the whole threads. */
+/* The error of one thread's session becomes the error of the first thread's. */
 static int take_error(struct rcx_session *s, const struct rcx_session *from)
 {
 	s->skip = from->skip;
@@ -139,8 +139,8 @@ int rcx_threads_start(struct rcx_session *s, const struct rcx_cell *cell)
 	return find_idle(s);
 }
 
-/* A threads that never was complete cannot meet any more: its threads end with the
- * child that runs the cell.
+/* When not all threads were started, the barriers never open: the threads that wait there
+ * end with the child that runs the cell.
  */
 void rcx_threads_end(struct rcx_session *s)
 {

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Why a cell fails or is skipped: the first reason stays in its session. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "agent.h"
+
+static void note_failure(struct rcx_session *s, const char *format, va_list args)
+{
+	if (!s->error[0])
+		vsnprintf(s->error, sizeof(s->error), format, args);
+}
+
+int rcx_fail(struct rcx_session *s, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	note_failure(s, format, args);
+	va_end(args);
+	return -1;
+}
+
+int rcx_skip(struct rcx_session *s, const char *format, ...)
+{
+	va_list args;
+
+	s->skip = true;
+	va_start(args, format);
+	note_failure(s, format, args);
+	va_end(args);
+	return -1;
+}
+
+int rcx_fail_errno(struct rcx_session *s, const char *what)
+{
+	int code = errno;
+
+	if (!s->error[0])
+		s->code = code;
+	return rcx_fail(s, "%s: %s", what, strerror(code));
+}
