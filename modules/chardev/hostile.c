@@ -81,20 +81,12 @@ static void try_iter_vectors(struct rcx_hostile *h, int fd)
 	rcx_expect(h, "writev of too many", syscall(SYS_writev, fd, segments, 1025), EINVAL);
 }
 
-static bool is_whole(const struct rcx_hostile *h, bool validate)
-{
-	const struct rcx_msg *msg = h->message;
-
-	return msg->magic == RCX_MAGIC && msg->size == BODY &&
-	       (!validate || rcx_body_check(msg->body, BODY, msg->seq, 0) == BODY);
-}
-
 static void try_iter_reads(struct rcx_hostile *h, int fd, bool validate)
 {
 	uint64_t seq;
 
 	rcx_expect_value(h, "read of a message", read(fd, h->message, WHOLE), WHOLE);
-	rcx_expect_true(h, "it is whole", is_whole(h, validate));
+	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, validate));
 	seq = h->message->seq;
 	rcx_expect(h, "a byte too little room", read(fd, h->message, WHOLE - 1), EMSGSIZE);
 	rcx_expect(h, "room for a header alone", read(fd, h->message, RCX_HEADER), EMSGSIZE);
@@ -113,10 +105,8 @@ static void try_iter(struct rcx_hostile *h, bool validate)
 	};
 	int fd, other;
 
-	rcx_topic(h, "iter%s", validate ? " in proof" : "");
-	rcx_core_bind(h, "", BODY, validate);
-	fd = open(PATH(RCX_CHARDEV_ITER), O_RDWR | O_CLOEXEC);
-	rcx_expect(h, "open", fd, 0);
+	rcx_bind_topic(h, "iter", BODY, validate);
+	fd = rcx_expect_open(h, PATH(RCX_CHARDEV_ITER), O_RDWR);
 	taker.arg = &fd;
 	rcx_try_messages(h, &taker, validate);
 	rcx_try_scribbled(h, &taker, BODY, 200);

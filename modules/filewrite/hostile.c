@@ -296,9 +296,7 @@ static long register_race(void *arg)
 static void try_others(struct rcx_hostile *h)
 {
 	struct race race = { open_device(), good_file() };
-	struct rcx_sleeper threads[3];
 	int device = open_device();
-	long won = 0;
 
 	rcx_topic(h, "another user");
 	rcx_as_nobody(h, with_file_of_root, &device);
@@ -306,11 +304,8 @@ static void try_others(struct rcx_hostile *h)
 	rcx_try_nobody_opens(h, RCX_FILEWRITE_DEVICE);
 
 	rcx_topic(h, "three threads");
-	for (int i = 0; i < 3; i++)
-		rcx_sleep_in(h, &threads[i], register_race, &race);
-	for (int i = 0; i < 3; i++)
-		won += rcx_sleeper_end(&threads[i]);
-	rcx_expect_value(h, "registered on one file", won, 1);
+	rcx_expect_value(h, "registered on one file",
+			rcx_in_three_threads(h, register_race, &race), 1);
 	rcx_expect_value(h, "refused", emit(h, 1), 0);
 	rcx_expect_value(h, "bytes", size_of(race.fd), PLACE);
 	rcx_in_other(h, "a child ends well", close_copy, &race.device);

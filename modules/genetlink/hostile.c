@@ -13,7 +13,6 @@
 
 #define BODY 64u
 #define WHOLE (RCX_HEADER + BODY)
-#define BUFFER (8 << 20)
 #define DATAGRAM (AHEAD + (1u << 16) + 4096)
 #define FLAGS (NLM_F_REQUEST | NLM_F_ACK)
 #define NONE 0xffff	/* instead of an attribute's type */
@@ -34,18 +33,10 @@ struct peer {
 
 static void open_socket(struct rcx_hostile *h, struct peer *peer)
 {
-	const struct timeval second = { .tv_sec = 1 };
-	const int size = BUFFER, one = 1;
-
 	memset(peer, 0, sizeof(*peer));
 	peer->h = h;
 	peer->out = calloc(1, DATAGRAM);
-	peer->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
-	setsockopt(peer->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
-	setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
-	/* A refusal need not bring back all that was refused. */
-	setsockopt(peer->fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
+	peer->fd = rcx_netlink_socket(NETLINK_GENERIC);
 }
 
 static long find(struct peer *peer)
@@ -93,24 +84,10 @@ static ssize_t send_out(struct peer *peer)
 	return send(peer->fd, peer->out, peer->out->header.nlmsg_len, 0);
 }
 
-/* The verdict on what was sent; an answer that comes before it is left in @in. */
+/* An answer that comes before the verdict is left in @in. */
 static long verdict(struct peer *peer)
 {
-	struct {
-		struct nlmsghdr header;
-		struct nlmsgerr error;
-		char room[sizeof(peer->room)];
-	} came;
-
-	for (;;) {
-		if (recv(peer->fd, &came, sizeof(came), 0) < 0)
-			return -1;
-		if (came.header.nlmsg_type == NLMSG_ERROR)
-			break;
-		memcpy(peer->room, &came, sizeof(peer->room));
-	}
-	errno = -came.error.error;
-	return came.error.error ? -1 : 0;
+	return rcx_netlink_verdict(peer->fd, peer->room, sizeof(peer->room));
 }
 
 static long sent(struct peer *peer)
@@ -135,9 +112,9 @@ static long call(void *arg, const struct rcx_msg *msg, size_t len)
 	return request(arg, RCX_GENETLINK_CALL, RCX_GENETLINK_A_MESSAGE, msg, len);
 }
 
-static long pull(struct peer *peer)
+static long pull(void *arg)
 {
-	return request(peer, RCX_GENETLINK_PULL, NONE, NULL, 0);
+	return request(arg, RCX_GENETLINK_PULL, NONE, NULL, 0);
 }
 
 /* A push of a good message, left in @out to be spoilt. */
@@ -341,8 +318,7 @@ static void try_messages(struct rcx_hostile *h, bool validate)
 	struct rcx_taker pushes, calls;
 	struct peer peer;
 
-	rcx_topic(h, "push%s", validate ? " in proof" : "");
-	rcx_core_bind(h, "", BODY, validate);
+	rcx_bind_topic(h, "push", BODY, validate);
 	open_peer(h, &peer);
 	pushes = taker(&peer, push);
 	rcx_try_messages(h, &pushes, validate);
@@ -355,8 +331,7 @@ static void try_messages(struct rcx_hostile *h, bool validate)
 	rcx_try_messages(h, &calls, validate);
 	rcx_good_message(h, BODY, calls.seq);
 	rcx_expect(h, "a request", call(&peer, h->message, WHOLE), 0);
-	rcx_expect_true(h, "its reply", peer.in.msg.seq == ~calls.seq &&
-		       rcx_body_check(peer.in.msg.body, BODY, calls.seq, validate ? 0xff : 0) == BODY);
+	rcx_expect_true(h, "its reply", rcx_is_reply(&peer.in.msg, BODY, calls.seq, validate));
 
 	rcx_topic(h, "pull%s", validate ? " in proof" : "");
 	rcx_expect(h, "a good one", pull(&peer), 0);
@@ -470,8 +445,7 @@ static void try_dumps(struct rcx_hostile *h, bool validate)
 	const int least = 1;
 	struct peer peer;
 
-	rcx_topic(h, "dump%s", validate ? " in proof" : "");
-	rcx_core_bind(h, "", RCX_BODY_MAX, validate);
+	rcx_bind_topic(h, "dump", RCX_BODY_MAX, validate);
 	open_peer(h, &peer);
 	rcx_expect_value(h, "a good one",
 			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)), all);
@@ -524,47 +498,20 @@ static void try_dump_killed(struct rcx_hostile *h)
 
 /* ---- sizes that change --------------------------------------------------- */
 
-struct puller {
-	struct peer *peer;
-	bool dumps;
-	long pulled;
-	bool stop;
-};
-
-static long pull_on(void *arg)
+static long pull_dump(void *arg)
 {
-	struct puller *puller = arg;
-
-	while (!__atomic_load_n(&puller->stop, __ATOMIC_RELAXED)) {
-		long got = puller->dumps ? start_dump(puller->peer) : pull(puller->peer);
-
-		if (got < 0 || (puller->dumps && take_dump(puller->peer, 32768) < 0))
-			return -1;
-		__atomic_add_fetch(&puller->pulled, 1, __ATOMIC_RELAXED);
-	}
-	return 0;
+	return start_dump(arg) < 0 ? -1 : take_dump(arg, 32768);
 }
 
-/* Binds change the size while messages of that size are made. */
-static void try_sizes(struct rcx_hostile *h, bool dumps)
+static void try_sizes(struct rcx_hostile *h, const char *topic, long (*pull)(void *))
 {
+	static const uint32_t sizes[2] = { 60000, 3000 };
 	struct peer peer;
-	struct puller puller = { .peer = &peer, .dumps = dumps };
-	struct rcx_sleeper thread;
-	uint32_t binds = 0;
 
-	rcx_topic(h, dumps ? "dump" : "pull");
+	rcx_topic(h, "%s", topic);
 	rcx_core_bind(h, "", 0, true);
 	open_peer(h, &peer);
-	rcx_sleep_in(h, &thread, pull_on, &puller);
-	for (puller.pulled = 0; __atomic_load_n(&puller.pulled, __ATOMIC_RELAXED) < 50 &&
-	     binds < 100000; binds++) {
-		rcx_core_bind(h, "", binds & 1 ? 3000 : 60000, true);
-		sched_yield();
-	}
-	__atomic_store_n(&puller.stop, true, __ATOMIC_RELAXED);
-	rcx_expect(h, "while the size changes", rcx_sleeper_end(&thread), 0);
-	rcx_expect_true(h, "which it did", binds > 1);
+	rcx_try_size_changes(h, pull, &peer, 50, sizes);
 	close_peer(&peer);
 }
 
@@ -583,32 +530,22 @@ static long receive(void *arg)
 	return recv(peer->fd, peer->room, sizeof(peer->room), 0);
 }
 
+static void ask_to_pull(void *arg)
+{
+	put(arg, RCX_GENETLINK_PULL, NLM_F_REQUEST, NONE, NULL, 0);
+	send_out(arg);
+}
+
 static void try_unread(struct rcx_hostile *h)
 {
-	const int least = 1;
 	struct peer peer;
-	long got = 0;
 
 	rcx_topic(h, "unread");
 	rcx_core_bind(h, "multicast", BODY, true);
 	open_peer(h, &peer);
 	rcx_expect(h, "join", join(&peer), 0);
-	setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
-	rcx_core_start(h, RCX_HARDIRQ, 4000, 4000, 0);
-	rcx_expect_true(h, "4000 events end", rcx_core_ended(h, 1000));
-	rcx_expect_true(h, "most of them refused", rcx_core_counts(h).refused > 3900);
-	rcx_expect(h, "the reader is told", receive(&peer), ENOBUFS);
-	while (recv(peer.fd, peer.room, sizeof(peer.room), MSG_DONTWAIT) > 0)
-		got++;
-	rcx_expect_value(h, "delivered and refused are all",
-			got + (long)rcx_core_counts(h).refused, 4000);
-	for (int i = 0; i < 2000; i++) {
-		put(&peer, RCX_GENETLINK_PULL, NLM_F_REQUEST, NONE, NULL, 0);
-		send_out(&peer);
-	}
-	rcx_expect(h, "2000 answers that nobody reads", receive(&peer), ENOBUFS);
-	while (recv(peer.fd, peer.room, sizeof(peer.room), MSG_DONTWAIT) > 0)
-		;
+	rcx_try_unread_events(h, peer.fd);
+	rcx_try_unread_answers(h, peer.fd, ask_to_pull, &peer);
 	rcx_expect(h, "pull after all these", pull(&peer), 0);
 	rcx_core_start(h, RCX_SOFTIRQ, 4000, 4000, 0);
 	close_peer(&peer);
@@ -717,8 +654,8 @@ static void genetlink_hostile(struct rcx_hostile *h)
 		try_dumps(h, validate);
 	}
 	try_dump_killed(h);
-	try_sizes(h, false);
-	try_sizes(h, true);
+	try_sizes(h, "pull", pull);
+	try_sizes(h, "dump", pull_dump);
 	try_unread(h);
 	try_leaving(h);
 	try_others(h);

@@ -350,9 +350,8 @@ static long push_race(void *arg)
 
 static void try_others(struct rcx_hostile *h)
 {
-	struct rcx_sleeper threads[3];
 	struct rcx_counts before, after;
-	long written = 0;
+	long written;
 	int fd = open_node(O_RDWR | O_NONBLOCK);
 
 	rcx_topic(h, "another user");
@@ -361,10 +360,7 @@ static void try_others(struct rcx_hostile *h)
 
 	rcx_topic(h, "three threads");
 	before = rcx_core_counts(h);
-	for (int i = 0; i < 3; i++)
-		rcx_sleep_in(h, &threads[i], push_race, &fd);
-	for (int i = 0; i < 3; i++)
-		written += rcx_sleeper_end(&threads[i]);
+	written = rcx_in_three_threads(h, push_race, &fd);
 	after = rcx_core_counts(h);
 	rcx_expect_value(h, "written", written, 1500);
 	rcx_expect_value(h, "consumed or refused",

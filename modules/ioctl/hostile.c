@@ -115,8 +115,7 @@ static void try_messages(struct rcx_hostile *h, struct way *way, bool validate)
 	rcx_try_addresses(h, "message", RCX_KERNEL_READS, call_at, way);
 	rcx_good_message(h, BODY, calls.seq);
 	rcx_expect(h, "a request", call(way, h->message, WHOLE), 0);
-	rcx_expect_true(h, "its reply", h->message->seq == ~calls.seq &&
-		       rcx_body_check(h->message->body, BODY, calls.seq, validate ? 0xff : 0) == BODY);
+	rcx_expect_true(h, "its reply", rcx_is_reply(h->message, BODY, calls.seq, validate));
 	rcx_expect(h, "a reply as a request", call(way, h->message, WHOLE), EBADMSG);
 }
 
@@ -141,8 +140,7 @@ static void try_events(struct rcx_hostile *h, struct way *way)
 		;
 	rcx_expect(h, "no event", next(way), EAGAIN);
 	rcx_expect(h, "an event", next_at(way, h->message), 0);
-	rcx_expect_true(h, "it is whole", h->message->size == BODY &&
-		       rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY);
+	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, true));
 	rcx_try_addresses(h, "room", RCX_KERNEL_WRITES, next_at, way);
 	rcx_core_start(h, RCX_SOFTIRQ, 2, 2, 0);
 	rcx_core_ended(h, 1000);

@@ -15,14 +15,6 @@
 #define WHOLE (RCX_HEADER + BODY)
 #define LINE (2 * WHOLE + 1)
 
-static int open_file(struct rcx_hostile *h, const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC);
-
-	rcx_expect(h, "open", fd, 0);
-	return fd;
-}
-
 static long write_at(void *arg, void *at)
 {
 	return pwrite(*(int *)arg, at, WHOLE, 0);
@@ -30,12 +22,7 @@ static long write_at(void *arg, void *at)
 
 static long read_at(void *arg, void *at)
 {
-	ssize_t got = pread(*(int *)arg, at, LINE, 0);
-
-	if (got <= 0 || got == LINE)
-		return got;
-	errno = EFAULT;		/* the next read would tell of it */
-	return -1;
+	return rcx_pread_whole(*(int *)arg, at, LINE);
 }
 
 static long write_text(int fd, const char *text)
@@ -93,9 +80,8 @@ static void try_integer(struct rcx_hostile *h)
 	char text[16] = "";
 	int fd;
 
-	rcx_topic(h, RCX_MODPARAM_INTEGER);
-	rcx_core_bind(h, "", 4, false);
-	fd = open_file(h, PATH(RCX_MODPARAM_INTEGER), O_RDWR);
+	rcx_bind_topic(h, RCX_MODPARAM_INTEGER, 4, false);
+	fd = rcx_expect_open(h, PATH(RCX_MODPARAM_INTEGER), O_RDWR);
 	try_integer_sets(h, fd);
 	rcx_expect_value(h, "get", pread(fd, text, sizeof(text), 0), 2);
 	rcx_expect_value(h, "get again", pread(fd, text, sizeof(text), 0), 2);
@@ -111,9 +97,8 @@ static void try_integer_reply(struct rcx_hostile *h)
 	char text[16] = "";
 	int fd;
 
-	rcx_topic(h, RCX_MODPARAM_INTEGER_REPLY);
-	rcx_core_bind(h, "", 4, false);
-	fd = open_file(h, PATH(RCX_MODPARAM_INTEGER_REPLY), O_RDWR);
+	rcx_bind_topic(h, RCX_MODPARAM_INTEGER_REPLY, 4, false);
+	fd = rcx_expect_open(h, PATH(RCX_MODPARAM_INTEGER_REPLY), O_RDWR);
 	rcx_expect_value(h, "a reply before any request", pread(fd, text, sizeof(text), 0), 0);
 	try_integer_sets(h, fd);
 	rcx_expect_value(h, "get the reply", pread(fd, text, sizeof(text), 0), 11);
@@ -219,14 +204,14 @@ static bool understand(struct rcx_hostile *h, const char *text)
 
 static void try_message(struct rcx_hostile *h, bool validate)
 {
-	int fd = open_file(h, PATH(RCX_MODPARAM_MESSAGE), O_RDWR);
+	int fd = rcx_expect_open(h, PATH(RCX_MODPARAM_MESSAGE), O_RDWR);
 	struct rcx_taker taker = message_taker(&fd, false);
 	char text[2 * RCX_MODPARAM_PAGE] = "";
 
 	try_sets(h, fd, &taker, validate);
 	rcx_expect_value(h, "get", pread(fd, text, sizeof(text), 0), LINE);
-	rcx_expect_true(h, "it is whole", understand(h, text) &&
-		       (!validate || rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
+	rcx_expect_true(h, "it is whole",
+		       understand(h, text) && rcx_is_whole(h->message, BODY, validate));
 	rcx_expect_value(h, "get at the end", pread(fd, text, LINE, LINE), 0);
 	rcx_expect(h, "get before the start", pread(fd, text, LINE, -1), EINVAL);
 	rcx_try_addresses(h, "get", RCX_KERNEL_WRITES, read_at, &fd);
@@ -243,7 +228,7 @@ static void try_message(struct rcx_hostile *h, bool validate)
 
 static void try_transaction(struct rcx_hostile *h, bool validate)
 {
-	int fd = open_file(h, PATH(RCX_MODPARAM_TRANSACTION), O_RDWR);
+	int fd = rcx_expect_open(h, PATH(RCX_MODPARAM_TRANSACTION), O_RDWR);
 	struct rcx_taker taker = message_taker(&fd, true);
 	char text[2 * RCX_MODPARAM_PAGE] = "";
 
@@ -251,9 +236,7 @@ static void try_transaction(struct rcx_hostile *h, bool validate)
 	try_sets(h, fd, &taker, validate);
 	rcx_expect_value(h, "get the reply", pread(fd, text, sizeof(text), 0), LINE);
 	rcx_expect_true(h, "it is the reply", understand(h, text) &&
-		       h->message->seq == ~(taker.seq - 1) &&
-		       rcx_body_check(h->message->body, BODY, taker.seq - 1,
-				     validate ? 0xff : 0) == BODY);
+		       rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
 	rcx_try_addresses(h, "get", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect(h, "a reply as a request", write_text(fd, text), EBADMSG);
 	rcx_expect_value(h, "which leaves none", pread(fd, text, LINE, 0), 0);
@@ -262,54 +245,19 @@ static void try_transaction(struct rcx_hostile *h, bool validate)
 
 /* ---- two at a time, under the lock of all parameters -------------------- */
 
-struct other {
-	bool stop;
-	struct rcx_outcomes outcomes;
+static bool is_reply(struct rcx_hostile *h, const char *reply, uint64_t seq)
+{
+	return understand(h, reply) && h->message->seq == ~seq;
+}
+
+static const struct rcx_shared_reply shared_reply = {
+	.path = PATH(RCX_MODPARAM_TRANSACTION),
+	.ask = send_message,
+	.wrong = "00",		/* one byte, where a header is due */
+	.wrong_len = 2,
+	.reply_len = LINE,
+	.is_reply = is_reply,
 };
-
-static long disturb(void *arg)
-{
-	struct other *other = arg;
-	int transaction = open(PATH(RCX_MODPARAM_TRANSACTION), O_RDWR | O_CLOEXEC);
-	char text[LINE];
-
-	while (!__atomic_load_n(&other->stop, __ATOMIC_RELAXED)) {
-		rcx_note(&other->outcomes, pread(transaction, text, sizeof(text), 0), 0);
-		rcx_note(&other->outcomes, write_text(transaction, "00"), EBADMSG);
-		usleep(1);
-	}
-	close(transaction);
-	return 0;
-}
-
-static void try_two(struct rcx_hostile *h)
-{
-	struct rcx_outcomes asked = { 0 }, told = { 0 };
-	struct other other = { 0 };
-	struct rcx_sleeper thread;
-	int fd = open_file(h, PATH(RCX_MODPARAM_TRANSACTION), O_RDWR);
-	char text[2 * WHOLE + 2];
-
-	rcx_sleep_in(h, &thread, disturb, &other);
-	for (uint64_t seq = 0; seq < 300; seq++) {
-		long got;
-
-		rcx_good_message(h, BODY, seq);
-		rcx_note(&asked, send_message(&fd, h->message, WHOLE), 0);
-		got = pread(fd, text, sizeof(text), 0);
-		/* Whole, or gone because the other asked meanwhile. */
-		rcx_note(&told, got == 0 || (got == LINE && understand(h, text) &&
-					    h->message->seq == ~seq) ? 0 : -1, 0);
-		if (seq % 8 == 0)
-			usleep(1);
-	}
-	__atomic_store_n(&other.stop, true, __ATOMIC_RELAXED);
-	rcx_expect(h, "the other ends", rcx_sleeper_end(&thread), 0);
-	rcx_expect_outcomes(h, "requests of the one", &asked);
-	rcx_expect_outcomes(h, "replies of the one", &told);
-	rcx_expect_outcomes(h, "what the other was told", &other.outcomes);
-	close(fd);
-}
 
 /* ---- boot, and loads with other values ---------------------------------- */
 
@@ -334,7 +282,7 @@ static bool booted_with(const char *value)
 
 static void try_boot(struct rcx_hostile *h)
 {
-	int fd = open_file(h, PATH(RCX_MODPARAM_BOOT), O_RDONLY);
+	int fd = rcx_expect_open(h, PATH(RCX_MODPARAM_BOOT), O_RDONLY);
 
 	rcx_expect_true(h, "its value is the command line's", booted_with(RCX_MODPARAM_BOOT_VALUE));
 	rcx_expect(h, "opened to write", open(PATH(RCX_MODPARAM_BOOT), O_WRONLY), EACCES);
@@ -380,7 +328,7 @@ static void try_loads(struct rcx_hostile *h)
 /* Its files stay open when the module goes, and are worth nothing then or later. */
 static void try_unload_under(struct rcx_hostile *h)
 {
-	int fd = open_file(h, PATH(RCX_MODPARAM_INTEGER), O_RDWR);
+	int fd = rcx_expect_open(h, PATH(RCX_MODPARAM_INTEGER), O_RDWR);
 	char text[16];
 
 	rcx_expect(h, "unload", rcx_module_unload(RCX_MODPARAM_MODULE), 0);
@@ -397,16 +345,14 @@ static void modparam_hostile(struct rcx_hostile *h)
 	try_integer(h);
 	try_integer_reply(h);
 	for (int validate = 0; validate < 2; validate++) {
-		rcx_topic(h, RCX_MODPARAM_MESSAGE "%s", validate ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, validate);
+		rcx_bind_topic(h, RCX_MODPARAM_MESSAGE, BODY, validate);
 		try_message(h, validate);
-		rcx_topic(h, RCX_MODPARAM_TRANSACTION "%s", validate ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, validate);
+		rcx_bind_topic(h, RCX_MODPARAM_TRANSACTION, BODY, validate);
 		try_transaction(h, validate);
 	}
 	rcx_topic(h, "two at a time");
 	rcx_core_bind(h, "", BODY, true);
-	try_two(h);
+	rcx_try_shared_reply(h, &shared_reply);
 	rcx_try_nobody_opens(h, PATH(RCX_MODPARAM_MESSAGE));
 	rcx_try_nobody_opens(h, PATH(RCX_MODPARAM_TRANSACTION));
 	rcx_core_unbind(h);		/* ringcross_core's hold would forbid the unloads */

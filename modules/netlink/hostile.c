@@ -13,7 +13,6 @@
 
 #define BODY 64u
 #define WHOLE (RCX_HEADER + BODY)
-#define BUFFER (8 << 20)
 #define DATAGRAM (NLMSG_HDRLEN + RCX_HEADER + RCX_BODY_MAX + 4096)
 #define FLAGS (NLM_F_REQUEST | NLM_F_ACK)
 
@@ -36,18 +35,10 @@ struct peer {
 
 static void open_peer(struct rcx_hostile *h, struct peer *peer)
 {
-	const struct timeval second = { .tv_sec = 1 };
-	const int size = BUFFER, one = 1;
-
 	memset(peer, 0, sizeof(*peer));
 	peer->h = h;
 	peer->out = calloc(1, DATAGRAM);
-	peer->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, RCX_NETLINK_PROTOCOL);
-	setsockopt(peer->fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
-	setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
-	setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
-	/* A refusal need not bring back all that was refused. */
-	setsockopt(peer->fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
+	peer->fd = rcx_netlink_socket(RCX_NETLINK_PROTOCOL);
 }
 
 static void close_peer(struct peer *peer)
@@ -68,24 +59,10 @@ static size_t put(struct peer *peer, uint16_t type, uint16_t flags, const void *
 	return NLMSG_HDRLEN + len;
 }
 
-/* The verdict on what was sent; an answer that comes before it is left in @in. */
+/* An answer that comes before the verdict is left in @in. */
 static long verdict(struct peer *peer)
 {
-	struct nlmsgerr error;
-	char buffer[NLMSG_HDRLEN + sizeof(peer->in.room)];
-
-	for (;;) {
-		ssize_t got = recv(peer->fd, buffer, sizeof(buffer), 0);
-
-		if (got < 0)
-			return -1;
-		if (((struct nlmsghdr *)buffer)->nlmsg_type == NLMSG_ERROR)
-			break;
-		memcpy(&peer->in, buffer, sizeof(buffer));
-	}
-	memcpy(&error, buffer + NLMSG_HDRLEN, sizeof(error));
-	errno = -error.error;
-	return error.error ? -1 : 0;
+	return rcx_netlink_verdict(peer->fd, &peer->in, sizeof(peer->in));
 }
 
 static long request(struct peer *peer, uint16_t type, uint16_t flags, const void *payload,
@@ -285,8 +262,7 @@ static void try_messages(struct rcx_hostile *h, bool validate)
 	struct rcx_taker pushes, calls;
 	struct peer peer;
 
-	rcx_topic(h, "push%s", validate ? " in proof" : "");
-	rcx_core_bind(h, "", BODY, validate);
+	rcx_bind_topic(h, "push", BODY, validate);
 	join_new(h, &peer, 0);
 	pushes = taker(&peer, push);
 	rcx_try_messages(h, &pushes, validate);
@@ -299,8 +275,7 @@ static void try_messages(struct rcx_hostile *h, bool validate)
 	rcx_try_messages(h, &calls, validate);
 	rcx_good_message(h, BODY, calls.seq);
 	rcx_expect(h, "a request", call(&peer, h->message, WHOLE), 0);
-	rcx_expect_true(h, "its reply", peer.in.msg.seq == ~calls.seq &&
-		       rcx_body_check(peer.in.msg.body, BODY, calls.seq, validate ? 0xff : 0) == BODY);
+	rcx_expect_true(h, "its reply", rcx_is_reply(&peer.in.msg, BODY, calls.seq, validate));
 
 	rcx_topic(h, "pull%s", validate ? " in proof" : "");
 	rcx_expect(h, "a good one", request(&peer, RCX_NETLINK_PULL, FLAGS, "", 0), 0);
@@ -336,77 +311,43 @@ static void try_scribbled(struct rcx_hostile *h, bool validate)
 	close_peer(&peer);
 }
 
-struct puller {
-	struct peer *peer;
-	long pulled;
-	bool stop;
-};
-
-static long pull_on(void *arg)
+static long pull(void *arg)
 {
-	struct puller *puller = arg;
-
-	while (!__atomic_load_n(&puller->stop, __ATOMIC_RELAXED)) {
-		if (request(puller->peer, RCX_NETLINK_PULL, FLAGS, "", 0))
-			return -1;
-		__atomic_add_fetch(&puller->pulled, 1, __ATOMIC_RELAXED);
-	}
-	return 0;
+	return request(arg, RCX_NETLINK_PULL, FLAGS, "", 0);
 }
 
-/* Binds change the size while messages of that size are made. */
 static void try_sizes(struct rcx_hostile *h)
 {
+	static const uint32_t sizes[2] = { 200000, 60000 };
 	struct peer peer;
-	struct puller puller = { .peer = &peer };
-	struct rcx_sleeper thread;
-	uint32_t binds = 0;
 
 	rcx_topic(h, "pull");
 	rcx_core_bind(h, "", 0, true);
 	join_new(h, &peer, 0);
-	rcx_sleep_in(h, &thread, pull_on, &puller);
-	for (puller.pulled = 0; __atomic_load_n(&puller.pulled, __ATOMIC_RELAXED) < 100 &&
-	     binds < 100000; binds++) {
-		rcx_core_bind(h, "", binds & 1 ? 60000 : 200000, true);
-		sched_yield();
-	}
-	__atomic_store_n(&puller.stop, true, __ATOMIC_RELAXED);
-	rcx_expect(h, "while the size changes", rcx_sleeper_end(&thread), 0);
-	rcx_expect_true(h, "which it did", binds > 1);
+	rcx_try_size_changes(h, pull, &peer, 100, sizes);
 	close_peer(&peer);
 }
 
-/* ---- who does not read -------------------------------------------------- */
+/* ---- queues that nobody reads ------------------------------------------- */
+
+static void ask_to_pull(void *arg)
+{
+	struct peer *peer = arg;
+
+	put(peer, RCX_NETLINK_PULL, NLM_F_REQUEST, "", 0);
+	send(peer->fd, peer->out, NLMSG_HDRLEN, 0);
+}
 
 static void try_unread(struct rcx_hostile *h)
 {
-	const int least = 1;
 	struct peer peer;
-	long got = 0;
 
 	rcx_topic(h, "unread");
 	rcx_core_bind(h, "unicast", BODY, true);
 	join_new(h, &peer, RCX_NETLINK_EVENTS);
-	setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
-	rcx_core_start(h, RCX_HARDIRQ, 4000, 4000, 0);
-	rcx_expect_true(h, "4000 events end", rcx_core_ended(h, 1000));
-	rcx_expect_true(h, "most of them refused", rcx_core_counts(h).refused > 3900);
-	rcx_expect(h, "the reader is told", recv(peer.fd, &peer.in, sizeof(peer.in), 0), ENOBUFS);
-	while (recv(peer.fd, &peer.in, sizeof(peer.in), MSG_DONTWAIT) > 0)
-		got++;
-	rcx_expect_value(h, "delivered and refused are all",
-			got + (long)rcx_core_counts(h).refused, 4000);
-
-	for (int i = 0; i < 2000; i++) {
-		put(&peer, RCX_NETLINK_PULL, NLM_F_REQUEST, "", 0);
-		send(peer.fd, peer.out, NLMSG_HDRLEN, 0);
-	}
-	rcx_expect(h, "2000 answers that nobody reads",
-		  recv(peer.fd, &peer.in, sizeof(peer.in), 0), ENOBUFS);
-	while (recv(peer.fd, &peer.in, sizeof(peer.in), MSG_DONTWAIT) > 0)
-		;
-	rcx_expect(h, "pull after all these", request(&peer, RCX_NETLINK_PULL, FLAGS, "", 0), 0);
+	rcx_try_unread_events(h, peer.fd);
+	rcx_try_unread_answers(h, peer.fd, ask_to_pull, &peer);
+	rcx_expect(h, "pull after all these", pull(&peer), 0);
 	rcx_core_start(h, RCX_SOFTIRQ, 4000, 4000, 0);
 	close_peer(&peer);
 	rcx_expect_true(h, "closed with a full queue", rcx_core_ended(h, 1000));

@@ -21,32 +21,9 @@ struct print {
 	int fd;
 };
 
-static int open_print(struct rcx_hostile *h, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	rcx_expect(h, "open", fd, 0);
-	return fd;
-}
-
-/* In @h->message lies a whole one of @size bytes. */
-static bool is_whole(const struct rcx_hostile *h, uint32_t size)
-{
-	const struct rcx_msg *msg = h->message;
-
-	return msg->magic == RCX_MAGIC && msg->size == size &&
-	       rcx_body_check(msg->body, size, msg->seq, 0) == size;
-}
-
-/* What could be copied may come; the next read would then tell of the fault. */
 static long read_at(void *arg, void *at)
 {
-	ssize_t got = pread(*(int *)arg, at, WHOLE, 0);
-
-	if (got <= 0 || got == WHOLE)
-		return got;
-	errno = EFAULT;
-	return -1;
+	return rcx_pread_whole(*(int *)arg, at, WHOLE);
 }
 
 /* ---- reads and seeks ---------------------------------------------------- */
@@ -57,22 +34,24 @@ static void try_reads(struct rcx_hostile *h, int fd)
 	uint64_t seq;
 
 	rcx_expect_value(h, "read of a message", read(fd, to, WHOLE), WHOLE);
-	rcx_expect_true(h, "it is whole", is_whole(h, BODY));
+	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, true));
 	seq = h->message->seq;
 	rcx_expect_value(h, "read behind it", read(fd, to, WHOLE), 0);
 	rcx_expect_value(h, "pread of 2 GiB", pread(fd, to, INT32_MAX, 0), WHOLE);
-	rcx_expect_true(h, "it is the next one", is_whole(h, BODY) && h->message->seq == seq + 1);
+	rcx_expect_true(h, "it is the next one",
+		       rcx_is_whole(h->message, BODY, true) && h->message->seq == seq + 1);
 	rcx_expect_value(h, "pread of nothing", pread(fd, to, 0, 0), 0);
 
 	rcx_expect_value(h, "pread of its start", pread(fd, to, 10, 0), 10);
 	for (size_t at = 10; at < WHOLE; at += 7)
 		if (pread(fd, to + at, 7, (off_t)at) <= 0)
 			break;
-	rcx_expect_true(h, "start and rest, by 7 bytes, are one", is_whole(h, BODY));
+	rcx_expect_true(h, "start and rest, by 7 bytes, are one",
+		       rcx_is_whole(h->message, BODY, true));
 	rcx_expect_value(h, "pread at its end", pread(fd, to, WHOLE, WHOLE), 0);
 	rcx_try_addresses(h, "pread", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect_value(h, "pread after these", pread(fd, to, WHOLE, 0), WHOLE);
-	rcx_expect_true(h, "it is whole too", is_whole(h, BODY));
+	rcx_expect_true(h, "it is whole too", rcx_is_whole(h->message, BODY, true));
 }
 
 /* A seek walks there, through a message of which nobody sees the start. */
@@ -96,7 +75,7 @@ static void try_seeks(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "read there", read(fd, to, WHOLE), 0);
 	rcx_expect_value(h, "lseek to the start", lseek(fd, 0, SEEK_SET), 0);
 	rcx_expect_value(h, "read there", read(fd, to, WHOLE), WHOLE);
-	rcx_expect_true(h, "it is whole", is_whole(h, BODY));
+	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, true));
 }
 
 /* ---- sizes -------------------------------------------------------------- */
@@ -121,7 +100,7 @@ static void try_sizes(struct rcx_hostile *h, const struct print *print)
 		for (uint32_t size = whole - RCX_HEADER - 1; size <= whole - RCX_HEADER; size++) {
 			rcx_core_bind(h, "", size, true);
 			if (read_rest(print, 0, RCX_HEADER + size) == RCX_HEADER + size &&
-			    is_whole(h, size))
+			    rcx_is_whole(h->message, size, true))
 				continue;
 			rcx_expect_value(h, "a whole one of this size", 0, size);
 		}
@@ -130,7 +109,8 @@ static void try_sizes(struct rcx_hostile *h, const struct print *print)
 			pread(print->fd, h->message, RCX_HEADER + RCX_BODY_MAX, 0),
 			(long)print->most);
 	read_rest(print, print->most, RCX_HEADER + RCX_BODY_MAX);
-	rcx_expect_true(h, "with its rest it is whole", is_whole(h, RCX_BODY_MAX));
+	rcx_expect_true(h, "with its rest it is whole",
+		       rcx_is_whole(h->message, RCX_BODY_MAX, true));
 }
 
 /* Who is in the middle of a message gets the rest of that one. */
@@ -142,9 +122,9 @@ static void try_other_binding(struct rcx_hostile *h, const struct print *print)
 	rcx_expect_value(h, "start of a large one", pread(print->fd, h->message, 100, 0), 100);
 	rcx_core_bind(h, "", BODY, true);
 	read_rest(print, 100, RCX_HEADER + large);
-	rcx_expect_true(h, "its rest in the next binding", is_whole(h, large));
+	rcx_expect_true(h, "its rest in the next binding", rcx_is_whole(h->message, large, true));
 	rcx_expect_value(h, "then a small one", pread(print->fd, h->message, WHOLE, 0), WHOLE);
-	rcx_expect_true(h, "it is whole", is_whole(h, BODY));
+	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, true));
 }
 
 /* ---- other ways in ------------------------------------------------------ */
@@ -163,7 +143,7 @@ static void try_ways(struct rcx_hostile *h, const char *path)
 	rcx_expect(h, "pipe", pipe(ends), 0);
 	rcx_expect_value(h, "splice to a pipe", splice(fd, &at, ends[1], NULL, WHOLE, 0), WHOLE);
 	rcx_expect_value(h, "out of the pipe", read(ends[0], h->message, WHOLE), WHOLE);
-	rcx_expect_true(h, "it is whole", is_whole(h, BODY));
+	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, true));
 	at = 0;
 	rcx_expect_value(h, "sendfile to a pipe", sendfile(ends[1], fd, &at, WHOLE), WHOLE);
 	close(ends[0]);
@@ -207,7 +187,8 @@ static void try_two(struct rcx_hostile *h, int fd)
 
 	rcx_sleep_in(h, &thread, read_on, &reader);
 	for (int i = 0; i < 500; i++) {
-		bool whole = pread(fd, h->message, WHOLE, 0) == WHOLE && is_whole(h, BODY);
+		bool whole = pread(fd, h->message, WHOLE, 0) == WHOLE &&
+			     rcx_is_whole(h->message, BODY, true);
 
 		rcx_note(&outcomes, whole ? 0 : -1, 0);
 		lseek(fd, i % 300, SEEK_SET);
@@ -227,7 +208,7 @@ static void try_print(struct rcx_hostile *h, struct print *print)
 {
 	rcx_topic(h, "%s", print->name);
 	rcx_core_bind(h, "", BODY, true);
-	print->fd = open_print(h, print->path);
+	print->fd = rcx_expect_open(h, print->path, O_RDONLY);
 	try_reads(h, print->fd);
 	try_seeks(h, print->fd);
 	try_sizes(h, print);
@@ -240,7 +221,7 @@ static void try_print(struct rcx_hostile *h, struct print *print)
 /* A second open has its own sequence, or shares it. */
 static void try_second(struct rcx_hostile *h, const char *path, uint64_t first, uint64_t second)
 {
-	int one = open_print(h, path), other = open_print(h, path);
+	int one = rcx_expect_open(h, path, O_RDONLY), other = rcx_expect_open(h, path, O_RDONLY);
 
 	pread(one, h->message, WHOLE, 0);
 	rcx_expect_value(h, "number of the one", (long)h->message->seq, (long)first);

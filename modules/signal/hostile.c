@@ -241,10 +241,8 @@ static long register_race(void *arg)
 
 static void try_others(struct rcx_hostile *h)
 {
-	struct rcx_sleeper threads[3];
 	int fd = open_device();
 	siginfo_t info;
-	long won = 0;
 
 	rcx_topic(h, "another user");
 	rcx_as_nobody(h, with_file_of_root, &fd);
@@ -254,11 +252,8 @@ static void try_others(struct rcx_hostile *h)
 
 	rcx_topic(h, "three threads");
 	fd = open_device();
-	for (int i = 0; i < 3; i++)
-		rcx_sleep_in(h, &threads[i], register_race, &fd);
-	for (int i = 0; i < 3; i++)
-		won += rcx_sleeper_end(&threads[i]);
-	rcx_expect_value(h, "registered on one file", won, 1);
+	rcx_expect_value(h, "registered on one file",
+			rcx_in_three_threads(h, register_race, &fd), 1);
 	close(fd);
 }
 

@@ -41,10 +41,9 @@ static void try_push(struct rcx_hostile *h, bool validate)
 		.too_long = EINVAL,
 	};
 
-	rcx_topic(h, "push%s", validate ? " in proof" : "");
-	rcx_expect(h, "open", fd, 0);
 	/* Only in the proof does the kernel look into bodies, so try both. */
-	rcx_core_bind(h, "", 64, validate);
+	rcx_bind_topic(h, "push", 64, validate);
+	rcx_expect(h, "open", fd, 0);
 	rcx_try_messages(h, &taker, validate);
 	rcx_try_scribbled(h, &taker, 64, 200);
 	rcx_try_addresses(h, "write", RCX_KERNEL_READS, skeleton_write_at, &fd);

@@ -125,8 +125,8 @@ static void try_lengths(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "made of all these", (long)rcx_core_counts(h).made, 0);
 	rcx_expect_value(h, "pull, room for 2 GiB", get(fd, RCX_SOCKOPT_PULL, h->message, INT_MAX),
 			WHOLE);
-	rcx_expect_true(h, "it is whole", h->message->size == BODY && !h->message->seq &&
-		       rcx_body_check(h->message->body, BODY, 0, 0) == BODY);
+	rcx_expect_true(h, "it is whole",
+		       !h->message->seq && rcx_is_whole(h->message, BODY, true));
 	rcx_core_bind(h, "", RCX_BODY_MAX, true);
 	rcx_expect_value(h, "pull, the largest", get(fd, RCX_SOCKOPT_PULL, h->message, LARGEST),
 			LARGEST);
@@ -201,8 +201,7 @@ static void try_reply(struct rcx_hostile *h, int fd, uint64_t seq, bool validate
 {
 	rcx_good_message(h, BODY, seq);
 	rcx_expect_value(h, "a request", get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), WHOLE);
-	rcx_expect_true(h, "its reply", h->message->seq == ~seq &&
-		       rcx_body_check(h->message->body, BODY, seq, validate ? 0xff : 0) == BODY);
+	rcx_expect_true(h, "its reply", rcx_is_reply(h->message, BODY, seq, validate));
 	rcx_expect(h, "the reply as a request", get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), EBADMSG);
 }
 
@@ -210,8 +209,7 @@ static void try_messages(struct rcx_hostile *h, int fd, bool validate)
 {
 	struct rcx_taker sets = taker(&fd, set), calls = taker(&fd, call);
 
-	rcx_topic(h, "set%s", validate ? " in proof" : "");
-	rcx_core_bind(h, "", BODY, validate);
+	rcx_bind_topic(h, "set", BODY, validate);
 	rcx_try_messages(h, &sets, validate);
 	rcx_try_scribbled(h, &sets, BODY, 200);
 	rcx_try_addresses(h, "a message", RCX_KERNEL_READS, set_at, &fd);

@@ -14,14 +14,6 @@
 #define BODY 64u
 #define WHOLE (RCX_HEADER + BODY)
 
-static int open_entry(struct rcx_hostile *h, const char *path)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-
-	rcx_expect(h, "open", fd, 0);
-	return fd;
-}
-
 static long write_at(void *arg, void *at)
 {
 	return pwrite(*(int *)arg, at, WHOLE, 0);
@@ -66,7 +58,7 @@ static void use_as_nobody(struct rcx_hostile *h, void *arg)
 
 static void try_nobody(struct rcx_hostile *h, const char *path)
 {
-	int fd = open_entry(h, path);
+	int fd = rcx_expect_open(h, path, O_RDWR);
 
 	rcx_as_nobody(h, use_as_nobody, &fd);
 	rcx_try_nobody_opens(h, path);
@@ -135,9 +127,8 @@ static void try_integer(struct rcx_hostile *h)
 	int fd;
 	char text[16] = "";
 
-	rcx_topic(h, RCX_SYSCTL_INTEGER);
-	rcx_core_bind(h, "", 4, false);
-	fd = open_entry(h, PATH(RCX_SYSCTL_INTEGER));
+	rcx_bind_topic(h, RCX_SYSCTL_INTEGER, 4, false);
+	fd = rcx_expect_open(h, PATH(RCX_SYSCTL_INTEGER), O_RDWR);
 	try_integer_writes(h, fd);
 	rcx_core_bind(h, "", 4, false);
 	for (int i = 0; i < 12; i++)
@@ -154,9 +145,8 @@ static void try_integer_reply(struct rcx_hostile *h)
 	char text[16] = "";
 	int fd;
 
-	rcx_topic(h, RCX_SYSCTL_INTEGER_REPLY);
-	rcx_core_bind(h, "", 4, false);
-	fd = open_entry(h, PATH(RCX_SYSCTL_INTEGER_REPLY));
+	rcx_bind_topic(h, RCX_SYSCTL_INTEGER_REPLY, 4, false);
+	fd = rcx_expect_open(h, PATH(RCX_SYSCTL_INTEGER_REPLY), O_RDWR);
 	rcx_expect_value(h, "a reply before any request", pread(fd, text, sizeof(text), 0), 0);
 	try_integer_writes(h, fd);
 	rcx_expect_value(h, "read of the reply", pread(fd, text, sizeof(text), 0), 11);
@@ -203,7 +193,7 @@ static void try_too_long(struct rcx_hostile *h, int fd)
 
 static void try_message(struct rcx_hostile *h, bool validate)
 {
-	int fd = open_entry(h, PATH(RCX_SYSCTL_MESSAGE));
+	int fd = rcx_expect_open(h, PATH(RCX_SYSCTL_MESSAGE), O_RDWR);
 	struct rcx_taker taker = message_taker(&fd);
 	char *to = (char *)h->message;
 
@@ -212,8 +202,7 @@ static void try_message(struct rcx_hostile *h, bool validate)
 	try_layer(h, fd);
 	try_too_long(h, fd);
 	rcx_expect_value(h, "read", read_at(&fd, to), WHOLE);
-	rcx_expect_true(h, "it is whole", h->message->size == BODY &&
-		       (!validate || rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
+	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, validate));
 	rcx_expect(h, "a byte too little room", pread(fd, to, WHOLE - 1, 0), EMSGSIZE);
 	rcx_expect(h, "room for a header", pread(fd, to, RCX_HEADER, 0), EMSGSIZE);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
@@ -225,7 +214,7 @@ static void try_message(struct rcx_hostile *h, bool validate)
 
 static void try_transaction(struct rcx_hostile *h, bool validate)
 {
-	int fd = open_entry(h, PATH(RCX_SYSCTL_TRANSACTION));
+	int fd = rcx_expect_open(h, PATH(RCX_SYSCTL_TRANSACTION), O_RDWR);
 	struct rcx_taker taker = message_taker(&fd);
 	char *to = (char *)h->message;
 
@@ -237,9 +226,8 @@ static void try_transaction(struct rcx_hostile *h, bool validate)
 	rcx_expect_value(h, "a request", write_at(&fd, to), WHOLE);
 	rcx_expect(h, "a byte too little room", pread(fd, to, WHOLE - 1, 0), EMSGSIZE);
 	rcx_expect_value(h, "read of the reply", read_at(&fd, to), WHOLE);
-	rcx_expect_true(h, "it is the reply", h->message->seq == ~(taker.seq - 1) &&
-		       rcx_body_check(h->message->body, BODY, taker.seq - 1,
-				     validate ? 0xff : 0) == BODY);
+	rcx_expect_true(h, "it is the reply",
+		       rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect(h, "a reply as a request", write_at(&fd, to), EBADMSG);
 	rcx_expect_value(h, "which leaves none", read_at(&fd, to), 0);
@@ -248,69 +236,36 @@ static void try_transaction(struct rcx_hostile *h, bool validate)
 
 /* ---- two at a time, on what all opens share ----------------------------- */
 
-struct other {
-	bool stop;
-	struct rcx_outcomes outcomes;
+static bool is_reply(struct rcx_hostile *h, const char *reply, uint64_t seq)
+{
+	(void)h;
+	return ((const struct rcx_msg *)reply)->seq == ~seq;
+}
+
+static const char part_of_header[RCX_HEADER - 1];
+
+static const struct rcx_shared_reply shared_reply = {
+	.path = PATH(RCX_SYSCTL_TRANSACTION),
+	.ask = send_message,
+	.wrong = part_of_header,
+	.wrong_len = sizeof(part_of_header),
+	.reply_len = WHOLE,
+	.is_reply = is_reply,
 };
-
-/* Takes the reply of whoever asked last, and asks what has not its turn. */
-static long disturb(void *arg)
-{
-	struct other *other = arg;
-	int fd = open(PATH(RCX_SYSCTL_TRANSACTION), O_RDWR | O_CLOEXEC);
-	char some[WHOLE] = { 0 };
-
-	while (!__atomic_load_n(&other->stop, __ATOMIC_RELAXED)) {
-		rcx_note(&other->outcomes, read_at(&fd, some), 0);
-		rcx_note(&other->outcomes, pwrite(fd, some, RCX_HEADER - 1, 0), EBADMSG);
-		usleep(1);
-	}
-	close(fd);
-	return 0;
-}
-
-static void try_two(struct rcx_hostile *h)
-{
-	struct rcx_outcomes asked = { 0 }, told = { 0 };
-	struct other other = { 0 };
-	struct rcx_sleeper thread;
-	int fd = open_entry(h, PATH(RCX_SYSCTL_TRANSACTION));
-
-	rcx_sleep_in(h, &thread, disturb, &other);
-	for (uint64_t seq = 0; seq < 300; seq++) {
-		long got;
-
-		rcx_good_message(h, BODY, seq);
-		rcx_note(&asked, write_at(&fd, h->message), 0);
-		got = read_at(&fd, h->message);
-		/* Whole, or gone because the other asked meanwhile. */
-		rcx_note(&told, got == 0 || (got == WHOLE && h->message->seq == ~seq) ? 0 : -1, 0);
-		if (seq % 8 == 0)
-			usleep(1);
-	}
-	__atomic_store_n(&other.stop, true, __ATOMIC_RELAXED);
-	rcx_expect(h, "the other ends", rcx_sleeper_end(&thread), 0);
-	rcx_expect_outcomes(h, "requests of the one", &asked);
-	rcx_expect_outcomes(h, "replies of the one", &told);
-	rcx_expect_outcomes(h, "what the other was told", &other.outcomes);
-	close(fd);
-}
 
 static void sysctl_hostile(struct rcx_hostile *h)
 {
 	try_integer(h);
 	try_integer_reply(h);
 	for (int validate = 0; validate < 2; validate++) {
-		rcx_topic(h, RCX_SYSCTL_MESSAGE "%s", validate ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, validate);
+		rcx_bind_topic(h, RCX_SYSCTL_MESSAGE, BODY, validate);
 		try_message(h, validate);
-		rcx_topic(h, RCX_SYSCTL_TRANSACTION "%s", validate ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, validate);
+		rcx_bind_topic(h, RCX_SYSCTL_TRANSACTION, BODY, validate);
 		try_transaction(h, validate);
 	}
 	rcx_topic(h, "two at a time");
 	rcx_core_bind(h, "", BODY, true);
-	try_two(h);
+	rcx_try_shared_reply(h, &shared_reply);
 	rcx_topic(h, RCX_SYSCTL_MESSAGE);
 	try_nobody(h, PATH(RCX_SYSCTL_MESSAGE));
 	rcx_topic(h, RCX_SYSCTL_TRANSACTION);

@@ -14,14 +14,6 @@
 #define WHOLE (RCX_HEADER + BODY)
 #define FILE_SIZE (RCX_HEADER + RCX_BODY_MAX)	/* of a binary attribute */
 
-static int open_file(struct rcx_hostile *h, const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC);
-
-	rcx_expect(h, "open", fd, 0);
-	return fd;
-}
-
 static long write_at(void *arg, void *at)
 {
 	return pwrite(*(int *)arg, at, WHOLE, 0);
@@ -29,12 +21,7 @@ static long write_at(void *arg, void *at)
 
 static long read_at(void *arg, void *at)
 {
-	ssize_t got = pread(*(int *)arg, at, WHOLE, 0);
-
-	if (got <= 0 || got == WHOLE)
-		return got;
-	errno = EFAULT;		/* the next read would tell of it */
-	return -1;
+	return rcx_pread_whole(*(int *)arg, at, WHOLE);
 }
 
 /* ---- attributes --------------------------------------------------------- */
@@ -72,14 +59,13 @@ static void try_attribute_writes(struct rcx_hostile *h, int fd, struct rcx_taker
 
 static void try_message(struct rcx_hostile *h, bool validate)
 {
-	int fd = open_file(h, PATH(RCX_SYSFS_MESSAGE), O_RDWR);
+	int fd = rcx_expect_open(h, PATH(RCX_SYSFS_MESSAGE), O_RDWR);
 	struct rcx_taker taker = attribute_taker(&fd, false);
 	char *to = (char *)h->message;
 
 	try_attribute_writes(h, fd, &taker, validate);
 	rcx_expect_value(h, "show", pread(fd, to, INT32_MAX, 0), WHOLE);
-	rcx_expect_true(h, "it is whole", h->message->size == BODY &&
-		       (!validate || rcx_body_check(h->message->body, BODY, h->message->seq, 0) == BODY));
+	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, validate));
 	rcx_expect_value(h, "show of nothing", pread(fd, to, 0, 0), 0);
 	rcx_expect_value(h, "show at the end", pread(fd, to, WHOLE, WHOLE), 0);
 	rcx_expect_value(h, "show far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
@@ -97,16 +83,15 @@ static void try_message(struct rcx_hostile *h, bool validate)
 
 static void try_transaction(struct rcx_hostile *h, bool validate)
 {
-	int fd = open_file(h, PATH(RCX_SYSFS_TRANSACTION), O_RDWR);
+	int fd = rcx_expect_open(h, PATH(RCX_SYSFS_TRANSACTION), O_RDWR);
 	struct rcx_taker taker = attribute_taker(&fd, true);
 	char *to = (char *)h->message;
 
 	rcx_expect_value(h, "a reply before any request", pread(fd, to, WHOLE, 0), 0);
 	try_attribute_writes(h, fd, &taker, validate);
 	rcx_expect_value(h, "show of the reply", pread(fd, to, WHOLE, 0), WHOLE);
-	rcx_expect_true(h, "it is the reply", h->message->seq == ~(taker.seq - 1) &&
-		       rcx_body_check(h->message->body, BODY, taker.seq - 1,
-				     validate ? 0xff : 0) == BODY);
+	rcx_expect_true(h, "it is the reply",
+		       rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
 	rcx_expect(h, "a reply as a request", write(fd, to, WHOLE), EBADMSG);
 	rcx_expect_value(h, "which leaves none", pread(fd, to, WHOLE, 0), 0);
 	close(fd);
@@ -173,7 +158,7 @@ static void try_promises(struct rcx_hostile *h, int fd)
 
 static void try_binary(struct rcx_hostile *h, const char *path, bool transaction, bool validate)
 {
-	int fd = open_file(h, path, O_RDWR);
+	int fd = rcx_expect_open(h, path, O_RDWR);
 	struct rcx_taker taker = { .send = write_pieces, .arg = &fd, .body_max = RCX_BODY_MAX };
 	char *to = (char *)h->message;
 	struct rcx_outcomes outcomes = { 0 };
@@ -197,8 +182,8 @@ static void try_binary(struct rcx_hostile *h, const char *path, bool transaction
 			transaction ? BODY : 0);
 	rcx_expect_value(h, "read", pread(fd, to, WHOLE, 0), WHOLE);
 	if (transaction)
-		rcx_expect_true(h, "the reply", rcx_body_check(h->message->body, BODY, taker.seq - 1,
-							     validate ? 0xff : 0) == BODY);
+		rcx_expect_true(h, "the reply",
+			       rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
 	rcx_expect_value(h, "read far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
 	rcx_expect(h, "read before the start", pread(fd, to, WHOLE, -1), EINVAL);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
@@ -240,7 +225,7 @@ static void try_two(struct rcx_hostile *h, const char *path)
 	struct other other = { .path = path };
 	struct rcx_outcomes outcomes = { 0 };
 	struct rcx_sleeper thread;
-	int fd = open_file(h, path, O_RDWR);
+	int fd = rcx_expect_open(h, path, O_RDWR);
 	uint64_t seq = 0;
 
 	rcx_sleep_in(h, &thread, spoil, &other);
@@ -273,7 +258,7 @@ static long wait_for_change(void *arg)
 
 static void try_event(struct rcx_hostile *h)
 {
-	int fd = open_file(h, PATH(RCX_SYSFS_EVENT), O_RDONLY);
+	int fd = rcx_expect_open(h, PATH(RCX_SYSFS_EVENT), O_RDONLY);
 	struct rcx_sleeper sleeper;
 	char text[32] = "";
 
@@ -313,16 +298,12 @@ static void sysfs_hostile(struct rcx_hostile *h)
 	};
 
 	for (int validate = 0; validate < 2; validate++) {
-		rcx_topic(h, RCX_SYSFS_MESSAGE "%s", validate ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, validate);
+		rcx_bind_topic(h, RCX_SYSFS_MESSAGE, BODY, validate);
 		try_message(h, validate);
-		rcx_topic(h, RCX_SYSFS_TRANSACTION "%s", validate ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, validate);
+		rcx_bind_topic(h, RCX_SYSFS_TRANSACTION, BODY, validate);
 		try_transaction(h, validate);
 		for (int i = 0; i < 2; i++) {
-			rcx_topic(h, "%s%s", strrchr(binaries[i].path, '/') + 1,
-				 validate ? " in proof" : "");
-			rcx_core_bind(h, "", BODY, validate);
+			rcx_bind_topic(h, strrchr(binaries[i].path, '/') + 1, BODY, validate);
 			try_binary(h, binaries[i].path, binaries[i].transaction, validate);
 			rcx_core_bind(h, "", BODY, validate);
 			try_two(h, binaries[i].path);

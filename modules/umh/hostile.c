@@ -272,9 +272,7 @@ static long register_race(void *arg)
 
 static void try_others(struct rcx_hostile *h)
 {
-	struct rcx_sleeper threads[3];
 	int fd = open_device();
-	long won = 0;
 
 	rcx_topic(h, "another user");
 	rcx_core_bind(h, "wait", 8, true);
@@ -292,11 +290,8 @@ static void try_others(struct rcx_hostile *h)
 
 	rcx_topic(h, "three threads");
 	fd = open_device();
-	for (int i = 0; i < 3; i++)
-		rcx_sleep_in(h, &threads[i], register_race, &fd);
-	for (int i = 0; i < 3; i++)
-		won += rcx_sleeper_end(&threads[i]);
-	rcx_expect_value(h, "registered on one file", won, 1);
+	rcx_expect_value(h, "registered on one file",
+			rcx_in_three_threads(h, register_race, &fd), 1);
 	close(fd);
 }
 

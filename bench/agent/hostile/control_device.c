@@ -2,6 +2,7 @@
 /* The control device, for those who are hostile to something else. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -36,6 +37,12 @@ bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool 
 	if (ioctl(h->core, RCX_CORE_BIND, &bind))
 		return rcx_expect(h, "bind the kernel half", -1, 0);
 	return true;
+}
+
+void rcx_bind_topic(struct rcx_hostile *h, const char *topic, uint32_t size, bool validate)
+{
+	rcx_topic(h, "%s%s", topic, validate ? " in proof" : "");
+	rcx_core_bind(h, "", size, validate);
 }
 
 void rcx_core_unbind(struct rcx_hostile *h)
@@ -78,4 +85,45 @@ struct rcx_counts rcx_core_counts(struct rcx_hostile *h)
 	if (ioctl(h->core, RCX_CORE_COUNTS, &counts))
 		rcx_expect(h, "read the counts", -1, 0);
 	return counts;
+}
+
+/* ---- sizes that change --------------------------------------------------- */
+
+#define BINDS_MAX 100000	/* of a thread that pulls nothing */
+
+struct puller {
+	long (*pull)(void *arg);
+	void *arg;
+	uint32_t pulled;
+	bool stop;
+};
+
+static long pull_on(void *arg)
+{
+	struct puller *puller = arg;
+
+	while (!__atomic_load_n(&puller->stop, __ATOMIC_RELAXED)) {
+		if (puller->pull(puller->arg) < 0)
+			return -1;
+		__atomic_add_fetch(&puller->pulled, 1, __ATOMIC_RELAXED);
+	}
+	return 0;
+}
+
+void rcx_try_size_changes(struct rcx_hostile *h, long (*pull)(void *arg), void *arg,
+			 uint32_t times, const uint32_t sizes[2])
+{
+	struct puller puller = { .pull = pull, .arg = arg };
+	struct rcx_sleeper thread;
+	uint32_t binds = 0;
+
+	rcx_sleep_in(h, &thread, pull_on, &puller);
+	for (puller.pulled = 0; __atomic_load_n(&puller.pulled, __ATOMIC_RELAXED) < times &&
+	     binds < BINDS_MAX; binds++) {
+		rcx_core_bind(h, "", sizes[binds & 1], true);
+		sched_yield();
+	}
+	__atomic_store_n(&puller.stop, true, __ATOMIC_RELAXED);
+	rcx_expect(h, "while the size changes", rcx_sleeper_end(&thread), 0);
+	rcx_expect_true(h, "which it did", binds > 1);
 }

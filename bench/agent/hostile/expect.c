@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Cases: what was tried, what came, and what should have come. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,6 +111,14 @@ bool rcx_expect_true(struct rcx_hostile *h, const char *name, bool is)
 	snprintf(one->got, sizeof(one->got), "%s", is ? "yes" : "no");
 	snprintf(one->want, sizeof(one->want), "yes");
 	return judge(h, one, is);
+}
+
+int rcx_expect_open(struct rcx_hostile *h, const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	rcx_expect(h, "open", fd, 0);
+	return fd;
 }
 
 void rcx_note(struct rcx_outcomes *outcomes, long result, int refusal)

@@ -66,14 +66,6 @@ static const char *file_name(const char *path)
 	return dir ? dir + strlen("/ringcross/") : path;
 }
 
-static int open_file(struct rcx_hostile *h, const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC);
-
-	rcx_expect(h, "open", fd, 0);
-	return fd;
-}
-
 /* ---- writing messages --------------------------------------------------- */
 
 static long write_message(void *arg, const struct rcx_msg *msg, size_t len)
@@ -86,15 +78,31 @@ static long write_at(void *arg, void *at)
 	return write(*(int *)arg, at, WHOLE);
 }
 
-/* What could be copied may come; the next read would then tell of the fault. */
-static long read_at(void *arg, void *at)
+long rcx_pread_whole(int fd, void *at, size_t len)
 {
-	ssize_t got = pread(*(int *)arg, at, WHOLE, 0);
+	ssize_t got = pread(fd, at, len, 0);
 
-	if (got <= 0 || got == WHOLE)
+	if (got <= 0 || (size_t)got == len)
 		return got;
 	errno = EFAULT;
 	return -1;
+}
+
+static long read_at(void *arg, void *at)
+{
+	return rcx_pread_whole(*(int *)arg, at, WHOLE);
+}
+
+static struct rcx_taker message_taker(int *fd)
+{
+	return (struct rcx_taker){
+		.send = write_message,
+		.arg = fd,
+		.body_max = RCX_BODY_MAX,
+		.nothing = EINVAL,
+		.too_short = EINVAL,
+		.too_long = EMSGSIZE,
+	};
 }
 
 static void try_write_lengths(struct rcx_hostile *h, int fd)
@@ -150,24 +158,15 @@ static void try_writes(struct rcx_hostile *h, int fd, struct rcx_taker *taker, b
 
 /* ---- reading messages --------------------------------------------------- */
 
-/* In @h->message lies a whole one: the next, in the proof with its body. */
-static bool is_whole(const struct rcx_hostile *h, bool validate)
-{
-	const struct rcx_msg *msg = h->message;
-
-	return msg->magic == RCX_MAGIC && msg->size == BODY &&
-	       (!validate || rcx_body_check(msg->body, BODY, msg->seq, 0) == BODY);
-}
-
 static void try_reads(struct rcx_hostile *h, int fd, bool validate)
 {
 	char *to = (char *)h->message;
 
 	rcx_expect_value(h, "pread of a message", pread(fd, to, WHOLE, 0), WHOLE);
-	rcx_expect_true(h, "it is whole", is_whole(h, validate));
+	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, validate));
 	rcx_expect_value(h, "pread of its start", pread(fd, to, 10, 0), 10);
 	rcx_expect_value(h, "pread of its rest", pread(fd, to + 10, WHOLE, 10), WHOLE - 10);
-	rcx_expect_true(h, "start and rest are one", is_whole(h, validate));
+	rcx_expect_true(h, "start and rest are one", rcx_is_whole(h->message, BODY, validate));
 	rcx_expect_value(h, "pread of 2 GiB", pread(fd, to, INT32_MAX, 0), WHOLE);
 	rcx_expect_value(h, "pread of nothing", pread(fd, to, 0, 0), 0);
 	rcx_expect_value(h, "pread at the end", pread(fd, to, WHOLE, WHOLE), 0);
@@ -175,7 +174,7 @@ static void try_reads(struct rcx_hostile *h, int fd, bool validate)
 	rcx_expect(h, "pread before the start", pread(fd, to, WHOLE, -1), EINVAL);
 	rcx_try_addresses(h, "pread", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect_value(h, "pread after all these", pread(fd, to, WHOLE, 0), WHOLE);
-	rcx_expect_true(h, "it is whole too", is_whole(h, validate));
+	rcx_expect_true(h, "it is whole too", rcx_is_whole(h->message, BODY, validate));
 }
 
 /* ---- two at a time ------------------------------------------------------ */
@@ -228,25 +227,17 @@ static void try_two(struct rcx_hostile *h, int fd, struct rcx_taker *taker)
 void rcx_try_message_file(struct rcx_hostile *h, const char *path, bool shared)
 {
 	for (int validate = 0; validate < 2; validate++) {
-		struct rcx_taker taker = {
-			.send = write_message,
-			.body_max = RCX_BODY_MAX,
-			.nothing = EINVAL,
-			.too_short = EINVAL,
-			.too_long = EMSGSIZE,
-		};
 		int fd, other;
+		struct rcx_taker taker = message_taker(&fd);
 
-		rcx_topic(h, "%s%s", file_name(path), validate ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, validate);
-		fd = open_file(h, path, O_RDWR);
-		taker.arg = &fd;
+		rcx_bind_topic(h, file_name(path), BODY, validate);
+		fd = rcx_expect_open(h, path, O_RDWR);
 		rcx_expect_value(h, "pread where nothing was read yet",
 				pread(fd, h->message, WHOLE, 1), 0);
 		try_writes(h, fd, &taker, validate);
 		try_reads(h, fd, validate);
 
-		other = open_file(h, path, O_RDWR);
+		other = rcx_expect_open(h, path, O_RDWR);
 		rcx_good_message(h, BODY, shared ? taker.seq++ : 0);
 		rcx_expect_value(h, "a second open has its own sequence, or shares it",
 				write(other, h->message, WHOLE), WHOLE);
@@ -258,7 +249,7 @@ void rcx_try_message_file(struct rcx_hostile *h, const char *path, bool shared)
 	}
 	rcx_topic(h, "%s", file_name(path));
 	{
-		int fd = open_file(h, path, O_RDWR);
+		int fd = rcx_expect_open(h, path, O_RDWR);
 
 		rcx_try_commands(h, fd, NULL);
 		rcx_try_no_map(h, fd);
@@ -272,20 +263,12 @@ void rcx_try_message_file(struct rcx_hostile *h, const char *path, bool shared)
 void rcx_try_transaction_file(struct rcx_hostile *h, const char *path)
 {
 	for (int validate = 0; validate < 2; validate++) {
-		struct rcx_taker taker = {
-			.send = write_message,
-			.body_max = RCX_BODY_MAX,
-			.nothing = EINVAL,
-			.too_short = EINVAL,
-			.too_long = EMSGSIZE,
-		};
-		char *to = (char *)h->message;
 		int fd;
+		struct rcx_taker taker = message_taker(&fd);
+		char *to = (char *)h->message;
 
-		rcx_topic(h, "%s%s", file_name(path), validate ? " in proof" : "");
-		rcx_core_bind(h, "", BODY, validate);
-		fd = open_file(h, path, O_RDWR);
-		taker.arg = &fd;
+		rcx_bind_topic(h, file_name(path), BODY, validate);
+		fd = rcx_expect_open(h, path, O_RDWR);
 		rcx_expect_value(h, "a reply before any request", pread(fd, to, WHOLE, 0), 0);
 		try_writes(h, fd, &taker, validate);
 
@@ -294,9 +277,8 @@ void rcx_try_transaction_file(struct rcx_hostile *h, const char *path)
 		rcx_try_addresses(h, "reply", RCX_KERNEL_WRITES, read_at, &fd);
 		rcx_expect_value(h, "start of the reply", pread(fd, to, 7, 0), 7);
 		rcx_expect_value(h, "rest of the reply", pread(fd, to + 7, INT32_MAX, 7), WHOLE - 7);
-		rcx_expect_true(h, "it is the reply", h->message->seq == ~taker.seq &&
-			       rcx_body_check(h->message->body, BODY, taker.seq,
-					     validate ? 0xff : 0) == BODY);
+		rcx_expect_true(h, "it is the reply",
+			       rcx_is_reply(h->message, BODY, taker.seq, validate));
 		taker.seq++;
 		rcx_expect(h, "a request refused", write(fd, to, WHOLE), EBADMSG);
 		rcx_expect_value(h, "and so without a reply", pread(fd, to, WHOLE, 0), 0);
@@ -304,6 +286,62 @@ void rcx_try_transaction_file(struct rcx_hostile *h, const char *path)
 	}
 	rcx_topic(h, "%s", file_name(path));
 	rcx_try_nobody_opens(h, path);
+}
+
+/* ---- one reply for all opens ---------------------------------------------- */
+
+#define REPLY_ROOM 1024
+
+struct other {
+	const struct rcx_shared_reply *file;
+	bool stop;
+	struct rcx_outcomes outcomes;
+};
+
+/* Takes the reply of whoever asked last, and asks what is refused. */
+static long disturb(void *arg)
+{
+	struct other *other = arg;
+	const struct rcx_shared_reply *file = other->file;
+	int fd = open(file->path, O_RDWR | O_CLOEXEC);
+	char reply[REPLY_ROOM];
+
+	while (!__atomic_load_n(&other->stop, __ATOMIC_RELAXED)) {
+		rcx_note(&other->outcomes, pread(fd, reply, file->reply_len, 0), 0);
+		rcx_note(&other->outcomes, pwrite(fd, file->wrong, file->wrong_len, 0), EBADMSG);
+		usleep(1);
+	}
+	close(fd);
+	return 0;
+}
+
+void rcx_try_shared_reply(struct rcx_hostile *h, const struct rcx_shared_reply *file)
+{
+	struct rcx_outcomes asked = { 0 }, told = { 0 };
+	struct other other = { .file = file };
+	char reply[REPLY_ROOM] __attribute__((aligned(8)));
+	struct rcx_sleeper thread;
+	int fd = rcx_expect_open(h, file->path, O_RDWR);
+
+	rcx_sleep_in(h, &thread, disturb, &other);
+	for (uint64_t seq = 0; seq < 300; seq++) {
+		ssize_t got;
+		bool fine;
+
+		rcx_note(&asked, file->ask(&fd, rcx_good_message(h, BODY, seq), WHOLE), 0);
+		got = pread(fd, reply, sizeof(reply), 0);
+		/* Whole, or gone because the other asked meanwhile. */
+		fine = !got || ((size_t)got == file->reply_len && file->is_reply(h, reply, seq));
+		rcx_note(&told, fine ? 0 : -1, 0);
+		if (seq % 8 == 0)
+			usleep(1);
+	}
+	__atomic_store_n(&other.stop, true, __ATOMIC_RELAXED);
+	rcx_expect(h, "the other ends", rcx_sleeper_end(&thread), 0);
+	rcx_expect_outcomes(h, "requests of the one", &asked);
+	rcx_expect_outcomes(h, "replies of the one", &told);
+	rcx_expect_outcomes(h, "what the other was told", &other.outcomes);
+	close(fd);
 }
 
 /* ---- events ------------------------------------------------------------- */
@@ -347,7 +385,7 @@ static void try_event_reads(struct rcx_hostile *h, struct reader *reader)
 
 	rcx_expect(h, "read of no event", read(reader->fd, to, WHOLE), EAGAIN);
 	rcx_expect_value(h, "read of an event", read_event_at(reader, to), WHOLE);
-	rcx_expect_true(h, "it is whole", is_whole(h, true));
+	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, true));
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_event_at, reader);
 	drain(reader);
 	rcx_core_start(h, RCX_PROCESS, 3, 3, 0);
@@ -377,7 +415,7 @@ static void try_overrun(struct rcx_hostile *h, const struct reader *reader)
 
 static void try_event_sleep(struct rcx_hostile *h, const char *path)
 {
-	struct reader reader = { .h = h, .fd = open_file(h, path, O_RDONLY) };
+	struct reader reader = { .h = h, .fd = rcx_expect_open(h, path, O_RDONLY) };
 	struct rcx_sleeper sleeper;
 
 	rcx_sleep_in(h, &sleeper, read_event, &reader);
@@ -417,7 +455,7 @@ void rcx_try_events_file(struct rcx_hostile *h, const char *path, const char *mo
 
 	rcx_topic(h, "%s", file_name(path));
 	rcx_core_bind(h, mode, BODY, true);
-	reader.fd = open_file(h, path, O_RDONLY | O_NONBLOCK);
+	reader.fd = rcx_expect_open(h, path, O_RDONLY | O_NONBLOCK);
 	try_event_reads(h, &reader);
 	try_overrun(h, &reader);
 
@@ -431,7 +469,7 @@ void rcx_try_events_file(struct rcx_hostile *h, const char *path, const char *mo
 		  EMSGSIZE);
 
 	rcx_core_bind(h, mode, BODY, true);
-	other = open_file(h, path, O_RDONLY | O_NONBLOCK);
+	other = rcx_expect_open(h, path, O_RDONLY | O_NONBLOCK);
 	rcx_expect_value(h, "two readers, the one", read_event_at(&reader, h->message), WHOLE);
 	rcx_expect_value(h, "two readers, the other", read(other, h->message, WHOLE), WHOLE);
 	close(other);

@@ -107,6 +107,18 @@ struct rcx_msg *rcx_good_message(struct rcx_hostile *h, uint32_t size, uint64_t 
 	return msg;
 }
 
+bool rcx_is_whole(const struct rcx_msg *msg, uint32_t size, bool validate)
+{
+	return msg->magic == RCX_MAGIC && msg->size == size &&
+	       (!validate || rcx_body_check(msg->body, size, msg->seq, 0) == size);
+}
+
+bool rcx_is_reply(const struct rcx_msg *msg, uint32_t size, uint64_t seq, bool validate)
+{
+	return msg->seq == ~seq &&
+	       rcx_body_check(msg->body, size, seq, validate ? 0xff : 0) == size;
+}
+
 static long send_message(struct rcx_hostile *h, struct rcx_taker *taker, size_t len)
 {
 	return taker->send(taker->arg, h->message, len);

@@ -123,6 +123,18 @@ long rcx_sleeper_end(struct rcx_sleeper *s)
 	return s->result;
 }
 
+long rcx_in_three_threads(struct rcx_hostile *h, long (*call)(void *arg), void *arg)
+{
+	struct rcx_sleeper threads[3];
+	long sum = 0;
+
+	for (int i = 0; i < 3; i++)
+		rcx_sleep_in(h, &threads[i], call, arg);
+	for (int i = 0; i < 3; i++)
+		sum += rcx_sleeper_end(&threads[i]);
+	return sum;
+}
+
 /* ---- children ---------------------------------------------------------- */
 
 /* Wait for @pid so long; 0 when it did not end, else its status, and 1 set. */

@@ -92,7 +92,7 @@ struct rcx_hostile_entry {
 	static const struct rcx_hostile_entry *const folder##_hostile_pointer	\
 	__attribute__((used, section("rcx_hostiles"))) = &folder##_hostile_entry
 
-/* ---- hostile.c: the run ------------------------------------------------ */
+/* ---- runner.c: the run -------------------------------------------------- */
 
 const struct rcx_hostile_entry *rcx_find_hostile(const char *name);
 
@@ -103,7 +103,7 @@ json_object *rcx_hostile_run(const struct rcx_hostile_entry *entry, uint32_t dea
 			    const struct rcx_overhead *overhead, struct rcx_result *result,
 			    char *reason, size_t len);
 
-/* ---- hostile_expect.c: cases ------------------------------------------- */
+/* ---- expect.c: cases ---------------------------------------------------- */
 
 /* What the cases that follow are about; "" for nothing. */
 void rcx_topic(struct rcx_hostile *h, const char *format, ...)
@@ -120,6 +120,9 @@ bool rcx_expect_either(struct rcx_hostile *h, const char *name, long result, int
 bool rcx_expect_value(struct rcx_hostile *h, const char *name, long result, long want);
 bool rcx_expect_true(struct rcx_hostile *h, const char *name, bool is);
 
+/* Open @path, which must succeed: the file descriptor. */
+int rcx_expect_open(struct rcx_hostile *h, const char *path, int flags);
+
 /* For what was done many times: once for each result, then a case for all. */
 struct rcx_outcomes {
 	uint64_t fine, refused, other;
@@ -129,19 +132,27 @@ struct rcx_outcomes {
 void rcx_note(struct rcx_outcomes *outcomes, long result, int refusal);
 void rcx_expect_outcomes(struct rcx_hostile *h, const char *name, const struct rcx_outcomes *outcomes);
 
-/* ---- hostile_core.c: the control device -------------------------------- */
+/* ---- control_device.c: the control device ------------------------------- */
 
 /* Open ringcross_core if need be, and bind @h's channel. */
 bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool validate);
+/* The same for the cases of a new @topic, whose name says so when bodies are validated. */
+void rcx_bind_topic(struct rcx_hostile *h, const char *topic, uint32_t size, bool validate);
 void rcx_core_unbind(struct rcx_hostile *h);		/* and close */
 bool rcx_core_start(struct rcx_hostile *h, enum rcx_context context, uint64_t count, uint32_t burst,
 	      uint64_t interval);
 bool rcx_core_ended(struct rcx_hostile *h, uint32_t ms);	/* the producer, within so long */
 struct rcx_counts rcx_core_counts(struct rcx_hostile *h);
 
-/* ---- hostile_memory.c: addresses and messages -------------------------- */
+/* A thread repeats @pull while binds change the size of what it pulls from one of @sizes to
+ * the other, until it has pulled @times.
+ */
+void rcx_try_size_changes(struct rcx_hostile *h, long (*pull)(void *arg), void *arg,
+			 uint32_t times, const uint32_t sizes[2]);
 
-bool rcx_hostile_memory(struct rcx_hostile *h);	/* get it all; for hostile.c */
+/* ---- memory.c: addresses and messages ----------------------------------- */
+
+bool rcx_hostile_memory(struct rcx_hostile *h);	/* get it all; for runner.c */
 
 enum rcx_access { RCX_KERNEL_READS, RCX_KERNEL_WRITES };
 
@@ -160,6 +171,12 @@ void rcx_late_page_comes(struct rcx_hostile *h, struct rcx_late_page *late);	/* 
 
 /* Make @h->message a whole one, as the proof wants it. */
 struct rcx_msg *rcx_good_message(struct rcx_hostile *h, uint32_t size, uint64_t seq);
+
+/* Whether @msg has a body of @size bytes, which are right if @validate. */
+bool rcx_is_whole(const struct rcx_msg *msg, uint32_t size, bool validate);
+
+/* Whether @msg answers request @seq of @size bytes; a body is inverted only if @validate. */
+bool rcx_is_reply(const struct rcx_msg *msg, uint32_t size, uint64_t seq, bool validate);
 
 /**
  * struct rcx_taker - a way into the kernel that takes whole messages
@@ -186,7 +203,7 @@ void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool valid
 void rcx_try_scribbled(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t size,
 		      uint32_t turns);
 
-/* ---- hostile_others.c: threads, children, other users ------------------ */
+/* ---- processes.c: threads, children, other users ------------------------ */
 
 /* A thread that overwrites @count words at @words with nonsense until the end. */
 struct rcx_scribbler {
@@ -218,6 +235,9 @@ void rcx_sleeper_interrupt(struct rcx_sleeper *s);
 /* Its result, with errno set; -1 and ETIMEDOUT when it does not end. */
 long rcx_sleeper_end(struct rcx_sleeper *s);
 
+/* Three threads do @call at once: the sum of its results. */
+long rcx_in_three_threads(struct rcx_hostile *h, long (*call)(void *arg), void *arg);
+
 /* A child sleeps in @call and is killed there. */
 void rcx_try_kill(struct rcx_hostile *h, const char *name, long (*call)(void *arg), void *arg);
 
@@ -231,7 +251,7 @@ void rcx_as_nobody(struct rcx_hostile *h, void (*work)(struct rcx_hostile *h, vo
 /* Nobody may open @path in any way. */
 void rcx_try_nobody_opens(struct rcx_hostile *h, const char *path);
 
-/* ---- hostile_files.c: what files have in common ------------------------ */
+/* ---- files.c: what files have in common --------------------------------- */
 
 /* Commands of our letter that @known does not know must be ENOTTY. */
 void rcx_try_commands(struct rcx_hostile *h, int fd, bool (*known)(unsigned int cmd));
@@ -241,9 +261,50 @@ void rcx_try_no_io(struct rcx_hostile *h, int fd);
 void rcx_try_no_seek(struct rcx_hostile *h, int fd);
 void rcx_try_no_map(struct rcx_hostile *h, int fd);
 
+/* pread() of a message of @len bytes to an address under trial.  The kernel may copy up to
+ * the fault, and report it only to the next read: a part fails with EFAULT here.
+ */
+long rcx_pread_whole(int fd, void *at, size_t len);
+
+/**
+ * struct rcx_shared_reply - a file that answers requests, with one reply for all its opens
+ * @path: the file
+ * @ask: write a request to the open file that its first argument points to
+ * @wrong: bytes that the file refuses by EBADMSG
+ * @wrong_len: how many
+ * @reply_len: bytes that a read of the reply brings
+ * @is_reply: whether these are the reply to request @seq
+ */
+struct rcx_shared_reply {
+	const char *path;
+	long (*ask)(void *fd, const struct rcx_msg *msg, size_t len);
+	const char *wrong;
+	size_t wrong_len, reply_len;
+	bool (*is_reply)(struct rcx_hostile *h, const char *reply, uint64_t seq);
+};
+
+/* Ask and read the reply while another thread reads it too, and asks wrongly. */
+void rcx_try_shared_reply(struct rcx_hostile *h, const struct rcx_shared_reply *file);
+
 /* The files of core/file.c, whoever made them; @mode is the emitter's. */
 void rcx_try_message_file(struct rcx_hostile *h, const char *path, bool shared);
 void rcx_try_transaction_file(struct rcx_hostile *h, const char *path);
 void rcx_try_events_file(struct rcx_hostile *h, const char *path, const char *mode);
+
+/* ---- netlink.c: sockets of any netlink family --------------------------- */
+
+/* A socket with long queues, on which a receive waits for a second at most; or -1. */
+int rcx_netlink_socket(int protocol);
+
+/* Receive the verdict on the last request: 0, or -1 with errno.  An answer that comes before
+ * it is left in the @room bytes at @answer.
+ */
+long rcx_netlink_verdict(int fd, void *answer, size_t room);
+
+/* Events to a socket with the shortest queue there is, whose user does not read. */
+void rcx_try_unread_events(struct rcx_hostile *h, int fd);
+
+/* Answers to this socket, of which @ask asks for one. */
+void rcx_try_unread_answers(struct rcx_hostile *h, int fd, void (*ask)(void *arg), void *arg);
 
 #endif /* RCX_HOSTILE_H */
