@@ -12,15 +12,8 @@
 
 static int message_open(struct rcx_session *s)
 {
-	switch (s->op) {
-	case RCX_CALL:
-		return rcx_file_open(s, PATH(RCX_CHARDEV_TRANSACTION), O_RDWR);
-	case RCX_NOTIFY:
-	case RCX_STREAM:
-		return rcx_file_open(s, PATH(RCX_CHARDEV_EVENTS), O_RDONLY);
-	default:
-		return rcx_file_open(s, PATH(RCX_CHARDEV_MESSAGE), O_RDWR);
-	}
+	return rcx_file_open_for(s, PATH(RCX_CHARDEV_MESSAGE), PATH(RCX_CHARDEV_TRANSACTION),
+				PATH(RCX_CHARDEV_EVENTS));
 }
 
 /* ---- iter: header and body where they are, in one call ------------------ */

@@ -14,26 +14,25 @@ static int ioctl_open(struct rcx_session *s)
 	return s->fd < 0 ? rcx_fail_errno(s, "open " RCX_IOCTL_DEVICE) : 0;
 }
 
-/* ---- direct: the argument is the message ------------------------------- */
+/*
+ * The loops of both modes.  Modes differ in the command and in what its argument
+ * points to, which are the same for every message: they are made before the loop.
+ */
 
-static int direct_push(struct rcx_session *s, uint64_t n)
+static inline int push(struct rcx_session *s, uint64_t n, unsigned long cmd, const void *arg)
 {
-	unsigned long cmd = RCX_IOCTL_PUSH(rcx_len(s));
-
 	while (n--) {
 		rcx_tx(s);
-		if (ioctl(s->fd, cmd, s->tx))
+		if (ioctl(s->fd, cmd, arg))
 			return rcx_fail_errno(s, "ioctl push");
 	}
 	return 0;
 }
 
-static int direct_pull(struct rcx_session *s, uint64_t n)
+static inline int pull(struct rcx_session *s, uint64_t n, unsigned long cmd, void *arg)
 {
-	unsigned long cmd = RCX_IOCTL_PULL(rcx_len(s));
-
 	while (n--) {
-		if (ioctl(s->fd, cmd, s->rx))
+		if (ioctl(s->fd, cmd, arg))
 			return rcx_fail_errno(s, "ioctl pull");
 		if (rcx_rx(s, s->rx, rcx_len(s)))
 			return -1;
@@ -41,13 +40,12 @@ static int direct_pull(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-static int direct_call(struct rcx_session *s, uint64_t n)
+/* The reply takes the place of the request. */
+static inline int call(struct rcx_session *s, uint64_t n, unsigned long cmd, void *arg)
 {
-	unsigned long cmd = RCX_IOCTL_CALL(rcx_len(s));
-
 	while (n--) {
 		rcx_tx(s);
-		if (ioctl(s->fd, cmd, s->tx))
+		if (ioctl(s->fd, cmd, arg))
 			return rcx_fail_errno(s, "ioctl call");
 		if (rcx_rx_reply(s, s->tx, rcx_len(s)))
 			return -1;
@@ -55,10 +53,9 @@ static int direct_call(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-static int direct_notify(struct rcx_session *s, uint64_t n)
+static inline int notify(struct rcx_session *s, uint64_t n, unsigned long cmd, void *arg)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	unsigned long cmd = RCX_IOCTL_NEXT(rcx_len(s));
 	bool polls = rcx_polls(s);
 
 	while (n--) {
@@ -69,7 +66,7 @@ static int direct_notify(struct rcx_session *s, uint64_t n)
 		do {
 			if (polls)
 				poll(&pfd, 1, -1);
-			err = ioctl(s->fd, cmd, s->rx);
+			err = ioctl(s->fd, cmd, arg);
 		} while (err && errno == EAGAIN);
 		if (err)
 			return rcx_fail_errno(s, "ioctl next");
@@ -80,16 +77,14 @@ static int direct_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-static int direct_stream(struct rcx_session *s, uint64_t n)
+static inline int stream(struct rcx_session *s, unsigned long cmd, void *arg)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	unsigned long cmd = RCX_IOCTL_NEXT(rcx_len(s));
 
-	(void)n;
 	for (;;) {
 		bool over = rcx_stream_over(s);
 
-		while (ioctl(s->fd, cmd, s->rx) == 0)
+		while (ioctl(s->fd, cmd, arg) == 0)
 			if (rcx_streamed(s, s->rx, rcx_len(s)))
 				return -1;
 		if (errno != EAGAIN)
@@ -99,6 +94,34 @@ static int direct_stream(struct rcx_session *s, uint64_t n)
 		if (rcx_polls(s))
 			poll(&pfd, 1, RCX_STREAM_WAIT);
 	}
+}
+
+/* ---- direct: the argument is the message ------------------------------- */
+
+static int direct_push(struct rcx_session *s, uint64_t n)
+{
+	return push(s, n, RCX_IOCTL_PUSH(rcx_len(s)), s->tx);
+}
+
+static int direct_pull(struct rcx_session *s, uint64_t n)
+{
+	return pull(s, n, RCX_IOCTL_PULL(rcx_len(s)), s->rx);
+}
+
+static int direct_call(struct rcx_session *s, uint64_t n)
+{
+	return call(s, n, RCX_IOCTL_CALL(rcx_len(s)), s->tx);
+}
+
+static int direct_notify(struct rcx_session *s, uint64_t n)
+{
+	return notify(s, n, RCX_IOCTL_NEXT(rcx_len(s)), s->rx);
+}
+
+static int direct_stream(struct rcx_session *s, uint64_t n)
+{
+	(void)n;
+	return stream(s, RCX_IOCTL_NEXT(rcx_len(s)), s->rx);
 }
 
 /* ---- indirect: the argument says where the message is ------------------ */
@@ -115,85 +138,36 @@ static int indirect_push(struct rcx_session *s, uint64_t n)
 {
 	struct rcx_ioctl_buffer buffer = at(s, s->tx);
 
-	while (n--) {
-		rcx_tx(s);
-		if (ioctl(s->fd, RCX_IOCTL_PUSH_AT, &buffer))
-			return rcx_fail_errno(s, "ioctl push");
-	}
-	return 0;
+	return push(s, n, RCX_IOCTL_PUSH_AT, &buffer);
 }
 
 static int indirect_pull(struct rcx_session *s, uint64_t n)
 {
 	struct rcx_ioctl_buffer buffer = at(s, s->rx);
 
-	while (n--) {
-		if (ioctl(s->fd, RCX_IOCTL_PULL_AT, &buffer))
-			return rcx_fail_errno(s, "ioctl pull");
-		if (rcx_rx(s, s->rx, rcx_len(s)))
-			return -1;
-	}
-	return 0;
+	return pull(s, n, RCX_IOCTL_PULL_AT, &buffer);
 }
 
 static int indirect_call(struct rcx_session *s, uint64_t n)
 {
 	struct rcx_ioctl_buffer buffer = at(s, s->tx);
 
-	while (n--) {
-		rcx_tx(s);
-		if (ioctl(s->fd, RCX_IOCTL_CALL_AT, &buffer))
-			return rcx_fail_errno(s, "ioctl call");
-		if (rcx_rx_reply(s, s->tx, rcx_len(s)))
-			return -1;
-	}
-	return 0;
+	return call(s, n, RCX_IOCTL_CALL_AT, &buffer);
 }
 
 static int indirect_notify(struct rcx_session *s, uint64_t n)
 {
-	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	struct rcx_ioctl_buffer buffer = at(s, s->rx);
-	bool polls = rcx_polls(s);
 
-	while (n--) {
-		int err;
-
-		if (rcx_arm(s))
-			return -1;
-		do {
-			if (polls)
-				poll(&pfd, 1, -1);
-			err = ioctl(s->fd, RCX_IOCTL_NEXT_AT, &buffer);
-		} while (err && errno == EAGAIN);
-		if (err)
-			return rcx_fail_errno(s, "ioctl next");
-		rcx_arrived(s);
-		if (rcx_rx(s, s->rx, rcx_len(s)))
-			return -1;
-	}
-	return 0;
+	return notify(s, n, RCX_IOCTL_NEXT_AT, &buffer);
 }
 
 static int indirect_stream(struct rcx_session *s, uint64_t n)
 {
-	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	struct rcx_ioctl_buffer buffer = at(s, s->rx);
 
 	(void)n;
-	for (;;) {
-		bool over = rcx_stream_over(s);
-
-		while (ioctl(s->fd, RCX_IOCTL_NEXT_AT, &buffer) == 0)
-			if (rcx_streamed(s, s->rx, rcx_len(s)))
-				return -1;
-		if (errno != EAGAIN)
-			return rcx_fail_errno(s, "ioctl next");
-		if (over)
-			return 0;
-		if (rcx_polls(s))
-			poll(&pfd, 1, RCX_STREAM_WAIT);
-	}
+	return stream(s, RCX_IOCTL_NEXT_AT, &buffer);
 }
 
 /* ---- registration ------------------------------------------------------ */

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <fcntl.h>
-#include <unistd.h>
 #include "channel.h"
 #include "loops/message_file.h"
 #include "abi.h"
@@ -12,22 +10,15 @@
 
 static int pread_open(struct rcx_session *s)
 {
-	switch (s->op) {
-	case RCX_CALL:
-		return rcx_file_open(s, PATH(RCX_PROCFS_TRANSACTION), O_RDWR);
-	case RCX_NOTIFY:
-	case RCX_STREAM:
-		return rcx_file_open(s, PATH(RCX_PROCFS_EVENTS), O_RDONLY);
-	default:
-		return rcx_file_open(s, PATH(RCX_PROCFS_MESSAGE), O_RDWR);
-	}
+	return rcx_file_open_for(s, PATH(RCX_PROCFS_MESSAGE), PATH(RCX_PROCFS_TRANSACTION),
+				PATH(RCX_PROCFS_EVENTS));
 }
 
 /* ---- reopen: open, one operation, close --------------------------------- */
 
 static int reopen_open(struct rcx_session *s)
 {
-	return access(SHARED, R_OK | W_OK) ? rcx_fail_errno(s, SHARED) : 0;
+	return rcx_reopen_open(s, SHARED);
 }
 
 static int reopen_push(struct rcx_session *s, uint64_t n)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <fcntl.h>
-#include <unistd.h>
 #include "channel.h"
 #include "loops/message_file.h"
 #include "abi.h"
@@ -27,9 +26,7 @@ static int message_open(struct rcx_session *s)
 
 static int reopen_open(struct rcx_session *s)
 {
-	const char *path = PATH(RCX_SYSCTL_MESSAGE);
-
-	return access(path, R_OK | W_OK) ? rcx_fail_errno(s, path) : 0;
+	return rcx_reopen_open(s, PATH(RCX_SYSCTL_MESSAGE));
 }
 
 static int reopen_push(struct rcx_session *s, uint64_t n)

@@ -21,9 +21,7 @@ static int attribute_open(struct rcx_session *s)
 
 static int reopen_open(struct rcx_session *s)
 {
-	const char *path = PATH(RCX_SYSFS_MESSAGE);
-
-	return access(path, R_OK | W_OK) ? rcx_fail_errno(s, path) : 0;
+	return rcx_reopen_open(s, PATH(RCX_SYSFS_MESSAGE));
 }
 
 static int reopen_push(struct rcx_session *s, uint64_t n)

@@ -24,6 +24,15 @@ static inline int rcx_file_open(struct rcx_session *s, const char *path, int fla
 	return s->fd < 0 ? rcx_fail_errno(s, path) : 0;
 }
 
+/* Of a channel's three files, open the one that the operation uses. */
+static inline int rcx_file_open_for(struct rcx_session *s, const char *message,
+				   const char *transaction, const char *events)
+{
+	if (rcx_kernel_initiated(s->op))
+		return rcx_file_open(s, events, O_RDONLY);
+	return rcx_file_open(s, s->op == RCX_CALL ? transaction : message, O_RDWR);
+}
+
 static inline int rcx_file_push(struct rcx_session *s, uint64_t n)
 {
 	ssize_t len = (ssize_t)rcx_len(s);
@@ -229,6 +238,12 @@ static inline int rcx_integer_call(struct rcx_session *s, uint64_t n)
 }
 
 /* ---- reopen: open, one operation, close, as a shell does ---------------- */
+
+/* Nothing is kept open, but a missing file is reported before the first round. */
+static inline int rcx_reopen_open(struct rcx_session *s, const char *path)
+{
+	return access(path, R_OK | W_OK) ? rcx_fail_errno(s, path) : 0;
+}
 
 static inline int rcx_reopen_push(struct rcx_session *s, const char *path, uint64_t n)
 {

@@ -130,23 +130,35 @@ static inline int rcx_datagram_push_ack(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
+/* Send the request and receive its answer: the message, of @len bytes, or NULL after rcx_fail(). */
+static inline const struct rcx_msg *
+rcx_datagram_exchange(struct rcx_session *s, const struct nlmsghdr *request,
+		     rcx_datagram_open message, unsigned int kind, size_t *len)
+{
+	const struct rcx_msg *msg;
+	ssize_t got;
+
+	if (send(s->fd, request, request->nlmsg_len, 0) != (ssize_t)request->nlmsg_len) {
+		rcx_fail_errno(s, "send");
+		return NULL;
+	}
+	got = recv(s->fd, s->map, rcx_datagram_room(s), 0);
+	msg = message(s, got, kind, len);
+	if (!msg)
+		rcx_datagram_broken(s, got);
+	return msg;
+}
+
 static inline int rcx_datagram_pull(struct rcx_session *s, uint64_t n, rcx_datagram_open message,
 				   unsigned int kind)
 {
 	const struct nlmsghdr *request = rcx_datagram_out(s);
-	size_t len = request->nlmsg_len, most = rcx_datagram_room(s), whole;
 
 	while (n--) {
-		const struct rcx_msg *msg;
-		ssize_t got;
+		size_t len;
+		const struct rcx_msg *msg = rcx_datagram_exchange(s, request, message, kind, &len);
 
-		if (send(s->fd, request, len, 0) != (ssize_t)len)
-			return rcx_fail_errno(s, "send");
-		got = recv(s->fd, s->map, most, 0);
-		msg = message(s, got, kind, &whole);
-		if (!msg)
-			return rcx_datagram_broken(s, got);
-		if (rcx_rx(s, msg, whole))
+		if (!msg || rcx_rx(s, msg, len))
 			return -1;
 	}
 	return 0;
@@ -156,20 +168,14 @@ static inline int rcx_datagram_call(struct rcx_session *s, uint64_t n, rcx_datag
 				   unsigned int kind)
 {
 	const struct nlmsghdr *request = rcx_datagram_out(s);
-	size_t len = request->nlmsg_len, most = rcx_datagram_room(s), whole;
 
 	while (n--) {
 		const struct rcx_msg *msg;
-		ssize_t got;
+		size_t len;
 
 		rcx_tx(s);
-		if (send(s->fd, request, len, 0) != (ssize_t)len)
-			return rcx_fail_errno(s, "send");
-		got = recv(s->fd, s->map, most, 0);
-		msg = message(s, got, kind, &whole);
-		if (!msg)
-			return rcx_datagram_broken(s, got);
-		if (rcx_rx_reply(s, msg, whole))
+		msg = rcx_datagram_exchange(s, request, message, kind, &len);
+		if (!msg || rcx_rx_reply(s, msg, len))
 			return -1;
 	}
 	return 0;
