@@ -54,6 +54,7 @@ static int debugfs_open_events(struct inode *inode, struct file *file)
 	return rcx_events_open(inode, file, &debugfs_readers);
 }
 
+/* Like chardev's: operations name their own module, and the folder stays readable on its own. */
 static const struct file_operations debugfs_message_fops = {
 	.owner = THIS_MODULE,
 	.open = rcx_file_open,
@@ -93,7 +94,10 @@ static struct rcx_channel debugfs_channel = {
 	},
 };
 
-/* A file that could not be made is missed by who opens it, and by nobody else. */
+/*
+ * Only a program that opens a missing file sees that it could not be made.  The two blocks
+ * differ in the function that they call, which is what the two modes compare.
+ */
 static void debugfs_make_files(void)
 {
 	struct dentry *unsafe = debugfs_create_dir(RCX_DEBUGFS_UNSAFE, debugfs_dir);

@@ -47,6 +47,7 @@ static int unsafe_open(struct rcx_session *s)
 
 #define WHOLE .max = RCX_BODY_MAX, \
 	.limit = "Our handlers take 1 MiB; debugfs itself sets no limit."
+/* Like those of chardev and procfs: the folder stays readable on its own. */
 #define OPERATIONS {						\
 		[RCX_PUSH] = { .run = rcx_file_push, WHOLE },	\
 		[RCX_PULL] = { .run = rcx_file_pull, WHOLE },	\

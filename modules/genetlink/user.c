@@ -118,6 +118,8 @@ static int multicast_open(struct rcx_session *s)
 
 /* ---- operations --------------------------------------------------------- */
 
+/* Like netlink's, with the message() and the commands of this folder, which stays readable. */
+
 static int genetlink_pull(struct rcx_session *s, uint64_t n)
 {
 	return rcx_datagram_pull(s, n, message, RCX_GENETLINK_PULL);

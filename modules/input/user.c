@@ -61,6 +61,7 @@ static bool is_event(const struct input_event *event)
 	return event->type == EV_MSC && event->code == RCX_INPUT_EVENT;
 }
 
+/* Waits as loops/message_file.h does, as does the stream: a timed loop stays in its channel. */
 static int event_notify(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };

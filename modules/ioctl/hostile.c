@@ -113,9 +113,7 @@ static void try_messages(struct rcx_hostile *h, struct way *way, bool validate)
 	rcx_try_messages(h, &calls, validate);
 	rcx_try_scribbled(h, &calls, BODY, 200);
 	rcx_try_addresses(h, "message", RCX_KERNEL_READS, call_at, way);
-	rcx_good_message(h, BODY, calls.seq);
-	rcx_expect(h, "a request", call(way, h->message, WHOLE), 0);
-	rcx_expect_true(h, "its reply", rcx_is_reply(h->message, BODY, calls.seq, validate));
+	rcx_try_request(h, &calls, h->message, validate);
 	rcx_expect(h, "a reply as a request", call(way, h->message, WHOLE), EBADMSG);
 }
 

@@ -273,9 +273,7 @@ static void try_messages(struct rcx_hostile *h, bool validate)
 	calls = taker(&peer, call);
 	calls.seq = pushes.seq;
 	rcx_try_messages(h, &calls, validate);
-	rcx_good_message(h, BODY, calls.seq);
-	rcx_expect(h, "a request", call(&peer, h->message, WHOLE), 0);
-	rcx_expect_true(h, "its reply", rcx_is_reply(&peer.in.msg, BODY, calls.seq, validate));
+	rcx_try_request(h, &calls, &peer.in.msg, validate);
 
 	rcx_topic(h, "pull%s", validate ? " in proof" : "");
 	rcx_expect(h, "a good one", request(&peer, RCX_NETLINK_PULL, FLAGS, "", 0), 0);

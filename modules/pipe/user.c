@@ -61,44 +61,14 @@ static int pipe_connect(struct rcx_session *s)
 	return rcx_fd_unblock(s);
 }
 
-static int pipe_push(struct rcx_session *s, uint64_t n)
-{
-	return rcx_fd_push(s, n);
-}
-
-static int pipe_call(struct rcx_session *s, uint64_t n)
-{
-	return rcx_fd_call(s, n);
-}
-
-static int pipe_notify(struct rcx_session *s, uint64_t n)
-{
-	return rcx_fd_notify(s, n);
-}
-
-static int pipe_stream(struct rcx_session *s, uint64_t n)
-{
-	return rcx_fd_stream(s, n);
-}
-
-static int pipe_serve(struct rcx_session *s)
-{
-	return rcx_fd_serve(s);
-}
-
-static int pipe_emit(struct rcx_session *s, const struct rcx_event *event)
-{
-	return rcx_fd_emit(s, event);
-}
-
 /* ---- registration ------------------------------------------------------ */
 
 #define BYTES .max = RCX_BODY_MAX
 
 static const struct rcx_peer_half pipe_peer = {
 	.connect = pipe_connect,
-	.serve = pipe_serve,
-	.emit = pipe_emit,
+	.serve = rcx_fd_serve,
+	.emit = rcx_fd_emit,
 };
 
 static const struct rcx_queue pipe_queue = {
@@ -116,10 +86,10 @@ static const struct rcx_mode pipe_modes[] = {
 		.claims = RCX_POLLABLE | RCX_READERS_SHARE | RCX_FULL_REFUSES,
 		.peer = &pipe_peer,
 		.operations = {
-			[RCX_PUSH] = { .run = pipe_push, BYTES },
-			[RCX_CALL] = { .run = pipe_call, BYTES },
-			[RCX_NOTIFY] = { .run = pipe_notify, BYTES, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = pipe_stream, BYTES, .waits = RCX_WAIT_DRAIN,
+			[RCX_PUSH] = { .run = rcx_fd_push, BYTES },
+			[RCX_CALL] = { .run = rcx_fd_call, BYTES },
+			[RCX_NOTIFY] = { .run = rcx_fd_notify, BYTES, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = rcx_fd_stream, BYTES, .waits = RCX_WAIT_DRAIN,
 					.queue = &pipe_queue },
 		},
 	},

@@ -130,6 +130,7 @@ static int posixmq_call(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
+/* Waits as loops/fd_pair.h does, as does the stream: a timed loop stays in its channel. */
 static int posixmq_notify(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };

@@ -36,6 +36,7 @@ static int reopen_pull(struct rcx_session *s, uint64_t n)
 #define WHOLE .max = RCX_BODY_MAX, \
 	.limit = "Our handlers take 1 MiB; procfs itself sets no limit."
 
+/* Like chardev's: the folder stays readable on its own. */
 static const struct rcx_mode procfs_modes[] = {
 	{
 		.name = "pread",

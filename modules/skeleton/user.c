@@ -66,6 +66,9 @@ static int skeleton_push(struct rcx_session *s, uint64_t n)
  * says: asleep in the channel's own wait, asleep in poll(), or, only when it is
  * RCX_WAIT_BUSY, by trying again and again.  Call rcx_arrived() as soon as the
  * event is in hand, before it is checked.
+ *
+ * This loop and the next are those of loops/message_file.h, written out: the
+ * skeleton stays readable on its own.
  */
 static int skeleton_notify(struct rcx_session *s, uint64_t n)
 {
@@ -127,7 +130,9 @@ static int skeleton_stream(struct rcx_session *s, uint64_t n)
 	.limit = "The kernel half keeps one buffer of 4 KiB per open file."
 
 /*
- * Required: at least one mode, and an entry without a name behind the last.
+ * Required: at least one mode, and an entry without a name behind the last.  Each
+ * channel writes its table out, even where another's looks alike: the folder stays
+ * readable on its own.
  * Optional: .alone says why two threads cannot use a mode at once; a stream's
  * .queue is there when open can set the queue's length to s->queue.  A mode that
  * carries one value at load has .once and .received instead of operations, see

@@ -379,6 +379,7 @@ static int genetlink_call(struct rcx_session *s, uint64_t n)
 #define SHARED .single_threaded_reason = "All who use it share one value of the kernel's."
 #define TEXT .close = text_close, SHARED
 
+/* Like syscall's: the folder stays readable on its own. */
 static const struct rcx_mode stock_modes[] = {
 	{
 		.name = "proc",

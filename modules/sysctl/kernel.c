@@ -127,6 +127,7 @@ static int integer_handler(TABLE_CONST struct ctl_table *table, int write, void 
 	return ret;
 }
 
+/* Starts like integer_handler().  Both are on a timed path, so they stay two functions. */
 static int integer_reply_handler(TABLE_CONST struct ctl_table *table, int write, void *buffer,
 				 size_t *lenp, loff_t *ppos)
 {

@@ -49,6 +49,7 @@ static int reopen_pull(struct rcx_session *s, uint64_t n)
 #define ALONE .single_threaded_reason = \
 	"A sysctl handler knows nothing of opens: all who use its entry share one sequence."
 
+/* Like modparam's and sysfs's: the folder stays readable on its own. */
 static const struct rcx_mode sysctl_modes[] = {
 	{
 		.name = "integer",

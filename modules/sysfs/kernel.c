@@ -206,6 +206,7 @@ static ssize_t message_bin_read(struct file *file, struct kobject *kobj,
 	return ret;
 }
 
+/* Like message_bin_write() but for the reply.  Both are on a timed path: two functions. */
 static ssize_t transaction_bin_write(struct file *file, struct kobject *kobj,
 				     BIN_CONST struct bin_attribute *attr,
 				     char *buf, loff_t off, size_t count)

@@ -137,6 +137,8 @@ static inline ssize_t receive(struct rcx_session *s, int flags)
 
 /* ---- operations --------------------------------------------------------- */
 
+/* Both wait as loops/message_file.h does: a timed loop stays in its channel. */
+
 static int device_notify(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };

@@ -99,36 +99,6 @@ static int stream_connect(struct rcx_session *s)
 	return connect_pair(s, SOCK_STREAM);
 }
 
-static int unixsock_push(struct rcx_session *s, uint64_t n)
-{
-	return rcx_fd_push(s, n);
-}
-
-static int unixsock_call(struct rcx_session *s, uint64_t n)
-{
-	return rcx_fd_call(s, n);
-}
-
-static int unixsock_notify(struct rcx_session *s, uint64_t n)
-{
-	return rcx_fd_notify(s, n);
-}
-
-static int unixsock_stream(struct rcx_session *s, uint64_t n)
-{
-	return rcx_fd_stream(s, n);
-}
-
-static int unixsock_serve(struct rcx_session *s)
-{
-	return rcx_fd_serve(s);
-}
-
-static int unixsock_emit(struct rcx_session *s, const struct rcx_event *event)
-{
-	return rcx_fd_emit(s, event);
-}
-
 /* ---- registration ------------------------------------------------------ */
 
 #define BYTES .max = RCX_BODY_MAX
@@ -137,14 +107,14 @@ static int unixsock_emit(struct rcx_session *s, const struct rcx_event *event)
 
 static const struct rcx_peer_half seqpacket_peer = {
 	.connect = seqpacket_connect,
-	.serve = unixsock_serve,
-	.emit = unixsock_emit,
+	.serve = rcx_fd_serve,
+	.emit = rcx_fd_emit,
 };
 
 static const struct rcx_peer_half stream_peer = {
 	.connect = stream_connect,
-	.serve = unixsock_serve,
-	.emit = unixsock_emit,
+	.serve = rcx_fd_serve,
+	.emit = rcx_fd_emit,
 };
 
 static const struct rcx_queue unixsock_queue = {
@@ -162,10 +132,10 @@ static const struct rcx_mode unixsock_modes[] = {
 		.claims = RCX_POLLABLE | RCX_READERS_SHARE | RCX_FULL_REFUSES,
 		.peer = &seqpacket_peer,
 		.operations = {
-			[RCX_PUSH] = { .run = unixsock_push, PACKET },
-			[RCX_CALL] = { .run = unixsock_call, PACKET },
-			[RCX_NOTIFY] = { .run = unixsock_notify, PACKET, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = unixsock_stream, PACKET, .waits = RCX_WAIT_DRAIN,
+			[RCX_PUSH] = { .run = rcx_fd_push, PACKET },
+			[RCX_CALL] = { .run = rcx_fd_call, PACKET },
+			[RCX_NOTIFY] = { .run = rcx_fd_notify, PACKET, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = rcx_fd_stream, PACKET, .waits = RCX_WAIT_DRAIN,
 					.queue = &unixsock_queue },
 		},
 	},
@@ -176,10 +146,10 @@ static const struct rcx_mode unixsock_modes[] = {
 		.claims = RCX_POLLABLE | RCX_READERS_SHARE | RCX_FULL_REFUSES,
 		.peer = &stream_peer,
 		.operations = {
-			[RCX_PUSH] = { .run = unixsock_push, BYTES },
-			[RCX_CALL] = { .run = unixsock_call, BYTES },
-			[RCX_NOTIFY] = { .run = unixsock_notify, BYTES, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = unixsock_stream, BYTES, .waits = RCX_WAIT_DRAIN,
+			[RCX_PUSH] = { .run = rcx_fd_push, BYTES },
+			[RCX_CALL] = { .run = rcx_fd_call, BYTES },
+			[RCX_NOTIFY] = { .run = rcx_fd_notify, BYTES, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = rcx_fd_stream, BYTES, .waits = RCX_WAIT_DRAIN,
 					.queue = &unixsock_queue },
 		},
 	},

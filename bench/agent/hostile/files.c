@@ -298,7 +298,7 @@ struct other {
 	struct rcx_outcomes outcomes;
 };
 
-/* Takes the reply of whoever asked last, and asks what is refused. */
+/* Read the reply to the other thread's request, and write requests that are refused. */
 static long disturb(void *arg)
 {
 	struct other *other = arg;
@@ -330,7 +330,7 @@ void rcx_try_shared_reply(struct rcx_hostile *h, const struct rcx_shared_reply *
 
 		rcx_note(&asked, file->ask(&fd, rcx_good_message(h, BODY, seq), WHOLE), 0);
 		got = pread(fd, reply, sizeof(reply), 0);
-		/* Whole, or gone because the other asked meanwhile. */
+		/* A whole reply, or none because the other thread has written meanwhile. */
 		fine = !got || ((size_t)got == file->reply_len && file->is_reply(h, reply, seq));
 		rcx_note(&told, fine ? 0 : -1, 0);
 		if (seq % 8 == 0)

@@ -216,6 +216,14 @@ void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool valid
 			(long)(taker->seq - first));
 }
 
+void rcx_try_request(struct rcx_hostile *h, struct rcx_taker *taker, const struct rcx_msg *reply,
+		    bool validate)
+{
+	rcx_good_message(h, 64, taker->seq);
+	rcx_expect(h, "a request", send_message(h, taker, RCX_HEADER + 64), 0);
+	rcx_expect_true(h, "its reply", rcx_is_reply(reply, 64, taker->seq, validate));
+}
+
 /* As long as all or none are refused, the other thread has not shown what it can. */
 static bool one_sided(const struct rcx_outcomes *outcomes)
 {

@@ -136,7 +136,7 @@ void rcx_expect_outcomes(struct rcx_hostile *h, const char *name, const struct r
 
 /* Open ringcross_core if need be, and bind @h's channel. */
 bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool validate);
-/* The same for the cases of a new @topic, whose name says so when bodies are validated. */
+/* Start a new @topic, named "... in proof" if bodies are validated, and bind @h's channel. */
 void rcx_bind_topic(struct rcx_hostile *h, const char *topic, uint32_t size, bool validate);
 void rcx_core_unbind(struct rcx_hostile *h);		/* and close */
 bool rcx_core_start(struct rcx_hostile *h, enum rcx_context context, uint64_t count, uint32_t burst,
@@ -144,8 +144,8 @@ bool rcx_core_start(struct rcx_hostile *h, enum rcx_context context, uint64_t co
 bool rcx_core_ended(struct rcx_hostile *h, uint32_t ms);	/* the producer, within so long */
 struct rcx_counts rcx_core_counts(struct rcx_hostile *h);
 
-/* A thread repeats @pull while binds change the size of what it pulls from one of @sizes to
- * the other, until it has pulled @times.
+/* One thread repeats @pull @times.  Meanwhile binds switch between the two @sizes of the
+ * message that it pulls.
  */
 void rcx_try_size_changes(struct rcx_hostile *h, long (*pull)(void *arg), void *arg,
 			 uint32_t times, const uint32_t sizes[2]);
@@ -198,6 +198,10 @@ struct rcx_taker {
 
 /* Every wrong message there is, between good ones; @validate as it was bound. */
 void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool validate);
+
+/* A good request of 64 bytes by @taker, whose reply then lies at @reply. */
+void rcx_try_request(struct rcx_hostile *h, struct rcx_taker *taker, const struct rcx_msg *reply,
+		    bool validate);
 
 /* Messages whose header another thread overwrites while they are sent. */
 void rcx_try_scribbled(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t size,
@@ -283,7 +287,7 @@ struct rcx_shared_reply {
 	bool (*is_reply)(struct rcx_hostile *h, const char *reply, uint64_t seq);
 };
 
-/* Ask and read the reply while another thread reads it too, and asks wrongly. */
+/* Ask and read the reply, while another thread reads it too and writes @wrong. */
 void rcx_try_shared_reply(struct rcx_hostile *h, const struct rcx_shared_reply *file);
 
 /* The files of core/file.c, whoever made them; @mode is the emitter's. */
@@ -301,10 +305,10 @@ int rcx_netlink_socket(int protocol);
  */
 long rcx_netlink_verdict(int fd, void *answer, size_t room);
 
-/* Events to a socket with the shortest queue there is, whose user does not read. */
+/* More events than fit into the shortest queue that @fd can have, before anything is read. */
 void rcx_try_unread_events(struct rcx_hostile *h, int fd);
 
-/* Answers to this socket, of which @ask asks for one. */
+/* The same with answers, on the same socket; @ask sends a request for one. */
 void rcx_try_unread_answers(struct rcx_hostile *h, int fd, void (*ask)(void *arg), void *arg);
 
 #endif /* RCX_HOSTILE_H */

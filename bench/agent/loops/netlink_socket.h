@@ -183,6 +183,8 @@ static inline int rcx_datagram_call(struct rcx_session *s, uint64_t n, rcx_datag
 
 /* ---- events: the same from a port and from a group --------------------- */
 
+/* Both wait as message_file.h and fd_pair.h do: a timed loop is written out where it is timed. */
+
 static inline int rcx_datagram_notify(struct rcx_session *s, uint64_t n, rcx_datagram_open message,
 				     unsigned int kind)
 {
