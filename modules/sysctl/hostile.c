@@ -10,6 +10,8 @@
 #include "hostile.h"
 #include "abi.h"
 
+/* The cases follow modparam's, with other texts and errors: the folder stays readable on its own. */
+
 #define PATH(name)	"/proc/sys/" RCX_SYSCTL_DIR "/" name
 #define BODY 64u
 #define WHOLE (RCX_HEADER + BODY)
