@@ -132,7 +132,7 @@ def run(report: bool, as_json: bool, **given: Any) -> None:
         if page:
             console.OUT.print(f"Report: {page}", soft_wrap=True)
     for warning in campaign.warnings():
-        if warning in campaign.told:
+        if warning in campaign.shown_warnings:
             continue
         console.ERR.print(f"Note: {warning}", style="yellow", markup=False, soft_wrap=True)
     for reason in campaign.failed():

@@ -1,1 +1,1 @@
-"""A run, from its options to its folder: boots, rounds, records."""
+"""Runs: from the options to the boots, the measurements and the run folder."""

@@ -1,4 +1,4 @@
-"""One run from its options to its folder: plan, target, runner and recorder put together."""
+"""One run, from its options to its folder: combines plan, target, runner and recorder."""
 
 from __future__ import annotations
 
@@ -24,19 +24,33 @@ from bench.targets.provision import Provisioner, Testbed
 
 
 class Campaign:
-    """A run that measures when it is first asked for a result.
+    """A run, which starts measuring when the first result is requested.
 
-    Making one finds out what there is to measure: it builds the agent at most, and
-    boots nothing.  Close it, or use it as a context manager, so that the folder is
-    finished and no machine stays behind.
+    The constructor determines the cells.  For this it may build the agent, but it boots
+    nothing.  Close the campaign, or use it as a context manager: closing finishes the run
+    folder and ends all machines.
+
+    Args:
+        options: the requested options; with ``resume`` set, the options stored in that run
+            folder are used instead.
+        provisioner: builds the agent and prepares the target.
+        progress: receives log lines and the progress of the cells.
 
     Attributes:
-        options: as asked for, or as the resumed folder says.
+        options: the options in effect.
+        plan: the plan that ``options`` names.
         cells: all cells of the run, in the plan's order.
-        loads: how often each is measured in a boot.
-        error: what ended the run early.
-        folder: the run folder, once there is one.
-        told: warnings that the progress has shown already.
+        loads: loads of the module per boot; each cell is measured once in each.
+        listing: the channels of the agent, as ``ringcross_agent --list`` prints them.
+        error: the error that ended the run early, or None.
+        folder: path of the run folder; None until there is one.
+        shown_warnings: warnings that were already sent to ``progress``.
+
+    Raises:
+        UsageError: an option names something unknown, or the folder to resume holds no
+            unfinished run.
+        TargetError: the agent cannot be built or run.
+        DamagedFolder: the journal of the folder to resume cannot be read.
     """
 
     def __init__(
@@ -47,18 +61,18 @@ class Campaign:
         progress: Progress | None = None,
     ) -> None:
         self.error: RingcrossError | None = None
-        self.told: list[str] = []
+        self.shown_warnings: list[str] = []
         self.folder: Path | None = options.resume
         self._progress = progress or Silent()
         self._provisioner = provisioner or Provisioner(self._progress.say, options.prebuilt)
         self._recorder: Recorder | None = None
         if options.resume is not None:
             self._recorder = Recorder.resume(options.resume)
-            given = RunOptions.from_json(self._recorder.header.options)
-            # Consent, and places on this machine, are no properties of the run.
+            stored = RunOptions.from_json(self._recorder.header.options)
+            # Consent to load modules and paths on this machine belong to this call, not to the run.
             options = replace(
-                given,
-                clock=self._recorder.header.clock,  # what "auto" came to
+                stored,
+                clock=self._recorder.header.clock,  # the clock that "auto" selected
                 resume=options.resume,
                 yes_load_modules=options.yes_load_modules,
                 prebuilt=options.prebuilt,
@@ -70,13 +84,13 @@ class Campaign:
         self.cells = list(self._recorder.header.cells) if self._recorder else self._make_cells()
         self._selected: Sequence[Cell] | None = None
         self._runner: Runner | None = None
-        self._stream: Generator[CellResult] = _nothing()
+        self._stream: Generator[CellResult] = _no_results()
         self._open = False
-        self._learnt = False
+        self._first_boot_recorded = False
         self._environment: dict[str, Any] = {}
-        self._site: Testbed | None = None
+        self._testbed: Testbed | None = None
         self._closed = False
-        self._machine: dict[str, str | None] | None = None
+        self._machine_files: dict[str, str | None] | None = None
         self._exploration: exploration.Exploration | None = None
 
     def __enter__(self) -> Campaign:
@@ -87,17 +101,20 @@ class Campaign:
 
     @property
     def results(self) -> dict[Cell, list[CellResult]]:
-        """What has been recorded, per cell, one for each load and boot."""
+        """The recorded results of each cell, one per load and boot."""
         return self._recorder.results if self._recorder else {}
 
     @property
     def clock(self) -> Clock:
-        """The clock of the run; known once it has started."""
+        """The clock of the run; available once the run has started."""
         assert self._recorder is not None, "not started"
         return self._recorder.header.clock
 
     def identity(self) -> dict[str, str]:
-        """What makes figures comparable: kernel, target, clock, unit and its scale."""
+        """What the figures count, and where: kernel, target, clock, unit and scale.
+
+        Empty before the run has started.
+        """
         if self._recorder is None:
             return {}
         unit = UNITS[self.clock]
@@ -110,7 +127,7 @@ class Campaign:
         }
 
     def failed(self) -> list[str]:
-        """The cells that failed, each with its reason."""
+        """One sentence per failed result: the cell's name and the reason."""
         return [
             f"{cell.name} failed: {result.reason}"
             for cell, results in self.results.items()
@@ -119,49 +136,57 @@ class Campaign:
         ]
 
     def warnings(self) -> list[str]:
-        """What a reader should know before trusting the figures; known at the end."""
+        """Warnings about the quality of the figures; complete once the campaign is closed."""
         return list(self._environment.get("warnings", ()))
 
     def order(self) -> list[Cell]:
-        """All cells in the order in which their last result arrives; skipped ones first."""
-        turns = schedule(self.cells, self.options.seed + self.options.boots - 1, self.loads)
-        last = [cell for cell, load in turns if load == self.loads - 1]
+        """All cells: the skipped ones first, then the others in the order of their last result."""
+        last_boot = schedule(self.cells, self.options.seed + self.options.boots - 1, self.loads)
+        last = [cell for cell, load in last_boot if load == self.loads - 1]
         return [cell for cell in self.cells if cell.skip] + last
 
     def select(self, cells: Sequence[Cell]) -> None:
-        """Measure only these of the plan's cells; to be called before the first result."""
+        """Measure only ``cells``, a part of the plan's cells.  Call this before :meth:`result`."""
         self._selected = cells
 
     def result(self, cell: Cell) -> list[CellResult]:
-        """The results of ``cell``, one per load and boot; measures until they are there.
+        """The results of ``cell``, one per load and boot; measures until all of them exist.
+
+        A cell that failed or was skipped may have fewer results.
 
         Raises:
-            RingcrossError: the run has ended early; the same each time.
+            RingcrossError: the run has ended early.  Later calls raise the same error.
         """
-        while not self._settled(cell):
+        while not self._is_settled(cell):
             if self.error is not None:
                 raise self.error
             try:
                 self._start()
                 next(self._stream)
-                self._learn()
+                self._record_first_boot()
             except StopIteration:
-                raise TargetError(f"{cell.name} is no cell of this run.") from None
+                raise TargetError(f"{cell.name} is not a cell of this run.") from None
             except RingcrossError as error:
                 self.error = error
                 raise
         return self.results[cell]
 
     def run(self) -> None:
-        """Measure all that is selected."""
+        """Measure all selected cells.
+
+        Raises:
+            RingcrossError: the run has ended early.
+        """
         for cell in self._selected or self.cells:
             self.result(cell)
 
     def close(self) -> None:
-        """Find out the rest and finish the folder; a second call does nothing.
+        """Determine properties and x-rays, and finish the folder; a second call does nothing.
+
+        A :class:`RingcrossError` is not raised; :attr:`error` holds the one that ended the run.
 
         Raises:
-            KeyboardInterrupt: while it found out the rest, which is then left to a resumed run.
+            KeyboardInterrupt: interrupted during the exploration; a resumed run repeats it.
         """
         self._stream.close()
         if self._closed:
@@ -177,53 +202,56 @@ class Campaign:
             self._finish(explored)
 
     def _explore(self) -> None:
-        """Properties and the like, once all cells are measured; a failure is told, no more."""
+        """Finish the exploration once all cells are measured; a failure is reported, not raised."""
         recorder = self._recorder
-        if self.error or recorder is None or not is_complete(recorder, self._times):
+        if self.error or recorder is None or not is_complete(recorder, self._results_per_cell):
             return
-        trouble = ""
+        error_text = ""
         try:
             self._start()
-            self._begin_exploration()
+            self._start_exploration()
             if self._exploration is not None:
-                self._progress.say("Finding out properties and paths, in a boot of their own")
-                trouble = self._exploration.finish()
+                self._progress.say("Determining properties and x-rays in a separate boot")
+                error_text = self._exploration.finish()
         except DiskFull as error:
             self.error = error
         except RingcrossError as error:
-            trouble = str(error)
-        if trouble:
-            self._progress.say(f"Not all was found out. {trouble}")
+            error_text = str(error)
+        if error_text:
+            self._progress.say(f"Properties or x-rays are incomplete. {error_text}")
 
-    def _explore_beside(self) -> None:
-        """While another machine counts instructions, which does not notice."""
+    def _explore_in_parallel(self) -> None:
+        """Explore in a second machine while the first one counts instructions.
+
+        Load on the host does not change a count of instructions.
+        """
         if self.clock == "instructions":
-            with contextlib.suppress(TargetError):  # tried again, and told, at the end
-                self._begin_exploration()
+            with contextlib.suppress(TargetError):  # _explore() tries again and reports the error
+                self._start_exploration()
 
-    def _begin_exploration(self) -> None:
-        """Once, and only if there is something to find out."""
-        recorder, site = self._recorder, self._site
-        assert recorder is not None, "started"
-        assert site is not None, "started"
+    def _start_exploration(self) -> None:
+        """Start the exploration, unless it has started or no file is missing."""
+        recorder, testbed = self._recorder, self._testbed
+        assert recorder is not None, "not started"
+        assert testbed is not None, "not started"
         if self._exploration or not self.options.explore or not exploration.missing(recorder):
             return
         measured = {cell.channel for cell in recorder.header.cells if not cell.skip}
         channels = [c for c in self.listing["channels"] if c["name"] in measured]
         self._exploration = exploration.Exploration(
-            site.target, recorder, channels, self.clock, self.options.seed, self.plan.brief
+            testbed.target, recorder, channels, self.clock, self.options.seed, self.plan.brief
         )
 
     def _finish(self, explored: bool) -> None:
         recorder, self._open = self._recorder if self._open else None, False
         if recorder is None:
             return
-        if self._barren():
+        if self._measured_nothing():
             recorder.discard()
             self.folder = None
             return
         try:
-            complete = explored and is_complete(recorder, self._times)
+            complete = explored and is_complete(recorder, self._results_per_cell)
             self._write_environment(recorder, finished=complete)
             recorder.finish(complete=complete)
         except RingcrossError as error:
@@ -231,8 +259,8 @@ class Campaign:
         finally:
             recorder.close()
 
-    def _barren(self) -> bool:
-        """Ended before a machine was even started: the new folder holds skips at most."""
+    def _measured_nothing(self) -> bool:
+        """Whether an error ended a new run before its first boot; it has only skipped cells."""
         measured = any(r.status != "skip" for results in self.results.values() for r in results)
         booted = self._runner is not None and self._runner.boots
         return self.error is not None and not (measured or booted or self.options.resume)
@@ -249,112 +277,118 @@ class Campaign:
         )
         return with_controls(cells, self.listing)
 
-    def _settled(self, cell: Cell) -> bool:
-        had = self.results.get(cell, [])
-        return len(had) >= self._times or any(result.status != "ok" for result in had)
+    def _is_settled(self, cell: Cell) -> bool:
+        results = self.results.get(cell, [])
+        if any(result.status != "ok" for result in results):
+            return True
+        return len(results) >= self._results_per_cell
 
     @property
-    def _times(self) -> int:
+    def _results_per_cell(self) -> int:
         return self.options.boots * self.loads
 
     def _start(self) -> None:
-        """Get the target and the run folder, once."""
+        """Prepare the target and the run folder, once."""
         if self._runner is not None:
             return
-        machine = knobs.read(knobs.every(place="machine"))  # before work of ours makes it busy
-        site = self._provisioner.prepare(self.options, self.listing, self._selected or self.cells)
-        self._machine = machine if site.clock == "time" else None
+        # Read before builds and boots of this run load the machine.
+        machine = knobs.read(knobs.every(place="machine"))
+        cells = self._selected or self.cells
+        testbed = self._provisioner.prepare(self.options, self.listing, cells)
+        self._machine_files = machine if testbed.clock == "time" else None
         if self._recorder is None:
-            folder = self.options.run_dir or new_folder(RUNS, site.kernel, site.clock)
-            header = Header(self.options.to_json(), site.clock, tuple(self._selected or self.cells))
+            folder = self.options.run_dir or new_folder(RUNS, testbed.kernel, testbed.clock)
+            header = Header(self.options.to_json(), testbed.clock, tuple(cells))
             self._recorder = Recorder.create(folder, header)
             self.folder = folder
         self._open = True
-        self._site = site
+        self._testbed = testbed
         before = self._environment = _read_environment(self._recorder.folder)
-        if before.get("kernel", site.kernel) != site.kernel:
+        if before.get("kernel", testbed.kernel) != testbed.kernel:
             raise UsageError(
-                f"The run in {self.folder} is of kernel {before['kernel']}, not {site.kernel}: "
-                "start a new run."
+                f"The run in {self.folder} measures kernel {before['kernel']}, "
+                f"not {testbed.kernel}: start a new run."
             )
-        self._environment = before | self._known(site)
+        self._environment = before | self._initial_environment(testbed)
         self._environment["started"] = before.get("started") or _now()
         self._write_environment(self._recorder, finished=False)
-        self._warn()
+        self._show_machine_warnings()
         options = self.options
-        settings = Settings(self.plan, site.clock, options.seed, options.boots, self.loads)
+        settings = Settings(self.plan, testbed.clock, options.seed, options.boots, self.loads)
         self._runner = Runner(
-            site.target,
+            testbed.target,
             self._recorder,
             settings,
             cells=self._selected,
             progress=self._progress,
-            booted=self._explore_beside,
+            on_boot=self._explore_in_parallel,
         )
         self._stream = self._runner.results()
 
-    def _known(self, site: Testbed) -> dict[str, Any]:
-        """What is known before the first boot."""
+    def _initial_environment(self, testbed: Testbed) -> dict[str, Any]:
+        """The fields of ``environment.json`` that are known before the first boot."""
         options = self.options
         return {
             "format": FORMAT,
-            "kernel": site.kernel,
-            "clock": site.clock,
+            "kernel": testbed.kernel,
+            "clock": testbed.clock,
             "target": options.target,
             "seed": options.seed,
             "boots": options.boots,
             "loads": self.loads,
             "plan": options.plan,
-            "config": environment.select_config(site.config),
+            "config": environment.select_config(testbed.config),
             "tools": environment.tools(),
             "channels": self.listing,
             "controls": [cell.name for cell in controls(self.listing)],
         }
 
-    def _warn(self) -> None:
-        """Tell in time what of this machine will spoil the figures."""
+    def _show_machine_warnings(self) -> None:
+        """Report machine settings that distort the figures before measuring starts."""
         for knob in self._environment["knobs"]:
             if knob["place"] == "machine" and knob["warning"]:
-                self.told.append(knob["warning"])
+                self.shown_warnings.append(knob["warning"])
                 self._progress.say(knob["warning"])
 
-    def _learn(self) -> None:
-        """Write down what the first boot tells, in case the end is never reached."""
-        if self._recorder and self._runner and self._runner.facts.hello and not self._learnt:
-            self._learnt = True
+    def _record_first_boot(self) -> None:
+        """Write what the first boot reported, in case the run never finishes."""
+        if self._first_boot_recorded or not (self._recorder and self._runner):
+            return
+        if self._runner.session_info.hello:
+            self._first_boot_recorded = True
             self._write_environment(self._recorder, finished=False)
 
     def _write_environment(self, recorder: Recorder, *, finished: bool) -> None:
-        facts = self._runner.facts if self._runner else SessionInfo()
-        found = dict(self._environment)
-        if facts.files or "cmdline" not in found:
-            found |= environment.from_files(facts.files)
-        if facts.hello:
-            found |= facts.hello | {"overhead": facts.overhead, "floors": {"copy": facts.floors}}
-        if facts.session:
-            found |= {name: facts.session.get(name, "") for name in ("accelerator", "qemu")}
-            found |= {"forced": bool(facts.session.get("forced")), "session": facts.session}
-        found["finished"] = _now() if finished else None
-        settings = environment.settings(
-            self.clock, facts.files, found.get("config", {}), self._machine
+        info = self._runner.session_info if self._runner else SessionInfo()
+        document = dict(self._environment)
+        if info.files or "cmdline" not in document:
+            document |= environment.from_files(info.files)
+        if info.hello:
+            document |= info.hello | {"overhead": info.overhead, "floors": {"copy": info.floors}}
+        if info.session:
+            document |= {name: info.session.get(name, "") for name in ("accelerator", "qemu")}
+            document |= {"forced": bool(info.session.get("forced")), "session": info.session}
+        document["finished"] = _now() if finished else None
+        states = environment.knob_states(
+            self.clock, info.files, document.get("config", {}), self._machine_files
         )
-        if facts.files or "knobs" not in found:
-            found["knobs"] = [knob.to_json() for knob in settings]
-        found["marked"] = recorder.marked() if finished else {}
-        found["warnings"] = list(environment.warnings(found))
-        self._environment = found
-        recorder.write_environment(found)
+        if info.files or "knobs" not in document:
+            document["knobs"] = [state.to_json() for state in states]
+        document["marked"] = recorder.marked() if finished else {}
+        document["warnings"] = list(environment.warnings(document))
+        self._environment = document
+        recorder.write_environment(document)
 
 
 def _read_environment(folder: Path) -> dict[str, Any]:
-    """What an earlier part of this run knew; empty when there was none."""
+    """``environment.json`` as an earlier part of this run wrote it; empty if there is none."""
     try:
         return dict(json.loads((folder / "environment.json").read_text()))
     except (OSError, ValueError):
         return {}
 
 
-def _nothing() -> Generator[CellResult]:
+def _no_results() -> Generator[CellResult]:
     yield from ()
 
 

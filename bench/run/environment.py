@@ -1,4 +1,4 @@
-"""What a run was measured on: ``environment.json`` and its warnings."""
+"""The machine, kernel and tools of a run, for ``environment.json``, and its warnings."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _VULNERABILITIES = (
 )
 
 
-def _named(place: Place) -> list[str]:
-    """The files of the knobs of a place, but for those that have to be searched for."""
+def _fixed_paths(place: Place) -> list[str]:
+    """The absolute paths that the knobs of ``place`` read, without patterns."""
     paths = [path for knob in knobs.every(place=place) for path in knob.paths]
     return [path for path in dict.fromkeys(paths) if "*" not in path and path.startswith("/")]
 
@@ -48,14 +48,14 @@ PATHS: tuple[str, ...] = (
     "/proc/version",
     "/proc/loadavg",
     "/proc/sys/kernel/tainted",
-    *_named("kernel"),
+    *_fixed_paths("kernel"),
     f"{_CPU}/cpu0/cpufreq/scaling_governor",
     f"{_CPU}/intel_pstate/no_turbo",
     f"{_CPU}/smt/active",
     f"{_CPU}/online",
     *(f"{_CPU}/vulnerabilities/{name}" for name in _VULNERABILITIES),
 )
-"""The small files whose text the agent reads on the target."""
+"""Files that the agent reads on the target."""
 
 CONFIG = (
     "CONFIG_HZ",
@@ -80,17 +80,20 @@ CONFIG = (
     "CONFIG_SECURITY_APPARMOR",
     "CONFIG_CC_VERSION_TEXT",
 )
-"""The kernel options that move the figures most."""
+"""The kernel options that influence the figures most."""
 
 
 def select_config(text: str) -> dict[str, str]:
-    """The options of :data:`CONFIG` in a kernel's ``.config``; ``n`` where not set."""
-    found = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE))
-    return {name: found.get(name, "n").strip('"') for name in CONFIG}
+    """The values of the options :data:`CONFIG` in the text of a ``.config``; ``n`` if not set."""
+    values = dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE))
+    return {name: values.get(name, "n").strip('"') for name in CONFIG}
 
 
 def from_files(files: Mapping[str, str | None]) -> dict[str, Any]:
-    """What the files of :data:`PATHS` say, by the names of ``environment.json``."""
+    """Fields of ``environment.json`` from the text of the files :data:`PATHS`.
+
+    A missing file gives an empty field.
+    """
 
     def text(path: str) -> str:
         return (files.get(path) or "").strip()
@@ -107,100 +110,102 @@ def from_files(files: Mapping[str, str | None]) -> dict[str, Any]:
         "cpus": text(f"{_CPU}/online"),
         "load": text("/proc/loadavg"),
         "mitigations": {
-            name: found
+            name: mitigation
             for name in _VULNERABILITIES
-            if (found := text(f"{_CPU}/vulnerabilities/{name}"))
+            if (mitigation := text(f"{_CPU}/vulnerabilities/{name}"))
         },
     }
 
 
 def tools() -> dict[str, str]:
-    """Versions of what made the figures, on the host."""
-    found = {"python": platform.python_version()}
+    """Versions of the tools on the host by name; without those that are not installed."""
+    versions = {"python": platform.python_version()}
     for package in ("ringcross", "pytest", "pytest-benchmark", "numpy", "scipy", "pandas"):
         try:
-            found[package] = metadata.version(package)
+            versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
     for command in ("gcc", "qemu-system-x86_64"):
         if shutil.which(command):
-            told = subprocess.run(
+            output = subprocess.run(
                 [command, "--version"], capture_output=True, text=True, check=False, timeout=20
             )
-            found[command] = told.stdout.partition("\n")[0].strip()
-    return found
+            versions[command] = output.stdout.partition("\n")[0].strip()
+    return versions
 
 
-def settings(
+def knob_states(
     clock: Clock, files: Files, config: Mapping[str, str], machine: Files | None = None
 ) -> list[Shown]:
-    """How the knobs stand that matter under *clock*.
+    """The states of the knobs that matter under ``clock``.
 
     Args:
-        clock: under ``instructions`` nothing of the machine matters, only the kernel does.
-        files: what the agent read of the kernel under test.
-        config: its options.
-        machine: what :func:`bench.host.knobs.read` found where the time comes from; the host of a
-            virtual machine.  None where that was not looked at.
+        clock: under ``instructions`` only knobs of the kernel matter, not those of the machine.
+        files: text of the files that the agent read on the kernel under test.
+        config: options of that kernel, as from :func:`select_config`.
+        machine: text of the files that :func:`bench.host.knobs.read` read on this machine, which
+            is the host of a virtual machine.  None leaves out the knobs of the machine.
     """
     options = "".join(f"{name}={value}\n" for name, value in config.items())
     kernel: Files = {**files, knobs.CONFIG: options}
-    found = [knobs.show(knob, kernel) for knob in knobs.every(clock, "kernel")]
+    states = [knobs.show(knob, kernel) for knob in knobs.every(clock, "kernel")]
     if machine is not None:
-        found += [knobs.show(knob, machine, here=True) for knob in knobs.every(clock, "machine")]
-    return found
+        states += [knobs.show(knob, machine, here=True) for knob in knobs.every(clock, "machine")]
+    return states
 
 
-def _knobs(env: Mapping[str, Any]) -> Iterator[str]:
+def _poor_knobs(env: Mapping[str, Any]) -> Iterator[str]:
     for knob in env.get("knobs") or ():
         if knob["warning"]:
             yield knob["warning"]
 
 
-def _forced(env: Mapping[str, Any]) -> Iterator[str]:
+def _forced_clock(env: Mapping[str, Any]) -> Iterator[str]:
     if env.get("forced"):
         yield (
-            "The time clock was forced on an emulated machine: these nanoseconds tell how fast the "
-            "emulator is, not what a real machine takes."
+            "The time clock was forced on an emulated machine. These nanoseconds measure the speed "
+            "of the emulator, not of a real machine."
         )
 
 
-def _no_length(env: Mapping[str, Any]) -> Iterator[str]:
-    told = env.get("overhead")
-    if env.get("clock") == "time" and told and "min_round" not in told:
+def _no_min_round(env: Mapping[str, Any]) -> Iterator[str]:
+    overhead = env.get("overhead")
+    if env.get("clock") == "time" and overhead and "min_round" not in overhead:
         yield (
-            "No round was so long that one 1.5, 2 or 3.5 % longer took so much longer within "
-            "0.25 %: the machine is too loud for single rounds to be trusted, so go by intervals "
-            "over several boots."
+            "The machine is too noisy to rely on single rounds: at no length did rounds that are "
+            "1.5, 2 and 3.5 % longer take that much longer within 0.25 %. Use the intervals over "
+            "several boots."
         )
 
 
 def _few_boots(env: Mapping[str, Any]) -> Iterator[str]:
     if env.get("clock") == "time" and env.get("boots") == 1:
         yield (
-            "Measured in a single boot: what differs from boot to boot (layout of memory, "
-            "placement of caches) is not in the intervals. Use --boots 3 or more."
+            "Measured in a single boot: the intervals do not include what varies between boots "
+            "(memory layout, cache placement). Use --boots 3 or more."
         )
 
 
-def _marked(env: Mapping[str, Any]) -> Iterator[str]:
-    """How many cells carry which mark, and what would help."""
+def _marked_cells(env: Mapping[str, Any]) -> Iterator[str]:
+    """How many cells have each mark, and how to improve them."""
     marked = env.get("marked") or {}
     cells = marked.get("cells", 0)
-    if wide := marked.get("imprecise"):
+    if imprecise := marked.get("imprecise"):
         yield (
-            f"{wide} of {cells} cells have an interval wider than 5 % of their median, and are "
-            f"marked “wide”. What would help: {_what_would_help(env)}."
+            f"{imprecise} of {cells} cells have an interval wider than 5 % of their median, or too "
+            f"few rounds for an interval. They are marked “imprecise”. To improve them: "
+            f"{_advice(env)}."
         )
-    if apart := marked.get("differs"):
+    if differs := marked.get("differs"):
         yield (
-            f"{apart} of {cells} cells differ by more than 0.5 % between boots of other seeds, and "
-            "are marked “apart”; the page of diagnostics names them and says why."
+            f"{differs} of {cells} cells differ by more than 0.5 % between boots, or between loads "
+            "in a run of one boot. They are marked “differs”; the diagnostics page lists them with "
+            "the likely reasons."
         )
 
 
-def _what_would_help(env: Mapping[str, Any]) -> str:
-    """The knobs that stand badly, those first that one can set; else more boots."""
+def _advice(env: Mapping[str, Any]) -> str:
+    """How to narrow intervals: poor knobs of the machine, settable ones first, then more boots."""
     poor = [knob for knob in env.get("knobs") or () if knob["state"] == "poor"]
     poor = [knob for knob in poor if knob["place"] == "machine"]
     poor.sort(key=lambda knob: not knob["settable"])
@@ -211,16 +216,16 @@ def _what_would_help(env: Mapping[str, Any]) -> str:
 
 
 CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[str]], ...] = (
-    _forced,
-    _marked,
-    _knobs,
-    _no_length,
+    _forced_clock,
+    _marked_cells,
+    _poor_knobs,
+    _no_min_round,
     _few_boots,
 )
-"""Each looks at an environment and gives warnings, or none."""
+"""Functions that yield the warnings for an ``environment.json``, in the order of display."""
 
 
 def warnings(environment: Mapping[str, Any]) -> Iterator[str]:
-    """What a reader should know before trusting figures from this environment."""
+    """One sentence or more for each condition of ``environment`` that affects the figures."""
     for check in CHECKS:
         yield from check(environment)

@@ -1,11 +1,12 @@
-"""From the agent's raw counts to the figures of one row.
+"""Computes the figures of a cell from the agent's raw counts.
 
-The agent says how much of each round and of each sample is the harness's own work
-(clock readings, turns of the empty loop); that is taken off, and printed beside the
-result as ``overhead``.  An operation of a stream is one *delivered* message.
+Raw counts are in units of the clock: nanoseconds or instructions.  The agent reports how much
+of each round and of each sample is the harness's own work (clock readings, iterations of the
+empty loop).  This is subtracted, and reported as ``overhead``.  For a stream, one operation is
+one delivered message.
 
-Rounds lie within loads of the module, loads within boots.  What varies at the highest of
-these levels that has more than one decides how wide an interval is.
+Rounds are grouped by load of the module, loads by boot.  The width of an interval is
+determined by the variation at the highest of these levels that has more than one unit.
 """
 
 from __future__ import annotations
@@ -23,35 +24,42 @@ from bench.plan.cells import PER, CellResult, Clock
 
 Floats = NDArray[np.float64]
 Levels = Sequence[Sequence[Floats]]
-"""Rounds of each load of each boot."""
+"""Net rounds, in units per operation: for each boot, one array for each load."""
 
 FEWEST_ROUNDS = 11
-"""Rounds that an interval needs; below, it is NaN."""
-WIDE = 0.05
-"""Under ``time``: an interval wider than this share of its median is marked."""
-APART = 0.005
-"""Under ``instructions``: boots that lie further apart than this share are marked."""
+"""The fewest rounds for an interval; with fewer, the interval is NaN."""
+IMPRECISE_ABOVE = 0.05
+"""Under ``time``, a cell is imprecise if its interval is wider than this share of its median."""
+DIFFERS_ABOVE = 0.005
+"""Under ``instructions``, a cell differs if its :func:`spread` exceeds this share."""
 MILD, SEVERE = 1.5, 3.0
-"""Tukey's fences, in distances of the quartiles beyond them."""
+"""Tukey's fences, in interquartile ranges beyond the quartiles."""
 _RESAMPLES = 999
 _CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures of one cell, per operation, in units of the clock, net.
+    """The figures of one cell: net, per operation, in units of the clock.
 
-    ``min`` to ``ci_high`` and ``p50`` to ``max`` are NaN where there is too little
-    to tell them from.  ``overhead`` was taken off; ``raw_median`` is with it.
+    Figures are NaN where there is too little data for them.
 
     Attributes:
-        mad: median distance of the rounds from their median.
-        low_severe, low_mild, high_mild, high_severe: rounds that lie beyond Tukey's fences;
-            they are labelled, and count like all others.
-        spread: largest over smallest median of the boots, less one; of the loads where there
-            is one boot, and NaN where there is one of each.
-        marks: what a reader should know, see :func:`marks`.
-        cpu_user_side, cpu_other_side: processor time per operation, see :func:`cpu`.
+        rounds: number of rounds, over all loads and boots.
+        n: operations per round.
+        min, median, mean: of the rounds.
+        p50, p90, p99, p999, p9999, max: percentiles and maximum of the samples.
+        ci_low, ci_high: the 95 % interval of the median, see :func:`median_interval`.
+        overhead: mean of the harness's own cost, already subtracted.
+        raw_median: median of the rounds before the subtraction.
+        messages_per_unit: messages per second or per million instructions.
+        bytes_per_unit: bytes of body per second or per million instructions.
+        mad: median absolute deviation of the rounds.
+        low_severe, low_mild, high_mild, high_severe: number of rounds beyond Tukey's fences.
+            These rounds are only labelled; they count like all others.
+        spread: relative difference of the boots' medians, see :func:`spread`.
+        marks: see :func:`marks`.
+        cpu_user_side, cpu_other_side: processor time in ns per operation, see :func:`cpu`.
     """
 
     rounds: int
@@ -83,53 +91,57 @@ class Summary:
 
 
 def operations(result: CellResult) -> Floats:
-    """How many operations each round did: ``n``, or what a stream has delivered."""
+    """Operations of each round: ``n``, or the delivered messages of a stream."""
     if result.cell.operation != "stream":
         return np.full(len(result.rounds), result.n, dtype=np.float64)
     return np.asarray(result.stream.get("delivered", ()), dtype=np.float64)
 
 
 def _per_operation(result: CellResult, units: Floats) -> Floats:
-    """``units`` of each round per operation; NaN where none was done."""
-    done = operations(result)
-    return np.divide(units, done, out=np.full_like(done, math.nan), where=done > 0)
+    """``units`` of each round per operation; NaN for a round without an operation."""
+    count = operations(result)
+    return np.divide(units, count, out=np.full_like(count, math.nan), where=count > 0)
 
 
 def raw_rounds(result: CellResult) -> Floats:
-    """Units per operation of each round, as measured; NaN where none was done."""
+    """Units per operation of each round, as measured; NaN for a round without an operation."""
     return _per_operation(result, np.asarray(result.rounds, dtype=np.float64))
 
 
 def overheads(result: CellResult) -> Floats:
-    """Units per operation of each round that are the harness's own."""
+    """The harness's own cost in units per operation of each round."""
     return _per_operation(result, np.full(len(result.rounds), result.round_overhead))
 
 
 def net_rounds(result: CellResult) -> Floats:
-    """Units per operation of each round, the harness's own work taken off."""
+    """Units per operation of each round, without the harness's own cost."""
     return raw_rounds(result) - overheads(result)
 
 
 def net_samples(result: CellResult) -> Floats:
-    """Units of each sampled operation, the harness's own work taken off."""
+    """Units of each sampled operation, without the harness's own cost."""
     return np.asarray(result.samples, dtype=np.float64) - result.sample_overhead
 
 
 def cpu(results: Sequence[CellResult], side: str) -> float:
-    """Nanoseconds of processor time per operation over all rounds; NaN where it is not known.
+    """Processor time in ns per operation, over all rounds that report it; NaN if none does.
 
-    What the harness does around the operations is in it: its loop and clock readings, and for
-    events the request for each.
+    This includes the work of the harness around the operations: its loop, its clock readings,
+    and one request per event.
+
+    Args:
+        results: results of one cell.
+        side: ``user`` (the measuring process) or ``other`` (all else on the machine).
     """
     known = [result for result in results if side in result.cpu]
-    done = sum(float(operations(result).sum()) for result in known)
-    return sum(result.cpu[side] for result in known) / done if done else math.nan
+    count = sum(float(operations(result).sum()) for result in known)
+    return sum(result.cpu[side] for result in known) / count if count else math.nan
 
 
 def percentile(samples: Floats, p: float) -> float:
-    """The ``p``-th percentile (0 to 100), NaN when too few samples lie beyond it.
+    """The ``p``-th percentile (0 to 100); NaN unless at least one sample lies beyond it.
 
-    Of 200 samples, the 99.9th percentile would be the largest under another name.
+    For example, the 99.9th percentile of 200 samples would only be the largest sample.
     """
     if len(samples) == 0 or len(samples) * (100 - p) < 100 - 1e-6:
         return math.nan
@@ -137,34 +149,34 @@ def percentile(samples: Floats, p: float) -> float:
 
 
 def levels(results: Sequence[CellResult]) -> list[list[Floats]]:
-    """Net rounds of each load of each boot; those without a round are left out."""
-    found: dict[int, list[Floats]] = {}
+    """Net rounds of each load of each boot, in order; loads without a round are left out."""
+    by_boot: dict[int, list[Floats]] = {}
     for result in sorted(results, key=lambda result: (result.boot, result.load)):
         if len(rounds := _pooled(net_rounds, [result])):
-            found.setdefault(result.boot, []).append(rounds)
-    return list(found.values())
+            by_boot.setdefault(result.boot, []).append(rounds)
+    return list(by_boot.values())
 
 
-def _units(boots: Levels) -> list[Floats]:
-    """The rounds of each boot; of each load where there is one boot."""
+def _resampling_units(boots: Levels) -> list[Floats]:
+    """The rounds of each boot, or of each load if there is only one boot."""
     return [np.concatenate(boot) for boot in boots] if len(boots) > 1 else list(*boots)
 
 
 def median_interval(boots: Levels) -> tuple[float, float]:
-    """The bootstrap 95 % interval of the median, from the rounds of each load of each boot.
+    """The 95 % bootstrap interval of the median; NaN for fewer than 11 rounds in all.
 
-    NaN below 11 rounds in all.  What is resampled are the units of the highest level that has
-    more than one, each with all that is below it (Kalibera & Jones): boots, else loads, else
-    rounds.  The seed is fixed, so that the same rounds always give the same interval.
+    The bootstrap resamples the highest level that has more than one unit: boots, else loads,
+    else rounds.  Each drawn unit brings all its rounds (Kalibera & Jones).  The seed is fixed:
+    equal rounds give equal intervals.
     """
-    units = _units(boots)
+    units = _resampling_units(boots)
     rounds = np.concatenate([*units, np.zeros(0)])
     if len(rounds) < FEWEST_ROUNDS:
         return math.nan, math.nan
     if np.all(rounds == rounds[0]):
         return float(rounds[0]), float(rounds[0])
     if len(units) > 1:
-        return _widened(_resampled_medians(units), float(np.median(rounds)), len(units))
+        return _widened_interval(_resampled_medians(units), float(np.median(rounds)), len(units))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         interval = stats.bootstrap(
@@ -179,11 +191,11 @@ def median_interval(boots: Levels) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _widened(medians: Floats, median: float, units: int) -> tuple[float, float]:
-    """The percentile interval of resampled medians, made as wide as few ``units`` deserve.
+def _widened_interval(medians: Floats, median: float, units: int) -> tuple[float, float]:
+    """The percentile interval of resampled medians, widened for a small number of ``units``.
 
-    Two or three boots show less than the spread they come from: the bootstrap is too narrow
-    by the root of n/(n-1), and what is estimated from so few wants Student's quantile.
+    With n units, the bootstrap underestimates the spread by a factor of √(n/(n-1)).  An estimate
+    from so few units also needs Student's quantile instead of the normal one.
     """
     tail = 50 * (1 - _CONFIDENCE)
     low, high = np.percentile(medians, [tail, 100 - tail])
@@ -195,7 +207,7 @@ def _widened(medians: Floats, median: float, units: int) -> tuple[float, float]:
 
 
 def _resampled_medians(units: Sequence[Floats]) -> Floats:
-    """Medians of units drawn with replacement; all units weigh the same."""
+    """Medians of units drawn with replacement; all units have the same weight."""
     rng = np.random.default_rng(0)
     longest = max(len(rounds) for rounds in units)
     table = np.stack([np.resize(rounds, longest) for rounds in units])
@@ -204,61 +216,70 @@ def _resampled_medians(units: Sequence[Floats]) -> Floats:
     return medians
 
 
-def classes(rounds: Floats) -> NDArray[np.int8]:
-    """Tukey's class of each round: 0, ±1 beyond the mild fence, ±2 beyond the severe one.
+def outlier_classes(rounds: Floats) -> NDArray[np.int8]:
+    """The outlier class of each round: ±1 beyond Tukey's mild fence, ±2 beyond the severe one.
 
-    A round without a value (NaN) is of class 0.
+    All other rounds, and those without a value (NaN), have class 0.
     """
-    found = np.zeros(len(rounds), dtype=np.int8)
+    labels = np.zeros(len(rounds), dtype=np.int8)
     known = rounds[~np.isnan(rounds)]
     if not len(known):
-        return found
+        return labels
     low, high = np.percentile(known, [25, 75])
     reach = high - low
     for fence in (MILD, SEVERE):
-        found += (rounds > high + fence * reach).astype(np.int8)
-        found -= (rounds < low - fence * reach).astype(np.int8)
-    return found
+        labels += (rounds > high + fence * reach).astype(np.int8)
+        labels -= (rounds < low - fence * reach).astype(np.int8)
+    return labels
 
 
 def spread(boots: Levels) -> float:
-    """How far the medians of the boots lie apart, as a share of the smallest.
+    """Largest over smallest median of the boots, minus 1.
 
-    Of the loads where there is one boot; NaN where there is one of each.
+    With only one boot, the medians of its loads are compared.  NaN if there is only one load
+    too, or if a median is not positive.
     """
-    medians = [float(np.median(rounds)) for rounds in _units(boots)]
+    medians = [float(np.median(rounds)) for rounds in _resampling_units(boots)]
     if len(medians) < 2 or min(medians) <= 0:
         return math.nan
     return max(medians) / min(medians) - 1
 
 
-def marks(clock: Clock, median: float, interval: tuple[float, float], apart: float) -> str:
-    """What to tell of a cell: ``wide`` and ``apart``, separated by a blank.
+def marks(clock: Clock, median: float, interval: tuple[float, float], spread: float) -> str:
+    """The marks of a cell, separated by a space; empty if it has none.
 
-    ``wide``: under time, the interval is wider than 5 % of the median, or unknown.
-    ``apart``: under instructions, the boots' medians lie more than 0.5 % apart.
+    ``imprecise``: under ``time``, the interval is wider than 5 % of the median, or NaN.
+    ``differs``: under ``instructions``, the spread is more than 0.5 %.
+
+    Args:
+        clock: the clock of the run.
+        median: the median of the rounds.
+        interval: its interval.
+        spread: as from :func:`spread`.
     """
-    found = []
-    if clock == "time" and not interval[1] - interval[0] <= WIDE * median:
-        found.append("imprecise")
-    if clock == "instructions" and apart > APART:
-        found.append("differs")
-    return " ".join(found)
+    names = []
+    if clock == "time" and not interval[1] - interval[0] <= IMPRECISE_ABOVE * median:
+        names.append("imprecise")
+    if clock == "instructions" and spread > DIFFERS_ABOVE:
+        names.append("differs")
+    return " ".join(names)
 
 
 def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
-    """The row of one cell from its results, one per load and boot.
+    """The figures of one cell, from the pooled rounds and samples of all results.
 
-    Rounds and samples of several are pooled.  ``results`` holds at least one.
+    Args:
+        results: results of one cell, one per load and boot; at least one.
+        clock: the clock of the run.
     """
     rounds = _pooled(net_rounds, results)
     raw, overhead = _pooled(raw_rounds, results), _pooled(overheads, results)
     samples = np.concatenate([net_samples(result) for result in results])
     boots = levels(results)
     median = float(np.median(rounds)) if len(rounds) else math.nan
-    interval, apart = median_interval(boots), spread(boots)
+    interval, boot_spread = median_interval(boots), spread(boots)
     messages = PER[clock][0] / median if median > 0 else math.nan
-    outliers = _outliers(boots)
+    outliers = _count_outliers(boots)
     return Summary(
         rounds=len(rounds),
         n=results[0].n,
@@ -282,18 +303,18 @@ def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
         low_mild=outliers[-1],
         high_mild=outliers[1],
         high_severe=outliers[2],
-        spread=apart,
-        marks=marks(clock, median, interval, apart),
+        spread=boot_spread,
+        marks=marks(clock, median, interval, boot_spread),
         cpu_user_side=cpu(results, "user"),
         cpu_other_side=cpu(results, "other"),
     )
 
 
-def _outliers(boots: Levels) -> dict[int, int]:
-    """How many rounds there are of each class, each load seen by itself."""
-    loads = [classes(rounds) for boot in boots for rounds in boot]
-    found = np.concatenate([*loads, np.zeros(0, dtype=np.int8)])
-    return {kind: int((found == kind).sum()) for kind in (-2, -1, 0, 1, 2)}
+def _count_outliers(boots: Levels) -> dict[int, int]:
+    """Number of rounds of each outlier class; the fences are computed per load."""
+    loads = [outlier_classes(rounds) for boot in boots for rounds in boot]
+    labels = np.concatenate([*loads, np.zeros(0, dtype=np.int8)])
+    return {kind: int((labels == kind).sum()) for kind in (-2, -1, 0, 1, 2)}
 
 
 def _pooled(figure: Callable[[CellResult], Floats], results: Sequence[CellResult]) -> Floats:
@@ -301,13 +322,13 @@ def _pooled(figure: Callable[[CellResult], Floats], results: Sequence[CellResult
     return values[np.flatnonzero(~np.isnan(values))]
 
 
-def middle(values: Iterable[float]) -> float:
-    """The median of the values that are no NaN; NaN when there are none."""
+def known_median(values: Iterable[float]) -> float:
+    """The median of the values that are not NaN; NaN if there are none."""
     known = [value for value in values if not math.isnan(value)]
     return float(np.median(known)) if known else math.nan
 
 
 def stream_total(results: Sequence[CellResult], key: str) -> int | None:
-    """The sum of a stream's counter over rounds and boots; None for other operations."""
+    """The sum of a stream's counter ``key`` over all rounds; None for other operations."""
     counts = [result.stream[key] for result in results if key in result.stream]
     return sum(sum(count) for count in counts) if counts else None

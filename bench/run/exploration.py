@@ -1,8 +1,8 @@
-"""What a run finds out besides its cells, in one more boot.
+"""The exploration: one more boot, which determines properties and x-rays.
 
-Nothing in it can disturb a timed cell: it is another machine, which under ``time`` boots when
-the measured one has gone.
-An extra is a list of requests, and a file of the run folder that is made of the answers.
+It cannot disturb a timed cell, since it uses a machine of its own.  Under ``time`` that machine
+boots after the measuring machine has ended.  An extra is a list of requests together with a
+file of the run folder that is written from the answers.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True)
 class Extra:
-    """One thing more to find out.
+    """One file of the run folder that an exploration writes.
 
     Attributes:
-        file: what is written into the run folder; one that is there is not made again.
-        requests: all that is asked, for the measured channels of a listing, and whether to be
-            brief about it.
-        document: what the file shall hold, from all answers of the boot, why it ended early
-            (empty when it did not), the same channels and whether it was brief. Answers to
-            other extras are among them.
+        file: name of the file; an existing one is not written again.
+        requests: makes the requests, from the listing of the measured channels and whether to
+            be brief.
+        document: makes the content of the file, as JSON, from all answers of the boot (those to
+            other extras too), an error text (empty unless the boot ended early), the same
+            channels and whether to be brief.
     """
 
     file: str
@@ -43,33 +43,33 @@ class Extra:
 
 EXTRAS: tuple[Extra, ...] = (
     Extra("properties.json", properties.requests, properties.document),
-    Extra("xray.json", xray.ask, xray.document),  # the last: it leaves the tracer on
+    Extra("xray.json", xray.run_requests, xray.document),  # last: it leaves the tracer on
 )
 
 
 def missing(recorder: Recorder) -> list[Extra]:
-    """The extras whose file the run folder does not have."""
+    """The extras whose file is missing in the run folder."""
     return [extra for extra in EXTRAS if not (recorder.folder / extra.file).exists()]
 
 
 class Exploration:
-    """One boot that finds out what is missing, begun when this is made.
+    """One boot that determines the missing extras; the constructor starts it.
 
-    A thread takes its answers, so that it can go on while another machine measures: counts of
-    instructions do not notice.  Close it, or use it as a context manager; :meth:`finish`
-    waits for it and writes down what it found.
+    A thread receives the answers, so that the exploration can run while another machine counts
+    instructions; the load does not change those counts.  :meth:`finish` waits for the end and
+    writes the files.  Close the exploration, or use it as a context manager.
 
     Args:
-        target: boots the machine.
-        recorder: whose folder lacks files.
-        channels: those that are measured.
-        clock: of the run.
-        seed: of the boot.
-        brief: whether to look at a part where the whole takes long.
+        target: starts the machine.
+        recorder: records the run whose folder lacks files.
+        channels: listing of the measured channels.
+        clock: the clock of the run.
+        seed: the seed of the boot.
+        brief: whether to explore only a part of what takes long.
 
     Raises:
-        TargetError: no machine could be had.
-        DiskFull: its files cannot be written.
+        TargetError: the machine cannot be started.
+        DiskFull: there is no space for the files of the session.
     """
 
     def __init__(
@@ -86,12 +86,14 @@ class Exploration:
         self._channels = channels
         self._seed = seed
         self._extras = missing(recorder)
-        asked = [request for extra in self._extras for request in extra.requests(channels, brief)]
+        requests: list[Request] = [{"do": "setup", "clock": clock}]
+        for extra in self._extras:
+            requests += extra.requests(channels, brief)
         self._answers: list[Answer] = []
-        self._trouble = ""
+        self._error_text = ""
         self._error: BaseException | None = None
-        self._session = target.start([{"do": "setup", "clock": clock}, *asked], seed=seed)
-        self._thread = threading.Thread(target=self._follow, name="exploration", daemon=True)
+        self._session = target.start(requests, seed=seed)
+        self._thread = threading.Thread(target=self._receive, name="exploration", daemon=True)
         self._thread.start()
 
     def __enter__(self) -> Exploration:
@@ -100,24 +102,24 @@ class Exploration:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _follow(self) -> None:
+    def _receive(self) -> None:
         try:
             with self._session:
                 self._answers.extend(self._session.answers())
         except SessionLost as error:
-            self._trouble = str(error)
-        except BaseException as error:  # for who waits for it
+            self._error_text = str(error)
+        except BaseException as error:  # finish() raises it
             self._error = error
 
     def finish(self) -> str:
-        """Wait for its end, and write down what is known by then.
+        """Wait for the end of the boot, and write the files from the answers so far.
 
         Returns:
-            Why it ended early; empty when it came to its end.
+            Why the boot ended early; empty if it did not.
 
         Raises:
-            RingcrossError: the machine did not come up.
-            DiskFull: the run folder cannot be written.
+            NeverCameUp: the machine did not come up.
+            DiskFull: there is no space to write the run folder.
         """
         self._thread.join()
         log = self._session.kernel_log()
@@ -126,11 +128,11 @@ class Exploration:
             raise self._error
         brief = self._brief
         for extra in self._extras:
-            found = extra.document(self._answers, self._trouble, self._channels, brief)
-            self._recorder.write(extra.file, found)
-        return self._trouble
+            document = extra.document(self._answers, self._error_text, self._channels, brief)
+            self._recorder.write(extra.file, document)
+        return self._error_text
 
     def close(self) -> None:
-        """End the machine if it is still at work; nothing is written then."""
+        """End the machine if it still runs; this writes nothing."""
         self._session.kill()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""How a run tells where it is: a live line on a terminal, plain lines in a log."""
+"""Progress of a run: a live bar on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from bench.plan.cells import Cell, CellResult
 
 
 class Progress(Protocol):
-    """What a runner tells while it works."""
+    """Receives the progress of a run.  A runner calls these methods while it measures."""
 
     def start(self, total: int) -> None:
-        """``total`` measurements are ahead."""
+        """Measuring begins; ``total`` results will follow."""
 
     def say(self, line: str) -> None:
-        """One thing that is worth a line."""
+        """Show ``line``, one line of text."""
 
     def begin(self, cell: Cell) -> None:
-        """This cell is being measured now."""
+        """The measurement of ``cell`` begins."""
 
     def done(self, result: CellResult) -> None:
-        """A cell has been measured, or will not be."""
+        """The measurement of a cell ended with ``result``."""
 
     def stop(self) -> None:
-        """Nothing more comes."""
+        """Measuring has ended."""
 
 
 class Silent:
-    """Tells nothing."""
+    """Shows nothing."""
 
     def start(self, total: int) -> None:
         """Nothing."""
@@ -52,36 +52,41 @@ class Silent:
 
 
 def clock_text(seconds: float) -> str:
-    """Minutes and seconds, e.g. ``2:05``."""
+    """``seconds`` as minutes and seconds, e.g. ``2:05``; fractions are cut off."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 class Lines:
-    """One line per cell, for a log file."""
+    """Writes one line per result, for a log file.
+
+    Args:
+        write: receives each line, without a newline.
+        now: the current time in seconds, from any fixed start.
+    """
 
     def __init__(
         self, write: Callable[[str], None], now: Callable[[], float] = time.monotonic
     ) -> None:
         self._write = write
         self._now = now
-        self._begun = now()
+        self._started = now()
         self._total = self._count = 0
 
     def start(self, total: int) -> None:
-        """Begin to count."""
-        self._total, self._count, self._begun = total, 0, self._now()
+        """Reset the count and the elapsed time."""
+        self._total, self._count, self._started = total, 0, self._now()
 
     def say(self, line: str) -> None:
-        """Write it."""
+        """Write ``line``."""
         self._write(line)
 
     def begin(self, cell: Cell) -> None:
-        """Nothing: the line comes when the cell is done."""
+        """Nothing; :meth:`done` writes the line."""
 
     def done(self, result: CellResult) -> None:
-        """Write count, cell, status, elapsed time and what is left of it."""
+        """Write count, cell, status, elapsed time and estimated remaining time."""
         self._count += 1
-        elapsed = self._now() - self._begun
+        elapsed = self._now() - self._started
         left = elapsed / self._count * max(self._total - self._count, 0)
         cell = result.cell
         reason = f": {result.reason}" if result.reason else ""
@@ -96,7 +101,7 @@ class Lines:
 
 
 class Bar:
-    """A live line on a terminal."""
+    """A progress bar on a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -118,16 +123,16 @@ class Bar:
         self._bar.start()
 
     def say(self, line: str) -> None:
-        """Print it above the bar."""
+        """Print ``line`` above the bar."""
         self._console.print(line, style="dim", markup=False, highlight=False)
 
     def begin(self, cell: Cell) -> None:
-        """Show which cell is measured."""
+        """Show the name of the cell beside the bar."""
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], description=cell.name)
 
     def done(self, result: CellResult) -> None:
-        """Advance; a failure gets a line that stays."""
+        """Advance the bar; print a failure as a line above it."""
         if result.status == "fail":
             self._console.print(
                 f"{result.cell.name} failed: {result.reason}", style="red", markup=False
@@ -135,18 +140,18 @@ class Bar:
         if self._bar is not None:
             task = self._bar.tasks[0]
             left = task.time_remaining
-            shown = "" if left is None else f"{clock_text(left)} left"
-            self._bar.update(task.id, advance=1, left=shown)
+            text = "" if left is None else f"{clock_text(left)} left"
+            self._bar.update(task.id, advance=1, left=text)
 
     def stop(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
 
 
 def for_console(console: Console) -> Progress:
-    """A bar on a terminal, plain lines elsewhere."""
+    """A :class:`Bar` if ``console`` is a terminal, otherwise :class:`Lines`."""
     if console.is_terminal:
         return Bar(console)
     return Lines(lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))

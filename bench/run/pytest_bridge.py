@@ -1,4 +1,4 @@
-"""One run through pytest: the benchmarks are tests, whoever starts them."""
+"""Runs a campaign as a pytest session: each cell is one benchmark test."""
 
 from __future__ import annotations
 
@@ -20,9 +20,14 @@ INTERRUPTED = 130
 
 
 class Bridge:
-    """Brings a campaign into a pytest session, and remembers how that ended.
+    """A pytest plugin that provides a campaign to the session and records how the session ended.
 
-    ``conftest.py`` asks the plugin manager for it by its name.
+    ``conftest.py`` gets it from the plugin manager by its ``__name__``.
+
+    Attributes:
+        campaign: the campaign that the session runs.
+        interrupted: whether Ctrl-C ended the session.
+        error_text: pytest's report of an error outside the benchmarks; empty if there is none.
     """
 
     __name__ = "ringcross-campaign"
@@ -30,30 +35,30 @@ class Bridge:
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
         self.interrupted = False
-        self.trouble = ""
+        self.error_text = ""
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Ctrl-C; the exit that ``conftest.py`` makes of an error comes here too."""
+        """Called for Ctrl-C, and for ``pytest.exit()``, which ``conftest.py`` calls on an error."""
         self.interrupted = excinfo.errisinstance(KeyboardInterrupt)
 
     def pytest_internalerror(self, excrepr: object) -> None:
-        """pytest itself, or one of our hooks, failed."""
-        self.trouble = str(excrepr)
+        """Called when pytest itself or a hook failed."""
+        self.error_text = str(excrepr)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A benchmark file that cannot be imported."""
+        """Record that a benchmark file cannot be imported."""
         if report.failed:
-            self.trouble = report.longreprtext
+            self.error_text = report.longreprtext
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """An error around a test; a failed cell shows in the call itself, and is recorded."""
+        """Record an error in setup or teardown; a failed cell fails the call and is recorded."""
         if report.failed and report.when != "call":
-            self.trouble = report.longreprtext
+            self.error_text = report.longreprtext
 
 
 @contextmanager
 def _without_pytest_variables() -> Iterator[None]:
-    """Hide the user's ``PYTEST_*`` variables: options of theirs are not meant for this session."""
+    """Hide ``PYTEST_*`` environment variables: the user's pytest options must not apply here."""
     hidden = {name: value for name, value in os.environ.items() if name.startswith("PYTEST_")}
     for name in hidden:
         del os.environ[name]
@@ -63,9 +68,9 @@ def _without_pytest_variables() -> Iterator[None]:
         os.environ.update(hidden)
 
 
-def _gist(trouble: str) -> str:
-    """What a long report of pytest says in the end: its last line marked as the error."""
-    lines = [line for line in trouble.splitlines() if line.strip()]
+def _last_error_line(error_text: str) -> str:
+    """The last error line of pytest's report (marked ``E``), or its last line without one."""
+    lines = [line for line in error_text.splitlines() if line.strip()]
     errors = [line[1:].strip() for line in lines if line.startswith("E  ")]
     return (errors or lines or ["no benchmark was found"])[-1]
 
@@ -73,14 +78,15 @@ def _gist(trouble: str) -> str:
 def run_campaign(
     options: RunOptions, progress: Progress, provisioner: Provisioner | None = None
 ) -> tuple[Campaign, int]:
-    """Measure what ``options`` ask for, as a pytest session without its own output.
+    """Measure what ``options`` request, in a pytest session that prints nothing.
 
     Returns:
-        The campaign, closed, and 0, 1 when cells failed, 130 when interrupted, or the exit
-        code of ``campaign.error``.
+        The closed campaign and an exit code: 0; 1 if cells failed; 130 if interrupted; else
+        the exit code of ``campaign.error``.
 
     Raises:
-        RingcrossError: there is nothing to measure, or nothing to do it with.
+        RingcrossError: the options are wrong, the agent cannot be built, or pytest cannot run
+            the benchmarks.
     """
     campaign = Campaign(options, provisioner=provisioner, progress=progress)
     bridge = Bridge(campaign)
@@ -88,7 +94,7 @@ def run_campaign(
         str(BENCHMARKS),
         f"--rootdir={BENCHMARKS.parent}",
         f"--config-file={BENCHMARKS.parent / 'pyproject.toml'}",
-        # Progress is ours; nor is there anything to capture, cache or rewrite.
+        # ringcross shows its own progress; capturing, caching and rewriting are not needed.
         *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler"),
         *("--capture=no", "--assert=plain", "--benchmark-quiet"),
     ]
@@ -98,6 +104,8 @@ def run_campaign(
         return campaign, INTERRUPTED
     if campaign.error is not None:
         return campaign, campaign.error.exit_code
-    if bridge.trouble or not campaign.results:
-        raise RingcrossError(f"pytest could not run the benchmarks: {_gist(bridge.trouble)}")
+    if bridge.error_text or not campaign.results:
+        raise RingcrossError(
+            f"pytest could not run the benchmarks: {_last_error_line(bridge.error_text)}"
+        )
     return campaign, 1 if campaign.failed() else 0

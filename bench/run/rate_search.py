@@ -1,7 +1,8 @@
-"""Streams at a rate: what was offered, what arrived, and whether the sums come out.
+"""Streams at a rate: offered and delivered rates, and a check of the message counts.
 
-The agent searches the highest rate without loss and tries others around it; see
-``bench/agent/protocol/PROTOCOL.md``.  Rates are per second or per million instructions.
+The agent searches for the highest rate without loss and tries rates around it; see
+``bench/agent/protocol/PROTOCOL.md``.  Rates are messages per second (clock ``time``) or per
+million instructions (clock ``instructions``).
 """
 
 from __future__ import annotations
@@ -21,52 +22,53 @@ FIGURES = (
     "missed behind p50 p99 verdict offered_per_unit delivered_per_unit"
 ).split()
 COLUMNS = (*KEY, *FIGURES)
-"""Of ``trials.csv``: what tells the cells apart, then one trial a row."""
+"""Columns of ``trials.csv``: the fields that identify a cell, then those of one trial."""
 
 
 def violation(counts: Mapping[str, int]) -> str:
-    """Why the counts of one stream cannot be true; empty when they can.
+    """One sentence why the counts of one stream are inconsistent; empty if they agree.
 
-    Raised are those delivered, once each, and those lost; of the lost, some were refused.
+    Each emitted message was either delivered (counted once) or lost.  Refused messages are
+    a part of the lost ones.
     """
     emitted, refused, lost = counts["emitted"], counts["refused"], counts["lost"]
-    once = counts["delivered"] - counts["duplicated"]
-    if once + lost != emitted:
-        return f"{emitted} messages were emitted, but {once} delivered and {lost} lost."
+    distinct = counts["delivered"] - counts["duplicated"]
+    if distinct + lost != emitted:
+        return f"{emitted} messages were emitted, but {distinct} delivered and {lost} lost."
     if refused > lost:
         return f"{refused} messages were refused, but only {lost} did not arrive."
     return ""
 
 
 def first_violation(columns: Mapping[str, Sequence[int]]) -> str:
-    """The first :func:`violation` among streams given as columns."""
+    """The first :func:`violation` among several streams, given as columns; empty if none."""
     names = ("emitted", "refused", "delivered", "lost", "duplicated")
     rows = zip(*(columns.get(name, ()) for name in names), strict=True)
-    found = (violation(dict(zip(names, row, strict=True))) for row in rows)
-    return next((reason for reason in found if reason), "")
+    reasons = (violation(dict(zip(names, row, strict=True))) for row in rows)
+    return next((reason for reason in reasons if reason), "")
 
 
 def per_unit(messages: float, units: float, clock: Clock) -> float:
-    """``messages`` in ``units`` of the clock as a rate; NaN where no time has passed."""
+    """The rate of ``messages`` in ``units`` of the clock; NaN if ``units`` is zero or less."""
     return messages * PER[clock][0] / units if units > 0 else math.nan
 
 
-def offered(result: CellResult, clock: Clock) -> float:
-    """The rate at which the messages of all rounds were offered; NaN without one."""
+def offered_rate(result: CellResult, clock: Clock) -> float:
+    """The rate at which messages were offered in all rounds; NaN for a stream without a rate."""
     if not result.interval:
         return math.nan
     emitted = sum(result.stream.get("emitted", ()))
-    bursts = len(result.stream.get("emitted", ()))
-    # The last burst of each round begins when its span ends.
-    return per_unit(emitted - bursts * result.cell.burst, sum(result.stream.get("span", ())), clock)
+    rounds = len(result.stream.get("emitted", ()))
+    # A span ends when the round's last burst begins, so it does not cover that burst.
+    return per_unit(emitted - rounds * result.cell.burst, sum(result.stream.get("span", ())), clock)
 
 
 def trials(results: Iterable[CellResult], clock: Clock) -> Iterator[dict[str, Any]]:
-    """Rows of ``trials.csv`` for all streams that were tried."""
+    """Rows of ``trials.csv``, one per trial, with at least the keys :data:`COLUMNS`."""
     for result in results:
-        told = result.trials
-        for number in range(len(told.get("interval", ()))):
-            row = {name: values[number] for name, values in told.items()}
+        columns = result.trials
+        for number in range(len(columns.get("interval", ()))):
+            row = {name: values[number] for name, values in columns.items()}
             rate = per_unit(row["emitted"] - result.cell.burst, row["span"], clock)
             row |= {name: getattr(result.cell, name) for name in KEY}
             row |= {"boot": result.boot, "load": result.load, "trial": number}
@@ -77,18 +79,18 @@ def trials(results: Iterable[CellResult], clock: Clock) -> Iterator[dict[str, An
 
 
 def table(results: Iterable[CellResult], clock: Clock) -> str:
-    """The text of ``trials.csv``; empty when nothing was tried."""
+    """The text of ``trials.csv``; empty without a trial."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     count = 0
     for row in trials(results, clock):
-        writer.writerow({name: _shown(value) for name, value in row.items()})
+        writer.writerow({name: _format_value(value) for name, value in row.items()})
         count += 1
     return text.getvalue() if count else ""
 
 
-def _shown(value: Any) -> Any:
+def _format_value(value: Any) -> Any:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.9g}"
     return value

@@ -1,9 +1,9 @@
-"""Replaying recorded rounds to pytest-benchmark, with the agent's clock as its timer.
+"""Replays recorded rounds to pytest-benchmark, with the agent's clock as its timer.
 
-pytest-benchmark wants to call a function and read a timer around it.  Our rounds are
-timed on the target, so each call of :meth:`Measured.run_round` advances the timer by what
-the next recorded round cost per operation.  The timer's "second" is 10⁹ units of
-the agent's clock: one nanosecond, or one instruction, reads as 1e-9.
+pytest-benchmark calls a function and reads a timer before and after the call.  The agent
+times its rounds on the target.  Each call of :meth:`Measured.run_round` therefore advances
+the timer by the net cost per operation of the next recorded round.  One "second" of the
+timer is 10⁹ units of the agent's clock: one nanosecond or one instruction reads as 1e-9.
 """
 
 from __future__ import annotations
@@ -20,29 +20,36 @@ PER_SECOND = 1e9
 
 
 class AgentClock:
-    """A timer that stands still but for what the agent has reported."""
+    """A timer that only advances by the costs that the agent reported."""
 
     def __init__(self) -> None:
         self._units = 0.0
 
     def __call__(self) -> float:
-        """The time since :meth:`reset`, in units of 10⁹."""
+        """The time since :meth:`reset`, in 10⁹ units of the agent's clock."""
         return self._units / PER_SECOND
 
     def reset(self) -> None:
-        """Start at zero again, so that no round is a difference of large numbers."""
+        """Set the timer to zero, so that no round is a small difference of large numbers."""
         self._units = 0.0
 
     def advance(self, units: float) -> None:
-        """Let ``units`` of the agent's clock pass."""
+        """Advance by ``units`` of the agent's clock."""
         self._units += units
 
 
 AGENT_CLOCK = AgentClock()
+"""The timer that pytest-benchmark reads."""
 
 
 class Measured:
-    """One cell as the benchmarks see it: measured already, in all boots."""
+    """One cell as a benchmark test receives it, already measured in all boots.
+
+    Args:
+        cell: the measured cell.
+        results: its results, one per load and boot; at least one.
+        clock: the clock of the run.
+    """
 
     def __init__(self, cell: Cell, results: Sequence[CellResult], clock: Clock) -> None:
         self.cell = cell
@@ -54,17 +61,17 @@ class Measured:
 
     @property
     def ok(self) -> bool:
-        """Whether there is a figure."""
+        """Whether the cell has a figure: all results are ok."""
         return all(result.status == "ok" for result in self._results)
 
     @property
     def rounds(self) -> int:
-        """How many rounds there are to replay."""
+        """Number of rounds to replay."""
         return len(self._rounds)
 
     @property
     def info(self) -> dict[str, Any]:
-        """What benchmark.json says of this cell besides its statistics."""
+        """The ``extra_info`` of this cell in ``benchmark.json``."""
         unit = UNITS[self._clock]
         return {
             "channel": self.cell.channel,
@@ -80,12 +87,16 @@ class Measured:
         }
 
     def require(self) -> None:
-        """Skip or fail the test, with the reason, unless there is a figure."""
+        """Skip or fail the test with the recorded reason, unless the cell has a figure."""
         for status, end in (("fail", pytest.fail), ("skip", pytest.skip)):
             for result in self._results:
                 if result.status == status:
                     end(result.reason)
 
     def run_round(self) -> None:
-        """Let the next recorded round pass on the agent's clock, per operation."""
+        """Advance :data:`AGENT_CLOCK` by the net cost per operation of the next round.
+
+        Raises:
+            StopIteration: all rounds have been replayed.
+        """
         AGENT_CLOCK.advance(next(self._next))

@@ -1,9 +1,9 @@
-"""The run folder: written as results arrive, so that a crash loses one cell at most.
+"""The run folder.  It is written as results arrive, so that a crash loses one cell at most.
 
-While a run is under way the truth is a journal: ``journal.jsonl``, whose first
-line says what is to be measured and each further one holds the raw figures of
-one cell in one boot, with the samples beside it in ``journal.u64``.  All else in the
-folder is made from it.  A complete run has no journal any more.
+An unfinished run has a journal, from which the tables in the folder are made.  The first line
+of ``journal.jsonl`` is the header: options, clock and cells.  Each further line holds the raw
+result of one cell in one load of one boot; its samples are in ``journal.u64``.  The journal is
+removed when the run is complete.
 """
 
 from __future__ import annotations
@@ -34,16 +34,17 @@ COLUMNS = (
     "low_severe low_mild high_mild high_severe spread marks rate wait queue refused overruns "
     "offered_per_unit bound factors cpu_user_side cpu_other_side"
 ).split()
+"""Columns of ``cells.csv``."""
 _VERSION = 3
 FORMAT = 2
-"""Of the run folder; see docs/run-folder.md."""
-_CELL = [field.name for field in fields(Cell) if field.compare]
-_KEPT = (
+"""Version of the run folder's format; see docs/run-folder.md."""
+_CELL_FIELDS = [field.name for field in fields(Cell) if field.compare]
+_RESULT_FIELDS = (
     "boot load status reason n rounds round_overhead sample_overhead context stream interval "
     "bound trials cpu log"
 ).split()
-_STREAM = {"raised": "emitted"}
-"""Names of counters in journals of version 2."""
+_OLD_COUNTERS = {"raised": "emitted"}
+"""Names of counters in journals of version 2, with their present names."""
 _COUNTERS = {
     "offered": "emitted",
     "delivered": "delivered",
@@ -56,14 +57,14 @@ _COUNTERS = {
 
 
 class DamagedFolder(RingcrossError):
-    """A run folder that cannot be gone on with."""
+    """A run folder that cannot be resumed because its journal is lost or damaged."""
 
     default_exit_code = 5
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a run is about: its options as they were given, its clock and its cells."""
+    """The header of a journal: the options as given, the clock and the cells of the run."""
 
     options: dict[str, Any]
     clock: Clock
@@ -71,18 +72,36 @@ class Header:
 
 
 def new_folder(base: Path, kernel: str, clock: Clock, now: datetime | None = None) -> Path:
-    """A name for a run folder below ``base`` that is not taken yet; nothing is made."""
-    stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
-    name = f"{stamp}-{kernel}-{clock}"
+    """An unused path for a run folder below ``base``; creates nothing.
+
+    Args:
+        base: the parent folder.
+        kernel: release of the kernel under test.
+        clock: the clock of the run.
+        now: start of the run in UTC; None for the present.
+
+    Raises:
+        UsageError: there are 999 runs with this name already.
+    """
+    timestamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    name = f"{timestamp}-{kernel}-{clock}"
     for number in range(1, 1000):
         folder = base / (name if number == 1 else f"{name}-{number}")
         if not folder.exists():
             return folder
-    raise UsageError(f"{base} holds a thousand runs of this second: give another --run-dir.")
+    raise UsageError(
+        f"{base} already holds 999 runs that started in this second: give another --run-dir."
+    )
 
 
 def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, Any]:
-    """One row of ``cells.csv`` from a cell's results, one per load and boot, at least one."""
+    """One row of ``cells.csv``, by column; fields that do not apply are empty strings.
+
+    Args:
+        cell: the cell.
+        results: its results, one per load and boot; at least one.
+        clock: the clock of the run.
+    """
     worst = next((r for r in results if r.status == "fail"), None)
     worst = worst or next((r for r in results if r.status == "skip"), results[0])
     values: dict[str, Any] = dict.fromkeys(COLUMNS, "")
@@ -111,23 +130,28 @@ def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, An
         values |= asdict(estimates.summarise(results, clock))
         totals = {name: estimates.stream_total(results, key) for name, key in _COUNTERS.items()}
         values |= {name: "" if total is None else total for name, total in totals.items()}
-        rates = [rate_search.offered(result, clock) for result in results]
-        values["offered_per_unit"] = estimates.middle(rates)
+        rates = [rate_search.offered_rate(result, clock) for result in results]
+        values["offered_per_unit"] = estimates.known_median(rates)
     return values
 
 
 def _interval(cell: Cell, results: Sequence[CellResult], clock: Clock) -> int:
-    """Nanoseconds between bursts: as asked for, or in the middle of those that were found."""
-    found = [float(result.interval) for result in results if result.interval]
-    return round(estimates.middle(found)) if found else interval_of(cell, clock)
+    """Nanoseconds between bursts: the median of the results, else as the cell requests."""
+    intervals = [float(result.interval) for result in results if result.interval]
+    return round(estimates.known_median(intervals)) if intervals else interval_of(cell, clock)
 
 
 class Recorder:
     """Writes one run folder.
 
-    Make one by :meth:`create` or :meth:`resume`; use it as a context manager.
-    All methods that write raise :class:`bench.errors.DiskFull` when there is no room,
-    with everything recorded before still in place.
+    Construct it with :meth:`create` or :meth:`resume`; use it as a context manager.  All
+    methods that write raise :class:`bench.errors.DiskFull` when there is no space left.  What
+    was recorded before stays intact.
+
+    Attributes:
+        folder: path of the run folder.
+        header: options, clock and cells of the run.
+        results: the recorded results of each cell, one per load and boot.
     """
 
     def __init__(self, folder: Path, header: Header) -> None:
@@ -142,38 +166,42 @@ class Recorder:
 
     @classmethod
     def create(cls, folder: Path, header: Header) -> Recorder:
-        """Start a new run in ``folder``, which is made and must not hold a run."""
+        """Create ``folder`` if necessary, and start a new run in it.
+
+        Raises:
+            UsageError: the folder already holds a run, or another process is using it.
+        """
         if (folder / "cells.csv").exists() or (folder / "journal.jsonl").exists():
             raise UsageError(
-                f"{folder} already holds a run: go on with it by --resume {folder}, "
+                f"{folder} already holds a run: continue it with --resume {folder}, "
                 "or give another --run-dir."
             )
         recorder = cls(folder, header)
         with writing("the run folder"):
             folder.mkdir(parents=True, exist_ok=True)
             recorder._open()
-            first = {
+            header_line = {
                 "version": _VERSION,
                 "options": header.options,
                 "clock": header.clock,
                 "cells": [asdict(cell) for cell in header.cells],
             }
-            recorder._append(recorder._journal, json.dumps(first).encode() + b"\n")
+            recorder._append(recorder._journal, json.dumps(header_line).encode() + b"\n")
             recorder._rewrite_rows()
         return recorder
 
     @classmethod
     def resume(cls, folder: Path) -> Recorder:
-        """Go on with the run in ``folder``; what is half-written is dropped.
+        """Continue the run in ``folder``; incomplete entries at the end are dropped.
 
         Raises:
-            UsageError: there is no run, or it is complete.
-            DamagedFolder: its journal cannot be understood.
+            UsageError: there is no run, the run is complete, or another process is writing it.
+            DamagedFolder: the journal is lost or damaged.
         """
         header, results, sizes = _read_journal(folder)
         recorder = cls(folder, header)
         for result in results:
-            recorder._keep(result)
+            recorder._remember(result)
         with writing("the run folder"):
             recorder._open()
             os.truncate(folder / "journal.jsonl", sizes[0])
@@ -188,49 +216,49 @@ class Recorder:
         self.close()
 
     def close(self) -> None:
-        """Close the files; nothing more can be recorded."""
+        """Close the files; nothing can be recorded afterwards."""
         for file in (self._journal, self._samples):
             if file is not None:
                 file.close()
         self._journal = self._samples = None
 
     def add(self, result: CellResult) -> None:
-        """Record one result: first raw, then as a row of ``cells.csv``."""
+        """Record one result: first in the journal, then in ``cells.csv``."""
         with writing("the results"):
             samples = np.asarray(result.samples, dtype="<u8").tobytes()
             self._append(self._samples, samples)
             self._append(self._journal, self._line(result))
-            self._keep(result)
+            self._remember(result)
             if len(self.results[result.cell]) == 1:
                 self._append_row(result.cell)
-            else:  # a further load or boot: the cell has a row already
+            else:  # a further load or boot: the cell's row changes
                 self._rewrite_rows()
 
     def marked(self) -> dict[str, int]:
-        """How many cells have a figure (``cells``), and how many of those carry each mark."""
-        found = Counter({"cells": 0})
+        """Number of cells with a figure (key ``cells``) and, among those, with each mark."""
+        counts = Counter({"cells": 0})
         for cell, results in self.results.items():
-            told = row(cell, results, self.header.clock)
-            if told["status"] == "ok":
-                found.update(["cells", *str(told["marks"]).split()])
-        return dict(found)
+            values = row(cell, results, self.header.clock)
+            if values["status"] == "ok":
+                counts.update(["cells", *str(values["marks"]).split()])
+        return dict(counts)
 
     def write_environment(self, environment: dict[str, Any]) -> None:
-        """Write ``environment.json`` in whole."""
+        """Replace ``environment.json``."""
         text = json.dumps(environment, indent=1, sort_keys=True, default=str)
         self._replace("environment.json", text.encode() + b"\n")
 
     def write(self, name: str, document: Any) -> None:
-        """Write a JSON file of the run folder in whole."""
+        """Replace the JSON file ``name`` of the run folder with ``document``."""
         self._replace(name, json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n")
 
     def add_kernel_log(self, title: str, text: str) -> None:
-        """Append one boot's kernel log under a title of its own."""
+        """Append the kernel log ``text`` of one boot to ``kernel.log``, under ``title``."""
         with writing("the kernel log"), (self.folder / "kernel.log").open("a") as file:
             file.write(f"===== {title} =====\n{text.rstrip()}\n")
 
     def finish(self, *, complete: bool) -> None:
-        """Write what is made of the journal, which goes when the run is complete."""
+        """Write the Parquet files and ``trials.csv``; remove the journal if ``complete``."""
         with writing("the samples"):
             _write_parquet(self.folder / "samples.parquet", _sample_columns(self._order))
             _write_parquet(self.folder / "rounds.parquet", _round_columns(self._order))
@@ -242,57 +270,58 @@ class Recorder:
                 (self.folder / name).unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Take away a folder in which nothing was measured; other files in it stay."""
+        """Remove the files of a run without a measurement, and the folder if it is empty then."""
         self.close()
         for name in ("cells.csv", "environment.json", "journal.jsonl", "journal.u64"):
             (self.folder / name).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # it had something in it before
+        with contextlib.suppress(OSError):  # other files are in it
             self.folder.rmdir()
 
-    def _keep(self, result: CellResult) -> None:
+    def _remember(self, result: CellResult) -> None:
         self.results.setdefault(result.cell, []).append(result)
         self._order.append(result)
         self._rows.pop(result.cell, None)
 
     def _open(self) -> None:
-        # Unbuffered: what was written is with the kernel when this process dies.
+        # Unbuffered: the kernel has what was written even if this process dies.
         journal = (self.folder / "journal.jsonl").open("ab", buffering=0)
         try:
             fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             journal.close()
             raise UsageError(
-                f"Another ringcross is measuring into {self.folder}: wait for it, or end it."
+                f"Another ringcross process is writing to {self.folder}: "
+                "wait until it ends, or end it."
             ) from None
         self._journal = journal
         self._samples = (self.folder / "journal.u64").open("ab", buffering=0)
 
     def _append(self, file: IO[bytes] | None, data: bytes) -> None:
-        """Append ``data`` or, on a full disk, nothing of it."""
+        """Append ``data``; on a full disk, append nothing."""
         if file is None:
             raise ValueError("the recorder is closed")
-        _append_whole(file, data)
+        _append_or_truncate(file, data)
 
     def _line(self, result: CellResult) -> bytes:
-        values = {name: getattr(result, name) for name in _KEPT}
+        values = {name: getattr(result, name) for name in _RESULT_FIELDS}
         values |= {"number": self._numbers[result.cell], "samples": len(result.samples)}
         return json.dumps(values).encode() + b"\n"
 
     def _row(self, cell: Cell) -> bytes:
-        if cell not in self._rows:  # an interval takes milliseconds
+        if cell not in self._rows:  # computing an interval takes milliseconds
             self._rows[cell] = _csv(row(cell, self.results[cell], self.header.clock))
         return self._rows[cell]
 
     def _append_row(self, cell: Cell) -> None:
         with (self.folder / "cells.csv").open("ab", buffering=0) as file:
-            _append_whole(file, self._row(cell))
+            _append_or_truncate(file, self._row(cell))
 
     def _rewrite_rows(self) -> None:
-        head = ",".join(COLUMNS).encode() + b"\n"
-        self._replace("cells.csv", head + b"".join(self._row(cell) for cell in self.results))
+        header = ",".join(COLUMNS).encode() + b"\n"
+        self._replace("cells.csv", header + b"".join(self._row(cell) for cell in self.results))
 
     def _replace(self, name: str, data: bytes) -> None:
-        """Write a file in whole or not at all."""
+        """Replace a file with ``data``; on an error, leave it unchanged."""
         part = self.folder / f".{name}.part"
         with writing(name):
             try:
@@ -303,7 +332,7 @@ class Recorder:
                 raise
 
 
-def _append_whole(file: IO[bytes], data: bytes) -> None:
+def _append_or_truncate(file: IO[bytes], data: bytes) -> None:
     start = file.seek(0, os.SEEK_END)
     try:
         view = memoryview(data)
@@ -317,19 +346,19 @@ def _append_whole(file: IO[bytes], data: bytes) -> None:
 def _csv(values: dict[str, Any]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writerow({name: _shown(value) for name, value in values.items()})
+    writer.writerow({name: _format_value(value) for name, value in values.items()})
     return text.getvalue().encode()
 
 
-def _shown(value: Any) -> Any:
-    """A number as short as it is exact enough (9 digits); NaN is an empty field."""
+def _format_value(value: Any) -> Any:
+    """A float with 9 significant digits, NaN as an empty field; other values unchanged."""
     if isinstance(value, float):
         return "" if value != value else f"{value:.9g}"
     return value
 
 
 def _read_journal(folder: Path) -> tuple[Header, list[CellResult], tuple[int, int]]:
-    """Header, results, and the bytes of each of the two files that are whole."""
+    """Header, results, and the number of valid bytes in the journal and in its samples."""
     if not (folder / "journal.jsonl").exists():
         raise _no_journal(folder)
     try:
@@ -337,30 +366,32 @@ def _read_journal(folder: Path) -> tuple[Header, list[CellResult], tuple[int, in
         raw = (folder / "journal.u64").read_bytes()
         header = _parse_header(json.loads(lines[0]))
         results: list[CellResult] = []
-        good, used = len(lines[0]), 0
+        journal_bytes, sample_bytes = len(lines[0]), 0
         for line in lines[1:]:
             if not line.endswith(b"\n"):
-                break  # half-written: measured again
-            result, used = _parse_line(json.loads(line), header.cells, raw, used)
+                break  # incomplete: the cell is measured again
+            result, sample_bytes = _parse_line(json.loads(line), header.cells, raw, sample_bytes)
             results.append(result)
-            good += len(line)
+            journal_bytes += len(line)
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise DamagedFolder(
-            f"{folder}/journal.jsonl is damaged ({type(error).__name__}: {error}): its rows in "
-            "cells.csv still make a report, but start a new run to go on."
+            f"{folder}/journal.jsonl is damaged ({type(error).__name__}: {error}). Start a new "
+            "run; a report can still be made from cells.csv."
         ) from error
-    return header, results, (good, used)
+    return header, results, (journal_bytes, sample_bytes)
 
 
 def _no_journal(folder: Path) -> RingcrossError:
     if not folder.is_dir():
-        return UsageError(f"There is no run folder {folder}: see reports/runs/.")
+        return UsageError(
+            f"There is no run folder {folder}: reports/runs/ holds the recorded runs."
+        )
     if (folder / "cells.csv").exists() and (folder / "samples.parquet").exists():
         return UsageError(
-            f"The run in {folder} is complete: look at it with `ringcross report {folder}`."
+            f"The run in {folder} is complete: view it with `ringcross report {folder}`."
         )
     return DamagedFolder(
-        f"{folder} has lost its journal.jsonl, so it is unknown what is left to measure: "
+        f"{folder} has no journal.jsonl, so it is unknown which cells remain to be measured: "
         "start a new run."
     )
 
@@ -376,18 +407,19 @@ def _parse_header(values: dict[str, Any]) -> Header:
 
 
 def _parse_line(
-    values: dict[str, Any], cells: Sequence[Cell], raw: bytes, used: int
+    values: dict[str, Any], cells: Sequence[Cell], raw: bytes, start: int
 ) -> tuple[CellResult, int]:
-    end = used + 8 * int(values["samples"])
+    """The result of one journal line, and the end of its samples, which begin at ``start``."""
+    end = start + 8 * int(values["samples"])
     if end > len(raw):
         raise ValueError("journal.u64 is too short")
     result = CellResult(
         cell=cells[values.pop("number")],
         **values
         | {
-            "samples": tuple(np.frombuffer(raw[used:end], dtype="<u8").tolist()),
+            "samples": tuple(np.frombuffer(raw[start:end], dtype="<u8").tolist()),
             "rounds": tuple(values["rounds"]),
-            "stream": {_STREAM.get(k, k): tuple(v) for k, v in values["stream"].items()},
+            "stream": {_OLD_COUNTERS.get(k, k): tuple(v) for k, v in values["stream"].items()},
             "log": tuple(values["log"]),
         },
     )
@@ -395,19 +427,22 @@ def _parse_line(
 
 
 Placed = Sequence[tuple[int, CellResult]]
-"""Results, each with its place in the order in which they came."""
+"""Results, each with its place: its index in the order of measurement."""
 
 
 def _key_columns(results: Placed, lengths: Sequence[int]) -> dict[str, Any]:
-    """What tells the cells apart, named as in ``cells.csv``, with boot, load and place."""
-    whose = [
-        {name: getattr(result.cell, name) for name in _CELL}
+    """Columns that identify a cell, named as in ``cells.csv``, and boot, load and place.
+
+    The values of each result are repeated as often as ``lengths`` gives.
+    """
+    keys = [
+        {name: getattr(result.cell, name) for name in _CELL_FIELDS}
         | {"context": result.context or result.cell.context}
         | {"boot": result.boot, "load": result.load, "place": place}
         for place, result in results
     ]
-    names = (*_CELL, "boot", "load", "place")
-    return {name: np.repeat([one[name] for one in whose], lengths) for name in names}
+    names = (*_CELL_FIELDS, "boot", "load", "place")
+    return {name: np.repeat([key[name] for key in keys], lengths) for name in names}
 
 
 def _sample_columns(order: Sequence[CellResult]) -> dict[str, Any]:
@@ -427,18 +462,18 @@ def _round_columns(order: Sequence[CellResult]) -> dict[str, Any]:
     results = [result for _, result in placed]
     lengths = [len(result.rounds) for result in results]
     nets = [estimates.net_rounds(result) for result in results]
-    done = [estimates.operations(result) for result in results]
-    classes = [estimates.classes(net) for net in nets]
+    counts = [estimates.operations(result) for result in results]
+    classes = [estimates.outlier_classes(net) for net in nets]
     return _key_columns(placed, lengths) | {
         "round": np.concatenate([np.arange(n) for n in lengths] or [np.zeros(0, dtype=int)]),
         "value": np.concatenate(nets or [np.zeros(0)]),
-        "n": np.concatenate(done or [np.zeros(0)]),
+        "n": np.concatenate(counts or [np.zeros(0)]),
         "outlier": np.concatenate(classes or [np.zeros(0, dtype=np.int8)]),
     }
 
 
 def _write_parquet(path: Path, columns: dict[str, Any]) -> None:
-    import pyarrow  # here, since it is slow to load and needed at the end only
+    import pyarrow  # imported here: it loads slowly and is only needed at the end
     import pyarrow.parquet
 
     part = path.with_name(f".{path.name}.part")

@@ -1,7 +1,8 @@
-"""Measuring cells on a target, boot by boot, and surviving machines that die.
+"""Measures cells on a target, boot by boot, and continues when a machine dies.
 
-The runner is a generator: whoever wants results pulls them.  The machine works
-meanwhile; its answers wait for us, and under the instructions clock so does it.
+The runner is a generator: its user pulls the results.  The machine keeps running in between,
+and its answers wait in a pipe.  When the pipe is full, a virtual CPU stops until there is room;
+this does not change a count of instructions.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from bench.targets import kernel_log
 from bench.targets.base import Target
 
 ScheduledCell = tuple[Cell, int]
-"""A cell and which of its loads in a boot is meant."""
+"""A cell, and the number of its load within the boot."""
 
 MAX_CRASHES = 3
-"""Machines that may die in a row without one cell measured in between."""
+"""Give up after this many machines died in a row without a measured cell in between."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ class Settings:
     """How to measure.
 
     Attributes:
-        plan: rounds, samples and their length.
+        plan: number and length of rounds, number of samples.
         clock: what to count.
-        seed: of the first boot; each further boot has the next.
-        boots: how many boots each cell is measured in.
-        loads: how often it is measured in each of them, its module loaded anew.
+        seed: seed of the first boot; each further boot has the next number.
+        boots: number of boots in which each cell is measured.
+        loads: loads of the module per boot; each cell is measured once in each.
     """
 
     plan: Plan
@@ -49,7 +50,16 @@ class Settings:
 
 @dataclass
 class SessionInfo:
-    """What sessions told besides cells."""
+    """What sessions reported besides results of cells.
+
+    Attributes:
+        hello: release of the kernel and machine architecture.
+        files: text of the files of :data:`bench.run.environment.PATHS`, by path.
+        overhead: units for one clock reading (``read``) and one iteration of the loop
+            (``loop``), and ``min_round``, the shortest measurable round, if there is one.
+        floors: units for a plain copy, by number of bytes.
+        session: what :meth:`bench.targets.base.Session.describe` gives.
+    """
 
     hello: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str | None] = field(default_factory=dict)
@@ -59,11 +69,19 @@ class SessionInfo:
 
 
 class Runner:
-    """Measures the cells of a recorder's run that it has no result for yet.
+    """Measures those cells of a run that have no result yet.
+
+    Args:
+        target: starts the machines.
+        recorder: records the results, and holds earlier ones.
+        settings: how to measure.
+        cells: measure only these cells of the run; None for all.
+        progress: receives the progress.
+        on_boot: called when a machine has been started.
 
     Attributes:
-        facts: what the sessions have told so far.
-        boots: how many machines have been started.
+        session_info: what the sessions reported so far.
+        boots: number of machines started.
     """
 
     def __init__(
@@ -74,9 +92,9 @@ class Runner:
         *,
         cells: Sequence[Cell] | None = None,
         progress: Progress | None = None,
-        booted: Callable[[], None] = lambda: None,
+        on_boot: Callable[[], None] = lambda: None,
     ) -> None:
-        self.facts = SessionInfo()
+        self.session_info = SessionInfo()
         self.boots = 0
         self._target = target
         self._recorder = recorder
@@ -84,35 +102,36 @@ class Runner:
         self._cells = list(recorder.header.cells if cells is None else cells)
         self._numbers = {cell: n for n, cell in enumerate(recorder.header.cells)}
         self._progress = progress or Silent()
-        self._booted = booted
+        self._on_boot = on_boot
         self._crashes = 0
 
-    def left(self, boot: int) -> list[ScheduledCell]:
-        """Cells still to be measured in this boot, each with its load, in shuffled order.
+    def remaining(self, boot: int) -> list[ScheduledCell]:
+        """Cells that remain to be measured in ``boot``, each with its load, in shuffled order.
 
-        A cell that failed or was skipped before is not tried again.
+        A cell that failed or was skipped before is not measured again.
         """
         order = schedule(self._cells, self._settings.seed + boot, self._settings.loads)
-        return [turn for turn in order if self._wants(turn, boot)]
+        return [scheduled for scheduled in order if self._needs_measuring(scheduled, boot)]
 
     def results(self) -> Generator[CellResult]:
-        """Measure, record and give out one result after another.
+        """Measure the remaining cells, and yield each result once it is recorded.
 
         Raises:
-            TargetError: no machine could be had, or too many died in a row.
-            DiskFull: the run folder cannot be written.
+            TargetError: a machine cannot be started, was lost before its first cell, or
+                :data:`MAX_CRASHES` machines died in a row.
+            DiskFull: there is no space to write the run folder.
         """
-        self._progress.start(sum(len(self.left(b)) for b in range(self._settings.boots)))
+        self._progress.start(sum(len(self.remaining(b)) for b in range(self._settings.boots)))
         try:
             yield from self._skips()
             for boot in range(self._settings.boots):
-                while turns := self.left(boot):
-                    yield from self._boot(boot, turns)
+                while scheduled_cells := self.remaining(boot):
+                    yield from self._boot(boot, scheduled_cells)
         finally:
             self._progress.stop()
 
-    def requests(self, turns: Sequence[ScheduledCell]) -> list[dict[str, Any]]:
-        """All that one boot is asked, known before it starts."""
+    def requests(self, scheduled_cells: Sequence[ScheduledCell]) -> list[dict[str, Any]]:
+        """All requests of one boot; they are fixed before it starts."""
         settings = self._settings
         sizes = sorted({cell.size for cell in self._recorder.header.cells if not cell.skip})
         return [
@@ -120,18 +139,18 @@ class Runner:
             {"do": "read", "paths": list(environment.PATHS)},
             {"do": "floors", "sizes": sizes},
             *(
-                request(cell, self._id(cell, load), settings.plan, settings.clock)
-                for cell, load in turns
+                request(cell, self._request_id(cell, load), settings.plan, settings.clock)
+                for cell, load in scheduled_cells
             ),
         ]
 
-    def _id(self, cell: Cell, load: int) -> int:
+    def _request_id(self, cell: Cell, load: int) -> int:
         return load * len(self._numbers) + self._numbers[cell]
 
-    def _wants(self, turn: ScheduledCell, boot: int) -> bool:
-        cell, load = turn
-        had = self._recorder.results.get(cell, [])
-        return not any((r.boot, r.load) == (boot, load) or r.status != "ok" for r in had)
+    def _needs_measuring(self, scheduled: ScheduledCell, boot: int) -> bool:
+        cell, load = scheduled
+        results = self._recorder.results.get(cell, [])
+        return not any((r.boot, r.load) == (boot, load) or r.status != "ok" for r in results)
 
     def _skips(self) -> Iterator[CellResult]:
         for cell in self._cells:
@@ -140,30 +159,31 @@ class Runner:
                 self._recorder.add(result)
                 yield result
 
-    def _boot(self, boot: int, turns: Sequence[ScheduledCell]) -> Iterator[CellResult]:
-        """Measure until all ``turns`` are done or the machine dies."""
+    def _boot(self, boot: int, scheduled_cells: Sequence[ScheduledCell]) -> Iterator[CellResult]:
+        """Measure until all ``scheduled_cells`` are done or the machine dies."""
         seed = self._settings.seed + boot
         self._progress.say(f"Boot {boot + 1} of {self._settings.boots}, seed {seed}")
-        conversation = _Conversation(self._settings, boot, self._recorder.header.cells, self.facts)
-        session = self._target.start(self.requests(turns), seed=seed)
+        reader = _AnswerReader(self._settings, boot, self._recorder.header.cells, self.session_info)
+        session = self._target.start(self.requests(scheduled_cells), seed=seed)
         self.boots += 1
-        self.facts.session = session.describe()
+        self.session_info.session = session.describe()
         try:
             with session:
-                self._booted()
-                for found in conversation.follow(session.answers()):
-                    if isinstance(found, Cell):
-                        self._progress.begin(found)
-                    elif self._wants((found.cell, found.load), boot):  # once failed, it has
-                        yield self._record(found)
+                self._on_boot()
+                for item in reader.read(session.answers()):
+                    if isinstance(item, Cell):
+                        self._progress.begin(item)
+                    # A cell that failed in an earlier load keeps that result.
+                    elif self._needs_measuring((item.cell, item.load), boot):
+                        yield self._record(item)
         except SessionLost as error:
-            yield from self._lost(conversation, boot, error)
+            yield from self._handle_lost_machine(reader, boot, error)
             return
         finally:
             self._recorder.add_kernel_log(f"boot {boot + 1}, seed {seed}", session.kernel_log())
-        for cell, load in turns:
-            if self._wants((cell, load), boot):
-                yield self._record(failed(cell, conversation.why_unanswered(), boot, load))
+        for cell, load in scheduled_cells:
+            if self._needs_measuring((cell, load), boot):
+                yield self._record(failed(cell, reader.unanswered_reason(), boot, load))
 
     def _record(self, result: CellResult) -> CellResult:
         self._crashes = 0
@@ -171,83 +191,87 @@ class Runner:
         self._progress.done(result)
         return result
 
-    def _lost(
-        self, conversation: _Conversation, boot: int, error: SessionLost
+    def _handle_lost_machine(
+        self, reader: _AnswerReader, boot: int, error: SessionLost
     ) -> Iterator[CellResult]:
-        """Account for a machine that died: the cell in flight fails, the run goes on."""
+        """Handle a machine that died: the cell in flight fails, and the run continues.
+
+        Raises:
+            TargetError: no cell had begun, or too many machines died in a row.
+        """
         self._crashes += 1
         crashes = self._crashes
-        turn = conversation.in_flight(error.cell_id)
-        if turn is not None and self._wants(turn, boot):
-            cell, load = turn
+        scheduled = reader.in_flight(error.cell_id)
+        if scheduled is not None and self._needs_measuring(scheduled, boot):
+            cell, load = scheduled
             yield self._record(failed(cell, str(error), boot, load))
             self._crashes = crashes
-        elif not conversation.results:
+        elif not reader.results:
             raise TargetError(
                 f"The machine was lost before the first cell began. {error}"
             ) from error
         if crashes >= MAX_CRASHES:
             raise TargetError(f"The machine died {crashes} times in a row. {error}") from error
-        self._progress.say(f"The machine was lost; going on in a new boot. {error}")
+        self._progress.say(f"The machine was lost; continuing in a new boot. {error}")
 
 
-class _Conversation:
-    """Makes results out of the answers of one session."""
+class _AnswerReader:
+    """Converts the answers of one session to results."""
 
     def __init__(
-        self, settings: Settings, boot: int, cells: Sequence[Cell], facts: SessionInfo
+        self, settings: Settings, boot: int, cells: Sequence[Cell], session_info: SessionInfo
     ) -> None:
         self._settings = settings
         self._boot = boot
         self._cells = cells
-        self._facts = facts
+        self._session_info = session_info
         self._current: int | None = None
         self._error = ""
         self.results = 0
 
-    def follow(self, answers: Iterator[dict[str, Any]]) -> Iterator[Cell | CellResult]:
-        """A cell when it begins and its result when it ends."""
+    def read(self, answers: Iterator[dict[str, Any]]) -> Iterator[Cell | CellResult]:
+        """Yield each cell when its measurement begins, and its result when it ends."""
         for answer in answers:
             kind = answer["re"]
             if kind == "begin":
                 self._current = int(answer["id"])
-                yield self._turn(self._current)[0]
+                yield self._scheduled_cell(self._current)[0]
             elif kind == "cell":
                 self._current = None
                 self.results += 1
                 yield self._result(answer)
             else:
-                self._learn(kind, answer)
+                self._store_session_info(kind, answer)
 
     def in_flight(self, cell_id: int | None) -> ScheduledCell | None:
-        """The cell that was being measured when the session ended, and its load."""
+        """The cell that was being measured when the session ended, with its load."""
         number = self._current if cell_id is None else cell_id
-        return None if number is None else self._turn(number)
+        return None if number is None else self._scheduled_cell(number)
 
-    def _turn(self, number: int) -> ScheduledCell:
+    def _scheduled_cell(self, number: int) -> ScheduledCell:
         load, place = divmod(number, len(self._cells))
         return self._cells[place], load
 
-    def why_unanswered(self) -> str:
-        """The reason for a cell that the agent passed over."""
+    def unanswered_reason(self) -> str:
+        """The reason to record for a cell that the agent did not answer."""
         return self._error or "The agent ended without an answer for this cell."
 
-    def _learn(self, kind: str, answer: dict[str, Any]) -> None:
-        facts = self._facts
+    def _store_session_info(self, kind: str, answer: dict[str, Any]) -> None:
+        info = self._session_info
         if kind == "hello":
-            facts.hello = {name: answer[name] for name in ("kernel", "machine")}
+            info.hello = {name: answer[name] for name in ("kernel", "machine")}
         elif kind == "setup":
-            told = {name: answer.get(name) for name in ("read", "loop", "min_round")}
-            facts.overhead = {name: float(cost) for name, cost in told.items() if cost is not None}
+            costs = {name: answer.get(name) for name in ("read", "loop", "min_round")}
+            info.overhead = {name: float(cost) for name, cost in costs.items() if cost is not None}
         elif kind == "read":
-            facts.files = facts.files or dict(answer["files"])
+            info.files = info.files or dict(answer["files"])
         elif kind == "floors":
-            facts.floors = facts.floors or dict(answer["copy"])
+            info.floors = info.floors or dict(answer["copy"])
         elif kind == "error":
             self._error = f"The agent refused a request: {answer.get('reason', '')}"
 
     def _result(self, answer: dict[str, Any]) -> CellResult:
-        cell, load = self._turn(int(answer["id"]))
+        cell, load = self._scheduled_cell(int(answer["id"]))
         log = tuple(answer.get("log", ()))
         result = CellResult(
             cell=cell,
@@ -258,14 +282,14 @@ class _Conversation:
             trials=dict(answer.get("trials", {})),
             log=log,
         )
-        if bad := kernel_log.verdict(log):
+        if complaint := kernel_log.verdict(log):
             first = f"{result.reason} " if result.status == "fail" and result.reason else ""
-            return replace(result, status="fail", reason=first + bad)
-        return self._figures(result, answer) if result.status == "ok" else result
+            return replace(result, status="fail", reason=first + complaint)
+        return self._with_figures(result, answer) if result.status == "ok" else result
 
-    def _figures(self, result: CellResult, answer: dict[str, Any]) -> CellResult:
+    def _with_figures(self, result: CellResult, answer: dict[str, Any]) -> CellResult:
         keys = "emitted refused delivered lost reordered duplicated overruns span".split()
-        full = replace(
+        complete = replace(
             result,
             n=int(answer["n"]),
             rounds=tuple(int(total) for total in answer["rounds"]),
@@ -278,28 +302,28 @@ class _Conversation:
             bound=str(answer.get("bound", "")),
             cpu={k: int(v) for k, v in answer.get("cpu", {}).items() if v is not None},
         )
-        return _checked(full)
+        return _with_valid_figures(complete)
 
 
-def _checked(result: CellResult) -> CellResult:
-    """The result, or why there is no figure in it."""
+def _with_valid_figures(result: CellResult) -> CellResult:
+    """The result itself, or a failed one with the reason why its figures are not valid."""
     reason = ""
     if not result.rounds or result.n <= 0:
-        reason = "The agent gave no round for this cell."
+        reason = "The agent reported no round for this cell."
     elif result.cell.operation == "stream":
         delivered = result.stream.get("delivered", ())
         if len(delivered) != len(result.rounds) or not any(delivered):
-            reason = "Not one message of the stream was delivered."
+            reason = "No message of the stream was delivered."
         reason = reason or rate_search.first_violation(result.stream)
         reason = reason or rate_search.first_violation(result.trials)
     return replace(result, status="fail", reason=reason) if reason else result
 
 
 def is_complete(recorder: Recorder, times: int) -> bool:
-    """Whether nothing of the run is left to measure, each cell so many ``times``."""
+    """Whether each cell has ``times`` results, or one that failed or was skipped."""
     for cell in recorder.header.cells:
-        had = recorder.results.get(cell, [])
-        settled = any(result.status != "ok" for result in had)
-        if not settled and len(had) < times:
+        results = recorder.results.get(cell, [])
+        settled = any(result.status != "ok" for result in results)
+        if not settled and len(results) < times:
             return False
     return True

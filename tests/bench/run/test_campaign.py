@@ -1,4 +1,4 @@
-"""One run from its options to its folder."""
+"""Campaigns: one run, from its options to its folder."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def test_nothing_is_booted_until_a_result_is_asked_for(tmp_path: Path) -> None:
 def test_only_what_is_selected_is_measured(tmp_path: Path) -> None:
     provisioner = FakeProvisioner()
     with Campaign(options(tmp_path), provisioner=provisioner) as campaign:
-        wanted = [cell for cell in campaign.cells if cell.operation == "push"]
-        campaign.select(wanted)
+        pushes = [cell for cell in campaign.cells if cell.operation == "push"]
+        campaign.select(pushes)
         campaign.run()
-    assert set(campaign.results) == set(wanted)
+    assert set(campaign.results) == set(pushes)
     assert not (tmp_path / "run/journal.jsonl").exists()
 
 
@@ -93,7 +93,7 @@ def test_a_time_run_tells_of_the_machine_before_it_measures(
     ) as campaign:
         measure(campaign, 6)
     assert "load 9.0" in lines[0]
-    assert campaign.told == lines[:1]
+    assert campaign.shown_warnings == lines[:1]
     kept = json.loads((tmp_path / "run/environment.json").read_text())
     assert lines[0] in kept["warnings"]
     assert {knob["name"]: knob["state"] for knob in kept["knobs"]}["load"] == "poor"
@@ -106,12 +106,12 @@ def test_counted_instructions_take_no_notice_of_the_machine(
     monkeypatch.setattr(knobs, "read", lambda _: files)
     with Campaign(options(tmp_path), provisioner=FakeProvisioner()) as campaign:
         measure(campaign, 6)
-    assert campaign.told == []
+    assert campaign.shown_warnings == []
     assert not any("load" in warning for warning in campaign.warnings())
 
 
 def test_marked_cells_are_counted_and_told(tmp_path: Path) -> None:
-    """Rounds that go apart, under the time clock."""
+    """Rounds that disagree, under the ``time`` clock, mark their cell as imprecise."""
     rounds = [300 + (k % 2) * 50_000 for k in range(11)]
     target = FakeTarget({"netlink-push": {"rounds": rounds}})
     with Campaign(options(tmp_path), provisioner=FakeProvisioner(target, clock="time")) as campaign:
@@ -126,9 +126,9 @@ def test_marked_cells_are_counted_and_told(tmp_path: Path) -> None:
 def test_resume_takes_the_runs_own_options(tmp_path: Path) -> None:
     with Campaign(options(tmp_path, seed=9), provisioner=FakeProvisioner()) as campaign:
         measure(campaign, 6)
-    again = RunOptions(resume=tmp_path / "run", plan="full", seed=1)
+    resume_options = RunOptions(resume=tmp_path / "run", plan="full", seed=1)
     provisioner = FakeProvisioner()
-    with Campaign(again, provisioner=provisioner) as resumed:
+    with Campaign(resume_options, provisioner=provisioner) as resumed:
         assert (resumed.options.plan, resumed.options.seed) == ("quick", 9)
         assert resumed.options.clock == "instructions"
         resumed.run()
@@ -144,7 +144,7 @@ def test_resume_refuses_another_kernel(tmp_path: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"kernel": "5.10"}))
     with (
         Campaign(RunOptions(resume=tmp_path / "run"), provisioner=FakeProvisioner()) as resumed,
-        pytest.raises(UsageError, match=r"is of kernel 5\.10"),
+        pytest.raises(UsageError, match=r"measures kernel 5\.10"),
     ):
         resumed.run()
     kept = json.loads(path.read_text())

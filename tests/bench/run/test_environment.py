@@ -1,4 +1,4 @@
-"""What is known of the machine, and what is warned of."""
+"""Fields of ``environment.json``, and the warnings made from them."""
 
 from __future__ import annotations
 
@@ -16,52 +16,52 @@ def test_files_become_fields() -> None:
     files["/proc/cmdline"] = "quiet nokaslr\n"
     files["/proc/cpuinfo"] = "processor\t: 0\nmodel name\t: A CPU\n"
     files["/sys/devices/system/cpu/vulnerabilities/mds"] = "Not affected\n"
-    found = environment.from_files(files)
-    assert found["cmdline"] == "quiet nokaslr"
-    assert found["cpu_model"] == "A CPU"
-    assert found["mitigations"] == {"mds": "Not affected"}
-    assert found["governor"] == ""
+    values = environment.from_files(files)
+    assert values["cmdline"] == "quiet nokaslr"
+    assert values["cpu_model"] == "A CPU"
+    assert values["mitigations"] == {"mds": "Not affected"}
+    assert values["governor"] == ""
 
 
 def test_config_is_selected() -> None:
     text = '# CONFIG_KASAN is not set\nCONFIG_HZ=250\nCONFIG_CC_VERSION_TEXT="gcc 12"\nCONFIG_X=y\n'
-    found = environment.select_config(text)
-    assert found["CONFIG_HZ"] == "250"
-    assert found["CONFIG_KASAN"] == "n"
-    assert found["CONFIG_CC_VERSION_TEXT"] == "gcc 12"
-    assert "CONFIG_X" not in found
+    config = environment.select_config(text)
+    assert config["CONFIG_HZ"] == "250"
+    assert config["CONFIG_KASAN"] == "n"
+    assert config["CONFIG_CC_VERSION_TEXT"] == "gcc 12"
+    assert "CONFIG_X" not in config
 
 
 def test_tools_are_named() -> None:
     assert "python" in environment.tools()
 
 
-def settings(clock: Clock, **changed: str) -> list[Shown]:
-    """On a good machine but for what is changed in its files, named by their last part."""
+def states(clock: Clock, **changed: str) -> list[Shown]:
+    """Knob states of a good machine with some files ``changed``, given by their last path part."""
     files: dict[str, str | None] = {
         path: changed.get(path.rpartition("/")[2], text) for path, text in GOOD.items()
     }
-    return environment.settings(clock, files, {"CONFIG_KASAN": changed.get("kasan", "n")}, files)
+    return environment.knob_states(clock, files, {"CONFIG_KASAN": changed.get("kasan", "n")}, files)
 
 
 def test_all_knobs_are_recorded_under_time_and_the_kernels_under_instructions() -> None:
-    assert len(settings("time")) == len(knobs.every())
-    names = {knob.name for knob in settings("instructions")}
+    assert len(states("time")) == len(knobs.every())
+    names = {knob.name for knob in states("instructions")}
     assert names == {"mitigations", "kernel config"}
-    assert {knob.state for knob in settings("time")} == {"good"}
+    assert {knob.state for knob in states("time")} == {"good"}
 
 
 def test_a_host_that_was_not_looked_at_is_not_told_of() -> None:
-    found = environment.settings("time", {}, {}, None)
-    assert {knob.place for knob in found} == {"kernel"}
+    shown = environment.knob_states("time", {}, {}, None)
+    assert {knob.place for knob in shown} == {"kernel"}
 
 
 def test_warnings_of_knobs_are_warnings_of_the_run() -> None:
-    found = [knob.to_json() for knob in settings("time", loadavg="3.1 1 1 1/2 3", kasan="y")]
-    told = list(environment.warnings({"clock": "time", "boots": 3, "knobs": found}))
-    assert len(told) == 2
-    assert "CONFIG_KASAN" in told[0]
-    assert "load 3.1" in told[1]
+    poor = [knob.to_json() for knob in states("time", loadavg="3.1 1 1 1/2 3", kasan="y")]
+    warnings = list(environment.warnings({"clock": "time", "boots": 3, "knobs": poor}))
+    assert len(warnings) == 2
+    assert "CONFIG_KASAN" in warnings[0]
+    assert "load 3.1" in warnings[1]
 
 
 def test_the_agent_reads_what_the_kernels_knobs_look_at() -> None:
@@ -75,7 +75,7 @@ def test_the_agent_reads_what_the_kernels_knobs_look_at() -> None:
     [
         ({"forced": True}, "emulator"),
         ({"boots": 1}, "single boot"),
-        ({"overhead": {"read": 20.0, "loop": 0.3}}, "too loud"),
+        ({"overhead": {"read": 20.0, "loop": 0.3}}, "too noisy"),
         (
             {"marked": {"cells": 40, "imprecise": 3}},
             "3 of 40 cells have an interval wider than 5",
@@ -84,22 +84,22 @@ def test_the_agent_reads_what_the_kernels_knobs_look_at() -> None:
     ],
 )
 def test_each_warning_has_its_cause(fields: dict[str, object], word: str) -> None:
-    told = list(environment.warnings({"clock": "time", "boots": 3} | fields))
-    assert len(told) == 1
-    assert word in told[0]
+    warnings = list(environment.warnings({"clock": "time", "boots": 3} | fields))
+    assert len(warnings) == 1
+    assert word in warnings[0]
 
 
 def test_wide_intervals_name_the_knobs_that_would_help() -> None:
-    """First what the doctor can set, then what one has to see to, then more boots."""
-    found = settings("time", loadavg="3.1 1 1 1/2 3", scaling_governor="powersave")
+    """Settable knobs come first, then the other poor knobs, then more boots."""
+    poor = states("time", loadavg="3.1 1 1 1/2 3", scaling_governor="powersave")
     env = {"clock": "time", "boots": 3, "marked": {"cells": 9, "imprecise": 1}}
-    first = next(environment.warnings(env | {"knobs": [knob.to_json() for knob in found]}))
+    first = next(environment.warnings(env | {"knobs": [knob.to_json() for knob in poor]}))
     places = [first.index(word) for word in ("governor (", "load (", "--boots 6")]
     assert places == sorted(places)
     assert "--boots 6" in next(environment.warnings(env))
 
 
 def test_a_good_run_has_no_warning() -> None:
-    told = {"overhead": {"read": 20.0, "loop": 0.3, "min_round": 10000.0}}
-    assert list(environment.warnings({"clock": "time", "boots": 5} | told)) == []
+    overhead = {"overhead": {"read": 20.0, "loop": 0.3, "min_round": 10000.0}}
+    assert list(environment.warnings({"clock": "time", "boots": 5} | overhead)) == []
     assert list(environment.warnings({"clock": "instructions", "boots": 1})) == []

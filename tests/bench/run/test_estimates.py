@@ -1,4 +1,4 @@
-"""Figures with known answers, and properties that must hold for any figures."""
+"""Estimates: figures with known answers, and relations that hold for any figures."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 from bench.plan.cells import Cell, CellResult, Clock
 from bench.run.estimates import (
-    classes,
     levels,
     marks,
     median_interval,
     net_rounds,
     net_samples,
+    outlier_classes,
     percentile,
     spread,
     stream_total,
@@ -32,32 +32,34 @@ def result(cell: Cell, rounds: list[int], **values: object) -> CellResult:
 
 
 def test_a_round_is_net_per_operation() -> None:
-    one = result(CALL, [10_302, 10_402], round_overhead=302, sample_overhead=5, samples=(105, 205))
-    assert net_rounds(one).tolist() == [100, 101]
-    assert net_samples(one).tolist() == [100, 200]
+    measured = result(
+        CALL, [10_302, 10_402], round_overhead=302, sample_overhead=5, samples=(105, 205)
+    )
+    assert net_rounds(measured).tolist() == [100, 101]
+    assert net_samples(measured).tolist() == [100, 200]
 
 
 def test_a_stream_counts_what_was_delivered() -> None:
     stream = {"delivered": (100, 50, 0), "emitted": (100, 100, 100), "lost": (0, 50, 100)}
-    one = result(STREAM, [1000, 1000, 1000], stream=stream)
-    nets = net_rounds(one).tolist()
+    measured = result(STREAM, [1000, 1000, 1000], stream=stream)
+    nets = net_rounds(measured).tolist()
     assert nets[:2] == [10, 20]
     assert math.isnan(nets[2])
-    summary = summarise([one], "instructions")
+    summary = summarise([measured], "instructions")
     assert summary.rounds == 2
     assert summary.median == 15
-    assert stream_total([one, one], "lost") == 300
+    assert stream_total([measured, measured], "lost") == 300
     assert stream_total([result(CALL, [1])], "lost") is None
 
 
 def test_processor_time_is_per_operation() -> None:
-    """Of a stream per message that arrived; a load that does not know it is left out."""
-    one = result(CALL, [1000, 1000], cpu={"user": 3000, "other": 500})
+    """For a stream, per delivered message; loads without processor time are left out."""
+    measured = result(CALL, [1000, 1000], cpu={"user": 3000, "other": 500})
     other = result(CALL, [1000], cpu={"user": 3000})
-    found = summarise([one, other, result(CALL, [1000])], "time")
-    assert (found.cpu_user_side, found.cpu_other_side) == (20, 2.5)
-    flow = result(STREAM, [1000, 1000], cpu={"user": 300}, stream={"delivered": (100, 50)})
-    assert summarise([flow], "time").cpu_user_side == 2
+    summary = summarise([measured, other, result(CALL, [1000])], "time")
+    assert (summary.cpu_user_side, summary.cpu_other_side) == (20, 2.5)
+    stream = result(STREAM, [1000, 1000], cpu={"user": 300}, stream={"delivered": (100, 50)})
+    assert summarise([stream], "time").cpu_user_side == 2
     assert math.isnan(summarise([result(CALL, [1])], "instructions").cpu_user_side)
 
 
@@ -74,7 +76,7 @@ def test_known_answers() -> None:
     assert summary.bytes_per_unit == pytest.approx(64e9 / 60)
     assert summary.ci_low <= 60 <= summary.ci_high
     assert summary.ci_low >= 10
-    assert summary.ci_high <= 100  # one wild round does not widen a median's interval
+    assert summary.ci_high <= 100  # a single outlier does not widen the interval of the median
 
 
 def test_overhead_and_raw_stand_beside_the_net() -> None:
@@ -102,11 +104,11 @@ def test_few_samples_have_no_far_percentile() -> None:
 
 
 def test_loads_are_pooled_and_far_percentiles_come_of_many() -> None:
-    one = result(CALL, [1000] * 11, samples=tuple(range(5_000)))
-    summary = summarise([one, replace(one, load=1)], "time")
+    measured = result(CALL, [1000] * 11, samples=tuple(range(5_000)))
+    summary = summarise([measured, replace(measured, load=1)], "time")
     assert summary.rounds == 22
     assert summary.p9999 == pytest.approx(4_999, abs=1)
-    assert math.isnan(summarise([one], "time").p9999)
+    assert math.isnan(summarise([measured], "time").p9999)
 
 
 def test_few_rounds_have_no_interval() -> None:
@@ -144,45 +146,44 @@ def test_what_differs_at_the_highest_level_widens_the_interval(level: str) -> No
 
 def test_loads_that_differ_alike_in_each_boot_do_not_count_as_boots_that_differ() -> None:
     alike = [units(100, 110) for _ in range(5)]
-    apart = [units(100, 100), units(110, 110), units(105, 105), units(100, 100), units(110, 110)]
-    one, other = median_interval(alike), median_interval(apart)
-    assert one[0] > other[0]
+    differing = [units(value, value) for value in (100, 110, 105, 100, 110)]
+    assert median_interval(alike)[0] > median_interval(differing)[0]
 
 
 def test_few_boots_are_trusted_less() -> None:
-    """Two boots at the ends of five are as wide apart, and tell less of what is between."""
-    two, many = median_interval([[u] for u in units(100, 110)]), None
+    """Two boots have the same spread as ten, but their interval is wider."""
+    two = median_interval([[u] for u in units(100, 110)])
     many = median_interval([[u] for u in units(*([100, 110] * 5))])
     assert two[1] - two[0] > 3 * (many[1] - many[0])
     assert two[0] >= 0
 
 
 def test_an_interval_holds_the_true_median_as_often_as_it_says() -> None:
-    """Boots, loads and rounds that all vary: the interval of 3 × 2 × 11 rounds."""
+    """Intervals of 3 boots × 2 loads × 11 rounds, where boots, loads and rounds all vary."""
     rng = np.random.default_rng(11)
-    held = 0
+    hits = 0
     for _ in range(200):
         boots = [
             [rng.normal(boot + rng.normal(0, 0.5), 1, 11) for _ in range(2)]
             for boot in rng.normal(100, 2, 3)
         ]
         low, high = median_interval(boots)
-        held += low <= 100 <= high
-    assert held >= 180
+        hits += low <= 100 <= high
+    assert hits >= 180
 
 
 def test_outliers_are_labelled_by_tukeys_fences_and_stay() -> None:
     body = [float(value) for value in range(10, 21)]  # quartiles 12.5 and 17.5
-    assert classes(np.asarray([*body, 25.0])).tolist() == [0] * 12
+    assert outlier_classes(np.asarray([*body, 25.0])).tolist() == [0] * 12
     rounds = np.asarray([-40.0, 0.0, *body, *body, 30.0, 60.0])
-    assert classes(rounds).tolist() == [-2, -1, *[0] * 22, 1, 2]
+    assert outlier_classes(rounds).tolist() == [-2, -1, *[0] * 22, 1, 2]
     summary = summarise([result(CALL, (100 * (rounds + 100)).astype(int).tolist())], "time")
-    told = (summary.low_severe, summary.low_mild, summary.high_mild, summary.high_severe)
-    assert told == (1, 1, 1, 1)
+    counts = (summary.low_severe, summary.low_mild, summary.high_mild, summary.high_severe)
+    assert counts == (1, 1, 1, 1)
     assert (summary.rounds, summary.min) == (26, 60)
     assert summary.mad == pytest.approx(3)
-    assert classes(np.asarray([1.0, math.nan])).tolist() == [0, 0]
-    assert classes(np.zeros(0)).tolist() == []
+    assert outlier_classes(np.asarray([1.0, math.nan])).tolist() == [0, 0]
+    assert outlier_classes(np.zeros(0)).tolist() == []
 
 
 def test_a_load_that_differs_is_no_outlier() -> None:
@@ -203,17 +204,17 @@ def test_spread_is_of_the_highest_level_that_has_more_than_one() -> None:
 
 
 def test_levels_are_put_in_order() -> None:
-    found = levels([
+    by_boot = levels([
         result(CALL, [300], boot=1),
         result(CALL, [200], load=1),
         result(CALL, [100]),
         result(CALL, [], boot=2),
     ])  # fmt: skip
-    assert [[load.tolist() for load in boot] for boot in found] == [[[1], [2]], [[3]]]
+    assert [[load.tolist() for load in boot] for boot in by_boot] == [[[1], [2]], [[3]]]
 
 
 @pytest.mark.parametrize(
-    ("clock", "interval", "apart", "told"),
+    ("clock", "interval", "spread", "expected"),
     [
         ("time", (98, 102), 0.2, ""),
         ("time", (97, 103), 0.0, "imprecise"),
@@ -223,8 +224,8 @@ def test_levels_are_put_in_order() -> None:
         ("instructions", (100, 100), math.nan, ""),
     ],
 )
-def test_marks(clock: Clock, interval: tuple[float, float], apart: float, told: str) -> None:
-    assert marks(clock, 100, interval, apart) == told
+def test_marks(clock: Clock, interval: tuple[float, float], spread: float, expected: str) -> None:
+    assert marks(clock, 100, interval, spread) == expected
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -232,13 +233,13 @@ def test_what_must_hold_for_any_figures(seed: int) -> None:
     rng = np.random.default_rng(seed)
     totals = rng.integers(1_000, 100_000, int(rng.integers(11, 40))).tolist()
     samples = tuple(rng.integers(10, 1_000, 1500).tolist())
-    one = result(NOTIFY, totals, samples=samples, round_overhead=200, sample_overhead=2)
-    s = summarise([one], "instructions")
+    measured = result(NOTIFY, totals, samples=samples, round_overhead=200, sample_overhead=2)
+    s = summarise([measured], "instructions")
     assert s.min <= s.median <= max(totals) / 100
     assert s.min <= s.mean
     assert s.p50 <= s.p90 <= s.p99 <= s.p999 <= s.max
     assert s.min <= s.ci_low <= s.ci_high
-    # Shuffled rounds are the same rounds, and twice the cost is half the rate.
+    # The order of rounds does not matter, and twice the cost halves the rate.
     shuffled = result(NOTIFY, rng.permutation(totals).tolist(), round_overhead=200)
     assert summarise([shuffled], "instructions").median == s.median
     double = result(NOTIFY, [2 * total for total in totals], round_overhead=400)

@@ -1,4 +1,4 @@
-"""What a run finds out besides its cells: once, in a boot of its own."""
+"""The exploration of a run: properties and x-rays, once, in a separate boot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.run.progress import Silent
 from tests.fake_target import FakeProvisioner, FakeTarget
 
 
-class Heard(Silent):
+class RecordingProgress(Silent):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
@@ -27,39 +27,40 @@ class Heard(Silent):
 
 
 def options(folder: Path, **values: Any) -> RunOptions:
-    asked = RunOptions(run_dir=folder / "run", channels=("netlink", "null"), explore=True)
-    return replace(asked, **values)
+    options = RunOptions(run_dir=folder / "run", channels=("netlink", "null"), explore=True)
+    return replace(options, **values)
 
 
 def run(
-    folder: Path, deeds: Any = None, on: Clock = "instructions", **values: Any
+    folder: Path, behaviour: Any = None, on: Clock = "instructions", **values: Any
 ) -> tuple[FakeTarget, Campaign, list[str]]:
-    provisioner, heard = FakeProvisioner(FakeTarget(deeds), on), Heard()
-    with Campaign(options(folder, **values), provisioner=provisioner, progress=heard) as campaign:
+    provisioner, reporter = FakeProvisioner(FakeTarget(behaviour), on), RecordingProgress()
+    with Campaign(
+        options(folder, **values), provisioner=provisioner, progress=reporter
+    ) as campaign:
         campaign.run()
-    return provisioner.target, campaign, heard.lines
+    return provisioner.target, campaign, reporter.lines
 
 
 def properties(folder: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((folder / "run/properties.json").read_text())[
-        "properties"
-    ]
-    return found
+    document = json.loads((folder / "run/properties.json").read_text())
+    properties: list[dict[str, Any]] = document["properties"]
+    return properties
 
 
 @pytest.mark.parametrize("clock", ["instructions", "time"])
 def test_one_more_boot_finds_them_out(tmp_path: Path, clock: Clock) -> None:
-    """Beside the measurement where that does not notice, else after it."""
+    """Under ``instructions`` while the cells are measured, under ``time`` afterwards."""
     target, _, lines = run(tmp_path, boots=2, seed=3, on=clock)
-    beside = clock == "instructions"
-    assert target.seeds == ([3, 3, 4] if beside else [3, 4, 3])
-    (last,) = (s for s in target.sessions if any(r["do"] == "probe" for r in s.requests))
-    assert beside or last is target.sessions[-1]
-    cells = [session for session in target.sessions if session is not last]
+    parallel = clock == "instructions"
+    assert target.seeds == ([3, 3, 4] if parallel else [3, 4, 3])
+    (explored,) = (s for s in target.sessions if any(r["do"] == "probe" for r in s.requests))
+    assert parallel or explored is target.sessions[-1]
+    cells = [session for session in target.sessions if session is not explored]
     assert not any(request["do"] == "probe" for s in cells for request in s.requests)
-    asked = [r["do"] for r in last.requests]
-    assert asked[:5] == ["setup", *3 * ["probe"], "read"]
-    assert set(asked[5:]) == {"xray"}, "whose tracer stays on, come last"
+    requests = [r["do"] for r in explored.requests]
+    assert requests[:5] == ["setup", *3 * ["probe"], "read"]
+    assert set(requests[5:]) == {"xray"}, "x-rays come last: they leave the tracer on"
     assert all(session.closed for session in target.sessions)
     assert any("properties" in line for line in lines)
     assert {(p["channel"], p["mode"]) for p in properties(tmp_path) if p["mode"]} == {
@@ -72,28 +73,28 @@ def test_one_more_boot_finds_them_out(tmp_path: Path, clock: Clock) -> None:
 
 def test_every_operation_has_an_x_ray_or_a_reason(tmp_path: Path) -> None:
     run(tmp_path, plan="full")
-    kept = json.loads((tmp_path / "run/xray.json").read_text())
-    assert {(one["channel"], one["operation"]) for one in kept["operations"]} == {
+    operations = json.loads((tmp_path / "run/xray.json").read_text())["operations"]
+    assert {(xray["channel"], xray["operation"]) for xray in operations} == {
         *(("null", operation) for operation in ("push", "pull", "call")),
         *(("netlink", operation) for operation in ("push", "call", "notify")),
     }
-    assert {one["reason"] for one in kept["operations"]} == {"The fake kernel has no tracer."}
+    assert {xray["reason"] for xray in operations} == {"The fake kernel has no tracer."}
 
 
 def test_the_quick_plan_looks_through_one_mode_and_names_the_others(tmp_path: Path) -> None:
     target, _, _ = run(tmp_path)
-    asked = {
+    requests = {
         (r["channel"], r["mode"], r["operation"])
         for session in target.sessions
         for r in session.requests
         if r["do"] == "xray"
     }
-    assert ("netlink", "unicast", "notify") in asked
-    assert ("netlink", "multicast", "notify") not in asked
-    kept = json.loads((tmp_path / "run/xray.json").read_text())
-    (left,) = (one for one in kept["operations"] if one["mode"] == "multicast")
-    assert left["status"] == "skip"
-    assert "ringcross xray netlink --mode multicast --operation notify" in left["reason"]
+    assert ("netlink", "unicast", "notify") in requests
+    assert ("netlink", "multicast", "notify") not in requests
+    operations = json.loads((tmp_path / "run/xray.json").read_text())["operations"]
+    (omitted,) = (xray for xray in operations if xray["mode"] == "multicast")
+    assert omitted["status"] == "skip"
+    assert "ringcross xray netlink --mode multicast --operation notify" in omitted["reason"]
 
 
 def test_not_unless_asked_for(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_not_unless_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_dies_leaves_what_was_known(tmp_path: Path) -> None:
-    died = {"null-probe": KernelPanic("The kernel panicked while nothing was asked.")}
+    died = {"null-probe": KernelPanic("The kernel panicked during the probe.")}
     _, campaign, lines = run(tmp_path, [{}, died])
     assert campaign.error is None
     assert "The kernel panicked" in lines[-1]
@@ -114,10 +115,10 @@ def test_a_machine_that_dies_leaves_what_was_known(tmp_path: Path) -> None:
 
 
 def test_a_machine_that_cannot_be_had_again_is_told(tmp_path: Path) -> None:
-    gone = {"start": TargetError("QEMU has gone.")}
-    _, campaign, lines = run(tmp_path, [{}, gone, gone])
+    failure = {"start": TargetError("QEMU cannot be started.")}
+    _, campaign, lines = run(tmp_path, [{}, failure, failure])
     assert campaign.error is None
-    assert "QEMU has gone." in lines[-1]
+    assert "QEMU cannot be started." in lines[-1]
     assert not (tmp_path / "run/properties.json").exists()
 
 
@@ -146,8 +147,8 @@ def test_interrupted_there_it_is_left_to_a_resumed_run(
     assert not json.loads((tmp_path / "run/environment.json").read_text())["finished"]
 
     provisioner = FakeProvisioner()
-    again = RunOptions(resume=tmp_path / "run")
-    with Campaign(again, provisioner=provisioner) as campaign:
+    resume_options = RunOptions(resume=tmp_path / "run")
+    with Campaign(resume_options, provisioner=provisioner) as campaign:
         campaign.run()
     (session,) = provisioner.target.sessions
     assert {request["do"] for request in session.requests} == {"setup", "probe", "read", "xray"}

@@ -1,4 +1,4 @@
-"""What a run tells while it works."""
+"""Progress: lines in a log and a bar on a terminal."""
 
 from __future__ import annotations
 

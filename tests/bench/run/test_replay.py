@@ -1,4 +1,4 @@
-"""The timer that pytest-benchmark reads."""
+"""Replay of recorded rounds through the timer that pytest-benchmark reads."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def test_each_round_passes_its_net_cost() -> None:
     result = CellResult(CELL, "ok", n=10, rounds=(1020, 2020), round_overhead=20)
     measured = Measured(CELL, [result], "instructions")
     assert measured.rounds == 2
-    seen = []
+    readings = []
     for _ in range(measured.rounds):
         AGENT_CLOCK.reset()
         measured.run_round()
-        seen.append(AGENT_CLOCK())
-    assert seen == [pytest.approx(100e-9), pytest.approx(200e-9)]
+        readings.append(AGENT_CLOCK())
+    assert readings == [pytest.approx(100e-9), pytest.approx(200e-9)]
 
 
 def test_boots_follow_each_other() -> None:

@@ -1,4 +1,4 @@
-"""The run folder: written as it goes, gone on with, and damaged."""
+"""Run folders: written during a run, resumed, and damaged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GOOD = CellResult(
     PUSH, "ok", n=10, rounds=(1020,) * 11, samples=tuple(range(100, 300)), round_overhead=20,
     sample_overhead=5, cpu={"user": 1100},
 )  # fmt: skip
-FLOW = CellResult(
+DELIVERED = CellResult(
     STREAM, "ok", n=10, rounds=(1000, 2000), context="process",
     stream={"emitted": (10, 10), "delivered": (10, 5), "lost": (0, 5), "refused": (0, 0),
             "reordered": (0, 0), "duplicated": (0, 1)},
@@ -58,12 +58,12 @@ def test_rows_are_there_as_soon_as_they_are_added(tmp_path: Path) -> None:
     assert (row["unit"], row["status"], row["rounds"], row["p999"]) == (
         "instructions", "ok", "11", "")  # fmt: skip
     assert (row["cpu_user_side"], row["cpu_other_side"]) == ("10", "")
-    recorder.add(FLOW)
+    recorder.add(DELIVERED)
     recorder.add(skipped(PULL))
-    _, flow, skip = rows(tmp_path / "run")
-    assert (flow["offered"], flow["delivered"], flow["lost"], flow["duplicated"]) == (
+    _, stream, skip = rows(tmp_path / "run")
+    assert (stream["offered"], stream["delivered"], stream["lost"], stream["duplicated"]) == (
         "20", "15", "5", "1")  # fmt: skip
-    assert (flow["median"], flow["context"]) == ("250", "process")
+    assert (stream["median"], stream["context"]) == ("250", "process")
     assert (skip["status"], skip["reason"], skip["median"]) == ("skip", PULL.skip, "")
 
 
@@ -87,7 +87,7 @@ def test_a_second_boot_replaces_the_row(tmp_path: Path) -> None:
 
 def test_a_complete_run_is_parquet_without_a_journal(tmp_path: Path) -> None:
     with Recorder.create(tmp_path / "run", HEADER) as recorder:
-        for result in (GOOD, FLOW, skipped(PULL)):
+        for result in (GOOD, DELIVERED, skipped(PULL)):
             recorder.add(result)
         recorder.finish(complete=True)
     samples = pd.read_parquet(tmp_path / "run/samples.parquet")
@@ -102,7 +102,7 @@ def test_a_complete_run_is_parquet_without_a_journal(tmp_path: Path) -> None:
     assert stream["value"].tolist() == [100, 400]
     assert stream["n"].tolist() == [10, 5]
     assert set(stream["context"]) == {"process"}
-    assert set(stream["place"]) == {1}, "the second that was measured"
+    assert set(stream["place"]) == {1}, "it was measured second"
     assert not list((tmp_path / "run").glob("journal*"))
     with pytest.raises(UsageError, match="is complete"):
         Recorder.resume(tmp_path / "run")
@@ -118,11 +118,11 @@ def test_a_run_of_skips_alone_finishes_too(tmp_path: Path) -> None:
 def test_resume_has_all_that_was_recorded(tmp_path: Path) -> None:
     with Recorder.create(tmp_path / "run", HEADER) as recorder:
         recorder.add(GOOD)
-        recorder.add(FLOW)
-    again = Recorder.resume(tmp_path / "run")
-    assert again.header == HEADER
-    assert again.results == {PUSH: [GOOD], STREAM: [FLOW]}
-    again.add(skipped(PULL))
+        recorder.add(DELIVERED)
+    resumed = Recorder.resume(tmp_path / "run")
+    assert resumed.header == HEADER
+    assert resumed.results == {PUSH: [GOOD], STREAM: [DELIVERED]}
+    resumed.add(skipped(PULL))
     assert [row["operation"] for row in rows(tmp_path / "run")] == ["push", "stream", "pull"]
 
 
@@ -130,16 +130,16 @@ def test_resume_drops_what_is_half_written(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with Recorder.create(folder, HEADER) as recorder:
         recorder.add(GOOD)
-        recorder.add(GOOD_2 := replace(GOOD, cell=STREAM, stream=FLOW.stream, rounds=(1, 2)))
+        recorder.add(GOOD_2 := replace(GOOD, cell=STREAM, stream=DELIVERED.stream, rounds=(1, 2)))
     text = (folder / "journal.jsonl").read_bytes()
     (folder / "journal.jsonl").write_bytes(text[:-7])
     with (folder / "cells.csv").open("ab") as file:
         file.write(b"netlink,stream,6")
-    again = Recorder.resume(folder)
-    assert again.results == {PUSH: [GOOD]}
+    resumed = Recorder.resume(folder)
+    assert resumed.results == {PUSH: [GOOD]}
     assert len(rows(folder)) == 1
-    again.add(GOOD_2)
-    again.close()
+    resumed.add(GOOD_2)
+    resumed.close()
     assert Recorder.resume(folder).results[STREAM] == [GOOD_2]
 
 
@@ -165,7 +165,7 @@ def test_a_damaged_journal_is_one_sentence(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "run"
     with Recorder.create(folder, HEADER) as recorder:
         recorder.add(GOOD)
-        recorder.add(FLOW)
+        recorder.add(DELIVERED)
     journal = folder / "journal.jsonl"
     lines = journal.read_text().splitlines(keepends=True)
     if damage == "garbage":
@@ -205,14 +205,14 @@ def test_a_full_disk_keeps_whole_rows(
     recorder = Recorder.create(tmp_path / "run", HEADER)
     recorder.add(GOOD)
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    real = module._append_whole
+    original = module._append_or_truncate
 
-    def full(file: object, data: bytes) -> None:
-        real(_Full(file, room), data)  # type: ignore[arg-type]
+    def append_until_full(file: object, data: bytes) -> None:
+        original(_Full(file, room), data)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "_append_whole", full)
+    monkeypatch.setattr(module, "_append_or_truncate", append_until_full)
     with pytest.raises(DiskFull, match=r"No space left.*--resume"):
-        recorder.add(FLOW)
+        recorder.add(DELIVERED)
     after = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
     assert after == before
     recorder.close()
@@ -220,7 +220,7 @@ def test_a_full_disk_keeps_whole_rows(
 
 
 class _Full:
-    """A file with room for so many bytes more."""
+    """A file on a disk with ``room`` free bytes."""
 
     def __init__(self, file: object, room: int) -> None:
         self._file, self._room = file, room

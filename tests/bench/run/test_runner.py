@@ -1,4 +1,4 @@
-"""The runner against a target that replays answers."""
+"""The runner, against a fake target."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def setup(
 
 
 def by_status(results: list[CellResult]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {"ok": set(), "skip": set(), "fail": set()}
+    names: dict[str, set[str]] = {"ok": set(), "skip": set(), "fail": set()}
     for result in results:
-        found[result.status].add(f"{result.cell.channel}-{result.cell.operation}")
-    return found
+        names[result.status].add(f"{result.cell.channel}-{result.cell.operation}")
+    return names
 
 
 def test_everything_is_measured_once_in_one_boot(tmp_path: Path) -> None:
@@ -41,18 +41,19 @@ def test_everything_is_measured_once_in_one_boot(tmp_path: Path) -> None:
     assert target.seeds == [5]
     assert is_complete(recorder, 1)
     assert not is_complete(recorder, 2)
-    assert runner.facts.overhead == {"read": 2.0, "loop": 3.0}
-    assert runner.facts.floors["8"] == 1.0
+    assert runner.session_info.overhead == {"read": 2.0, "loop": 3.0}
+    assert runner.session_info.floors["8"] == 1.0
 
 
 def test_a_clock_that_can_tell_no_round_has_no_enough(tmp_path: Path) -> None:
-    told = {"re": "setup", "clock": "time", "read": 20, "loop": 0.3}
-    for enough, known in ((None, False), (10_000, True)):
+    setup_answer = {"re": "setup", "clock": "time", "read": 20, "loop": 0.3}
+    for min_round, expected in ((None, False), (10_000, True)):
         runner, _ = setup(
-            tmp_path / str(enough), FakeTarget({"setup": told | {"min_round": enough}})
+            tmp_path / str(min_round),
+            FakeTarget({"setup": setup_answer | {"min_round": min_round}}),
         )
         list(runner.results())
-        assert ("min_round" in runner.facts.overhead) == known
+        assert ("min_round" in runner.session_info.overhead) == expected
 
 
 def test_requests_are_known_before_the_boot_and_equal_for_equal_seeds(tmp_path: Path) -> None:
@@ -68,8 +69,8 @@ def test_skips_never_touch_the_target(tmp_path: Path) -> None:
     runner, _ = setup(tmp_path, target)
     skips = [r for r in runner.results() if r.status == "skip"]
     assert {"A socket has no pull.", "One skb."} <= {r.reason for r in skips}
-    asked = [r for r in target.sessions[0].requests if r["do"] == "cell"]
-    assert not any(r["size"] == 65536 and r["operation"] == "call" for r in asked)
+    requests = [r for r in target.sessions[0].requests if r["do"] == "cell"]
+    assert not any(r["size"] == 65536 and r["operation"] == "call" for r in requests)
 
 
 def test_each_boot_has_its_seed_and_order(tmp_path: Path) -> None:
@@ -88,11 +89,11 @@ def test_each_load_of_a_boot_is_a_request_of_its_own(tmp_path: Path) -> None:
     runner, recorder = setup(tmp_path, target, boots=2, loads=3)
     list(runner.results())
     for session in target.sessions:
-        asked = [r["id"] for r in session.requests if r["do"] == "cell"]
-        assert len(asked) == len(set(asked)) == 3 * 16
+        ids = [r["id"] for r in session.requests if r["do"] == "cell"]
+        assert len(ids) == len(set(ids)) == 3 * 16
     for cell, results in recorder.results.items():
-        had = sorted((r.boot, r.load) for r in results)
-        assert had == ([(0, 0)] if cell.skip else [(b, n) for b in range(2) for n in range(3)])
+        places = sorted((r.boot, r.load) for r in results)
+        assert places == ([(0, 0)] if cell.skip else [(b, n) for b in range(2) for n in range(3)])
     assert is_complete(recorder, 6)
 
 
@@ -100,14 +101,16 @@ def test_a_cell_that_failed_in_one_load_is_not_counted_again(tmp_path: Path) -> 
     deed = {"status": "fail", "reason": "It broke."}
     runner, recorder = setup(tmp_path, FakeTarget({"signal-notify": deed}), loads=3)
     list(runner.results())
-    had = [r for cell, r in recorder.results.items() if cell.channel == "signal" and not cell.skip]
-    assert [[(one.load, one.status) for one in results] for results in had] == [[(0, "fail")]]
+    signal = [
+        r for cell, r in recorder.results.items() if cell.channel == "signal" and not cell.skip
+    ]
+    assert [[(r.load, r.status) for r in results] for results in signal] == [[(0, "fail")]]
 
 
 def test_a_machine_that_dies_in_a_later_load_fails_that_cell(tmp_path: Path) -> None:
     target = FakeTarget()
     runner, recorder = setup(tmp_path, target, loads=2)
-    last = runner.requests(runner.left(0))[-1]["id"]
+    last = runner.requests(runner.remaining(0))[-1]["id"]
     target.deeds = [{f"id {last}": KernelPanic("The kernel crashed: BUG")}]
     list(runner.results())
     cell = recorder.header.cells[last % len(recorder.header.cells)]
@@ -122,8 +125,8 @@ def test_a_panic_fails_its_cell_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert [r.reason for r in results if r.status == "fail"] == ["The kernel crashed: BUG"]
     assert len(target.sessions) == 2
     assert all(session.closed for session in target.sessions)
-    asked = {r.get("channel") for r in target.sessions[1].requests}
-    assert "signal" not in asked
+    channels = {r.get("channel") for r in target.sessions[1].requests}
+    assert "signal" not in channels
     assert is_complete(recorder, 1)
 
 
@@ -166,8 +169,8 @@ def test_agents_own_skip_is_kept_and_not_tried_again(tmp_path: Path) -> None:
     target = FakeTarget({"signal-notify": deed})
     runner, recorder = setup(tmp_path, target, boots=2)
     list(runner.results())
-    had = [r for c, r in recorder.results.items() if c.channel == "signal" and not c.skip]
-    assert [(len(r), r[0].status, r[0].reason) for r in had] == [(1, "skip", "no configfs here")]
+    signal = [r for c, r in recorder.results.items() if c.channel == "signal" and not c.skip]
+    assert [(len(r), r[0].status, r[0].reason) for r in signal] == [(1, "skip", "no configfs here")]
 
 
 def test_a_stream_that_delivers_nothing_is_no_measurement(tmp_path: Path) -> None:
