@@ -50,8 +50,8 @@ def find(listing: Listing, channel: str, operation: str, mode: str, size: str | 
     if channel not in names:
         raise unknown("channel", channel, names)
     if operation and operation not in OPERATIONS:
-        raise unknown("operation", operation, xray.SEEN_THROUGH)
-    if operation and operation not in xray.SEEN_THROUGH:
+        raise unknown("operation", operation, xray.OPERATIONS)
+    if operation and operation not in xray.OPERATIONS:
         raise UsageError(f"A {operation} is many operations at once: look through a notify.")
     entry = listing["channels"][names.index(channel)]
     modes = [one["name"] for one in entry["modes"]]

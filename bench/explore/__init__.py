@@ -1,1 +1,1 @@
-"""What a run determines besides its cells: properties and call trees."""
+"""What a run determines besides its cells: properties and x-rays."""

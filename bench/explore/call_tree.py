@@ -1,9 +1,10 @@
-"""From function entries and exits to a tree of calls, with the tracer's own cost taken off.
+"""Builds call trees from function entries and exits, without the tracer's own cost.
 
-Between two events the kernel runs some of its own code and some of the tracer's: what follows
-the stamp of the first, and what comes before the stamp of the second.  The tracer's part is
-the same each time, so four numbers and one for a new page describe it.  They are found
-where the truth is known: in a function of the kernel that does nothing.
+Between two events the kernel runs its own code and some of the tracer's: the part of the tracer
+after the timestamp of the first event, and the part before the timestamp of the second.  The
+cost of these parts is always the same, so five numbers describe it: two for an entry, two for an
+exit, and one for a new page.  They are measured with a kernel function that does nothing, whose
+cost is known.  All costs are in units of the clock.
 """
 
 from __future__ import annotations
@@ -16,34 +17,34 @@ from itertools import pairwise
 from bench.explore.trace_pages import Event, TraceError
 from bench.plan.cells import Clock
 
-EMPTY = "read_null"
-"""The function that is known to do nothing: a read of /dev/null ends there."""
+EMPTY_FUNCTION = "read_null"
+"""A kernel function that does nothing: the handler for a read of /dev/null."""
 
-_EMPTY_BODY: dict[Clock, float] = {"instructions": 3, "time": 0}
-"""What it does all the same: sets its result, and returns through the kernel's return thunk."""
+_EMPTY_FUNCTION_BODY: dict[Clock, float] = {"instructions": 3, "time": 0}
+"""Its cost all the same: it sets its result and returns through the kernel's return thunk."""
 
 _EPILOGUE: dict[Clock, float] = {"instructions": 2, "time": 0}
-"""The least a function does behind its last call: gives its frame back, and returns."""
+"""The least cost of a function after its last call: it releases its frame and returns."""
 
 IDLE = 0
-"""The task that runs when none does."""
+"""Process ID of the idle task."""
 
 
-def is_probe(name: str) -> bool:
-    """Whether a function runs for the tracer only: it watches task switches by tracepoints."""
+def is_tracer_function(name: str) -> bool:
+    """Whether a function only runs for the tracer, which has tracepoints at task switches."""
     return name.startswith("__traceiter_")
 
 
 @dataclass(frozen=True)
 class Tracer:
-    """What the tracer costs, in units of the clock.
+    """The cost of the tracer, in units of the clock.
 
     Attributes:
-        before_entry: from the call of a function to the stamp of its entry.
-        after_entry: from there to the function's own first instruction.
-        before_exit: from its last instruction to the stamp of its exit.
-        after_exit: from there back to its caller.
-        page: more than that, when the ring buffer goes on to its next page.
+        before_entry: from the call of a function to the timestamp of its entry.
+        after_entry: from that timestamp to the function's own first instruction.
+        before_exit: from the function's last instruction to the timestamp of its exit.
+        after_exit: from that timestamp to the return to the caller.
+        page: extra cost of an event that starts a new page of the ring buffer.
     """
 
     before_entry: float
@@ -54,98 +55,103 @@ class Tracer:
 
     @property
     def call(self) -> float:
-        """One function entered and left."""
+        """The cost of the entry and exit of one function."""
         return self.before_entry + self.after_entry + self.before_exit + self.after_exit
 
     def scaled(self, factor: float) -> Tracer:
-        """A tracer that costs so many times as much."""
+        """A tracer with all costs multiplied by ``factor``."""
         return Tracer(**{name: cost * factor for name, cost in vars(self).items()})
 
     def before(self, event: Event) -> float:
-        """The tracer's part that comes before an event's stamp."""
+        """The cost of the tracer before the timestamp of ``event``."""
         own = self.before_entry if event.entry else self.before_exit
         return own + (self.page if event.opens_page else 0.0)
 
     def after(self, event: Event) -> float:
-        """The tracer's part that follows an event's stamp."""
+        """The cost of the tracer after the timestamp of ``event``."""
         return self.after_entry if event.entry else self.after_exit
 
 
 NO_TRACER = Tracer(0.0, 0.0, 0.0, 0.0, 0.0)
-"""Costs nothing: leaves a tree as it was recorded."""
+"""A tracer without cost: leaves a tree as it was recorded."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of a recording: its events in order, and when it begins and ends."""
+    """An interval of a trace.
+
+    Attributes:
+        events: all events of the trace, in order; some may lie outside the interval.
+        start, end: timestamps of the interval.
+    """
 
     events: tuple[Event, ...]
     start: int
     end: int
 
     def inside(self) -> list[Event]:
-        """The events between start and end."""
+        """The events from ``start`` to ``end``, both included."""
         return [event for event in self.events if self.start <= event.at <= self.end]
 
 
 def calibrate(window: Window, untraced: float, clock: Clock) -> Tracer:
-    """The tracer's cost, from a window of many reads of /dev/null.
+    """Determine the tracer's cost from a window of many reads of /dev/null.
 
     Args:
-        window: at least three reads in a row.
-        untraced: what the same costs without the tracer.
-        clock: of both.
+        window: at least three consecutive reads.
+        untraced: cost of the same reads without the tracer.
+        clock: the clock of both.
 
     Raises:
-        TraceError: the window does not show them.
+        TraceError: the window contains no such reads.
     """
     inside = window.inside()
     usual, late = _gaps(inside)
     try:
-        body = _EMPTY_BODY[clock]
-        within = usual[(True, EMPTY, False, EMPTY)] - body
-        outs = [cost for (a, _, b, _), cost in usual.items() if not a and not b]
-        outward = min(outs) - _EPILOGUE[clock]
+        body = _EMPTY_FUNCTION_BODY[clock]
+        entry_to_exit = usual[(True, EMPTY_FUNCTION, False, EMPTY_FUNCTION)] - body
+        exits = [cost for (a, _, b, _), cost in usual.items() if not a and not b]
+        exit_to_exit = min(exits) - _EPILOGUE[clock]
     except (KeyError, ValueError):
-        raise TraceError("The recording to calibrate by shows no reads of /dev/null.") from None
+        raise TraceError("The trace for the calibration shows no reads of /dev/null.") from None
     page = statistics.median(late) if late else 0.0
     calls = sum(event.entry for event in inside)
     pages = sum(event.opens_page for event in inside)
     call = (window.end - window.start - untraced - page * pages) / calls
-    # Way in and way out of the kernel are taken to be alike.
+    # Assumption: entering the kernel and leaving it cost the same.
     first = inside[0].at - window.start
     last = window.end - inside[-1].at
-    before_entry = first - (first + last - (call - within)) / 2
-    after_exit = call - within - before_entry
-    before_exit = outward - after_exit
-    return Tracer(before_entry, within - before_exit, before_exit, after_exit, page)
+    before_entry = first - (first + last - (call - entry_to_exit)) / 2
+    after_exit = call - entry_to_exit - before_entry
+    before_exit = exit_to_exit - after_exit
+    return Tracer(before_entry, entry_to_exit - before_exit, before_exit, after_exit, page)
 
 
 def fit(tracer: Tracer, window: Window, untraced: float) -> Tracer:
-    """A tracer scaled so that it explains all that a window took more than ``untraced``.
+    """Scale ``tracer`` to the difference between the cost of ``window`` and ``untraced``.
 
-    For clocks by which the tracer does not cost the same each time.
+    This is for a clock under which the cost of the tracer varies.
     """
     inside = window.inside()
     own = sum(tracer.before(event) + tracer.after(event) for event in inside)
-    more = window.end - window.start - untraced
-    return tracer.scaled(max(0.0, more / own)) if own > 0 else tracer
+    extra = window.end - window.start - untraced
+    return tracer.scaled(max(0.0, extra / own)) if own > 0 else tracer
 
 
 _Gap = tuple[bool, str, bool, str]
 
 
 def _gaps(events: Sequence[Event]) -> tuple[dict[_Gap, float], list[float]]:
-    """The usual distance of each pair of neighbours, and how much more new pages took."""
-    seen: dict[_Gap, list[int]] = {}
+    """The median distance of each pair of successive events, and the extra cost of each page."""
+    gaps_of: dict[_Gap, list[int]] = {}
     opening: list[tuple[_Gap, int]] = []
-    for one, two in pairwise(events):
-        key = (one.entry, one.name, two.entry, two.name)
-        if two.opens_page:
-            opening.append((key, two.at - one.at))
+    for first, second in pairwise(events):
+        key = (first.entry, first.name, second.entry, second.name)
+        if second.opens_page:
+            opening.append((key, second.at - first.at))
         else:
-            seen.setdefault(key, []).append(two.at - one.at)
-    usual = {key: statistics.median(gaps) for key, gaps in seen.items()}
+            gaps_of.setdefault(key, []).append(second.at - first.at)
+    usual = {key: statistics.median(gaps) for key, gaps in gaps_of.items()}
     return usual, [gap - usual[key] for key, gap in opening if key in usual]
 
 
@@ -154,14 +160,14 @@ def _gaps(events: Sequence[Event]) -> tuple[dict[_Gap, float], list[float]]:
 
 @dataclass(frozen=True)
 class Node:
-    """A function where it was called, or a task, or the whole operation.
+    """A node of a call tree: a function at one place of the tree, a task, or the operation.
 
     Attributes:
-        name: of the function; ``task:comm`` for a task, ``operation`` for the root.
-        module: that has the function; empty for the kernel itself.
-        own: units spent in itself, its inlined callees included.
-        calls: how often it was called here.
-        children: what it called, in the order of the first calls.
+        name: name of the function; ``task:comm`` for a task, ``operation`` for the root.
+        module: module that contains the function; empty for the kernel itself.
+        own: units spent in the function itself and in inlined callees.
+        calls: number of calls at this place.
+        children: the functions it called, in the order of their first calls.
     """
 
     name: str
@@ -172,44 +178,47 @@ class Node:
 
     @property
     def total(self) -> float:
-        """Units spent in it and in all it called."""
+        """Units spent in the node and in all nodes below it."""
         return self.own + sum(child.total for child in self.children)
 
     def walk(self) -> Iterator[Node]:
-        """This node and all below, callers first."""
+        """This node and all nodes below it, callers first."""
         yield self
         for child in self.children:
             yield from child.walk()
 
     def find(self, *names: str) -> Node | None:
-        """The first node called by the last name below nodes called by the others, in order."""
+        """The first node with the last of ``names`` below nodes with the other names, in order.
+
+        Other nodes may lie between them.  None if there is no such node.
+        """
         for node in self.walk():
             if node.name != names[0]:
                 continue
-            found = node if len(names) == 1 else _below(node, names[1:])
-            if found:
-                return found
+            match = node if len(names) == 1 else _find_below(node, names[1:])
+            if match:
+                return match
         return None
 
 
-def _below(node: Node, names: tuple[str, ...]) -> Node | None:
-    return next((found for child in node.children if (found := child.find(*names))), None)
+def _find_below(node: Node, names: tuple[str, ...]) -> Node | None:
+    return next((match for child in node.children if (match := child.find(*names))), None)
 
 
 @dataclass(eq=False)
 class _Frame:
-    """A node while it grows; calls of the same function from the same place share one."""
+    """A node under construction; all calls of a function at one place share one frame."""
 
     name: str
     module: str = ""
     own: float = 0.0
     calls: int = 0
-    seen: int = 0  # number of the event at which it was first called in the window
+    first_event: int = 0  # index of the event of its first call in the window
     children: dict[str, _Frame] = field(default_factory=dict)
 
     def count(self, event: int) -> None:
-        """It was called, or is under way, at an event of the window."""
-        self.seen = self.seen if self.calls else event
+        """Count a call, or a function already running, at the event with index ``event``."""
+        self.first_event = self.first_event if self.calls else event
         self.calls += 1
 
     def child(self, event: Event) -> _Frame:
@@ -217,13 +226,13 @@ class _Frame:
 
     def freeze(self) -> Node:
         called = [child for child in self.children.values() if child.calls]
-        called.sort(key=lambda child: child.seen)
-        kept = tuple(child.freeze() for child in called if not is_probe(child.name))
+        called.sort(key=lambda child: child.first_event)
+        kept = tuple(child.freeze() for child in called if not is_tracer_function(child.name))
         return Node(self.name, self.module, self.own, self.calls, kept)
 
 
 class _Task:
-    """What one task has entered and not left, outermost first."""
+    """The functions that one task has entered and not left, outermost first."""
 
     def __init__(self, name: str) -> None:
         self.root = _Frame(name)
@@ -231,7 +240,7 @@ class _Task:
         self.unmatched = 0
 
     def apply(self, event: Event) -> None:
-        """Enter or leave a function.  What it cannot leave had begun before the recording."""
+        """Enter or leave a function.  An exit without an entry belongs to an earlier call."""
         if event.entry:
             self.stack.append(self.stack[-1].child(event))
             return
@@ -243,21 +252,21 @@ class _Task:
         self.unmatched += 1
 
     def count(self, event: int) -> None:
-        """Count once each function that is under way and has not been counted."""
+        """Count each function on the stack that has not been counted yet."""
         for frame in self.stack:
             if not frame.calls:
                 frame.count(event)
 
 
 @dataclass(frozen=True)
-class Walk:
-    """What a window shows.
+class TaskTrees:
+    """The call trees of a window, one for each task.
 
     Attributes:
-        tasks: each task that ran, as a node of its own, in the order of their first steps.
-        last: the task that ran at the end of the window.
-        calls: functions entered.
-        unmatched: functions left that were never entered, or entered and never left.
+        tasks: one root node for each task that ran, in the order in which they first ran.
+        last: the root node of the task that ran at the end of the window.
+        calls: number of function entries.
+        unmatched: number of exits without an entry, and of entries without an exit.
     """
 
     tasks: tuple[Node, ...]
@@ -266,64 +275,64 @@ class Walk:
     unmatched: int
 
 
-def walk(window: Window, tracer: Tracer, names: dict[int, str] | None = None) -> Walk:
-    """The trees of a window, one for each task, with the cost of ``tracer`` taken off.
+def build_trees(window: Window, tracer: Tracer, names: dict[int, str] | None = None) -> TaskTrees:
+    """Build the call trees of a window, one for each task, without the cost of ``tracer``.
 
-    A function that was entered before the window counts with what it did inside.
+    A function that was entered before the window counts with its cost inside the window.
 
     Args:
-        window: may have events before its start: they tell what was under way.
-        tracer: what to take off; see :func:`calibrate`.
-        names: of tasks.
+        window: the events; those before its start give the functions running at the start.
+        tracer: the cost to subtract; see :func:`calibrate`.
+        names: names of tasks by process ID.
 
     Raises:
-        TraceError: nothing was recorded in the window.
+        TraceError: the window contains no events.
     """
-    walker = _Walker(window, tracer, names or {})
+    builder = _TreeBuilder(window, tracer, names or {})
     for event in window.events:
         if event.at <= window.end:
-            walker.step(event)
-    return walker.finish()
+            builder.step(event)
+    return builder.finish()
 
 
-class _Walker:
-    """Goes through a recording event by event."""
+class _TreeBuilder:
+    """Builds call trees from a trace, event by event."""
 
     def __init__(self, window: Window, tracer: Tracer, names: dict[int, str]) -> None:
         self._window = window
         self._tracer = tracer
         self._names = names
         self._tasks: dict[int, _Task] = {}
-        self._ran: dict[int, None] = {}  # in order
+        self._tasks_run: dict[int, None] = {}  # process IDs in order
         self._previous: Event | None = None
         self._calls = 0
         self._events = 0
 
     def step(self, event: Event) -> None:
-        """Charge the time up to an event to who ran until then, and follow the event."""
+        """Charge the cost up to ``event`` to the running function, then apply the event."""
         inside = event.at >= self._window.start
         if inside:
-            # Between events of two tasks it is the one that is left that runs.
+            # Between events of two tasks, the task of the first event runs.
             self._charge(self._previous or event, self._cost(event))
         task = self._task(event)
         task.apply(event)
         if inside:
-            self._ran.setdefault(event.task)
+            self._tasks_run.setdefault(event.task)
             self._calls += event.entry
             if event.entry:
                 task.stack[-1].count(self._events)
         self._previous = event
         self._events += 1
 
-    def finish(self) -> Walk:
-        """Charge what is left of the window, and give the trees."""
+    def finish(self) -> TaskTrees:
+        """Charge the rest of the window, and return the trees."""
         last = self._previous
         if last is None or last.at < self._window.start:
-            raise TraceError("The tracer recorded nothing of the operation.")
+            raise TraceError("The tracer recorded no event of the operation.")
         self._charge(last, self._window.end - last.at - self._tracer.after(last))
         unmatched = sum(task.unmatched for task in self._tasks.values())
-        nodes = {number: self._tasks[number].root.freeze() for number in self._ran}
-        return Walk(tuple(nodes.values()), nodes[last.task], self._calls, unmatched)
+        nodes = {number: self._tasks[number].root.freeze() for number in self._tasks_run}
+        return TaskTrees(tuple(nodes.values()), nodes[last.task], self._calls, unmatched)
 
     def _task(self, event: Event) -> _Task:
         if event.task not in self._tasks:
@@ -332,16 +341,16 @@ class _Walker:
         return self._tasks[event.task]
 
     def _charge(self, event: Event, units: float) -> None:
-        """Units to the function under way in the task of ``event``."""
+        """Charge ``units`` to the running function of the task of ``event``."""
         task = self._task(event)
-        self._ran.setdefault(event.task)
+        self._tasks_run.setdefault(event.task)
         task.count(self._events)
-        if not is_probe(task.stack[-1].name):
+        if not is_tracer_function(task.stack[-1].name):
             task.stack[-1].own += units
 
     def _cost(self, event: Event) -> float:
-        """Units since the previous event or the window's start that are not the tracer's."""
-        before, one = self._tracer.before(event), self._previous
-        if one is None or one.at < self._window.start:
+        """Units since the previous event or the start of the window, without the tracer's."""
+        before, previous = self._tracer.before(event), self._previous
+        if previous is None or previous.at < self._window.start:
             return event.at - self._window.start - before
-        return event.at - one.at - self._tracer.after(one) - before
+        return event.at - previous.at - self._tracer.after(previous) - before

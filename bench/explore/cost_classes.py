@@ -1,7 +1,7 @@
-"""What the kernel's functions are there for: a table of names, and sums over a tree.
+"""Cost classes: which purpose each kernel function serves, and the cost per class of a tree.
 
-A name may end in ``*``.  What the table does not name counts with its caller, as an inlined
-function does anyway.
+A name in the table may end in ``*``.  A function that is not in the table has the class of its
+caller, as if it were inlined.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from bench.explore.call_tree import Node
 
 OTHER = "other"
+"""Class of functions that serve none of the purposes."""
 CHANNEL = "channel"
+"""Class of functions in the modules of ringcross."""
 
 TITLES: dict[str, str] = {
     "entry": "entry and exit",
@@ -28,7 +30,7 @@ TITLES: dict[str, str] = {
     CHANNEL: "the channel's own code",
     OTHER: "other",
 }
-"""The classes, in the order of a crossing, and what they are called."""
+"""Title of each class, in the order in which a crossing meets them."""
 
 TABLE: dict[str, str] = {
     "entry": """
@@ -137,7 +139,7 @@ TABLE: dict[str, str] = {
         find_vpid put_pid* rcu_expedited_* tlbflush_* random_ioctl
     """,
 }
-"""Which names belong to which class; where two would match, the longer one does."""
+"""Function names of each class, separated by white space; the longest match counts."""
 
 
 def _patterns() -> Iterator[tuple[str, str]]:
@@ -153,22 +155,22 @@ _PREFIXES = sorted(
 )
 
 
-def named(node: Node) -> str:
-    """The class that a node has by its name or module; empty when the table has no such."""
+def own_class(node: Node) -> str:
+    """The class of a node by its name or module; empty if the table has no such name."""
     if node.module.startswith("ringcross_"):
         return CHANNEL
-    # GCC's copies of a function: link_path_walk.part.0.constprop.0
+    # GCC adds suffixes to copies of a function: link_path_walk.part.0.constprop.0
     name = re.sub(r"\..*$", "", node.name)
     if name in _EXACT:
         return _EXACT[name]
     return next((title for prefix, title in _PREFIXES if name.startswith(prefix)), "")
 
 
-def classified(root: Node) -> Iterator[tuple[Node, str]]:
-    """Each node of a tree with its class; by its caller's where it has none of its own."""
+def nodes_with_class(root: Node) -> Iterator[tuple[Node, str]]:
+    """Each node of a tree, callers first, with its own class or else its caller's."""
 
     def visit(node: Node, caller: str) -> Iterator[tuple[Node, str]]:
-        title = named(node) or caller
+        title = own_class(node) or caller
         yield node, title
         for child in node.children:
             yield from visit(child, title)
@@ -177,8 +179,8 @@ def classified(root: Node) -> Iterator[tuple[Node, str]]:
 
 
 def sums(root: Node) -> dict[str, float]:
-    """Units of a tree per class, in the order of :data:`TITLES`; classes without any left out."""
-    found = dict.fromkeys(TITLES, 0.0)
-    for node, title in classified(root):
-        found[title] += node.own
-    return {title: units for title, units in found.items() if units}
+    """Units of a tree per class, in the order of :data:`TITLES`, without empty classes."""
+    totals = dict.fromkeys(TITLES, 0.0)
+    for node, title in nodes_with_class(root):
+        totals[title] += node.own
+    return {title: units for title, units in totals.items() if units}

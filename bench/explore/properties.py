@@ -1,8 +1,8 @@
-"""What kind of channel each one is: found by probes, counted in the sources, or documented.
+"""Properties of channels: determined by probes, counted in the sources, or documented.
 
-The probes are the agent's (``bench/agent/probe*.c``); ``PROTOCOL.md`` there names the
-properties and their values. This module asks for them, adds what the host knows, and checks
-what the channels claim of themselves.
+The probes are part of the agent (``bench/agent/probes/``).  The properties and their values
+are listed in ``bench/agent/protocol/PROTOCOL.md``.  This module requests the probes, adds what
+the host knows, and checks the claims in the channels' registrations.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Property:
     """One property of one mode of a channel, or of the channel as a whole.
 
     Attributes:
-        channel: its name.
-        mode: one of its modes; empty for what holds for all of them.
-        name: of the property.
-        value: a word, a number, a bool, or one of these per operation; None when there is none.
-        how: ``probe`` (tried), ``counted``, ``documented``, ``none`` (the question does not
-            arise) or ``failed`` (no answer).
-        detail: in sentences, what was done and what came of it.
+        channel: name of the channel.
+        mode: name of the mode; empty for a property of the channel as a whole.
+        name: name of the property.
+        value: a word, a number, a bool, or one of these per operation; None without a value.
+        how: ``probe`` (tested), ``counted``, ``documented``, ``none`` (does not apply) or
+            ``failed`` (no answer).
+        detail: sentences that describe the test and its outcome.
     """
 
     channel: str
@@ -46,11 +46,11 @@ class Property:
     detail: str
 
 
-# ---- asking and collecting --------------------------------------------------
+# ---- requests and answers -----------------------------------------------------
 
 
 def requests(channels: Sequence[Listing], _brief: bool = False) -> list[dict[str, Any]]:
-    """A probe of every mode of ``channels``."""
+    """A request for a probe of every mode of ``channels``."""
     return [
         {"do": "probe", "channel": channel["name"], "mode": mode["name"]}
         for channel in channels
@@ -60,43 +60,59 @@ def requests(channels: Sequence[Listing], _brief: bool = False) -> list[dict[str
 
 def document(
     answers: Sequence[dict[str, Any]],
-    trouble: str,
+    error_text: str,
     channels: Sequence[Listing],
     _brief: bool = False,
 ) -> dict[str, Any]:
-    """What ``properties.json`` holds: a flat list of properties, each with how it was found."""
-    found = [one for channel in channels for one in of_channel(channel, answers, trouble)]
-    return {"version": _VERSION, "properties": [asdict(one) for one in found]}
+    """The content of ``properties.json``: a version and a flat list of properties.
+
+    Args:
+        answers: all answers of the boot; those to other requests are ignored.
+        error_text: why answers are missing; empty if the boot did not end early.
+        channels: listing of the measured channels.
+    """
+    rows = [asdict(row) for channel in channels for row in of_channel(channel, answers, error_text)]
+    return {"version": _VERSION, "properties": rows}
 
 
 def of_channel(
-    channel: Listing, answers: Sequence[dict[str, Any]], trouble: str = "", modules: Path = MODULES
+    channel: Listing,
+    answers: Sequence[dict[str, Any]],
+    error_text: str = "",
+    modules: Path = MODULES,
 ) -> Iterator[Property]:
-    """All that is known of one channel; ``trouble`` is why answers may be missing."""
+    """All properties of one channel.
+
+    Args:
+        channel: listing of the channel.
+        answers: all answers of the boot.
+        error_text: why answers are missing; empty if the boot did not end early.
+        modules: the folder with one folder of sources per channel.
+    """
     name = channel["name"]
-    told = {
+    probed = {
         (answer["channel"], answer["mode"]): answer for answer in answers if answer["re"] == "probe"
     }
     for mode in (mode["name"] for mode in channel["modes"]):
-        if (name, mode) in told:
-            yield from of_answer(told[name, mode])
+        if (name, mode) in probed:
+            yield from of_answer(probed[name, mode])
         else:
-            why = trouble or _refused(answers) or "The agent ended without an answer."
-            yield Property(name, mode, "probed", None, "failed", why)
+            reason = error_text or _refusal(answers) or "The agent ended without an answer."
+            yield Property(name, mode, "probed", None, "failed", reason)
     yield from of_sources(name, modules / name)
     yield since(channel)
 
 
 def of_answer(answer: dict[str, Any]) -> Iterator[Property]:
-    """The properties that one answer of the agent tells, and what the kernel said to it."""
+    """The properties in one answer of the agent, and a failed one if the kernel log is bad."""
     channel, mode = answer["channel"], answer["mode"]
-    for name, told in answer["properties"].items():
-        yield Property(channel, mode, name, told["value"], told["how"], told["detail"])
+    for name, row in answer["properties"].items():
+        yield Property(channel, mode, name, row["value"], row["how"], row["detail"])
     if complaint := verdict(tuple(answer.get("log", ()))):
         yield Property(channel, mode, "kernel_log", None, "failed", complaint)
 
 
-def _refused(answers: Sequence[dict[str, Any]]) -> str:
+def _refusal(answers: Sequence[dict[str, Any]]) -> str:
     reasons = [str(answer.get("reason", "")) for answer in answers if answer["re"] == "error"]
     return f"The agent refused a request: {reasons[0]}" if reasons else ""
 
@@ -105,13 +121,18 @@ def _refused(answers: Sequence[dict[str, Any]]) -> str:
 
 
 def code_lines(text: str) -> int:
-    """Lines of C that are neither blank nor comment alone."""
-    bare = _COMMENT.sub(lambda match: match[1] or "\n" * match[0].count("\n"), text)
-    return sum(1 for line in bare.splitlines() if line.strip())
+    """Number of lines of C in ``text`` that are neither blank nor only a comment."""
+    code = _COMMENT.sub(lambda match: match[1] or "\n" * match[0].count("\n"), text)
+    return sum(1 for line in code.splitlines() if line.strip())
 
 
 def of_sources(channel: str, folder: Path) -> Iterator[Property]:
-    """Lines of code of both halves, without blanks and comments."""
+    """Lines of code of the kernel half and of the user half of ``channel``.
+
+    Args:
+        channel: name of the channel.
+        folder: its sources; shared code is in ``core`` beside it.
+    """
     user = folder / "user.c"
     halves = {
         "lines_kernel": sorted(path for path in folder.glob("*.c") if path.name not in AGENT),
@@ -121,19 +142,19 @@ def of_sources(channel: str, folder: Path) -> Iterator[Property]:
     both = code_lines(abi.read_text()) if abi.exists() else 0
     for name, files in halves.items():
         if not files:
-            reason = "It has no such half, or its sources are not here."
+            reason = "The channel has no such half, or its sources are not available here."
             yield Property(channel, "", name, None, "none", reason)
             continue
-        told = f"Without blank lines and comments: {', '.join(path.name for path in files)}"
-        told += f"; abi.h, which both halves read, has {both} more" if both else ""
+        detail = f"Without blank lines and comments: {', '.join(path.name for path in files)}"
+        detail += f"; abi.h, which both halves include, has {both} more lines" if both else ""
         shared = _shared(files, folder.parent / "core")
-        told += f"; it also uses {', '.join(shared)}" if shared else ""
+        detail += f"; this half also uses {', '.join(shared)}" if shared else ""
         lines = sum(code_lines(path.read_text()) for path in files)
-        yield Property(channel, "", name, lines, "counted", told + ".")
+        yield Property(channel, "", name, lines, "counted", detail + ".")
 
 
 def _shared(files: Sequence[Path], core: Path) -> list[str]:
-    """Code that several channels share and this one includes, with its lines."""
+    """Files in ``core`` whose header ``files`` include, each with its lines of code."""
     names = {name for path in files for name in _INCLUDE.findall(path.read_text())}
     sources = [core / f"{name.removeprefix('rcx_')}.c" for name in sorted(names)]
     return [
@@ -142,28 +163,29 @@ def _shared(files: Sequence[Path], core: Path) -> list[str]:
 
 
 def since(channel: Listing) -> Property:
-    """The first kernel that has the mechanism, as the channel's registration tells."""
-    version, _, what = str(channel.get("since") or "").partition(": ")
-    if not what:
-        reason = "Its registration does not say."
+    """The first kernel version with this mechanism, from the channel's registration."""
+    version, _, mechanism = str(channel.get("since") or "").partition(": ")
+    if not mechanism:
+        reason = "The registration of the channel does not name a kernel version."
         return Property(channel["name"], "", "since", None, "none", reason)
-    return Property(channel["name"], "", "since", version, "documented", f"{what}.")
+    return Property(channel["name"], "", "since", version, "documented", f"{mechanism}.")
 
 
 # ---- claims -------------------------------------------------------------------
 
 
-def contradictions(channels: Sequence[Listing], found: Sequence[Property]) -> list[str]:
-    """Each claim of a mode that its probe did not bear out, as a sentence."""
-    values = {(one.channel, one.mode, one.name): one for one in found}
-    wrong = []
+def contradictions(channels: Sequence[Listing], properties: Sequence[Property]) -> list[str]:
+    """One sentence for each claim of a mode that its probe does not confirm."""
+    by_name = {(row.channel, row.mode, row.name): row for row in properties}
+    sentences = []
     for channel in channels:
         for mode in channel["modes"]:
             for name, claimed in mode.get("claims", {}).items():
-                one = values.get((channel["name"], mode["name"], name))
-                if one is None or one.value != claimed:
-                    was = "was not probed" if one is None else f"is {one.value!r}: {one.detail}"
-                    wrong.append(
-                        f"{channel['name']} {mode['name']} claims {name} {claimed!r}, which {was}"
+                row = by_name.get((channel["name"], mode["name"], name))
+                if row is None or row.value != claimed:
+                    result = "was not probed" if row is None else f"is {row.value!r}: {row.detail}"
+                    sentences.append(
+                        f"{channel['name']} {mode['name']} claims {name} {claimed!r}, "
+                        f"but it {result}"
                     )
-    return wrong
+    return sentences

@@ -1,11 +1,11 @@
-"""The x-ray: the calls that the kernel makes for one operation, and what each of them costs.
+"""X-rays: the call tree of one operation in the kernel, with the cost of each function.
 
-All is done in one boot: first each operation without the tracer, then each with it, since
-starting the tracer takes seconds.  The tracer's own cost is measured where the truth is known
-and taken off; what the trees then add up to stands beside what the operations cost untraced.
+One boot measures all operations first without the tracer, then with it, since starting the
+tracer takes seconds.  The tracer's own cost is calibrated with a function of known cost, and
+subtracted.  The sum of each tree is reported beside the untraced cost of its operation.
 
-That holds for instructions, of which the tracer takes the same number each time.  In time it does
-not: there its cost is fitted to each operation, and shares are rough.
+This is exact for instructions, since the tracer always executes the same number of them.  Its
+time varies.  Under ``time`` its cost is therefore fitted to each operation, and shares are rough.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.errors import SessionLost
 from bench.explore import cost_classes
-from bench.explore.call_tree import Node, Tracer, Walk, Window, calibrate, fit, walk
+from bench.explore.call_tree import Node, TaskTrees, Tracer, Window, build_trees, calibrate, fit
 from bench.explore.trace_pages import FORMATS, Layout, TraceError, decode, name_events
 from bench.plan.cells import UNITS, Cell, Clock, Operation, Status
 from bench.plan.plans import Listing
@@ -26,31 +26,32 @@ from bench.targets import kernel_log
 from bench.targets.base import Target
 
 VERSION = 1
+"""Version of the format of ``xray.json``."""
 TOLERANCE = 0.05
-"""How far a tree's sum may be from the untraced cost until the two are said to differ."""
+"""A tree agrees with the untraced cost if its sum differs by at most this share."""
 
-SEEN_THROUGH: tuple[Operation, ...] = ("push", "pull", "call", "notify")
-"""What can be looked through: a stream is many operations at once."""
+OPERATIONS: tuple[Operation, ...] = ("push", "pull", "call", "notify")
+"""Operations that can be traced.  A stream cannot: it is many operations at once."""
 
 CALIBRATION = Cell("syscall", "null", "pull", 0)
-"""What the tracer is calibrated by: a read of /dev/null."""
+"""The operation that calibrates the tracer: a read of /dev/null."""
 
-_REPEAT = 40  # reads in a row to calibrate by
+_CALIBRATION_READS = 40  # consecutive reads
 
 
 @dataclass(frozen=True)
 class Xray:
-    """One operation seen through.
+    """The x-ray of one operation.  Costs are in units of the clock.
 
     Attributes:
         cell: the operation.
         status: ``ok``, ``skip`` or ``fail``.
-        reason: one sentence when not ``ok``.
-        untraced: units of one operation without the tracer, the harness's cost taken off.
-        traced: the same with the tracer.
-        calls: functions entered.
-        unmatched: functions left that were never entered, and the like; 0 in a whole trace.
-        tree: the calls, with the tracer's cost taken off.
+        reason: one sentence unless ``ok``.
+        untraced: cost of one operation without the tracer and without the harness's own cost.
+        traced: the same, with the tracer.
+        calls: number of function entries.
+        unmatched: number of entries or exits without a partner; 0 in a complete trace.
+        tree: the call tree, without the tracer's cost; None unless ``ok``.
     """
 
     cell: Cell
@@ -64,23 +65,30 @@ class Xray:
 
     @property
     def corrected(self) -> float:
-        """What the tree adds up to, in units."""
+        """The sum of the tree, in units of the clock."""
         return self.tree.total if self.tree else 0.0
 
     @property
     def error(self) -> float:
-        """How far that is from the untraced cost, as a share of it."""
+        """Difference of the tree's sum from the untraced cost, as a share of the latter."""
         return self.corrected / self.untraced - 1 if self.untraced else 0.0
 
     @property
     def agrees(self) -> bool:
-        """Whether the tree adds up to what the operation costs untraced."""
+        """Whether the sum of the tree is within :data:`TOLERANCE` of the untraced cost."""
         return abs(self.error) <= TOLERANCE
 
 
 @dataclass(frozen=True)
 class Xrays:
-    """All x-rays of a run, and how the tracer was seen through."""
+    """All x-rays of a boot.
+
+    Attributes:
+        clock: the clock of all costs.
+        kernel: release of the kernel; empty if the agent did not report it.
+        tracer: the calibrated cost of the tracer; None if the calibration failed.
+        operations: one x-ray for each requested cell.
+    """
 
     clock: Clock
     kernel: str
@@ -89,11 +97,11 @@ class Xrays:
 
     @property
     def fitted(self) -> bool:
-        """Whether the tracer's cost was fitted to each operation, so that trees add up anyway."""
+        """Whether the tracer's cost was fitted to each operation, which makes sums agree anyway."""
         return self.clock == "time"
 
     def to_json(self) -> dict[str, Any]:
-        """What ``xray.json`` holds."""
+        """The content of ``xray.json``."""
         tracer = self.tracer
         return {
             "version": VERSION,
@@ -120,7 +128,7 @@ def _to_json(xray: Xray) -> dict[str, Any]:
     }
     if xray.tree is None:
         return values
-    titles = {id(node): title for node, title in cost_classes.classified(xray.tree)}
+    titles = {id(node): title for node, title in cost_classes.nodes_with_class(xray.tree)}
     sums = cost_classes.sums(xray.tree)
     return values | {
         "untraced": round(xray.untraced, 1),
@@ -158,18 +166,18 @@ def choose(
     mode: str = "",
     size: int | None = None,
 ) -> list[Cell]:
-    """The operations to look through, each with the smallest message unless told otherwise.
+    """The operations to trace.
 
     Args:
-        channels: as ``ringcross_agent --list`` tells them.
-        operations: only these; all but streams when empty.
-        mode: only this one; all when empty.
-        size: bytes of body, as far as the operation can carry them.
+        channels: channels from the output of ``ringcross_agent --list``.
+        operations: only these operations; empty for all except streams.
+        mode: only this mode; empty for all.
+        size: bytes of body, within the limits of the operation; None for 8.
     """
     return [
         Cell(channel["name"], entry["name"], operation, _size(limits, size))
         for channel in channels
-        for operation in SEEN_THROUGH
+        for operation in OPERATIONS
         if not operations or operation in operations
         for entry in channel["modes"]
         if not mode or entry["name"] == mode
@@ -178,22 +186,22 @@ def choose(
 
 
 def _size(limits: dict[str, int], size: int | None) -> int:
-    """8 bytes, the smallest of all plans, unless ``size`` says otherwise."""
+    """``size`` or 8 bytes, the smallest size in all plans, within the limits."""
     return max(limits["min"], min(8 if size is None else size, limits["max"]))
 
 
-# ---- asking -----------------------------------------------------------------
+# ---- requests ---------------------------------------------------------------
 
 
 def requests(cells: Sequence[Cell]) -> list[dict[str, Any]]:
-    """What a boot is asked once it is set up; number 0 is the calibration, 1 the first cell."""
-    every = [(CALIBRATION, _REPEAT), *((cell, 1) for cell in cells)]
+    """The requests of a boot after its setup; ID 0 is the calibration, ID 1 the first cell."""
+    numbered = [(CALIBRATION, _CALIBRATION_READS), *((cell, 1) for cell in cells)]
     return [
         {"do": "read", "paths": list(FORMATS)},
         *(
             _request(cell, number, traced=traced, repeat=repeat)
             for traced in (False, True)
-            for number, (cell, repeat) in enumerate(every)
+            for number, (cell, repeat) in enumerate(numbered)
         ),
     ]
 
@@ -214,87 +222,106 @@ def _request(cell: Cell, number: int, *, traced: bool, repeat: int) -> dict[str,
 
 
 def take(target: Target, cells: Sequence[Cell], clock: Clock, *, seed: int = 1) -> Xrays:
-    """Look through ``cells`` in a boot of its own.
+    """Take an x-ray of each of ``cells``, in one boot.
 
-    A machine that dies leaves what it has told; the rest then fails with the reason.
+    If the machine dies, the answers so far are used, and the other cells fail with the reason.
+
+    Args:
+        target: starts the machine.
+        cells: the operations to trace.
+        clock: what to count.
+        seed: seed of the boot.
 
     Raises:
-        TargetError: no machine could be had.
+        TargetError: the machine cannot be started.
     """
-    asked = [{"do": "setup", "clock": clock}, *requests(cells)]
+    session_requests = [{"do": "setup", "clock": clock}, *requests(cells)]
     answers: list[dict[str, Any]] = []
-    trouble = ""
-    with target.start(asked, seed=seed) as session:
+    error_text = ""
+    with target.start(session_requests, seed=seed) as session:
         try:
             answers.extend(session.answers())
         except SessionLost as error:
-            trouble = str(error)
-    return read(answers, cells, trouble)
+            error_text = str(error)
+    return read(answers, cells, error_text)
 
 
-def read(answers: Sequence[dict[str, Any]], cells: Sequence[Cell], trouble: str = "") -> Xrays:
-    """What the answers to :func:`requests` show; ``trouble`` is why some may be missing."""
-    reader = _Reader(cells, trouble)
+def read(answers: Sequence[dict[str, Any]], cells: Sequence[Cell], error_text: str = "") -> Xrays:
+    """The x-rays from the answers to :func:`requests`.
+
+    Args:
+        answers: all answers of the boot; those to other requests are ignored.
+        cells: the cells that were requested.
+        error_text: why answers are missing; empty if the boot did not end early.
+    """
+    reader = _Reader(cells, error_text)
     for answer in answers:
         reader.take(answer)
     return reader.finish()
 
 
-# ---- as a part of a run -----------------------------------------------------
+# ---- x-rays of a run --------------------------------------------------------
 
 
-def ask(channels: Sequence[Listing], brief: bool) -> list[dict[str, Any]]:
-    """All operations of some channels, or few; see :mod:`bench.run.exploration`."""
-    return requests(_first(channels) if brief else choose(channels))
+def run_requests(channels: Sequence[Listing], brief: bool) -> list[dict[str, Any]]:
+    """The requests of a run, for all modes of ``channels`` or, if ``brief``, for some."""
+    return requests(_brief_cells(channels) if brief else choose(channels))
 
 
 def document(
-    answers: Sequence[dict[str, Any]], trouble: str, channels: Sequence[Listing], brief: bool
+    answers: Sequence[dict[str, Any]], error_text: str, channels: Sequence[Listing], brief: bool
 ) -> dict[str, Any]:
-    """What ``xray.json`` holds; when ``brief``, with a word on what was left out."""
-    every = choose(channels)
+    """The content of ``xray.json``; if ``brief``, each omitted cell is skipped with a reason.
+
+    Args:
+        answers: all answers of the boot.
+        error_text: why answers are missing; empty if the boot did not end early.
+        channels: listing of the measured channels.
+        brief: whether the requests were brief.
+    """
+    cells = choose(channels)
     if not brief:
-        return read(answers, every, trouble).to_json()
-    first = _first(channels)
-    found = read(answers, first, trouble)
-    left = tuple(_left_out(cell) for cell in every if cell not in first)
-    return replace(found, operations=(*found.operations, *left)).to_json()
+        return read(answers, cells, error_text).to_json()
+    traced = _brief_cells(channels)
+    xrays = read(answers, traced, error_text)
+    omitted = tuple(_omitted(cell) for cell in cells if cell not in traced)
+    return replace(xrays, operations=(*xrays.operations, *omitted)).to_json()
 
 
-def _first(channels: Sequence[Listing]) -> list[Cell]:
-    """Of each operation of a channel the first mode that has it; of a baseline every one."""
+def _brief_cells(channels: Sequence[Listing]) -> list[Cell]:
+    """The first mode of each operation of a channel; all modes of a baseline."""
     baselines = {channel["name"] for channel in channels if channel.get("baseline")}
-    found: dict[tuple[str, ...], Cell] = {}
+    cells: dict[tuple[str, ...], Cell] = {}
     for cell in choose(channels):
         mode = cell.mode if cell.channel in baselines else ""
-        found.setdefault((cell.channel, mode, cell.operation), cell)
-    return list(found.values())
+        cells.setdefault((cell.channel, mode, cell.operation), cell)
+    return list(cells.values())
 
 
-def _left_out(cell: Cell) -> Xray:
+def _omitted(cell: Cell) -> Xray:
     command = f"ringcross xray {cell.channel} --mode {cell.mode} --operation {cell.operation}"
-    reason = f"The full plan alone looks through each mode; this shows it: {command}."
+    reason = f"Only the full plan takes an x-ray of every mode. To take this one: {command}."
     return Xray(cell, "skip", reason)
 
 
-# ---- what the answers mean --------------------------------------------------
+# ---- answers ----------------------------------------------------------------
 
 
 class _Reader:
-    """Makes x-rays out of the answers of one session."""
+    """Converts the answers of one session to x-rays."""
 
-    def __init__(self, cells: Sequence[Cell], trouble: str) -> None:
-        self._trouble = trouble
+    def __init__(self, cells: Sequence[Cell], error_text: str) -> None:
+        self._error_text = error_text
         self._cells = cells
         self._clock: Clock = "instructions"
         self._kernel = ""
         self._files: dict[str, str | None] = {}
         self._untraced: dict[int, dict[str, Any]] = {}
         self._tracer: Tracer | None = None
-        self._found: dict[int, Xray] = {}
+        self._xrays: dict[int, Xray] = {}
 
     def take(self, answer: dict[str, Any]) -> None:
-        """Learn from one answer."""
+        """Process one answer."""
         if answer["re"] == "hello":
             self._kernel = str(answer["kernel"])
         elif answer["re"] == "setup":
@@ -302,37 +329,37 @@ class _Reader:
         elif answer["re"] == "read":
             self._files |= answer["files"]
         elif answer["re"] == "error":
-            self._trouble = f"The agent refused a request: {answer.get('reason', '')}"
+            self._error_text = f"The agent refused a request: {answer.get('reason', '')}"
         elif answer["re"] == "xray" and not answer["traced"]:
             self._untraced[int(answer["id"])] = answer
         elif answer["re"] == "xray":
             self._traced(int(answer["id"]), answer)
 
     def finish(self) -> Xrays:
-        """All that was found; what is missing fails."""
-        trouble = self._trouble or "The agent ended without an answer for this operation."
-        found = (
-            self._found.get(number) or Xray(cell, "fail", trouble)
+        """The x-rays of all cells; a cell without an answer fails."""
+        reason = self._error_text or "The agent ended without an answer for this operation."
+        operations = (
+            self._xrays.get(number) or Xray(cell, "fail", reason)
             for number, cell in enumerate(self._cells, start=1)
         )
-        return Xrays(self._clock, self._kernel, self._tracer, tuple(found))
+        return Xrays(self._clock, self._kernel, self._tracer, tuple(operations))
 
     def _traced(self, number: int, answer: dict[str, Any]) -> None:
         untraced = self._untraced.get(number, {})
-        bad = next((told for told in (untraced, answer) if told.get("status") != "ok"), None)
+        bad = next((each for each in (untraced, answer) if each.get("status") != "ok"), None)
         cell = self._cells[number - 1] if number else CALIBRATION
         if bad is not None:
             xray = Xray(cell, bad.get("status", "fail"), str(bad.get("reason", "")))
         elif log := kernel_log.verdict((*untraced["log"], *answer["log"])):
             xray = Xray(cell, "fail", log)
         else:
-            xray = self._understood(cell, number, untraced, answer)
+            xray = self._decode_trace(cell, number, untraced, answer)
         if number:
-            self._found[number] = xray
+            self._xrays[number] = xray
         elif xray.status != "ok":
-            self._trouble = self._trouble or xray.reason
+            self._error_text = self._error_text or xray.reason
 
-    def _understood(
+    def _decode_trace(
         self, cell: Cell, number: int, untraced: dict[str, Any], answer: dict[str, Any]
     ) -> Xray:
         try:
@@ -341,61 +368,65 @@ class _Reader:
                 self._tracer = calibrate(window, untraced["units"], self._clock)
                 return Xray(cell, "ok")
             if self._tracer is None:
-                return Xray(cell, "fail", self._trouble or "The tracer was not calibrated.")
+                return Xray(cell, "fail", self._error_text or "The tracer was not calibrated.")
             tracer = self._tracer
             if self._clock == "time":
                 tracer = fit(tracer, window, untraced["units"])
-            seen = walk(window, tracer, dict(_tasks(answer["tasks"])))
+            trees = build_trees(window, tracer, dict(_tasks(answer["tasks"])))
         except TraceError as error:
             return Xray(cell, "fail", str(error))
-        tree = whole(seen, answer["overhead"])
+        tree = operation_tree(trees, answer["overhead"])
         if tree.total <= 0:
-            return Xray(cell, "fail", "The tracer's cost varies more than the operation costs.")
+            return Xray(
+                cell, "fail", "The cost of the tracer varies by more than the operation costs."
+            )
         return Xray(
             cell,
             "ok",
             untraced=untraced["units"] - untraced["overhead"],
             traced=answer["units"] - answer["overhead"],
-            calls=seen.calls,
-            unmatched=seen.unmatched,
+            calls=trees.calls,
+            unmatched=trees.unmatched,
             tree=tree,
         )
 
 
 def _window(answer: dict[str, Any], layout: Layout) -> Window:
     if answer.get("dropped"):
-        raise TraceError(f"The tracer's buffer was too small: it lost {answer['dropped']} events.")
+        raise TraceError(
+            f"The tracer lost {answer['dropped']} events because its buffer was too small."
+        )
     pages = np.asarray(answer["samples"], dtype="<u8").tobytes()
     events = name_events(decode(pages, layout), answer["names"].splitlines())
     return Window(tuple(events), answer["start"], answer["end"])
 
 
 def _tasks(text: str) -> Iterator[tuple[int, str]]:
-    """Numbers and names of processes; a worker's name without what it has worked on."""
+    """Process IDs and names of tasks; the name of a worker without its work queue."""
     for line in text.splitlines():
         number, _, name = line.partition(" ")
         yield int(number), name.partition("-")[0] if name.startswith("kworker") else name
 
 
-def whole(seen: Walk, overhead: float) -> Node:
-    """One tree of all tasks, without the harness's own share.
+def operation_tree(trees: TaskTrees, overhead: float) -> Node:
+    """One tree of all tasks, without the harness's own cost.
 
-    That share is in user space, which is the process's own part: its node is called
-    ``task:process``, or ``operation`` when no other task took part.
+    The harness runs in user space, so its cost is subtracted from the root node of the measuring
+    process.  That node is named ``task:process``, or ``operation`` if no other task ran.
     """
-    process = replace(seen.last, name="task:process", own=seen.last.own - overhead)
-    if len(seen.tasks) == 1:
+    process = replace(trees.last, name="task:process", own=trees.last.own - overhead)
+    if len(trees.tasks) == 1:
         return replace(process, name="operation", calls=1)
-    tasks = tuple(process if task is seen.last else task for task in seen.tasks)
+    tasks = tuple(process if task is trees.last else task for task in trees.tasks)
     return Node("operation", "", 0.0, 1, tasks)
 
 
 def by_own_cost(root: Node) -> list[Node]:
-    """Each function of a tree once, with its own cost wherever it was called, the dearest first."""
-    found: dict[tuple[str, str], Node] = {}
+    """Each function of a tree once, with the sum of its own costs; the most expensive first."""
+    totals: dict[tuple[str, str], Node] = {}
     for node in root.walk():
-        had = found.get((node.name, node.module), Node(node.name, node.module, 0.0, 0))
-        found[node.name, node.module] = replace(
-            had, own=had.own + node.own, calls=had.calls + node.calls
+        total = totals.get((node.name, node.module), Node(node.name, node.module, 0.0, 0))
+        totals[node.name, node.module] = replace(
+            total, own=total.own + node.own, calls=total.calls + node.calls
         )
-    return sorted(found.values(), key=lambda node: (-node.own, node.name))
+    return sorted(totals.values(), key=lambda node: (-node.own, node.name))

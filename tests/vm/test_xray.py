@@ -60,7 +60,7 @@ def test_no_dear_function_is_without_a_class(xrays: Xrays) -> None:
         node.name
         for one in xrays.operations
         for node in tree(one).walk()
-        if node.own > 0.05 * one.corrected and not cost_classes.named(node)
+        if node.own > 0.05 * one.corrected and not cost_classes.own_class(node)
     }
     assert not unnamed
 

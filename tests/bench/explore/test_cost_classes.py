@@ -1,4 +1,4 @@
-"""What functions are for: the table is sound, and what it does not name follows its caller."""
+"""Cost classes: the table is consistent, and unknown functions have their caller's class."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def node(name: str, own: float = 1.0, *children: Node, module: str = "") -> Node
     ],
 )
 def test_names(name: str, module: str, title: str) -> None:
-    assert cost_classes.named(node(name, module=module)) == title
+    assert cost_classes.own_class(node(name, module=module)) == title
 
 
 def test_the_table_is_sound() -> None:
@@ -51,10 +51,10 @@ def test_the_table_is_sound() -> None:
 
 
 def test_the_longer_name_wins() -> None:
-    assert cost_classes.named(node("copy_page_to_iter")) == "copy"
-    assert cost_classes.named(node("copy_fpstate_to_sigframe")) == "signal"
-    assert cost_classes.named(node("skb_copy_datagram_iter")) == "copy"
-    assert cost_classes.named(node("skb_release_data")) == "network"
+    assert cost_classes.own_class(node("copy_page_to_iter")) == "copy"
+    assert cost_classes.own_class(node("copy_fpstate_to_sigframe")) == "signal"
+    assert cost_classes.own_class(node("skb_copy_datagram_iter")) == "copy"
+    assert cost_classes.own_class(node("skb_release_data")) == "network"
 
 
 def test_who_has_no_name_counts_with_the_caller() -> None:

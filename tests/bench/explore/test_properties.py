@@ -1,4 +1,4 @@
-"""Properties: what the agent found, what the host counts, and claims held against both."""
+"""Properties from the agent's answers and from sources, and the check of claims."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NETLINK: dict[str, Any] = {
 
 
 def answer(mode: str, log: tuple[str, ...] = (), **values: Any) -> dict[str, Any]:
-    found = {
+    rows = {
         name: {"value": value, "how": "probe", "detail": f"It was tried: {value}."}
         for name, value in values.items()
     }
@@ -29,17 +29,17 @@ def answer(mode: str, log: tuple[str, ...] = (), **values: Any) -> dict[str, Any
         "re": "probe",
         "channel": "netlink",
         "mode": mode,
-        "properties": found,
+        "properties": rows,
         "log": list(log),
     }
 
 
-def found(*answers: dict[str, Any], trouble: str = "") -> list[Property]:
-    return list(properties.of_channel(NETLINK, answers, trouble))
+def all_properties(*answers: dict[str, Any], error_text: str = "") -> list[Property]:
+    return list(properties.of_channel(NETLINK, answers, error_text))
 
 
-def named(name: str, *answers: dict[str, Any], **options: Any) -> list[Property]:
-    return [one for one in found(*answers, **options) if one.name == name]
+def with_name(name: str, *answers: dict[str, Any], **options: Any) -> list[Property]:
+    return [row for row in all_properties(*answers, **options) if row.name == name]
 
 
 def test_every_mode_is_asked_for() -> None:
@@ -50,8 +50,8 @@ def test_every_mode_is_asked_for() -> None:
 
 
 def test_what_the_agent_found_is_passed_on_whole() -> None:
-    (one,) = named("queue_full", answer("unicast", queue_full="refuses newest"), answer("ack"))
-    assert one == Property(
+    (row,) = with_name("queue_full", answer("unicast", queue_full="refuses newest"), answer("ack"))
+    assert row == Property(
         "netlink",
         "unicast",
         "queue_full",
@@ -63,25 +63,25 @@ def test_what_the_agent_found_is_passed_on_whole() -> None:
 
 def test_a_mode_without_an_answer_says_why() -> None:
     refusal = {"re": "error", "reason": "no such channel"}
-    (one,) = named("probed", answer("unicast"), refusal)
-    assert (one.mode, one.how) == ("ack", "failed")
-    assert "no such channel" in one.detail
-    (one,) = named("probed", answer("unicast"), trouble="The machine was lost.")
-    assert one.detail == "The machine was lost."
-    assert not named("probed", answer("unicast"), answer("ack"))
+    (row,) = with_name("probed", answer("unicast"), refusal)
+    assert (row.mode, row.how) == ("ack", "failed")
+    assert "no such channel" in row.detail
+    (row,) = with_name("probed", answer("unicast"), error_text="The machine was lost.")
+    assert row.detail == "The machine was lost."
+    assert not with_name("probed", answer("unicast"), answer("ack"))
 
 
 def test_what_the_kernel_complained_of_is_a_failure() -> None:
     oops = "BUG: kernel NULL pointer dereference, address: 0000000000000000"
-    (one,) = named("kernel_log", answer("unicast", log=(oops,)), answer("ack"))
-    assert one.how == "failed"
-    assert "NULL pointer" in one.detail
+    (row,) = with_name("kernel_log", answer("unicast", log=(oops,)), answer("ack"))
+    assert row.how == "failed"
+    assert "NULL pointer" in row.detail
 
 
 def test_the_first_kernel_is_documented_and_marked_so() -> None:
-    (one,) = named("since")
-    assert (one.value, one.how, one.mode) == ("2.2", "documented", "")
-    assert one.detail == "sockets of the family AF_NETLINK."
+    (row,) = with_name("since")
+    assert (row.value, row.how, row.mode) == ("2.2", "documented", "")
+    assert row.detail == "sockets of the family AF_NETLINK."
     assert properties.since({"name": "new", "since": None}).how == "none"
 
 
@@ -90,7 +90,7 @@ def test_the_first_kernel_is_documented_and_marked_so() -> None:
     [
         ("", 0),
         ("int a;\n\nint b;\n", 2),
-        ("// one\nint a; // two\n", 1),
+        ("// row\nint a; // two\n", 1),
         ("/* a\n * b\n */\nint a;\n", 1),
         ("int a; /* begins\nand ends */ int b;\n", 2),
         ('char *s = "/* none */";\nchar c = \'"\'; // but this\n', 2),
@@ -128,15 +128,15 @@ def test_a_channel_without_a_half_has_no_lines_of_it(tmp_path: Path) -> None:
 
 
 def test_a_claim_that_its_probe_bears_out_is_no_contradiction() -> None:
-    right = found(answer("unicast", poll=True, queue_full="refuses newest"), answer("ack"))
+    right = all_properties(answer("unicast", poll=True, queue_full="refuses newest"), answer("ack"))
     assert properties.contradictions([NETLINK], right) == []
 
 
 def test_a_wrong_claim_and_one_that_was_not_probed_are_contradictions() -> None:
-    wrong = found(answer("unicast", queue_full="coalesces"), answer("ack"))
-    pollable, full = properties.contradictions([NETLINK], wrong)
-    assert "netlink unicast claims poll True, which was not probed" in pollable
-    assert "claims queue_full 'refuses newest', which is 'coalesces': It was tried" in full
+    wrong = all_properties(answer("unicast", queue_full="coalesces"), answer("ack"))
+    poll, queue_full = properties.contradictions([NETLINK], wrong)
+    assert "netlink unicast claims poll True, but it was not probed" in poll
+    assert "claims queue_full 'refuses newest', but it is 'coalesces': It was tried" in queue_full
 
 
 def test_the_document_is_a_flat_list() -> None:

@@ -1,4 +1,4 @@
-"""X-rays from a recorded session of a booted kernel, and from sessions that go wrong."""
+"""X-rays from the recorded session of a booted kernel, and from failed sessions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Answer = dict[str, Any]
 
 @cache
 def recorded() -> list[Answer]:
-    """The answers of a boot of Debian's 6.1 that was asked ``requests(CELLS)``."""
+    """The answers of a boot of Debian's 6.1 to ``requests(CELLS)``."""
     text = lzma.decompress(Path(__file__).with_name("recorded_xray.json.xz").read_bytes())
     answers: list[Answer] = json.loads(text)
     for answer in answers:
@@ -39,42 +39,42 @@ def recorded() -> list[Answer]:
 
 
 class Replay(FakeSession):
-    """Tells what was recorded, changed as the test wants it."""
+    """A session with recorded answers, changed by the test; an exception is raised."""
 
-    told: Sequence[Answer | BaseException] = ()
+    recording: Sequence[Answer | BaseException] = ()
 
     def __enter__(self) -> Replay:
         return self
 
     def answers(self) -> Iterator[Answer]:
-        for answer in self.told:
+        for answer in self.recording:
             if isinstance(answer, BaseException):
                 raise answer
             yield answer
 
 
 class ReplayTarget(FakeTarget):
-    def __init__(self, told: Sequence[Answer | BaseException]) -> None:
+    def __init__(self, recording: Sequence[Answer | BaseException]) -> None:
         super().__init__()
-        self.told = told
+        self.recording = recording
 
     def start(self, requests: Sequence[Answer], *, seed: int) -> Replay:
         session = Replay(requests, {})
-        session.told = self.told
+        session.recording = self.recording
         return session
 
 
-def take(told: Sequence[Answer | BaseException]) -> Xrays:
-    return xray.take(ReplayTarget(told), CELLS, "instructions")
+def take(recording: Sequence[Answer | BaseException]) -> Xrays:
+    return xray.take(ReplayTarget(recording), CELLS, "instructions")
 
 
 def changed(number: int, traced: bool, **fields: Any) -> list[Answer]:
-    """The recording with one answer changed."""
+    """The recording, with other ``fields`` in the answer to one request."""
     answers = [copy.copy(answer) for answer in recorded()]
-    (one,) = (
+    (answer,) = (
         a for a in answers if a["re"] == "xray" and (a["id"], a["traced"]) == (number, traced)
     )
-    one |= fields
+    answer |= fields
     return answers
 
 
@@ -87,7 +87,7 @@ def of(xrays: Xrays, cell: Cell) -> Xray:
     return next(one for one in xrays.operations if one.cell == cell)
 
 
-# ---- what the recording shows ---------------------------------------------------
+# ---- the recording --------------------------------------------------------------
 
 
 def test_trees_add_up_to_the_untraced_cost(xrays: Xrays) -> None:
@@ -98,13 +98,13 @@ def test_trees_add_up_to_the_untraced_cost(xrays: Xrays) -> None:
 
 
 def test_a_tree_that_went_another_way_says_so(xrays: Xrays) -> None:
-    """Reader and worker were woken together; without the tracer the reader ran first."""
+    """Reader and worker were woken together; without the tracer, the reader ran first."""
     assert not of(xrays, SYSFS).agrees
     assert [one["agrees"] for one in xrays.to_json()["operations"]] == [True, True, False]
 
 
 def test_the_tracers_cost_is_what_it_was_by_hand(xrays: Xrays) -> None:
-    """About 670 instructions before and behind each call, says METHOD; here a little less."""
+    """METHOD gives about 670 instructions before and after each call; here it is a little less."""
     tracer = xrays.tracer
     assert tracer is not None
     assert 1200 < tracer.call < 1340
@@ -119,11 +119,13 @@ def test_the_path_of_a_pull(xrays: Xrays) -> None:
     handler = tree.find("x64_sys_call", "vfs_read", "proc_reg_read", "rcx_file_pull")
     assert handler is not None
     assert handler.module == "ringcross_core"
-    assert all(node.own > -15 for node in tree.walk()), "the correction takes off no more than is"
+    assert all(node.own > -15 for node in tree.walk()), (
+        "the correction subtracts no more than was measured"
+    )
 
 
 def test_an_event_shows_both_sides(xrays: Xrays) -> None:
-    """The interrupt on the idle task that raises it, and the reader's way back."""
+    """The interrupt on the idle task that emits the event, and the return path of the reader."""
     tree = of(xrays, IOCTL).tree
     assert tree is not None
     assert [task.name for task in tree.children] == ["task:idle", "task:process"]
@@ -146,7 +148,7 @@ def test_no_dear_function_is_without_a_class(xrays: Xrays) -> None:
     for one in xrays.operations:
         assert one.tree is not None
         for node in one.tree.walk():
-            assert node.own <= 0.05 * one.corrected or cost_classes.named(node), node.name
+            assert node.own <= 0.05 * one.corrected or cost_classes.own_class(node), node.name
 
 
 def test_what_is_kept(xrays: Xrays) -> None:
@@ -167,55 +169,55 @@ def test_what_is_kept(xrays: Xrays) -> None:
 
 
 def test_functions_by_their_own_cost(xrays: Xrays) -> None:
-    one = of(xrays, PROCFS)
-    assert one.tree is not None
-    rows = xray.by_own_cost(one.tree)
-    assert sum(row.own for row in rows) == pytest.approx(one.corrected)
+    pull = of(xrays, PROCFS)
+    assert pull.tree is not None
+    rows = xray.by_own_cost(pull.tree)
+    assert sum(row.own for row in rows) == pytest.approx(pull.corrected)
     assert [row.own for row in rows] == sorted((row.own for row in rows), reverse=True)
     assert rows[0].name == "operation"
     assert len({(row.name, row.module) for row in rows}) == len(rows)
-    assert sum(row.calls for row in rows) == one.calls + 1, "and the operation itself"
+    assert sum(row.calls for row in rows) == pull.calls + 1, "the operation itself is one more"
 
 
 def test_by_a_clock_that_varies_the_tracer_is_fitted() -> None:
-    told = [a | {"clock": "time"} if a["re"] == "setup" else a for a in recorded()]
-    found = take(told)
-    assert found.fitted
-    assert of(found, PROCFS).error == pytest.approx(0, abs=1e-3)
-    assert all(abs(one.error) < 0.15 for one in found.operations), (
-        "the tracer's own probes left out"
+    recording = [a | {"clock": "time"} if a["re"] == "setup" else a for a in recorded()]
+    xrays = take(recording)
+    assert xrays.fitted
+    assert of(xrays, PROCFS).error == pytest.approx(0, abs=1e-3)
+    assert all(abs(one.error) < 0.15 for one in xrays.operations), (
+        "the functions that only run for the tracer are left out"
     )
     assert not take(recorded()).fitted
 
 
-# ---- what may go wrong ----------------------------------------------------------
+# ---- failures -------------------------------------------------------------------
 
 
 def reason(xrays: Xrays, cell: Cell = PROCFS) -> str:
-    one = of(xrays, cell)
-    assert one.status != "ok"
-    assert one.tree is None
-    return one.reason
+    failed = of(xrays, cell)
+    assert failed.status != "ok"
+    assert failed.tree is None
+    return failed.reason
 
 
 @pytest.mark.parametrize(
-    ("fields", "why"),
+    ("fields", "expected"),
     [
-        ({"dropped": 3}, "too small: it lost 3 events"),
-        ({"names": "vfs_read\n"}, "named 1 of them"),
-        ({"samples": np.zeros(100, "<u8")}, "no whole pages"),
-        ({"samples": np.zeros(0, "<u8"), "names": ""}, "recorded nothing"),
-        ({"start": 1 << 60, "end": 1 << 61}, "recorded nothing"),
+        ({"dropped": 3}, "lost 3 events because its buffer"),
+        ({"names": "vfs_read\n"}, "but 1 names"),
+        ({"samples": np.zeros(100, "<u8")}, "not a multiple of 4096"),
+        ({"samples": np.zeros(0, "<u8"), "names": ""}, "recorded no event"),
+        ({"start": 1 << 60, "end": 1 << 61}, "recorded no event"),
         ({"status": "fail", "reason": "It broke."}, "It broke."),
         ({"log": ["BUG: it oopsed"]}, "The kernel logged: BUG: it oopsed"),
     ],
 )
 def test_a_trace_that_is_not_whole_fails_its_operation_alone(
-    fields: dict[str, Any], why: str
+    fields: dict[str, Any], expected: str
 ) -> None:
-    found = take(changed(1, traced=True, **fields))
-    assert why in reason(found)
-    assert [one.status for one in found.operations[1:]] == ["ok", "ok"]
+    xrays = take(changed(1, traced=True, **fields))
+    assert expected in reason(xrays)
+    assert [one.status for one in xrays.operations[1:]] == ["ok", "ok"]
 
 
 def test_a_page_that_lost_events() -> None:
@@ -226,33 +228,33 @@ def test_a_page_that_lost_events() -> None:
 
 def test_a_tree_of_less_than_nothing_fails() -> None:
     end = next(a for a in recorded() if a.get("id") == 1 and a.get("traced"))["start"] + 20_000
-    found = take(changed(1, traced=True, end=end, overhead=5000.0))
-    assert reason(found) == "The tracer's cost varies more than the operation costs."
+    xrays = take(changed(1, traced=True, end=end, overhead=5000.0))
+    assert reason(xrays) == "The cost of the tracer varies by more than the operation costs."
 
 
 def test_no_untraced_figure_no_tree() -> None:
-    found = take(changed(1, traced=False, status="skip", reason="Not here."))
-    assert of(found, PROCFS).status == "skip"
-    assert reason(found) == "Not here."
+    xrays = take(changed(1, traced=False, status="skip", reason="Not here."))
+    assert of(xrays, PROCFS).status == "skip"
+    assert reason(xrays) == "Not here."
 
 
 def test_without_the_calibration_there_is_nothing() -> None:
-    told = changed(0, traced=True, status="fail", reason="cannot start the tracer")
-    found = take(told)
-    assert {one.reason for one in found.operations} == {"cannot start the tracer"}
-    assert found.to_json()["tracer"] is None
+    recording = changed(0, traced=True, status="fail", reason="cannot start the tracer")
+    xrays = take(recording)
+    assert {one.reason for one in xrays.operations} == {"cannot start the tracer"}
+    assert xrays.to_json()["tracer"] is None
 
 
 def test_a_kernel_without_formats() -> None:
-    told = [a | {"files": {}} if a["re"] == "read" else a for a in recorded()]
-    assert "does not say what its trace means" in reason(take(told))
+    recording = [a | {"files": {}} if a["re"] == "read" else a for a in recorded()]
+    assert "The format of trace events cannot be read" in reason(take(recording))
 
 
 def test_a_machine_that_dies_leaves_what_it_has_told() -> None:
     cut = next(n for n, a in enumerate(recorded()) if a.get("id") == 2 and a.get("traced"))
-    found = take([*recorded()[:cut], KernelPanic("The kernel crashed in cell 2.")])
-    assert of(found, PROCFS).status == "ok"
-    assert reason(found, IOCTL) == "The kernel crashed in cell 2."
+    xrays = take([*recorded()[:cut], KernelPanic("The kernel crashed in cell 2.")])
+    assert of(xrays, PROCFS).status == "ok"
+    assert reason(xrays, IOCTL) == "The kernel crashed in cell 2."
 
 
 def test_a_machine_that_never_came_up() -> None:
@@ -261,13 +263,13 @@ def test_a_machine_that_never_came_up() -> None:
 
 
 def test_an_agent_that_passes_over_a_request() -> None:
-    told = [a for a in recorded() if not (a["re"] == "xray" and a["id"] == 2 and a["traced"])]
-    assert "without an answer" in reason(take(told), IOCTL)
-    told.insert(3, {"re": "error", "reason": "what?"})
-    assert "refused a request: what?" in reason(take(told), IOCTL)
+    recording = [a for a in recorded() if not (a["re"] == "xray" and a["id"] == 2 and a["traced"])]
+    assert "without an answer" in reason(take(recording), IOCTL)
+    recording.insert(3, {"re": "error", "reason": "what?"})
+    assert "refused a request: what?" in reason(take(recording), IOCTL)
 
 
-# ---- what is asked for ----------------------------------------------------------
+# ---- requests -------------------------------------------------------------------
 
 
 def names(cells: list[Cell]) -> list[str]:
@@ -295,11 +297,11 @@ def test_choices() -> None:
 
 
 def test_the_untraced_come_first_and_the_calibration_before_each() -> None:
-    asked = [one for one in xray.requests([PROCFS, IOCTL]) if one["do"] == "xray"]
-    assert [(one["id"], one["traced"]) for one in asked] == [
+    requests = [r for r in xray.requests([PROCFS, IOCTL]) if r["do"] == "xray"]
+    assert [(r["id"], r["traced"]) for r in requests] == [
         *((0, False), (1, False), (2, False)),
         *((0, True), (1, True), (2, True)),
     ]
-    assert [one["channel"] for one in asked[:3]] == [CALIBRATION.channel, "procfs", "ioctl"]
-    assert asked[0]["repeat"] > 1
-    assert asked[1]["repeat"] == 1
+    assert [r["channel"] for r in requests[:3]] == [CALIBRATION.channel, "procfs", "ioctl"]
+    assert requests[0]["repeat"] > 1
+    assert requests[1]["repeat"] == 1

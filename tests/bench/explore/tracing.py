@@ -1,4 +1,4 @@
-"""A kernel that is traced, in miniature: what it does is known, and so is what the tracer costs."""
+"""A small model of a traced kernel, with known calls and a known cost of the tracer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMATS: dict[str, str | None] = {
 
 @dataclass(frozen=True)
 class Call:
-    """A function: units before, between and after its calls, one more than calls."""
+    """A function: the functions it calls, and its own units before, between and after them."""
 
     name: str
     own: tuple[int, ...]
@@ -32,7 +32,7 @@ class Call:
 
 
 def call(name: str, *body: int | Call, module: str = "", task: int = 1) -> Call:
-    """A function from its body, in which units and calls take turns: ``10, call(…), 5``."""
+    """A function from its body, a sequence of units and calls such as ``10, call(…), 5``."""
     own, calls = [0], []
     for part in body:
         if isinstance(part, Call):
@@ -44,7 +44,7 @@ def call(name: str, *body: int | Call, module: str = "", task: int = 1) -> Call:
 
 
 class Machine:
-    """Runs calls, and records what the tracer would."""
+    """Runs calls, and records the events of the tracer."""
 
     def __init__(self, tracer: Tracer = TRACER, now: int = 1000, page: int = 56) -> None:
         self.now = float(now)
@@ -53,52 +53,60 @@ class Machine:
         self._page = 2 * page  # events
 
     def spend(self, units: int) -> int:
-        """Run untraced code, and tell the time."""
+        """Run untraced code, and return the time afterwards."""
         self.now += units
         return round(self.now)
 
-    def run(self, one: Call) -> None:
+    def run(self, function: Call) -> None:
         """Call a function."""
-        self._event(one, entry=True)
-        for units, below in zip(one.own, (*one.calls, None), strict=True):
+        self._event(function, entry=True)
+        for units, below in zip(function.own, (*function.calls, None), strict=True):
             self.now += units
             if below:
                 self.run(below)
-        self._event(one, entry=False)
+        self._event(function, entry=False)
 
-    def _event(self, one: Call, *, entry: bool) -> None:
+    def _event(self, function: Call, *, entry: bool) -> None:
         opens = bool(self.events) and len(self.events) % self._page == 0
-        event = Event(0, entry, hash(one.name) % 2**48, one.task, one.name, one.module, opens)
+        event = Event(
+            0,
+            entry,
+            hash(function.name) % 2**48,
+            function.task,
+            function.name,
+            function.module,
+            opens,
+        )
         self.now += self._tracer.before(event)
         self.events.append(Event(**vars(event) | {"at": round(self.now)}))
         self.now += self._tracer.after(event)
 
 
 def record(at: int, words: Sequence[int], payload: bytes = b"") -> bytes:
-    """A record: its kind and delta in ``at``, more words, and what it carries."""
+    """A record: kind and delta in ``at``, more words, and the payload."""
     return struct.pack(f"<{1 + len(words)}I", at, *words) + payload
 
 
 def event(delta: int, event: Event) -> bytes:
-    """An entry or exit in its short form."""
+    """A record of an entry or exit, in its short form."""
     number, size = (11, 20) if event.entry else (10, 40)
     payload = struct.pack("<HBBiQ", number, 0, 0, event.task, event.address)
     return record(delta << 5 | size // 4, (), payload.ljust(size, b"\0"))
 
 
-def page(stamp: int, records: bytes, flags: int = 0) -> bytes:
-    """A whole page with these records, and nothing behind them."""
-    return (struct.pack("<QQ", stamp, len(records) | flags) + records).ljust(PAGE, b"\0")
+def page(timestamp: int, records: bytes, flags: int = 0) -> bytes:
+    """A page with these records; the rest of it is zero."""
+    return (struct.pack("<QQ", timestamp, len(records) | flags) + records).ljust(PAGE, b"\0")
 
 
 def pages(events: Sequence[Event], each: int = 100) -> bytes:
-    """Events as the ring buffer has them, ``each`` to a page."""
+    """Pages of the ring buffer with ``each`` events per page."""
     return b"".join(_pages(events, each))
 
 
 def _pages(events: Sequence[Event], each: int) -> Iterator[bytes]:
     for first in range(0, len(events), each):
-        some = events[first : first + each]
-        before = [some[0], *some]
-        records = (event(two.at - one.at, two) for one, two in zip(before, some, strict=False))
-        yield page(some[0].at, b"".join(records))
+        chunk = events[first : first + each]
+        before = [chunk[0], *chunk]
+        records = (event(b.at - a.at, b) for a, b in zip(before, chunk, strict=False))
+        yield page(chunk[0].at, b"".join(records))
