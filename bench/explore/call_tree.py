@@ -21,7 +21,7 @@ EMPTY_FUNCTION = "read_null"
 """A kernel function that does nothing: the handler for a read of /dev/null."""
 
 _EMPTY_FUNCTION_BODY: dict[Clock, float] = {"instructions": 3, "time": 0}
-"""Its cost all the same: it sets its result and returns through the kernel's return thunk."""
+"""Cost of its body: it sets its result and returns through the kernel's return thunk."""
 
 _EPILOGUE: dict[Clock, float] = {"instructions": 2, "time": 0}
 """The least cost of a function after its last call: it releases its frame and returns."""
@@ -31,7 +31,7 @@ IDLE = 0
 
 
 def is_tracer_function(name: str) -> bool:
-    """Whether a function only runs for the tracer, which has tracepoints at task switches."""
+    """Whether a function runs only for the tracer, which uses tracepoints of task switches."""
     return name.startswith("__traceiter_")
 
 
@@ -142,7 +142,7 @@ _Gap = tuple[bool, str, bool, str]
 
 
 def _gaps(events: Sequence[Event]) -> tuple[dict[_Gap, float], list[float]]:
-    """The median distance of each pair of successive events, and the extra cost of each page."""
+    """The median distance for each kind of successive events, and the extra cost of new pages."""
     gaps_of: dict[_Gap, list[int]] = {}
     opening: list[tuple[_Gap, int]] = []
     for first, second in pairwise(events):

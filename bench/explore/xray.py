@@ -4,8 +4,9 @@ One boot measures all operations first without the tracer, then with it, since s
 tracer takes seconds.  The tracer's own cost is calibrated with a function of known cost, and
 subtracted.  The sum of each tree is reported beside the untraced cost of its operation.
 
-This is exact for instructions, since the tracer always executes the same number of them.  Its
-time varies.  Under ``time`` its cost is therefore fitted to each operation, and shares are rough.
+Under ``instructions`` this works because the tracer executes the same number of instructions
+each time.  Under ``time`` the tracer's cost varies.  There it is fitted to each operation, and the
+shares of functions are rough.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class Campaign:
         if options.resume is not None:
             self._recorder = Recorder.resume(options.resume)
             stored = RunOptions.from_json(self._recorder.header.options)
-            # Consent to load modules and paths on this machine belong to this call, not to the run.
+            # Consent and local paths belong to this call; they are not stored options of the run.
             options = replace(
                 stored,
                 clock=self._recorder.header.clock,  # the clock that "auto" selected

@@ -143,8 +143,8 @@ def knob_states(
         clock: under ``instructions`` only knobs of the kernel matter, not those of the machine.
         files: text of the files that the agent read on the kernel under test.
         config: options of that kernel, as from :func:`select_config`.
-        machine: text of the files that :func:`bench.host.knobs.read` read on this machine, which
-            is the host of a virtual machine.  None leaves out the knobs of the machine.
+        machine: text of the files that :func:`bench.host.knobs.read` read on this machine: the
+            host of the virtual machine, or the local target.  None leaves these knobs out.
     """
     options = "".join(f"{name}={value}\n" for name, value in config.items())
     kernel: Files = {**files, knobs.CONFIG: options}
@@ -172,16 +172,16 @@ def _no_min_round(env: Mapping[str, Any]) -> Iterator[str]:
     overhead = env.get("overhead")
     if env.get("clock") == "time" and overhead and "min_round" not in overhead:
         yield (
-            "The machine is too noisy to rely on single rounds: at no length did rounds that are "
-            "1.5, 2 and 3.5 % longer take that much longer within 0.25 %. Use the intervals over "
-            "several boots."
+            "The machine is too noisy to rely on single rounds. No round length passed the agent's "
+            "test: rounds that are 1.5, 2 and 3.5 % longer must take that much longer within "
+            "0.25 %. Use the intervals over several boots."
         )
 
 
 def _few_boots(env: Mapping[str, Any]) -> Iterator[str]:
     if env.get("clock") == "time" and env.get("boots") == 1:
         yield (
-            "Measured in a single boot: the intervals do not include what varies between boots "
+            "Measured in a single boot: the intervals do not include the variation between boots "
             "(memory layout, cache placement). Use --boots 3 or more."
         )
 
@@ -193,14 +193,14 @@ def _marked_cells(env: Mapping[str, Any]) -> Iterator[str]:
     if imprecise := marked.get("imprecise"):
         yield (
             f"{imprecise} of {cells} cells have an interval wider than 5 % of their median, or too "
-            f"few rounds for an interval. They are marked “imprecise”. To improve them: "
+            "few rounds for an interval. They are marked “imprecise”. To improve them: "
             f"{_advice(env)}."
         )
     if differs := marked.get("differs"):
         yield (
-            f"{differs} of {cells} cells differ by more than 0.5 % between boots, or between loads "
-            "in a run of one boot. They are marked “differs”; the diagnostics page lists them with "
-            "the likely reasons."
+            f"{differs} of {cells} cells differ by more than 0.5 % between boots with different "
+            "seeds, or between loads in a run of one boot. They are marked “differs”; the "
+            "diagnostics page lists them with the likely reasons."
         )
 
 

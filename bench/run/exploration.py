@@ -65,7 +65,7 @@ class Exploration:
         channels: listing of the measured channels.
         clock: the clock of the run.
         seed: the seed of the boot.
-        brief: whether to explore only a part of what takes long.
+        brief: whether to explore only a part where exploring everything takes long.
 
     Raises:
         TargetError: the machine cannot be started.
