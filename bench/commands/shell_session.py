@@ -13,7 +13,7 @@ from typing import Literal
 from bench.errors import TargetError, writing
 from bench.kernels import build, initramfs
 from bench.kernels.catalog import Kernel, elf_image
-from bench.targets.provision import Provisioner, wanted
+from bench.targets.provision import Provisioner, requirements
 from bench.targets.vm import VmTarget, find_qemu
 
 Accel = Literal["kvm", "tcg"]
@@ -47,8 +47,8 @@ def interact(kernel: Kernel, accel: Accel) -> int:
         TargetError: busybox or QEMU is missing, or a build failed.
     """
     channels = Provisioner().listing()["channels"]
-    stock = initramfs.stock_modules(kernel, wanted("needs", channels))
-    boot = wanted("boot", channels)
+    stock = initramfs.stock_modules(kernel, requirements("needs", channels))
+    boot = requirements("boot", channels)
     with machine(kernel, accel, _BY_HAND, files=stock, boot=boot) as command:
         # Ctrl-C is for the shell in the machine: QEMU's terminal is in raw mode.
         return subprocess.run(command, check=False).returncode

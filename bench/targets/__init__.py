@@ -1,1 +1,1 @@
-"""Where a kernel under test runs: in QEMU, or this machine itself."""
+"""Targets, where the kernel under test runs: a virtual machine, or this machine."""

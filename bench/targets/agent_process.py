@@ -1,4 +1,4 @@
-"""The running agent, or the machine it runs in: a session that cannot outlive its owner."""
+"""Run the agent, or the virtual machine it runs in, as a process that ends with its owner."""
 
 from __future__ import annotations
 
@@ -33,22 +33,24 @@ _OOPS = re.compile(
     r"BUG: |Oops|Kernel panic - not syncing|general protection fault|kernel BUG at|"
     r"Unable to handle|soft lockup|hard LOCKUP|detected stall"
 )
-# Process 1 has ended; the kernel itself is fine.
+# This panic means that process 1 has ended, not that the kernel has failed.
 _INIT_DIED = re.compile(r"Attempted to kill init")
 
 
 class AgentProcess:
-    """One start of the agent, from hello to end. Use it in a ``with`` statement.
+    """One start of the agent, from ``hello`` to ``end``. Use it in a ``with`` statement.
 
     Args:
-        command: the program to run; it gets a process group of its own.
-        stream: read end of a pipe with the answers; closed by the session.
-        log: reads what the kernel has logged since the start.
-        description: what :meth:`describe` gives.
+        command: the program to run; it gets its own process group.
+        stream: read end of the pipe that carries the answers; the session closes it.
+        log: returns what the kernel has logged since the start.
+        stderr: file that receives the program's standard output and standard error.
+        description: the return value of :meth:`describe`.
         deadlines: how long to wait.
-        keep: file descriptors that the program inherits; closed in this process.
-        cleanup: called once when the session closes, after the process has gone.
-        machine: true when the process is the machine whose log is read, and not the agent.
+        keep: file descriptors that the program inherits; they are closed in this process.
+        cleanup: called once when the session closes, after the process has ended.
+        machine: true if the process is the virtual machine whose log is read, false if it is
+            the agent itself.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class AgentProcess:
 
     @property
     def pid(self) -> int:
-        """Process, and process group, of the running program."""
+        """Process ID of the program, which is also its process group ID."""
         assert self._process is not None
         return self._process.pid
 
@@ -105,17 +107,18 @@ class AgentProcess:
         self.close()
 
     def answers(self) -> Iterator[Answer]:
-        """The agent's answers up to and with ``{"re": "end"}``, as they come.
+        """Yield the agent's answers as they arrive, up to and including ``{"re": "end"}``.
 
         Raises:
-            SessionLost: the session broke; the subclass tells how, ``cell_id`` where.
-            NeverCameUp: no hello came.
+            SessionLost: the session ended early. The subclass names the reason; ``cell_id`` is
+                the cell in flight.
+            NeverCameUp: no answer arrived.
         """
         decoder = Decoder()
-        for data in self._pieces():
+        for data in self._chunks():
             try:
                 for answer in decoder.feed(data):
-                    self._note(answer)
+                    self._track(answer)
                     yield answer
                     if answer["re"] == "end":
                         return
@@ -124,27 +127,27 @@ class AgentProcess:
                 raise
         try:
             decoder.finish()
-        except LinkError as cut:
-            raise self._ended() from cut
-        raise self._ended()
+        except LinkError as error:
+            raise self._early_end() from error
+        raise self._early_end()
 
     def kernel_log(self) -> str:
-        """What the kernel has logged so far; still there after closing."""
+        """Return the kernel's log so far; it stays available after :meth:`close`."""
         if not self._closed:
             self._log = self._read_log()
         return self._log
 
     def describe(self) -> dict[str, Any]:
-        """Target, accelerator, clock, versions and the command, for environment.json."""
+        """Return target, accelerator, clock, versions and command, for ``environment.json``."""
         return dict(self._description)
 
     def kill(self) -> None:
-        """End the process from another thread; who reads its answers sees them end."""
+        """Kill the process, from any thread; :meth:`answers` then raises an error."""
         if self._process is not None and not self._closed:
             _end(self._process)
 
     def close(self) -> None:
-        """End the process and all its children, and remove temporary files."""
+        """Kill the process and its children, and remove temporary files."""
         if self._closed:
             return
         try:
@@ -157,8 +160,8 @@ class AgentProcess:
             os.close(self._stream)
             self._cleanup()
 
-    def _pieces(self) -> Iterator[bytes]:
-        """Bytes as they come, until the writer has gone; watches the deadlines."""
+    def _chunks(self) -> Iterator[bytes]:
+        """Yield bytes as they arrive, until the writer closes the pipe; check the deadlines."""
         last = time.monotonic()
         with selectors.DefaultSelector() as selector:
             selector.register(self._stream, selectors.EVENT_READ)
@@ -168,15 +171,16 @@ class AgentProcess:
                     if not data:
                         return
                     yield data
-                    last = time.monotonic()  # what the reader took is not the agent's silence
+                    # Reset after the yield: the caller's own time is not silence of the agent.
+                    last = time.monotonic()
                 else:
                     self._watch(time.monotonic() - last)
 
     def _watch(self, silent: float) -> None:
-        """Raise when the machine has panicked, or has been silent for too long."""
+        """Raise if the machine has panicked, or has been *silent* for too many seconds."""
         lines = self.kernel_log().splitlines()
         if self._machine and any(_PANIC.search(line) for line in lines):
-            raise self._ended()
+            raise self._early_end()
         allowed = self._deadlines.silence if self._up else self._deadlines.boot
         if silent < allowed:
             return
@@ -184,26 +188,26 @@ class AgentProcess:
         if oops and self._machine:
             raise self._panic(oops)
         if not self._up:
-            last = lines[-1].strip() if lines else "it has said nothing"
+            last = f"last log line: {lines[-1].strip()}" if lines else "it logged nothing"
             raise NeverCameUp(
                 f"The machine did not come up within {allowed:.0f} s ({last}): try another "
-                "--kernel, or look at the kernel log."
+                "--kernel, or read the kernel log."
             )
         raise CellStalled(
-            f"The agent has said nothing for {allowed:.0f} s{self._where()}: the kernel or the "
+            f"The agent sent nothing for {allowed:.0f} s{self._where()}: the kernel or the "
             "channel hangs; see the kernel log.",
             cell_id=self._cell,
         )
 
-    def _note(self, answer: Answer) -> None:
+    def _track(self, answer: Answer) -> None:
         self._up = True
         if answer["re"] == "begin":
             self._cell = answer.get("id")
         elif answer["re"] in ("cell", "xray"):
             self._cell = None
 
-    def _ended(self) -> SessionLost | NeverCameUp:
-        """Why the answers stopped before the end."""
+    def _early_end(self) -> SessionLost | NeverCameUp:
+        """Return the error that explains why the answers stopped before ``end``."""
         assert self._process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=3)
@@ -214,22 +218,23 @@ class AgentProcess:
         code = self._process.poll()
         if not self._machine or oops or code == 0:
             return self._agent_died(code)
-        said = _last_line(self._stderr)
-        how = f"signal {-code}" if code is not None and code < 0 else f"status {code}"
-        if not self._up and said:
-            return NeverCameUp(f"The machine could not be started ({said}): check its options.")
+        last_error_line = _last_line(self._stderr)
+        if not self._up and last_error_line:
+            return NeverCameUp(
+                f"The machine could not be started ({last_error_line}): check its options."
+            )
+        status = f"signal {-code}" if code is not None and code < 0 else f"status {code}"
+        details = f"{status}, {last_error_line}" if last_error_line else status
         return TargetLost(
-            f"The machine went away{self._where()} ({how}{', ' + said if said else ''}): "
-            "run again with --resume.",
+            f"The machine ended{self._where()} ({details}): run again with --resume.",
             cell_id=self._cell,
         )
 
     def _agent_died(self, code: int | None) -> SessionLost:
-        said = _last_line(self._stderr)
-        how = said or ("" if self._machine else f"status {code}")
+        details = _last_line(self._stderr) or ("" if self._machine else f"status {code}")
         return AgentDied(
-            f"The agent ended{self._where()} without finishing{f' ({how})' if how else ''}: "
-            "see the kernel log; run again with --resume.",
+            f"The agent ended without finishing{self._where()}{f' ({details})' if details else ''}"
+            ": see the kernel log, then run again with --resume.",
             cell_id=self._cell,
             exit_code=None if self._up else NeverCameUp.default_exit_code,
         )
@@ -244,7 +249,7 @@ class AgentProcess:
 
     def _where(self) -> str:
         if not self._up:
-            return " before the agent was up"
+            return " before the first answer"
         return "" if self._cell is None else f" in cell {self._cell}"
 
 
@@ -258,7 +263,7 @@ def _close_all() -> None:
 
 
 def _spawn(command: Sequence[str], keep: Sequence[int], stderr: Path) -> subprocess.Popen[bytes]:
-    # setpriv: the kernel kills the program should this process die without a word.
+    # setpriv makes the kernel kill the program if this process dies without closing the session.
     with stderr.open("wb") as errors:
         return subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "--", *command],
@@ -266,20 +271,20 @@ def _spawn(command: Sequence[str], keep: Sequence[int], stderr: Path) -> subproc
             stdout=errors,
             stderr=errors,
             pass_fds=tuple(keep),
-            # Ctrl-C on the terminal is for us; we end the program ourselves.
+            # Ctrl-C on the terminal must reach this process alone, which then ends the program.
             start_new_session=True,
         )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process group and wait until it has gone."""
+    """Kill the process group and wait for the process."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def read_console(path: Path) -> str:
-    """The text of a serial console that was written to a file."""
+    """Return the text that a serial console wrote to the file *path*; empty if there is none."""
     if not path.exists():
         return ""
     return path.read_bytes().decode(errors="replace").replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""What a target is: a place where a kernel under test runs, and one start of the agent there."""
+"""The interfaces of a target (where the kernel under test runs) and of a session on it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Deadlines:
     """How long the harness waits, in seconds of host time.
 
     Attributes:
-        boot: from the start to the agent's hello.
-        silence: between two signs of life after that.
+        boot: from the start to the agent's first answer.
+        silence: from then on, the longest time in which the agent sends nothing.
     """
 
     boot: float = 90.0
@@ -27,7 +27,7 @@ class Deadlines:
 
 
 class Session(Protocol):
-    """One start of the agent, from hello to end; used in a ``with`` statement."""
+    """One start of the agent, from ``hello`` to ``end``; used in a ``with`` statement."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -38,16 +38,16 @@ class Session(Protocol):
         /,
     ) -> None: ...
     def answers(self) -> Iterator[Answer]:
-        """The agent's answers as they arrive."""
+        """Yield the agent's answers as they arrive."""
 
     def kernel_log(self) -> str:
-        """The kernel's log so far; still available when the session has ended."""
+        """Return the kernel's log so far; it stays available when the session has ended."""
 
     def describe(self) -> dict[str, Any]:
-        """Target, accelerator, clock, versions and the command, for ``environment.json``."""
+        """Return target, accelerator, clock, versions and command, for ``environment.json``."""
 
     def kill(self) -> None:
-        """End the session from another thread; the reader of its answers sees them end."""
+        """End the session, from any thread; :meth:`answers` then raises an error."""
 
 
 class Target(Protocol):
@@ -57,6 +57,6 @@ class Target(Protocol):
         """Start the agent on ``requests``.
 
         Args:
-            requests: all that the session is asked, known before it starts.
-            seed: for everything that the target does at random.
+            requests: all requests of the session; none can be added later.
+            seed: seeds everything that is random on the target.
         """

@@ -1,4 +1,4 @@
-"""Reading a kernel log for signs that a measurement cannot be trusted."""
+"""Search a kernel log for messages that invalidate a measurement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BAD = re.compile(
     |\bINFO:\ (?:task|rcu|trying)\b""",
     re.VERBOSE | re.IGNORECASE,
 )
-# Said at boot by healthy machines that lack what the line is about.
+# Healthy machines log these lines at boot.
 _HARMLESS = re.compile(
     r"\bkmemleak: (?:Kernel memory leak detector|Automatic memory scanning)"
     r"|lockup detector|NMI watchdog|Spectre|MDS:|MMIO Stale Data|TAA:",
@@ -25,7 +25,7 @@ _PREFIX = re.compile(r"^(?:<\d+>)?\s*(?:\[[^\]]*\]\s*)*")
 
 
 def complaints(lines: Iterable[str]) -> list[str]:
-    """The lines that show a warning, a bug, an oops, a lockup or a leak, bare of stamps."""
+    """Return lines that report a warning, bug, oops, lockup or leak, without their timestamps."""
     return [
         _PREFIX.sub("", line).strip()
         for line in lines
@@ -34,6 +34,6 @@ def complaints(lines: Iterable[str]) -> list[str]:
 
 
 def verdict(lines: Iterable[str]) -> str:
-    """Why these lines fail a cell, as one sentence; empty when they do not."""
-    found = complaints(lines)
-    return f"The kernel logged: {found[0]}" if found else ""
+    """Return why these lines fail a cell, as one sentence; empty if they do not."""
+    problems = complaints(lines)
+    return f"The kernel logged: {problems[0]}" if problems else ""

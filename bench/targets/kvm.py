@@ -1,6 +1,6 @@
-"""Choose how QEMU runs the guest, and prove KVM by a real boot before trusting it.
+"""Choose QEMU's accelerator, and test KVM with a real boot before using it.
 
-A ``/dev/kvm`` that opens but cannot run a stock kernel exists in practice.
+On some machines ``/dev/kvm`` opens but cannot run a stock kernel.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from bench.plan.cells import Clock
 from bench.targets.base import Deadlines
 from bench.targets.vm import Accelerator, VmTarget, find_qemu, qemu_version
 
-Wish = Literal["auto", "kvm", "tcg"]
-"""What a user may ask for."""
+AcceleratorChoice = Literal["auto", "kvm", "tcg"]
+"""The values of the option ``--accel``."""
 
 PROBE_SECONDS = 20.0
+"""Deadline of the test boot, in seconds."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Whether KVM works here.
+    """Whether KVM works on this machine.
 
     Attributes:
-        usable: a kernel came up under it.
-        reason: why not, empty when it is usable.
+        usable: whether a kernel booted under KVM.
+        reason: why KVM is not usable; empty if it is.
     """
 
     usable: bool
@@ -38,79 +39,79 @@ class Probe:
 
 def choose(
     clock: Clock,
-    wish: Wish,
+    accelerator: AcceleratorChoice,
     *,
     kernel: Kernel,
     agent: Path,
     force: bool = False,
     cache: Path | None = None,
 ) -> Accelerator:
-    """The accelerator for *clock*, as far as *wish* and this machine allow.
+    """Return the accelerator for *clock* that fits *accelerator* and works on this machine.
 
     Args:
-        clock: what is to be measured.
-        wish: what the user asked for.
-        kernel: the kernel to be measured; also boots the probe.
+        clock: the clock of the run.
+        accelerator: what the user chose.
+        kernel: the kernel under test; the KVM probe boots it too.
         agent: the static agent.
-        force: allow the ``time`` clock under emulation, where it tells little.
-        cache: where the probe's outcome is kept.
+        force: allow the ``time`` clock under emulation, where its figures mean little.
+        cache: where the result of the KVM probe is kept.
 
     Raises:
-        UsageError: clock and wish do not fit together, or need *force*.
-        TargetError: KVM was asked for and does not work.
+        UsageError: *clock* and *accelerator* exclude each other, or require *force*.
+        TargetError: the user chose KVM and it does not work.
     """
     if clock == "instructions":
-        if wish == "kvm":
+        if accelerator == "kvm":
             raise UsageError(
-                "KVM cannot count instructions: use --accel tcg for them, or --clock time."
+                "KVM cannot count instructions: use --accel tcg to count them, or --clock time."
             )
         return "icount"
-    if wish != "tcg":
+    if accelerator != "tcg":
         probed = probe(kernel, agent, cache=cache)
         if probed.usable:
             return "kvm"
-        if wish == "kvm":
+        if accelerator == "kvm":
             raise TargetError(
                 f"KVM does not work here ({probed.reason}): use --clock instructions."
             )
     elif not force:
         raise UsageError(
-            "Time under emulation tells little about real time: use --clock instructions, or "
-            "insist with --force-time."
+            "Time under emulation says little about real time: use --clock instructions, or "
+            "measure it anyway with --force-time."
         )
     if not force:
         raise UsageError(
-            f"There is no KVM to measure time with ({probed.reason}): use --clock instructions, "
-            "or insist with --force-time."
+            f"The time clock requires KVM, which does not work here ({probed.reason}): use "
+            "--clock instructions, or measure under emulation with --force-time."
         )
     return "tcg"
 
 
 def probe(kernel: Kernel, agent: Path, *, cache: Path | None = None) -> Probe:
-    """Boot *kernel* under KVM once, with a deadline, and remember how that went.
+    """Boot *kernel* under KVM once, with a deadline, and keep the result.
 
-    The outcome is kept per boot of the host, kernel and version of QEMU.
+    The result is used again until the host reboots or the kernel or QEMU version changes.
 
     Raises:
         TargetError: QEMU is missing.
     """
     qemu = find_qemu()
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return Probe(False, "/dev/kvm is missing or not open to this user")
-    memory = (cache or default_cache()) / "kvm.json"
+        return Probe(False, "/dev/kvm is missing, or this user may not open it")
+    path = (cache or default_cache()) / "kvm.json"
     key = f"{_boot_id()} {kernel.release} {kernel.package_version} {qemu_version(qemu)}"
-    known = _recall(memory)
-    if key not in known:
-        known = {key: _boot(kernel, agent)}
-        with writing("the outcome of the KVM probe"):
-            memory.parent.mkdir(parents=True, exist_ok=True)
-            memory.write_text(json.dumps(known))
-    reason = known[key]
+    results = _read_results(path)
+    if key not in results:
+        results = {key: _boot(kernel, agent)}
+        with writing("the result of the KVM probe"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(results))
+    reason = results[key]
     return Probe(not reason, reason)
 
 
 def _boot(kernel: Kernel, agent: Path) -> str:
-    """Boot once under KVM; why that failed, empty when it did not."""
+    """Boot once under KVM; return why it failed, empty if it did not."""
     deadlines = Deadlines(boot=PROBE_SECONDS, silence=PROBE_SECONDS)
     target = VmTarget(kernel, agent, clock="time", accelerator="kvm", deadlines=deadlines)
     try:
@@ -118,15 +119,15 @@ def _boot(kernel: Kernel, agent: Path) -> str:
             for _ in session.answers():
                 pass
     except NeverCameUp:
-        return f"a kernel did not come up under it within {PROBE_SECONDS:.0f} s"
+        return f"a kernel did not boot under KVM within {PROBE_SECONDS:.0f} s"
     except RingcrossError as error:
         return str(error).rstrip(".")
     return ""
 
 
-def _recall(memory: Path) -> dict[str, str]:
+def _read_results(path: Path) -> dict[str, str]:
     try:
-        return dict(json.loads(memory.read_text()))
+        return dict(json.loads(path.read_text()))
     except (OSError, ValueError):
         return {}
 

@@ -1,4 +1,4 @@
-"""Decode the agent's answers: JSON lines, some followed by a block of samples."""
+"""Decode the agent's answers: JSON lines, some of them followed by a block of samples."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import numpy as np
 from bench.errors import LinkError
 
 MAX_LINE = 4 << 20
-"""Longest line in bytes: a kernel configuration as one JSON string fits."""
+"""Longest line, in bytes; a kernel configuration as one JSON string fits."""
 
 MAX_BLOCK = 64 << 20
-"""Largest sample block in bytes."""
+"""Largest sample block, in bytes."""
 
 Answer = dict[str, Any]
+"""One answer of the agent; ``bench/agent/protocol/PROTOCOL.md`` lists them."""
 
 
 class Decoder:
-    """Incremental decoder, to be fed with bytes in pieces of any size.
+    """Incremental decoder; it accepts bytes in chunks of any size.
 
-    An answer that announces ``bytes`` is given out when its block has arrived too;
-    its ``samples`` then is a numpy array of unsigned 64-bit values instead of a count.
+    An answer that announces ``bytes`` is returned once its sample block has arrived. Its
+    ``samples`` field is then a numpy array of unsigned 64-bit values instead of a count.
     """
 
     def __init__(self) -> None:
@@ -32,30 +33,30 @@ class Decoder:
         self._pending: Answer | None = None
 
     def feed(self, data: bytes) -> Iterator[Answer]:
-        """Take *data* in and give out each answer that it completes.
+        """Add *data* and yield each answer that it completes.
 
         Raises:
-            LinkError: a line is no answer, or a line or block is too long.
+            LinkError: a line is not an answer, or a line or block is too long.
         """
         self._buffer += data
         while (answer := self._next()) is not None:
             yield answer
 
     def finish(self) -> None:
-        """Reporter that the stream has ended.
+        """Check that the stream did not end within an answer.
 
         Raises:
-            LinkError: it ended within a line or a block.
+            LinkError: the stream ended within a line or a block.
         """
         if self._pending is not None:
-            want = self._pending["bytes"]
+            size = self._pending["bytes"]
             raise LinkError(
-                f"The answers end within a sample block ({len(self._buffer)} of {want} bytes): "
+                f"The answers end within a sample block ({len(self._buffer)} of {size} bytes): "
                 "the agent was stopped; see the kernel log."
             )
         if self._buffer:
             raise LinkError(
-                f"The answers end within a line ({_shown(self._buffer)}): "
+                f"The answers end within a line ({_excerpt(self._buffer)}): "
                 "the agent was stopped; see the kernel log."
             )
 
@@ -75,8 +76,8 @@ class Decoder:
         end = self._buffer.find(b"\n", self._searched)
         if max(end, len(self._buffer) if end < 0 else 0) > MAX_LINE:
             raise LinkError(
-                f"An answer is longer than {MAX_LINE} bytes ({_shown(self._buffer)}): "
-                "agent and harness do not fit together; rebuild the agent."
+                f"An answer is longer than {MAX_LINE} bytes ({_excerpt(self._buffer)}): "
+                "the agent does not match this ringcross; rebuild the agent."
             )
         if end < 0:
             self._searched = len(self._buffer)
@@ -101,10 +102,10 @@ def _parse(line: bytes) -> Answer:
         answer = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise LinkError(
-            f"An answer is not JSON ({_shown(line)}): see the kernel log, or rebuild the agent."
+            f"An answer is not JSON ({_excerpt(line)}): see the kernel log, or rebuild the agent."
         ) from error
     if not isinstance(answer, dict) or not isinstance(answer.get("re"), str):
-        raise LinkError(f'A line is no answer, it has no "re" ({_shown(line)}): rebuild the agent.')
+        raise LinkError(f'An answer has no "re" field ({_excerpt(line)}): rebuild the agent.')
     return answer
 
 
@@ -119,7 +120,7 @@ def _check_block(answer: Answer) -> None:
         )
 
 
-def _shown(data: bytes | bytearray) -> str:
-    """Start of *data*, printable, for a message."""
+def _excerpt(data: bytes | bytearray) -> str:
+    """Return the start of *data* in printable form, for an error message."""
     head = bytes(data[:60])
     return repr(head)[1:] + ("…" if len(data) > len(head) else "")

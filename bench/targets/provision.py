@@ -1,4 +1,4 @@
-"""Getting ready what a run needs: the agent, a kernel, its modules and a target."""
+"""Prepare what a run needs: the agent, a kernel, its modules and a target."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from bench.targets.local import LocalTarget
 from bench.targets.vm import VmTarget, find_qemu
 
 PROTOCOL = 2
-"""What the agent must speak; see ``bench/agent/protocol/PROTOCOL.md``."""
+"""Version of the agent's protocol; see ``bench/agent/protocol/PROTOCOL.md``."""
 
 
 @dataclass(frozen=True)
 class Testbed:
-    """A place to measure at.
+    """A target that is ready to start, and what is known about it.
 
     Attributes:
-        target: boots it.
-        clock: what it counts.
-        kernel: its release.
-        config: text of its ``.config``, empty when not known.
+        target: starts the agent.
+        clock: the clock of the run.
+        kernel: release of the kernel under test.
+        config: text of that kernel's ``.config``; empty if it is not known.
     """
 
     target: Target
@@ -44,11 +44,11 @@ class Testbed:
 
 
 class Provisioner:
-    """Builds and finds things, and tells ``say`` what takes long.
+    """Builds, fetches or finds the agent, the kernel and the modules.
 
     Args:
-        say: is given lines of progress.
-        prebuilt: where the agent and the modules are when they are not to be built.
+        say: receives lines of progress.
+        prebuilt: folder with the agent and the modules; ``None`` to build them.
     """
 
     def __init__(
@@ -58,28 +58,37 @@ class Provisioner:
         self._prebuilt = prebuilt
 
     def listing(self) -> Listing:
-        """What ``ringcross_agent --list`` prints; builds the agent for it."""
+        """Return the output of ``ringcross_agent --list``; build the agent first.
+
+        Raises:
+            TargetError: the agent cannot be built or run, or has another protocol version.
+            UsageError: the folder *prebuilt* has no agent that can be started.
+        """
         agent = self._agent()
         try:
-            told = subprocess.run([agent, "--list"], capture_output=True, text=True, check=False)
-        except OSError as error:  # e.g. one made for another processor
-            raise TargetError(f"{agent} cannot be run ({error.strerror}): build it here.") from None
-        if told.returncode:
-            raise TargetError(f"{agent} --list failed: {told.stderr.strip()}")
-        listing: Listing = json.loads(told.stdout)
+            result = subprocess.run([agent, "--list"], capture_output=True, text=True, check=False)
+        except OSError as error:  # for example an agent built for another processor
+            raise TargetError(
+                f"{agent} cannot be run ({error.strerror}): build it on this machine."
+            ) from None
+        if result.returncode:
+            raise TargetError(
+                f"{agent} --list failed ({result.stderr.strip()}): build the agent again."
+            )
+        listing: Listing = json.loads(result.stdout)
         if listing["protocol"] != PROTOCOL:
             raise TargetError(
-                f"{agent} speaks protocol {listing['protocol']}, and this ringcross {PROTOCOL}: "
-                "build it from the same version."
+                f"{agent} has protocol version {listing['protocol']}, but this ringcross requires "
+                f"{PROTOCOL}: build the agent from the same version."
             )
         return listing
 
     def prepare(self, options: RunOptions, listing: Listing, cells: Sequence[Cell]) -> Testbed:
-        """The target that ``options`` name, ready to boot.
+        """Return the target that *options* name, ready to start.
 
         Raises:
-            UsageError: options that do not go together.
-            TargetError: a kernel, compiler or emulator that cannot be had.
+            UsageError: two options exclude each other, or a name is unknown.
+            TargetError: a kernel, compiler or emulator is not available.
         """
         measured = {cell.channel for cell in cells if not cell.skip}
         channels = [channel for channel in listing["channels"] if channel["name"] in measured]
@@ -90,7 +99,7 @@ class Provisioner:
         raise unknown("target", options.target, TARGETS)
 
     def _vm(self, options: RunOptions, channels: Sequence[Listing]) -> Testbed:
-        find_qemu()  # the first thing missing is the first thing told, before any download
+        find_qemu()  # a missing QEMU is reported before anything is downloaded
         kernel = catalog.find(options.kernel, say=self._say)
         agent = self._agent()
         clock = self._vm_clock(options, kernel, agent)
@@ -98,34 +107,39 @@ class Provisioner:
             kernel,
             agent,
             modules=self._modules(kernel.release, channels, lambda: kernel),
-            needs=wanted("needs", channels),
+            needs=requirements("needs", channels),
             clock=clock,
-            append=(*wanted("boot", channels), *options.append),
+            append=(*requirements("boot", channels), *options.append),
             accelerator=kvm.choose(
-                clock, _wish(options), kernel=kernel, agent=agent, force=options.force_time
+                clock,
+                _accelerator(options),
+                kernel=kernel,
+                agent=agent,
+                force=options.force_time,
             ),
         )
         return Testbed(target, clock, kernel.release, read_config(kernel.config))
 
     def _vm_clock(self, options: RunOptions, kernel: Kernel, agent: Path) -> Clock:
-        """The clock asked for; if none was, time where KVM works and instructions elsewhere."""
+        """Return the requested clock; for ``auto``, ``time`` only if KVM works."""
         if options.clock != "auto":
             return _clock(options.clock)
-        if _wish(options) == "tcg":
+        if _accelerator(options) == "tcg":
             return "instructions"
         probed = kvm.probe(kernel, agent)
         if not probed.usable:
-            self._say(f"Counting instructions: no usable KVM ({probed.reason})")
+            self._say(f"Counting instructions: KVM does not work here ({probed.reason})")
         return "time" if probed.usable else "instructions"
 
     def _local(self, options: RunOptions, channels: Sequence[Listing]) -> Testbed:
         if options.append:
             raise UsageError(
-                "--append is for the kernel in a virtual machine: this one has been booted."
+                "--append applies to the kernel in a virtual machine, and the local kernel is "
+                "already booted: leave it out, or use --target vm."
             )
         if _clock(options.clock, auto="time") != "time":
             raise UsageError(
-                "The local target counts time only: leave out --clock, or use --target vm."
+                "The local target has only the time clock: leave out --clock, or use --target vm."
             )
         release = platform.release()
         needs_modules = any(channel["module"] for channel in channels)
@@ -146,7 +160,10 @@ class Provisioner:
     def _modules(
         self, release: str, channels: Sequence[Listing], find: Callable[[], Kernel]
     ) -> Path | None:
-        """Where the modules for kernel *release* are; *find* finds what to build them against."""
+        """Return the folder of the modules for kernel *release*, or ``None`` if none is needed.
+
+        *find* returns the kernel to build them against.
+        """
         names = [channel["module"] for channel in channels if channel["module"]]
         if not names:
             return None
@@ -157,21 +174,26 @@ class Provisioner:
         return build.build_modules(kernel)
 
 
-def wanted(what: str, channels: Sequence[Listing]) -> tuple[str, ...]:
-    """What channels want of a machine: modules it *needs*, words to *boot* it with."""
-    return tuple(sorted({word for channel in channels for word in channel.get(what, ())}))
+def requirements(field: str, channels: Sequence[Listing]) -> tuple[str, ...]:
+    """Return what *channels* require, sorted and without duplicates.
+
+    Args:
+        field: ``needs`` for stock modules, ``boot`` for words of the kernel command line.
+        channels: entries of the agent's listing.
+    """
+    return tuple(sorted({word for channel in channels for word in channel.get(field, ())}))
 
 
-def _wish(options: RunOptions) -> kvm.Wish:
-    if options.accel in get_args(kvm.Wish):
-        return cast(kvm.Wish, options.accel)
-    raise unknown("accelerator", options.accel, get_args(kvm.Wish))
+def _accelerator(options: RunOptions) -> kvm.AcceleratorChoice:
+    if options.accel in get_args(kvm.AcceleratorChoice):
+        return cast(kvm.AcceleratorChoice, options.accel)
+    raise unknown("accelerator", options.accel, get_args(kvm.AcceleratorChoice))
 
 
-def _clock(given: str, auto: Clock = "instructions") -> Clock:
-    if given == "auto":
+def _clock(name: str, auto: Clock = "instructions") -> Clock:
+    if name == "auto":
         return auto
     for clock in UNITS:
-        if given == clock:
+        if name == clock:
             return clock
-    raise unknown("clock", given, ("auto", *UNITS))
+    raise unknown("clock", name, ("auto", *UNITS))

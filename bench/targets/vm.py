@@ -1,4 +1,4 @@
-"""A virtual machine: a stock kernel in QEMU, from an initramfs, without root."""
+"""The target ``vm``: a stock kernel in QEMU, booted from an initramfs, without root."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class VmTarget:
     """Starts the agent as init of a virtual machine.
 
     Attributes:
-        kernel: what to boot.
+        kernel: the kernel to boot.
         agent: the static agent.
-        modules: directory with ``ringcross_*.ko``, ``None`` for none.
-        needs: stock modules that channels need.
+        modules: directory with ``ringcross_*.ko``; ``None`` for no modules.
+        needs: stock modules that the channels need.
         clock: the clock of the run.
         accelerator: see :func:`bench.targets.kvm.choose`.
-        memory: of the guest, in MiB.
-        append: further words for the kernel's command line.
-        deadlines: how long to wait for it.
+        memory: memory of the guest, in MiB.
+        append: additional words for the kernel's command line.
+        deadlines: how long to wait for the machine.
     """
 
     kernel: Kernel
@@ -55,14 +55,14 @@ class VmTarget:
     deadlines: Deadlines = field(default_factory=Deadlines)
 
     def start(self, requests: Sequence[Request], *, seed: int) -> AgentProcess:
-        """Boot the machine; the agent works on *requests* at once.
+        """Boot the machine; the agent starts on *requests* without further input.
 
         Args:
             requests: packed into the initramfs, so that the host cannot disturb the guest.
-            seed: of the guest's random numbers; equal seeds give equal instruction counts.
+            seed: seed of the guest's random numbers; equal seeds give equal instruction counts.
 
         Raises:
-            TargetError: QEMU or something in the initramfs is missing.
+            TargetError: QEMU or a part of the initramfs is missing.
         """
         qemu = find_qemu()
         kernel = elf_image(self.kernel)
@@ -100,21 +100,21 @@ class VmTarget:
     def command(
         self, qemu: str, *, kernel: Path, initrd: Path, console: Path, answers: int, seed: int
     ) -> list[str]:
-        """QEMU's command line; *answers* is the file descriptor that takes the answers."""
+        """Return QEMU's command line; the file descriptor *answers* receives the answers."""
         return [
             *self._machine(qemu, kernel, initrd),
-            # Seed and clock: without them totals differ from boot to boot.
+            # Without a fixed seed and clock, instruction counts differ from boot to boot.
             *("-seed", str(seed)),
             *("-rtc", "base=2020-01-01T00:00:00,clock=vm"),
             *("-chardev", f"file,id=console,path={console}"),
             *("-device", "isa-serial,chardev=console"),
-            # Writing to this port stops the virtual CPU until the host has taken the byte.
+            # A write to this port stops the virtual CPU until the host has read the byte.
             *("-chardev", f"file,id=answers,path=/dev/fd/{answers}"),
             *("-device", "isa-debugcon,iobase=0xe9,chardev=answers"),
         ]
 
     def interactive(self, qemu: str, *, kernel: Path, initrd: Path) -> list[str]:
-        """QEMU's command line for a machine whose console is this terminal."""
+        """Return QEMU's command line for a machine whose console is this terminal."""
         console = ("-chardev", "stdio,id=console,mux=on,signal=off")
         return [
             *self._machine(qemu, kernel, initrd),
@@ -129,13 +129,13 @@ class VmTarget:
             *_ACCELERATORS[self.accelerator],
             *("-M", _MACHINES[self.accelerator]),
             *("-cpu", "host" if self.accelerator == "kvm" else _emulated_cpu(qemu)),
-            # Under icount a second CPU hangs the boot.
+            # With icount, a second CPU hangs the boot.
             *("-smp", "1"),
             *("-m", str(self.memory)),
             "-nodefaults",
             "-no-user-config",
             *("-display", "none"),
-            # A panic or the agent's end restarts the machine, which ends QEMU.
+            # A panic or the end of the agent restarts the machine; with this, QEMU exits instead.
             "-no-reboot",
             *("-kernel", str(kernel)),
             *("-initrd", str(initrd)),
@@ -143,18 +143,18 @@ class VmTarget:
         ]
 
     def kernel_command_line(self) -> str:
-        """The kernel's command line."""
+        """Return the kernel's command line."""
         words = [
             "console=ttyS0",
             "quiet",
-            # Restart at once after a panic; by triple fault, which needs no device.
+            # Restart at once after a panic, by a triple fault, which needs no device.
             "panic=-1",
             "reboot=t",
-            # Equal layouts for equal counts.  Times are to be of many layouts, not of one.
+            # Equal instruction counts require equal address layouts. Times must cover many layouts.
             *(("nokaslr", "norandmaps") if self.clock == "instructions" else ()),
-            # The clock that counts.
+            # The agent counts with the TSC, so the kernel must not mark it unstable.
             "tsc=reliable",
-            # Newer kernels test their ciphers for a second beside what is measured.
+            # Newer kernels run cipher self-tests for a second, while cells are measured.
             "cryptomgr.notests",
             *self.append,
         ]
@@ -178,63 +178,63 @@ class VmTarget:
 
 
 _ACCELERATORS: dict[Accelerator, tuple[str, ...]] = {
-    # shift=0: one instruction is one virtual nanosecond; sleep=off: idle time is skipped.
-    # rr=record: QEMU's other threads wait while the virtual CPU runs.  Without it, who skips an
-    # idle time may miss the last instructions before it, so that the next tick comes late by
-    # them, and equal seeds give unequal counts.  The recording itself nobody wants.
+    # shift=0: one instruction takes one virtual nanosecond. sleep=off: idle time is skipped.
+    # rr=record: QEMU's other threads wait while the virtual CPU runs. Without it, the thread that
+    # skips an idle period may miss the last instructions before that period. The next tick is
+    # then late by that many instructions, and equal seeds give different counts. The recording
+    # itself is not used.
     "icount": ("-accel", "tcg", "-icount", "shift=0,sleep=off,rr=record,rrfile=/dev/null"),
     "kvm": ("-accel", "kvm"),
     "tcg": ("-accel", "tcg"),
 }
 
 
-# All boot the ELF kernel by PVH, so nothing is decompressed under emulation.
+# All of these boot the ELF kernel by PVH, so nothing is decompressed under emulation.
 _MACHINES: dict[Accelerator, str] = {
     # microvm has no firmware to run and no PCI to scan.
-    # Without rtc the kernel waits 24 s for one; without pit it cannot calibrate the TSC.
-    # With pic QEMU 10 delivers an interrupt of the pit before the kernel has told it where to.
+    # Without rtc, the kernel waits 24 s for one. Without pit, it cannot calibrate the TSC.
+    # With pic, QEMU 10 delivers a PIT interrupt before the kernel has set its destination.
     "icount": "microvm,rtc=on,pit=on,pic=off",
-    # In real time the pit is too jittery to calibrate by: q35 has an HPET and a PM timer.
+    # In real time, the PIT jitters too much for calibration; q35 has an HPET and a PM timer.
     "kvm": "q35",
     "tcg": "q35",
 }
 
-# By these the kernel knows processors that are fast at them; older QEMU lacks the last three.
-_BYTE_BY_BYTE = ("erms", "fsrm", "fzrm", "fsrs", "fsrc")
+# CPU flags of fast string instructions. The kernel copies with these instructions where a flag is
+# set, and TCG counts them once per byte. Older QEMU lacks the last three flags.
+_STRING_FLAGS = ("erms", "fsrm", "fzrm", "fsrs", "fsrc")
 
 
 def find_qemu() -> str:
-    """Path of QEMU; ``$RINGCROSS_QEMU`` overrides the search.
+    """Return the path of QEMU; ``$RINGCROSS_QEMU`` overrides the search.
 
     Raises:
-        TargetError: it is not installed.
+        TargetError: QEMU is not installed.
     """
     name = os.environ.get("RINGCROSS_QEMU") or host_arch().qemu
     path = shutil.which(name)
     if path is None:
-        raise TargetError(
-            f"QEMU is missing ({name}): install it with `apt-get install qemu-system-x86`."
-        )
+        raise TargetError(f"QEMU is missing ({name}): install the package qemu-system-x86.")
     return path
 
 
 @cache
 def qemu_version(qemu: str) -> str:
-    """QEMU's version, e.g. ``7.2.22``."""
-    text = _ask(qemu, "--version")
+    """Return QEMU's version, for example ``7.2.22``."""
+    text = _output(qemu, "--version")
     match = re.search(r"version (\S+)", text)
     return match[1] if match else "unknown"
 
 
 @cache
 def _emulated_cpu(qemu: str) -> str:
-    """All that TCG can do, but for the string instructions that it counts once per byte."""
-    known = set(_ask(qemu, "-cpu", "help").split())
-    return ",".join(["max", *(f"-{flag}" for flag in _BYTE_BY_BYTE if flag in known)])
+    """Return the CPU model with all features of TCG, except :data:`_STRING_FLAGS`."""
+    known = set(_output(qemu, "-cpu", "help").split())
+    return ",".join(["max", *(f"-{flag}" for flag in _STRING_FLAGS if flag in known)])
 
 
-def _ask(qemu: str, *args: str) -> str:
-    done = subprocess.run([qemu, *args], capture_output=True, text=True)
-    if done.returncode:
-        raise TargetError(f"{qemu} does not run ({done.stderr.strip()}): install QEMU again.")
-    return done.stdout
+def _output(qemu: str, *args: str) -> str:
+    result = subprocess.run([qemu, *args], capture_output=True, text=True)
+    if result.returncode:
+        raise TargetError(f"{qemu} does not run ({result.stderr.strip()}): install QEMU again.")
+    return result.stdout

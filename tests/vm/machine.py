@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.kernels import build, catalog
 from bench.kernels.catalog import Kernel
-from bench.targets.provision import wanted
+from bench.targets.provision import requirements
 from bench.targets.vm import Accelerator, VmTarget
 
 SETUP = {"do": "setup", "clock": "instructions"}
@@ -37,12 +37,12 @@ def stock() -> Kernel:
 def machine(accelerator: Accelerator = "icount", **options: Any) -> VmTarget:
     kernel = options.pop("kernel", None) or stock()
     channels = listing()["channels"]
-    append = (*wanted("boot", channels), *options.pop("append", ()))
+    append = (*requirements("boot", channels), *options.pop("append", ()))
     return VmTarget(
         kernel=kernel,
         agent=build.build_agent(),
         modules=build.build_modules(kernel),
-        needs=wanted("needs", channels),
+        needs=requirements("needs", channels),
         clock="instructions" if accelerator == "icount" else "time",
         accelerator=accelerator,
         append=append,

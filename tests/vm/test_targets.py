@@ -87,7 +87,7 @@ def test_hang_is_a_stall(kernel: Kernel, agent: Path) -> None:
     target = VmTarget(kernel, agent, deadlines=Deadlines(silence=3))
     with (
         target.start(requests({"do": "hang"}), seed=1) as session,
-        pytest.raises(CellStalled, match="said nothing for 3 s"),
+        pytest.raises(CellStalled, match="sent nothing for 3 s"),
     ):
         list(session.answers())
 
@@ -125,7 +125,7 @@ def test_kernel_without_init_never_comes_up(kernel: Kernel, agent: Path) -> None
     with target.start(requests(), seed=1) as session, pytest.raises(KernelPanic) as caught:
         list(session.answers())
     assert caught.value.exit_code == 3
-    assert "before the agent was up" in str(caught.value)
+    assert "before the first answer" in str(caught.value)
 
 
 def test_slow_boot_meets_its_deadline(kernel: Kernel, agent: Path) -> None:

@@ -1,6 +1,6 @@
-"""A session tells apart how things end, and leaves no process behind however they do.
+"""A session reports why it ended, and leaves no process behind.
 
-Small Python programs stand for the machine.
+Small Python programs take the place of the machine.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ INIT_DIED = "[  1.2] Kernel panic - not syncing: Attempted to kill init! exitcod
 
 
 def start(folder: Path, program: str, **options: Any) -> AgentProcess:
-    """A session of a Python *program* that may ``say`` answers and ``log`` lines."""
+    """Start a session of a Python *program*, which can ``say`` answers and ``log`` lines."""
     read, write = os.pipe()
     console = folder / "console"
     head = f"""
@@ -59,7 +59,7 @@ def start(folder: Path, program: str, **options: Any) -> AgentProcess:
 
 
 def gone(pid: int, seconds: float = 5) -> bool:
-    """Whether process *pid* has ended, or does so within *seconds*."""
+    """Return whether process *pid* ends within *seconds*."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         stat = Path(f"/proc/{pid}/stat")
@@ -72,8 +72,8 @@ def gone(pid: int, seconds: float = 5) -> bool:
     return False
 
 
-def lose(session: AgentProcess) -> SessionLost | NeverCameUp:
-    """Read *session* until it breaks, and say how."""
+def session_error(session: AgentProcess) -> SessionLost | NeverCameUp:
+    """Read *session* until it fails, and return the error."""
     with pytest.raises((SessionLost, NeverCameUp)) as caught, session:
         list(session.answers())
     assert gone(session.pid)
@@ -97,10 +97,10 @@ def test_to_the_end(tmp_path: Path) -> None:
 
 def test_stalled_cell(tmp_path: Path) -> None:
     deadlines = Deadlines(boot=20, silence=1)
-    error = lose(start(tmp_path, CELL + "time.sleep(60)", deadlines=deadlines))
+    error = session_error(start(tmp_path, CELL + "time.sleep(60)", deadlines=deadlines))
     assert isinstance(error, CellStalled)
     assert (error.cell_id, error.exit_code) == (3, 1)
-    assert "nothing for 1 s in cell 3" in str(error)
+    assert "sent nothing for 1 s in cell 3" in str(error)
 
 
 def test_a_slow_reader_is_no_stall(tmp_path: Path) -> None:
@@ -116,25 +116,25 @@ def test_a_slow_reader_is_no_stall(tmp_path: Path) -> None:
 def test_never_came_up(tmp_path: Path) -> None:
     deadlines = Deadlines(boot=1, silence=20)
     program = 'log("Waiting for root device"); time.sleep(60)'
-    error = lose(start(tmp_path, program, deadlines=deadlines))
+    error = session_error(start(tmp_path, program, deadlines=deadlines))
     assert isinstance(error, NeverCameUp)
     assert error.exit_code == 3
-    assert "did not come up within 1 s (Waiting for root device)" in str(error)
+    assert "did not come up within 1 s (last log line: Waiting for root device)" in str(error)
 
 
 @pytest.mark.parametrize("end", ["time.sleep(60)", "sys.exit(0)"])
 def test_panic(tmp_path: Path, end: str) -> None:
-    error = lose(start(tmp_path, f"{CELL}log({OOPS!r}); log({PANIC!r}); {end}"))
+    error = session_error(start(tmp_path, f"{CELL}log({OOPS!r}); log({PANIC!r}); {end}"))
     assert isinstance(error, KernelPanic)
     assert (error.cell_id, error.line, error.exit_code) == (3, OOPS, 1)
     assert "crashed in cell 3: [  1.1] BUG: unable to handle" in str(error)
 
 
 def test_panic_before_the_agent_was_up(tmp_path: Path) -> None:
-    error = lose(start(tmp_path, f"log({PANIC!r})"))
+    error = session_error(start(tmp_path, f"log({PANIC!r})"))
     assert isinstance(error, KernelPanic)
     assert (error.cell_id, error.line, error.exit_code) == (None, PANIC, 3)
-    assert "before the agent was up" in str(error)
+    assert "before the first answer" in str(error)
 
 
 def test_an_oops_alone_does_not_end_a_session(tmp_path: Path) -> None:
@@ -146,51 +146,52 @@ def test_an_oops_alone_does_not_end_a_session(tmp_path: Path) -> None:
 def test_an_oops_explains_silence(tmp_path: Path) -> None:
     deadlines = Deadlines(boot=20, silence=1)
     program = f"{CELL}log({OOPS!r}); time.sleep(60)"
-    error = lose(start(tmp_path, program, deadlines=deadlines))
+    error = session_error(start(tmp_path, program, deadlines=deadlines))
     assert isinstance(error, KernelPanic)
     assert error.line == OOPS
 
 
 def test_agent_died_as_process_1(tmp_path: Path) -> None:
-    error = lose(start(tmp_path, f"{CELL}log({INIT_DIED!r})"))
+    error = session_error(start(tmp_path, f"{CELL}log({INIT_DIED!r})"))
     assert isinstance(error, AgentDied)
     assert (error.cell_id, error.exit_code) == (3, 1)
 
 
 def test_agent_left_early(tmp_path: Path) -> None:
-    error = lose(start(tmp_path, CELL + 'say({"re": "cell", "id": 3}); sys.exit(0)'))
+    error = session_error(start(tmp_path, CELL + 'say({"re": "cell", "id": 3}); sys.exit(0)'))
     assert isinstance(error, AgentDied)
     assert error.cell_id is None
 
 
 def test_agent_died_as_a_child(tmp_path: Path) -> None:
-    error = lose(start(tmp_path, CELL + 'sys.exit("out of memory")', machine=False))
+    error = session_error(start(tmp_path, CELL + 'sys.exit("out of memory")', machine=False))
     assert isinstance(error, AgentDied)
-    assert "in cell 3 without finishing (out of memory)" in str(error)
+    assert "without finishing in cell 3 (out of memory)" in str(error)
 
 
 def test_machine_was_killed(tmp_path: Path) -> None:
-    error = lose(start(tmp_path, CELL + "os.kill(os.getpid(), 9)"))
+    error = session_error(start(tmp_path, CELL + "os.kill(os.getpid(), 9)"))
     assert isinstance(error, TargetLost)
     assert error.cell_id == 3
     assert "signal 9" in str(error)
 
 
 def test_machine_did_not_start(tmp_path: Path) -> None:
-    error = lose(start(tmp_path, 'sys.exit("no such machine type")'))
+    error = session_error(start(tmp_path, 'sys.exit("no such machine type")'))
     assert isinstance(error, NeverCameUp)
     assert "could not be started (no such machine type)" in str(error)
 
 
 def test_garbage(tmp_path: Path) -> None:
-    session = start(tmp_path, CELL + "say('x')")
-    error = lose(session)
+    error = session_error(start(tmp_path, CELL + "say('x')"))
     assert isinstance(error, LinkError)
     assert error.cell_id == 3
 
 
 def test_truncated_block(tmp_path: Path) -> None:
-    error = lose(start(tmp_path, CELL + 'say({"re": "cell", "id": 3, "samples": 1, "bytes": 8})'))
+    error = session_error(
+        start(tmp_path, CELL + 'say({"re": "cell", "id": 3, "samples": 1, "bytes": 8})')
+    )
     assert isinstance(error, AgentDied)
     assert isinstance(error.__cause__, LinkError)
 
@@ -242,7 +243,7 @@ for _ in session.answers():
 def test_nothing_outlives_its_owner(
     tmp_path: Path, then: str, number: signal.Signals | None
 ) -> None:
-    """Not even one that is killed, or that forgets to close."""
+    """This holds even if the owner is killed, or exits without closing the session."""
     root = Path(__file__).parents[3]
     with subprocess.Popen(
         [sys.executable, "-c", OWNER.format(then=then), str(tmp_path)],

@@ -1,4 +1,4 @@
-"""Which accelerator is chosen, and that KVM is believed only after a boot."""
+"""The choice of the accelerator, and the KVM probe: a real boot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.errors import NeverCameUp, TargetError, UsageError
 from bench.kernels.catalog import Kernel
 from bench.plan.cells import Clock
 from bench.targets import kvm
-from bench.targets.kvm import Probe, Wish
+from bench.targets.kvm import AcceleratorChoice, Probe
 from bench.targets.vm import Accelerator, VmTarget
 
 KERNEL = Kernel("6.1.0-0-amd64", "1", *[Path("/none")] * 5)
@@ -18,15 +18,20 @@ AGENT = Path("/none")
 
 
 def choose(
-    monkeypatch: pytest.MonkeyPatch, clock: Clock, wish: Wish, *, usable: bool, force: bool = False
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
+    accelerator: AcceleratorChoice,
+    *,
+    usable: bool,
+    force: bool = False,
 ) -> Accelerator:
     probed = Probe(usable, "" if usable else "it hangs")
     monkeypatch.setattr(kvm, "probe", lambda *_a, **_k: probed)
-    return kvm.choose(clock, wish, kernel=KERNEL, agent=AGENT, force=force)
+    return kvm.choose(clock, accelerator, kernel=KERNEL, agent=AGENT, force=force)
 
 
 @pytest.mark.parametrize(
-    ("clock", "wish", "usable", "force", "chosen"),
+    ("clock", "accelerator", "usable", "force", "chosen"),
     [
         ("instructions", "auto", True, False, "icount"),
         ("instructions", "tcg", False, False, "icount"),
@@ -40,32 +45,36 @@ def choose(
 def test_choice(
     monkeypatch: pytest.MonkeyPatch,
     clock: Clock,
-    wish: Wish,
+    accelerator: AcceleratorChoice,
     usable: bool,
     force: bool,
     chosen: Accelerator,
 ) -> None:
-    assert choose(monkeypatch, clock, wish, usable=usable, force=force) == chosen
+    assert choose(monkeypatch, clock, accelerator, usable=usable, force=force) == chosen
 
 
 @pytest.mark.parametrize(
-    ("clock", "wish", "error", "message"),
+    ("clock", "accelerator", "error", "message"),
     [
         ("instructions", "kvm", UsageError, "KVM cannot count instructions: use --accel tcg"),
-        ("time", "auto", UsageError, r"no KVM .*\(it hangs\): use --clock instructions, or"),
+        ("time", "auto", UsageError, r"requires KVM.*\(it hangs\): use --clock instructions, or"),
         ("time", "tcg", UsageError, "Time under emulation .* --force-time"),
         ("time", "kvm", TargetError, r"KVM does not work here \(it hangs\)"),
     ],
 )
 def test_refusal(
-    monkeypatch: pytest.MonkeyPatch, clock: Clock, wish: Wish, error: type[Exception], message: str
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
+    accelerator: AcceleratorChoice,
+    error: type[Exception],
+    message: str,
 ) -> None:
     with pytest.raises(error, match=message):
-        choose(monkeypatch, clock, wish, usable=False)
+        choose(monkeypatch, clock, accelerator, usable=False)
 
 
 class FakeBoot:
-    """Stands for a boot under KVM, and counts them."""
+    """Replaces the boot under KVM, and counts its calls."""
 
     def __init__(self, outcome: str) -> None:
         self.outcome = outcome
@@ -110,13 +119,13 @@ def test_closed_device_is_not_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr("os.access", lambda *_a: False)
     assert not kvm.probe(KERNEL, AGENT, cache=tmp_path).usable
     assert boot.boots == 0
-    assert list(tmp_path.iterdir()) == [], "it may be opened later"
+    assert list(tmp_path.iterdir()) == [], "not kept: the user may get access later"
 
 
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (NeverCameUp("Whatever."), "a kernel did not come up under it within 20 s"),
+        (NeverCameUp("Whatever."), "a kernel did not boot under KVM within 20 s"),
         (TargetError("No room."), "No room"),
     ],
 )

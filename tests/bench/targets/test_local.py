@@ -136,6 +136,6 @@ def test_kernel_log_as_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_silent_agent(tmp_path: Path, kernel: FakeKernel) -> None:
     deadlines = Deadlines(boot=20, silence=0.6)
     target = LocalTarget(agent(tmp_path, "sleep 60"), needs_modules=False, deadlines=deadlines)
-    with target.start([], seed=1) as session, pytest.raises(Exception, match="said nothing for"):
+    with target.start([], seed=1) as session, pytest.raises(Exception, match="sent nothing for"):
         list(session.answers())
     assert not kernel.modules

@@ -1,4 +1,4 @@
-"""The decoder gives the same answers however the stream is cut, and refuses garbage."""
+"""The decoder returns the same answers wherever the stream is split, and rejects invalid input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.targets import protocol
 from bench.targets.protocol import Answer, Decoder
 
 SAMPLES = [1, 10, 2**64 - 1]
-"""The middle one looks like the end of a line."""
+"""The middle value contains the byte of a newline."""
 
 STREAM = (
     b'{"re": "hello", "protocol": 2}\n'
@@ -24,9 +24,9 @@ STREAM = (
 )
 
 
-def decode(*pieces: bytes) -> list[Answer]:
+def decode(*chunks: bytes) -> list[Answer]:
     decoder = Decoder()
-    answers = [answer for piece in pieces for answer in decoder.feed(piece)]
+    answers = [answer for chunk in chunks for answer in decoder.feed(chunk)]
     decoder.finish()
     return answers
 

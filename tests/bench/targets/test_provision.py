@@ -1,4 +1,4 @@
-"""What does not go together is told before anything is built or booted."""
+"""Options that exclude each other are reported before anything is built or booted."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.fake_target import LISTING
 
 def test_this_kernel_has_been_booted_already() -> None:
     options = RunOptions(target="local", append=("mitigations=off",))
-    with pytest.raises(UsageError, match="this one has been booted"):
+    with pytest.raises(UsageError, match="already booted: leave it out"):
         Provisioner().prepare(options, LISTING, [])
 
 
 def test_the_local_target_counts_no_instructions() -> None:
-    with pytest.raises(UsageError, match="counts time only"):
+    with pytest.raises(UsageError, match="has only the time clock"):
         Provisioner().prepare(RunOptions(target="local", clock="instructions"), LISTING, [])

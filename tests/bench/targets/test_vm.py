@@ -1,4 +1,4 @@
-"""QEMU's command line, and what is said when there is no QEMU; boots are in tests/vm."""
+"""QEMU's command line, and the errors when QEMU is missing or fails; tests/vm boots machines."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def target(tmp_path: Path) -> VmTarget:
 
 
 def options(target: VmTarget, qemu: str) -> dict[str, str]:
-    """Options of the command line; of those that repeat, the last."""
+    """Return the options of the command line; the last value of an option that repeats."""
     path = Path("/x")
     words = target.command(qemu, kernel=path, initrd=path, console=path, answers=9, seed=5)
     return dict(zip(words, [*words[1:], ""], strict=True))
@@ -50,16 +50,16 @@ def options(target: VmTarget, qemu: str) -> dict[str, str]:
 def test_instructions_are_counted_and_nothing_comes_from_the_host(
     tmp_path: Path, target: VmTarget
 ) -> None:
-    found = options(target, fake_qemu(tmp_path))
-    assert found["-accel"] == "tcg"
-    assert found["-icount"] == "shift=0,sleep=off,rr=record,rrfile=/dev/null"
-    assert found["-cpu"] == "max,-erms,-fsrm"
-    assert found["-M"] == "microvm,rtc=on,pit=on,pic=off", "QEMU 10 does not boot with pic=on"
-    assert found["-seed"] == "5"
-    assert found["-rtc"] == "base=2020-01-01T00:00:00,clock=vm"
-    assert found["-smp"] == "1"
-    assert int(found["-m"]) <= 512
-    assert {"-nodefaults", "-no-user-config", "-no-reboot"} < set(found)
+    values = options(target, fake_qemu(tmp_path))
+    assert values["-accel"] == "tcg"
+    assert values["-icount"] == "shift=0,sleep=off,rr=record,rrfile=/dev/null"
+    assert values["-cpu"] == "max,-erms,-fsrm"
+    assert values["-M"] == "microvm,rtc=on,pit=on,pic=off", "QEMU 10 does not boot with pic=on"
+    assert values["-seed"] == "5"
+    assert values["-rtc"] == "base=2020-01-01T00:00:00,clock=vm"
+    assert values["-smp"] == "1"
+    assert int(values["-m"]) <= 512
+    assert {"-nodefaults", "-no-user-config", "-no-reboot"} < set(values)
 
 
 def test_flags_that_this_qemu_does_not_know_are_left_out(tmp_path: Path, target: VmTarget) -> None:
@@ -69,7 +69,7 @@ def test_flags_that_this_qemu_does_not_know_are_left_out(tmp_path: Path, target:
 def test_newer_string_instructions_are_left_out_where_qemu_has_them(
     tmp_path: Path, target: VmTarget
 ) -> None:
-    """QEMU 10 has them, and under it Linux 6.12 counted 11,862 for 8,354."""
+    """QEMU 10 has these flags; with them Linux 6.12 counted 11,862 instead of 8,354."""
     qemu = fake_qemu(tmp_path, flags="avx2 erms fsrc fsrm fsrs fzrm")
     assert options(target, qemu)["-cpu"] == "max,-erms,-fsrm,-fzrm,-fsrs,-fsrc"
 
@@ -79,16 +79,16 @@ def test_time_has_no_icount(
     tmp_path: Path, target: VmTarget, accelerator: vm.Accelerator, cpu: str
 ) -> None:
     timed = VmTarget(target.kernel, target.agent, clock="time", accelerator=accelerator)
-    found = options(timed, fake_qemu(tmp_path))
-    assert "-icount" not in found
-    assert (found["-accel"], found["-cpu"]) == (accelerator, cpu)
-    assert found["-M"] == "q35", "microvm has nothing to calibrate the TSC by in real time"
+    values = options(timed, fake_qemu(tmp_path))
+    assert "-icount" not in values
+    assert (values["-accel"], values["-cpu"]) == (accelerator, cpu)
+    assert values["-M"] == "q35", "microvm cannot calibrate the TSC in real time"
 
 
 def test_words_for_the_kernel(target: VmTarget) -> None:
-    more = VmTarget(target.kernel, target.agent, append=("mitigations=off", "a=b"))
-    assert more.kernel_command_line().endswith(" mitigations=off a=b")
-    assert {"panic=-1", "nokaslr", "norandmaps"} < set(more.kernel_command_line().split())
+    appended = VmTarget(target.kernel, target.agent, append=("mitigations=off", "a=b"))
+    assert appended.kernel_command_line().endswith(" mitigations=off a=b")
+    assert {"panic=-1", "nokaslr", "norandmaps"} < set(appended.kernel_command_line().split())
 
 
 def test_times_are_of_many_layouts(target: VmTarget) -> None:
@@ -98,7 +98,7 @@ def test_times_are_of_many_layouts(target: VmTarget) -> None:
 
 def test_qemu_missing(monkeypatch: pytest.MonkeyPatch, target: VmTarget) -> None:
     monkeypatch.setenv("RINGCROSS_QEMU", "no-such-qemu")
-    with pytest.raises(TargetError, match=r"QEMU is missing \(no-such-qemu\): install it"):
+    with pytest.raises(TargetError, match=r"QEMU is missing \(no-such-qemu\): install the package"):
         target.start([], seed=1)
 
 
@@ -125,7 +125,7 @@ def test_qemu_refuses_its_options(
 def test_answers_and_description(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: VmTarget
 ) -> None:
-    """The answers leave through the file descriptor named on the command line."""
+    """The guest sends its answers to the file descriptor that the command line names."""
     then = """
 for word; do case "$word" in
 *path=/dev/fd/*) echo '{"re": "hello"}' > "${word##*path=}";;
@@ -145,12 +145,12 @@ esac; done
     assert list(tmp_path.glob("ringcross-vm-*")) == []
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
     assert session.kernel_log() == "on the console\n"
-    told = session.describe()
-    assert told["qemu"] == "9.9.1"
-    assert (told["accelerator"], told["clock"], told["forced"]) == ("icount", "instructions", False)
-    assert (told["kernel"], told["kernel_package"]) == ("6.1.0-0-amd64", "6.1-1")
-    assert (told["memory_mb"], told["seed"]) == (256, 7)
-    assert "-icount shift=0,sleep=off" in told["command_line"]
+    info = session.describe()
+    assert info["qemu"] == "9.9.1"
+    assert (info["accelerator"], info["clock"], info["forced"]) == ("icount", "instructions", False)
+    assert (info["kernel"], info["kernel_package"]) == ("6.1.0-0-amd64", "6.1-1")
+    assert (info["memory_mb"], info["seed"]) == (256, 7)
+    assert "-icount shift=0,sleep=off" in info["command_line"]
 
 
 def test_nothing_is_left_when_packing_fails(
@@ -169,5 +169,5 @@ def test_a_forced_clock_is_told(target: VmTarget, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(vm, "qemu_version", lambda _qemu: "1")
     forced = VmTarget(target.kernel, target.agent, clock="time", accelerator="tcg")
     assert forced._describe(["qemu"], 1)["forced"] is True
-    fine = VmTarget(target.kernel, target.agent, clock="time", accelerator="kvm")
-    assert fine._describe(["qemu"], 1)["forced"] is False
+    real = VmTarget(target.kernel, target.agent, clock="time", accelerator="kvm")
+    assert real._describe(["qemu"], 1)["forced"] is False
