@@ -1,1 +1,1 @@
-"""Kernels under test: finding, fetching, building against and packing them."""
+"""Kernels under test: find and fetch them, build modules against them, pack an initramfs."""

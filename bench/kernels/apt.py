@@ -1,7 +1,7 @@
-"""apt as an ordinary user: private state and cache, the system's own sources.
+"""Run apt without root, with a private state and cache and the system's sources.
 
-Nothing is installed. Which hosts packages come from is the system's configuration;
-sources for another suite are that configuration with another suite's name in it.
+Nothing is installed. The system's apt configuration determines the hosts that packages come from.
+Sources for another suite are that configuration with the name of the suite replaced.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from pathlib import Path
 from bench.errors import TargetError, check_room, writing
 
 Fields = dict[str, str]
-"""One deb822 stanza of a sources file or of apt's output."""
+"""One deb822 stanza of a sources file or of apt's output: values by field name."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """One version of one package, as the index has it.
+    """One version of one package, from the package index.
 
     Attributes:
-        depends: names and, where one is asked for exactly, versions.
+        depends: pairs of package name and required exact version; ``None`` if any version fits.
         size: bytes to download.
     """
 
@@ -36,11 +36,11 @@ class Package:
 
 
 class Apt:
-    """A private apt.
+    """apt with a private state.
 
     Args:
-        state: directory for indexes; kept between calls.
-        sources: stanzas to use, ``None`` for the system's own sources as they are.
+        state: directory for the indexes; it is kept between calls.
+        sources: stanzas to use; ``None`` for the system's sources, unchanged.
     """
 
     def __init__(self, state: Path, sources: Sequence[Fields] | None = None) -> None:
@@ -51,30 +51,33 @@ class Apt:
         """Fetch the package indexes.
 
         Raises:
-            TargetError: apt is missing or could not reach its sources.
+            TargetError: apt is missing, or cannot reach its sources.
         """
         self._prepare()
         self._run("apt-get", "update", "--error-on=any")
 
     def packages(self, name: str) -> list[Package]:
-        """All versions of package *name* in the indexes, newest first."""
+        """Return all versions of package *name* in the indexes, newest first."""
         text = self._run("apt-cache", "show", name, check=False)
         return [_package(fields) for fields in parse_stanzas(text) if "Version" in fields]
 
     def download(self, packages: Iterable[Package], into: Path) -> list[Path]:
-        """Download *packages* into the directory *into*; complete files are kept.
+        """Download *packages* into the directory *into*; skip those that are complete there.
+
+        Returns:
+            The package files, in the order of *packages*.
 
         Raises:
-            TargetError: a package could not be fetched.
+            TargetError: a package cannot be fetched.
         """
         with writing("downloaded packages"):
             into.mkdir(parents=True, exist_ok=True)
-        wanted = list(packages)
-        missing = [p for p in wanted if _deb(into, p) is None]
+        packages = list(packages)
+        missing = [p for p in packages if _deb(into, p) is None]
         if missing:
             names = [f"{p.name}={p.version}" for p in missing]
             self._run("apt-get", "download", *names, cwd=into)
-        return [_found_deb(into, p) for p in wanted]
+        return [_downloaded_deb(into, p) for p in packages]
 
     def _prepare(self) -> None:
         with writing("apt's indexes"):
@@ -89,10 +92,10 @@ class Apt:
         settings = {
             "Dir::State": state,
             "Dir::State::lists": state / "lists",
-            # Empty: what the host has installed must not shape what we fetch.
+            # An empty file: the packages installed on the host must not affect what is fetched.
             "Dir::State::status": state / "status",
             "Dir::Cache": state / "cache",
-            # As root apt would drop to a user who cannot enter a private cache.
+            # As root, apt would switch to a user that cannot enter a private cache.
             "APT::Sandbox::User": "root",
             "Acquire::Retries": 3,
             "Acquire::http::Timeout": 60,
@@ -105,51 +108,51 @@ class Apt:
     def _run(self, tool: str, *args: str, cwd: Path | None = None, check: bool = True) -> str:
         if shutil.which(tool) is None:
             raise TargetError(
-                f"{tool} is missing: kernels are fetched through apt, so use Debian or a "
+                f"{tool} is missing, and kernels are fetched through apt: use Debian or a "
                 "derivative, or put the kernel into the cache by hand."
             )
-        done = subprocess.run(
+        result = subprocess.run(
             [tool, *self._options(), *args],
             cwd=cwd,
             capture_output=True,
             text=True,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
         )
-        if check and done.returncode:
-            check_room(done.stderr, "downloaded packages")
+        if check and result.returncode:
+            check_room(result.stderr, "downloaded packages")
             raise TargetError(
-                f"{tool} {args[0]} failed ({_first_error(done.stderr)}): "
+                f"{tool} {args[0]} failed ({_first_error(result.stderr)}): "
                 "check the network and the system's apt sources, then run again."
             )
-        return done.stdout
+        return result.stdout
 
 
 def system_sources() -> list[Fields]:
-    """The system's own package sources, one stanza each, without disabled ones."""
+    """Return the system's enabled package sources, one stanza each."""
     shell = ("apt-config", "shell", "L", "Dir::Etc::sourcelist/f", "P", "Dir::Etc::sourceparts/d")
     if shutil.which(shell[0]) is None:
         return []
     text = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
-    where = dict(re.findall(r"^(\w)='(.*)'$", text, re.MULTILINE))
-    files = [Path(where["L"])] if "L" in where else []
-    if "P" in where:
-        parts = Path(where["P"])
+    paths = dict(re.findall(r"^(\w)='(.*)'$", text, re.MULTILINE))
+    files = [Path(paths["L"])] if "L" in paths else []
+    if "P" in paths:
+        parts = Path(paths["P"])
         files += sorted([*parts.glob("*.list"), *parts.glob("*.sources")])
     return [stanza for file in files if file.is_file() for stanza in _read_sources(file)]
 
 
 def derive(stanzas: Iterable[Fields], suites: Mapping[str, str]) -> list[Fields]:
-    """*stanzas* with each suite named in *suites* replaced, all other suites left out."""
+    """Return *stanzas* with suites replaced as in *suites*; other suites are left out."""
     derived = []
     for stanza in stanzas:
-        kept = [suites[s] for s in stanza.get("Suites", "").split() if s in suites]
-        if kept:
-            derived.append({**stanza, "Types": "deb", "Suites": " ".join(kept)})
+        replaced = [suites[s] for s in stanza.get("Suites", "").split() if s in suites]
+        if replaced:
+            derived.append({**stanza, "Types": "deb", "Suites": " ".join(replaced)})
     return derived
 
 
 def parse_one_line(line: str) -> Fields | None:
-    """A ``deb [options] uri suite component…`` line as a stanza; ``None`` for other lines."""
+    """Parse a line ``deb [options] uri suite component…``; return ``None`` for other lines."""
     match = re.match(r"deb\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)\s*([^#]*)", line.strip())
     if match is None:
         return None
@@ -164,7 +167,7 @@ def parse_one_line(line: str) -> Fields | None:
 
 
 def parse_stanzas(text: str) -> list[Fields]:
-    """Parse deb822 stanzas; comments are left out, continuation lines are kept."""
+    """Parse deb822 stanzas. Comments are left out; continuation lines are kept."""
     stanzas: list[Fields] = []
     fields: Fields = {}
     key = ""
@@ -184,7 +187,7 @@ def parse_stanzas(text: str) -> list[Fields]:
 
 
 def format_stanzas(stanzas: Iterable[Fields]) -> str:
-    """The reverse of :func:`parse_stanzas`."""
+    """Format stanzas as deb822 text, the inverse of :func:`parse_stanzas`."""
     return "\n".join(
         "".join(f"{key}: {value}\n" for key, value in stanza.items()) for stanza in stanzas
     )
@@ -205,8 +208,8 @@ def _read_sources(file: Path) -> list[Fields]:
 
 def _package(fields: Fields) -> Package:
     depends = []
-    for one in re.split(r"[,|]", fields.get("Depends", "")):
-        match = re.match(r"\s*([a-z0-9+.-]+)(?::\w+)?\s*(?:\(=\s*([^)\s]+)\s*\))?", one)
+    for dependency in re.split(r"[,|]", fields.get("Depends", "")):
+        match = re.match(r"\s*([a-z0-9+.-]+)(?::\w+)?\s*(?:\(=\s*([^)\s]+)\s*\))?", dependency)
         if match:
             depends.append((match[1], match[2]))
     size = int(fields.get("Size", "0"))
@@ -221,7 +224,7 @@ def _deb(folder: Path, package: Package) -> Path | None:
     return None
 
 
-def _found_deb(folder: Path, package: Package) -> Path:
+def _downloaded_deb(folder: Path, package: Package) -> Path:
     deb = _deb(folder, package)
     if deb is None:
         raise TargetError(f"apt did not deliver {package.name} {package.version}: run again.")

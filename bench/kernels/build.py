@@ -1,4 +1,4 @@
-"""Build the kernel halves and the agent, and rebuild only what has changed."""
+"""Build the kernel halves and the agent; rebuild only what has changed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from bench.kernels.catalog import Kernel, read_config
 from bench.paths import ROOT
 
 AGENT = ("user.c", "program.c", "hostile.c")
-"""Files of a channel's folder that are linked into the agent."""
+"""Files in a channel's folder that are linked into the agent."""
 
 _PROBLEM = re.compile(r"(?:\b(?:warning|error|fatal error|WARNING|ERROR):|\*\*\* )")
-# Says nothing about our code: kbuild's own remark about the host's pahole or compiler.
+# These lines concern the host's compiler or pahole, not the code that is built.
 _HARMLESS = re.compile(
     r"warning: (?:the compiler differs|pahole version differs)|Skipping BTF generation"
 )
@@ -30,16 +30,16 @@ def build_modules(kernel: Kernel, source: Path | None = None, build: Path | None
     """Build every kernel half against *kernel*, outside the source tree.
 
     Args:
-        kernel: what to build against.
-        source: the ``modules/`` folder; the repository's when not given.
-        build: where builds are kept; ``build/`` in the repository when not given.
+        kernel: the kernel to build against.
+        source: the ``modules/`` folder; by default the repository's.
+        build: folder for builds; by default ``build/`` in the repository.
 
     Returns:
-        The directory that has the ``ringcross_*.ko``, without debug information; the ones with
-        it stay in ``modules/`` beside it.
+        The directory of the ``ringcross_*.ko`` without debug information. The modules with debug
+        information stay in its sibling directory ``modules/``.
 
     Raises:
-        TargetError: a compiler is missing, or it has errors or warnings.
+        TargetError: a tool is missing, or the build has an error or a warning.
     """
     source = source or ROOT / "modules"
     folder = (build or ROOT / "build") / kernel.release
@@ -55,24 +55,24 @@ def build_modules(kernel: Kernel, source: Path | None = None, build: Path | None
         with writing("the module build"):
             stamp.unlink(missing_ok=True)
             _mirror(source, tree)
-        _make(command, log, "The modules")
+        _make(command, log, "The build of the modules")
         with writing("the module build"):
             if not _strip_modules(tree, ready):
-                raise TargetError(f"The module build made no ringcross_*.ko: see {log}.")
+                raise TargetError(f"The build created no ringcross_*.ko: read {log}.")
             stamp.write_text(fingerprint)
     return ready
 
 
 def check_modules(kernel: Kernel, source: Path | None = None, build: Path | None = None) -> None:
-    """Have sparse read every kernel half: address spaces, endianness, lock balance.
+    """Check every kernel half with sparse: address spaces, endianness, lock balance.
 
     Args:
-        kernel: whose headers to check against.
-        source: as of :func:`build_modules`.
-        build: as of :func:`build_modules`.
+        kernel: the kernel whose headers are used.
+        source: as for :func:`build_modules`.
+        build: as for :func:`build_modules`.
 
     Raises:
-        TargetError: sparse is missing, or it complains.
+        TargetError: sparse is missing, or it reports a problem.
     """
     _need("sparse", "sparse")
     source = source or ROOT / "modules"
@@ -81,22 +81,23 @@ def check_modules(kernel: Kernel, source: Path | None = None, build: Path | None
     with writing("the check of the modules"):
         folder.mkdir(parents=True, exist_ok=True)
         _mirror(source, tree)
-    # C=2 checks every file, whether it has to be compiled or not.
-    _make([*module_command(kernel, tree), "C=2"], log, "Checked by sparse, the modules")
+    # C=2 checks every file, even if it need not be compiled.
+    _make([*module_command(kernel, tree), "C=2"], log, "The sparse check of the modules")
 
 
 def build_agent(source: Path | None = None, build: Path | None = None) -> Path:
     """Build the static agent.
 
     Args:
-        source: the folder with its makefile; ``bench/agent`` when not given.
-        build: where the log goes; ``build/`` in the repository when not given.
+        source: the folder with the agent's makefile; by default ``bench/agent``.
+        build: folder for builds; by default ``build/`` in the repository.
 
     Returns:
-        Path of ``ringcross_agent`` without debug information; the one with it lies above.
+        Path of ``ringcross_agent`` without debug information. The file with debug information
+        stays in the parent directory.
 
     Raises:
-        TargetError: a compiler is missing, or it has errors or warnings.
+        TargetError: a tool is missing, or the build has an error or a warning.
     """
     source = source or ROOT / "bench" / "agent"
     folder = (build or ROOT / "build") / "agent"
@@ -104,14 +105,12 @@ def build_agent(source: Path | None = None, build: Path | None = None) -> Path:
     with writing("the agent build"):
         folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        # Its makefile knows what has changed.
+        # The agent's makefile finds out what has changed.
         command = ["make", "-C", str(source), f"OUT={folder}"]
-        _make(command, folder / "agent.log", "The agent")
+        _make(command, folder / "agent.log", "The build of the agent")
         agent, ready = folder / "ringcross_agent", folder / "stripped" / "ringcross_agent"
         if not agent.exists():
-            raise TargetError(
-                f"The agent build made no ringcross_agent: see {folder / 'agent.log'}."
-            )
+            raise TargetError(f"The build created no ringcross_agent: read {folder / 'agent.log'}.")
         if not ready.exists() or ready.stat().st_mtime < agent.stat().st_mtime:
             with writing("the agent build"):
                 _strip(agent, ready)
@@ -119,23 +118,23 @@ def build_agent(source: Path | None = None, build: Path | None = None) -> Path:
 
 
 def module_command(kernel: Kernel, tree: Path) -> list[str]:
-    """The command that builds the modules in *tree* against *kernel*."""
+    """Return the command that builds the modules in *tree* against *kernel*."""
     _need("make", "make")
     compiler = _compiler(kernel)
     config = read_config(kernel.config)
     command = ["make", "-C", str(kernel.headers), f"M={tree}", "W=1", f"CC={compiler}"]
     if "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=y" in config and _major(compiler) < 14:
-        # The option came with gcc 14; kbuild then falls back to -falign-functions.
+        # gcc 14 added the option; without it, kbuild falls back to -falign-functions.
         command.append("CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=")
     if (kernel.headers / "vmlinux").exists() and shutil.which("pahole") is None:
-        # Debug types only, no code: without pahole the build would fail over them.
+        # BTF is debug information, not code; without pahole the build fails at this step.
         command.append("CONFIG_DEBUG_INFO_BTF_MODULES=")
-    # Not a byte of a module may depend on where the repository lies: sizes shift counts.
+    # A module's bytes must not depend on the repository's path: its size changes counts.
     return [*command, f"KCFLAGS=-fmacro-prefix-map={tree}/=", "modules"]
 
 
 def _compiler(kernel: Kernel) -> str:
-    """The compiler that built *kernel* when it is installed, or else plain gcc."""
+    """Return the compiler that built *kernel* if it is installed, otherwise ``gcc``."""
     match = re.search(r'CONFIG_CC_VERSION_TEXT="\S*?(gcc-\d+)', read_config(kernel.config))
     if match and shutil.which(match[1]):
         return match[1]
@@ -151,7 +150,7 @@ def _major(compiler: str) -> int:
 
 def _need(tool: str, package: str) -> None:
     if shutil.which(tool) is None:
-        raise TargetError(f"{tool} is missing: install it with `apt-get install {package}`.")
+        raise TargetError(f"{tool} is missing: install the package {package}.")
 
 
 def _make(command: Sequence[str], log: Path, what: str) -> None:
@@ -160,21 +159,21 @@ def _make(command: Sequence[str], log: Path, what: str) -> None:
         out.write(f"$ {' '.join(command)}\n")
         out.flush()
         jobs = f"-j{len(os.sched_getaffinity(0))}"
-        # Messages in English, so that warnings are found; no make variables from outside.
+        # English messages, so that warnings are recognised; no variables of an outer make.
         env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-        done = subprocess.run(
+        result = subprocess.run(
             [*command, jobs], stdout=out, stderr=subprocess.STDOUT, env={**env, "LC_ALL": "C"}
         )
-    said = log.read_text(errors="replace")
-    check_room(said, f"a build in {log.parent}")
-    problem = first_problem(said)
-    if problem or done.returncode:
-        told = problem or f"make ended with status {done.returncode}"
-        raise TargetError(f"{what} cannot be built: {told} (whole log: {log}).")
+    text = log.read_text(errors="replace")
+    check_room(text, f"a build in {log.parent}")
+    problem = first_problem(text)
+    if problem or result.returncode:
+        problem = problem or f"make ended with status {result.returncode}"
+        raise TargetError(f"{what} failed: {problem} (complete log: {log}).")
 
 
 def first_problem(log: str) -> str:
-    """The first line of a build log that has a warning or an error, empty when none has."""
+    """Return the first line of a build log with a warning or an error; empty if there is none."""
     for line in log.splitlines():
         if _PROBLEM.search(line) and not _HARMLESS.search(line):
             return line.strip()
@@ -182,14 +181,14 @@ def first_problem(log: str) -> str:
 
 
 def _sources(source: Path) -> list[Path]:
-    """Files of the kernel halves, relative to *source*, without the agent's."""
+    """Return the files of the kernel halves, relative to *source*, without the agent's files."""
     files = (f for f in source.rglob("*") if f.is_file() and f.name not in AGENT)
     kept = (f for f in files if f.suffix in (".c", ".h") or f.name in ("Kbuild", "Makefile"))
     return sorted(f.relative_to(source) for f in kept)
 
 
 def _fingerprint(source: Path, words: Sequence[str]) -> str:
-    """Changes when a source, the kernel or the command changes."""
+    """Return a hash that changes when a source file or one of *words* changes."""
     digest = hashlib.sha256("\0".join(words).encode())
     for name in _sources(source):
         data = (source / name).read_bytes()
@@ -198,14 +197,14 @@ def _fingerprint(source: Path, words: Sequence[str]) -> str:
 
 
 def _mirror(source: Path, tree: Path) -> None:
-    """Make *tree*'s sources those of *source*; equal files keep their time, for make."""
+    """Make the sources in *tree* equal to *source*; equal files keep their time, for make."""
     names = _sources(source)
     if tree.exists():
-        for module in tree.glob("ringcross_*.ko"):  # of a channel that may be gone
+        for module in tree.glob("ringcross_*.ko"):  # its channel may have been removed
             module.unlink()
-        for old in set(_sources(tree)) - set(names):
-            if not old.name.endswith(".mod.c"):
-                (tree / old).unlink()
+        for stale in set(_sources(tree)) - set(names):
+            if not stale.name.endswith(".mod.c"):
+                (tree / stale).unlink()
     for name in names:
         target = tree / name
         data = (source / name).read_bytes()
@@ -215,35 +214,35 @@ def _mirror(source: Path, tree: Path) -> None:
 
 
 def _strip_modules(tree: Path, ready: Path) -> list[Path]:
-    """Copy the modules in *tree* to *ready*, nothing else being left there."""
+    """Replace *ready* by stripped copies of the modules in *tree*; return those in *tree*."""
     shutil.rmtree(ready, ignore_errors=True)
-    made = sorted(tree.glob("ringcross_*.ko"))
-    for module in made:
+    modules = sorted(tree.glob("ringcross_*.ko"))
+    for module in modules:
         _strip(module, ready / module.name)
-    return made
+    return modules
 
 
 def _strip(binary: Path, target: Path) -> None:
-    """Copy *binary* without its debug information.
+    """Copy *binary* to *target* without its debug information.
 
-    That is most of its size, loading reads every byte under the measured clock, and it
-    names the folder it was built in, so that counts would differ between two clones.
+    Debug information is most of the file, and loading reads every byte under the measured clock.
+    It also names the build folder, so counts would differ between two clones of the repository.
     """
     _need("strip", "binutils")
     target.parent.mkdir(exist_ok=True)
     part = target.with_suffix(".part")
-    done = subprocess.run(
+    result = subprocess.run(
         ["strip", "--strip-debug", "-o", part, binary], capture_output=True, text=True
     )
-    if done.returncode:
-        check_room(done.stderr, f"a build in {target.parent}")
-        raise TargetError(f"{binary.name} cannot be stripped ({done.stderr.strip()}): run again.")
+    if result.returncode:
+        check_room(result.stderr, f"a build in {target.parent}")
+        raise TargetError(f"{binary.name} cannot be stripped ({result.stderr.strip()}): run again.")
     part.replace(target)
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep a second build of the same thing waiting."""
+    """Make a second build in *folder* wait for the first."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,7 +1,7 @@
 """Find, fetch and unpack kernels with their headers, without installing anything.
 
-A kernel lives in ``<cache>/kernels/<release>/``, the unpacked packages of one version.
-Its ABI number is never written down here: the distribution's metapackages name it.
+The unpacked packages of one kernel are in ``<cache>/kernels/<release>/``. No ABI number is
+hard-coded here: the distribution's metapackages name the current one.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from bench.errors import TargetError, UsageError, check_room, writing
 from bench.kernels.apt import Apt, Fields, Package, derive, system_sources
 
 Reporter = Callable[[str], None]
-"""Takes one line of progress."""
+"""A callback that prints one line of progress."""
 
 
 def silent(_line: str) -> None:
-    """A :data:`Reporter` that says nothing."""
+    """A :data:`Reporter` that prints nothing."""
 
 
 SERIES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie"}
-"""Kernel series and the Debian release whose stock kernel it is."""
+"""By kernel series, the Debian release that has it as its stock kernel."""
 
 _FINISHED = ".ringcross.json"
 _ABI = re.compile(r"\d+\.\d+.*-[a-z0-9]+")
@@ -41,12 +41,12 @@ _ABI = re.compile(r"\d+\.\d+.*-[a-z0-9]+")
 
 @dataclass(frozen=True)
 class Arch:
-    """What one processor architecture is called, by whom.
+    """The names of one processor architecture.
 
     Attributes:
-        machine: as in ``uname -m``.
-        debian: as in package names.
-        qemu: QEMU's binary.
+        machine: as ``uname -m`` prints it.
+        debian: as in the names of Debian packages.
+        qemu: name of the QEMU binary.
     """
 
     machine: str
@@ -59,16 +59,16 @@ ARCHES = {"x86_64": Arch("x86_64", "amd64", "qemu-system-x86_64")}
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel ready for use.
+    """A kernel that is ready for use.
 
     Attributes:
         release: as ``uname -r`` prints it.
-        package_version: the distribution's version, empty when it is not known.
+        package_version: the distribution's version; empty if it is not known.
         vmlinuz: boot image.
         headers: directory to build modules against.
         config: its ``.config``.
-        modules_dir: its own modules, the folder that has ``kernel/`` in it.
-        root: directory the packages were unpacked in.
+        modules_dir: directory of its stock modules; it contains ``kernel/``.
+        root: directory in which the packages were unpacked.
     """
 
     release: str
@@ -81,22 +81,23 @@ class Kernel:
 
 
 def host_arch() -> Arch:
-    """The architecture to measure.
+    """Return the architecture of this machine.
 
     Raises:
-        TargetError: it is not supported.
+        TargetError: the architecture is not supported.
     """
     machine = platform.machine()
     if machine not in ARCHES:
-        raise TargetError(f"No target for {machine} yet: run on one of {', '.join(ARCHES)}.")
+        supported = ", ".join(ARCHES)
+        raise TargetError(f"The architecture {machine} is not supported: run on {supported}.")
     return ARCHES[machine]
 
 
 def default_cache() -> Path:
-    """``$RINGCROSS_CACHE``, or ``ringcross`` in the user's cache directory."""
-    own = os.environ.get("RINGCROSS_CACHE")
-    if own:
-        return Path(own).absolute()
+    """Return ``$RINGCROSS_CACHE``, or ``ringcross`` in the user's cache directory."""
+    override = os.environ.get("RINGCROSS_CACHE")
+    if override:
+        return Path(override).absolute()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base).absolute() / "ringcross"
 
@@ -108,18 +109,18 @@ def find(
     refresh: bool = False,
     say: Reporter = silent,
 ) -> Kernel:
-    """Return the kernel that *spec* names, fetched when it is not in the cache yet.
+    """Return the kernel that *spec* names; fetch it if it is not in the cache.
 
     Args:
-        spec: ``stock`` (what the running distribution's metapackage names), a series such
-            as ``6.12``, or an exact release such as ``6.1.0-56-amd64``.
-        cache: where kernels are kept, :func:`default_cache` when not given.
-        refresh: ask the distribution again what *spec* names now.
-        say: is given lines of progress.
+        spec: ``stock`` (the kernel that the running distribution's metapackage names), a series
+            such as ``6.12``, or an exact release such as ``6.1.0-56-amd64``.
+        cache: directory for kernels; by default :func:`default_cache`.
+        refresh: look up again which kernel *spec* names now.
+        say: receives lines of progress.
 
     Raises:
-        UsageError: no such kernel is known.
-        TargetError: it cannot be fetched, or has no matching headers.
+        UsageError: no kernel has this name.
+        TargetError: the kernel cannot be fetched, or has no matching headers.
     """
     arch = host_arch()
     if spec != "stock" and not re.match(r"\d+\.\d+", spec):
@@ -135,14 +136,14 @@ def find(
 
 
 def list_kernels(cache: Path | None = None) -> list[Kernel]:
-    """The kernels in the cache, sorted by release; needs no network."""
+    """Return the kernels in the cache, sorted by release; this needs no network."""
     store = (cache or default_cache()) / "kernels"
-    found = [_load(folder) for folder in store.glob("*") if folder.is_dir()]
-    return sorted((k for k in found if k is not None), key=lambda k: _numbers(k.release))
+    kernels = [_load(folder) for folder in store.glob("*") if folder.is_dir()]
+    return sorted((k for k in kernels if k is not None), key=lambda k: _numbers(k.release))
 
 
 def running() -> Kernel:
-    """The kernel this machine runs, for the local target.
+    """Return the kernel that runs on this machine, for the local target.
 
     Raises:
         TargetError: its headers are not installed.
@@ -152,7 +153,7 @@ def running() -> Kernel:
     headers = modules / "build"
     if not (headers / "Makefile").exists():
         raise TargetError(
-            f"The headers of the running kernel {release} are not installed: install "
+            f"The headers of the running kernel {release} are missing: install the package "
             f"linux-headers-{release}, or use --target vm."
         )
     boot = Path("/boot")
@@ -168,7 +169,7 @@ def running() -> Kernel:
 
 
 def read_config(path: Path) -> str:
-    """The text of a ``.config``; empty when there is none to read."""
+    """Return the text of a ``.config``; empty if the file cannot be read."""
     try:
         return path.read_text(errors="replace")
     except OSError:
@@ -176,12 +177,12 @@ def read_config(path: Path) -> str:
 
 
 def elf_image(kernel: Kernel) -> Path:
-    """The uncompressed ELF kernel, taken out of the boot image once and kept beside it.
+    """Return the path of the uncompressed ELF kernel; extract it from the boot image once.
 
-    QEMU boots it by PVH, without firmware and without decompressing under emulation.
+    QEMU boots an ELF kernel by PVH, without firmware and without decompressing under emulation.
 
     Raises:
-        TargetError: the boot image is not one we can read.
+        TargetError: the format of the boot image is not supported, or the image is damaged.
     """
     image = kernel.root / "vmlinux.elf"
     if not image.exists():
@@ -194,10 +195,20 @@ def elf_image(kernel: Kernel) -> Path:
 
 
 def extract_elf(image: bytes, name: str = "vmlinuz") -> bytes:
-    """Uncompress the payload of an x86 boot image (its setup header says where it is)."""
+    """Return the uncompressed payload of an x86 boot image.
+
+    The image's setup header has the offset and the length of the payload.
+
+    Args:
+        image: content of the boot image.
+        name: name of the image, for error messages.
+
+    Raises:
+        TargetError: the format of the image is not supported, or the image is damaged.
+    """
     if image[0x202:0x206] != b"HdrS":
         raise TargetError(
-            f"{name} is no x86 boot image: remove the kernel from the cache and run again."
+            f"{name} is not an x86 boot image: remove the kernel from the cache and run again."
         )
     sectors = image[0x1F1] or 4
     offset = int.from_bytes(image[0x248:0x24C], "little")
@@ -205,27 +216,27 @@ def extract_elf(image: bytes, name: str = "vmlinuz") -> bytes:
     start = (sectors + 1) * 512 + offset
     elf = _uncompress(image[start : start + length], name)
     if not elf.startswith(b"\x7fELF"):
-        raise TargetError(f"{name} holds no ELF kernel: use another kernel.")
+        raise TargetError(f"{name} contains no ELF kernel: use another kernel.")
     return elf
 
 
 def _uncompress(payload: bytes, name: str) -> bytes:
-    # The kernel appends the size to the payload, so what follows the stream is ignored.
+    # The kernel's build appends the size to the payload, so bytes after the stream are ignored.
     try:
         if payload.startswith(b"\xfd7zXZ\0"):
             xz = lzma.LZMADecompressor()
-            data, whole = xz.decompress(payload), xz.eof
+            data, complete = xz.decompress(payload), xz.eof
         elif payload.startswith(b"\x28\xb5\x2f\xfd"):
             zstd = zstandard.ZstdDecompressor().decompressobj()
-            data, whole = zstd.decompress(payload), zstd.eof
+            data, complete = zstd.decompress(payload), zstd.eof
         else:
             raise TargetError(
-                f"{name} is compressed in a way that is not supported (neither xz nor zstd): "
-                "use another kernel."
+                f"The compression of {name} is not supported (neither xz nor zstd): use another "
+                "kernel."
             )
     except (lzma.LZMAError, zstandard.ZstdError):
-        whole = False
-    if not whole:
+        complete = False
+    if not complete:
         raise TargetError(f"{name} is damaged: remove the kernel from the cache and run again.")
     return data
 
@@ -233,10 +244,10 @@ def _uncompress(payload: bytes, name: str) -> bytes:
 def _store(cache: Path | None) -> Path:
     store = (cache or default_cache()) / "kernels"
     if re.search(r"[\s:]", str(store)):
-        # The kernel's own makefiles cannot work in such a directory.
+        # The kernel's makefiles do not work in such a directory.
         raise TargetError(
-            f"The cache directory must have no blank and no colon in it ({store}): "
-            "set RINGCROSS_CACHE to another one."
+            f"The path of the cache must not contain a blank or a colon ({store}): set "
+            "RINGCROSS_CACHE to another directory."
         )
     with writing("the kernel cache"):
         store.mkdir(parents=True, exist_ok=True)
@@ -245,7 +256,7 @@ def _store(cache: Path | None) -> Path:
 
 @contextmanager
 def _locked(store: Path) -> Iterator[None]:
-    """Keep a second ringcross out while this one fetches."""
+    """Make a second ringcross wait while this one uses the cache."""
     with (store / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -271,13 +282,13 @@ def _specs(store: Path) -> dict[str, str]:
 
 
 def _load(folder: Path) -> Kernel | None:
-    """The kernel in *folder*, ``None`` unless it was unpacked to the end."""
+    """Return the kernel in *folder*; ``None`` if it was not unpacked completely."""
     try:
-        finished = json.loads((folder / _FINISHED).read_text())
-        version, root = finished["package_version"], finished["root"]
+        record = json.loads((folder / _FINISHED).read_text())
+        version, root = record["package_version"], record["root"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if root != str(folder):  # a cache that was moved: the headers point to the old place
+    if root != str(folder):  # the cache was moved, and the headers contain its old path
         return None
     return _kernel(folder, folder.name, version)
 
@@ -300,45 +311,49 @@ def _first(*paths: Path) -> Path:
         if path.exists():
             return path
     raise TargetError(
-        f"The kernel's packages have no {paths[0].name}: remove it from the cache and run again."
+        f"The kernel's packages contain no {paths[0].name}: remove the kernel from the cache and "
+        "run again."
     )
 
 
 def _fetch(store: Path, spec: str, arch: Arch, say: Reporter) -> Kernel:
-    trouble: TargetError | None = None
-    for label, sources in _places(spec):
+    first_error: TargetError | None = None
+    for label, sources in _suites(spec):
         apt = Apt(store.parent / "apt" / label, sources)
-        say(f"Asking apt for kernel {spec} ({label})")
+        say(f"Looking for kernel {spec} with apt ({label})")
         try:
             apt.update()
-        except TargetError as error:  # one suite that is gone must not hide another
-            trouble = trouble or error
+        except TargetError as error:  # another suite may still have the kernel
+            first_error = first_error or error
             continue
         image = _image(apt, spec, arch)
         if image is not None:
             return _unpack(store, apt, image, say)
-    if trouble is not None:
-        raise trouble
+    if first_error is not None:
+        raise first_error
     raise UsageError(_unknown(spec, store.parent))
 
 
-def _places(spec: str) -> list[tuple[str, list[Fields] | None]]:
-    """Where to look for *spec*: labels, and sources (``None``: the system's own)."""
-    places: list[tuple[str, list[Fields] | None]] = [("stock", None)]
+def _suites(spec: str) -> list[tuple[str, list[Fields] | None]]:
+    """Return the suites to search for *spec*, each with a label and its sources.
+
+    ``None`` stands for the system's sources, unchanged.
+    """
+    suites: list[tuple[str, list[Fields] | None]] = [("stock", None)]
     host = _codename()
     if spec == "stock" or not host:
-        return places
-    own = system_sources()
-    places.append((f"{host}-backports", derive(own, {host: f"{host}-backports"})))
+        return suites
+    system = system_sources()
+    suites.append((f"{host}-backports", derive(system, {host: f"{host}-backports"})))
     home = SERIES.get(".".join(spec.split(".")[:2]), host)
     if home != host:
         kinds = ("", "-updates", "-security")
-        places.append((home, derive(own, {host + kind: home + kind for kind in kinds})))
-    return [(label, sources) for label, sources in places if sources is None or sources]
+        suites.append((home, derive(system, {host + kind: home + kind for kind in kinds})))
+    return [(label, sources) for label, sources in suites if sources is None or sources]
 
 
 def _image(apt: Apt, spec: str, arch: Arch) -> Package | None:
-    """The package of the boot image that *spec* names among *apt*'s packages."""
+    """Return the package of the boot image that *spec* names; ``None`` if *apt* has none."""
     exact = apt.packages(f"linux-image-{spec}") if _ABI.fullmatch(spec) else []
     if exact:
         return exact[0]
@@ -346,9 +361,9 @@ def _image(apt: Apt, spec: str, arch: Arch) -> Package | None:
         if spec != "stock" and not re.match(re.escape(spec) + r"(?!\d)", meta.version):
             continue
         for name, version in meta.depends:
-            found = [p for p in apt.packages(name) if version in (None, p.version)]
-            if name.startswith("linux-image-") and found:
-                return found[0]
+            matches = [p for p in apt.packages(name) if version in (None, p.version)]
+            if name.startswith("linux-image-") and matches:
+                return matches[0]
     return None
 
 
@@ -368,7 +383,7 @@ def _unpack(store: Path, apt: Apt, image: Package, say: Reporter) -> Kernel:
         new.mkdir()
         for deb in debs:
             _extract(deb, new)
-        _repoint(new, release, final)
+        _relocate_headers(new, release, final)
         _write_json(new / _FINISHED, {"package_version": image.version, "root": str(final)})
         _kernel(new, release, image.version)
         shutil.rmtree(final, ignore_errors=True)
@@ -378,13 +393,13 @@ def _unpack(store: Path, apt: Apt, image: Package, say: Reporter) -> Kernel:
 
 
 def _closure(apt: Apt, image: Package) -> list[Package]:
-    """*image*, its headers, and the parts of the same kernel that these depend on."""
+    """Return *image*, its headers, and their dependencies that belong to the same kernel."""
     release = image.name.removeprefix("linux-image-")
     headers = [p for p in apt.packages(f"linux-headers-{release}") if p.version == image.version]
     if not headers:
         raise TargetError(
             f"Kernel {release} ({image.version}) has no matching headers package: "
-            "modules cannot be built for it, so choose another kernel."
+            "modules cannot be built for this kernel, so choose another one."
         )
     chosen = {image.name: image, headers[0].name: headers[0]}
     queue = list(chosen.values())
@@ -392,25 +407,24 @@ def _closure(apt: Apt, image: Package) -> list[Package]:
         for name, version in queue.pop().depends:
             if name in chosen or not re.match(r"linux-[a-z]+-\d", name):
                 continue
-            found = [p for p in apt.packages(name) if version in (None, p.version)]
-            if found:
-                chosen[name] = found[0]
-                queue.append(found[0])
+            matches = [p for p in apt.packages(name) if version in (None, p.version)]
+            if matches:
+                chosen[name] = matches[0]
+                queue.append(matches[0])
     return list(chosen.values())
 
 
 def _extract(deb: Path, into: Path) -> None:
-    done = subprocess.run(["dpkg-deb", "-x", deb, into], capture_output=True, text=True)
-    if done.returncode:
-        check_room(done.stderr, "the kernel cache")
+    result = subprocess.run(["dpkg-deb", "-x", deb, into], capture_output=True, text=True)
+    if result.returncode:
+        check_room(result.stderr, "the kernel cache")
         deb.unlink()
-        raise TargetError(
-            f"{deb.name} cannot be unpacked ({done.stderr.strip().splitlines()[-1]}): run again."
-        )
+        last_error_line = result.stderr.strip().splitlines()[-1]
+        raise TargetError(f"{deb.name} cannot be unpacked ({last_error_line}): run again.")
 
 
-def _repoint(root: Path, release: str, final: Path) -> None:
-    """Point the headers' absolute paths to *final*, where *root* will be moved."""
+def _relocate_headers(root: Path, release: str, final: Path) -> None:
+    """Rewrite the absolute paths of the headers to *final*, where *root* is moved later."""
     makefile = root / "usr/src" / f"linux-headers-{release}" / "Makefile"
     if not makefile.exists():
         raise TargetError(
@@ -427,7 +441,7 @@ def _write_json(path: Path, value: object) -> None:
 
 
 def _codename() -> str:
-    """The running distribution's code name, empty when it has none."""
+    """Return the running distribution's code name; empty if it has none."""
     try:
         return platform.freedesktop_os_release().get("VERSION_CODENAME", "")
     except OSError:
@@ -441,4 +455,4 @@ def _numbers(release: str) -> list[int]:
 def _unknown(spec: str, cache: Path | None) -> str:
     cached = [k.release for k in list_kernels(cache)]
     known = ["stock", *SERIES, *cached]
-    return f"Kernel {spec} is not known: choose one of {', '.join(known)}, or an exact release."
+    return f"Unknown kernel {spec}: choose one of {', '.join(known)}, or an exact release."

@@ -1,7 +1,7 @@
-"""Pack the VM's root file system: the agent as init, modules, and the requests.
+"""Pack the virtual machine's root file system: the agent as init, modules and requests.
 
-The archive is written here and not by ``cpio``: no root is needed for the console node,
-and equal contents give equal bytes, on which equal instruction counts rest.
+This file writes the archive itself instead of calling ``cpio``. The console node then needs no
+root, and equal contents give equal bytes, which equal instruction counts require.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bench.kernels.catalog import Kernel
 DIRECTORIES = ("bin", "dev", "modules", "proc", "sys", "tmp")
 
 Files = dict[str, bytes]
-"""Names in the root file system, without a leading slash, and contents."""
+"""Contents by name in the root file system, without a leading slash."""
 
 
 def pack(
@@ -37,23 +37,23 @@ def pack(
     """Write an initramfs to *path* and return *path*.
 
     Args:
-        path: file to write, an uncompressed ``newc`` archive.
-        agent: the static agent; becomes ``/init``.
-        requests: become ``/requests``, one JSON object a line.
-        modules: directory whose ``ringcross_*.ko`` go to ``/modules``.
-        kernel: where stock modules are taken from; needed with *needs*.
-        needs: names of stock modules. They go, uncompressed and with what they depend on,
-            to ``/modules/<name>.ko``; ``/modules/modules.dep`` then has a line
-            ``name: dep1 dep2`` for each, to be loaded from left to right before the name.
-            Built-in modules have no line.
+        path: the file to write, an uncompressed ``newc`` archive.
+        agent: the static agent; it becomes ``/init``.
+        requests: they become ``/requests``, one JSON object per line.
+        modules: directory whose ``ringcross_*.ko`` are copied to ``/modules``.
+        kernel: the kernel whose stock modules are packed; required with *needs*.
+        needs: names of stock modules. They are copied, uncompressed and with their
+            dependencies, to ``/modules/<name>.ko``. ``/modules/modules.dep`` has a line
+            ``name: dep1 dep2`` for each name; the dependencies must be loaded from left to
+            right, then the name. Built-in modules have no line.
 
     Raises:
         UsageError: the kernel has no such module.
-        TargetError: there is no agent.
-        DiskFull: no space left.
+        TargetError: there is no agent, or a module's compression is unknown.
+        DiskFull: no space is left.
     """
     if not agent.exists():
-        raise TargetError(f"The agent is missing ({agent}): build it with `make agent`.")
+        raise TargetError(f"The agent is missing ({agent}): run make agent.")
     files: Files = {"requests": "".join(json.dumps(r) + "\n" for r in requests).encode()}
     for module in sorted(modules.glob("ringcross_*.ko")) if modules else []:
         files[f"modules/{module.name}"] = module.read_bytes()
@@ -65,9 +65,12 @@ def pack(
 
 
 def archive(init: bytes, files: Files) -> bytes:
-    """A ``newc`` archive of *init*, *files* and :data:`DIRECTORIES`; ``bin/`` is executable."""
+    """Return a ``newc`` archive of *init*, *files* and :data:`DIRECTORIES`.
+
+    Files in ``bin/`` are executable.
+    """
     entries = [(name, stat.S_IFDIR | 0o755, b"", (0, 0)) for name in DIRECTORIES]
-    # Without a console node init would start without standard streams.
+    # Without a console node, init would start without standard streams.
     entries.append(("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)))
     entries.append(("init", stat.S_IFREG | 0o755, init, (0, 0)))
     entries += [(name, _mode(name), data, (0, 0)) for name, data in sorted(files.items())]
@@ -86,7 +89,7 @@ def _mode(name: str) -> int:
 def header(
     inode: int, name: str, mode: int, size: int, *, mtime: int = 0, device: tuple[int, int] = (0, 0)
 ) -> bytes:
-    """What stands before the *size* bytes of a file; its :func:`padding` follows them."""
+    """Return the header that precedes the *size* bytes of a file; :func:`padding` follows them."""
     links = 1
     numbers = (inode, mode, 0, 0, links, mtime, size, 0, 0, *device, len(name.encode()) + 1, 0)
     head = b"070701" + b"".join(b"%08X" % n for n in numbers) + name.encode() + b"\0"
@@ -94,15 +97,16 @@ def header(
 
 
 def padding(size: int) -> bytes:
-    """What fills *size* bytes up to where the next part of an archive begins."""
+    """Return the zero bytes that align the end of *size* bytes to 4 bytes."""
     return bytes(-size % 4)
 
 
 def stock_modules(kernel: Kernel, needs: Iterable[str]) -> Files:
-    """The modules *needs* of *kernel* and what they depend on, with ``modules.dep``.
+    """Return the modules *needs* of *kernel* with their dependencies, and ``modules.dep``.
 
     Raises:
         UsageError: the kernel has no such module.
+        TargetError: a module's compression is unknown.
     """
     available = _available(kernel)
     builtin = _builtin(kernel)
@@ -125,13 +129,13 @@ def _resolve(
     files: Files,
     order: list[str],
 ) -> None:
-    """Append *name* to *order* after all it depends on, and put their files into *files*."""
+    """Append *name* to *order* after all its dependencies, and add their files to *files*."""
     if name in order or name in builtin:
         return
     if name not in available:
         raise UsageError(
-            f"Kernel {kernel.release} has no module {name}: leave out the channel that needs "
-            "it, or choose another kernel."
+            f"Kernel {kernel.release} has no module {name}: leave out the channel that needs the "
+            "module, or choose another kernel."
         )
     data = files.setdefault(f"modules/{name}.ko", read_module(available[name]))
     for dependency in depends(data):
@@ -140,10 +144,10 @@ def _resolve(
 
 
 def read_module(path: Path) -> bytes:
-    """The module at *path*, uncompressed.
+    """Return the module at *path*, uncompressed.
 
     Raises:
-        TargetError: it is compressed in an unknown way.
+        TargetError: its compression is unknown.
     """
     data = path.read_bytes()
     if path.suffix == ".ko":
@@ -152,11 +156,11 @@ def read_module(path: Path) -> bytes:
         return lzma.decompress(data)
     if path.suffix == ".zst":
         return zstandard.ZstdDecompressor().decompressobj().decompress(data)
-    raise TargetError(f"{path.name} is compressed in an unknown way: choose another kernel.")
+    raise TargetError(f"{path.name} has an unknown compression: choose another kernel.")
 
 
 def depends(module: bytes) -> list[str]:
-    """Names of the modules that an uncompressed *module* uses symbols of."""
+    """Return the names of the modules whose symbols an uncompressed *module* uses."""
     match = re.search(rb"\0depends=([^\0]*)\0", module)
     names = match[1].decode().split(",") if match else []
     return [_canonical(name) for name in names if name]
@@ -168,11 +172,11 @@ def _available(kernel: Kernel) -> dict[str, Path]:
 
 
 def _builtin(kernel: Kernel) -> set[str]:
-    listing = kernel.modules_dir / "modules.builtin"
-    lines = listing.read_text().splitlines() if listing.exists() else []
+    path = kernel.modules_dir / "modules.builtin"
+    lines = path.read_text().splitlines() if path.exists() else []
     return {_canonical(Path(line).stem) for line in lines}
 
 
 def _canonical(name: str) -> str:
-    """As the kernel writes it: file names may have dashes, module names never do."""
+    """Return the module name as the kernel writes it: file names may have dashes, it has none."""
     return name.replace("-", "_")

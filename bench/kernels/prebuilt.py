@@ -1,4 +1,4 @@
-"""The agent and modules of another machine, for one that has no compiler or headers."""
+"""Use an agent and modules that were built on another machine."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from bench.errors import UsageError
 
 
 def agent(folder: Path) -> Path:
-    """The agent in *folder*.
+    """Return the path of the agent in *folder*.
 
     Raises:
-        UsageError: there is none, or it cannot be started.
+        UsageError: there is no agent, or it is not executable.
     """
     path = folder / "ringcross_agent"
     if not path.is_file():
         raise UsageError(
-            f"There is no ringcross_agent in {folder}: copy the file that `ringcross build agent` "
-            "prints."
+            f"There is no ringcross_agent in {folder}: run ringcross build agent, then copy the "
+            "file that it names."
         )
     if not os.access(path, os.X_OK):
-        raise UsageError(f"{path} cannot be executed: make it so with `chmod +x {path}`.")
+        raise UsageError(f"{path} is not executable: run chmod +x {path}")
     return path
 
 
 def modules(folder: Path, release: str, names: Iterable[str]) -> Path:
-    """*folder*, once it is sure that it has the modules *names* for the kernel *release*.
+    """Check that *folder* has the modules *names* for kernel *release*, and return *folder*.
 
     Raises:
-        UsageError: one is missing, or was built for another kernel.
+        UsageError: a module is missing, or was built for another kernel.
     """
     for name in ("ringcross_core", *names):
         path = folder / f"{name}.ko"
         if not path.is_file():
             raise UsageError(
-                f"There is no {path.name} in {folder}: copy all of the folder that "
-                "`ringcross build modules` names, or leave out the channel that needs it."
+                f"There is no {path.name} in {folder}: run ringcross build modules, then copy the "
+                "whole folder that it names, or leave out the channel that needs the module."
             )
         built_for = kernel_release(path.read_bytes())
         if built_for != release:
+            other = f"kernel {built_for}" if built_for else "an unknown kernel"
             raise UsageError(
-                f"{path} was built for kernel {built_for or 'unknown'}, and this is {release}: "
-                "build it for this kernel."
+                f"{path} was built for {other}, not for {release}: build it for this kernel."
             )
     return folder
 
 
 def kernel_release(module: bytes) -> str:
-    """The kernel that an uncompressed *module* was built for; empty when it does not tell."""
-    # The first of several words: "6.1.0-56-amd64 SMP preempt mod_unload modversions".
+    """Return the release that an uncompressed *module* was built for; empty if it has none."""
+    # The first word of for example "6.1.0-56-amd64 SMP preempt mod_unload modversions".
     match = re.search(rb"\0vermagic=([^\0 ]*)", module)
     return match[1].decode(errors="replace") if match else ""

@@ -1,6 +1,6 @@
-"""Builds happen once per change, and their first complaint is the one shown.
+"""Builds run once per change, and an error shows the first problem of the log.
 
-The "kernel" here is a makefile that compiles what kbuild would, in a moment.
+The "kernel" in these tests is a short makefile that takes the place of kbuild.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def source(tmp_path: Path) -> Path:
     for name in ("null", "ioctl"):
         (modules / name).mkdir(parents=True)
         (modules / name / "kernel.c").write_text(f"int rcx_{name};\n")
-        for agents in build.AGENT:
-            (modules / name / agents).write_text("not for the kernel\n")
+        for agent_file in build.AGENT:
+            (modules / name / agent_file).write_text("not for the kernel\n")
     (modules / "Kbuild").write_text("# nothing\n")
     return modules
 
 
-def made(tmp_path: Path) -> list[str]:
+def build_steps(tmp_path: Path) -> list[str]:
     return (tmp_path / "build/6.1.0-0-amd64/modules/made").read_text().split("\n")[:-1]
 
 
@@ -60,17 +60,17 @@ def test_builds_once_per_change(tmp_path: Path, kernel: Kernel, source: Path) ->
         return sorted(p.name for p in folder.iterdir())
 
     assert run() == ["ringcross_ioctl.ko", "ringcross_null.ko"]
-    count = len(made(tmp_path))
-    for agents in build.AGENT:
-        (source / "null" / agents).write_text("changed\n")
+    count = len(build_steps(tmp_path))
+    for agent_file in build.AGENT:
+        (source / "null" / agent_file).write_text("changed\n")
     assert run() == ["ringcross_ioctl.ko", "ringcross_null.ko"]
-    assert len(made(tmp_path)) == count, "what is the agent's is no part of a module"
+    assert len(build_steps(tmp_path)) == count, "a module has no file of the agent"
     (source / "null/kernel.c").write_text("int changed;\n")
     run()
-    assert made(tmp_path)[count:].count("made null") == 1
+    assert build_steps(tmp_path)[count:].count("made null") == 1
     shutil.rmtree(source / "ioctl")
     assert run() == ["ringcross_null.ko"]
-    assert not list(source.rglob("*.ko")), "built outside the sources"
+    assert not list(source.rglob("*.ko")), "nothing is built in the source tree"
 
 
 @needs_compiler
@@ -100,12 +100,12 @@ def test_first_complaint_fails_the_build(
 ) -> None:
     build.build_modules(kernel, source, tmp_path / "build")
     (source / "null/kernel.c").write_text(code)
-    for _ in range(2):  # a failed build is not taken for a finished one
+    for _ in range(2):  # the second call must not take the failed build for a finished one
         with pytest.raises(TargetError, match=message) as caught:
             build.build_modules(kernel, source, tmp_path / "build")
         (source / "null/kernel.c").touch()
     log = tmp_path / "build/6.1.0-0-amd64/modules.log"
-    assert f"whole log: {log}" in str(caught.value)
+    assert f"complete log: {log}" in str(caught.value)
     assert "kernel.c" in log.read_text()
 
 
@@ -122,7 +122,7 @@ def test_repaired_build_works_again(tmp_path: Path, kernel: Kernel, source: Path
 @needs_compiler
 def test_no_modules_at_all(tmp_path: Path, kernel: Kernel) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TargetError, match=r"made no ringcross_\*\.ko"):
+    with pytest.raises(TargetError, match=r"created no ringcross_\*\.ko"):
         build.build_modules(kernel, tmp_path / "empty", tmp_path / "build")
 
 
@@ -130,9 +130,9 @@ def test_no_modules_at_all(tmp_path: Path, kernel: Kernel) -> None:
 def test_missing_tool(
     tmp_path: Path, kernel: Kernel, monkeypatch: pytest.MonkeyPatch, tool: str
 ) -> None:
-    left = {"make", "gcc"} - {tool}
-    monkeypatch.setattr(shutil, "which", lambda name: name if name in left else None)
-    with pytest.raises(TargetError, match=f"{tool} is missing: install it with"):
+    installed = {"make", "gcc"} - {tool}
+    monkeypatch.setattr(shutil, "which", lambda name: name if name in installed else None)
+    with pytest.raises(TargetError, match=f"{tool} is missing: install the package"):
         build.module_command(kernel, tmp_path)
 
 
@@ -198,5 +198,6 @@ def test_agent(tmp_path: Path) -> None:
     assert build.build_agent(source, tmp_path / "build") == agent
     assert (folder / "made").read_text() == "made\n"
     (source / "main.c").write_text("int main(void) { return x; }\n")
-    with pytest.raises(TargetError, match=r"The agent cannot be built: main\.c:1:.*error.*log: "):
+    message = r"The build of the agent failed: main\.c:1:.*error.*log: "
+    with pytest.raises(TargetError, match=message):
         build.build_agent(source, tmp_path / "build")

@@ -1,4 +1,4 @@
-"""Kernels come from a package archive of our own making, through the real apt."""
+"""The tests fetch kernels with the real apt, from a package archive that they create."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ needs_apt = pytest.mark.skipif(
 
 
 def boot_image(payload: bytes) -> bytes:
-    """An x86 boot image: two setup sectors, then the payload at offset 64."""
+    """Return an x86 boot image: two setup sectors, then the payload at offset 64."""
     image = bytearray(3 * 512 + 64)
     image[0x1F1] = 2
     image[0x202:0x206] = b"HdrS"
     image[0x248:0x24C] = (64).to_bytes(4, "little")
     image[0x24C:0x250] = len(payload).to_bytes(4, "little")
-    return bytes(image) + payload + b"behind it"
+    return bytes(image) + payload + b"trailing bytes"
 
 
 class Archive:
-    """A Debian archive in a directory, with one suite after another."""
+    """A Debian archive in a directory, with several suites."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -72,7 +72,7 @@ class Archive:
         )
 
     def kernel(self, suite: str, version: str, release: str, *, headers: bool = True) -> None:
-        """Add a kernel with all that belongs to it, and metapackages that name it."""
+        """Add a kernel with its packages, and a metapackage that names it."""
         image = {
             f"boot/vmlinuz-{release}": boot_image(lzma.compress(ELF)),
             f"boot/config-{release}": b"CONFIG_X=y\n",
@@ -85,7 +85,7 @@ class Archive:
             self.headers(suite, version, release)
 
     def headers(self, suite: str, version: str, release: str) -> None:
-        """Add the headers of a kernel, in three packages as Debian has them."""
+        """Add the headers of a kernel, in three packages as in Debian."""
         series = ".".join(version.split(".")[:2])
         name, common = f"linux-headers-{release}", f"linux-headers-{release}-common"
         depends = f"{common} (= {version}), linux-kbuild-{series}, gcc-12"
@@ -110,12 +110,12 @@ class Archive:
 
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
-    """An archive that the system's apt configuration names, of a release called ``here``."""
-    made = Archive(tmp_path / "archive")
-    made.root.mkdir()
+    """Create an archive for the release ``here`` and name it in the apt configuration."""
+    archive = Archive(tmp_path / "archive")
+    archive.root.mkdir()
     etc = tmp_path / "etc"
     (etc / "parts").mkdir(parents=True)
-    line = f"deb [trusted=yes arch=amd64] copy:{made.root} here main # comment\n"
+    line = f"deb [trusted=yes arch=amd64] copy:{archive.root} here main # comment\n"
     (etc / "sources.list").write_text(line)
     (etc / "apt.conf").write_text(
         f'Dir::Etc::sourcelist "{etc}/sources.list";\nDir::Etc::sourceparts "{etc}/parts";\n'
@@ -125,18 +125,18 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
     monkeypatch.setenv("RINGCROSS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(catalog, "_codename", lambda: "here")
     monkeypatch.setattr(catalog, "SERIES", {"9.7": "older", "9.8": "here"})
-    made.kernel("here", "9.8.100-2", "9.8.0-7-amd64")
-    made.kernel("here", "9.8.99-1", "9.8.0-6-amd64")
-    made.kernel("here-backports", "9.10.1-1~bpo", "9.10.1+here-amd64")
-    made.kernel("older", "9.7.5-1", "9.7.0-3-amd64")
-    made.publish()
-    return made
+    archive.kernel("here", "9.8.100-2", "9.8.0-7-amd64")
+    archive.kernel("here", "9.8.99-1", "9.8.0-6-amd64")
+    archive.kernel("here-backports", "9.10.1-1~bpo", "9.10.1+here-amd64")
+    archive.kernel("older", "9.7.5-1", "9.7.0-3-amd64")
+    archive.publish()
+    return archive
 
 
 @needs_apt
 def test_stock_kernel(archive: Archive, tmp_path: Path) -> None:
-    said: list[str] = []
-    kernel = catalog.find(say=said.append)
+    progress: list[str] = []
+    kernel = catalog.find(say=progress.append)
     root = tmp_path / "cache/kernels/9.8.0-7-amd64"
     assert kernel == Kernel(
         release="9.8.0-7-amd64",
@@ -150,10 +150,10 @@ def test_stock_kernel(archive: Archive, tmp_path: Path) -> None:
     makefile = (kernel.headers / "Makefile").read_text()
     assert makefile == f"include {root}/usr/src/linux-headers-9.8.0-7-amd64-common/Makefile\n"
     assert (root / "usr/lib/linux-kbuild-9.8/fixdep").exists()
-    assert any("Fetching kernel 9.8.0-7-amd64" in line for line in said)
-    # Nothing but the kernel stays behind.
-    left = sorted(p.name for p in (tmp_path / "cache/kernels").iterdir())
-    assert left == [".lock", "9.8.0-7-amd64", "specs.json"]
+    assert any("Fetching kernel 9.8.0-7-amd64" in line for line in progress)
+    # Temporary files are removed.
+    names = sorted(p.name for p in (tmp_path / "cache/kernels").iterdir())
+    assert names == [".lock", "9.8.0-7-amd64", "specs.json"]
     assert archive.root.exists()
 
 
@@ -192,7 +192,7 @@ def test_unknown_kernel_lists_what_is_known(spec: str) -> None:
     catalog.find("9.8")
     with pytest.raises(UsageError) as caught:
         catalog.find(spec)
-    assert f"Kernel {spec} is not known" in str(caught.value)
+    assert f"Unknown kernel {spec}: choose one of" in str(caught.value)
     assert "stock, 9.7, 9.8, 9.8.0-7-amd64" in str(caught.value)
 
 
@@ -210,12 +210,12 @@ def test_interrupted_unpacking_is_redone(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     extract = catalog._extract
-    done: list[str] = []
+    extracted: list[str] = []
 
     def stops_at_the_third(deb: Path, into: Path) -> None:
-        if len(done) == 2:
+        if len(extracted) == 2:
             raise KeyboardInterrupt
-        done.append(deb.name)
+        extracted.append(deb.name)
         extract(deb, into)
 
     monkeypatch.setattr(catalog, "_extract", stops_at_the_third)
@@ -224,7 +224,7 @@ def test_interrupted_unpacking_is_redone(
     assert catalog.list_kernels() == []
     assert not (tmp_path / "cache/kernels/9.8.0-7-amd64").exists()
     monkeypatch.setattr(catalog, "_extract", extract)
-    shutil.rmtree(archive.root / "pool")  # what was downloaded is not fetched again
+    shutil.rmtree(archive.root / "pool")  # downloaded packages are not fetched again
     assert catalog.find().release == "9.8.0-7-amd64"
 
 
@@ -273,13 +273,13 @@ def test_apt_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_cache_with_a_blank(tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match=r"no blank and no colon .* set RINGCROSS_CACHE"):
+    with pytest.raises(TargetError, match=r"a blank or a colon .* set RINGCROSS_CACHE"):
         catalog.find(cache=tmp_path / "my cache")
 
 
 def test_unknown_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "pdp11")
-    with pytest.raises(TargetError, match="No target for pdp11"):
+    with pytest.raises(TargetError, match="The architecture pdp11 is not supported"):
         catalog.find()
 
 
@@ -315,10 +315,10 @@ def test_elf_out_of_a_boot_image(payload: bytes) -> None:
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (b"", "no x86 boot image"),
-        (bytes(4096), "no x86 boot image"),
+        (b"", "is not an x86 boot image"),
+        (bytes(4096), "is not an x86 boot image"),
         (boot_image(b"\x1f\x8bgzip"), "neither xz nor zstd"),
-        (boot_image(lzma.compress(b"MZ")), "no ELF kernel"),
+        (boot_image(lzma.compress(b"MZ")), "contains no ELF kernel"),
         (boot_image(lzma.compress(ELF)[:40]), "is damaged"),
         (boot_image(b"\xfd7zXZ\0garbage, and more of it"), "is damaged"),
         (boot_image(b"\x28\xb5\x2f\xfdgarbage, and more of it"), "is damaged"),

@@ -1,4 +1,4 @@
-"""The archive is one that cpio reads, and stock modules come with what they need."""
+"""``cpio`` can read the archive, and stock modules are packed with their dependencies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bench.kernels.catalog import Kernel
 
 
 def module(depends: str) -> bytes:
-    """As much of a module as is read: its ``.modinfo`` section."""
+    """Return the only part of a module that the code reads: its ``.modinfo`` section."""
     return b"\x7fELF\0license=GPL\0depends=" + depends.encode() + b"\0name=x\0"
 
 
@@ -52,7 +52,7 @@ def agent(tmp_path: Path) -> Path:
 
 def test_archive_as_cpio_sees_it(tmp_path: Path, agent: Path, kernel: Kernel) -> None:
     if shutil.which("cpio") is None:
-        pytest.skip("cpio is not installed, and it is the second opinion here")
+        pytest.skip("cpio is not installed; this test reads the archive with it")
     built = tmp_path / "ko"
     built.mkdir()
     (built / "ringcross_null.ko").write_bytes(b"null")
@@ -68,7 +68,7 @@ def test_archive_as_cpio_sees_it(tmp_path: Path, agent: Path, kernel: Kernel) ->
     )
     out = tmp_path / "out"
     out.mkdir()
-    # Device nodes need root: leave out the one there is.
+    # Creating a device node needs root, so leave it out.
     command = ["cpio", "-i", "--quiet", "--nonmatching", "dev/console"]
     subprocess.run(command, input=path.read_bytes(), cwd=out, check=True)
     names = sorted(str(p.relative_to(out)) for p in out.rglob("*"))
@@ -97,9 +97,10 @@ def test_archive_as_cpio_sees_it(tmp_path: Path, agent: Path, kernel: Kernel) ->
 
 
 def test_equal_contents_give_equal_bytes(tmp_path: Path, agent: Path) -> None:
-    one = initramfs.pack(tmp_path / "1", agent=agent, requests=[{"do": "x"}]).read_bytes()
+    first = initramfs.pack(tmp_path / "1", agent=agent, requests=[{"do": "x"}]).read_bytes()
     agent.touch()
-    assert initramfs.pack(tmp_path / "2", agent=agent, requests=[{"do": "x"}]).read_bytes() == one
+    second = initramfs.pack(tmp_path / "2", agent=agent, requests=[{"do": "x"}]).read_bytes()
+    assert first == second
 
 
 def test_dependencies_come_first(kernel: Kernel) -> None:
@@ -120,7 +121,7 @@ def test_unknown_module(kernel: Kernel, need: str) -> None:
 
 
 def test_unknown_compression(kernel: Kernel) -> None:
-    with pytest.raises(TargetError, match=r"old\.ko\.gz is compressed in an unknown way"):
+    with pytest.raises(TargetError, match=r"old\.ko\.gz has an unknown compression"):
         initramfs.stock_modules(kernel, ["old"])
 
 
