@@ -1,1 +1,1 @@
-"""The machine that the harness runs on: what is installed, and how it is set."""
+"""The machine that the harness runs on: its installed packages and its settings."""

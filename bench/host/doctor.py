@@ -1,4 +1,4 @@
-"""Whether a machine has what a run needs, and what to do where it has not."""
+"""Check whether this machine has what a run needs, and advise what to do if not."""
 
 from __future__ import annotations
 
@@ -18,30 +18,33 @@ from bench.kernels import catalog
 from bench.paths import ROOT
 
 PACKAGES = ROOT / "packages.txt"
-"""The system packages that the default run needs: name, then a command or file it brings."""
+"""The system packages that the default run needs; see :func:`system_packages`."""
 
 GROUPS = {
-    "run": "What a run needs",
-    "time": "What moves nanoseconds: of this machine, for --target local and for the time clock of "
-    "a virtual machine on it. Counted instructions are the same on any machine.",
+    "run": "Required for a run",
+    "time": "Settings of this machine that affect wall-clock results, of --target local and of the "
+    "time clock of a virtual machine. Instruction counts are the same on any machine.",
 }
+"""The headings of the groups of findings."""
 
-_ROOM = 2 << 30  # bytes: packages, unpacked kernel and modules of one kernel, with some to spare
+# Packages, unpacked kernel and modules of one kernel fit, with a reserve.
+_REQUIRED_BYTES = 2 << 30
 
 State = Literal["ok", "note", "missing"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        what: its name.
-        state: ``missing`` stops a default run, ``note`` makes it poorer.
-        found: what there is.
-        advice: what to do, empty when nothing.
-        package: system package to install, empty when none helps.
-        group: ``run`` for what any run needs, ``time`` for what moves nanoseconds alone.
+        what: name of the checked item.
+        state: ``missing`` if a default run cannot start, ``note`` if it gives less or worse
+            results, else ``ok``.
+        found: the present state, in a few words.
+        advice: what to do; empty if there is nothing to do.
+        package: system package to install; empty if none helps.
+        group: ``run`` for what any run needs, ``time`` for what affects only wall-clock results.
     """
 
     what: str
@@ -52,32 +55,37 @@ class Finding:
     group: str = "run"
 
     def to_json(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """Return the fields for ``--json``."""
         return asdict(self)
 
 
 def system_packages(text: str) -> dict[str, str]:
-    """Package and what shows that it is there, from the lines of ``packages.txt``."""
+    """Parse the lines of ``packages.txt``.
+
+    Returns:
+        For each package an indicator of its presence: a command, a file (a path, with ``*`` as
+        wildcard) or a Python module (``interpreter:module``).
+    """
     lines = (line.partition("#")[0].split() for line in text.splitlines())
     return {words[0]: words[1] for words in lines if words}
 
 
-def _present(sign: str) -> bool:
-    if sign.startswith("/"):
-        return any(Path("/").glob(sign[1:]))
-    if ":" in sign:
-        interpreter, module = sign.split(":")
-        tried = subprocess.run([interpreter, "-c", f"import {module}"], capture_output=True)
-        return tried.returncode == 0
-    return shutil.which(sign) is not None or Path(f"/usr/sbin/{sign}").exists()
+def _present(indicator: str) -> bool:
+    if indicator.startswith("/"):
+        return any(Path("/").glob(indicator[1:]))
+    if ":" in indicator:
+        interpreter, module = indicator.split(":")
+        result = subprocess.run([interpreter, "-c", f"import {module}"], capture_output=True)
+        return result.returncode == 0
+    return shutil.which(indicator) is not None or Path(f"/usr/sbin/{indicator}").exists()
 
 
 def _packages() -> Iterator[Finding]:
-    for package, sign in system_packages(PACKAGES.read_text()).items():
-        if _present(sign):
+    for package, indicator in system_packages(PACKAGES.read_text()).items():
+        if _present(indicator):
             yield Finding(package, "ok", "installed")
         else:
-            yield Finding(package, "missing", f"no {sign}", package=package)
+            yield Finding(package, "missing", f"no {indicator}", package=package)
 
 
 def _python() -> Iterator[Finding]:
@@ -86,34 +94,37 @@ def _python() -> Iterator[Finding]:
         try:
             yield Finding(package, "ok", metadata.version(package))
         except metadata.PackageNotFoundError:
-            yield Finding(package, "missing", "not installed", "Run `make setup`.")
+            yield Finding(package, "missing", "not installed", "Run make setup.")
 
 
 def _kvm() -> Iterator[Finding]:
     if os.access("/dev/kvm", os.R_OK | os.W_OK):
-        yield Finding("kvm", "ok", "/dev/kvm opens; the first run tries it by a real boot")
+        yield Finding("kvm", "ok", "/dev/kvm opens; the first run tests KVM with a real boot")
     else:
         yield Finding(
             "kvm",
             "note",
-            "/dev/kvm is missing or closed to you",
-            "Runs count instructions. For nanoseconds, use a machine with KVM, or "
+            "/dev/kvm is missing, or you may not open it",
+            "Runs count instructions. To measure nanoseconds, use a machine with KVM, or "
             "--target local --channels syscall.",
         )
 
 
 def _disk() -> Iterator[Finding]:
-    place = catalog.default_cache()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    told = f"{free / 1e9:.1f} GB free at {place}"
-    if free < _ROOM:
+    folder = catalog.default_cache()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    free_text = f"{free / 1e9:.1f} GB free at {folder}"
+    if free < _REQUIRED_BYTES:
         yield Finding(
-            "disk", "missing", told, "Make 2 GB free, or set RINGCROSS_CACHE to a roomier place."
+            "disk",
+            "missing",
+            free_text,
+            "Free 2 GB, or set RINGCROSS_CACHE to a directory with more space.",
         )
     else:
-        yield Finding("disk", "ok", told)
+        yield Finding("disk", "ok", free_text)
 
 
 def _kernels() -> Iterator[Finding]:
@@ -121,7 +132,9 @@ def _kernels() -> Iterator[Finding]:
     if cached:
         yield Finding("kernels", "ok", f"in the cache: {', '.join(cached)}")
     else:
-        yield Finding("kernels", "note", "none in the cache", "The first run fetches one by apt.")
+        yield Finding(
+            "kernels", "note", "none in the cache", "The first run fetches a kernel with apt."
+        )
 
 
 def _headers() -> Iterator[Finding]:
@@ -131,19 +144,20 @@ def _headers() -> Iterator[Finding]:
         yield Finding(
             "headers",
             "note",
-            "of the running kernel: none",
-            f"Needed for --target local only. {error}",
+            "none for the running kernel",
+            f"Only --target local needs them. {error}",
         )
 
 
 def _knobs() -> Iterator[Finding]:
-    """What of this machine moves nanoseconds; see :mod:`bench.host.knobs`."""
-    here = [knob for knob in knobs.every() if knob.paths != (knobs.CONFIG,)]
-    files = knobs.read(here)
-    for knob in here:
-        shown = knobs.show(knob, files, here=True)
-        state: State = "note" if shown.state == "poor" else "ok"
-        yield Finding(knob.name, state, shown.found, shown.warning, group="time")
+    """Check the knobs of this machine; see :mod:`bench.host.knobs`."""
+    # Without the knob that reads the .config: it concerns the kernel under test.
+    checked = [knob for knob in knobs.every() if knob.paths != (knobs.CONFIG,)]
+    files = knobs.read(checked)
+    for knob in checked:
+        report = knobs.show(knob, files, here=True)
+        state: State = "note" if report.state == "poor" else "ok"
+        yield Finding(knob.name, state, report.found, report.warning, group="time")
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
@@ -158,13 +172,13 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
 
 
 def examine() -> Iterator[Finding]:
-    """All findings about this machine."""
+    """Run all checks on this machine and yield their findings."""
     for check in CHECKS:
         yield from check()
 
 
 def install_command(findings: Iterable[Finding]) -> str:
-    """The one command that installs the missing system packages; empty when none is."""
+    """Return one command that installs the missing system packages; empty if none is missing."""
     missing = [finding.package for finding in findings if finding.package]
     if not missing:
         return ""

@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import Any
 
 from bench.host import knobs
-from bench.host.knobs import Files, Place, Shown
+from bench.host.knobs import Files, Place, KnobReport
 from bench.plan.cells import Clock
 
 _CPU = "/sys/devices/system/cpu"
@@ -136,7 +136,7 @@ def tools() -> dict[str, str]:
 
 def knob_states(
     clock: Clock, files: Files, config: Mapping[str, str], machine: Files | None = None
-) -> list[Shown]:
+) -> list[KnobReport]:
     """The states of the knobs that matter under ``clock``.
 
     Args:

@@ -1,9 +1,12 @@
-"""The machine's knobs: each a small class that can check, show and, on request, apply."""
+"""Knobs, the machine settings that affect results: check, show and set them.
+
+Each knob is a small class, registered by being a subclass of :class:`Knob`.
+"""
 
 from __future__ import annotations
 
 from bench.host.knobs import cpu, kernel, noise
-from bench.host.knobs.base import Files, Knob, Place, Setting, Shown, show
+from bench.host.knobs.base import Files, Knob, KnobReport, Place, Setting, show
 from bench.host.knobs.kernel import CONFIG
 from bench.host.knobs.setter import Applied, apply, read, undo
 from bench.plan.cells import Clock
@@ -13,9 +16,9 @@ __all__ = [
     "Applied",
     "Files",
     "Knob",
+    "KnobReport",
     "Place",
     "Setting",
-    "Shown",
     "apply",
     "cpu",
     "every",
@@ -28,7 +31,7 @@ __all__ = [
 
 
 def every(clock: Clock | None = None, place: Place | None = None) -> tuple[Knob, ...]:
-    """All knobs, or those that matter under a clock and are found at a place."""
+    """Return the knobs that affect results under *clock* and belong to *place*; by default all."""
     knobs = (kind() for kind in Knob.__subclasses__())
     return tuple(
         knob

@@ -1,7 +1,7 @@
-"""What a knob is: something about a machine that moves figures, and what to do about it.
+"""A knob is one machine setting that affects results, and how to improve it.
 
-A knob is fed the text of files and judges it; reading, writing and undoing are the same for
-all and happen in :mod:`bench.host.knobs.setter`.  So any machine will do for a test: a dictionary.
+A knob judges the text of files that it is given. :mod:`bench.host.knobs.setter` reads, writes and
+restores the files of all knobs, so a test can describe any machine with a dictionary.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import Any, ClassVar, Literal
 from bench.plan.cells import Clock
 
 Files = Mapping[str, str | None]
-"""Text by absolute path; None or no entry where there is no such file."""
+"""Text by absolute path; ``None`` or no entry if there is no such file."""
 Place = Literal["machine", "kernel"]
 State = Literal["good", "poor", "unknown"]
 
 CPU = "/sys/devices/system/cpu"
-BY_DOCTOR = "`ringcross doctor --apply` (root, until the next boot)"
+BY_DOCTOR = "or run ringcross doctor --apply as root, which does this until the next boot"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """How a knob stands.
+    """The state of a knob on one machine.
 
     Attributes:
-        state: ``poor`` moves or loosens figures; ``unknown`` cannot be told here.
-        found: what there is, in a few words.
-        problem: what that does to figures, a sentence without its full stop; when poor.
-        advice: what to do about it, likewise.
+        state: ``poor`` shifts results or makes them vary; ``unknown`` if the files do not show it.
+        found: the present setting, in a few words.
+        problem: if poor, the effect on results, as a sentence without its full stop.
+        advice: if poor, what to do, as a clause without its full stop.
     """
 
     state: State
@@ -41,29 +41,29 @@ class Setting:
 
 
 def good(found: str) -> Setting:
-    """Nothing to do."""
+    """Return the setting of a knob that needs no change."""
     return Setting("good", found)
 
 
 def poor(found: str, problem: str, advice: str) -> Setting:
-    """Something to do."""
+    """Return the setting of a knob that should be changed."""
     return Setting("poor", found, problem, advice)
 
 
 def unknown(found: str) -> Setting:
-    """Nothing to tell."""
+    """Return the setting of a knob whose state the files do not show."""
     return Setting("unknown", found)
 
 
 class Knob(ABC):
-    """One thing to check, to show and, where that can be done, to set.
+    """One machine setting to check, to show and, if possible, to set.
 
     Attributes:
-        name: a word or two.
-        place: ``machine``: of the hardware that gives the time, the host of a virtual machine;
-            ``kernel``: of the kernel under test.
-        clocks: under which clocks it matters.
-        paths: the files it looks at; ``*`` stands for anything but a slash.
+        name: one or two words.
+        place: ``machine`` if the setting belongs to the hardware whose time is measured (for a
+            virtual machine, its host); ``kernel`` if it belongs to the kernel under test.
+        clocks: the clocks whose results it affects.
+        paths: the files it reads; ``*`` matches anything except a slash.
     """
 
     name: ClassVar[str]
@@ -73,22 +73,25 @@ class Knob(ABC):
 
     @abstractmethod
     def check(self, files: Files) -> Setting:
-        """How the knob stands, going by the text of its files."""
+        """Return the knob's state, from the text of its files."""
 
     def changes(self, files: Files) -> dict[str, str]:
-        """What to write where, as root, for the knob to be good; empty where that is not all."""
+        """Return the text to write as root, by path, to make the knob good.
+
+        Empty if it is good already, or if writing files cannot make it good.
+        """
         del files
         return {}
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A knob as ``environment.json`` and the doctor have it.
+class KnobReport:
+    """The state of a knob, for ``environment.json`` and ``ringcross doctor``.
 
     Attributes:
-        problem: what it does to figures, empty unless poor.
-        advice: what to do about it.
-        settable: the doctor can do so.
+        problem: the effect on results; empty unless poor.
+        advice: what to do; empty unless poor.
+        settable: whether ``ringcross doctor --apply`` can set it.
     """
 
     name: str
@@ -101,31 +104,31 @@ class Shown:
 
     @property
     def warning(self) -> str:
-        """Problem and advice in one or two sentences; empty unless poor."""
+        """Problem and advice in one sentence; empty unless poor."""
         return f"{self.problem}: {self.advice}." if self.problem else ""
 
     def to_json(self) -> dict[str, Any]:
-        """For ``environment.json``."""
+        """Return the fields for ``environment.json``."""
         return asdict(self) | {"warning": self.warning}
 
 
-def show(knob: Knob, files: Files, *, here: bool = False) -> Shown:
-    """The knob and how it stands; *here*, the files are those of this very machine."""
+def show(knob: Knob, files: Files, *, here: bool = False) -> KnobReport:
+    """Return the state of *knob*; *here* is true if *files* are those of this machine."""
     setting = knob.check(files)
     settable = here and setting.state == "poor" and bool(knob.changes(files))
-    return Shown(
+    return KnobReport(
         name=knob.name,
         place=knob.place,
         state=setting.state,
         found=setting.found,
         problem=setting.problem,
-        advice=setting.advice + (f", as {BY_DOCTOR} does" if settable else ""),
+        advice=setting.advice + (f", {BY_DOCTOR}" if settable else ""),
         settable=settable,
     )
 
 
 def texts(files: Files, pattern: str) -> dict[str, str]:
-    """The files that match, by path, stripped; without those that are empty or not there."""
+    """Return the stripped text of the files that match *pattern*, by path; skip empty files."""
     depth = pattern.count("/")
     return {
         path: (text or "").strip()
@@ -135,22 +138,22 @@ def texts(files: Files, pattern: str) -> dict[str, str]:
 
 
 def text(files: Files, path: str) -> str:
-    """One file's text, stripped; empty where it is not there."""
+    """Return the stripped text of one file; empty if there is no such file."""
     return (files.get(path) or "").strip()
 
 
-def cpus(listed: str) -> set[int]:
-    """CPU numbers from the kernel's way to list them, e.g. ``0-3,8``; none where it is odd."""
-    found: set[int] = set()
-    for part in listed.split(","):
+def parse_cpus(text: str) -> set[int]:
+    """Parse the kernel's format of CPU lists, such as ``0-3,8``; skip parts that are invalid."""
+    numbers: set[int] = set()
+    for part in text.split(","):
         low, _, high = part.partition("-")
         if low.isdigit() and (not high or high.isdigit()):
-            found |= set(range(int(low), int(high or low) + 1))
-    return found
+            numbers |= set(range(int(low), int(high or low) + 1))
+    return numbers
 
 
-def listed(numbers: set[int]) -> str:
-    """CPU numbers as the kernel lists them."""
+def format_cpus(numbers: set[int]) -> str:
+    """Format CPU numbers as the kernel does, for example ``0-3,8``."""
     parts: list[str] = []
     for number in sorted(numbers):
         if number - 1 not in numbers:

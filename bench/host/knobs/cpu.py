@@ -1,4 +1,4 @@
-"""Knobs of the processor: how fast it runs, and who shares it."""
+"""Knobs of the processor: its speed, idle states, microcode, and whether it is shared."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from collections import Counter
 from bench.host.knobs.base import CPU, Files, Knob, Setting, good, poor, text, texts, unknown
 
 SLOW_IDLE = 10
-"""Microseconds to leave an idle state; slower ones show in a wake-up."""
+"""Exit latency of an idle state in microseconds; a longer one is visible in wake-ups."""
 
 
 class Governor(Knob):
-    """Who decides at what frequency a CPU runs."""
+    """The policy that sets the frequency of a CPU."""
 
     name = "governor"
     paths = (f"{CPU}/cpu*/cpufreq/scaling_governor",)
 
     def check(self, files: Files) -> Setting:
-        """All CPUs must stay at full speed."""
-        found = sorted(set(texts(files, self.paths[0]).values()))
-        if not found:
-            return unknown("the frequency cannot be set here")
-        if found == ["performance"]:
+        """Good if the governor of all CPUs is ``performance``."""
+        governors = sorted(set(texts(files, self.paths[0]).values()))
+        if not governors:
+            return unknown("the frequency cannot be set on this machine")
+        if governors == ["performance"]:
             return good("performance")
-        others = ", ".join(name for name in found if name != "performance")
+        others = ", ".join(name for name in governors if name != "performance")
         return poor(
-            ", ".join(found),
-            f"The frequency governor is {others}, so the speed of a CPU changes while it measures",
+            ", ".join(governors),
+            f"The frequency governor is {others}, so the speed of a CPU changes during a "
+            "measurement",
             "set it to performance",
         )
 
     def changes(self, files: Files) -> dict[str, str]:
-        """Performance for each CPU."""
+        """Set ``performance`` for each CPU."""
         return {
             path: "performance"
             for path, governor in texts(files, self.paths[0]).items()
@@ -41,26 +42,26 @@ class Governor(Knob):
 
 
 class Turbo(Knob):
-    """Speed beyond the nominal one, for as long as the chip stays cool."""
+    """Frequencies above the nominal one, while the chip stays cool."""
 
     name = "turbo"
     paths = (f"{CPU}/intel_pstate/no_turbo", f"{CPU}/cpufreq/boost")
 
     def check(self, files: Files) -> Setting:
-        """Off is steady."""
+        """Good if off: the speed is then steady."""
         state = {text(files, self.paths[0]), {"0": "1", "1": "0"}.get(text(files, self.paths[1]))}
         if "0" in state:
             return poor(
                 "on",
-                "Turbo is on, so the CPU is faster while it is cool and others are idle",
+                "Turbo is on, so the CPU is faster while it is cool and other CPUs are idle",
                 "turn it off",
             )
-        return good("off") if "1" in state else unknown("it cannot be set here")
+        return good("off") if "1" in state else unknown("it cannot be set on this machine")
 
     def changes(self, files: Files) -> dict[str, str]:
-        """Each driver has its own file, of the opposite sense."""
-        wanted = dict(zip(self.paths, ("1", "0"), strict=True))
-        return {path: to for path, to in wanted.items() if text(files, path) not in ("", to)}
+        """Turn turbo off; the two drivers have different files with opposite values."""
+        off = dict(zip(self.paths, ("1", "0"), strict=True))
+        return {path: value for path, value in off.items() if text(files, path) not in ("", value)}
 
 
 class Smt(Knob):
@@ -70,48 +71,48 @@ class Smt(Knob):
     paths = (f"{CPU}/smt/active", f"{CPU}/smt/control")
 
     def check(self, files: Files) -> Setting:
-        """Off is steady."""
+        """Good if off: the speed is then steady."""
         active = text(files, self.paths[0])
         if active == "1":
             return poor(
                 "on",
-                "SMT is on, so a neighbour on the same core takes part of its time",
+                "SMT is on, so a second hardware thread takes part of the core's time",
                 "turn it off",
             )
-        return good("off") if active == "0" else unknown("the kernel does not tell")
+        return good("off") if active == "0" else unknown("the kernel does not report it")
 
     def changes(self, files: Files) -> dict[str, str]:
-        """Takes the second threads offline."""
+        """Turn SMT off, which takes the second hardware threads offline."""
         return {self.paths[1]: "off"} if text(files, self.paths[1]) == "on" else {}
 
 
 class Idle(Knob):
-    """How deep a CPU sleeps, which it must wake from before an event is in hand."""
+    """The idle states of a CPU; leaving one takes time before an event is received."""
 
     name = "idle states"
     paths = (f"{CPU}/cpu*/cpuidle/state*/latency", f"{CPU}/cpu*/cpuidle/state*/disable")
 
     def check(self, files: Files) -> Setting:
-        """No state that takes long to leave may be entered."""
+        """Good if every idle state with a long exit latency is disabled."""
         if not texts(files, self.paths[0]):
-            return unknown("the kernel does not manage them here")
+            return unknown("the kernel does not manage idle states on this machine")
         slow = self._slow(files)
         if not slow:
-            return good(f"left within {SLOW_IDLE} µs")
-        most = max(slow.values())
+            return good(f"exit latency at most {SLOW_IDLE} µs")
+        longest = max(slow.values())
         return poor(
-            f"up to {most} µs to leave",
-            f"A CPU that waits may sleep so deep that it takes {most} µs to wake, which every "
-            "notify holds",
+            f"exit latency up to {longest} µs",
+            f"A waiting CPU may enter an idle state that takes {longest} µs to wake from, and every "
+            "notify includes that time",
             "disable the deep idle states",
         )
 
     def changes(self, files: Files) -> dict[str, str]:
-        """Disables each slow state of each CPU."""
+        """Disable each slow state of each CPU."""
         return dict.fromkeys(self._slow(files), "1")
 
     def _slow(self, files: Files) -> dict[str, int]:
-        """Microseconds to leave each slow state that is allowed, by the file that disables it."""
+        """Return the exit latency (µs) of each enabled slow state, by the file that disables it."""
         latencies = {
             path.removesuffix("latency") + "disable": int(us)
             for path, us in texts(files, self.paths[0]).items()
@@ -125,44 +126,44 @@ class Idle(Knob):
 
 
 class Microcode(Knob):
-    """The processor's own software, which mitigations and their price come with."""
+    """The processor's microcode, which includes mitigations and affects their cost."""
 
     name = "microcode"
     paths = ("/proc/cpuinfo",)
 
     def check(self, files: Files) -> Setting:
-        """All CPUs should run the same revision."""
-        found = Counter(
+        """Good if all CPUs run the same revision."""
+        revisions = Counter(
             re.findall(r"^microcode\s*:\s*(\S+)", text(files, self.paths[0]), re.MULTILINE)
         )
-        if not found:
-            return unknown("the kernel does not tell")
-        if len(found) == 1:
-            return good(next(iter(found)))
+        if not revisions:
+            return unknown("the kernel does not report it")
+        if len(revisions) == 1:
+            return good(next(iter(revisions)))
         return poor(
-            ", ".join(sorted(found)),
-            "CPUs run different microcode, so it matters which one measures",
+            ", ".join(sorted(revisions)),
+            "CPUs run different microcode, so results depend on the CPU that measures",
             "update the firmware, or load one revision early at boot",
         )
 
 
 class Hypervisor(Knob):
-    """Whether the machine that gives the time is one."""
+    """Whether the machine whose time is measured is itself virtual."""
 
     name = "hypervisor"
     paths = ("/proc/cpuinfo", "/sys/class/dmi/id/sys_vendor", "/sys/hypervisor/type")
 
     def check(self, files: Files) -> Setting:
-        """Bare metal is best."""
+        """Good if there is no hypervisor."""
         flags = re.search(r"^flags\s*:(.*)$", text(files, self.paths[0]), re.MULTILINE)
         kind = text(files, self.paths[2]) or text(files, self.paths[1])
         if flags is None and not text(files, self.paths[2]):
-            return unknown("the processor does not tell")
+            return unknown("the processor does not report it")
         if not (flags and "hypervisor" in flags[1].split()) and not text(files, self.paths[2]):
             return good("none")
         return poor(
-            kind or "there is one",
-            "This machine is itself virtual, so its neighbours and its host's scheduler are in "
-            "the times",
-            "use bare metal for figures to quote, and several boots anyway",
+            kind or "present",
+            "This machine is itself virtual, so other virtual machines and the host's scheduler "
+            "affect the times",
+            "use bare metal for figures that you publish, and several boots in any case",
         )

@@ -1,4 +1,4 @@
-"""Knobs of the kernel under test: how it was built, booted and set."""
+"""Knobs of the kernel under test: its build options, boot options and settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from bench.host.knobs.base import Files, Knob, Setting, good, poor, text, texts, unknown
 
 CONFIG = "config"
-"""Stands for the kernel's .config, which lies elsewhere on each machine."""
+"""Placeholder path for the kernel's .config, whose real path differs between machines."""
 DEBUGGING = (
     "CONFIG_KASAN",
     "CONFIG_KCSAN",
@@ -21,14 +21,14 @@ DEBUGGING = (
     "CONFIG_PROVE_LOCKING",
     "CONFIG_SLUB_DEBUG_ON",
 )
-"""Options that make crossings dearer, and that distributions leave off."""
+"""Options that make crossings more expensive; distributions leave them off."""
 _SOURCES = frozenset({"tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page"})
 _CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0"
 _VULNERABILITIES = "/sys/devices/system/cpu/vulnerabilities/*"
 
 
 class Mitigations(Knob):
-    """What the kernel does about flaws of the processor, which every crossing pays for."""
+    """The kernel's mitigations of processor vulnerabilities, part of the cost of every crossing."""
 
     name = "mitigations"
     place = "kernel"
@@ -36,8 +36,8 @@ class Mitigations(Knob):
     paths = ("/proc/cmdline", _VULNERABILITIES)
 
     def check(self, files: Files) -> Setting:
-        """As the distribution ships them; which they are is recorded anyway."""
-        told = list(texts(files, _VULNERABILITIES).values())
+        """Good unless the kernel command line switches mitigations off."""
+        states = list(texts(files, _VULNERABILITIES).values())
         words = text(files, self.paths[0]).split()
         if "mitigations=off" in words or "nopti" in words or "nospectre_v2" in words:
             return poor(
@@ -45,44 +45,47 @@ class Mitigations(Knob):
                 "Mitigations are switched off, so crossings are cheaper than for most users",
                 "boot without mitigations=off, nopti and nospectre_v2",
             )
-        if not told:
-            return unknown("the kernel does not tell")
-        taken = sum(one.startswith("Mitigation") for one in told)
-        open_ = sum(one.startswith("Vulnerable") for one in told)
-        return good(f"{taken} taken, {open_} flaws left open, of {len(told)} known")
+        if not states:
+            return unknown("the kernel does not report them")
+        mitigated = sum(state.startswith("Mitigation") for state in states)
+        vulnerable = sum(state.startswith("Vulnerable") for state in states)
+        return good(
+            f"{mitigated} mitigated, {vulnerable} vulnerable, of {len(states)} known "
+            "vulnerabilities"
+        )
 
 
 class ClockSource(Knob):
-    """What the kernel reads the time from."""
+    """The hardware clock from which the kernel reads the time."""
 
     name = "clock source"
     place = "kernel"
     paths = (f"{_CLOCKSOURCE}/current_clocksource", f"{_CLOCKSOURCE}/available_clocksource")
 
     def check(self, files: Files) -> Setting:
-        """One that is read without leaving the CPU."""
+        """Good if the clock source is read without leaving the CPU."""
         source = text(files, self.paths[0])
         if not source:
-            return unknown("the kernel does not tell")
+            return unknown("the kernel does not report it")
         if source in _SOURCES:
             return good(source)
         return poor(
             source,
             f"The clock source is {source}, which is slow to read and coarse",
-            "use the TSC where it is stable",
+            "use the TSC if it is stable",
         )
 
     def changes(self, files: Files) -> dict[str, str]:
-        """The TSC, if the kernel offers it."""
-        offered = text(files, self.paths[1]).split()
+        """Select the TSC, if the kernel offers it."""
+        available = text(files, self.paths[1]).split()
         current = text(files, self.paths[0])
-        if current in _SOURCES or "tsc" not in offered:
+        if current in _SOURCES or "tsc" not in available:
             return {}
         return {self.paths[0]: "tsc"}
 
 
 class KernelConfig(Knob):
-    """Whether the kernel was built to find bugs."""
+    """Debugging options in the kernel's build configuration."""
 
     name = "kernel config"
     place = "kernel"
@@ -90,88 +93,88 @@ class KernelConfig(Knob):
     paths = (CONFIG,)
 
     def check(self, files: Files) -> Setting:
-        """Not for debugging."""
+        """Good if no option of :data:`DEBUGGING` is on."""
         if not text(files, CONFIG):
-            return unknown("no .config is known")
-        on = set(re.findall(r"^(CONFIG_\w+)=y$", text(files, CONFIG), re.MULTILINE))
-        debugging = [name for name in DEBUGGING if name in on]
+            return unknown("the .config is not known")
+        enabled = set(re.findall(r"^(CONFIG_\w+)=y$", text(files, CONFIG), re.MULTILINE))
+        debugging = [name for name in DEBUGGING if name in enabled]
         if not debugging:
             return good("not built for debugging")
         return poor(
             ", ".join(debugging),
             f"The kernel is built for debugging ({', '.join(debugging)}), so all figures are too "
             "high",
-            "measure a kernel as it is shipped",
+            "measure a kernel as a distribution ships it",
         )
 
 
 class Aslr(Knob):
-    """Whether addresses differ from one process and boot to the next."""
+    """Whether address layouts differ between processes and between boots."""
 
     name = "address layout"
     place = "kernel"
     paths = ("/proc/sys/kernel/randomize_va_space",)
 
     def check(self, files: Files) -> Setting:
-        """Random, so that a lucky layout does not look like a cheap channel."""
-        told = text(files, self.paths[0])
-        if not told:
-            return unknown("the kernel does not tell")
-        if told == "2":
+        """Good if random: results then do not depend on one fast or slow layout."""
+        value = text(files, self.paths[0])
+        if not value:
+            return unknown("the kernel does not report it")
+        if value == "2":
             return good("random")
         return poor(
-            "fixed" if told == "0" else "partly fixed",
-            "Address layouts are not random, so all boots share one, be it lucky or not",
+            "fixed" if value == "0" else "partly fixed",
+            "Address layouts are not random, so all boots have the same one, whether fast or slow",
             "set kernel.randomize_va_space to 2",
         )
 
     def changes(self, files: Files) -> dict[str, str]:
-        """All of it random."""
+        """Randomise all of the address layout."""
         return {self.paths[0]: "2"} if text(files, self.paths[0]) in ("0", "1") else {}
 
 
 class Swap(Knob):
-    """Whether memory of a measurement may be on disk."""
+    """Whether memory that a measurement uses may be on disk."""
 
     name = "swap"
     paths = ("/proc/swaps",)
 
     def check(self, files: Files) -> Setting:
-        """Nothing swapped out."""
+        """Good if nothing is swapped out."""
         if files.get(self.paths[0]) is None:
-            return unknown("the kernel does not tell")
+            return unknown("the kernel does not report it")
         lines = [line.split() for line in text(files, self.paths[0]).splitlines()[1:]]
         used = sum(int(words[3]) for words in lines if len(words) > 3 and words[3].isdigit())
         if not used:
             return good("not in use")
         return poor(
             f"{used / 1024:,.0f} MiB in use",
-            "Memory is swapped out, so a page of a measurement may have to come from disk",
-            "free memory, then run `swapoff -a`",
+            "Memory is swapped out, so a measurement may have to read a page from disk",
+            "free memory, then run swapoff -a",
         )
 
 
 class PerfEvents(Knob):
-    """Sampling by other users of the performance counters."""
+    """Other users of the performance counters."""
 
     name = "perf events"
     place = "kernel"
     paths = ("/proc/sys/kernel/perf_event_paranoid", "/proc/sys/kernel/nmi_watchdog")
 
     def check(self, files: Files) -> Setting:
-        """No watchdog that fires by a counter's overflow; who may count is recorded."""
+        """Good if the NMI watchdog is off; ``perf_event_paranoid`` is only recorded."""
         paranoid, watchdog = (text(files, path) for path in self.paths)
         if not paranoid and not watchdog:
-            return unknown("the kernel does not tell")
-        found = f"perf_event_paranoid {paranoid}" if paranoid else "no perf_event_paranoid"
+            return unknown("the kernel does not report it")
+        access = f"perf_event_paranoid {paranoid}" if paranoid else "no perf_event_paranoid"
         if watchdog != "1":
-            return good(found)
+            return good(access)
         return poor(
-            f"{found}, NMI watchdog on",
-            "The NMI watchdog interrupts the CPU that measures by its performance counter",
+            f"{access}, NMI watchdog on",
+            "The NMI watchdog uses a performance counter to interrupt the CPU that measures",
             "set kernel.nmi_watchdog to 0",
         )
 
     def changes(self, files: Files) -> dict[str, str]:
-        """The watchdog off; what others may count is not ours to set."""
+        """Turn the watchdog off; ``perf_event_paranoid`` is left unchanged."""
         return {self.paths[1]: "0"} if text(files, self.paths[1]) == "1" else {}

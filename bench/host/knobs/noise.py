@@ -1,51 +1,62 @@
-"""Knobs of what else runs: other work, interrupts, and what the hypervisor takes away."""
+"""Knobs of noise: other work, interrupts, and time that a hypervisor takes."""
 
 from __future__ import annotations
 
-from bench.host.knobs.base import CPU, Files, Knob, Setting, cpus, good, listed, poor, text, texts
-from bench.host.knobs.base import unknown as untold
+from bench.host.knobs.base import (
+    CPU,
+    Files,
+    Knob,
+    Setting,
+    format_cpus,
+    good,
+    parse_cpus,
+    poor,
+    text,
+    texts,
+    unknown,
+)
 
 BUSY = 0.5
-"""Load above which a machine is not idle."""
+"""A machine with a higher load average is not idle."""
 STOLEN = 0.01
-"""Share of time since the boot that a hypervisor may give to others."""
-_STEAL = 8  # place in the first line of /proc/stat
+"""Largest share of the busy time since the boot that may have gone to other machines."""
+_STEAL = 8  # number of the steal column in the first line of /proc/stat, after the label
 _ISOLATED = f"{CPU}/isolated"
 
 
 class Load(Knob):
-    """What else wants the CPUs."""
+    """Other work on the CPUs."""
 
     name = "load"
     paths = ("/proc/loadavg",)
 
     def check(self, files: Files) -> Setting:
-        """An idle machine."""
+        """Good if the machine is idle."""
         words = text(files, self.paths[0]).split()
         if not words:
-            return untold("the kernel does not tell")
+            return unknown("the kernel does not report it")
         if float(words[0]) <= BUSY:
             return good(words[0])
         return poor(
             words[0],
-            f"The machine is busy (load {words[0]}), so other work is in the times",
-            "stop it, or wait for an idle hour",
+            f"The machine is busy (load {words[0]}), so the times include other work",
+            "stop the other work, or wait until the machine is idle",
         )
 
 
 class Steal(Knob):
-    """Time that a hypervisor has given to others while this machine wanted it."""
+    """Time in which this machine was ready to run but the hypervisor ran other machines."""
 
     name = "stolen time"
     paths = ("/proc/stat",)
 
     def check(self, files: Files) -> Setting:
-        """As good as none."""
+        """Good if the share of stolen time is at most :data:`STOLEN`."""
         words = text(files, self.paths[0]).partition("\n")[0].split()
         counts = [int(word) for word in words[1:] if word.isdigit()]
         if len(counts) < _STEAL or not sum(counts):
-            return untold("the kernel does not tell")
-        # Idle time is none that could be stolen.
+            return unknown("the kernel does not report it")
+        # Idle time cannot be stolen, so the share is of the busy time.
         busy = sum(counts[:3]) + sum(counts[5:_STEAL])
         share = counts[_STEAL - 1] / busy if busy else 0.0
         if share <= STOLEN:
@@ -53,39 +64,39 @@ class Steal(Knob):
         return poor(
             f"{share:.1%} of the busy time",
             f"The hypervisor gave {share:.1%} of the busy time to other machines",
-            "measure on a host that is not shared, or in several boots at other hours",
+            "measure on a host that is not shared, or in several boots at different hours",
         )
 
 
 class Isolation(Knob):
-    """CPUs that the scheduler leaves alone."""
+    """CPUs on which the scheduler puts no other work."""
 
     name = "isolated CPUs"
     paths = (_ISOLATED, f"{CPU}/nohz_full")
 
     def check(self, files: Files) -> Setting:
-        """At least one, without a timer tick."""
+        """Good if a CPU is isolated and no isolated CPU has a timer tick."""
         if _ISOLATED not in files or files[_ISOLATED] is None:
-            return untold("the kernel does not tell")
-        isolated = cpus(text(files, _ISOLATED))
+            return unknown("the kernel does not report it")
+        isolated = parse_cpus(text(files, _ISOLATED))
         if not isolated:
             return poor(
                 "none",
-                "No CPU is isolated, so the scheduler puts other work on the one that measures",
-                "boot with isolcpus=N nohz_full=N, and run under `taskset -c N`",
+                "No CPU is isolated, so the scheduler may put other work on the CPU that measures",
+                "boot with isolcpus=N nohz_full=N, and run ringcross under taskset -c N",
             )
-        ticking = isolated - cpus(text(files, self.paths[1]))
+        ticking = isolated - parse_cpus(text(files, self.paths[1]))
         if ticking:
             return poor(
-                f"{listed(isolated)}, with a timer tick",
-                "The isolated CPUs still take a timer tick",
-                f"boot with nohz_full={listed(isolated)} too",
+                f"{format_cpus(isolated)}, with a timer tick",
+                "The isolated CPUs still have a timer tick",
+                f"add nohz_full={format_cpus(isolated)} to the kernel command line",
             )
-        return good(listed(isolated))
+        return good(format_cpus(isolated))
 
 
 class Interrupts(Knob):
-    """Which CPUs devices may interrupt."""
+    """The CPUs that device interrupts may go to."""
 
     name = "interrupt affinity"
     paths = (
@@ -96,28 +107,30 @@ class Interrupts(Knob):
     )
 
     def check(self, files: Files) -> Setting:
-        """No device may interrupt an isolated CPU."""
-        isolated = cpus(text(files, _ISOLATED))
+        """Good if no device may interrupt an isolated CPU."""
+        isolated = parse_cpus(text(files, _ISOLATED))
         affinities = texts(files, self.paths[3])
-        if not isolated or not affinities:
-            return untold("no CPU is isolated, so any may be interrupted")
-        reach = [path for path, told in affinities.items() if cpus(told) & isolated]
-        if not reach:
-            return good(f"CPU {listed(isolated)} is not interrupted by devices")
+        if not isolated:
+            return unknown("no CPU is isolated, so devices may interrupt any CPU")
+        if not affinities:
+            return unknown("the kernel does not report it")
+        reaching = [path for path, cpus in affinities.items() if parse_cpus(cpus) & isolated]
+        if not reaching:
+            return good(f"devices do not interrupt CPU {format_cpus(isolated)}")
         return poor(
-            f"{len(reach)} of {len(affinities)} reach an isolated CPU",
-            f"{len(reach)} device interrupts may come to an isolated CPU",
-            "send them to the other CPUs, as far as the devices allow",
+            f"{len(reaching)} of {len(affinities)} may go to an isolated CPU",
+            f"{len(reaching)} device interrupts may go to an isolated CPU",
+            "move them to the other CPUs, as far as the devices allow",
         )
 
     def changes(self, files: Files) -> dict[str, str]:
-        """All other CPUs, for each interrupt that reaches an isolated one."""
-        isolated = cpus(text(files, _ISOLATED))
-        rest = cpus(text(files, f"{CPU}/online")) - isolated
+        """Allow only the other CPUs for each interrupt that may go to an isolated one."""
+        isolated = parse_cpus(text(files, _ISOLATED))
+        rest = parse_cpus(text(files, f"{CPU}/online")) - isolated
         if not isolated or not rest:
             return {}
         return {
-            path: listed(rest)
-            for path, told in texts(files, self.paths[3]).items()
-            if cpus(told) & isolated
+            path: format_cpus(rest)
+            for path, cpus in texts(files, self.paths[3]).items()
+            if parse_cpus(cpus) & isolated
         }

@@ -1,4 +1,4 @@
-"""Reading the files that knobs look at, setting knobs, and putting all back."""
+"""Read the files of knobs, set knobs, and restore the previous values."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from bench.host.knobs.base import Knob
 from bench.host.knobs.kernel import CONFIG
 
 ROOT = Path("/")
-KEPT = Path("/run/ringcross-knobs.json")
-"""What was there before; like the settings themselves it is gone after a boot."""
+BACKUP = Path("/run/ringcross-knobs.json")
+"""The previous values by path; like the settings themselves, the file is lost at a reboot."""
 
 
 def read(knobs: Iterable[Knob], root: Path = ROOT) -> dict[str, str | None]:
-    """The text of all files that *knobs* look at, below *root*."""
+    """Return the text of all files that *knobs* read, below *root*; ``None`` if unreadable."""
     files: dict[str, str | None] = {}
     for pattern in dict.fromkeys(path for knob in knobs for path in knob.paths):
         if pattern == CONFIG:
             files[CONFIG] = _text(root / f"boot/config-{platform.release()}")
         elif "*" in pattern:
-            found = sorted(root.glob(pattern.lstrip("/")))
-            files |= {f"/{path.relative_to(root)}": _text(path) for path in found}
+            paths = sorted(root.glob(pattern.lstrip("/")))
+            files |= {f"/{path.relative_to(root)}": _text(path) for path in paths}
         else:
             files[pattern] = _text(root / pattern.lstrip("/"))
     return files
@@ -41,91 +41,92 @@ def _text(path: Path) -> str | None:
 
 @dataclass
 class Applied:
-    """What was done.
+    """The result of :func:`apply` or :func:`undo`, by path.
 
     Attributes:
-        before: the text that each changed file had.
-        refused: files that could not be written, and why.
+        before: for each file that :func:`apply` changed, its previous text; for each file that
+            :func:`undo` restored, its restored text.
+        refused: for each file that could not be written, the reason.
     """
 
     before: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
     def undo_command(self) -> str:
-        """The shell command that puts all back, should `--undo` not be at hand."""
+        """Return a shell command that restores the previous values without ringcross."""
         return "; ".join(
             f"echo {shlex.quote(text)} > {shlex.quote(path)}" for path, text in self.before.items()
         )
 
 
-def apply(knobs: Iterable[Knob], root: Path = ROOT, kept: Path = KEPT) -> Applied:
-    """Set all *knobs* that can be set, and keep in *kept* what was there before.
+def apply(knobs: Iterable[Knob], root: Path = ROOT, backup: Path = BACKUP) -> Applied:
+    """Set all *knobs* that can be set, and save the previous values in the file *backup*.
 
-    What an earlier call has kept stays: it is what the machine was like in the beginning.
+    Values that an earlier call has saved are kept, because they are the original ones.
 
     Raises:
-        UsageError: what was there before cannot be kept, so nothing is changed.
+        UsageError: the previous values cannot be saved, so nothing is changed.
     """
     knobs = list(knobs)
     files = read(knobs, root)
-    wanted: dict[str, str] = {}
+    changes: dict[str, str] = {}
     for knob in knobs:
-        wanted |= knob.changes(files)
-    earlier = _kept(kept)
-    _keep({path: (files[path] or "").strip() for path in wanted} | earlier, kept)
-    done = Applied()
-    for path, text in wanted.items():
+        changes |= knob.changes(files)
+    original = _load(backup)
+    _save({path: (files[path] or "").strip() for path in changes} | original, backup)
+    applied = Applied()
+    for path, text in changes.items():
         error = _write(root, path, text)
         if error:
-            done.refused[path] = error
+            applied.refused[path] = error
         else:
-            done.before[path] = (files[path] or "").strip()
-    _keep(done.before | earlier, kept)
-    return done
+            applied.before[path] = (files[path] or "").strip()
+    _save(applied.before | original, backup)
+    return applied
 
 
-def undo(root: Path = ROOT, kept: Path = KEPT) -> Applied:
-    """Put back what :func:`apply` has changed, the last change first.
+def undo(root: Path = ROOT, backup: Path = BACKUP) -> Applied:
+    """Restore the values that :func:`apply` has changed, in reverse order.
 
     Raises:
         UsageError: nothing was applied since the boot.
     """
-    before = _kept(kept)
-    if not before:
-        raise UsageError("Nothing was applied since this machine was booted.")
-    done = Applied()
-    for path, text in reversed(before.items()):
+    original = _load(backup)
+    if not original:
+        raise UsageError("There is nothing to undo: no knob was set since this machine was booted.")
+    restored = Applied()
+    for path, text in reversed(original.items()):
         error = _write(root, path, text)
         if error:
-            done.refused[path] = error
+            restored.refused[path] = error
         else:
-            done.before[path] = text
-    kept.unlink()
-    return done
+            restored.before[path] = text
+    backup.unlink()
+    return restored
 
 
-def _kept(kept: Path) -> dict[str, str]:
+def _load(backup: Path) -> dict[str, str]:
     try:
-        return dict(json.loads(kept.read_text()))
+        return dict(json.loads(backup.read_text()))
     except (OSError, ValueError):
         return {}
 
 
-def _keep(before: dict[str, str], kept: Path) -> None:
-    if not before:
-        kept.unlink(missing_ok=True)
+def _save(values: dict[str, str], backup: Path) -> None:
+    if not values:
+        backup.unlink(missing_ok=True)
         return
     try:
-        with writing("what the knobs stood at"):
-            kept.write_text(json.dumps(before, indent=1) + "\n")
+        with writing("the previous values of the knobs"):
+            backup.write_text(json.dumps(values, indent=1) + "\n")
     except OSError as error:
         raise UsageError(
-            f"{kept} cannot be written ({error.strerror}), so nothing was changed: run as root."
+            f"{backup} cannot be written ({error.strerror}), so nothing was changed: run as root."
         ) from error
 
 
 def _write(root: Path, path: str, text: str) -> str:
-    """Empty, or why the file could not be written."""
+    """Write one file; return why that failed, empty if it did not."""
     try:
         (root / path.lstrip("/")).write_text(text)
     except OSError as error:

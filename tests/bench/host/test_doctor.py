@@ -1,4 +1,4 @@
-"""What the doctor finds, and what it prescribes."""
+"""The findings of ``ringcross doctor``, and its advice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.bench.host.knobs.tree import GOOD
 
 
 def test_packages_are_read() -> None:
-    text = "# a comment\n\nkmod  modinfo  # beside\nlibelf-dev /usr/include/libelf.h\n"
+    text = "# a comment\n\nkmod  modinfo  # another\nlibelf-dev /usr/include/libelf.h\n"
     assert system_packages(text) == {"kmod": "modinfo", "libelf-dev": "/usr/include/libelf.h"}
 
 
@@ -66,18 +66,18 @@ def test_every_check_says_something() -> None:
 def test_knobs_are_told_of_by_name_and_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     files = {**GOOD, "/proc/loadavg": "9.0 8 7 1/2 3"}
     monkeypatch.setattr(knobs, "read", lambda _: files)
-    found = {finding.what: finding for finding in doctor._knobs()}
-    assert found["load"].state == "note"
-    assert "load 9.0" in found["load"].advice
-    assert {f.state for name, f in found.items() if name != "load"} == {"ok"}
-    assert {f.group for f in found.values()} == {"time"}
-    assert "kernel config" not in found, "that of the kernel under test, not of this one"
+    findings = {finding.what: finding for finding in doctor._knobs()}
+    assert findings["load"].state == "note"
+    assert "load 9.0" in findings["load"].advice
+    assert {f.state for name, f in findings.items() if name != "load"} == {"ok"}
+    assert {f.group for f in findings.values()} == {"time"}
+    assert "kernel config" not in findings, "it concerns the kernel under test only"
 
 
 def test_the_makefiles_helper_agrees() -> None:
-    told = subprocess.run(
+    result = subprocess.run(
         [ROOT / "scripts/missing-packages"], capture_output=True, text=True, check=True
     )
-    listed = system_packages(doctor.PACKAGES.read_text())
-    missing = [package for package, sign in listed.items() if not doctor._present(sign)]
-    assert told.stdout.split() == missing
+    packages = system_packages(doctor.PACKAGES.read_text())
+    missing = [package for package, indicator in packages.items() if not doctor._present(indicator)]
+    assert result.stdout.split() == missing

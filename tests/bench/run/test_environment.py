@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.host import knobs
-from bench.host.knobs import Shown
+from bench.host.knobs import KnobReport
 from bench.plan.cells import Clock
 from bench.run import environment
 from tests.bench.host.knobs.tree import GOOD
@@ -36,7 +36,7 @@ def test_tools_are_named() -> None:
     assert "python" in environment.tools()
 
 
-def states(clock: Clock, **changed: str) -> list[Shown]:
+def states(clock: Clock, **changed: str) -> list[KnobReport]:
     """Knob states of a good machine with some files ``changed``, given by their last path part."""
     files: dict[str, str | None] = {
         path: changed.get(path.rpartition("/")[2], text) for path, text in GOOD.items()

@@ -1,4 +1,4 @@
-"""Each knob on a machine made of text: what is good, what is poor, what cannot be told."""
+"""Each knob on described machines: good, poor and unknown settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bench.host import knobs
-from bench.host.knobs.base import Knob, cpus, listed, show
+from bench.host.knobs.base import Knob, format_cpus, parse_cpus, show
 from tests.bench.host.knobs.tree import CPU, GOOD
 
 CLOCK = "/sys/devices/system/clocksource/clocksource0"
@@ -54,7 +54,7 @@ def named(name: str) -> Knob:
 
 
 def test_every_knob_is_here() -> None:
-    """What METHOD asks to record and prepare, and each of them tested below."""
+    """Each knob has a unique name, and :data:`POOR` has a case for it."""
     names = {knob.name for knob in knobs.every()}
     assert len(names) == len(knobs.every())
     assert names == {name for name, _, _ in POOR}
@@ -62,37 +62,39 @@ def test_every_knob_is_here() -> None:
 
 @pytest.mark.parametrize("knob", knobs.every(), ids=lambda knob: knob.name)
 def test_a_good_machine_has_no_warning(knob: Knob) -> None:
-    shown = show(knob, GOOD, here=True)
-    assert (shown.state, shown.warning, shown.settable) == ("good", "", False)
-    assert shown.found
+    report = show(knob, GOOD, here=True)
+    assert (report.state, report.warning, report.settable) == ("good", "", False)
+    assert report.found
     assert knob.changes(GOOD) == {}
 
 
 @pytest.mark.parametrize("knob", knobs.every(), ids=lambda knob: knob.name)
 def test_a_machine_that_tells_nothing_is_not_blamed(knob: Knob) -> None:
     for files in ({}, dict.fromkeys(GOOD), dict.fromkeys(GOOD, "")):
-        shown = show(knob, files)
-        assert shown.state in ("unknown", "good") or knob.name == "isolated CPUs"
+        report = show(knob, files)
+        assert report.state in ("unknown", "good") or knob.name == "isolated CPUs"
         assert knob.changes(files) == {}
     assert show(knob, {}).state == "unknown"
 
 
 @pytest.mark.parametrize(("name", "files", "word"), POOR)
 def test_each_warning_has_its_cause(name: str, files: dict[str, str], word: str) -> None:
-    shown = show(named(name), {**GOOD, **files})
-    assert shown.state == "poor"
-    assert re.search(word, shown.warning)
-    assert shown.warning.endswith(".")
-    assert ": " in shown.warning, "a problem, and what to do"
+    report = show(named(name), {**GOOD, **files})
+    assert report.state == "poor"
+    assert re.search(word, report.warning)
+    assert report.warning.endswith(".")
+    assert ": " in report.warning, "the problem, then the advice"
 
 
-@pytest.mark.parametrize(("name", "files", "to"), SET)
-def test_what_can_be_set_is_set_to_what_is_good(name: str, files: dict[str, str], to: str) -> None:
+@pytest.mark.parametrize(("name", "files", "value"), SET)
+def test_what_can_be_set_is_set_to_what_is_good(
+    name: str, files: dict[str, str], value: str
+) -> None:
     knob = named(name)
     before = {path: text for path, text in GOOD.items() if "no_turbo" not in path}
     before |= files
     changes = knob.changes(before)
-    assert changes == dict.fromkeys(files, to)
+    assert changes == dict.fromkeys(files, value)
     active = {f"{CPU}/smt/active": "0"} if name == "SMT" else {}
     assert show(knob, {**before, **changes, **active}).state == "good"
 
@@ -109,7 +111,7 @@ def test_no_clock_source_is_set_that_the_kernel_does_not_offer() -> None:
 
 
 def test_interrupts_are_not_sent_nowhere() -> None:
-    """All CPUs isolated: there is none left to take them."""
+    """If all CPUs are isolated, no CPU is left for the interrupts."""
     files = {**GOOD, f"{CPU}/isolated": "0-1", "/proc/irq/24/smp_affinity_list": "0-1"}
     assert named("interrupt affinity").changes(files) == {}
 
@@ -125,9 +127,9 @@ def test_only_the_kernel_matters_to_counted_instructions() -> None:
     [("", set()), ("0", {0}), ("0-2,7", {0, 1, 2, 7}), ("1,3-4\n", {1, 3, 4}), ("x,2", {2})],
 )
 def test_lists_of_cpus(text: str, numbers: set[int]) -> None:
-    assert cpus(text.strip()) == numbers
-    assert cpus(listed(numbers)) == numbers
+    assert parse_cpus(text.strip()) == numbers
+    assert parse_cpus(format_cpus(numbers)) == numbers
 
 
 def test_lists_of_cpus_are_written_as_the_kernel_does() -> None:
-    assert listed({0, 1, 2, 7, 9, 10}) == "0-2,7,9-10"
+    assert format_cpus({0, 1, 2, 7, 9, 10}) == "0-2,7,9-10"

@@ -1,4 +1,4 @@
-"""Reading, setting and putting back, on trees of files."""
+"""Read, set and restore knobs, on trees of files."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Path:
-    return tmp_path / "kept.json"
+def backup(tmp_path: Path) -> Path:
+    return tmp_path / "backup.json"
 
 
 def text(root: Path, path: str) -> str:
@@ -32,8 +32,8 @@ def text(root: Path, path: str) -> str:
 
 def test_all_that_knobs_look_at_is_read(root: Path) -> None:
     files = knobs.read(knobs.every(), root)
-    assert {path: told for path, told in files.items() if told is not None} == {
-        path: told for path, told in POOR.items() if path.startswith("/")
+    assert {path: content for path, content in files.items() if content is not None} == {
+        path: content for path, content in POOR.items() if path.startswith("/")
     }
     assert files["/sys/hypervisor/type"] is None
     assert files[knobs.CONFIG] is None
@@ -45,51 +45,51 @@ def test_this_machine_can_be_read() -> None:
     assert [knobs.show(knob, files, here=True).found for knob in knobs.every()]
 
 
-def test_what_is_applied_is_undone(root: Path, kept: Path) -> None:
-    done = knobs.apply(knobs.every(), root, kept)
-    assert done.before == {GOVERNOR: "powersave", TURBO: "0"}
-    assert not done.refused
+def test_what_is_applied_is_undone(root: Path, backup: Path) -> None:
+    applied = knobs.apply(knobs.every(), root, backup)
+    assert applied.before == {GOVERNOR: "powersave", TURBO: "0"}
+    assert not applied.refused
     assert (text(root, GOVERNOR), text(root, TURBO)) == ("performance", "1")
-    assert f"echo powersave > {GOVERNOR}" in done.undo_command()
-    back = knobs.undo(root, kept)
-    assert back.before == done.before
+    assert f"echo powersave > {GOVERNOR}" in applied.undo_command()
+    restored = knobs.undo(root, backup)
+    assert restored.before == applied.before
     assert (text(root, GOVERNOR), text(root, TURBO)) == ("powersave", "0")
-    assert not kept.exists()
-    with pytest.raises(UsageError, match="Nothing was applied"):
-        knobs.undo(root, kept)
+    assert not backup.exists()
+    with pytest.raises(UsageError, match="nothing to undo"):
+        knobs.undo(root, backup)
 
 
-def test_the_first_state_is_what_undo_goes_back_to(root: Path, kept: Path) -> None:
-    knobs.apply(knobs.every(), root, kept)
+def test_the_first_state_is_what_undo_goes_back_to(root: Path, backup: Path) -> None:
+    knobs.apply(knobs.every(), root, backup)
     (root / GOVERNOR.lstrip("/")).write_text("schedutil\n")
-    knobs.apply(knobs.every(), root, kept)
-    knobs.undo(root, kept)
+    knobs.apply(knobs.every(), root, backup)
+    knobs.undo(root, backup)
     assert text(root, GOVERNOR) == "powersave"
 
 
-def test_a_good_machine_is_left_alone(tmp_path: Path, kept: Path) -> None:
+def test_a_good_machine_is_left_alone(tmp_path: Path, backup: Path) -> None:
     root = plant(tmp_path / "root", GOOD)
-    done = knobs.apply(knobs.every(), root, kept)
-    assert (done.before, done.refused) == ({}, {})
-    assert not kept.exists()
+    applied = knobs.apply(knobs.every(), root, backup)
+    assert (applied.before, applied.refused) == ({}, {})
+    assert not backup.exists()
 
 
 def test_what_is_refused_is_told_and_not_undone(
-    root: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, backup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a device does whose interrupt cannot be sent elsewhere."""
-    real = Path.write_text
+    """For example, some devices refuse to move their interrupt to other CPUs."""
+    write_text = Path.write_text
 
     def write(path: Path, data: str) -> int:
         if path.name == "no_turbo":
             raise OSError(5, "Input/output error")
-        return real(path, data)
+        return write_text(path, data)
 
     monkeypatch.setattr(Path, "write_text", write)
-    done = knobs.apply(knobs.every(), root, kept)
-    assert done.refused == {TURBO: "Input/output error"}
-    assert done.before == {GOVERNOR: "powersave"}
-    assert json.loads(kept.read_text()) == done.before
+    applied = knobs.apply(knobs.every(), root, backup)
+    assert applied.refused == {TURBO: "Input/output error"}
+    assert applied.before == {GOVERNOR: "powersave"}
+    assert json.loads(backup.read_text()) == applied.before
 
 
 def test_nothing_is_changed_that_could_not_be_put_back(root: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A machine made of files."""
+"""A machine described by the text of its files."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ GOOD = {
     "/sys/devices/system/clocksource/clocksource0/available_clocksource": "tsc hpet\n",
     "config": "CONFIG_HZ=250\n# CONFIG_KASAN is not set\n",
 }
-"""One on which every knob stands as it should."""
+"""The files of a machine on which every knob is good."""
 
 
 def plant(root: Path, files: dict[str, str]) -> Path:
-    """The files, but for the .config, below a root of their own."""
+    """Write *files*, except the .config, below *root*, and return *root*."""
     for path, text in files.items():
         if path.startswith("/"):
-            place = root / path.lstrip("/")
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text)
+            target = root / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
     return root
