@@ -227,7 +227,7 @@ def _deb(folder: Path, package: Package) -> Path | None:
 def _downloaded_deb(folder: Path, package: Package) -> Path:
     deb = _deb(folder, package)
     if deb is None:
-        raise TargetError(f"apt did not deliver {package.name} {package.version}: run again.")
+        raise TargetError(f"apt did not download {package.name} {package.version}: run again.")
     return deb
 
 

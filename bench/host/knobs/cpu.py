@@ -102,7 +102,7 @@ class Idle(Knob):
         longest = max(slow.values())
         return poor(
             f"exit latency up to {longest} µs",
-            f"A waiting CPU may enter an idle state that takes {longest} µs to wake from, and every "
+            f"A waiting CPU may enter an idle state that takes {longest} µs to leave, and every "
             "notify includes that time",
             "disable the deep idle states",
         )
@@ -112,7 +112,7 @@ class Idle(Knob):
         return dict.fromkeys(self._slow(files), "1")
 
     def _slow(self, files: Files) -> dict[str, int]:
-        """Return the exit latency (µs) of each enabled slow state, by the file that disables it."""
+        """Return the exit latency in µs of each enabled slow state, by its ``disable`` file."""
         latencies = {
             path.removesuffix("latency") + "disable": int(us)
             for path, us in texts(files, self.paths[0]).items()

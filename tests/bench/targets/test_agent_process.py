@@ -58,7 +58,7 @@ def start(folder: Path, program: str, **options: Any) -> AgentProcess:
     )
 
 
-def gone(pid: int, seconds: float = 5) -> bool:
+def has_ended(pid: int, seconds: float = 5) -> bool:
     """Return whether process *pid* ends within *seconds*."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -76,7 +76,7 @@ def session_error(session: AgentProcess) -> SessionLost | NeverCameUp:
     """Read *session* until it fails, and return the error."""
     with pytest.raises((SessionLost, NeverCameUp)) as caught, session:
         list(session.answers())
-    assert gone(session.pid)
+    assert has_ended(session.pid)
     assert isinstance(caught.value, SessionLost | NeverCameUp)
     return caught.value
 
@@ -92,7 +92,7 @@ def test_to_the_end(tmp_path: Path) -> None:
     assert session.describe() == {"target": "test"}
     session.close()
     assert closed == [True]
-    assert gone(session.pid)
+    assert has_ended(session.pid)
 
 
 def test_stalled_cell(tmp_path: Path) -> None:
@@ -205,11 +205,11 @@ def test_leaving_early_ends_children_too(tmp_path: Path) -> None:
     answers = session.answers()
     next(answers)
     child = next(answers)["pid"]
-    assert not gone(child, 0.1)
+    assert not has_ended(child, 0.1)
     with pytest.raises(KeyboardInterrupt), session:
         raise KeyboardInterrupt
-    assert gone(session.pid)
-    assert gone(child)
+    assert has_ended(session.pid)
+    assert has_ended(child)
 
 
 def test_missing_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +255,7 @@ def test_nothing_outlives_its_owner(
         assert owner.stdout is not None
         pid = int(owner.stdout.readline())
         if number is not None:
-            assert not gone(pid, 0.1)
+            assert not has_ended(pid, 0.1)
             owner.send_signal(number)
         owner.wait()
-        assert gone(pid)
+        assert has_ended(pid)

@@ -18,7 +18,7 @@ POOR = [
     ("turbo", {f"{CPU}/intel_pstate/no_turbo": "0\n"}, "Turbo"),
     ("turbo", {f"{CPU}/intel_pstate/no_turbo": "", f"{CPU}/cpufreq/boost": "1\n"}, "Turbo"),
     ("SMT", {f"{CPU}/smt/active": "1\n"}, "SMT"),
-    ("idle states", {f"{CPU}/cpu0/cpuidle/state2/disable": "0\n"}, "133 µs to wake"),
+    ("idle states", {f"{CPU}/cpu0/cpuidle/state2/disable": "0\n"}, "133 µs to leave"),
     ("microcode", {"/proc/cpuinfo": "microcode\t: 0x1\nmicrocode\t: 0x2\n"}, "different microcode"),
     ("hypervisor", {"/proc/cpuinfo": VIRTUAL}, "itself virtual"),
     ("hypervisor", {"/sys/hypervisor/type": "xen\n"}, "itself virtual"),
