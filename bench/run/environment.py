@@ -11,7 +11,7 @@ from importlib import metadata
 from typing import Any
 
 from bench.host import knobs
-from bench.host.knobs import Files, Place, KnobReport
+from bench.host.knobs import Files, KnobReport, Place
 from bench.plan.cells import Clock
 
 _CPU = "/sys/devices/system/cpu"

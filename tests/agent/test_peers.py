@@ -145,7 +145,7 @@ def test_probes_find_what_a_pipe_is(agent: Path) -> None:
     found = one["properties"]
     assert not [p for p in found.values() if p["how"] == "failed"]
     assert found["boundaries"]["value"] == "not kept"
-    assert found["full"]["value"] == "refuses newest"
+    assert found["queue_full"]["value"] == "refuses newest"
     assert found["readers"]["value"] == "share"
     assert found["syscalls"]["value"]["push"] == 1
     assert "another process" in found["kernel_initiated"]["detail"]
