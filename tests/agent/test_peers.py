@@ -276,9 +276,25 @@ def test_no_peer_outlives_its_cell(agent: Path, end: str) -> None:
         soon(lambda: not lives(peer.pid))
 
 
+def program_of(pid: int) -> Path | None:
+    """The file that a process runs; None if the process has ended."""
+    try:
+        return Path(f"/proc/{pid}/exe").readlink()
+    except OSError:
+        return None
+
+
+def peers_of_any_cell(agent: Path) -> set[int]:
+    """The peers that run this very build of the agent: another test session has its own."""
+    return {
+        process.pid
+        for process in processes()
+        if process.name == "rcx_peer" and program_of(process.pid) == agent
+    }
+
+
 def test_after_a_good_cell_nobody_is_left(agent: Path) -> None:
-    before = {process.pid for process in processes() if process.name == "rcx_peer"}
+    before = peers_of_any_cell(agent)
     (cell,) = talk(agent, SETUP, PUSH | {"threads": 3}).cells()
     assert cell["status"] == "ok", cell["reason"]
-    after = {process.pid for process in processes() if process.name == "rcx_peer"}
-    assert not after - before
+    assert not peers_of_any_cell(agent) - before
