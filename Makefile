@@ -22,6 +22,7 @@ RUNS ?=
 
 PYTHON ?= python3
 VENV ?= .venv
+export VENV
 RINGCROSS = $(VENV)/bin/ringcross
 PYTEST = $(VENV)/bin/python -m pytest
 SOURCES = bench reports tests conftest.py
@@ -51,8 +52,11 @@ bench: setup ## Measure: make bench PLAN=standard CHANNELS=netlink,ioctl
 test: setup ## All tests: units, and what runs on a booted kernel
 	@$(PYTEST) tests -m ""
 
-test-unit: setup ## Only the tests that boot nothing
-	@$(PYTEST) tests
+test-unit: setup ## Only the tests that boot nothing, on all processors
+	@$(PYTEST) tests -n auto --dist loadgroup
+
+test-vm: setup ## Only the tests that boot a kernel, without those that take minutes
+	@$(PYTEST) tests -m "vm and not slow"
 
 bench-self: setup ## What ringcross itself costs, beside what it promises
 	@$(VENV)/bin/python -m bench.commands.self_benchmark
@@ -75,12 +79,22 @@ results: setup ## Measure again what README, docs/results and docs/sample show
 compare: setup ## Ratios between two runs, with intervals: make compare RUNS="a b"
 	@$(RINGCROSS) compare $(RUNS)
 
-lint: setup ## Style and types of the Python, warnings of the C
+lint: setup ## Style, types, spelling, licence lines; warnings of the C
 	@$(VENV)/bin/ruff check $(SOURCES)
 	@$(VENV)/bin/ruff format --check $(SOURCES)
 	@$(VENV)/bin/mypy $(SOURCES)
+	@scripts/in-venv scripts/spell
+	@$(PYTEST) tests/test_repository.py
 	@$(RINGCROSS) build agent
 	@$(RINGCROSS) build modules --check --kernel $(KERNEL)
+
+format: setup ## Format the Python and the C files
+	@$(VENV)/bin/ruff check --fix $(SOURCES)
+	@$(VENV)/bin/ruff format $(SOURCES)
+	@scripts/in-venv scripts/format-c
+
+format-check: setup ## Whether the C files are formatted
+	@scripts/in-venv scripts/format-c --check
 
 clean: ## Remove what was built; runs and fetched kernels stay
 	@rm -rf build .mypy_cache .pytest_cache .ruff_cache .benchmarks *.egg-info
@@ -96,4 +110,5 @@ help: ## This list
 	@echo "SEED [$(SEED)] · BOOTS [$(BOOTS)] · LOADS of a module in each boot, the plan's when 0 ·"
 	@echo "APPEND to the kernel's command line · RUNS folders"
 
-.PHONY: setup modules agent results bench bench-self bench-against test test-unit shell demo report compare lint clean help
+.PHONY: setup modules agent results bench bench-self bench-against test test-unit test-vm shell demo report compare lint \
+	format format-check clean help
