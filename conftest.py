@@ -1,4 +1,4 @@
-"""pytest's options and fixtures: `pytest bench/ --channels=netlink` measures by hand."""
+"""pytest options and fixtures of the benchmarks, for ``pytest bench/ --channels=netlink``."""
 
 from __future__ import annotations
 
@@ -21,40 +21,69 @@ CAMPAIGN = pytest.StashKey[Campaign]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of ``ringcross run``, for runs by hand."""
+    """Add the options of ``ringcross run``."""
     group = parser.getgroup("ringcross", "ringcross: what to measure, and where")
     add = group.addoption
     add("--plan", default="quick", help=f"one of {', '.join(PLANS)} (default: quick)")
-    add("--channels", help="these and the controls, e.g. netlink,ioctl (default: all)")
+    add("--channels", help="only these and the controls, e.g. netlink,ioctl (default: all)")
     add("--operations", help="only these, e.g. push,call (default: all)")
-    add("--sizes", help="bytes of body, e.g. 8,4k,1M (default: the plan's)")
-    add("--contexts", help=f"where events are raised: {', '.join(CONTEXTS)} (default: the plan's)")
-    add("--waits", help=f"how to wait for them: {', '.join(WAITS)} (default: the plan's)")
-    add("--bursts", help="events of a stream in a row, e.g. 1,16 (default: the plan's)")
-    add("--rates", help="of streams: max, search or numbers (default: the plan's)")
-    add("--queues", help="lengths of a stream's queue (default: the plan's)")
-    add("--threads", help="threads at once, e.g. 1,2,4 (default: the plan's)")
+    add("--sizes", help="message sizes in bytes of body, e.g. 8,4k,1M (default: the plan's)")
+    add(
+        "--contexts",
+        help=f"where the kernel emits events: {', '.join(CONTEXTS)} (default: the plan's)",
+    )
+    add("--waits", help=f"how the reader waits: {', '.join(WAITS)} (default: the plan's)")
+    add("--bursts", help="events per burst of a stream, e.g. 1,16 (default: the plan's)")
+    add("--rates", help="rates of a stream: max, search or numbers (default: the plan's)")
+    add("--queues", help="queue lengths of a stream, e.g. 16,64 (default: the plan's)")
+    add("--threads", help="number of concurrent threads, e.g. 1,2,4 (default: the plan's)")
     add("--target", default="vm", help="vm or local (default: vm)")
-    add("--kernel", default="stock", help="e.g. 6.12 (default: the distribution's)")
-    add("--clock", default="auto", help="instructions or time (default: what the target can)")
-    add("--seed", type=int, default=1, help="of the first boot (default: 1)")
-    add("--boots", type=int, default=1, help="boots to measure each cell in (default: 1)")
-    add("--loads", type=int, default=0, help="how often in each boot (default: the plan's)")
-    add("--append", default="", help="words for the kernel's command line in the machine")
-    add("--accel", default="auto", help="kvm or tcg (default: kvm where it works)")
+    add(
+        "--kernel",
+        default="stock",
+        help="kernel series or release, e.g. 6.12 (default: the distribution's)",
+    )
+    add(
+        "--clock",
+        default="auto",
+        help="instructions or time (default: time where the target supports it)",
+    )
+    add("--seed", type=int, default=1, help="seed of the first boot (default: 1)")
+    add(
+        "--boots",
+        type=int,
+        default=1,
+        help="number of boots in which each cell is measured (default: 1)",
+    )
+    add(
+        "--loads",
+        type=int,
+        default=0,
+        help="loads of the module in each boot (default: the plan's)",
+    )
+    add("--append", default="", help="parameters for the kernel command line of the vm target")
+    add(
+        "--accel",
+        default="auto",
+        help="auto, kvm or tcg (default: auto, which is kvm where it works)",
+    )
     add("--force-time", action="store_true", help="allow the time clock under emulation")
-    add("--yes-load-modules", action="store_true", help="allow modules in this very kernel")
+    add(
+        "--yes-load-modules",
+        action="store_true",
+        help="allow --target local to load modules into the running kernel",
+    )
     add(
         "--prebuilt",
         type=Path,
         help="folder with ringcross_agent and ringcross_*.ko (default: build them)",
     )
-    add("--resume", type=Path, help="run folder to go on with")
+    add("--resume", type=Path, help="run folder to continue")
     add("--run-dir", type=Path, help="folder to record in (default: a new one)")
 
 
-def asked(config: pytest.Config) -> RunOptions:
-    """The options as given to pytest."""
+def options_from(config: pytest.Config) -> RunOptions:
+    """The run options that pytest's command line gives."""
     get = config.getoption
     return RunOptions(
         target=get("--target"),
@@ -78,21 +107,21 @@ def asked(config: pytest.Config) -> RunOptions:
     )
 
 
-def the_campaign(config: pytest.Config) -> Campaign:
-    """The session's run: the one that ``ringcross run`` brings, or one made from the options."""
+def campaign_of(config: pytest.Config) -> Campaign:
+    """The run of this session: passed in by ``ringcross run``, or made from the options."""
     if CAMPAIGN not in config.stash:
-        brought: Any = config.pluginmanager.get_plugin("ringcross-campaign")
+        bridge: Any = config.pluginmanager.get_plugin("ringcross-campaign")
         try:
-            config.stash[CAMPAIGN] = brought.campaign if brought else Campaign(asked(config))
+            config.stash[CAMPAIGN] = bridge.campaign if bridge else Campaign(options_from(config))
         except RingcrossError as error:
             pytest.exit(str(error), returncode=error.exit_code)
     return config.stash[CAMPAIGN]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test per cell of the plan."""
+    """Make one test per cell of the plan."""
     if "measured" in metafunc.fixturenames:
-        cells = the_campaign(metafunc.config).cells
+        cells = campaign_of(metafunc.config).cells
         metafunc.parametrize("cell", cells, ids=lambda cell: cell.name)
 
 
@@ -102,30 +131,33 @@ def _cell(item: pytest.Item) -> Cell | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the cells in the order in which they are measured."""
+    """Sort the tests into the order in which the cells are measured."""
     if CAMPAIGN in config.stash:
-        place = {cell: n for n, cell in enumerate(config.stash[CAMPAIGN].order())}
-        items.sort(key=lambda item: place.get(_cell(item), -1))  # type: ignore[arg-type]
+        position = {cell: n for n, cell in enumerate(config.stash[CAMPAIGN].order())}
+        items.sort(key=lambda item: position.get(_cell(item), -1))  # type: ignore[arg-type]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Measure what -k and the like have left, and no more."""
+    """Measure only the cells that ``-k`` and other filters have left."""
     campaign = session.config.stash.get(CAMPAIGN, None)
     if campaign is not None:
-        left = {_cell(item) for item in session.items}
-        campaign.select([cell for cell in campaign.cells if cell in left])
+        selected = {_cell(item) for item in session.items}
+        campaign.select([cell for cell in campaign.cells if cell in selected])
 
 
 @pytest.fixture(scope="session")
 def campaign(request: pytest.FixtureRequest) -> Iterator[Campaign]:
-    """The run, finished at the end of the session; benchmark.json goes to its folder."""
-    with the_campaign(request.config) as campaign:
+    """The run of this session; it is finished when the session ends."""
+    with campaign_of(request.config) as campaign:
         yield campaign
 
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest, campaign: Campaign, cell: Cell) -> Measured:
-    """The cell under test, measured by now."""
+    """The results of the cell; measures until they are there.
+
+    ``benchmark.json`` is written to the run folder.
+    """
     try:
         results = campaign.result(cell)
     except RingcrossError as error:
@@ -140,6 +172,6 @@ def measured(request: pytest.FixtureRequest, campaign: Campaign, cell: Cell) -> 
 def pytest_benchmark_update_machine_info(
     config: pytest.Config, machine_info: dict[str, Any]
 ) -> None:
-    """Reporter what the figures count, and on which kernel."""
+    """Record what the figures count, and on which kernel."""
     if CAMPAIGN in config.stash:
         machine_info["ringcross"] = config.stash[CAMPAIGN].identity()

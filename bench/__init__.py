@@ -1,1 +1,1 @@
-"""ringcross: what it costs to cross between user space and the Linux kernel."""
+"""ringcross: a benchmark of the channels between user space and the Linux kernel."""

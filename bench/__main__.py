@@ -1,4 +1,4 @@
-"""``python -m bench`` is ``ringcross``."""
+"""``python -m bench`` is the same as ``ringcross``."""
 
 from bench.commands.cli import main
 

@@ -1,7 +1,7 @@
-"""What can go wrong, each with one sentence that says what to do next.
+"""The errors that commands show without a traceback.
 
-Exit codes: 1 measured, but some cells failed; 2 wrong usage; 3 the target could not be
-had; 4 no room to write.
+Each message is one or two sentences: what happened, then what to do next. ``ringcross --help``
+documents the exit codes.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import ClassVar
 
 
 class RingcrossError(Exception):
-    """Base of all errors that are shown as one sentence, without a traceback.
+    """Base of all errors that are shown as a message, without a traceback.
 
     Attributes:
-        exit_code: what the command ends with when nobody handles the error.
+        exit_code: the exit status of the command if nothing handles the error.
     """
 
     default_exit_code: ClassVar[int] = 1
@@ -28,40 +28,40 @@ class RingcrossError(Exception):
 
 
 class UsageError(RingcrossError):
-    """The command asks for something that does not exist or does not fit together."""
+    """The command names something that does not exist, or combines options that conflict."""
 
     default_exit_code = 2
 
 
-def unknown(what: str, given: str, known: Iterable[str]) -> UsageError:
-    """The error for a name nobody knows: what exists, and the nearest of it."""
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """The error for a *kind* of thing without a *name* like this; suggests the closest *known*."""
     known = list(known)
-    near = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return UsageError(f"There is no {what} {given!r}.{hint} Known: {', '.join(known)}.")
+    closest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f" Did you mean {closest[0]}?" if closest else ""
+    return UsageError(f"There is no {kind} {name!r}.{hint} Known: {', '.join(known)}.")
 
 
 class TargetError(RingcrossError):
-    """The target could not be had: a tool, a kernel, a build or a boot is missing."""
+    """The target is not available: a tool or a kernel is missing, or a build or boot failed."""
 
     default_exit_code = 3
 
 
 class NeverCameUp(TargetError):
-    """The machine was started but its agent never said hello."""
+    """The machine was started, but its agent never sent the ``hello`` answer."""
 
 
 class DiskFull(RingcrossError):
-    """There is no room to write; what was written before is kept."""
+    """No space is left; what was written before is kept."""
 
     default_exit_code = 4
 
 
 class SessionLost(RingcrossError):
-    """The session ended before the agent said that it is through.
+    """The session ended before the agent sent its ``end`` answer.
 
     Attributes:
-        cell_id: the cell in flight, ``None`` when none was.
+        cell_id: the cell in flight, ``None`` when there was none.
     """
 
     def __init__(
@@ -72,19 +72,19 @@ class SessionLost(RingcrossError):
 
 
 class CellStalled(SessionLost):
-    """The agent has said nothing for longer than the harness waits."""
+    """The agent sent nothing before the deadline."""
 
 
 class AgentDied(SessionLost):
-    """The agent ended on its own, while the machine still ran."""
+    """The agent exited while the machine was still running."""
 
 
 class LinkError(SessionLost):
-    """The agent's answers cannot be understood."""
+    """The agent's answers do not follow the protocol."""
 
 
 class TargetLost(SessionLost):
-    """The machine itself went away, e.g. QEMU was killed."""
+    """The machine itself ended, for example because QEMU was killed."""
 
 
 class KernelPanic(SessionLost):
@@ -108,7 +108,7 @@ class KernelPanic(SessionLost):
 
 @contextmanager
 def writing(what: str) -> Iterator[None]:
-    """ScheduledCell "no space left" while *what* is written into :class:`DiskFull`.
+    """Turn "no space left" into :class:`DiskFull` while *what* is written.
 
     Raises:
         DiskFull: the file system or the quota is full.
@@ -122,14 +122,14 @@ def writing(what: str) -> Iterator[None]:
         raise _disk_full(what + where) from error
 
 
-def check_room(said: str, what: str) -> None:
-    """Raise :class:`DiskFull` when a tool that was to write *what* said that no space is left."""
-    if "No space left on device" in said or "enough free space in" in said:
+def check_room(output: str, what: str) -> None:
+    """Raise :class:`DiskFull` if *output*, of a tool that writes *what*, reports a full disk."""
+    if "No space left on device" in output or "enough free space in" in output:
         raise _disk_full(what)
 
 
 def _disk_full(what: str) -> DiskFull:
     return DiskFull(
-        f"No space left while writing {what}: make room, then run again "
-        "(--resume keeps what was measured)."
+        f"No space left while writing {what}: make room, then run again. "
+        "Use --resume to keep what was measured."
     )

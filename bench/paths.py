@@ -1,8 +1,8 @@
-"""Where the repository is."""
+"""The path of the repository."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The repository."""
+"""The top folder of the repository."""

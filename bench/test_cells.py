@@ -1,6 +1,6 @@
-"""The benchmarks: one test per cell of the plan, in a group per operation.
+"""The benchmarks: one test per cell of the plan, in one group per operation.
 
-``pytest bench/ --channels=netlink -k push`` measures by hand.
+``pytest bench/ --channels=netlink -k push`` measures without ``ringcross run``.
 """
 
 import pytest
@@ -11,7 +11,7 @@ from bench.run.replay import AGENT_CLOCK, Measured
 
 @pytest.mark.benchmark(timer=AGENT_CLOCK)
 def test_cell(benchmark: BenchmarkFixture, measured: Measured) -> None:
-    """Replay the recorded rounds of one cell on the agent's clock."""
+    """Replay the recorded rounds of one cell, with the agent's clock as the timer."""
     measured.require()
     benchmark.group = measured.cell.operation
     benchmark.extra_info.update(measured.info)

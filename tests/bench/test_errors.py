@@ -1,4 +1,4 @@
-"""Each error is one sentence, and each kind has its exit code."""
+"""Messages and exit codes of the errors."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def test_losses_know_the_cell_in_flight() -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_full_disk_becomes_one_sentence(number: int) -> None:
-    told = r"No space left while writing cells \(/some/cells\.csv\): make room"
-    with pytest.raises(errors.DiskFull, match=told), errors.writing("cells"):
+    message = r"No space left while writing cells \(/some/cells\.csv\): make room"
+    with pytest.raises(errors.DiskFull, match=message), errors.writing("cells"):
         raise OSError(number, "full", "/some/cells.csv")
 
 
@@ -50,15 +50,15 @@ def test_a_really_full_device() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "output",
     [
         "dpkg-deb: error: cannot write: No space left on device",
         "E: You don't have enough free space in /x/cache/archives/.",
     ],
 )
-def test_tools_that_found_the_disk_full(said: str) -> None:
+def test_tools_that_found_the_disk_full(output: str) -> None:
     with pytest.raises(errors.DiskFull, match="No space left while writing a build: make room"):
-        errors.check_room(said, "a build")
+        errors.check_room(output, "a build")
     errors.check_room("something else", "a build")
 
 
