@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Thin wrappers over `ringcross`; run `make help`.
+# Thin wrappers around `ringcross`. `make help` lists the targets.
 
 TARGET ?= vm
 KERNEL ?= stock
@@ -33,15 +33,15 @@ $(VENV)/.ready: pyproject.toml packages.txt scripts/setup
 	@scripts/setup $(VENV) $(PYTHON)
 	@touch $@
 
-setup: $(VENV)/.ready ## Install what is missing: system packages (as root), Python packages
+setup: $(VENV)/.ready ## Install missing system packages (needs root) and Python packages
 
-modules: setup ## Fetch the kernel and its headers, build the kernel halves
+modules: setup ## Fetch a kernel with its headers, and build the kernel halves
 	@$(RINGCROSS) build modules --kernel $(KERNEL)
 
 agent: setup ## Build the agent that runs the timed loops
 	@$(RINGCROSS) build agent
 
-bench: setup ## Measure: make bench PLAN=standard CHANNELS=netlink,ioctl
+bench: setup ## Measure and render a report: make bench PLAN=standard CHANNELS=netlink,ioctl
 	@$(RINGCROSS) run --target $(TARGET) --kernel $(KERNEL) --clock $(CLOCK) --plan $(PLAN) \
 		--seed $(SEED) --boots $(BOOTS) --loads $(LOADS) \
 		--append "$(APPEND)" --channels "$(CHANNELS)" \
@@ -49,37 +49,37 @@ bench: setup ## Measure: make bench PLAN=standard CHANNELS=netlink,ioctl
 		--waits "$(WAITS)" --bursts "$(BURSTS)" --rates "$(RATES)" --queues "$(QUEUES)" \
 		--threads "$(THREADS)"
 
-test: setup ## All tests: units, and what runs on a booted kernel
+test: setup ## Run all tests, including those that boot a kernel or take minutes
 	@$(PYTEST) tests -m ""
 
-test-unit: setup ## Only the tests that boot nothing, on all processors
+test-unit: setup ## Run only the tests that boot no kernel and are quick, on all processors
 	@$(PYTEST) tests -n auto --dist loadgroup
 
-test-vm: setup ## Only the tests that boot a kernel, without those that take minutes
+test-vm: setup ## Run only the tests that boot a kernel, without those that take minutes
 	@$(PYTEST) tests -m "vm and not slow"
 
-bench-self: setup ## What ringcross itself costs, beside what it promises
+bench-self: setup ## Measure what ringcross itself costs, and compare with its limits
 	@$(VENV)/bin/python -m bench.commands.self_benchmark
 
-bench-against: setup ## Our figure for a null system call against `perf bench` (linux-perf)
+bench-against: setup ## Compare our figure of a null system call with that of perf bench (package linux-perf)
 	@$(VENV)/bin/python -m bench.commands.perf_bench
 
-shell: setup ## Boot the kernel under test, to try the modules by hand
+shell: setup ## Boot the kernel under test with a shell, to try the modules
 	@$(RINGCROSS) shell --kernel $(KERNEL)
 
-demo: setup ## The /dev/mem classic on a booted kernel, command by command
+demo: setup ## Show how a module and a program share memory through /dev/mem
 	@$(RINGCROSS) demo --kernel $(KERNEL)
 
-report: setup ## Render a report again: make report RUNS="a b" puts several side by side
+report: setup ## Render the report of a run again, or several side by side: make report RUNS="A B"
 	@$(RINGCROSS) report $(RUNS)
 
-results: setup ## Measure again what README, docs/results and docs/sample show
+results: setup ## Measure again the figures of README, docs/results and docs/sample
 	@$(VENV)/bin/python -m bench.commands.publish
 
-compare: setup ## Ratios between two runs, with intervals: make compare RUNS="a b"
+compare: setup ## Print the ratios between two runs, with intervals: make compare RUNS="A B"
 	@$(RINGCROSS) compare $(RUNS)
 
-lint: setup ## Style, types, spelling, licence lines; warnings of the C
+lint: setup ## Check style, types, spelling and licence lines, and warnings of the C code
 	@$(VENV)/bin/ruff check $(SOURCES)
 	@$(VENV)/bin/ruff format --check $(SOURCES)
 	@$(VENV)/bin/mypy $(SOURCES)
@@ -93,22 +93,44 @@ format: setup ## Format the Python and the C files
 	@$(VENV)/bin/ruff format $(SOURCES)
 	@scripts/in-venv scripts/format-c
 
-format-check: setup ## Whether the C files are formatted
+format-check: setup ## Check that the C files are formatted
 	@scripts/in-venv scripts/format-c --check
 
-clean: ## Remove what was built; runs and fetched kernels stay
+clean: ## Remove build results; keep runs and fetched kernels
 	@rm -rf build .mypy_cache .pytest_cache .ruff_cache .benchmarks *.egg-info
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-help: ## This list
-	@echo "make TARGET, with variables such as PLAN=standard (now in brackets):"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
-	@echo "TARGET vm, local [$(TARGET)] · KERNEL stock, 6.12, … [$(KERNEL)] · CLOCK auto,"
-	@echo "instructions, time [$(CLOCK)] · PLAN quick, standard, full [$(PLAN)] · CHANNELS,"
-	@echo "OPERATIONS, SIZES lists, all when empty · CONTEXTS process, softirq, hardirq · WAITS"
-	@echo "block, poll, busy · BURSTS, QUEUES, THREADS numbers · RATES max, search, numbers ·"
-	@echo "SEED [$(SEED)] · BOOTS [$(BOOTS)] · LOADS of a module in each boot, the plan's when 0 ·"
-	@echo "APPEND to the kernel's command line · RUNS folders"
+help: ## Show this list
+	@echo "Usage: make TARGET [VARIABLE=VALUE ...]"
+	@echo
+	@echo "Targets:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
+	@echo
+	@echo "Variables of bench, with the present value in brackets; an empty list means all:"
+	@echo "  TARGET      vm or local [$(TARGET)]"
+	@echo "  KERNEL      stock, a series such as 6.12, or an exact release [$(KERNEL)]"
+	@echo "              (also of modules, shell, demo and lint)"
+	@echo "  CLOCK       auto, instructions or time [$(CLOCK)]"
+	@echo "  PLAN        quick, standard or full [$(PLAN)]"
+	@echo "  CHANNELS    list, for example netlink,ioctl [$(CHANNELS)]"
+	@echo "  OPERATIONS  list of push, pull, call, notify, stream [$(OPERATIONS)]"
+	@echo "  SEED        seed of the first boot [$(SEED)]"
+	@echo "  BOOTS       number of boots in which each cell is measured [$(BOOTS)]"
+	@echo "  LOADS       loads of the module in each boot; 0: as the plan says [$(LOADS)]"
+	@echo "  APPEND      parameters for the kernel command line of the vm target [$(APPEND)]"
+	@echo "Factors of bench; empty: as the plan says. Setting one other than SIZES replaces all the"
+	@echo "factors that the plan varies:"
+	@echo "  SIZES       bytes of body, for example 8,4k,1M [$(SIZES)]"
+	@echo "  CONTEXTS    list of process, softirq, hardirq [$(CONTEXTS)]"
+	@echo "  WAITS       list of block, poll, busy [$(WAITS)]"
+	@echo "  BURSTS      numbers of events per burst of a stream [$(BURSTS)]"
+	@echo "  RATES       rates of a stream: max, search or numbers [$(RATES)]"
+	@echo "  QUEUES      queue lengths of a stream [$(QUEUES)]"
+	@echo "  THREADS     numbers of concurrent threads [$(THREADS)]"
+	@echo "Variable of report and compare:"
+	@echo "  RUNS        run folders; empty: the newest one, or the newest two for compare"
+	@echo
+	@echo "More options and examples: $(RINGCROSS) run --help"
 
 .PHONY: setup modules agent results bench bench-self bench-against test test-unit test-vm shell demo report compare lint \
 	format format-check clean help
