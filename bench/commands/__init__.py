@@ -1,1 +1,1 @@
-"""One file per subcommand of ``ringcross``; each is thin and calls the packages below."""
+"""The subcommands of ``ringcross``, one file each; they parse options and print results."""

@@ -1,4 +1,4 @@
-"""``ringcross build``: build the agent or the modules by hand."""
+"""``ringcross build``: build the agent, or the modules for a kernel."""
 
 from __future__ import annotations
 
@@ -9,25 +9,29 @@ from bench.commands import console
 
 @click.command()
 @click.argument("what", type=click.Choice(["agent", "modules"]))
-@click.option("--kernel", default="stock", show_default=True, metavar="SPEC")
-@click.option("--check", is_flag=True, help="Have sparse check the modules too.")
-def build(what: str, kernel: str, check: bool) -> None:
-    """Build the agent, or the modules for a kernel; a run does so by itself.
+@click.option("--kernel", "spec", default="stock", show_default=True, metavar="SPEC",
+              help="Kernel to build the modules for: stock, a series such as 6.12, or an exact "
+              "release.")  # fmt: skip
+@click.option("--check", is_flag=True, help="Check the modules with sparse, too.")
+def build(what: str, spec: str, check: bool) -> None:
+    """Build the agent, or the kernel modules.
+
+    A run builds both when they are missing or out of date, so this command is needed only while
+    you change their code. It prints the path of the agent, or of the folder with the modules.
 
     \b
-    ringcross build modules --kernel 6.12
-    ringcross build modules --check      and have sparse read them
+    Examples:
+      ringcross build agent
+      ringcross build modules --kernel 6.12
+      ringcross build modules --check          compile, then check with sparse
     """
     from bench.kernels import build as builder
-    from bench.kernels import catalog as store
-
-    def say(line: str) -> None:
-        console.ERR.print(line, style="dim")
+    from bench.kernels import catalog
 
     if what == "agent":
         console.OUT.print(f"{builder.build_agent()}", soft_wrap=True)
-    else:
-        found = store.find(kernel, say=say)
-        console.OUT.print(f"{builder.build_modules(found)}", soft_wrap=True)
-        if check:
-            builder.check_modules(found)
+        return
+    kernel = catalog.find(spec, say=console.dim)
+    console.OUT.print(f"{builder.build_modules(kernel)}", soft_wrap=True)
+    if check:
+        builder.check_modules(kernel)

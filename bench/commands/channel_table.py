@@ -1,4 +1,4 @@
-"""What can be measured, as tables: channels, their operations, and why one is missing."""
+"""The channels as a table, with their operations and the reason for each missing one."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ class Row:
     """One channel.
 
     Attributes:
-        name: of its folder in ``modules/``.
-        summary: half a line.
-        has: for each of :data:`OPERATIONS` in order whether some mode does it.
-        unsupported_reason: a sentence for each operation that none does.
-        reference: it leads to another process and not to the kernel.
-        one_shot_reason: modes that carry one value at load, each with the sentence that says so.
+        name: name of its folder in ``modules/``.
+        summary: a short description, less than a line.
+        supports: for each of :data:`OPERATIONS`, in order, whether a mode has it.
+        unsupported_reason: one sentence for each operation that no mode has.
+        reference: whether the channel is between two processes, measured for scale.
+        one_shot_reason: one sentence for each mode that carries a single value at load.
     """
 
     name: str
     summary: str
-    has: tuple[bool, ...]
+    supports: tuple[bool, ...]
     unsupported_reason: dict[str, str]
     reference: bool
     one_shot_reason: dict[str, str]
 
 
 def rows(listing: Listing) -> Iterator[Row]:
-    """The channels; references between processes, and floors, come last."""
-    for channel in sorted(listing["channels"], key=_place):
-        has = tuple(
+    """One row per channel: kernel channels, then references, then baselines, each by name."""
+    for channel in sorted(listing["channels"], key=_sort_key):
+        supports = tuple(
             any(operation in mode["operations"] for mode in channel["modes"])
             for operation in OPERATIONS
         )
@@ -48,7 +48,7 @@ def rows(listing: Listing) -> Iterator[Row]:
         yield Row(
             channel["name"],
             channel["summary"],
-            has,
+            supports,
             channel["unsupported_reason"],
             _is_reference(channel),
             one_shot,
@@ -59,12 +59,12 @@ def _is_reference(channel: Listing) -> bool:
     return bool(channel.get("reference"))
 
 
-def _place(channel: Listing) -> tuple[bool, bool, str]:
+def _sort_key(channel: Listing) -> tuple[bool, bool, str]:
     return bool(channel.get("baseline")), _is_reference(channel), str(channel["name"])
 
 
 def markdown(listing: Listing) -> str:
-    """The table of the README, with the lines that mark where it begins and ends."""
+    """The table of the README, between the two marker lines of the README."""
     lines = [
         README_BEGINS,
         f"| channel | what it is | {' | '.join(OPERATIONS)} |",
@@ -72,6 +72,6 @@ def markdown(listing: Listing) -> str:
     ]
     for row in rows(listing):
         kind = " (a reference)" if row.reference else ""
-        marks = " | ".join("✓" if has else "–" for has in row.has)
+        marks = " | ".join("✓" if supported else "–" for supported in row.supports)
         lines.append(f"| [`{row.name}`](modules/{row.name}) | {row.summary}{kind} | {marks} |")
     return "\n".join([*lines, README_ENDS]) + "\n"

@@ -20,12 +20,27 @@ from bench.commands.shell import shell
 from bench.commands.xray import xray
 from bench.errors import RingcrossError
 
+EXIT_CODES = """
+\b
+Exit codes of all commands:
+  0    success
+  1    the command ran, but not everything succeeded: a cell or x-ray failed, the session was
+       lost, a cell is slower than compare --fail-above allows, the demo did not print what it
+       must, or doctor could not change a setting
+  2    wrong usage: a name that does not exist, or options that conflict
+  3    the target is not available: a tool or kernel is missing, or a build or boot failed
+  4    the disk is full
+  5    a run folder is damaged (report, compare, run --resume)
+  130  interrupted
+ringcross shell ends with the exit status of QEMU.
+"""
+
 
 class Cli(click.Group):
-    """A group whose errors are one sentence, and whose exit codes are ours."""
+    """A command group that prints known errors without a traceback, with their exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; a known error becomes its sentence and its exit code."""
+        """Run a command; a known error prints its message and ends with its exit code."""
         try:
             return super().invoke(ctx)
         except RingcrossError as error:
@@ -39,25 +54,31 @@ class Cli(click.Group):
 @click.group(
     cls=Cli,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 fine, 1 measured but some cells failed, 2 wrong usage, 3 the target "
-    "could not be had, 4 disk full, 5 damaged run folder, 130 interrupted.",
+    epilog=EXIT_CODES,
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="ringcross")
 def main(debug: bool) -> None:
-    """What does it cost to cross from user space into the Linux kernel, or back?
+    """Measure what it costs to cross from user space into the Linux kernel, or back.
+
+    A channel is one way to exchange messages with the kernel, for example ioctl, netlink or
+    mmap. ringcross sends the same messages over each channel, on a kernel of your choice, and
+    renders the costs as a report.
 
     \b
-    ringcross run                      measure all channels in a virtual machine
-    ringcross run --channels netlink   only one
-    ringcross list                     what there is to measure
-    ringcross report RUN               render a run folder again
-    ringcross xray netlink             the calls that the kernel makes for one message
+    First steps:
+      ringcross doctor                   check that this machine has what a run needs
+      ringcross list                     list the channels and their operations
+      ringcross run                      measure all channels in a virtual machine
+      ringcross run --channels netlink   measure one channel
+      ringcross report RUN               render the report of a run folder again
+      ringcross xray netlink             show the kernel functions behind one message
     """
-    del debug  # looked up by Cli.invoke()
+    del debug  # Cli.invoke() reads it from the context
 
 
 for command in (
     run, list_channels, doctor, xray, report, compare, shell, demo, build, kernels, export,
 ):  # fmt: skip
+    command.epilog = "Exit codes: see ringcross --help."
     main.add_command(command)

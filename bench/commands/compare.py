@@ -16,7 +16,7 @@ from bench.errors import RingcrossError, UsageError
 
 
 def _share(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-    """A share from ``2%`` or ``0.02``."""
+    """Read a share such as ``2%`` or ``0.02``."""
     if text is None:
         return None
     try:
@@ -24,7 +24,9 @@ def _share(_context: click.Context, _option: click.Parameter, text: str | None) 
     except ValueError:
         share = -1.0
     if not 0 <= share < float("inf"):
-        raise click.BadParameter(f"{text!r} is no share: write it as in 2% or 0.02.")
+        raise click.BadParameter(
+            f"{text!r} is not a share: write a percentage or a fraction, as in 2% or 0.02."
+        )
     return share
 
 
@@ -34,21 +36,32 @@ def _share(_context: click.Context, _option: click.Parameter, text: str | None) 
     "--fail-above",
     metavar="SHARE",
     callback=_share,
-    help="End with 1 when a cell got slower by more, e.g. 2%.",
+    help="Exit with 1 if a cell is slower by more than this, e.g. 2%.",
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Page goes here.")
-@click.option("--json", "as_json", is_flag=True, help="The table as JSON.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the page; compare/A--B beside run B if not given.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 def compare(
     runs: tuple[Path, ...], fail_above: float | None, out: Path | None, as_json: bool
 ) -> None:
-    """Ratios of run B to run A, with intervals; of the two newest runs if none is named.
+    """Compare two runs, cell by cell.
 
-    Ends with 0, or with 1 when --fail-above is given and a cell got slower by more than that,
-    beyond what chance explains. Runs of two clocks are refused, with 2; a damaged folder is 5.
+    Prints the ratio of run B to run A for each cell, with its 95 % interval and a verdict, then
+    the geometric mean per operation and the settings that differ between the runs. Also writes a
+    page. Without run folders it compares the two newest runs. Use it to find out what changed
+    between two kernels or two configurations.
+
+    With --fail-above, the exit code is 1 if a cell is slower by more than that and chance does
+    not explain the difference. Runs of different clocks are refused with exit code 2.
 
     \b
-    ringcross compare A B --fail-above 2%
-    ringcross compare A B --json | jq '.rows[] | select(.verdict != "same")'
+    Examples:
+      ringcross compare reports/runs/A reports/runs/B
+      ringcross compare A B --fail-above 2%
+      ringcross compare A B --json | jq '.rows[] | select(.verdict != "same")'
     """
     from reports.analysis.compare import Refused
     from reports.analysis.compare import compare as compared
@@ -57,7 +70,9 @@ def compare(
 
     folders = list(runs) or newest(2)
     if len(folders) != 2:
-        raise UsageError(f"Two runs are compared, and {len(folders)} given: name A and B.")
+        raise UsageError(
+            f"Comparing needs two run folders, but {len(folders)} given: name run A and run B."
+        )
     try:
         a, b = (load_run(path) for path in folders)
         comparison = compared(a, b, fail_above=fail_above)
@@ -67,11 +82,11 @@ def compare(
         raise UsageError(str(error)) from error
     name = "--".join(path.resolve().name for path in folders)
     page = render_comparison(comparison, out or folders[1].parent / "compare" / name)
-    head, *rows = comparison.table()
+    header, *rows = comparison.table()
     if as_json:
         print(json.dumps(comparison.to_json()))
     else:
-        table = Table(*head, box=box.SIMPLE)
+        table = Table(*header, box=box.SIMPLE)
         for row in rows:
             table.add_row(*row)
         console.OUT.print(table)
@@ -86,6 +101,6 @@ def compare(
         console.OUT.print(f"{len(comparison.changed)} of {len(rows)} cells changed. Page: {page}",
                   soft_wrap=True)  # fmt: skip
     for cell in comparison.failing:
-        console.ERR.print(f"{cell.name} got slower by {100 * (cell.ratio - 1):.1f} %.", style="red",
+        console.ERR.print(f"{cell.name} is slower by {100 * (cell.ratio - 1):.1f} %.", style="red",
                   markup=False, soft_wrap=True)  # fmt: skip
     sys.exit(1 if comparison.failed else 0)

@@ -1,4 +1,4 @@
-"""Where the commands print: results to standard output, everything else to standard error."""
+"""The output of the commands: results on standard output, all else on standard error."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ ERR = Console(stderr=True, highlight=False)
 INTERRUPTED = 130
 
 
-def fail(sentence: str, code: int) -> NoReturn:
-    """Reporter why on standard error, and exit."""
-    ERR.print(f"ringcross: {sentence}", style="red", markup=False, soft_wrap=True)
+def fail(message: str, code: int) -> NoReturn:
+    """Print an error message on standard error, and exit with *code*."""
+    ERR.print(f"ringcross: {message}", style="red", markup=False, soft_wrap=True)
     sys.exit(code)
 
 
 def dim(line: str) -> None:
-    """Print a line of progress on standard error."""
+    """Print a line of progress on standard error, dimmed."""
     ERR.print(line, style="dim")

@@ -1,4 +1,4 @@
-"""``ringcross demo``: the /dev/mem classic, command by command."""
+"""``ringcross demo``: shared memory through /dev/mem, shown command by command."""
 
 from __future__ import annotations
 
@@ -10,26 +10,37 @@ from bench.commands import console
 
 
 @click.command()
-@click.option("--kernel", default="stock", show_default=True, metavar="SPEC")
+@click.option(
+    "--kernel",
+    "spec",
+    default="stock",
+    show_default=True,
+    metavar="SPEC",
+    help="Kernel to boot: stock, a series such as 6.12, or an exact release.",
+)
 @click.option("--accel", type=click.Choice(["kvm", "tcg"]), default="tcg", show_default=True,
-              help="How QEMU runs the guest; kvm is quicker where it works.")  # fmt: skip
-def demo(kernel: str, accel: Literal["kvm", "tcg"]) -> None:
-    """Watch a module and a program share memory through /dev/mem, command by command.
+              help="How QEMU runs the guest: kvm is faster where it works.")  # fmt: skip
+def demo(spec: str, accel: Literal["kvm", "tcg"]) -> None:
+    """Show how a module and a program share memory through /dev/mem.
 
-    Boots the kernel in a virtual machine, with a piece of its memory cut out, and shows: where
-    the module says that its memory is; a string that a program writes there, and that the kernel
-    logs when the module goes; the same in each of 1024 pages, both ways; and what the kernel
-    refuses, and why. Ends with 1 when anything does not come as told.
+    Boots the kernel in a virtual machine with a part of its memory reserved, and runs one command
+    after the other. Each command is printed with an explanation and its output. The session shows
+    where the module publishes the address of the memory, a string that a program writes there and
+    that the module logs when it is removed, the same in each of 1024 pages in both directions,
+    and which accesses the kernel refuses and why.
+
+    Use it to learn or to teach the technique. The exit code is 1 if a command does not print what
+    it must.
 
     \b
-    ringcross demo --kernel 6.12
+    Example:
+      ringcross demo --kernel 6.12
     """
-    from bench.commands import demo_session as session
-    from bench.kernels import catalog as store
+    from bench.commands import demo_session
+    from bench.kernels import catalog
 
     def say(line: str) -> None:
         style = "bold" if line.startswith("# ") else None
         console.OUT.print(line, style=style, markup=False, soft_wrap=True)
 
-    found = store.find(kernel, say=console.dim)
-    session.play(found, accel, say)
+    demo_session.play(catalog.find(spec, say=console.dim), accel, say)

@@ -1,7 +1,7 @@
-"""`make demo`: memory that a module and a program share through /dev/mem, step by step.
+"""``make demo``: a module and a program share memory through /dev/mem, step by step.
 
-A session that a student can follow and repeat in ``make shell``. Each step is a command, what
-must be seen of it, and a word on why; what is not seen ends the demonstration.
+A student can follow the session and repeat it in ``make shell``. Each step is a command, what its
+output must show, and an explanation. The session ends at the first step with a wrong output.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ Reporter = Callable[[str], None]
 
 WIDTH = 80
 SECONDS = 180.0
-"""How long a session may take; it takes a tenth where nothing else runs."""
+"""Time limit of a session. It takes a tenth of this on an idle machine."""
 
 PHYS, CUT_OUT = 0x800_0000, 8 << 20
-_RAM = PHYS + CUT_OUT
+"""Physical address and size of the reserved memory, in bytes."""
+_RAM = PHYS + CUT_OUT  # the first ordinary memory after it
 _BIG = 4 << 20
 _PAGES = _BIG >> 12
 BOOT = f"memmap={CUT_OUT >> 20}M${PHYS:#x}"
+"""The kernel parameter that reserves the memory."""
 
 _MARK = "@@"
 _MEMSHARE = b"""#!/bin/sh
@@ -41,9 +43,9 @@ class Step:
     """One command of the session.
 
     Attributes:
-        command: for the shell.
-        shows: what its output must show: regular expressions, each searched in all of it.
-        prose: said before it.
+        command: a command for the shell.
+        shows: regular expressions; the output of the command must match each of them.
+        prose: the explanation printed before the command.
     """
 
     command: str
@@ -55,11 +57,10 @@ STEPS = (
     Step(
         "grep -o 'memmap=[^ ]*' /proc/cmdline",
         (re.escape(BOOT),),
-        "A module and a program are to share memory that both find by its physical address, "
-        "with no driver's node between them. The kernel must then not use that memory for "
-        "anything else, so it was booted with a word that cuts a piece out: 8 MB from "
-        "0x8000000 on. (In a boot loader's configuration the dollar sign may need backslashes "
-        "before it.)",
+        "A module and a program want to share memory. Both find it by its physical address, and "
+        "no device node is involved. The kernel must not use this memory for anything else. It "
+        "was therefore booted with a parameter that reserves 8 MB from address 0x8000000 on. (In "
+        "the configuration of a boot loader, the dollar sign may need backslashes before it.)",
     ),
     Step(
         "grep -E '^[0-9a-f]+-[0-9a-f]+ : (System RAM|Reserved)' /proc/iomem",
@@ -67,35 +68,35 @@ STEPS = (
             rf"(?m)^{PHYS:08x}-{_RAM - 1:08x} : Reserved$",
             rf"(?m)^{_RAM:08x}-[0-9a-f]+ : System RAM$",
         ),
-        "The kernel's map of physical memory calls it Reserved; the RAM before and behind it is "
-        "the kernel's:",
+        "The kernel's map of physical memory lists this range as Reserved. The System RAM before "
+        "and after it belongs to the kernel:",
     ),
     Step(
         f"devmem {_RAM:#x}",
         ("mmap: Operation not permitted",),
-        "Why not just take ordinary RAM? /dev/mem is all of physical memory as one file, but "
-        "a kernel built with STRICT_DEVMEM, as those of distributions are, refuses to map what "
-        "it uses itself, to root as well: whoever could write there would have got round every "
-        "other check. busybox's devmem prints the word at an address; this one is the first behind "
-        "our piece:",
+        "Why is ordinary RAM not an option? /dev/mem presents all physical memory as one file. "
+        "But kernels of distributions are built with STRICT_DEVMEM: they refuse to map memory "
+        "that the kernel uses, even for root, because write access to it would bypass all other "
+        "checks. The devmem command of busybox prints the word at an address. Here it tries the "
+        "first address after the reserved range:",
     ),
     Step(
         "insmod ringcross_core.ko",
-        prose="So much for the program. For the module, first the one that all modules of "
-        "ringcross need:",
+        prose="That was the program's side. Now the module. All modules of ringcross need the "
+        "core, so it is loaded first:",
     ),
     Step(
         f"insmod ringcross_devmem.ko phys={_RAM:#x} size=4096",
         ("Device or resource busy",),
-        "ringcross_devmem does not take such memory either. It could: a module may map anything. "
-        "But it first asks whose that is (devmem_is_free() in modules/devmem/kernel.c) "
-        "and refuses:",
+        "ringcross_devmem does not use ordinary RAM either. It could, because a module may map any "
+        "memory. But it first checks whether the range is in use (devmem_is_free() in "
+        "modules/devmem/kernel.c), and refuses:",
     ),
     Step("dmesg | tail -n 1", ("is in use: boot with memmap=",)),
     Step(
         f"insmod ringcross_devmem.ko phys={PHYS:#x} size=4096",
-        prose="Now with one page of what was cut out. The module maps it by memremap(), writes "
-        "a line of text into it, and tells its address (hexadecimal) and its size (decimal) in "
+        prose="Now one page of the reserved memory. The module maps it with memremap(), writes a "
+        "line of text into it, and publishes its address (hexadecimal) and its size (decimal) in "
         "two files:",
     ),
     Step("cat /proc/memshare/phymem_addr", (rf"(?m)^{PHYS:#x}$",)),
@@ -108,13 +109,14 @@ STEPS = (
             'wrote "hello,world!" in 1 of 1 pages',
         ),
         "The program (modules/devmem/program.c) reads both files, opens /dev/mem, maps that "
-        "address, reads what the kernel has written there, and writes its own string beside it. "
-        "A # is a page where both worked, the reading and the writing:",
+        "address, reads the text of the kernel, and writes its own string next to it. A # marks "
+        "a page where both the read and the write succeeded:",
     ),
     Step(
         "rmmod ringcross_devmem",
-        prose="The kernel does not know of it yet: a store into memory wakes nobody, and that "
-        "is this channel's limit. This module looks only when it is unloaded:",
+        prose="The kernel has not noticed the string yet. A store into memory wakes no one up: "
+        "this is the limit of this channel. This module reads the memory only when it is "
+        "unloaded:",
     ),
     Step(
         "dmesg | grep ringcross_devmem | tail -n 2",
@@ -122,9 +124,9 @@ STEPS = (
     ),
     Step(
         f"insmod ringcross_devmem.ko phys={PHYS:#x} size={_BIG}",
-        prose="The same with 4 MB. Whoever maps one page and takes it for the whole sees the "
-        "first page work and no other, so here every page is tried: each side writes into each "
-        "page the page's own number beside its text, and looks for the other's number.",
+        prose="The same with 4 MB. A common mistake is to map one page only: the first page then "
+        "works, and no other. This test therefore covers every page. Each side writes the page's "
+        "number and a text into each page, and checks the number that the other side wrote.",
     ),
     Step("cat /proc/memshare/phymem_addr", (rf"(?m)^{PHYS:#x}$",)),
     Step("cat /proc/memshare/phymem_size", (rf"(?m)^{_BIG}$",)),
@@ -139,11 +141,11 @@ STEPS = (
     Step(
         f"devmem {PHYS:#x}",
         ("mmap: Resource temporarily unavailable",),
-        "A trap, while the module is loaded: busybox's devmem opens /dev/mem with O_SYNC, which "
-        "asks for an uncached mapping. The module has a cached one, and x86 allows no page to "
-        "be both. So memshare opens it without O_SYNC:",
+        "A pitfall while the module is loaded: busybox's devmem opens /dev/mem with O_SYNC, which "
+        "requests an uncached mapping. The module has a cached mapping, and on x86 a page must "
+        "not have both. This is why memshare opens /dev/mem without O_SYNC:",
     ),
-    Step("rmmod ringcross_devmem", prose="What has the kernel found?"),
+    Step("rmmod ringcross_devmem", prose="Which text did the kernel find?"),
     Step(
         "dmesg | grep ringcross_devmem | tail -n 2",
         (
@@ -154,12 +156,12 @@ STEPS = (
     Step(
         f"devmem {PHYS:#x}",
         ("(?m)^0x6C6C6568$",),
-        "The cached mapping went with the module, so devmem may look now. The memory is "
-        "nobody's and keeps what was written: these are the letters l, l, e, h, since x86 "
-        "stores the lowest byte first.",
+        "The cached mapping was removed together with the module, so devmem can read the memory "
+        "now. Nothing else uses it, so it keeps its content. The value shows the letters l, l, e, "
+        "h, because x86 stores the lowest byte first.",
     ),
 )
-"""The session."""
+"""The steps of the session, in order."""
 
 
 def play(
@@ -170,11 +172,18 @@ def play(
     steps: Sequence[Step] = STEPS,
     seconds: float = SECONDS,
 ) -> None:
-    """Boot *kernel*, go through *steps* there, and *say* commands, output and prose.
+    """Boot *kernel*, run *steps* there, and print commands, output and prose with *say*.
+
+    Args:
+        kernel: the kernel to boot.
+        accel: how QEMU runs the guest.
+        say: called with each line.
+        steps: the steps to run.
+        seconds: time limit of the session.
 
     Raises:
-        RingcrossError: a command did not show what it must.
-        SessionLost: the machine ended or hung on the way.
+        RingcrossError: the output of a command is not as expected.
+        SessionLost: the machine ended or hung.
         TargetError: busybox or QEMU is missing, or a build failed.
     """
     files = {"bin/memshare": _MEMSHARE}
@@ -186,15 +195,15 @@ def play(
         _follow(console, steps, say)
     say("")
     say(
-        "Try it yourself: run `make shell`. There, the program is "
-        "`ringcross_agent --program devmem`."
+        "Try it yourself with make shell. There, the program is called "
+        "ringcross_agent --program devmem."
     )
-    say("What it costs: make bench CHANNELS=null,mmap,devmem. Its code: modules/devmem/.")
+    say("To measure its cost: make bench CHANNELS=null,mmap,devmem. The code: modules/devmem/.")
 
 
 def _script(steps: Sequence[Step]) -> str:
-    """Each command between marks, so that its output can be told from the next one's."""
-    # The console is for the session alone; what the kernel says is in dmesg.
+    """A shell script of all commands, with a mark before each to separate their outputs."""
+    # Keep kernel messages off the console; the session reads them with dmesg.
     lines = ["dmesg -n 1", "stty -onlcr"]
     for number, step in enumerate(steps):
         lines += [f"echo '{_MARK} {number}'", step.command]
@@ -203,7 +212,7 @@ def _script(steps: Sequence[Step]) -> str:
 
 @contextmanager
 def _running(command: Sequence[str], seconds: float) -> Iterator[Iterator[str]]:
-    """The console's lines of a QEMU that is gone afterwards, or *seconds* from now."""
+    """Start QEMU and yield the lines of its console; kill it at the end or after *seconds*."""
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
@@ -218,7 +227,7 @@ def _running(command: Sequence[str], seconds: float) -> Iterator[Iterator[str]]:
 
 
 def _follow(console: Iterator[str], steps: Sequence[Step], say: Reporter) -> None:
-    """Tell each step while it runs; what the machine prints before the first is left out."""
+    """Print and check each step while it runs; omit the boot messages."""
     for _ in _until(0, console, "boot"):
         pass
     for number, step in enumerate(steps, 1):
@@ -226,35 +235,36 @@ def _follow(console: Iterator[str], steps: Sequence[Step], say: Reporter) -> Non
             say("")
             say(textwrap.fill(step.prose, WIDTH))
         say(f"# {step.command}")
-        shown = ""
+        output = ""
         for line in _until(number, console, step.command):
             say(line)
-            shown += f"{line}\n"
-        check(step, shown)
+            output += f"{line}\n"
+        check(step, output)
 
 
 def _until(number: int, console: Iterator[str], during: str) -> Iterator[str]:
-    """The lines before a mark.
+    """Yield the lines before mark *number*.
 
     Raises:
-        SessionLost: it does not come.
+        SessionLost: the console ended without the mark.
     """
-    last = ""
+    last_line = ""
     for line in console:
         if line == f"{_MARK} {number}":
             return
-        last = line or last
+        last_line = line or last_line
         yield line
     raise SessionLost(
-        f"The machine ended or hung at `{during}`; the last that it said: {last or 'nothing'}"
+        f"The machine ended or hung during: {during}. Its last line: {last_line or '(none)'}. "
+        "Run the demo again, and report the output if it happens again."
     )
 
 
-def check(step: Step, shown: str) -> None:
-    """Raise RingcrossError when *shown* is not what *step* must show."""
+def check(step: Step, output: str) -> None:
+    """Raise RingcrossError if *output* is not what *step* must show."""
     for pattern in step.shows:
-        if not re.search(pattern, shown):
+        if not re.search(pattern, output):
             raise RingcrossError(
-                f"`{step.command}` does not show what it should here, which is "
-                f"{pattern!r} as a regular expression: report it with the output above."
+                f"The output of this command is not as expected: {step.command}. It must match "
+                f"{pattern!r}. Please report this, with the output above."
             )

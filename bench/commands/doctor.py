@@ -1,4 +1,4 @@
-"""``ringcross doctor``: what this machine has, and what would distort its figures."""
+"""``ringcross doctor``: check this machine, and list settings that distort results."""
 
 from __future__ import annotations
 
@@ -14,18 +14,27 @@ from bench.errors import UsageError
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.option("--apply", "apply_", is_flag=True, help="Set what can be set for the time clock.")
-@click.option("--undo", is_flag=True, help="Put back what --apply has set.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option(
+    "--apply",
+    "apply_",
+    is_flag=True,
+    help="Change the settings that distort nanoseconds (needs root). The next boot resets them.",
+)
+@click.option("--undo", is_flag=True, help="Restore what --apply has changed (needs root).")
 def doctor(as_json: bool, apply_: bool, undo: bool) -> None:
-    """Whether this machine has what a run needs, and what to do if not.
+    """Check whether this machine has what a run needs.
 
-    Ends with 3 when something that the default run needs is missing. What moves nanoseconds
-    (governor, turbo, SMT, interrupts …) can be set as root, until the next boot:
+    Prints one line per check: ok, note (a run works, with limits) or missing, and what to do
+    about it. Use it before the first run, and before you trust nanoseconds: it also lists machine
+    settings that would distort wall-clock results (governor, turbo, SMT, interrupts and others).
+    The exit code is 3 if something that the default run needs is missing.
 
     \b
-    ringcross doctor --apply
-    ringcross doctor --undo
+    Examples:
+      ringcross doctor
+      ringcross doctor --apply     as root: set the machine up for the time clock
+      ringcross doctor --undo      as root: restore the previous settings
     """
     from bench.host import doctor as checks
 
@@ -52,26 +61,26 @@ def doctor(as_json: bool, apply_: bool, undo: bool) -> None:
 
 
 def _set_knobs(apply: bool, undo: bool, as_json: bool) -> NoReturn:
-    """Set the knobs of this machine, or put them back, and say what was written where."""
+    """Set the knobs of this machine or restore them, print each changed file, and exit."""
     from bench.host import knobs
 
     if apply and undo:
-        raise UsageError("Either --apply or --undo: each undoes the other.")
+        raise UsageError("--apply and --undo cannot be combined: choose one of them.")
     done = knobs.apply(knobs.every()) if apply else knobs.undo()
     if as_json:
         print(json.dumps(asdict(done)))
         sys.exit(1 if done.refused else 0)
     for path, before in done.before.items():
-        told = f"was {before}" if apply else f"is {before} again"
-        console.OUT.print(f"set     {path} ({told})", markup=False, soft_wrap=True)
+        change = f"was {before}" if apply else f"is {before} again"
+        console.OUT.print(f"set     {path} ({change})", markup=False, soft_wrap=True)
     for path, error in done.refused.items():
         line = f"refused {path}: {error}"
         console.OUT.print(line, style="yellow", markup=False, soft_wrap=True)
     if not done.before:
         console.OUT.print(
-            "Nothing was changed." if done.refused else "There is nothing to set here."
+            "Nothing was changed." if done.refused else "There is nothing to set on this machine."
         )
     elif apply:
-        console.OUT.print("Put it back with: ringcross doctor --undo; or, by hand and as root:")
+        console.OUT.print("Restore with: ringcross doctor --undo; or run this command as root:")
         console.OUT.print(f"  {done.undo_command()}", markup=False, soft_wrap=True)
     sys.exit(1 if done.refused else 0)

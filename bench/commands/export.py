@@ -1,4 +1,4 @@
-"""``ringcross export``: the rows of a run, for other programs."""
+"""``ringcross export``: print the cells of a run as CSV or JSON."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from bench.errors import UsageError
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv",
-              show_default=True)  # fmt: skip
+              show_default=True, help="Output format.")  # fmt: skip
 def export(run: Path, form: str) -> None:
-    """Print the rows of a run, for other programs.
+    """Print the cells of a run as CSV or JSON.
+
+    Prints one row per cell on standard output: what was measured, its status, and its figures. Use
+    it to process results with other programs.
 
     \b
-    ringcross export reports/runs/… --format json | jq '.[] | select(.status == "fail")'
+    Examples:
+      ringcross export reports/runs/A > cells.csv
+      ringcross export reports/runs/A --format json | jq '.[] | select(.status == "fail")'
     """
     from reports.data.run import DamagedRun, load_run
 

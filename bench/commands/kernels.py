@@ -1,4 +1,4 @@
-"""``ringcross kernels``: the kernels that can be measured."""
+"""``ringcross kernels``: list and fetch the kernels that can be measured."""
 
 from __future__ import annotations
 
@@ -10,22 +10,31 @@ from bench.commands import console
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.option("--fetch", metavar="SPEC", help="Take this kernel into the cache.")
+@click.option("--json", "as_json", is_flag=True, help="Print the lists as JSON.")
+@click.option(
+    "--fetch",
+    metavar="SPEC",
+    help="Download this kernel into the cache: stock, a series such as 6.12, or an exact release.",
+)
 def kernels(as_json: bool, fetch: str | None) -> None:
-    """Kernels that can be measured: those in the cache, and series known by name.
+    """List the kernels that can be measured, or fetch one.
+
+    Prints the releases in the cache, and the series that --kernel accepts by name. A run fetches
+    its kernel when needed; use --fetch to download one in advance.
 
     \b
-    ringcross kernels --fetch 6.12
+    Examples:
+      ringcross kernels
+      ringcross kernels --fetch 6.12
     """
-    from bench.kernels import catalog as store
+    from bench.kernels import catalog
 
     if fetch:
-        store.find(fetch, say=console.dim)
-    cached = [kernel.release for kernel in store.list_kernels()]
+        catalog.find(fetch, say=console.dim)
+    cached = [kernel.release for kernel in catalog.list_kernels()]
     if as_json:
-        print(json.dumps({"cached": cached, "known": ["stock", *store.SERIES]}))
+        print(json.dumps({"cached": cached, "known": ["stock", *catalog.SERIES]}))
         return
     console.OUT.print(f"In the cache: {', '.join(cached) or 'none yet'}")
-    by_name = ", ".join(f"{series} (Debian {name})" for series, name in store.SERIES.items())
+    by_name = ", ".join(f"{series} (Debian {name})" for series, name in catalog.SERIES.items())
     console.OUT.print(f"By name: stock (this distribution's), {by_name}")

@@ -1,4 +1,4 @@
-"""``ringcross list``: what can be measured."""
+"""``ringcross list``: list channels and their operations."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ from bench.plan.cells import OPERATIONS
 
 
 @click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="The agent's own list, for programs.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="As the table of the README.")
+@click.option("--json", "as_json", is_flag=True, help="Print the agent's own listing as JSON.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table of the README.")
 def list_channels(as_json: bool, as_markdown: bool) -> None:
-    """What can be measured: channels, their operations, and why one is missing.
+    """List the channels and their operations.
+
+    Prints a table of channels and operations, then the reason for each operation that a channel
+    does not have. Use it to choose values for run --channels and --operations. The first call
+    builds the agent.
 
     \b
-    ringcross list
-    ringcross list --json | jq '.channels[].name'
-    ringcross list --markdown                   # the table of the README
+    Examples:
+      ringcross list
+      ringcross list --json | jq '.channels[].name'
+      ringcross list --markdown     the table of the README
     """
-    from bench.commands import channel_table as tables
+    from bench.commands import channel_table
     from bench.targets.provision import Provisioner
 
     listing = Provisioner().listing()
@@ -30,15 +35,15 @@ def list_channels(as_json: bool, as_markdown: bool) -> None:
         print(json.dumps(listing, indent=1))
         return
     if as_markdown:
-        print(tables.markdown(listing), end="")
+        print(channel_table.markdown(listing), end="")
         return
     table = Table("channel", *OPERATIONS, "what it is")
-    for row in tables.rows(listing):
+    for row in channel_table.rows(listing):
         kind = " [dim](a reference)[/]" if row.reference else ""
-        table.add_row(row.name, *("yes" if has else "–" for has in row.has), row.summary + kind)
+        table.add_row(row.name, *("yes" if ok else "–" for ok in row.supports), row.summary + kind)
     console.OUT.print(table)
-    for row in tables.rows(listing):
+    for row in channel_table.rows(listing):
         for operation, reason in row.unsupported_reason.items():
             console.OUT.print(f"[bold]{row.name}[/] has no {operation}: {reason}", soft_wrap=True)
-        for mode, once in row.one_shot_reason.items():
-            console.OUT.print(f"[bold]{row.name} {mode}[/] is one-shot: {once}", soft_wrap=True)
+        for mode, reason in row.one_shot_reason.items():
+            console.OUT.print(f"[bold]{row.name} {mode}[/] is one-shot: {reason}", soft_wrap=True)

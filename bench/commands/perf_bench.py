@@ -1,8 +1,8 @@
-"""Our figures against another tool's, for the same call on the same machine.
+"""Compare figures of ringcross with those of another tool, for the same system call.
 
-``make bench-against`` prints a table.  It is a benchmark and no test: on a loud machine two
-tools differ because their minutes do, so they take turns, and both sides are told with what
-they differ from themselves.
+``make bench-against`` prints a table. This is a benchmark and not a test: on a noisy machine, two
+tools differ because they run at different times. The tools therefore take turns, and the table
+shows how much the turns of one tool differ from each other.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bench.targets.local import LocalTarget
 TURNS = 9
 REPEATS = 15
 LIMIT = 0.03
-"""Share by which the two may differ."""
+"""The two figures may differ by this share."""
 _LMBENCH = ("/usr/lib/lmbench/bin", "/usr/local/lib/lmbench/bin")
 
 Parse = Callable[[str], float]
@@ -38,14 +38,15 @@ Parse = Callable[[str], float]
 
 @dataclass(frozen=True)
 class Tool:
-    """Another tool's way to measure one of our controls.
+    """A benchmark of another tool that measures the same system call as one of our controls.
 
     Attributes:
-        name: how it is called.
-        cell: the control that does the same.
+        name: the name that the table shows.
+        cell: the control that makes the same system call.
         command: program and arguments.
-        parse: nanoseconds per operation from what it prints; ValueError when that is not it.
-        package: where it comes from.
+        parse: returns nanoseconds per operation from the program's output; raises ValueError
+            if the output has no such figure.
+        package: the package that contains the program.
     """
 
     name: str
@@ -56,12 +57,12 @@ class Tool:
 
 
 def parse_perf(text: str) -> float:
-    """Nanoseconds from ``perf bench syscall basic``: its line in microseconds per operation."""
+    """Nanoseconds per operation from ``perf bench syscall basic``, which prints ``usecs/op``."""
     return 1000 * _number(r"^\s*([\d.]+)\s+usecs/op\s*$", text)
 
 
 def parse_lmbench(text: str) -> float:
-    """Nanoseconds from lmbench's ``lat_*``, which end in so many microseconds."""
+    """Nanoseconds per operation from lmbench's ``lat_*``, whose output ends in microseconds."""
     return 1000 * _number(r":\s*([\d.]+)\s+microseconds\s*$", text)
 
 
@@ -89,25 +90,31 @@ TOOLS = (
 
 @dataclass(frozen=True)
 class Pair:
-    """Both figures of one call, turn by turn, in nanoseconds."""
+    """The figures of both tools for one system call.
+
+    Attributes:
+        tool: the other tool.
+        control_ns: nanoseconds per operation of ringcross, one value per turn.
+        tool_ns: nanoseconds per operation of the other tool, one value per turn.
+    """
 
     tool: Tool
-    ours: tuple[float, ...]
-    theirs: tuple[float, ...]
+    control_ns: tuple[float, ...]
+    tool_ns: tuple[float, ...]
 
     @property
     def ratio(self) -> float:
-        """Ours over theirs, medians of all turns."""
-        return std.median(self.ours) / std.median(self.theirs)
+        """Median of ringcross divided by the median of the other tool."""
+        return std.median(self.control_ns) / std.median(self.tool_ns)
 
     @property
     def noise(self) -> float:
-        """How far half the turns of the louder side lie from their median, as a share."""
-        return max(map(_noise, (self.ours, self.theirs)))
+        """Median distance of the turns from their median, as a share; of the noisier tool."""
+        return max(map(_noise, (self.control_ns, self.tool_ns)))
 
     @property
     def agrees(self) -> bool:
-        """Within 3 %."""
+        """Whether the figures differ by at most :data:`LIMIT`."""
         return abs(self.ratio - 1) <= LIMIT
 
 
@@ -117,66 +124,77 @@ def _noise(values: Sequence[float]) -> float:
 
 
 def find(tool: Tool) -> str | None:
-    """The tool's program, also where lmbench's package hides it."""
-    places = [None, *_LMBENCH]
-    return next((found for at in places if (found := shutil.which(tool.command[0], path=at))), None)
+    """Path of the tool's program, in ``PATH`` or lmbench's own folders; None if not installed."""
+    paths = [None, *_LMBENCH]
+    programs = (shutil.which(tool.command[0], path=path) for path in paths)
+    return next((program for program in programs if program), None)
 
 
-def theirs(tool: Tool) -> float:
+def measure_tool(tool: Tool) -> float:
     """One turn of the other tool, in nanoseconds per operation.
 
-    It gives means, and an interruption only ever lengthens one: the least of several short
-    ones stands beside the least of our rounds.
+    The tool prints a mean, and an interruption can only make a mean longer. The minimum of
+    several short runs is therefore compared with the minimum of our rounds.
 
     Raises:
-        TargetError: it does not run, or prints something else.
+        TargetError: the output of the tool has no figure.
     """
     return min(_run(tool) for _ in range(REPEATS))
 
 
 def _run(tool: Tool) -> float:
     program = find(tool)
-    assert program, "looked for before"
+    assert program, "main() uses installed tools only"
     done = subprocess.run([program, *tool.command[1:]], capture_output=True, text=True)
-    told = done.stdout + done.stderr  # lmbench prints on the latter
+    output = done.stdout + done.stderr  # lmbench prints on standard error
     try:
-        return tool.parse(told)
+        return tool.parse(output)
     except ValueError as error:
-        raise TargetError(f"{tool.name} does not say how long a call took: {error}.") from error
+        raise TargetError(
+            f"The output of {tool.name} has no time per call ({error}): "
+            "check that the command works."
+        ) from error
 
 
-def ours(agent: Path, cell: Cell) -> float:
-    """One turn of ours, the least of its rounds, raw: nobody else takes a loop off either."""
-    asked: list[dict[str, Any]] = [
+def measure_control(agent: Path, cell: Cell) -> float:
+    """One turn of ringcross: the minimum of its rounds, in nanoseconds per operation.
+
+    The loop's own cost is not subtracted, because other tools do not subtract it either.
+
+    Raises:
+        TargetError: the agent could not measure the cell.
+    """
+    requests: list[dict[str, Any]] = [
         {"do": "setup", "clock": "time"},
         request(cell, 0, PLANS["standard"], "time"),
     ]
     target = LocalTarget(agent, needs_modules=False)
-    with target.start(asked, seed=1) as session:
-        (told,) = [answer for answer in session.answers() if answer["re"] == "cell"]
-    if told["status"] != "ok":
-        raise TargetError(f"{cell.name} has no figure: {told['reason']}.")
-    rounds: list[int] = told["rounds"]
-    return min(rounds) / int(told["n"])
+    with target.start(requests, seed=1) as session:
+        (result,) = [answer for answer in session.answers() if answer["re"] == "cell"]
+    if result["status"] != "ok":
+        raise TargetError(f"{cell.name} could not be measured: {result['reason']}")
+    rounds: list[int] = result["rounds"]
+    return min(rounds) / int(result["n"])
 
 
 def measure(agent: Path, tool: Tool, turns: int = TURNS) -> Pair:
-    """Both, taking turns, so that a slow minute is one of both."""
-    pairs = [(ours(agent, tool.cell), theirs(tool)) for _ in range(turns)]
-    return Pair(tool, tuple(our for our, _ in pairs), tuple(their for _, their in pairs))
+    """Measure with both tools in turns, so that a slow phase of the machine affects both."""
+    figures = [(measure_control(agent, tool.cell), measure_tool(tool)) for _ in range(turns)]
+    control_ns, tool_ns = zip(*figures, strict=True)
+    return Pair(tool, control_ns, tool_ns)
 
 
 def rows(pairs: Sequence[Pair]) -> Iterator[tuple[str, ...]]:
-    """The table's lines."""
+    """The rows of the table."""
     for pair in pairs:
-        verdict = "within 3 %" if pair.agrees else "apart"
+        verdict = "within 3 %" if pair.agrees else "differs"
         if not pair.agrees and pair.noise > LIMIT:
-            verdict = "too loud to tell"
+            verdict = "too noisy to tell"
         yield (
             pair.tool.cell.name,
             pair.tool.name,
-            f"{std.median(pair.ours):.1f}",
-            f"{std.median(pair.theirs):.1f}",
+            f"{std.median(pair.control_ns):.1f}",
+            f"{std.median(pair.tool_ns):.1f}",
             f"{pair.ratio - 1:+.1%}",
             f"±{pair.noise:.1%}",
             verdict,
@@ -184,23 +202,24 @@ def rows(pairs: Sequence[Pair]) -> Iterator[tuple[str, ...]]:
 
 
 def main() -> int:
-    """Print the table; 1 when a figure is apart, 3 when there is no other tool."""
+    """Print the table; return 1 if a figure differs, 3 if no other tool is installed."""
     console = Console(width=None if sys.stdout.isatty() else 120)
-    found = [tool for tool in TOOLS if find(tool)]
-    if not found:
+    installed = [tool for tool in TOOLS if find(tool)]
+    if not installed:
         console.print(
-            "No other tool is installed: `apt-get install linux-perf` brings perf bench, and "
-            "lmbench's lat_syscall is used where it is in the PATH.",
+            "No other tool is installed. Install perf bench with: apt-get install linux-perf. "
+            "lmbench's lat_syscall and lat_sig are used, too, if they are in the PATH.",
             soft_wrap=True,
         )
         return 3
     agent = build.build_agent()
-    pairs = [measure(agent, tool) for tool in found]
+    pairs = [measure(agent, tool) for tool in installed]
     table = Table(
         title=f"nanoseconds per call, medians of {TURNS} turns each", title_justify="left"
     )
-    for name in ("control", "against", "ours", "theirs", "differs", "turns differ", ""):
-        table.add_column(name, justify="left" if name in ("control", "against", "") else "right")
+    for name in ("control", "tool", "ringcross", "other tool", "difference", "noise", "verdict"):
+        is_text = name in ("control", "tool", "verdict")
+        table.add_column(name, justify="left" if is_text else "right")
     for row in rows(pairs):
         table.add_row(*row)
     console.print(table)

@@ -1,4 +1,4 @@
-"""``ringcross report``: render a run folder again."""
+"""``ringcross report``: render the report of a run again."""
 
 from __future__ import annotations
 
@@ -13,12 +13,23 @@ from bench.plan.options import RUNS
 
 @click.command()
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where to.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the report; inside the run folder if not given, or "
+    "side-by-side/ beside the runs.",
+)
 def report(runs: tuple[Path, ...], out: Path | None) -> None:
-    """Render a report of one run, or of several side by side; of the newest if none is named.
+    """Render the report of a run again, or of several runs side by side.
+
+    Without a run folder it renders the newest run. Use it after an update of ringcross, or to
+    show several runs in one report. It prints the path of the page.
 
     \b
-    ringcross report reports/runs/20250101T120000Z-6.1.0-amd64-instructions
+    Examples:
+      ringcross report
+      ringcross report reports/runs/20250101T120000Z-6.1.0-amd64-instructions
+      ringcross report reports/runs/A reports/runs/B --out both
     """
     folders = list(runs) or newest(1)
     if len(folders) > 1 and out is None:
@@ -27,7 +38,11 @@ def report(runs: tuple[Path, ...], out: Path | None) -> None:
 
 
 def render(folders: list[Path], out: Path | None = None) -> Path:
-    """Render the report of runs; a damaged one is an error of ours."""
+    """Render the report of *folders*, into *out* if given, and return the path of its page.
+
+    Raises:
+        RingcrossError: a run folder is damaged.
+    """
     from reports.data.run import DamagedRun
     from reports.pages.render import render
 
@@ -38,11 +53,15 @@ def render(folders: list[Path], out: Path | None = None) -> Path:
 
 
 def newest(count: int) -> list[Path]:
-    """The newest runs, oldest first."""
-    found = sorted(path.parent for path in RUNS.glob("*/cells.csv"))
-    if len(found) < count:
+    """The *count* newest run folders, oldest first.
+
+    Raises:
+        UsageError: there are fewer runs.
+    """
+    folders = sorted(path.parent for path in RUNS.glob("*/cells.csv"))
+    if len(folders) < count:
         raise UsageError(
-            f"There are {len(found)} runs in {RUNS}/, and {count} are needed: "
-            "measure by `ringcross run`, or name run folders."
+            f"{RUNS}/ has too few runs ({len(folders)} of {count}): measure with ringcross run, "
+            "or name run folders."
         )
-    return found[-count:]
+    return folders[-count:]

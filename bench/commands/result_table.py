@@ -1,4 +1,4 @@
-"""The table that ``ringcross run`` prints at its end."""
+"""The table that ``ringcross run`` prints when it ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.plan.cells import OPERATIONS, UNITS
 
 
 def print_table(folder: Path) -> None:
-    """The smallest size of each channel and mode: median cost per operation."""
+    """Print the median cost per operation of each channel and mode, at its smallest size."""
     from reports.data.run import load_run
 
     loaded = load_run(folder)
@@ -43,16 +43,16 @@ def print_table(folder: Path) -> None:
     if not cost:
         return
     console.OUT.print(table)
-    own = loaded.environment.get("overhead") or {}
-    if own:
+    overhead = loaded.environment.get("overhead") or {}
+    if overhead:
         console.OUT.print(
-            f"Taken off: {own['loop']:.3g} {unit} per operation and {own['read']:.3g} per clock "
-            "reading, the harness's own.",
+            f"The harness's own cost is subtracted: {overhead['loop']:.3g} {unit} per operation "
+            f"and {overhead['read']:.3g} per clock reading.",
             style="dim",
         )
 
 
 def _order(name: tuple[str, str], references: set[str]) -> tuple[bool, bool, str, str]:
-    """Order of the table: the floor, channels and modes by name, references."""
+    """Sort key: the baseline ``null``, then channels and modes by name, then references."""
     channel, mode = name
     return channel != "null", channel in references, channel, mode

@@ -1,4 +1,4 @@
-"""``ringcross run``: measure, and render a report."""
+"""``ringcross run``: measure channels and render a report."""
 
 from __future__ import annotations
 
@@ -27,95 +27,118 @@ from bench.run import progress
 
 
 def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of ``run``."""
-    for option in reversed(
-        (
-            click.option("--target", type=click.Choice(TARGETS), default="vm", show_default=True,
-                         help="Where the kernel under test runs."),
-            click.option("--kernel", default="stock", show_default=True, metavar="SPEC",
-                         help="'stock', a series such as 6.12, or an exact release."),
-            click.option("--clock", type=click.Choice(CLOCKS), default="auto", show_default=True,
-                         help="What to count; auto: time with KVM, instructions without."),
-            click.option("--plan", default="quick", show_default=True, metavar="PLAN",
-                         help=f"How much: {', '.join(PLANS)}."),
-            click.option("--channels", metavar="LIST", help="Exactly these, e.g. netlink,ioctl,"
-                         " and the controls."),
-            click.option("--operations", metavar="LIST",
-                         help=f"Only these of {', '.join(OPERATIONS)}."),
-            click.option("--sizes", metavar="LIST", help="Bytes of body, e.g. 8,4k,1M."),
-            click.option("--contexts", metavar="LIST",
-                         help=f"Where the kernel raises events: {', '.join(CONTEXTS)}."),
-            click.option("--waits", metavar="LIST",
-                         help=f"How the user waits for them: {', '.join(WAITS)}."),
-            click.option("--bursts", metavar="LIST",
-                         help="Events of a stream in a row, as in 1,16."),
-            click.option("--rates", metavar="LIST",
-                         help="Of streams: max, search (the highest without loss), or messages per "
-                         "second, or per million instructions."),
-            click.option("--queues", metavar="LIST",
-                         help="Lengths of a stream's queue, in the channel's own unit."),
-            click.option("--threads", metavar="LIST",
-                         help="Threads at once, e.g. 1,2,4. Naming any "
-                         "factor replaces all that the plan varies."),
-            click.option("--seed", type=int, default=1, show_default=True,
-                         help="Of the first boot and the order of cells."),
-            click.option("--boots", type=click.IntRange(1, 100), default=1, show_default=True,
-                         help="Measure each cell in so many boots."),
-            click.option("--loads", type=click.IntRange(0, 100), default=0,
-                         help="And so often in each boot; the plan's number if not given."),
-            click.option("--append", metavar="WORDS", help="For the kernel's command line in the "
-                         "virtual machine, e.g. mitigations=off."),
-            click.option("--accel", type=click.Choice(ACCELERATORS), default="auto",
-                         show_default=True, help="How QEMU runs the guest."),
-            click.option("--force-time", "--force", is_flag=True,
-                         help="Allow nanoseconds under emulation, where they tell little."),
-            click.option("--yes-load-modules", is_flag=True,
-                         help="Allow --target local to load modules into this very kernel."),
-            click.option("--prebuilt", type=click.Path(path_type=Path, file_okay=False),
-                         metavar="DIR", help="Take ringcross_agent and ringcross_*.ko from here, "
-                         "for a machine without a compiler or headers."),
-            click.option("--explore/--no-explore", default=True, show_default=True,
-                         help="Find out the channels' properties too, in one more boot."),
-            click.option("--run-dir", type=click.Path(path_type=Path, file_okay=False),
-                         help="Where to record; a new folder in reports/runs/ if not given."),
-            click.option("--resume", type=click.Path(path_type=Path, file_okay=False),
-                         metavar="DIR", help="Go on with this run, with its own options."),
-        )
-    ):  # fmt: skip
+    """Add the options that select what is measured, and where."""
+    folder = click.Path(path_type=Path, file_okay=False)
+    options = (
+        click.option("--target", type=click.Choice(TARGETS), default="vm", show_default=True,
+                     help="Where the kernel under test runs."),
+        click.option("--kernel", default="stock", show_default=True, metavar="SPEC",
+                     help="Kernel under test: stock (the distribution's), a series such as 6.12, "
+                     "or an exact release."),
+        click.option("--clock", type=click.Choice(CLOCKS), default="auto", show_default=True,
+                     help="What is counted: time (nanoseconds) or instructions. auto: time with "
+                     "KVM or --target local, instructions without KVM."),
+        click.option("--plan", default="quick", show_default=True, metavar="PLAN",
+                     help=f"How much is measured: {', '.join(PLANS)}."),
+        click.option("--channels", metavar="LIST",
+                     help="Measure only these channels and the controls, e.g. netlink,ioctl."),
+        click.option("--operations", metavar="LIST",
+                     help=f"Measure only these operations: {', '.join(OPERATIONS)}."),
+        click.option("--sizes", metavar="LIST",
+                     help="Message sizes in bytes of body, e.g. 8,4k,1M."),
+        click.option("--contexts", metavar="LIST",
+                     help=f"Where the kernel emits events: {', '.join(CONTEXTS)}."),
+        click.option("--waits", metavar="LIST",
+                     help=f"How the reader waits for events: {', '.join(WAITS)}."),
+        click.option("--bursts", metavar="LIST",
+                     help="Events per burst of a stream, e.g. 1,16."),
+        click.option("--rates", metavar="LIST",
+                     help="Rates of a stream: max, search (find the highest rate without loss), "
+                     "or numbers: messages per second, or per million instructions."),
+        click.option("--queues", metavar="LIST",
+                     help="Queue lengths of a stream, in the channel's own unit."),
+        click.option("--threads", metavar="LIST",
+                     help="Numbers of concurrent threads, e.g. 1,2,4."),
+        click.option("--seed", type=int, default=1, show_default=True,
+                     help="Seed of the first boot and of the order of cells."),
+        click.option("--boots", type=click.IntRange(1, 100), default=1, show_default=True,
+                     metavar="N", help="Number of boots in which each cell is measured."),
+        click.option("--loads", type=click.IntRange(0, 100), default=0, metavar="N",
+                     help="Loads of the module in each boot; as the plan says if 0 or not given."),
+        click.option("--append", metavar="WORDS",
+                     help="Parameters for the kernel command line of the virtual machine, e.g. "
+                     "mitigations=off."),
+        click.option("--accel", type=click.Choice(ACCELERATORS), default="auto",
+                     show_default=True, help="How QEMU runs the guest. auto: kvm where it works, "
+                     "except to count instructions."),
+        click.option("--force-time", "--force", is_flag=True,
+                     help="Allow --clock time without KVM. Such nanoseconds say little about real "
+                     "time."),
+        click.option("--yes-load-modules", is_flag=True,
+                     help="Allow --target local to load modules into the running kernel (needs "
+                     "root). A faulty module can crash this machine."),
+        click.option("--prebuilt", type=folder, metavar="DIR",
+                     help="Use ringcross_agent and ringcross_*.ko from this folder, on a machine "
+                     "without a compiler or kernel headers."),
+        click.option("--explore/--no-explore", default=True, show_default=True,
+                     help="Also probe properties and take x-rays, in one more boot."),
+        click.option("--run-dir", type=folder, metavar="DIR",
+                     help="Folder to record in; a new one in reports/runs/ if not given."),
+        click.option("--resume", type=folder, metavar="DIR",
+                     help="Continue the run in this folder, with the options it started with."),
+    )  # fmt: skip
+    for option in reversed(options):
         function = option(function)
     return function
 
 
 @click.command()
 @_run_parameters
-@click.option("--report/--no-report", default=True, help="Render the report at the end.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, not as a table.")
+@click.option("--report/--no-report", default=True, show_default=True,
+              help="Render the report at the end.")  # fmt: skip
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON instead of a table."
+)
 def run(report: bool, as_json: bool, **given: Any) -> None:
-    """Measure, and render a report.
+    """Measure channels and render a report.
+
+    By default this boots the kernel under test in a virtual machine, loads the kernel half of each
+    channel, validates the messages, and measures. The first run fetches the kernel and builds the
+    agent and the modules.
+
+    A plan says how much is measured: quick (3 sizes, 11 rounds per cell), standard (7 sizes, 15
+    rounds, more factors) or full (18 sizes, 51 rounds in each of 3 loads, most factors). Factors
+    are contexts, waits, bursts, rates, queues and threads. Giving values for one factor replaces
+    all the factors that the plan varies.
+
+    Prints progress on standard error, then a table with the median cost per operation and the
+    paths of the run folder and the report. Results are written as they are measured, so an
+    interrupted run can be continued with --resume.
 
     \b
-    ringcross run --plan standard
-    ringcross run --kernel 6.12 --channels netlink,ioctl --sizes 64,4k
-    ringcross run --target local --channels syscall     real nanoseconds, no root
-    ringcross run --resume reports/runs/20250101T120000Z-6.1.0-amd64-instructions
+    Examples:
+      ringcross run --plan standard
+      ringcross run --kernel 6.12 --channels netlink,ioctl --sizes 64,4k
+      ringcross run --target local --channels syscall     nanoseconds on this kernel, no root
+      ringcross run --resume reports/runs/20250101T120000Z-6.1.0-amd64-instructions
     """
     from bench.run.pytest_bridge import run_campaign
 
     options = _options(given)
-    shown = progress.for_console(console.ERR)
-    begun = time.monotonic()
-    with _terminated_as_interrupted():
-        campaign, code = run_campaign(options, shown)
+    reporter = progress.for_console(console.ERR)
+    started = time.monotonic()
+    with _sigterm_as_interrupt():
+        campaign, code = run_campaign(options, reporter)
     if code == INTERRUPTED:
-        where = campaign.folder
+        folder = campaign.folder
         fail(
-            f"Interrupted; go on with: ringcross run --resume {where}"
-            if where
+            f"Interrupted. Continue with: ringcross run --resume {folder}"
+            if folder
             else "Interrupted before anything was measured.",
             INTERRUPTED,
         )
     if campaign.error is not None:
-        kept = f" What was measured is kept in {campaign.folder}." if campaign.folder else ""
+        kept = f" Results so far are kept in {campaign.folder}." if campaign.folder else ""
         fail(f"{campaign.error}{kept}", campaign.error.exit_code)
     assert campaign.folder is not None
     page = render([campaign.folder]) if report else None
@@ -124,9 +147,9 @@ def run(report: bool, as_json: bool, **given: Any) -> None:
                           "failed": campaign.failed()}))  # fmt: skip
     else:
         print_table(campaign.folder)
-        took = progress.clock_text(time.monotonic() - begun)
+        elapsed = progress.clock_text(time.monotonic() - started)
         console.OUT.print(
-            f"{len(campaign.results)} cells in {took}, recorded in {campaign.folder}/",
+            f"{len(campaign.results)} cells in {elapsed}, recorded in {campaign.folder}/",
             soft_wrap=True,
         )
         if page:
@@ -155,8 +178,8 @@ def _options(given: dict[str, Any]) -> RunOptions:
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does, so that no machine is left behind."""
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Handle SIGTERM like Ctrl-C, so that no virtual machine is left running."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

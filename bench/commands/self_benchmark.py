@@ -1,6 +1,6 @@
-"""What ringcross itself costs: ``make bench-self`` holds it against its own promises.
+"""Measure what ringcross itself costs, and compare it with limits: ``make bench-self``.
 
-Wall-clock figures of a loud machine vary, so these are a benchmark and not a test.
+This is a benchmark and not a test, because wall-clock figures vary on a noisy machine.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from reports.pages.render import render
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured cost beside what we promise.
+    """One measured cost and its limit.
 
     Attributes:
         what: what was measured.
-        value: as measured, in ``unit``.
-        limit: the most it may be.
-        unit: of both.
+        value: the measured value, in ``unit``.
+        limit: the highest acceptable value, in ``unit``.
+        unit: the unit of both.
     """
 
     what: str
@@ -37,13 +37,13 @@ class Figure:
     unit: str
 
     @property
-    def kept(self) -> bool:
-        """Whether the promise holds."""
+    def within_limit(self) -> bool:
+        """Whether the value is acceptable."""
         return self.value <= self.limit
 
 
 def boot() -> list[Figure]:
-    """From the start of QEMU to the agent's hello, with no more than that to do."""
+    """Time from the start of QEMU to the agent's ``hello``, without requests; and memory."""
     kernel = catalog.find("stock")
     target = VmTarget(kernel=kernel, agent=build.build_agent(), modules=build.build_modules(kernel))
     begun = time.monotonic()
@@ -57,7 +57,7 @@ def boot() -> list[Figure]:
 
 
 def plan(name: str, limit: float, folder: Path) -> Figure:
-    """A whole ``ringcross run``, warm, up to and with the last row; without the report."""
+    """Time of ``ringcross run`` without the report; kernel, agent and modules are built already."""
     begun = time.monotonic()
     command = ["--plan", name, "--clock", "instructions", "--accel", "tcg", "--no-report"]
     subprocess.run(
@@ -69,7 +69,7 @@ def plan(name: str, limit: float, folder: Path) -> Figure:
 
 
 def report(folder: Path) -> list[Figure]:
-    """Rendering of a run, and what came of it."""
+    """Time to render a report, and its size."""
     begun = time.monotonic()
     page = render([folder])
     took = time.monotonic() - begun
@@ -81,24 +81,24 @@ def report(folder: Path) -> list[Figure]:
 
 
 def show(figures: list[Figure]) -> None:
-    """Print the figures beside their limits."""
-    table = Table(title="ringcross, measured by itself")
-    for column in ("what", "measured", "promised", ""):
-        table.add_column(column, justify="right" if column in ("measured", "promised") else "left")
+    """Print the figures and their limits."""
+    table = Table(title="Cost of ringcross itself")
+    for column in ("what", "measured", "limit", "verdict"):
+        table.add_column(column, justify="right" if column in ("measured", "limit") else "left")
     for figure in figures:
         table.add_row(
             figure.what,
             f"{figure.value:.1f} {figure.unit}",
             f"≤ {figure.limit:g} {figure.unit}",
-            "kept" if figure.kept else "[red]broken",
+            "ok" if figure.within_limit else "[red]exceeded",
         )
     Console().print(table)
 
 
 def main() -> int:
-    """Measure all; 1 when a promise is broken."""
-    with tempfile.TemporaryDirectory(prefix="ringcross-self-") as place:
-        folder = Path(place)
+    """Measure and print all figures; return 1 if one exceeds its limit."""
+    with tempfile.TemporaryDirectory(prefix="ringcross-self-") as directory:
+        folder = Path(directory)
         figures = [
             *boot(),
             plan("quick", 60, folder / "quick"),
@@ -106,7 +106,7 @@ def main() -> int:
             *report(folder / "standard"),
         ]
     show(figures)
-    return 0 if all(figure.kept for figure in figures) else 1
+    return 0 if all(figure.within_limit for figure in figures) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``ringcross shell``: boot the kernel under test and try the modules by hand."""
+"""``ringcross shell``: boot the kernel under test with a shell."""
 
 from __future__ import annotations
 
@@ -11,16 +11,28 @@ from bench.commands import console
 
 
 @click.command()
-@click.option("--kernel", default="stock", show_default=True, metavar="SPEC")
+@click.option(
+    "--kernel",
+    "spec",
+    default="stock",
+    show_default=True,
+    metavar="SPEC",
+    help="Kernel to boot: stock, a series such as 6.12, or an exact release.",
+)
 @click.option("--accel", type=click.Choice(["kvm", "tcg"]), default="tcg", show_default=True,
-              help="How QEMU runs the guest; kvm is quicker where it works.")  # fmt: skip
-def shell(kernel: str, accel: Literal["kvm", "tcg"]) -> None:
-    """Boot the kernel under test and try the modules by hand; `exit` ends it.
+              help="How QEMU runs the guest: kvm is faster where it works.")  # fmt: skip
+def shell(spec: str, accel: Literal["kvm", "tcg"]) -> None:
+    """Boot the kernel under test with a shell.
+
+    Boots a virtual machine with the kernel modules and the agent, and connects its shell to this
+    terminal. Use it to load a module and try its interface. The commands are those of busybox;
+    exit ends the machine.
 
     \b
-    ringcross shell --kernel 6.12
+    Example:
+      ringcross shell --kernel 6.12
     """
     from bench.commands.shell_session import interact
-    from bench.kernels import catalog as store
+    from bench.kernels import catalog
 
-    sys.exit(interact(store.find(kernel, say=console.dim), accel))
+    sys.exit(interact(catalog.find(spec, say=console.dim), accel))

@@ -1,4 +1,4 @@
-"""A virtual machine to try the modules in by hand, and what every machine with a shell needs."""
+"""Virtual machines with a shell: an interactive one, and one that runs a script."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ mount -t devtmpfs dev /dev; mount -t proc proc /proc; mount -t sysfs sys /sys
 mount -t tmpfs tmp /tmp; mount -t debugfs debug /sys/kernel/debug
 cd /modules
 """
-_BY_HAND = """
+_INTERACTIVE = """
 echo
-echo "Kernel $(uname -r). The kernel halves are in this folder."
-echo "Load some: insmod ringcross_core.ko; insmod ringcross_ioctl.ko; lsmod."
-echo "What the agent can measure: ringcross_agent --list.  To leave: exit."
+echo "Kernel $(uname -r). The kernel halves (ringcross_*.ko) are in this folder."
+echo "To load one:                   insmod ringcross_core.ko; insmod ringcross_ioctl.ko; lsmod"
+echo "To list channels as JSON:      ringcross_agent --list"
+echo "To end the virtual machine:    exit"
 setsid cttyhack sh
 """
 _END = """
@@ -38,10 +39,10 @@ reboot -f
 
 
 def interact(kernel: Kernel, accel: Accel) -> int:
-    """Boot *kernel* with a shell on this terminal, and the modules in ``/modules``.
+    """Boot *kernel* with a shell on this terminal and the modules in ``/modules``.
 
     Returns:
-        QEMU's exit status.
+        The exit status of QEMU.
 
     Raises:
         TargetError: busybox or QEMU is missing, or a build failed.
@@ -49,8 +50,8 @@ def interact(kernel: Kernel, accel: Accel) -> int:
     channels = Provisioner().listing()["channels"]
     stock = initramfs.stock_modules(kernel, requirements("needs", channels))
     boot = requirements("boot", channels)
-    with machine(kernel, accel, _BY_HAND, files=stock, boot=boot) as command:
-        # Ctrl-C is for the shell in the machine: QEMU's terminal is in raw mode.
+    with machine(kernel, accel, _INTERACTIVE, files=stock, boot=boot) as command:
+        # QEMU puts the terminal into raw mode, so Ctrl-C reaches the shell in the machine.
         return subprocess.run(command, check=False).returncode
 
 
@@ -63,24 +64,25 @@ def machine(
     files: initramfs.Files | None = None,
     boot: Sequence[str] = (),
 ) -> Iterator[list[str]]:
-    """QEMU's command line for a machine that runs a shell script, and then ends.
+    """Yield QEMU's command line for a machine that runs a shell script and then ends.
 
-    Its console is QEMU's standard streams. The script starts in ``/modules``, beside the
-    ``ringcross_*.ko``; busybox's commands and ``ringcross_agent`` are in its path.
+    The console of the machine is QEMU's standard input and output. The script starts in
+    ``/modules``, which contains the ``ringcross_*.ko``; busybox's commands and
+    ``ringcross_agent`` are in its ``PATH``.
 
     Args:
-        kernel: what to boot.
-        accel: how QEMU runs it.
-        script: for busybox's shell.
-        files: more of the root file system.
-        boot: words for the kernel's command line.
+        kernel: the kernel to boot.
+        accel: how QEMU runs the guest.
+        script: a script for busybox's shell.
+        files: further files of the root file system, by path.
+        boot: parameters for the kernel command line.
 
     Raises:
         TargetError: busybox or QEMU is missing, or a build failed.
     """
     busybox = shutil.which("busybox")
     if busybox is None:
-        raise TargetError("busybox is missing: install it with `apt-get install busybox-static`.")
+        raise TargetError("busybox is missing. Install it with: apt-get install busybox-static")
     agent, modules = build.build_agent(), build.build_modules(kernel)
     packed = {f"modules/{ko.name}": ko.read_bytes() for ko in modules.glob("ringcross_*.ko")}
     packed["bin/busybox"] = Path(busybox).read_bytes()

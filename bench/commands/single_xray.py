@@ -1,4 +1,4 @@
-"""One x-ray on its own, outside of a run."""
+"""Take the x-ray of one operation, without a run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from bench.plan.options import RunOptions
 from bench.plan.plans import Listing, parse_size
 from bench.targets.provision import Provisioner
 
-_TELLING = ("call", "pull", "push", "notify")  # the most telling operation first
+_PREFERENCE = ("call", "pull", "push", "notify")  # the most informative operation first
 
 
-def look(
+def take_xray(
     channel: str,
     *,
     say: Reporter,
@@ -25,26 +25,26 @@ def look(
     seed: int = 1,
     provisioner: Provisioner | None = None,
 ) -> xray.Xrays:
-    """Boot, and look through one operation of a channel.
+    """Boot a machine and take the x-ray of one operation of a channel.
 
     Raises:
-        UsageError: a channel, operation, mode or size that does not exist or fit together.
-        TargetError: no machine could be had.
+        UsageError: the channel, operation, mode or size does not exist, or they do not combine.
+        TargetError: the machine could not be built or booted.
     """
     provisioner = provisioner or Provisioner(say)
     listing = provisioner.listing()
-    cell = find(listing, channel, operation or "", mode or "", size)
+    cell = find_cell(listing, channel, operation or "", mode or "", size)
     options = RunOptions(kernel=kernel, clock=clock, channels=(channel,), seed=seed)
     site = provisioner.prepare(options, listing, [cell])
     say(f"Booting {site.kernel}, and starting its tracer")
     return xray.take(site.target, [cell], site.clock, seed=seed)
 
 
-def find(listing: Listing, channel: str, operation: str, mode: str, size: str | None) -> Cell:
-    """The operation that is meant.
+def find_cell(listing: Listing, channel: str, operation: str, mode: str, size: str | None) -> Cell:
+    """The cell to trace; an empty operation or mode selects the most informative one.
 
     Raises:
-        UsageError: there is none, or it does not carry that size.
+        UsageError: there is no such cell, or it does not carry messages of that size.
     """
     names = [entry["name"] for entry in listing["channels"]]
     if channel not in names:
@@ -52,22 +52,26 @@ def find(listing: Listing, channel: str, operation: str, mode: str, size: str | 
     if operation and operation not in OPERATIONS:
         raise unknown("operation", operation, xray.OPERATIONS)
     if operation and operation not in xray.OPERATIONS:
-        raise UsageError(f"A {operation} is many operations at once: look through a notify.")
+        raise UsageError(
+            f"A {operation} has no x-ray, because it is many operations at once: "
+            "use --operation notify."
+        )
     entry = listing["channels"][names.index(channel)]
-    modes = [one["name"] for one in entry["modes"]]
+    modes = [mode_entry["name"] for mode_entry in entry["modes"]]
     if mode and mode not in modes:
         raise unknown(f"mode of {channel}", mode, modes)
-    wanted = parse_size(size) if size else None
-    asked = [operation] if operation else []
-    cells = xray.choose([entry], operations=asked, mode=mode, size=wanted)
+    size_bytes = parse_size(size) if size else None
+    operations = [operation] if operation else []
+    cells = xray.choose([entry], operations=operations, mode=mode, size=size_bytes)
     if not cells:
-        told = (
+        raise UsageError(
             entry["unsupported_reason"].get(operation)
-            or f"Mode {mode} of {channel} has no {operation}."
+            or f"Mode {mode} of {channel} has no {operation}: leave out --mode or --operation."
         )
-        raise UsageError(told)
-    cell = min(cells, key=lambda cell: _TELLING.index(cell.operation))
-    if wanted is not None and cell.size != wanted:
-        raise UsageError(f"{cell.channel} {cell.operation} goes up to {cell.size} bytes, or is "
-                         f"of one size: leave out --size, or give another.")  # fmt: skip
+    cell = min(cells, key=lambda cell: _PREFERENCE.index(cell.operation))
+    if size_bytes is not None and cell.size != size_bytes:
+        raise UsageError(
+            f"{cell.channel} {cell.operation} does not carry {size_bytes} bytes: "
+            f"use the nearest size, {cell.size}, or leave out --size."
+        )
     return cell

@@ -1,4 +1,4 @@
-"""An x-ray on a terminal."""
+"""X-rays as text for a terminal."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SMALLEST = 0.01
 def pages(
     xrays: Xrays, *, smallest: float = SMALLEST, flat: bool = False
 ) -> Iterator[RenderableType]:
-    """What to print, operation by operation.
+    """Yield what to print, operation by operation.
 
     Args:
-        xrays: what was seen.
-        smallest: share below which calls are summed up; 0 shows all.
-        flat: functions by their own cost, in place of the tree.
+        xrays: the x-rays to print.
+        smallest: calls with a share below this are summed up; 0 shows all.
+        flat: list functions by their own cost instead of the tree.
     """
     unit = UNITS[xrays.clock]
     for xray in xrays.operations:
@@ -52,80 +52,85 @@ def _sums(xray: Xray, xrays: Xrays, unit: str) -> Iterator[Text]:
     )
     if xrays.fitted:
         yield Text(
-            "Rough: by this clock the tracer's cost varies; it was fitted to make the sum right.",
+            "Approximate: under this clock the tracer's cost varies, so it was fitted to make the "
+            "sum correct.",
             style="yellow",
         )
     elif xrays.tracer:
         yield Text(
-            f"Taken off: the tracer's {xrays.tracer.call:,.0f} for each of {xray.calls} calls "
-            f"({xray.traced:,.0f} {unit} with it on). Inlined code counts with its caller.",
+            f"Subtracted: the tracer's {xrays.tracer.call:,.0f} {unit} for each of {xray.calls} "
+            f"calls ({xray.traced:,.0f} {unit} with the tracer). Inlined code counts with its "
+            "caller.",
             style="dim",
         )
     if not xray.agrees:
         yield Text(
-            "They differ: this operation can go more than one way, and here it went another one.",
+            "The two differ: this operation can take more than one path, and it took another one "
+            "while traced.",
             style="yellow",
         )
 
 
-def _tree(root: Node, whole: float, smallest: float) -> Tree:
-    tree = Tree(_label(root, whole), guide_style="dim")
-    _branch(tree, root, whole, smallest)
+def _tree(root: Node, total: float, smallest: float) -> Tree:
+    tree = Tree(_label(root, total), guide_style="dim")
+    _branch(tree, root, total, smallest)
     return tree
 
 
-def _branch(tree: Tree, node: Node, whole: float, smallest: float) -> None:
-    shown = [child for child in node.children if child.total >= smallest * whole]
-    for child in shown:
-        _branch(tree.add(_label(child, whole)), child, whole, smallest)
-    rest = [child for child in node.children if child.total < smallest * whole]
+def _branch(tree: Tree, node: Node, total: float, smallest: float) -> None:
+    large = [child for child in node.children if child.total >= smallest * total]
+    for child in large:
+        _branch(tree.add(_label(child, total)), child, total, smallest)
+    rest = [child for child in node.children if child.total < smallest * total]
     if rest:
         units = max(0.0, sum(child.total for child in rest))
         tree.add(Text(f"{len(rest)} more: {units:,.0f}", style="dim"))
 
 
-def _flat(root: Node, whole: float, smallest: float) -> Table:
-    table = Table("share", "its own", "calls", "function", box=box.SIMPLE)
+def _flat(root: Node, total: float, smallest: float) -> Table:
+    table = Table("share", "own cost", "calls", "function", box=box.SIMPLE)
     for column in table.columns[:3]:
         column.justify = "right"
     for node in by_own_cost(root):
-        if node.own >= smallest * whole:
-            share = f"{100 * max(0.0, node.own) / whole:.1f} %"
-            name = Text(spoken(node))
+        if node.own >= smallest * total:
+            share = f"{100 * max(0.0, node.own) / total:.1f} %"
+            name = Text(display_name(node))
             if node.module:
                 name.append(f" [{node.module}]", "green")
             table.add_row(share, f"{max(0.0, node.own):,.0f}", str(node.calls), name)
     return table
 
 
-def _label(node: Node, whole: float) -> Text:
-    share = 100 * node.total / whole
-    label = Text.assemble((f"{share:.1f} % ", "cyan"), (spoken(node), "bold"))
+def _label(node: Node, total: float) -> Text:
+    share = 100 * node.total / total
+    label = Text.assemble((f"{share:.1f} % ", "cyan"), (display_name(node), "bold"))
     if node.module:
         label.append(f" [{node.module}]", "green")
     if node.calls > 1:
         label.append(f" ×{node.calls}")
-    own = "" if not node.children else f", {max(0.0, node.own):,.0f} its own"
+    own = "" if not node.children else f" (own cost {max(0.0, node.own):,.0f})"
     return label.append(f"  {max(0.0, node.total):,.0f}{own}", "dim")
 
 
-def spoken(node: Node) -> str:
-    """A function's name as it is, and words for tasks and the whole."""
+def display_name(node: Node) -> str:
+    """The name of a function, or a description of a task or of the whole operation."""
     if node.name == "operation":
-        return "the operation; its own: entry, exit and user space"
+        return "the operation (own cost: entry, exit and user space)"
     if not node.name.startswith("task:"):
         return node.name
     task = node.name.removeprefix("task:")
-    told = {"process": "the process, woken; its own: entry, exit and user space",
-            "idle": "the idle CPU, interrupted"}  # fmt: skip
-    return told.get(task, f"kernel thread {task}")
+    descriptions = {
+        "process": "the process, woken (own cost: entry, exit and user space)",
+        "idle": "the idle CPU, interrupted",
+    }
+    return descriptions.get(task, f"kernel thread {task}")
 
 
 def _classes(root: Node) -> Table:
     table = Table("what for", "share", "", box=box.SIMPLE, show_header=False)
-    whole = root.total
+    total = root.total
     for title, units in cost_classes.sums(root).items():
-        share = max(0.0, units / whole)
+        share = max(0.0, units / total)
         bar = Text("█" * round(40 * share), style="cyan")
         table.add_row(cost_classes.TITLES[title], f"{100 * share:.1f} %", bar)
     return table

@@ -1,4 +1,4 @@
-"""The command line, in processes of its own, against the fake target."""
+"""The command line, mostly in separate processes, with the fake target."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ringcross(folder: Path, *words: str, **env: str) -> Done:
     return Done(words, process.returncode, out, err)
 
 
-def the_run(folder: Path) -> Path:
+def only_run(folder: Path) -> Path:
     (run,) = (folder / "reports/runs").iterdir()
     return run
 
@@ -53,7 +53,7 @@ def rows(run: Path) -> list[dict[str, str]]:
 def test_a_whole_run(tmp_path: Path) -> None:
     done = ringcross(tmp_path, "run", "--no-report", "--boots", "2")
     assert done.returncode == 0, done.stderr
-    run = the_run(tmp_path)
+    run = only_run(tmp_path)
     assert "null ioctl" in done.stdout
     assert str(run.relative_to(tmp_path)) in done.stdout
     assert "[32/32]" in done.stderr
@@ -74,21 +74,21 @@ def test_a_whole_run(tmp_path: Path) -> None:
 
 def test_pytest_benchmark_reads_what_a_run_saved(tmp_path: Path) -> None:
     assert ringcross(tmp_path, "run", "--no-report", "--channels", "null").returncode == 0
-    saved = the_run(tmp_path) / "benchmark.json"
-    (one,) = [b for b in json.loads(saved.read_text())["benchmarks"] if b["group"] == "call"]
-    # The null channel's name has 4 letters: 104, 105, 106 instructions, again and again.
-    assert one["stats"]["min"] == pytest.approx(104e-9)
-    assert one["stats"]["median"] == pytest.approx(105e-9)
-    assert one["stats"]["rounds"] == 11
-    assert one["extra_info"]["unit"] == "instructions"
-    assert one["fullname"] == "bench/test_cells.py::test_cell[null-ioctl-call-0]"
+    saved = only_run(tmp_path) / "benchmark.json"
+    (call,) = [b for b in json.loads(saved.read_text())["benchmarks"] if b["group"] == "call"]
+    # See cost() in tests/fake_target.py: "null" has 4 letters, so 104, 105, 106 instructions.
+    assert call["stats"]["min"] == pytest.approx(104e-9)
+    assert call["stats"]["median"] == pytest.approx(105e-9)
+    assert call["stats"]["rounds"] == 11
+    assert call["extra_info"]["unit"] == "instructions"
+    assert call["fullname"] == "bench/test_cells.py::test_cell[null-ioctl-call-0]"
     command = [str(Path(sys.executable).with_name("pytest-benchmark")), "compare", str(saved)]
-    told = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
-    assert "test_cell[null-ioctl-call-0]" in told.stdout + told.stderr
+    shown = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert "test_cell[null-ioctl-call-0]" in shown.stdout + shown.stderr
 
 
 def test_by_hand_with_pytest(tmp_path: Path) -> None:
-    """A plugin brings the fake provisioner; all else is `pytest bench/ --channels=…`."""
+    """`pytest bench/ --channels=…` works; a plugin installs the fake provisioner."""
     (tmp_path / "fake.py").write_text(
         "import bench.run.campaign\nfrom tests.fake_target import FakeTarget, FakeProvisioner\n"
         "deeds = {'signal-notify': {'status': 'fail', 'reason': 'It broke.'}}\n"
@@ -113,7 +113,7 @@ def test_a_failed_cell_is_one_and_a_row(tmp_path: Path) -> None:
     done = ringcross(tmp_path, "run", "--no-report", FAKE_DEEDS="signal-notify=fail")
     assert done.returncode == 1
     assert "signal-realtime-notify-4 failed: The body was wrong." in done.stderr
-    assert [r["reason"] for r in rows(the_run(tmp_path)) if r["status"] == "fail"] == [
+    assert [r["reason"] for r in rows(only_run(tmp_path)) if r["status"] == "fail"] == [
         "The body was wrong."
     ]
 
@@ -121,7 +121,7 @@ def test_a_failed_cell_is_one_and_a_row(tmp_path: Path) -> None:
 def test_a_panic_does_not_end_the_run(tmp_path: Path) -> None:
     done = ringcross(tmp_path, "run", "--no-report", FAKE_DEEDS="netlink-push=panic")
     assert done.returncode == 1
-    table = rows(the_run(tmp_path))
+    table = rows(only_run(tmp_path))
     assert len([row for row in table if "BUG: fake" in row["reason"]]) == 3
     assert len(table) == 27
 
@@ -130,7 +130,7 @@ def test_too_many_panics_end_it_and_it_can_go_on(tmp_path: Path) -> None:
     deeds = "netlink-push=panic,netlink-call=panic,netlink-notify=panic,netlink-stream=panic"
     done = ringcross(tmp_path, "run", "--no-report", "--channels", "netlink", FAKE_DEEDS=deeds)
     assert done.returncode == 3
-    run = the_run(tmp_path)
+    run = only_run(tmp_path)
     assert "died 3 times in a row" in done.stderr
     assert f"kept in {run.relative_to(tmp_path)}" in done.stderr
     assert ringcross(tmp_path, "run", "--no-report", "--resume", str(run)).returncode == 1
@@ -148,7 +148,7 @@ def test_a_full_disk_is_four_and_keeps_rows(tmp_path: Path) -> None:
     done = ringcross(tmp_path, "run", "--no-report", FAKE_DEEDS="netlink-stream=full")
     assert done.returncode == 4
     assert "No space left" in done.stderr
-    assert len(rows(the_run(tmp_path))) > 0
+    assert len(rows(only_run(tmp_path))) > 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -160,7 +160,7 @@ def test_interrupted_and_resumed(tmp_path: Path, number: int) -> None:
             break
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
-    run = the_run(tmp_path)
+    run = only_run(tmp_path)
     assert process.returncode == 130, err
     assert f"--resume {run.relative_to(tmp_path)}" in err
     assert "Traceback" not in err
@@ -188,7 +188,7 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
             break
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
-    run = the_run(tmp_path)
+    run = only_run(tmp_path)
     assert len([row for row in rows(run) if row["status"] == "ok"]) >= 4
     environment = json.loads((run / "environment.json").read_text())
     assert environment["cpu_model"] == "Fake CPU"
@@ -216,8 +216,8 @@ def test_json_is_all_that_is_printed(tmp_path: Path) -> None:
         (["run", "--plan", "fast"], 2, "Known: quick, standard, full"),
         (["run", "--sizes", "8x"], 2, "is not a size"),
         (["run", "--resume", "nowhere"], 2, "There is no run folder nowhere"),
-        (["report"], 2, "There are 0 runs"),
-        (["compare", "a"], 2, "Two runs are compared"),
+        (["report"], 2, "too few runs (0 of 1)"),
+        (["compare", "a"], 2, "needs two run folders, but 1 given"),
         (["run", "--clock", "sundial"], 2, "sundial"),
         (["nonsense"], 2, "No such command"),
     ],
@@ -245,7 +245,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 
 
 def test_compare_ends_with_what_it_found(tmp_path: Path) -> None:
-    """0 when nothing is worse than allowed, 1 when something is, 2 for what has no ratio."""
+    """The exit code is 0, 1 if a cell is slower than allowed, 2 if runs cannot be compared."""
     for name, words in {"a": [], "b": ["--seed", "2"]}.items():
         done = ringcross(tmp_path, "run", "--no-report", "--run-dir", name, *words)
         assert done.returncode == 0, done.stderr
@@ -258,9 +258,11 @@ def test_compare_ends_with_what_it_found(tmp_path: Path) -> None:
     alter(tmp_path / "b", "netlink", 1.5)
     slower = ringcross(tmp_path, "compare", "a", "b", "--fail-above", "20%", "--json")
     assert slower.returncode == 1
-    assert "netlink unicast push 8 B got slower by 50.0 %." in slower.stderr
-    told = json.loads(slower.stdout)
-    assert {row["channel"] for row in told["rows"] if row["verdict"] == "slower"} == {"netlink"}
+    assert "netlink unicast push 8 B is slower by 50.0 %." in slower.stderr
+    comparison = json.loads(slower.stdout)
+    assert {row["channel"] for row in comparison["rows"] if row["verdict"] == "slower"} == {
+        "netlink"
+    }
     assert ringcross(tmp_path, "compare", "a", "b", "--fail-above", "60%").returncode == 0
     assert ringcross(tmp_path, "compare", "a", "b").returncode == 0
 
@@ -271,7 +273,7 @@ def test_compare_ends_with_what_it_found(tmp_path: Path) -> None:
 
 
 def alter(run: Path, channel: str, factor: float, clock: str = "instructions") -> None:
-    """Let all that a channel cost be so many times as much, and the clock be called so."""
+    """Multiply all costs of a channel by *factor*, and record *clock* as the clock of the run."""
     table = rows(run)
     for row in table:
         row["clock"] = clock
@@ -297,8 +299,8 @@ def test_list_tells_what_happens_once(monkeypatch: pytest.MonkeyPatch) -> None:
     mode = {"name": "boot", "operations": {}, "one_shot_reason": "It reaches the module at load."}
     channel = {"name": "modparam", "summary": "", "unsupported_reason": {}, "modes": [mode]}
     monkeypatch.setattr(Provisioner, "listing", lambda self: {"channels": [channel]})
-    told = CliRunner().invoke(main, ["list"])
-    assert "modparam boot is one-shot: It reaches the module at load." in told.stdout
+    result = CliRunner().invoke(main, ["list"])
+    assert "modparam boot is one-shot: It reaches the module at load." in result.stdout
 
 
 def test_export_is_rows(tmp_path: Path) -> None:
@@ -334,16 +336,19 @@ def test_doctor_sets_knobs_and_says_how_to_undo(
 @pytest.mark.parametrize("command", ["", *main.commands])
 def test_every_help_teaches(command: str) -> None:
     words = [command] if command else []
-    told = CliRunner().invoke(main, [*words, "--help"])
-    assert told.exit_code == 0
-    assert "Usage:" in told.output
-    if command not in ("doctor",):
-        assert "ringcross " in told.output.split("Options:")[0].split("\n", 2)[2]
+    result = CliRunner().invoke(main, [*words, "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+    explanation = result.output.split("Options:")[0].split("\n", 2)[2]
+    assert f"ringcross {command}" in explanation, "an example"
+    assert "`" not in result.output
+    assert "Exit codes" in result.output
+    assert ("130  interrupted" in result.output) != bool(command), "documented in one place"
 
 
 def test_pytest_options_of_the_user_do_not_reach_a_run(tmp_path: Path) -> None:
-    """PYTEST_ADDOPTS and PYTEST_PLUGINS are for the user's own tests."""
-    theirs = {"PYTEST_ADDOPTS": "-k nothing --maxfail=1", "PYTEST_PLUGINS": "no_such_plugin"}
-    done = ringcross(tmp_path, "run", "--no-report", **theirs)
+    """PYTEST_ADDOPTS and PYTEST_PLUGINS are meant for other tests of the user."""
+    variables = {"PYTEST_ADDOPTS": "-k nothing --maxfail=1", "PYTEST_PLUGINS": "no_such_plugin"}
+    done = ringcross(tmp_path, "run", "--no-report", **variables)
     assert done.returncode == 0, done.stderr
-    assert (the_run(tmp_path) / "benchmark.json").exists()
+    assert (only_run(tmp_path) / "benchmark.json").exists()

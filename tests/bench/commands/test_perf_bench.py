@@ -1,4 +1,4 @@
-"""Other tools' words are read right, and the verdict is the numbers'."""
+"""Parsing the output of other tools, and the verdicts."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ def tool(folder: Path, text: str) -> perf_bench.Tool:
 
 
 def test_a_turn_runs_the_tool(tmp_path: Path) -> None:
-    assert perf_bench.theirs(tool(tmp_path, "  0.5 usecs/op")) == pytest.approx(500)
-    with pytest.raises(TargetError, match="does not say how long"):
-        perf_bench.theirs(tool(tmp_path, "no such benchmark"))
+    assert perf_bench.measure_tool(tool(tmp_path, "  0.5 usecs/op")) == pytest.approx(500)
+    with pytest.raises(TargetError, match="has no time per call"):
+        perf_bench.measure_tool(tool(tmp_path, "no such benchmark"))
 
 
 def test_verdicts() -> None:
-    def verdict(ours: tuple[float, ...], theirs: tuple[float, ...]) -> str:
-        (row,) = rows([Pair(TOOLS[0], ours, theirs)])
+    def verdict(control_ns: tuple[float, ...], tool_ns: tuple[float, ...]) -> str:
+        (row,) = rows([Pair(TOOLS[0], control_ns, tool_ns)])
         return row[-1]
 
     assert verdict((100, 101, 102), (99, 99, 100)) == "within 3 %"
-    assert verdict((110, 110, 111), (100, 100, 100)) == "apart"
-    assert verdict((110, 90, 130), (100, 100, 100)) == "too loud to tell"
+    assert verdict((110, 110, 111), (100, 100, 100)) == "differs"
+    assert verdict((110, 90, 130), (100, 100, 100)) == "too noisy to tell"
 
 
 def test_a_machine_without_other_tools_is_told_how_to_get_one(
@@ -74,7 +74,7 @@ def test_a_machine_without_other_tools_is_told_how_to_get_one(
 
 
 def test_our_side_is_the_least_raw_round(tmp_path: Path) -> None:
-    """Of an agent that answers from a script."""
+    """The agent is a shell script with fixed answers."""
     agent = tmp_path / "agent"
     agent.write_text(
         "#!/bin/sh\n"
@@ -84,4 +84,4 @@ def test_our_side_is_the_least_raw_round(tmp_path: Path) -> None:
         """echo '{"re": "end"}'\n"""
     )
     agent.chmod(0o755)
-    assert perf_bench.ours(agent, CONTROLS[0]) == 70
+    assert perf_bench.measure_control(agent, CONTROLS[0]) == 70

@@ -1,4 +1,4 @@
-"""One x-ray on its own: which operation is meant, and what is said when there is none."""
+"""The x-ray of one operation: which cell is selected, and the errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fake_target import LISTING, FakeProvisioner
 
 
 @pytest.mark.parametrize(
-    ("asked", "cell"),
+    ("arguments", "cell"),
     [
         (("netlink", "", "", None), Cell("netlink", "unicast", "call", 8)),
         (("signal", "", "", None), Cell("signal", "realtime", "notify", 4)),
@@ -23,12 +23,14 @@ from tests.fake_target import LISTING, FakeProvisioner
         (("netlink", "", "multicast", "4k"), Cell("netlink", "multicast", "notify", 4096)),
     ],
 )
-def test_the_operation_that_is_meant(asked: tuple[str, str, str, str | None], cell: Cell) -> None:
-    assert single_xray.find(LISTING, *asked) == cell
+def test_the_operation_that_is_meant(
+    arguments: tuple[str, str, str, str | None], cell: Cell
+) -> None:
+    assert single_xray.find_cell(LISTING, *arguments) == cell
 
 
 @pytest.mark.parametrize(
-    ("asked", "why"),
+    ("arguments", "message"),
     [
         (("netlnk", "", "", None), "Did you mean netlink"),
         (("netlink", "cal", "", None), "Did you mean call"),
@@ -36,25 +38,25 @@ def test_the_operation_that_is_meant(asked: tuple[str, str, str, str | None], ce
         (("netlink", "", "multicats", None), "Did you mean multicast"),
         (("netlink", "pull", "", None), "A socket has no pull"),
         (("netlink", "call", "multicast", None), "Mode multicast of netlink has no call"),
-        (("netlink", "call", "", "64k"), "goes up to 32768 bytes"),
+        (("netlink", "call", "", "64k"), "does not carry 65536 bytes: use the nearest size, 32768"),
         (("netlink", "call", "", "lots"), "is not a size"),
     ],
 )
-def test_what_cannot_be_meant(asked: tuple[str, str, str, str | None], why: str) -> None:
-    with pytest.raises(UsageError, match=why):
-        single_xray.find(LISTING, *asked)
+def test_what_cannot_be_meant(arguments: tuple[str, str, str, str | None], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        single_xray.find_cell(LISTING, *arguments)
 
 
 def test_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fake kernel has no tracer, which is told, and is no success."""
+    """The fake kernel has no tracer: the reason is printed and the exit code is 1."""
     monkeypatch.setattr(single_xray, "Provisioner", lambda _say: FakeProvisioner())
     done = CliRunner().invoke(main, ["xray", "netlink", "--json"])
     assert done.exit_code == 1
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["kernel"] == "6.1.0-fake"
-    (one,) = told["operations"]
-    assert (one["mode"], one["status"]) == ("unicast", "skip")
-    assert one["reason"] == "The fake kernel has no tracer."
+    document = json.loads(done.stdout.splitlines()[-1])
+    assert document["kernel"] == "6.1.0-fake"
+    (operation,) = document["operations"]
+    assert (operation["mode"], operation["status"]) == ("unicast", "skip")
+    assert operation["reason"] == "The fake kernel has no tracer."
 
 
 def test_wrong_usage_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What an x-ray looks like on a terminal."""
+"""X-rays as text for a terminal."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ TREE = Node(
 CELL = Cell("null", "handler", "pull", 8)
 
 
-def printed(one: Xray, **options: Any) -> str:
+def printed(xray: Xray, **options: Any) -> str:
     out = Console(file=io.StringIO(), width=100)
     tracer = Tracer(1, 2, 3, 4, 5)
-    for page in xray_text.pages(Xrays("instructions", "6.1", tracer, (one,)), **options):
+    for page in xray_text.pages(Xrays("instructions", "6.1", tracer, (xray,)), **options):
         out.print(page)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
@@ -40,8 +40,8 @@ def test_a_tree() -> None:
     text = printed(Xray(CELL, "ok", untraced=990, traced=5000, calls=5, tree=TREE))
     assert "null handler pull, 8 B" in text
     assert "990 instructions untraced; the tree adds up to 1,000 (+1.0 %)." in text
-    assert "the tracer's 10 for each of 5 calls" in text
-    assert "79.5 % vfs_read ×2  795, 300 its own" in text
+    assert "the tracer's 10 instructions for each of 5 calls" in text
+    assert "79.5 % vfs_read ×2  795 (own cost 300)" in text
     assert "49.5 % null_read [ringcross_null]  495\n" in text
     assert "2 more: 5" in text
     assert "mutex_lock" not in text
@@ -63,16 +63,16 @@ def test_functions_by_their_own_cost() -> None:
 
 
 def test_a_tree_that_does_not_add_up_says_so() -> None:
-    assert "They differ" in printed(Xray(CELL, "ok", untraced=500, tree=TREE))
+    assert "The two differ" in printed(Xray(CELL, "ok", untraced=500, tree=TREE))
 
 
 def test_a_rough_tree_says_so() -> None:
     out = Console(file=io.StringIO(), width=100)
-    one = Xray(CELL, "ok", untraced=1000, tree=TREE)
-    for page in xray_text.pages(Xrays("time", "6.1", None, (one,))):
+    xray = Xray(CELL, "ok", untraced=1000, tree=TREE)
+    for page in xray_text.pages(Xrays("time", "6.1", None, (xray,))):
         out.print(page)
     assert isinstance(out.file, io.StringIO)
-    assert "Rough:" in out.file.getvalue()
+    assert "Approximate:" in out.file.getvalue()
     assert "1,000 ns untraced" in out.file.getvalue()
 
 
@@ -81,12 +81,12 @@ def test_no_tree() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "text"),
     [
         ("task:idle", "the idle CPU, interrupted"),
         ("task:kworker/0:1", "kernel thread kworker/0:1"),
         ("vfs_read", "vfs_read"),
     ],
 )
-def test_tasks_are_spoken_of(name: str, words: str) -> None:
-    assert xray_text.spoken(Node(name, "", 0, 1)) == words
+def test_tasks_are_spoken_of(name: str, text: str) -> None:
+    assert xray_text.display_name(Node(name, "", 0, 1)) == text
