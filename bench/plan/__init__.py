@@ -1,1 +1,1 @@
-"""What to measure: cells, factors, plans and options."""
+"""What a run measures: cells, factors, plans, controls and options."""

@@ -1,4 +1,4 @@
-"""The words of a measurement: operations, clocks, cells and their results."""
+"""Operations, clocks, cells and their results."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ PER: dict[Clock, tuple[float, str]] = {
     "time": (1e9, "second"),
     "instructions": (1e6, "million instructions"),
 }
-"""How many units of the clock a rate is given per, and what that is called."""
-
+"""The base of a rate, per clock: its number of clock units, and its name."""
 
 SEARCH = "search"
-"""The rate of a stream that is to be found: the highest one without loss."""
+"""The rate of a stream whose highest rate without loss is to be found."""
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One point to measure: what is done, with messages of which size, and every factor.
+    """One point to measure: channel, mode, operation, message size and all other factors.
 
     Attributes:
         channel: folder name under ``modules/``.
         mode: one of the channel's modes.
         operation: one of :data:`OPERATIONS`.
         size: bytes of body.
-        threads: threads that do the operation at once.
-        context: where the kernel raises events: ``process``, ``softirq``, ``hardirq``, or
-            ``default``: softirq where the channel can, else process; process for a stream
-            without a rate.
-        rate: of a stream: empty for as fast as it goes, :data:`SEARCH`, or messages offered
+        threads: number of threads that run the operation concurrently.
+        context: where the kernel emits events: ``process``, ``softirq``, ``hardirq`` or
+            ``default``. ``default`` is softirq if the channel supports it, else process. The
+            usual context of a stream without a rate is ``process``.
+        rate: the rate of a stream: empty for the maximum, :data:`SEARCH`, or messages offered
             per second or per million instructions.
-        burst: events of a stream in a row.
-        wait: how the user waits: ``block``, ``poll`` or ``busy``; empty as the mode does.
-        queue: how much the channel may queue, in its own unit; 0 for what the system gives.
-        skip: why the cell is not measured; empty when it is.
+        burst: events of a stream that are emitted together.
+        wait: how the reader waits: ``block``, ``poll`` or ``busy``; empty for the usual way of
+            the mode.
+        queue: length of the channel's queue, in its own unit; 0 for the system's default.
+        skip: why the cell is not measured; empty if it is.
     """
 
     channel: str
@@ -57,9 +57,9 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Stable name, e.g. ``netlink-unicast-push-64``, or ``signal-pull`` to skip.
+        """Stable name, e.g. ``netlink-unicast-push-64``, or ``signal-pull`` if no mode has it.
 
-        A factor is spelled out where it is not the usual one, as in
+        The name contains each factor that does not have its usual value, as in
         ``netlink-unicast-stream-8-search-burst16``.
         """
         parts = (self.channel, self.mode, self.operation, str(self.size) if self.mode else "")
@@ -67,9 +67,9 @@ class Cell:
 
     @property
     def factors(self) -> tuple[str, ...]:
-        """What differs from the usual, each in one word."""
+        """The factors that do not have their usual value, one word each."""
         rate = f"rate{self.rate}" if self.rate not in ("", SEARCH) else self.rate
-        found = (
+        words = (
             "" if self.context == usual_context(self.operation, self.rate) else self.context,
             rate,
             f"burst{self.burst}" if self.burst > 1 else "",
@@ -77,18 +77,21 @@ class Cell:
             f"queue{self.queue}" if self.queue else "",
             f"threads{self.threads}" if self.threads > 1 else "",
         )
-        return tuple(word for word in found if word)
+        return tuple(word for word in words if word)
 
 
 def usual_context(operation: Operation, rate: str) -> str:
-    """Where events come from unless asked otherwise; only a thread can go as fast as it can."""
+    """The context of an operation by default.
+
+    Only a thread can emit at the maximum rate, so a stream without a rate uses ``process``.
+    """
     return "process" if operation == "stream" and not rate else "default"
 
 
 def interval_of(cell: Cell, clock: Clock) -> int:
-    """Nanoseconds between two bursts at the cell's rate; 0 without one, or to be found.
+    """Nanoseconds between two bursts at the cell's rate; 0 without a rate or for :data:`SEARCH`.
 
-    Under emulation by icount an instruction lasts a nanosecond.
+    Under the ``instructions`` clock one instruction lasts one nanosecond (QEMU's icount).
     """
     if cell.rate in ("", SEARCH):
         return 0
@@ -97,26 +100,28 @@ def interval_of(cell: Cell, clock: Clock) -> int:
 
 @dataclass(frozen=True)
 class CellResult:
-    """What the agent answered for one cell in one load of one boot.
+    """The agent's result for one cell, in one load of one boot.
 
     Attributes:
         cell: the point that was measured.
         status: ``ok``, ``skip`` or ``fail``.
-        reason: one sentence when not ``ok``.
+        reason: one sentence if the status is not ``ok``.
         n: operations per round.
-        rounds: raw units per round, over ``n`` operations.
-        samples: raw units per single operation.
-        round_overhead: units of each round's total that are the harness's own.
-        sample_overhead: units of each sample that are.
-        context: where events were raised, as the agent says; empty when none were.
+        rounds: clock units of each round, over ``n`` operations, overhead included.
+        samples: clock units of single operations, overhead included.
+        round_overhead: the harness's own share of each round, in clock units.
+        sample_overhead: the harness's own share of each sample, in clock units.
+        context: where events were emitted, as the agent reports; empty if there were none.
         stream: per round ``emitted``, ``refused``, ``delivered``, ``lost``,
             ``reordered``, ``duplicated``, ``overruns`` and ``span``; empty for the other
             operations.
-        interval: nanoseconds between the bursts of a stream, as asked for or as found.
-        bound: what a shorter interval would bring, where one was searched.
-        trials: columns of what was tried to find it, and around it.
-        cpu: under time, nanoseconds over all rounds: how long they were watched (``wall``), and
-            the processor time of the ``user`` side, and of all ``other`` where the machine tells.
+        interval: nanoseconds between the bursts of a stream, as requested or as found by the
+            rate search.
+        bound: for a rate search, the verdict that a shorter interval gets.
+        trials: the trials of a rate search and of the sweep around its result, as columns.
+        cpu: under the ``time`` clock, nanoseconds over all rounds: their duration (``wall``),
+            the processor time of the user side (``user``), and of everything else (``other``)
+            if the machine reports it.
         log: kernel log lines of the cell.
         boot: number of the boot within the run.
         load: number of the module's load within the boot.
@@ -142,10 +147,10 @@ class CellResult:
 
 
 def failed(cell: Cell, reason: str, boot: int = 0, load: int = 0) -> CellResult:
-    """The result of a cell that could not be measured to its end, and why."""
+    """The result of a cell whose measurement failed, with the reason."""
     return CellResult(cell=cell, status="fail", reason=reason, boot=boot, load=load)
 
 
 def skipped(cell: Cell) -> CellResult:
-    """The result of a cell that is not to be measured at all."""
+    """The result of a cell that is not measured; the reason is the cell's own."""
     return CellResult(cell=cell, status="skip", reason=cell.skip)

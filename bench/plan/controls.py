@@ -1,12 +1,12 @@
-"""Control cells: what each run measures beside what it was asked for.
+"""Controls and counterparts: cells that a run measures in addition to those it was asked for.
 
-*Controls* are stock system calls.  No kernel half of ours is part of them, so what moves them is
-the machine, the kernel or the harness.  Two runs whose controls differ were not made under the
-same conditions; and an independent tool's figure for the same call checks the harness itself
-(:mod:`bench.commands.perf_bench`).
+*Controls* are stock system calls. They contain no code of ours in the kernel, so a change of
+their cost comes from the machine, the kernel or the harness. Two runs whose controls differ were
+not made under the same conditions. Another tool's figure for the same call also checks the
+harness itself (:mod:`bench.commands.perf_bench`).
 
-*Counterparts* are facilities of the kernel's own that do the same work as a mode of ours, by
-which one sees what of its cost is the mechanism's.
+*Counterparts* are the kernel's own facilities that do the same work as one of our modes. They
+show which part of a mode's cost belongs to the mechanism.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from bench.plan.cells import OPERATIONS, Cell, Operation
 from bench.plan.plans import Listing
 
 STOCK = "stock"
-"""The channel of the kernel's own facilities."""
+"""The channel that contains the counterparts."""
 
 CONTROLS = (
     Cell("syscall", "getppid", "call", 0),  # the null system call
     Cell("syscall", "zero", "pull", 8),  # a read that touches user memory
-    Cell("syscall", "pipe", "call", 8),  # there and back through the kernel's buffers
+    Cell("syscall", "pipe", "call", 8),  # a round trip through the kernel's buffers
     Cell("syscall", "sigself", "call", 0),  # a signal and its handler
 )
 
 
 def controls(listing: Listing) -> list[Cell]:
-    """The controls that the agent has."""
+    """The controls that the agent's listing contains."""
     known = {
         (channel["name"], mode["name"], operation)
         for channel in listing["channels"]
@@ -38,25 +38,31 @@ def controls(listing: Listing) -> list[Cell]:
     return [cell for cell in CONTROLS if (cell.channel, cell.mode, cell.operation) in known]
 
 
-def answering(operation: str, ours: Container[str], theirs: Container[str]) -> Operation | None:
-    """The operation of a counterpart that does the same work; None when it has none.
+def answering(
+    operation: str, mode_operations: Container[str], counterpart_operations: Container[str]
+) -> Operation | None:
+    """The operation of a counterpart that does the same work, or None if there is none.
 
-    Nothing of ours can make the kernel's own code tell of an event by itself.  A mode that does
-    nothing else is held against a call that brings an event about and hears of it.
+    We cannot make the kernel's own code emit an event. A ``notify`` of a mode without ``call`` is
+    therefore compared with a ``call`` of its counterpart, which causes an event and receives it,
+    unless the counterpart has ``notify``.
 
     Args:
-        operation: of our mode.
-        ours: all operations of our mode.
-        theirs: all operations of its counterpart.
+        operation: the operation of our mode.
+        mode_operations: all operations of our mode.
+        counterpart_operations: all operations of its counterpart.
     """
-    brought_about = operation == "notify" and "call" not in ours
-    wanted = "call" if brought_about and operation not in theirs else operation
-    return next((one for one in OPERATIONS if one == wanted and one in theirs), None)
+    notify_only = operation == "notify" and "call" not in mode_operations
+    match = "call" if notify_only and operation not in counterpart_operations else operation
+    return next((op for op in OPERATIONS if op == match and op in counterpart_operations), None)
 
 
 def counterparts(cells: Sequence[Cell], listing: Listing) -> list[Cell]:
-    """For each of ``cells`` the kernel's own that does the same, as far as a mode names one."""
-    named = {
+    """The counterparts of ``cells``, for modes that name one; each cell once.
+
+    A cell with a factor that is not the usual one has no counterpart.
+    """
+    modes = {
         (channel["name"], mode["name"]): mode
         for channel in listing["channels"]
         for mode in channel["modes"]
@@ -68,21 +74,21 @@ def counterparts(cells: Sequence[Cell], listing: Listing) -> list[Cell]:
         if channel["name"] == STOCK
         for mode in channel["modes"]
     }
-    found = []
+    result = []
     for cell in cells:
-        mode = named.get((cell.channel, cell.mode))
+        mode = modes.get((cell.channel, cell.mode))
         if mode is None or cell.skip or cell.factors:
             continue
-        theirs = stock.get(mode["counterpart"], {})
-        operation = answering(cell.operation, mode["operations"], theirs)
+        counterpart = stock.get(mode["counterpart"], {})
+        operation = answering(cell.operation, mode["operations"], counterpart)
         if operation:
-            limits = theirs[operation]
+            limits = counterpart[operation]
             size = min(max(cell.size, limits["min"]), limits["max"])
-            found.append(Cell(STOCK, mode["counterpart"], operation, size))
-    return list(dict.fromkeys(found))
+            result.append(Cell(STOCK, mode["counterpart"], operation, size))
+    return list(dict.fromkeys(result))
 
 
 def with_controls(cells: Sequence[Cell], listing: Listing) -> list[Cell]:
-    """The cells of a run, and the controls and counterparts that are not among them."""
-    wanted = [*controls(listing), *counterparts(cells, listing)]
-    return [*cells, *(cell for cell in wanted if cell not in cells)]
+    """``cells``, followed by the controls and counterparts that they do not contain."""
+    additional = [*controls(listing), *counterparts(cells, listing)]
+    return [*cells, *(cell for cell in additional if cell not in cells)]

@@ -1,7 +1,7 @@
-"""Factors besides size: the axes of a plan, and which values an operation can have.
+"""Factors besides size, and the values that each operation supports.
 
-A set of values is a :class:`Factors`.  A plan varies some such sets, one after another,
-around the usual case; who runs it may instead name exactly the values to measure.
+A :class:`Factors` is a set of values. A plan has several such sets and varies them one after
+another, while the other factors keep their usual values. A user can give the values instead.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from bench.plan.cells import SEARCH, Cell, Operation, usual_context
 CONTEXTS = ("process", "softirq", "hardirq")
 WAITS = ("block", "poll", "busy")
 MAX = "max"
-"""How a user writes the rate of a producer that goes as fast as it can."""
+"""The rate of a producer that emits as fast as it can, as a user writes it."""
 EACH = -1
-"""A queue length that stands for each one that a mode suggests."""
+"""A queue length that stands for all lengths that a mode suggests."""
 MAX_BURST = 4096
 MAX_THREADS = 64
 
-_ASKING = ("threads",)
-_STARTED = ("contexts", "waits")
+_USER_STARTED = ("threads",)
+_KERNEL_STARTED = ("contexts", "waits")
 AXES: dict[Operation, tuple[str, ...]] = {
-    "push": _ASKING,
-    "pull": _ASKING,
-    "call": _ASKING,
-    "notify": _STARTED,
-    "stream": (*_STARTED, "bursts", "rates", "queues"),
+    "push": _USER_STARTED,
+    "pull": _USER_STARTED,
+    "call": _USER_STARTED,
+    "notify": _KERNEL_STARTED,
+    "stream": (*_KERNEL_STARTED, "bursts", "rates", "queues"),
 }
-"""Which axes an operation has."""
+"""The axes of each operation."""
 _FIELD = {axis: axis.removesuffix("s") for axis in AXES["stream"]} | {"threads": "threads"}
-"""The field of a cell that an axis sets."""
+"""The field of a cell that each axis sets."""
 
 
 @dataclass(frozen=True)
 class Factors:
-    """Values of each axis; an axis without values stays as usual.
+    """The values of each axis; an axis without values is not varied.
 
     Attributes:
-        contexts: where the kernel raises events, of :data:`CONTEXTS`.
-        waits: how the user waits, of :data:`WAITS`.
-        bursts: events of a stream in a row.
-        rates: of a stream: :data:`MAX`, ``search``, or messages per second or per million
+        contexts: where the kernel emits events, from :data:`CONTEXTS`.
+        waits: how the reader waits, from :data:`WAITS`.
+        bursts: numbers of events that a stream emits together.
+        rates: rates of a stream: :data:`MAX`, ``search``, or messages per second or per million
             instructions.
-        queues: lengths of a queue, in the channel's own unit, or :data:`EACH`.
-        threads: threads that do the same at once.
+        queues: lengths of the queue, in the channel's own unit, or :data:`EACH`.
+        threads: numbers of concurrent threads.
     """
 
     contexts: tuple[str, ...] = ()
@@ -61,35 +61,35 @@ class Factors:
 
     @property
     def used(self) -> tuple[str, ...]:
-        """The axes that have values."""
+        """The names of the axes that have values."""
         return tuple(field.name for field in fields(self) if getattr(self, field.name))
 
     def fit(self, operation: Operation) -> bool:
-        """Whether the operation has each axis that is used."""
+        """Whether the operation has all axes that are used."""
         return set(self.used) <= set(AXES[operation])
 
     def to_json(self) -> dict[str, list[Any]]:
-        """The axes that have values."""
+        """The values of each axis that has some."""
         return {name: list(getattr(self, name)) for name in self.used}
 
     @classmethod
     def from_json(cls, values: dict[str, Sequence[Any]]) -> Factors:
-        """What :meth:`to_json` made; axes that are not known are dropped."""
+        """The factors that :meth:`to_json` wrote; unknown axes are ignored."""
         known = {field.name for field in fields(cls)}
         return cls(**{name: tuple(given) for name, given in values.items() if name in known})
 
 
 USUAL = Factors()
-"""Nothing is varied."""
+"""No axis is varied."""
 FACTORS = tuple(field.name for field in fields(Factors))
 """The names of all axes."""
 
 
 def read_factors(**texts: str | None) -> Factors:
-    """Factors from the words a user gives for each axis, e.g. ``bursts="1,16"``.
+    """Parse the values that a user gives for each axis, e.g. ``bursts="1,16"``.
 
     Raises:
-        UsageError: a word that is no value of its axis.
+        UsageError: a word is not a value of its axis.
     """
     readers: dict[str, Callable[[str], Any]] = {
         "contexts": lambda word: _one_of("context", word, CONTEXTS),
@@ -113,9 +113,11 @@ def _one_of(what: str, word: str, known: Iterable[str]) -> str:
     return word
 
 
-def _number(what: str, word: str, most: int) -> int:
-    if not word.isdecimal() or not 1 <= int(word) <= most:
-        raise UsageError(f"{word!r} is no {what}: write a whole number from 1 to {most}.")
+def _number(what: str, word: str, highest: int) -> int:
+    if not word.isdecimal() or not 1 <= int(word) <= highest:
+        raise UsageError(
+            f"{word!r} is not a valid {what}: write a whole number from 1 to {highest}."
+        )
     return int(word)
 
 
@@ -128,59 +130,59 @@ def _rate(word: str) -> str:
         value = math.nan
     if not 0 < value < math.inf:
         raise UsageError(
-            f"{word!r} is no rate: write {MAX}, {SEARCH}, or messages per second, or per million "
-            "instructions."
+            f"{word!r} is not a valid rate: write {MAX}, {SEARCH}, or a number of messages per "
+            "second or per million instructions."
         )
     return str(int(value)) if value.is_integer() else repr(value)
 
 
 def varied(cell: Cell, factors: Factors, mode: dict[str, Any]) -> Iterator[Cell]:
-    """The cell with each combination of those factors that its operation has.
+    """Yield the cell with each combination of the factors that its operation has.
 
-    One that the mode cannot have is a cell to skip, with its reason.
+    If the mode does not support a combination, the cell has a reason to skip it.
 
     Args:
-        cell: as usual in all that is not varied.
+        cell: the cell with usual factors.
         factors: values to combine.
-        mode: of the cell, as the agent lists it.
+        mode: the mode of the cell, from the agent's listing.
     """
-    can = mode["operations"][cell.operation]
+    limits = mode["operations"][cell.operation]
     names = [axis for axis in AXES[cell.operation] if axis in factors.used]
-    for values in itertools.product(*(_values(axis, factors, can) for axis in names)):
+    for values in itertools.product(*(_values(axis, factors, limits) for axis in names)):
         changes = dict(zip((_FIELD[axis] for axis in names), values, strict=True))
         context = usual_context(cell.operation, changes.get("rate", cell.rate))
-        made = replace(cell, **{"context": context} | changes)
-        yield replace(made, skip=made.skip or why_not(made, mode))
+        variant = replace(cell, **{"context": context} | changes)
+        yield replace(variant, skip=variant.skip or why_not(variant, mode))
 
 
-def _values(axis: str, factors: Factors, can: dict[str, Any]) -> list[Any]:
-    """An axis's values as an operation has them."""
-    found: Sequence[Any] = getattr(factors, axis)
+def _values(axis: str, factors: Factors, limits: dict[str, Any]) -> list[Any]:
+    """The values of an axis, as fields of a cell have them; the usual value is empty."""
+    values: Sequence[Any] = getattr(factors, axis)
     if axis == "queues":
-        suggested = can.get("queue", {}).get("values", ())
-        return [one for value in found for one in (suggested if value == EACH else [value])]
-    usual = {"waits": usual_wait(can), "rates": MAX}.get(axis)
-    return ["" if value == usual else value for value in found]
+        suggested = limits.get("queue", {}).get("values", ())
+        return [length for value in values for length in (suggested if value == EACH else [value])]
+    usual = {"waits": usual_wait(limits), "rates": MAX}.get(axis)
+    return ["" if value == usual else value for value in values]
 
 
-def usual_wait(can: dict[str, Any]) -> str:
-    """How the user waits in an operation unless asked otherwise; empty when not told."""
-    return str(next(iter(can.get("waits", ())), ""))
+def usual_wait(limits: dict[str, Any]) -> str:
+    """How the reader of an operation waits by default; empty if the listing does not say."""
+    return str(next(iter(limits.get("waits", ())), ""))
 
 
 def why_not(cell: Cell, mode: dict[str, Any]) -> str:
-    """Why a mode cannot have these factors, in one sentence; empty when it can."""
-    can = mode["operations"][cell.operation]
-    queue = can.get("queue")
-    if cell.wait and cell.wait not in can.get("waits", ()):
-        ways = " or ".join(can.get("waits", ())) or "in one way only"
-        return f"Its user half cannot wait by {cell.wait}, only {ways}."
+    """Why a mode does not support these factors, in one sentence; empty if it does."""
+    limits = mode["operations"][cell.operation]
+    queue, waits = limits.get("queue"), limits.get("waits", ())
+    if cell.wait and cell.wait not in waits:
+        supported = f"only with {' or '.join(waits)}" if waits else "in one way only"
+        return f"The user half cannot wait with {cell.wait}, {supported}."
     if cell.queue and not queue:
-        return "The length of its queue cannot be set."
+        return "The queue length cannot be set."
     if queue and cell.queue and not queue["min"] <= cell.queue <= queue["max"]:
-        return f"Its queue can be {queue['min']} to {queue['max']} {queue['what']}."
+        return f"The queue length can be {queue['min']} to {queue['max']} {queue['what']}."
     if cell.threads > 1 and mode.get("single_threaded_reason"):
         return str(mode["single_threaded_reason"])
     if cell.operation == "stream" and not cell.rate and cell.context not in ("process", "default"):
-        return "Only a thread can raise events as fast as it goes; an interrupt needs a rate."
+        return "Only a thread can emit events at the maximum rate; an interrupt needs a rate."
     return ""

@@ -1,4 +1,4 @@
-"""What a run is asked for, in one form for the command line, pytest and the run folder."""
+"""The options of a run, shared by the command line, pytest and the run folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TARGETS = ("vm", "local")
 CLOCKS = ("auto", "instructions", "time")
 ACCELERATORS = ("auto", "kvm", "tcg")
 RUNS = Path("reports/runs")
-"""Where run folders go unless told otherwise, below the working directory."""
+"""The default folder of run folders, relative to the working directory."""
 
 
 @dataclass(frozen=True)
@@ -23,24 +23,25 @@ class RunOptions:
     Attributes:
         target: one of :data:`TARGETS`.
         kernel: see :func:`bench.kernels.catalog.find`.
-        clock: one of :data:`CLOCKS`; ``auto`` takes what the target can do best.
+        clock: one of :data:`CLOCKS`; ``auto`` is ``time`` with KVM or on the local target, and
+            ``instructions`` otherwise.
         plan: one of :data:`bench.plan.plans.PLANS`.
-        channels: exactly these, and the controls of :mod:`bench.plan.controls`; all when empty.
-        operations: only these; all when empty.
-        sizes: bytes of body; the plan's when empty.
-        factors: exactly these values; those the plan varies when empty.
-        seed: of the first boot and its schedule.
-        boots: how many boots to measure each cell in.
-        loads: how often to measure it in each boot, its module loaded anew; 0 for the plan's.
-        append: words for the kernel's command line in the virtual machine.
+        channels: the channels to measure, besides :mod:`bench.plan.controls`; empty for all.
+        operations: the operations to measure; empty for all.
+        sizes: message sizes in bytes of body; empty for those of the plan.
+        factors: the values to measure; empty for those that the plan varies.
+        seed: seed of the first boot and its schedule.
+        boots: number of boots in which each cell is measured.
+        loads: loads of the module in each boot, each measured; 0 for the number of the plan.
+        append: parameters for the kernel command line of the virtual machine.
         accel: one of :data:`ACCELERATORS`.
         force_time: allow the ``time`` clock on an emulated machine.
         yes_load_modules: allow the local target to load modules into this machine's kernel.
-        prebuilt: a folder with ``ringcross_agent`` and ``ringcross_*.ko`` made elsewhere; they
-            are built here when ``None``.
-        explore: find out properties and the like too, in one more boot after the cells.
-        run_dir: where to record; a new folder below :data:`RUNS` when ``None``.
-        resume: a run folder to go on with; its own options then replace all others.
+        prebuilt: a folder with ``ringcross_agent`` and ``ringcross_*.ko``; ``None`` to build them.
+        explore: also probe properties and take x-rays, in one more boot after the cells.
+        run_dir: the folder to record in; ``None`` for a new folder below :data:`RUNS`.
+        resume: a run folder to continue. Its options then replace these, except ``prebuilt`` and
+            ``yes_load_modules``.
     """
 
     target: str = "vm"
@@ -64,14 +65,14 @@ class RunOptions:
     resume: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """What a run folder keeps: all but places on one machine."""
+        """The options that a run folder records: all but paths on this machine."""
         values = asdict(self) | {"factors": self.factors.to_json()}
         del values["run_dir"], values["resume"], values["prebuilt"]
         return values
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RunOptions:
-        """The options that :meth:`to_json` kept; unknown ones are dropped."""
+        """The options that :meth:`to_json` wrote; unknown ones are ignored."""
         known = {field.name for field in fields(cls)}
         options = cls(**{name: value for name, value in values.items() if name in known})
         return replace(
@@ -85,10 +86,14 @@ class RunOptions:
 
 
 def words(text: str | None) -> tuple[str, ...]:
-    """The words of a list separated by commas or blanks."""
+    """Split a list at commas and blanks."""
     return tuple((text or "").replace(",", " ").split())
 
 
 def sizes(text: str | None) -> tuple[int, ...]:
-    """The sizes of such a list, e.g. ``8,4k,1M``; UsageError when one is none."""
+    """Parse a list of sizes such as ``8,4k,1M``.
+
+    Raises:
+        UsageError: a word is not a size.
+    """
     return tuple(parse_size(word) for word in words(text))

@@ -1,4 +1,4 @@
-"""Which cells to measure: from what the agent lists to a shuffled schedule.
+"""Plans: from the agent's listing to the cells of a run and their shuffled order.
 
 A listing is the JSON object that ``ringcross_agent --list`` prints; see
 ``bench/agent/protocol/PROTOCOL.md``.
@@ -20,7 +20,7 @@ Listing = dict[str, Any]
 
 MAX_SIZE = 1 << 20
 _FEWEST_SAMPLES = 50
-_LARGE = 16384  # bytes; above, an operation is mostly copying and samples get dear
+_LARGE = 16384  # bytes; the cost of a larger message is mostly copying, so samples are expensive
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class Plan:
 
     Attributes:
         name: ``quick``, ``standard`` or ``full``.
-        sizes: bytes of body.
+        sizes: message sizes in bytes of body.
         rounds: timed rounds per cell and load.
-        samples: single operations stamped per cell and load, for small messages.
-        round_units: how long a round shall be, in units of each clock.
-        loads: how often each cell is measured in a boot, its module loaded anew.
-        varied: sets of factors that are varied one after another, around the usual.
-        varied_sizes: the sizes at which they are.
-        sweep: where the highest rate without loss is searched, try others around it too.
-        brief: look through the first mode alone that has an operation.
+        samples: single operations timed per cell and load, for small messages.
+        round_units: length of a round, in units of each clock.
+        loads: loads of the module per boot; each cell is measured in each of them.
+        varied: sets of factors that are varied one after another; the others stay as usual.
+        varied_sizes: the sizes at which factors are varied.
+        sweep: whether a rate search also tries rates around its result.
+        brief: whether x-rays are taken only of the first mode that has an operation.
     """
 
     name: str
@@ -52,15 +52,15 @@ class Plan:
     brief: bool = False
 
     def samples_at(self, size: int) -> int:
-        """Samples for a message of ``size`` bytes: fewer when one costs a lot."""
+        """Number of samples for messages of ``size`` bytes: fewer for large messages."""
         if size <= _LARGE:
             return self.samples
         return max(_FEWEST_SAMPLES, self.samples * _LARGE // size)
 
 
-# A timer's interrupt costs more than most messages: a burst of 16 shares it.
+# A timer interrupt costs more than most messages, so 16 messages share one.
 _SEARCH = Factors(rates=(SEARCH,), bursts=(16,))
-_OTHER_CONTEXTS = ("process", "hardirq")  # softirq is the usual one
+_OTHER_CONTEXTS = ("process", "hardirq")  # softirq is usual
 _STANDARD = (
     Factors(contexts=_OTHER_CONTEXTS),
     Factors(waits=WAITS),
@@ -78,8 +78,8 @@ _FULL = (
     Factors(threads=(2, 4)),
 )
 
-# A round of instructions stays far below a timer tick's distance (4 M at
-# 250 Hz), so that several see none.  One of nanoseconds is about 1 ms.
+# A round of instructions is much shorter than the distance of two timer ticks (4 million at
+# 250 Hz), so that several rounds fit between two ticks. A round of nanoseconds is about 1 ms.
 PLANS: dict[str, Plan] = {
     plan.name: plan
     for plan in (
@@ -117,7 +117,11 @@ PLANS: dict[str, Plan] = {
 
 
 def find_plan(name: str) -> Plan:
-    """The plan called ``name``; UsageError when there is none."""
+    """The plan called ``name``.
+
+    Raises:
+        UsageError: there is no such plan.
+    """
     try:
         return PLANS[name]
     except KeyError:
@@ -125,13 +129,17 @@ def find_plan(name: str) -> Plan:
 
 
 def parse_size(text: str) -> int:
-    """Bytes from ``"64"``, ``"4k"`` or ``"1M"`` (powers of 1024), up to 1 MiB."""
+    """Parse a size such as ``"64"``, ``"4k"`` or ``"1M"`` (powers of 1024), up to 1 MiB.
+
+    Raises:
+        UsageError: the text is not a size, or out of range.
+    """
     match = re.fullmatch(r"(\d+)\s*([kKmM]?)(?:i?[bB])?", text.strip())
     if match is None:
         raise UsageError(f"{text!r} is not a size: write bytes, as in 64, 4k or 1M.")
     size = int(match[1]) << {"": 0, "k": 10, "m": 20}[match[2].lower()]
     if not 1 <= size <= MAX_SIZE:
-        raise UsageError(f"Size {text} is out of range: from 1 byte to 1M.")
+        raise UsageError(f"Size {text} is out of range: write a size from 1 to 1M bytes.")
     return size
 
 
@@ -144,19 +152,19 @@ def make_cells(
     sizes: Sequence[int] = (),
     factors: Factors = USUAL,
 ) -> list[Cell]:
-    """All cells of a plan, in the order of the listing, cells to skip included.
+    """All cells of a plan, in the order of the listing, including those to skip.
 
     Args:
-        listing: what ``ringcross_agent --list`` printed.
-        plan: gives the sizes unless ``sizes`` does.
-        channels: exactly these; all when empty, baselines among them.
-        operations: only these; all when empty.
-        sizes: bytes of body.
-        factors: exactly these values, at all sizes, in place of those the plan varies; an
-            operation without one of these factors is measured as usual.
+        listing: the output of ``ringcross_agent --list``.
+        plan: the sizes and factors to use by default.
+        channels: the channels to measure; empty for all, including baselines.
+        operations: the operations to measure; empty for all.
+        sizes: message sizes in bytes of body; empty for those of the plan.
+        factors: values to measure at all sizes, instead of the factors that the plan varies. An
+            operation without one of these factors is measured with its usual value.
 
     Raises:
-        UsageError: a channel or operation that does not exist.
+        UsageError: a channel or operation does not exist.
     """
     by_name = {channel["name"]: channel for channel in listing["channels"]}
     for name in channels:
@@ -165,20 +173,19 @@ def make_cells(
     for name in operations:
         if name not in OPERATIONS:
             raise unknown("operation", name, OPERATIONS)
-    picked = [by_name[name] for name in dict.fromkeys(channels or by_name)]
-    wanted = [operation for operation in OPERATIONS if not operations or operation in operations]
-    drawn = _Draft(plan, tuple(sorted(set(sizes or plan.sizes))), factors)
+    selection = _Selection(plan, tuple(sorted(set(sizes or plan.sizes))), factors)
     return [
         cell
-        for channel in picked
-        for operation in wanted
-        for cell in _cells_of(channel, operation, drawn)
+        for channel in (by_name[name] for name in dict.fromkeys(channels or by_name))
+        for operation in OPERATIONS
+        if not operations or operation in operations
+        for cell in _cells_of(channel, operation, selection)
     ]
 
 
 @dataclass(frozen=True)
-class _Draft:
-    """What was asked for of every operation."""
+class _Selection:
+    """The sizes and factors that apply to every operation."""
 
     plan: Plan
     sizes: tuple[int, ...]
@@ -186,84 +193,89 @@ class _Draft:
 
     @property
     def varied_sizes(self) -> tuple[int, ...]:
-        """Where the plan varies factors: at its own sizes, as far as they are asked for."""
+        """The sizes at which factors are varied: those of the plan that are selected.
+
+        If none of them is selected, this is the smallest selected size.
+        """
         common = tuple(size for size in self.plan.varied_sizes if size in self.sizes)
         return common or self.sizes[:1]
 
 
-def _cells_of(channel: Listing, operation: Operation, draft: _Draft) -> list[Cell]:
-    """One channel's cells of one operation; one skip cell when no mode has it."""
+def _cells_of(channel: Listing, operation: Operation, selection: _Selection) -> list[Cell]:
+    """One channel's cells of one operation; a single cell to skip if no mode has it."""
     cells = [
         cell
         for mode in channel["modes"]
         if operation in mode["operations"]
-        for cell in _cells_of_mode(channel, mode, operation, draft)
+        for cell in _cells_of_mode(channel, mode, operation, selection)
     ]
     if cells:
         return list(dict.fromkeys(cells))
-    reason = channel["unsupported_reason"].get(operation) or "This channel has no such operation."
+    reason = (
+        channel["unsupported_reason"].get(operation) or "This channel does not have this operation."
+    )
     return [Cell(channel["name"], "", operation, 0, skip=reason)]
 
 
 def _cells_of_mode(
-    channel: Listing, mode: Listing, operation: Operation, draft: _Draft
+    channel: Listing, mode: Listing, operation: Operation, selection: _Selection
 ) -> Iterator[Cell]:
-    """As usual at all sizes, and varied; or with the chosen factors at all sizes."""
-    usual = list(_usual(channel, mode, operation, draft.sizes))
-    if draft.factors.used:
+    """Yield cells with given factors at all sizes, or usual cells and the plan's variations."""
+    usual = list(_usual(channel, mode, operation, selection.sizes))
+    if selection.factors.used:
         for cell in usual:
-            yield from varied(cell, draft.factors, mode)
+            yield from varied(cell, selection.factors, mode)
         return
     yield from usual
     if channel.get("reference"):
-        return  # for scale: as usual, and no more
-    for factors in draft.plan.varied:
+        return  # measured for scale only: no factor is varied
+    for factors in selection.plan.varied:
         if factors.fit(operation):
-            for cell in _usual(channel, mode, operation, draft.varied_sizes):
-                yield from _worthwhile(cell, factors, mode)
+            for cell in _usual(channel, mode, operation, selection.varied_sizes):
+                yield from _supported(cell, factors, mode)
 
 
-def _worthwhile(cell: Cell, factors: Factors, mode: Listing) -> Iterator[Cell]:
-    """The varied cells, without those that the mode cannot have; threads tell why not."""
+def _supported(cell: Cell, factors: Factors, mode: Listing) -> Iterator[Cell]:
+    """Yield the supported variations; keep a skipped one of threads, to report its reason."""
     if not cell.skip:
-        for made in varied(cell, factors, mode):
-            if not made.skip or made.threads > 1:
-                yield made
+        for variant in varied(cell, factors, mode):
+            if not variant.skip or variant.threads > 1:
+                yield variant
 
 
 def _usual(
     channel: Listing, mode: Listing, operation: Operation, sizes: Sequence[int]
 ) -> Iterator[Cell]:
-    can = mode["operations"][operation]
-    low, high = int(can["min"]), int(can["max"])
+    limits = mode["operations"][operation]
+    low, high = int(limits["min"]), int(limits["max"])
     context = usual_context(operation, "")
     for size in [low] if low == high else sizes:
         skip = ""
         if size > high:
-            skip = can.get("limit") or f"Messages go up to {high} bytes."
+            skip = limits.get("limit") or f"Messages go up to {high} bytes."
         elif size < low:
             skip = f"Messages start at {low} bytes."
         yield Cell(channel["name"], mode["name"], operation, size, context=context, skip=skip)
 
 
 def schedule(cells: Sequence[Cell], seed: int, loads: int = 1) -> list[tuple[Cell, int]]:
-    """The cells to measure, and each one's load, shuffled by ``seed``; the same each time.
+    """The cells to measure with the number of the load, in a random order that ``seed`` decides.
 
-    Neighbours in the plan are far apart in time, so that a drift of the machine does not
-    look like a difference between channels.  For the same reason all cells have had a load
-    before one gets its next.
+    The order separates neighbours of the plan in time, so that a drift of the machine does not
+    look like a difference between channels. For the same reason, all cells are measured in one
+    load before any cell is measured in the next.
     """
-    chance = random.Random(seed)
+    generator = random.Random(seed)
     order: list[tuple[Cell, int]] = []
     for load in range(loads):
-        turn = [cell for cell in cells if not cell.skip]
-        chance.shuffle(turn)
-        order += [(cell, load) for cell in turn]
+        pass_cells = [cell for cell in cells if not cell.skip]
+        generator.shuffle(pass_cells)
+        order += [(cell, load) for cell in pass_cells]
     return order
 
 
 def request(cell: Cell, number: int, plan: Plan, clock: Clock) -> dict[str, Any]:
-    """The agent's request for one cell, numbered ``number``."""
+    """The request to the agent for one cell; ``number`` becomes its ``id``."""
     return {
         "do": "cell",
         "id": number,
