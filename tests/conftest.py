@@ -1,4 +1,4 @@
-"""Fixtures that several tests share."""
+"""Fixtures for all tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests read what programs print: no colours, and lines that do not wrap."""
+    """Print without colours and without wrapping, because tests compare the output."""
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.delenv("FORCE_COLOR", raising=False)
@@ -18,6 +18,6 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _interrupts_are_heard() -> None:
-    """A shell starts background jobs deaf to Ctrl-C, and what they start inherits that."""
+def _handle_sigint() -> None:
+    """Handle SIGINT: shells ignore it in background jobs, and child processes inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,7 +1,7 @@
-"""``python -m tests.fake_ringcross``: ringcross with the fake target instead of machines.
+"""``python -m tests.fake_ringcross``: ringcross with the fake target instead of a machine.
 
-``FAKE_DEEDS`` names what goes wrong where, e.g. ``netlink-push=panic,signal-notify=fail``;
-``FAKE_SLOW`` gives seconds per cell.
+``FAKE_DEEDS`` selects failures, e.g. ``netlink-push=panic,signal-notify=fail``; see :data:`DEEDS`.
+``FAKE_SLOW`` is the number of seconds that each cell takes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DEEDS: dict[str, Any] = {
 
 
 class SlowSession(FakeSession):
-    """Takes its time per cell."""
+    """A fake session that waits before each cell."""
 
     def _cell(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         time.sleep(float(os.environ.get("FAKE_SLOW", "0")))
@@ -47,7 +47,7 @@ class _Provisioner(FakeProvisioner):
 
 
 if __name__ == "__main__":
-    setattr(fake_target, "FakeSession", SlowSession)  # noqa: B010 - mypy knows it as a class
+    setattr(fake_target, "FakeSession", SlowSession)  # noqa: B010 - mypy rejects assigning to a class
     for module in (bench.run.campaign, bench.targets.provision):
         setattr(module, "Provisioner", _Provisioner)  # noqa: B010
     main(prog_name="ringcross")

@@ -1,4 +1,4 @@
-"""A target without a machine: answers requests as the agent would, and dies on demand."""
+"""A target without a machine: answers requests like the agent, and fails on demand."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ LISTING: dict[str, Any] = {
     "channels": [
         {
             "name": "null",
-            "summary": "the floor",
+            "summary": "the baseline",
             "module": "ringcross_null",
             "needs": [],
             "baseline": True,
-            "unsupported_reason": dict.fromkeys(
-                ("notify", "stream"), "A floor has nothing to say."
-            ),
+            "unsupported_reason": dict.fromkeys(("notify", "stream"), "A baseline emits nothing."),
             "modes": [
                 {
                     "name": "ioctl",
@@ -84,15 +82,15 @@ LISTING: dict[str, Any] = {
 
 
 def cost(request: dict[str, Any]) -> int:
-    """What one operation of this cell costs in the fake world, net, in units."""
+    """Net cost of one operation of this cell on the fake target, in clock units."""
     return 100 + len(request["channel"]) + int(request["size"]) // 8
 
 
 class FakeSession:
     """Answers the requests of one boot.
 
-    ``deeds`` maps what is asked (``channel-operation``, or ``id 7``) to what happens there: an
-    exception to raise, or fields that replace those of the answer.
+    ``deeds`` maps a request (``channel-operation`` or ``id 7``) to a failure: an exception to
+    raise, or fields that replace those of the answer.
     """
 
     def __init__(self, requests: Sequence[dict[str, Any]], deeds: dict[str, Any]) -> None:
@@ -124,8 +122,8 @@ class FakeSession:
         yield {"re": "end"}
 
     def _setup(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        told = {"re": "setup", "clock": request["clock"], "read": READ, "loop": LOOP}
-        yield self.deeds.get("setup", told)
+        answer = {"re": "setup", "clock": request["clock"], "read": READ, "loop": LOOP}
+        yield self.deeds.get("setup", answer)
 
     def _read(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         files: dict[str, str | None] = dict.fromkeys(request["paths"])
@@ -138,8 +136,8 @@ class FakeSession:
 
     def _cell(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"re": "begin", "id": request["id"]}
-        named = self.deeds.get(f"{request['channel']}-{request['operation']}", {})
-        deed = self.deeds.get(f"id {request['id']}", named)
+        by_name = self.deeds.get(f"{request['channel']}-{request['operation']}", {})
+        deed = self.deeds.get(f"id {request['id']}", by_name)
         if isinstance(deed, BaseException):
             if isinstance(deed, KernelPanic):
                 deed = KernelPanic(str(deed), cell_id=request["id"])
@@ -154,8 +152,8 @@ class FakeSession:
         if isinstance(deed, BaseException):
             raise deed
         names = {name: request[name] for name in ("channel", "mode")}
-        found = {"value": "kept", "how": "probe", "detail": "Two came as two."}
-        yield {"re": "probe", **names, "properties": {"boundaries": found}, "log": []} | deed
+        value = {"value": "kept", "how": "probe", "detail": "Two messages arrived as two."}
+        yield {"re": "probe", **names, "properties": {"boundaries": value}, "log": []} | deed
 
     def _xray(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"re": "begin", "id": request["id"]}
@@ -175,11 +173,11 @@ class FakeSession:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Round k costs k units more per operation than ``cost``, for k < 3."""
-    each = cost(request)
+    """The answer for a cell; round k costs k % 3 units more per operation than ``cost``."""
+    net = cost(request)
     operation = request["operation"]
     overhead = {"notify": READ * N, "stream": 0.0}.get(operation, READ + LOOP * N)
-    rounds = [int((each + k % 3) * N + overhead) for k in range(request["rounds"])]
+    rounds = [int((net + k % 3) * N + overhead) for k in range(request["rounds"])]
     answer = {
         "re": "cell",
         "id": request["id"],
@@ -190,7 +188,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         "round_overhead": overhead,
         "sample_overhead": READ + LOOP,
         "log": [],
-        "samples": np.full(request["samples"], each + READ + LOOP).astype("<u8"),
+        "samples": np.full(request["samples"], net + READ + LOOP).astype("<u8"),
     }
     if operation in ("notify", "stream"):
         answer["context"] = {"default": "softirq"}.get(request["context"], request["context"])
@@ -199,14 +197,14 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         none = [0] * request["rounds"]
         answer |= {"emitted": full, "delivered": full, "refused": none, "lost": none}
         answer |= {"reordered": none, "duplicated": none, "overruns": none}
-        answer |= {"span": [each * N] * request["rounds"], "interval": request["interval"]}
+        answer |= {"span": [net * N] * request["rounds"], "interval": request["interval"]}
     if request.get("search"):
         answer |= {"interval": 1000, "bound": "behind", "trials": _trials()}
     return answer
 
 
 def _trials() -> dict[str, Any]:
-    """Two trials: one that is good enough, and one at twice the rate that loses half."""
+    """Two trials: a clean one, and one at twice the rate that loses half of the messages."""
     return {
         "interval": [1000, 500], "emitted": [N, N], "refused": [0, N // 2],
         "delivered": [N, N // 2], "lost": [0, N // 2], "reordered": [0, 0],
@@ -217,9 +215,9 @@ def _trials() -> dict[str, Any]:
 
 
 class FakeTarget:
-    """Starts fake sessions; ``deeds`` says what goes wrong in which boot.
+    """Starts fake sessions with the given failures.
 
-    Either one dictionary for all boots, or a list with one for each start.
+    ``deeds`` is one dictionary for all boots, or a list with one dictionary per boot.
     """
 
     def __init__(self, deeds: dict[str, Any] | list[dict[str, Any]] | None = None) -> None:
@@ -239,7 +237,7 @@ class FakeTarget:
 
 
 class FakeProvisioner(Provisioner):
-    """Gives the fake target instead of building and booting."""
+    """Provides the fake target instead of building and booting."""
 
     def __init__(self, target: FakeTarget | None = None, clock: Clock = "instructions") -> None:
         super().__init__()

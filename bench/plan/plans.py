@@ -268,9 +268,9 @@ def schedule(cells: Sequence[Cell], seed: int, loads: int = 1) -> list[tuple[Cel
     generator = random.Random(seed)
     order: list[tuple[Cell, int]] = []
     for load in range(loads):
-        pass_cells = [cell for cell in cells if not cell.skip]
-        generator.shuffle(pass_cells)
-        order += [(cell, load) for cell in pass_cells]
+        shuffled = [cell for cell in cells if not cell.skip]
+        generator.shuffle(shuffled)
+        order += [(cell, load) for cell in shuffled]
     return order
 
 

@@ -1,4 +1,4 @@
-"""docs/method.md: every rule is in it, and what it names exists."""
+"""docs/method.md has every rule, and the files and tests that it names exist."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ TICK = 4_000_000  # instructions between two timer ticks at 250 Hz
 
 
 def rules() -> dict[str, list[str]]:
-    """The cells of each rule's line, by its number or letter."""
-    found = {}
+    """The table cells of each rule, by its number or letter."""
+    rows = {}
     for line in TEXT.splitlines():
         if rule := re.match(r"\| \*\*(\w+)\.", line):
-            found[rule[1]] = [cell.strip() for cell in line.strip("| ").split(" | ")]
-    return found
+            rows[rule[1]] = [cell.strip() for cell in line.strip("| ").split(" | ")]
+    return rows
 
 
-def named() -> list[str]:
-    """What stands between backticks and looks like a path of this repository."""
+def named_paths() -> list[str]:
+    """Words between backticks that look like paths of this repository."""
     return sorted(set(re.findall(r"`((?:bench|modules|reports|tests|docs)/[^`\s]+)`", TEXT)))
 
 
@@ -43,11 +43,11 @@ def test_every_rule_is_there_once() -> None:
 def test_each_rule_names_its_code_and_a_test_or_says_why_not(rule: str) -> None:
     cells = rules()[rule]
     assert len(cells) == 3
-    assert re.search(r"`(bench|modules|reports)/", cells[1]), "where it is"
+    assert re.search(r"`(bench|modules|reports)/", cells[1]), "names its code"
     assert "tests/" in cells[2] or re.search(r"Not (applicable|yet)", cells[0])
 
 
-@pytest.mark.parametrize("name", named())
+@pytest.mark.parametrize("name", named_paths())
 def test_what_is_named_exists(name: str) -> None:
     path, _, test = name.partition("::")
     assert list(ROOT.glob(path)), path
@@ -56,7 +56,7 @@ def test_what_is_named_exists(name: str) -> None:
 
 
 def test_rounds_of_instructions_are_far_shorter_than_a_tick() -> None:
-    """So that several lie between two: see bench/agent/measure/tick_align.c."""
+    """Several rounds must fit between two ticks; see bench/agent/measure/tick_align.c."""
     assert max(plan.round_units["instructions"] for plan in PLANS.values()) <= TICK / 10
 
 
@@ -79,13 +79,13 @@ def test_every_plan_searches_the_rate_that_loses_nothing() -> None:
     ],
 )
 def test_each_factor_is_an_axis(axis: str, values: tuple[object, ...], operation: str) -> None:
-    """Each of its values makes cells of their own, to be measured or with a reason."""
+    """Each value makes its own cells, measured or skipped with a reason."""
     factors = Factors.from_json({axis: values})
     cells = make_cells(LISTING, PLANS["quick"], operations=[operation], factors=factors)
     name = axis if axis == "threads" else axis.removesuffix("s")
-    asked = [cell for cell in cells if cell.mode]
-    assert {getattr(cell, name) for cell in asked} >= set(values)
-    assert len({cell.name for cell in asked}) == len(asked)
+    with_mode = [cell for cell in cells if cell.mode]
+    assert {getattr(cell, name) for cell in with_mode} >= set(values)
+    assert len({cell.name for cell in with_mode}) == len(with_mode)
 
 
 def test_a_stream_whose_sums_do_not_come_out_has_no_number(tmp_path: Path) -> None:
@@ -93,17 +93,19 @@ def test_a_stream_whose_sums_do_not_come_out_has_no_number(tmp_path: Path) -> No
     options = RunOptions(run_dir=tmp_path / "run", channels=("netlink",), operations=("stream",))
     with Campaign(options, provisioner=FakeProvisioner(target)) as campaign:
         campaign.run()
-        streams = [r for found in campaign.results.values() for r in found if r.status != "skip"]
+        streams = [
+            r for results in campaign.results.values() for r in results if r.status != "skip"
+        ]
     assert {result.status for result in streams} == {"fail"}
     assert all("were emitted, but" in result.reason for result in streams)
 
 
 def test_both_sides_read_the_same_clock() -> None:
-    """No half takes a stamp from a clock that is cheaper and coarser, or not monotonic.
+    """Neither half takes timestamps from a clock that is coarser, or not monotonic.
 
-    To ask how coarse one is takes no stamp.
+    Reading the resolution of such a clock is allowed.
     """
-    odd = re.compile(
+    other_clocks = re.compile(
         r"ktime_get_(?:coarse|real|boottime|raw|\w*fast)|CLOCK_(?:REALTIME|BOOTTIME)"
         r"|(?<!clock_getres\(CLOCK_MONOTONIC)_COARSE|local_clock\(|sched_clock\("
     )
@@ -111,7 +113,7 @@ def test_both_sides_read_the_same_clock() -> None:
         path
         for folder in ("modules", "bench/agent")
         for path in (ROOT / folder).rglob("*.[ch]")
-        if "hostile" not in str(path) and odd.search(path.read_text())
+        if "hostile" not in str(path) and other_clocks.search(path.read_text())
     ]
     assert sources == []
     assert "ktime_get_ns()" in (ROOT / "modules/core/rcx_core.h").read_text()

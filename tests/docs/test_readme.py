@@ -1,4 +1,4 @@
-"""What the README tells is what the code does."""
+"""The README agrees with the code."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_the_table_of_channels_is_the_one_that_is_made() -> None:
-    """After a change: put the output of ``ringcross list --markdown`` there."""
+    """To update the README, insert the output of ``ringcross list --markdown``."""
     begin, end = README.index(README_BEGINS), README.index(README_ENDS)
     assert README[begin : end + len(README_ENDS) + 1] == markdown(machine.listing())
 
 
 def test_figures_are_of_channels_that_exist() -> None:
     figures = README.split("## What it shows")[1].split("## What an operation is")[0]
-    told = set(re.findall(r"^\| `(\w+)`", figures, re.M))
-    assert len(told) > 9
-    assert told <= {channel["name"] for channel in machine.listing()["channels"]}
+    channels = set(re.findall(r"^\| `(\w+)`", figures, re.M))
+    assert len(channels) > 9
+    assert channels <= {channel["name"] for channel in machine.listing()["channels"]}
 
 
 def test_the_make_targets_it_names_exist() -> None:

@@ -1,4 +1,4 @@
-"""The words of a measurement."""
+"""Cells, clocks and results."""
 
 from __future__ import annotations
 

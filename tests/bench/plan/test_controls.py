@@ -1,4 +1,4 @@
-"""Controls are in each run, once."""
+"""Controls and counterparts: every run has them, each once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ SYSCALL = {
     "module": None,
     "needs": [],
     "baseline": True,
-    "unsupported_reason": dict.fromkeys(("push", "notify", "stream"), "Nothing of ours is there."),
+    "unsupported_reason": dict.fromkeys(
+        ("push", "notify", "stream"), "It contains no code of ours."
+    ),
     "modes": [
         {
             "name": cell.mode,
@@ -28,19 +30,19 @@ SYSCALL = {
         for cell in CONTROLS
     ],
 }
-WITH = {**LISTING, "channels": [*LISTING["channels"], SYSCALL]}
+LISTING_WITH_CONTROLS = {**LISTING, "channels": [*LISTING["channels"], SYSCALL]}
 
 
-class Controlled(FakeProvisioner):
+class ControlsProvisioner(FakeProvisioner):
     def listing(self) -> dict[str, Any]:
-        return WITH
+        return LISTING_WITH_CONTROLS
 
 
 def test_every_run_has_them_whatever_it_was_asked_for(tmp_path: Path) -> None:
     options = RunOptions(
         run_dir=tmp_path / "run", channels=("signal",), operations=("notify",), sizes=(64,)
     )
-    with Campaign(options, provisioner=Controlled()) as campaign:
+    with Campaign(options, provisioner=ControlsProvisioner()) as campaign:
         assert set(CONTROLS) < set(campaign.cells)
         campaign.run()
     assert all(campaign.results[cell][0].status == "ok" for cell in CONTROLS)
@@ -48,7 +50,7 @@ def test_every_run_has_them_whatever_it_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_none_is_measured_twice() -> None:
-    cells = with_controls(make_cells(WITH, PLANS["quick"]), WITH)
+    cells = with_controls(make_cells(LISTING_WITH_CONTROLS, PLANS["quick"]), LISTING_WITH_CONTROLS)
     assert len(cells) == len(set(cells))
 
 
@@ -68,7 +70,7 @@ def _mode(name: str, stock: str = "", **operations: tuple[int, int]) -> dict[str
 
 
 def test_the_kernels_own_stands_beside_what_names_it() -> None:
-    ours = _mode("attribute", "sysfs", push=(0, 4096), pull=(0, 4096))
+    attribute = _mode("attribute", "sysfs", push=(0, 4096), pull=(0, 4096))
     binary = _mode("binary", "binary", pull=(0, 1 << 20))
     group = _mode("group", "multicast", notify=(0, 65536), stream=(0, 65536))
     stock = [
@@ -78,12 +80,12 @@ def test_the_kernels_own_stands_beside_what_names_it() -> None:
     ]
     listing: dict[str, Any] = {
         "channels": [
-            {"name": "sysfs", "modes": [ours, binary]},
+            {"name": "sysfs", "modes": [attribute, binary]},
             {"name": "netlink", "modes": [group]},
             {"name": "stock", "modes": stock},
         ]
     }
-    asked = [
+    cells = [
         Cell("sysfs", "attribute", "push", 8),
         Cell("sysfs", "attribute", "pull", 8),
         Cell("sysfs", "attribute", "pull", 64),
@@ -93,10 +95,10 @@ def test_the_kernels_own_stands_beside_what_names_it() -> None:
         Cell("netlink", "group", "notify", 8),
         Cell("netlink", "group", "stream", 8),
     ]
-    assert counterparts(asked, listing) == [
+    assert counterparts(cells, listing) == [
         Cell("stock", "sysfs", "pull", 0),
         Cell("stock", "binary", "pull", 2),
         Cell("stock", "binary", "pull", 4096),
         Cell("stock", "multicast", "call", 0),
     ]
-    assert len(with_controls(asked, listing)) == len(asked) + 4
+    assert len(with_controls(cells, listing)) == len(cells) + 4

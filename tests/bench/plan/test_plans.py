@@ -1,4 +1,4 @@
-"""Which cells a plan has."""
+"""The cells of a plan, their order, and the requests for them."""
 
 from __future__ import annotations
 
@@ -96,19 +96,19 @@ def test_every_cell_is_unique() -> None:
 
 def test_a_schedule_is_a_permutation_that_its_seed_decides() -> None:
     cells = make_cells(LISTING, PLANS["standard"])
-    one = schedule(cells, 1)
-    assert one == schedule(cells, 1)
-    assert one != schedule(cells, 2)
-    assert sorted(one) == sorted((cell, 0) for cell in cells if not cell.skip)
+    order = schedule(cells, 1)
+    assert order == schedule(cells, 1)
+    assert order != schedule(cells, 2)
+    assert sorted(order) == sorted((cell, 0) for cell in cells if not cell.skip)
 
 
 def test_all_have_had_a_load_before_one_gets_its_next() -> None:
     cells = [cell for cell in make_cells(LISTING, QUICK) if not cell.skip]
     order = schedule(cells, 1, loads=3)
-    turns = [order[at : at + len(cells)] for at in range(0, len(order), len(cells))]
-    assert [{load for _, load in turn} for turn in turns] == [{0}, {1}, {2}]
-    orders = [[cell for cell, _ in turn] for turn in turns]
-    assert all(sorted(turn) == sorted(cells) for turn in orders)
+    loads = [order[at : at + len(cells)] for at in range(0, len(order), len(cells))]
+    assert [{load for _, load in entries} for entries in loads] == [{0}, {1}, {2}]
+    orders = [[cell for cell, _ in entries] for entries in loads]
+    assert all(sorted(load_cells) == sorted(cells) for load_cells in orders)
     assert orders[0] != orders[1] != orders[2]
 
 
@@ -122,8 +122,8 @@ def test_large_messages_are_sampled_less() -> None:
 
 def test_requests_are_as_the_protocol_has_them() -> None:
     cell = next(c for c in make_cells(LISTING, QUICK) if c.operation == "stream" and not c.skip)
-    asked = request(cell, 3, QUICK, "time")
-    assert asked["do"] == "cell"
-    assert asked["id"] == 3
-    assert asked["round_units"] == 1_000_000
-    assert asked["context"] == "process"
+    message = request(cell, 3, QUICK, "time")
+    assert message["do"] == "cell"
+    assert message["id"] == 3
+    assert message["round_units"] == 1_000_000
+    assert message["context"] == "process"
