@@ -41,7 +41,7 @@ def _share(_context: click.Context, _option: click.Parameter, text: str | None) 
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the page; compare/A--B beside run B if not given.",
+    help="Folder for the page; compare/A--B next to run B if not given.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 def compare(

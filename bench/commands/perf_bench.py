@@ -208,7 +208,7 @@ def main() -> int:
     if not installed:
         console.print(
             "No other tool is installed. Install perf bench with: apt-get install linux-perf. "
-            "lmbench's lat_syscall and lat_sig are used, too, if they are in the PATH.",
+            "lmbench's lat_syscall and lat_sig are also used if installed.",
             soft_wrap=True,
         )
         return 3

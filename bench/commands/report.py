@@ -17,7 +17,7 @@ from bench.plan.options import RUNS
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the report; inside the run folder if not given, or "
-    "side-by-side/ beside the runs.",
+    "in side-by-side/ next to the runs.",
 )
 def report(runs: tuple[Path, ...], out: Path | None) -> None:
     """Render the report of a run again, or of several runs side by side.

@@ -46,36 +46,36 @@ def boot() -> list[Figure]:
     """Time from the start of QEMU to the agent's ``hello``, without requests; and memory."""
     kernel = catalog.find("stock")
     target = VmTarget(kernel=kernel, agent=build.build_agent(), modules=build.build_modules(kernel))
-    begun = time.monotonic()
+    started = time.monotonic()
     with target.start([], seed=1) as session:
         next(session.answers())
-        took = time.monotonic() - begun
+        elapsed = time.monotonic() - started
     return [
-        Figure("boot to agent ready", took, 15, "s"),
+        Figure("boot to agent ready", elapsed, 15, "s"),
         Figure("memory of the virtual machine", target.memory, 512, "MB"),
     ]
 
 
 def plan(name: str, limit: float, folder: Path) -> Figure:
     """Time of ``ringcross run`` without the report; kernel, agent and modules are built already."""
-    begun = time.monotonic()
+    started = time.monotonic()
     command = ["--plan", name, "--clock", "instructions", "--accel", "tcg", "--no-report"]
     subprocess.run(
         [sys.executable, "-m", "bench", "run", *command, "--run-dir", folder],
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    return Figure(f"plan {name}", time.monotonic() - begun, limit, "s")
+    return Figure(f"plan {name}", time.monotonic() - started, limit, "s")
 
 
 def report(folder: Path) -> list[Figure]:
     """Time to render a report, and its size."""
-    begun = time.monotonic()
+    started = time.monotonic()
     page = render([folder])
-    took = time.monotonic() - begun
+    elapsed = time.monotonic() - started
     size = sum(file.stat().st_size for file in page.parent.rglob("*") if file.is_file())
     return [
-        Figure("report rendered", took, 10, "s"),
+        Figure("report rendered", elapsed, 10, "s"),
         Figure("report size", size / 1e6, 5, "MB"),
     ]
 

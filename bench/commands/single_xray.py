@@ -66,7 +66,7 @@ def find_cell(listing: Listing, channel: str, operation: str, mode: str, size: s
     if not cells:
         raise UsageError(
             entry["unsupported_reason"].get(operation)
-            or f"Mode {mode} of {channel} has no {operation}: leave out --mode or --operation."
+            or f"Mode {mode} of {channel} has no {operation or 'operation'}: choose another --mode."
         )
     cell = min(cells, key=lambda cell: _PREFERENCE.index(cell.operation))
     if size_bytes is not None and cell.size != size_bytes:

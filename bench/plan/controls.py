@@ -1,9 +1,9 @@
-"""Controls and counterparts: cells that a run measures in addition to those it was asked for.
+"""Controls and counterparts: cells that every run measures in addition to those requested.
 
-*Controls* are stock system calls. They contain no code of ours in the kernel, so a change of
-their cost comes from the machine, the kernel or the harness. Two runs whose controls differ were
-not made under the same conditions. Another tool's figure for the same call also checks the
-harness itself (:mod:`bench.commands.perf_bench`).
+*Controls* are stock system calls. They use none of our kernel halves, so a change of their cost
+comes from the machine, the kernel or the harness. Two runs whose controls differ were not made
+under the same conditions. Another tool's figure for the same call also checks the harness itself
+(:mod:`bench.commands.perf_bench`).
 
 *Counterparts* are the kernel's own facilities that do the same work as one of our modes. They
 show which part of a mode's cost belongs to the mechanism.

@@ -175,8 +175,9 @@ def why_not(cell: Cell, mode: dict[str, Any]) -> str:
     limits = mode["operations"][cell.operation]
     queue, waits = limits.get("queue"), limits.get("waits", ())
     if cell.wait and cell.wait not in waits:
-        supported = f"only with {' or '.join(waits)}" if waits else "in one way only"
-        return f"The user half cannot wait with {cell.wait}, {supported}."
+        if not waits:
+            return f"The user half waits in one way only and cannot use {cell.wait}."
+        return f"The user half can wait with {' or '.join(waits)}, but not with {cell.wait}."
     if cell.queue and not queue:
         return "The queue length cannot be set."
     if queue and cell.queue and not queue["min"] <= cell.queue <= queue["max"]:
