@@ -420,6 +420,7 @@ def _parse_line(
             "samples": tuple(np.frombuffer(raw[start:end], dtype="<u8").tolist()),
             "rounds": tuple(values["rounds"]),
             "stream": {_OLD_COUNTERS.get(k, k): tuple(v) for k, v in values["stream"].items()},
+            "trials": {_OLD_COUNTERS.get(k, k): v for k, v in values["trials"].items()},
             "log": tuple(values["log"]),
         },
     )

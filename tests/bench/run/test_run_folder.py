@@ -126,6 +126,20 @@ def test_resume_has_all_that_was_recorded(tmp_path: Path) -> None:
     assert [row["operation"] for row in rows(tmp_path / "run")] == ["push", "stream", "pull"]
 
 
+def test_resume_understands_a_journal_of_the_version_before(tmp_path: Path) -> None:
+    """Version 2 called emitted messages ``raised``, in streams and in trials."""
+    searched = replace(DELIVERED, trials={"interval": [20], "emitted": [10], "lost": [0]})
+    folder = tmp_path / "run"
+    with Recorder.create(folder, HEADER) as recorder:
+        recorder.add(searched)
+    journal = folder / "journal.jsonl"
+    text = journal.read_text().replace('"emitted"', '"raised"')
+    journal.write_text(text.replace('"version": 3', '"version": 2'))
+    assert "raised" in journal.read_text()
+    with Recorder.resume(folder) as resumed:
+        assert resumed.results == {STREAM: [searched]}
+
+
 def test_resume_drops_what_is_half_written(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with Recorder.create(folder, HEADER) as recorder:
