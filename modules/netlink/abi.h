@@ -5,19 +5,19 @@
 #include <linux/netlink.h>
 #include <linux/types.h>
 
-/* The last protocol number there is; the kernel gives them out from below. */
+/* The highest protocol number; the kernel assigns numbers from the lowest up. */
 #define RCX_NETLINK_PROTOCOL	31
 #define RCX_NETLINK_GROUP	1
 
 /*
- * Every datagram is a struct nlmsghdr with one of these types.  Requests need
- * NLM_F_REQUEST, may have NLM_F_ACK, and must have no other flag.
+ * Every datagram starts with a struct nlmsghdr that has one of these types.  A request
+ * must set NLM_F_REQUEST, may set NLM_F_ACK, and must set no other flag.
  */
 enum {
-	RCX_NETLINK_JOIN = NLMSG_MIN_TYPE,	/* first: struct rcx_netlink_join */
+	RCX_NETLINK_JOIN = NLMSG_MIN_TYPE,	/* the first request: struct rcx_netlink_join */
 	RCX_NETLINK_PUSH,			/* a message */
-	RCX_NETLINK_PULL,			/* no payload; a message comes back */
-	RCX_NETLINK_CALL,			/* a message; its reply comes back */
+	RCX_NETLINK_PULL,			/* no payload; the answer is a message */
+	RCX_NETLINK_CALL,			/* a message; the answer is its reply */
 	RCX_NETLINK_EVENT,			/* from the kernel: an event's message */
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Datagrams carry two headers that can lie; and anybody may open a socket. */
+/* A datagram has two headers with false lengths or types; any user may open a socket. */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #define DATAGRAM (NLMSG_HDRLEN + RCX_HEADER + RCX_BODY_MAX + 4096)
 #define FLAGS (NLM_F_REQUEST | NLM_F_ACK)
 
-/* One socket; what it sends is put together in @out, what comes lies in @in. */
+/* One socket: datagrams to send are built in @out, received ones are stored in @in. */
 struct peer {
 	struct rcx_hostile *h;
 	int fd;
@@ -59,7 +59,7 @@ static size_t put(struct peer *peer, uint16_t type, uint16_t flags, const void *
 	return NLMSG_HDRLEN + len;
 }
 
-/* An answer that comes before the verdict is left in @in. */
+/* The errno in the acknowledgement.  An answer received before it stays in @in. */
 static long verdict(struct peer *peer)
 {
 	return rcx_netlink_verdict(peer->fd, &peer->in, sizeof(peer->in));
@@ -139,12 +139,12 @@ static void try_types(struct rcx_hostile *h, struct peer *peer)
 	rcx_expect_outcomes(h, "unknown types", &outcomes);
 	rcx_expect_value(h, "unknown types that did something", (long)outcomes.fine, 0);
 
-	/* Control messages are netlink's own; it acknowledges and drops them. */
+	/* Netlink itself acknowledges and drops control messages. */
 	outcomes = (struct rcx_outcomes){ 0 };
 	for (uint16_t type = 0; type < NLMSG_MIN_TYPE; type++)
 		rcx_note(&outcomes, request(peer, type, FLAGS, h->message, WHOLE), 0);
 	rcx_expect_outcomes(h, "control messages", &outcomes);
-	rcx_expect_value(h, "which the kernel half never saw",
+	rcx_expect_value(h, "control messages that reached the kernel half",
 			(long)(rcx_core_counts(h).consumed - before), 0);
 }
 
@@ -161,36 +161,37 @@ static void try_flags(struct rcx_hostile *h, struct peer *peer)
 	rcx_expect_outcomes(h, "unknown flags", &outcomes);
 	rcx_expect_value(h, "unknown flags refused", (long)outcomes.refused, 14);
 	rcx_expect(h, "no request", request(peer, RCX_NETLINK_PUSH, NLM_F_ACK, h->message, WHOLE), 0);
-	rcx_expect_value(h, "which the kernel half never saw",
+	rcx_expect_value(h, "non-requests that reached the kernel half",
 			(long)(rcx_core_counts(h).consumed - before), 0);
 }
 
-/* Datagrams that are no messages: nobody answers, and nothing happens. */
-static void try_torn(struct rcx_hostile *h, struct peer *peer)
+/* Malformed datagrams get no answer and have no effect. */
+static void try_malformed(struct rcx_hostile *h, struct peer *peer)
 {
 	static const struct {
 		const char *name;
-		uint32_t told, sent;
-	} torn[] = {
+		uint32_t nlmsg_len, sent;
+	} malformed[] = {
 		{ "one byte", NLMSG_HDRLEN, 1 },
 		{ "a byte less than a header", NLMSG_HDRLEN, NLMSG_HDRLEN - 1 },
-		{ "a header that says less than a header", NLMSG_HDRLEN - 1, NLMSG_HDRLEN + WHOLE },
-		{ "a header that says nothing", 0, NLMSG_HDRLEN + WHOLE },
-		{ "a header that says a byte more", NLMSG_HDRLEN + WHOLE + 1, NLMSG_HDRLEN + WHOLE },
-		{ "a header that says 2 GiB", INT32_MAX, NLMSG_HDRLEN + WHOLE },
-		{ "a header that says 4 GiB", UINT32_MAX, NLMSG_HDRLEN + WHOLE },
+		{ "nlmsg_len less than a header", NLMSG_HDRLEN - 1, NLMSG_HDRLEN + WHOLE },
+		{ "nlmsg_len 0", 0, NLMSG_HDRLEN + WHOLE },
+		{ "nlmsg_len a byte too large", NLMSG_HDRLEN + WHOLE + 1, NLMSG_HDRLEN + WHOLE },
+		{ "nlmsg_len 2 GiB", INT32_MAX, NLMSG_HDRLEN + WHOLE },
+		{ "nlmsg_len 4 GiB", UINT32_MAX, NLMSG_HDRLEN + WHOLE },
 	};
 	uint64_t before = rcx_core_counts(h).consumed;
 	char none;
 
-	for (size_t i = 0; i < sizeof(torn) / sizeof(torn[0]); i++) {
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
 		put(peer, RCX_NETLINK_PUSH, FLAGS, rcx_good_message(h, BODY, 0), WHOLE);
-		peer->out->nlmsg_len = torn[i].told;
-		rcx_expect_value(h, torn[i].name, send(peer->fd, peer->out, torn[i].sent, 0),
-				torn[i].sent);
+		peer->out->nlmsg_len = malformed[i].nlmsg_len;
+		rcx_expect_value(h, malformed[i].name,
+				send(peer->fd, peer->out, malformed[i].sent, 0),
+				malformed[i].sent);
 	}
 	rcx_expect(h, "no answer to any of these", recv(peer->fd, &none, 1, MSG_DONTWAIT), EAGAIN);
-	rcx_expect_value(h, "and nothing consumed", (long)(rcx_core_counts(h).consumed - before), 0);
+	rcx_expect_value(h, "messages consumed", (long)(rcx_core_counts(h).consumed - before), 0);
 }
 
 /* Two messages in a datagram, and one and a half. */
@@ -208,7 +209,7 @@ static void try_several(struct rcx_hostile *h, struct peer *peer)
 	rcx_expect(h, "the second of two", verdict(peer), 0);
 	memcpy((char *)first + NLMSG_HDRLEN, rcx_good_message(h, BODY, 2), WHOLE);
 	send(peer->fd, first, NLMSG_ALIGN(len) + len / 2, 0);
-	rcx_expect(h, "one of one and a half", verdict(peer), 0);
+	rcx_expect(h, "the complete one of one and a half", verdict(peer), 0);
 	rcx_expect(h, "the half", recv(peer->fd, second, 1, MSG_DONTWAIT), EAGAIN);
 	rcx_expect_value(h, "consumed of these", (long)(rcx_core_counts(h).consumed - before), 3);
 }
@@ -222,7 +223,7 @@ static void try_headers(struct rcx_hostile *h)
 	join_new(h, &peer, 0);
 	try_types(h, &peer);
 	try_flags(h, &peer);
-	try_torn(h, &peer);
+	try_malformed(h, &peer);
 	try_several(h, &peer);
 	close_peer(&peer);
 }
@@ -269,28 +270,28 @@ static void try_messages(struct rcx_hostile *h, bool validate)
 	rcx_try_scribbled(h, &pushes, BODY, 200);
 	rcx_try_addresses(h, "send", RCX_KERNEL_READS, send_at, &peer);
 
-	rcx_topic(h, "call%s", validate ? " in proof" : "");
+	rcx_topic(h, "call%s", validate ? " in validation" : "");
 	calls = taker(&peer, call);
 	calls.seq = pushes.seq;
 	rcx_try_messages(h, &calls, validate);
 	rcx_try_request(h, &calls, &peer.in.msg, validate);
 
-	rcx_topic(h, "pull%s", validate ? " in proof" : "");
+	rcx_topic(h, "pull%s", validate ? " in validation" : "");
 	rcx_expect(h, "a good one", request(&peer, RCX_NETLINK_PULL, FLAGS, "", 0), 0);
-	rcx_expect_true(h, "it is whole", peer.in.msg.size == BODY);
+	rcx_expect_true(h, "the message is complete", peer.in.msg.size == BODY);
 	rcx_expect(h, "with a payload", request(&peer, RCX_NETLINK_PULL, FLAGS, "x", 1), EINVAL);
 	rcx_try_addresses(h, "receive", RCX_KERNEL_WRITES, receive_at, &peer);
 	close_peer(&peer);
 }
 
-/* Both headers are overwritten while they are sent; whatever they then say. */
+/* Another thread overwrites both headers while they are sent. */
 static void try_scribbled(struct rcx_hostile *h, bool validate)
 {
 	struct rcx_scribbler scribbler;
 	struct peer peer;
 	long sent = 0;
 
-	rcx_topic(h, "both headers overwritten%s", validate ? ", in proof" : "");
+	rcx_topic(h, "both headers overwritten%s", validate ? ", in validation" : "");
 	rcx_core_bind(h, "", BODY, validate);
 	join_new(h, &peer, 0);
 	rcx_scribble(h, &scribbler, peer.out, (NLMSG_HDRLEN + RCX_HEADER) / 4);
@@ -326,9 +327,9 @@ static void try_sizes(struct rcx_hostile *h)
 	close_peer(&peer);
 }
 
-/* ---- queues that nobody reads ------------------------------------------- */
+/* ---- queues without a reader ------------------------------------------- */
 
-static void ask_to_pull(void *arg)
+static void request_pull(void *arg)
 {
 	struct peer *peer = arg;
 
@@ -344,7 +345,7 @@ static void try_unread(struct rcx_hostile *h)
 	rcx_core_bind(h, "unicast", BODY, true);
 	join_new(h, &peer, RCX_NETLINK_EVENTS);
 	rcx_try_unread_events(h, peer.fd);
-	rcx_try_unread_answers(h, peer.fd, ask_to_pull, &peer);
+	rcx_try_unread_answers(h, peer.fd, request_pull, &peer);
 	rcx_expect(h, "pull after all these", pull(&peer), 0);
 	rcx_core_start(h, RCX_SOFTIRQ, 4000, 4000, 0);
 	close_peer(&peer);

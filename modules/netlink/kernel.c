@@ -2,38 +2,41 @@
 /**
  * DOC: netlink
  *
- * Datagrams between sockets and the kernel, on a protocol number of our own.
+ * Datagrams between user-space sockets and the kernel, on a protocol number of our own.
  *
- * What it is.  A module opens a kernel socket for one of 32 protocol numbers;
- * programs open AF_NETLINK sockets of the same number.  Each socket has an
- * address (its port), each datagram a header with length, type and flags, and
- * a socket may join groups, to which the kernel can send without knowing who
- * listens.
+ * What it is.  A module opens a kernel socket for one of 32 protocol numbers.
+ * Programs open AF_NETLINK sockets of the same number.  Each socket has an
+ * address (its port).  Each datagram starts with a header that holds length, type
+ * and flags.  A socket may also join groups: the kernel can send to a group
+ * without knowing its members.
  *
- * The path of one message.  Towards the kernel: send() allocates a socket
- * buffer, copies the datagram into it, looks the kernel socket up and calls
- * our input function, all in the sender's own context, so that the message has
- * been consumed when send() returns.  Towards user space: we allocate a socket
- * buffer and copy the message into it, netlink looks the receiver up by port
- * or group, puts the buffer on its queue and wakes it; recv() copies it out.
- * Two copies and one allocation either way.
+ * The path of one message.  To the kernel: send() allocates a socket buffer,
+ * copies the datagram into it, looks up the kernel socket and calls our input
+ * function.  All of this happens in the sender's own context, so the message has
+ * been consumed when send() returns.  To user space: the kernel half allocates a
+ * socket buffer and copies the message into it.  Netlink looks up the receiver by
+ * port or group, puts the buffer on its queue and wakes it.  recv() copies the
+ * message out.  Each direction takes two copies and one allocation.
  *
- * When to choose it.  The kernel has to start the conversation, to one or to
- * many, without a device node, and the receivers want to poll.  New interfaces
- * choose generic netlink, which adds names, policies and introspection: the
- * protocol numbers of the raw kind are almost used up.
+ * When to choose it.  When the kernel must start the conversation, with one or
+ * many receivers, when there should be no device node, and when the receivers use
+ * poll().  New interfaces should use generic netlink, which adds names, policies and
+ * introspection; raw protocol numbers are almost used up.
  *
- * Its trap.  It looks reliable and is not.  A queue over SO_RCVBUF, which
- * counts whole buffers and not payload, drops what comes next; the receiver
- * learns of it by one ENOBUFS, not how much, and gets nothing more until it
- * has emptied the queue.  A multicast sender is told only when nobody at all
- * got it.  And whoever may open a socket may send to the kernel: each request
- * must be checked with netlink_capable().
+ * Its pitfall.  Netlink looks reliable and is not.  When a queue exceeds
+ * SO_RCVBUF, further messages are dropped.  SO_RCVBUF limits the size of whole
+ * buffers, not of payload.  The receiver gets a single ENOBUFS, without a count,
+ * and nothing new is queued until it has emptied the queue.  The sender of a
+ * multicast gets an error only when no socket at all received the message.  Any
+ * program that may open a socket may send to the kernel, so the kernel half must
+ * check each request with netlink_capable().
  *
- * Three modes: unicast (requests, and answers and events to one port; a sender who
- * does not wait is told EAGAIN when the queue is full), multicast (events to a
- * group), and ack (a push that asks for an acknowledgement, and so costs a datagram
- * back).
+ * Three modes:
+ *
+ * - unicast: requests to the kernel; answers and events to one port.  A sender that
+ *   does not wait gets EAGAIN when the queue is full.
+ * - multicast: events to a group.
+ * - ack: a push that requests an acknowledgement, which costs one datagram back.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -48,10 +51,10 @@
 #include "abi.h"
 
 /*
- * One socket that has joined, from its JOIN to its release.  netlink_lock
- * covers the list's changes and every @sequence; events walk the list under RCU.
- * netlink_input() holds the lock for a whole datagram, so a peer that was found for
- * a request stays until the request is done.
+ * One socket that has joined.  It exists from the JOIN request to the release of the
+ * socket; netlink_gone() frees it.  netlink_lock protects changes to the list and every
+ * @sequence.  Emitters walk the list under RCU.  netlink_input() holds the lock for a
+ * whole datagram, so the peer of a request cannot be freed before the request is done.
  */
 struct netlink_peer {
 	struct list_head node;
@@ -65,10 +68,10 @@ static DEFINE_MUTEX(netlink_lock);
 static LIST_HEAD(netlink_peers);
 static struct sock *netlink_sock;
 
-/* What the messages say: a sender copies it from somewhere. */
+/* The source of message bodies: a real sender copies its data from memory, too. */
 static const u8 *netlink_content;
 
-/* A message of @size bytes, its body from @body; the header is left to the caller. */
+/* A datagram with @size bytes of @body; the caller fills the rest of struct rcx_msg. */
 static struct sk_buff *netlink_message(u16 type, u32 seq, const u8 *body, u32 size,
 				       gfp_t gfp)
 {
@@ -91,10 +94,10 @@ static struct sk_buff *netlink_message(u16 type, u32 seq, const u8 *body, u32 si
 /* ---- events ------------------------------------------------------------ */
 
 /*
- * Any context will do, except on -rt kernels, whose locks sleep.  Netlink's
- * queues and tables are locked with interrupts off or walked under RCU; a
- * receiver's last reference goes after a grace period, hence never in here;
- * and a buffer that nobody took has no destructor yet when it is freed.
+ * Emitting works in any context, except on -rt kernels, whose locks sleep.  Netlink
+ * locks its queues and tables with interrupts off or walks them under RCU.  The last
+ * reference to a receiver is dropped after a grace period, so never in here.  A buffer
+ * that no receiver took has no destructor yet when it is freed.
  */
 static struct sk_buff *netlink_event(const struct rcx_event *event)
 {
@@ -209,7 +212,7 @@ static int netlink_call(struct sk_buff *request, struct netlink_peer *peer,
 	return nlmsg_unicast(request->sk, skb, peer->portid);
 }
 
-/* One request.  The caller has checked that nlmsg_len lies within the datagram. */
+/* Handle one request.  The caller has checked that nlmsg_len is within the datagram. */
 static int netlink_serve(struct sk_buff *skb, struct nlmsghdr *header,
 			 struct netlink_ext_ack *extack)
 {
@@ -241,7 +244,7 @@ static int netlink_serve(struct sk_buff *skb, struct nlmsghdr *header,
 	}
 }
 
-/* In the context of the program that sends; it waits for its answer anyway. */
+/* Runs in the sender's context, so sleeping on a mutex is allowed. */
 static void netlink_input(struct sk_buff *skb)
 {
 	mutex_lock(&netlink_lock);
@@ -249,7 +252,7 @@ static void netlink_input(struct sk_buff *skb)
 	mutex_unlock(&netlink_lock);
 }
 
-/* A socket of any protocol and namespace has gone; forget it if it was a peer. */
+/* A socket of any protocol and namespace was released; free its peer, if it had joined. */
 static int netlink_gone(struct notifier_block *block, unsigned long event, void *data)
 {
 	const struct netlink_notify *notify = data;
@@ -301,7 +304,7 @@ static int __init netlink_init(void)
 		goto err_content;
 	netlink_sock = netlink_kernel_create(&init_net, RCX_NETLINK_PROTOCOL, &config);
 	if (!netlink_sock) {
-		/* It does not say why; nearly always the number is taken. */
+		/* It returns no errno; nearly always the number is in use. */
 		err = -EADDRINUSE;
 		goto err_notifier;
 	}
@@ -320,8 +323,8 @@ err_content:
 }
 
 /*
- * Each open socket of our protocol holds the module, and gives it back only
- * after netlink_gone() has run for it: no peer is left here.
+ * Each open socket of our protocol holds a module reference and drops it only after
+ * netlink_gone() has run for it, so no peer is left here.
  */
 static void __exit netlink_exit(void)
 {

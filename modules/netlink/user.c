@@ -5,28 +5,29 @@
 #include "loops/netlink_socket.h"
 #include "abi.h"
 
-/* A datagram is the header and, right behind it, the message. */
+/* A datagram is the header, directly followed by the message. */
 struct datagram {
 	struct nlmsghdr header;
 	struct rcx_msg msg;
 };
 
-/* Datagrams are padded to four bytes, so only the header knows the length. */
+/* Datagrams are padded to four bytes; the exact length is in the header. */
 static inline const struct rcx_msg *message(const struct rcx_session *s, ssize_t got,
 					   unsigned int type, size_t *len)
 {
-	const struct datagram *came = s->map;
+	const struct datagram *datagram = s->map;
 
-	if (got < (ssize_t)NLMSG_HDRLEN || came->header.nlmsg_type != type ||
-	    came->header.nlmsg_len < NLMSG_HDRLEN || came->header.nlmsg_len > (size_t)got)
+	if (got < (ssize_t)NLMSG_HDRLEN || datagram->header.nlmsg_type != type ||
+	    datagram->header.nlmsg_len < NLMSG_HDRLEN ||
+	    datagram->header.nlmsg_len > (size_t)got)
 		return NULL;
-	*len = came->header.nlmsg_len - NLMSG_HDRLEN;
-	return &came->msg;
+	*len = datagram->header.nlmsg_len - NLMSG_HDRLEN;
+	return &datagram->msg;
 }
 
 /* ---- open --------------------------------------------------------------- */
 
-/* A datagram must fit the send buffer, of which netlink keeps 32 bytes. */
+/* A datagram must fit into the send buffer, of which netlink reserves 32 bytes. */
 static int widen(struct rcx_session *s)
 {
 	int size, need = (int)NLMSG_LENGTH(rcx_len(s)) + 32;
@@ -103,9 +104,9 @@ static int ack_open(struct rcx_session *s)
 }
 
 /*
- * bind() and not NETLINK_ADD_MEMBERSHIP alone: a socket that has never sent
- * nor bound has port 0, and a multicast leaves out its sender, the kernel,
- * whose port is 0 as well.
+ * Use bind(), since NETLINK_ADD_MEMBERSHIP alone is not enough: a socket that has neither
+ * sent nor bound has port 0.  A multicast skips its sender, which is the kernel with
+ * port 0, and would skip such a socket as well.
  */
 static int multicast_open(struct rcx_session *s)
 {
@@ -146,18 +147,18 @@ static int netlink_stream(struct rcx_session *s, uint64_t n)
 /* ---- registration ------------------------------------------------------ */
 
 #define SENT .max = RCX_BODY_MAX, \
-	.limit = "A datagram must fit SO_SNDBUF, which only CAP_NET_ADMIN can raise this far."
+	.limit = "A datagram must fit into SO_SNDBUF; raising it to this size needs CAP_NET_ADMIN."
 #define ANSWERED .max = RCX_BODY_MAX, \
-	.limit = "The answer takes one piece of kernel memory, and larger ones are hard to find."
+	.limit = "The answer is one contiguous allocation in the kernel, and larger ones may fail."
 #define EVENT .max = 1u << 16, \
-	.limit = "An interrupt cannot wait for memory, and a larger piece may not be at hand."
+	.limit = "The limit is ours: events are allocated with GFP_ATOMIC, where larger allocations may fail."
 
 static const struct rcx_queue netlink_queue = RCX_DATAGRAM_QUEUE;
 
 static const struct rcx_mode netlink_modes[] = {
 	{
 		.name = "unicast",
-		.summary = "requests to the kernel, answers and events to one port",
+		.summary = "requests to the kernel; answers and events to one port",
 		.counterpart = "rtnetlink",
 		.open = unicast_open,
 		.close = rcx_datagram_close,
@@ -198,7 +199,7 @@ static const struct rcx_mode netlink_modes[] = {
 
 static const struct rcx_channel netlink_channel = {
 	.name = "netlink",
-	.summary = "Datagrams on a socket family made for the kernel",
+	.summary = "Datagrams between the kernel and sockets of its own family",
 	.module = "ringcross_netlink",
 	.since = "2.2: sockets of the family AF_NETLINK, see netlink(7)",
 	.modes = netlink_modes,
