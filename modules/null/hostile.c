@@ -28,7 +28,7 @@ static long wait_past(void *arg)
 	return ioctl(waiter->fd, RCX_NULL_WAIT, &waiter->seen);
 }
 
-/* An address that can be read and not written is told of after the sleep. */
+/* An address that is readable but not writable fails only after the sleep. */
 static void try_readonly(struct rcx_hostile *h, int fd)
 {
 	rcx_core_start(h, RCX_HARDIRQ, 1, 1, 0);
@@ -44,16 +44,16 @@ static void try_sleep(struct rcx_hostile *h, int fd)
 	rcx_sleep_in(h, &sleeper, wait_past, &waiter);
 	rcx_core_start(h, RCX_SOFTIRQ, 100, 100, 0);
 	rcx_sleeper_interrupt(&sleeper);
-	rcx_expect(h, "wait for more than can be, interrupted", rcx_sleeper_end(&sleeper), EINTR);
-	rcx_try_kill(h, "wait for more than can be, killed", wait_past, &waiter);
+	rcx_expect(h, "wait for an impossible count, interrupted", rcx_sleeper_end(&sleeper), EINTR);
+	rcx_try_kill(h, "wait for an impossible count, killed", wait_past, &waiter);
 
 	rcx_core_bind(h, "wake", 0, false);
 	waiter.seen = 0;
 	rcx_sleep_in(h, &sleeper, wait_past, &waiter);
 	close(fd);
 	rcx_core_start(h, RCX_HARDIRQ, 1, 1, 0);
-	rcx_expect(h, "closed in its sleep, it is still woken", rcx_sleeper_end(&sleeper), 0);
-	rcx_expect_value(h, "by one event", (long)waiter.seen, 1);
+	rcx_expect(h, "closed during the sleep, woken by an event", rcx_sleeper_end(&sleeper), 0);
+	rcx_expect_value(h, "events counted", (long)waiter.seen, 1);
 }
 
 static void null_hostile(struct rcx_hostile *h)
@@ -68,9 +68,9 @@ static void null_hostile(struct rcx_hostile *h)
 	rcx_expect_value(h, "nothing", ioctl(fd, RCX_NULL_NOTHING), RCX_NULL_ANSWER);
 	rcx_expect_value(h, "nothing, with an argument", ioctl(fd, RCX_NULL_NOTHING, h->edge),
 			RCX_NULL_ANSWER);
-	/* The handlers look at no buffer; what the kernel checks before them, it does. */
-	rcx_expect_value(h, "write from nowhere", write(fd, h->edge, 8), 8);
-	rcx_expect_value(h, "read to nowhere", read(fd, h->edge, 8), 0);
+	/* The handlers access no buffer; only the kernel's own checks apply. */
+	rcx_expect_value(h, "write from an unmapped address", write(fd, h->edge, 8), 8);
+	rcx_expect_value(h, "read to an unmapped address", read(fd, h->edge, 8), 0);
 	rcx_expect(h, "write from kernel memory", write(fd, (void *)0xffff888000001000, 8), EFAULT);
 	rcx_expect(h, "read to kernel memory", read(fd, (void *)0xffff888000001000, 8), EFAULT);
 	rcx_try_no_seek(h, fd);

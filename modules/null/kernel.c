@@ -2,25 +2,28 @@
 /**
  * DOC: null
  *
- * The floor: a misc device whose handlers do nothing.
+ * The baseline: a misc device whose handlers do nothing.
  *
  * What it is.  read(), write() and ioctl() on /dev/ringcross/null enter the kernel,
- * find the open file, pass the checks every system call on a file passes, call
- * an empty function and return.  No channel that makes a system call on a file for
- * each message can cost less on this kernel, so every table and figure shows it.
+ * look up the open file, pass the checks of every system call on a file, call
+ * an empty function and return.  A channel that makes a system call on a file for
+ * each message cannot cost less on this kernel.  So every table and figure shows
+ * this baseline.
  *
- * The path of one call.  System call entry, fd lookup, (for read and write)
- * access check, security hook, our empty handler, system call exit.
+ * The path of one call.  System call entry, fd lookup, access check (for read and
+ * write), security hook, our empty handler, system call exit.
  *
- * When to choose it.  Never; subtract it.  What a channel costs above this
- * line is its own.
+ * When to choose it.  Never for data: subtract its cost from the cost of a channel.
+ * The difference is the cost of the channel itself.
  *
- * Its trap.  It carries no message, so its numbers are no channel's numbers.
- * Each call proves that it reached the handler by the handler's own answer.
+ * Its pitfall.  It carries no message, so its numbers do not stand for any channel.
+ * Each call verifies by the handler's return value that it reached the handler.
  *
- * Two modes: handler, the calls above; and wake, the floor of being notified: an
- * ioctl() that sleeps on a wait queue until a counter moves, woken from where the
- * event is raised.
+ * Two modes:
+ *
+ * - handler: the calls above.
+ * - wake: the baseline of a notification.  An ioctl() sleeps on a wait queue until a
+ *   counter changes; the context that emits the event wakes it.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -30,7 +33,7 @@
 #include "rcx_core.h"
 #include "abi.h"
 
-/* A wake-up is for whoever waits; the counter tells how many there were. */
+/* Wakes all waiters; the counter holds the number of events since the bind. */
 static DECLARE_WAIT_QUEUE_HEAD(null_wait);
 static atomic64_t null_events = ATOMIC64_INIT(0);
 
@@ -127,5 +130,5 @@ static void __exit null_exit(void)
 
 module_init(null_init);
 module_exit(null_exit);
-MODULE_DESCRIPTION("ringcross: the floor, handlers that do nothing");
+MODULE_DESCRIPTION("ringcross: the baseline, handlers that do nothing");
 MODULE_LICENSE("GPL");

@@ -51,7 +51,7 @@ static int null_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-#define NOTHING .min = 0, .max = 0, .limit = "The floor carries no message."
+#define NOTHING .min = 0, .max = 0, .limit = "The baseline carries no message."
 
 static const struct rcx_mode null_modes[] = {
 	{
@@ -66,7 +66,7 @@ static const struct rcx_mode null_modes[] = {
 	},
 	{
 		.name = "wake",
-		.summary = "sleep on a bare wait queue",
+		.summary = "sleep on a wait queue, without a message",
 		.open = null_open,
 		.claims = RCX_READERS_EACH | RCX_FULL_COALESCES,
 		.operations = {
@@ -78,13 +78,13 @@ static const struct rcx_mode null_modes[] = {
 
 static const struct rcx_channel null = {
 	.name = "null",
-	.summary = "The floor: handlers that do nothing",
+	.summary = "The baseline: handlers that do nothing",
 	.module = "ringcross_null",
 	.flags = RCX_BASELINE,
 	.since = "1.0: a character device",
 	.modes = null_modes,
 	.unsupported_reason = {
-		[RCX_STREAM] = "The floor carries no message, so there is nothing to stream.",
+		[RCX_STREAM] = "The baseline carries no message, so there is nothing to stream.",
 	},
 };
 RCX_CHANNEL(null);
