@@ -4,34 +4,35 @@
  *
  * Bytes from one process to another: a reference, for scale.
  *
- * What it is.  pipe(2): a buffer in the kernel with an end to write to and an end
- * to read from.  The other side here is *a process, not the kernel*: the peer,
- * which does what a kernel half does for the channels (it takes, checks, counts,
- * replies and starts events).  So its costs say what a crossing to another
- * process takes, beside which the crossing to the kernel stands.
+ * What it is.  pipe(2) makes a buffer in the kernel, with one end to write to and one
+ * end to read from.  Here another process is at the far end, not the kernel: the
+ * peer.  It does what a kernel half does for the channels: it consumes, checks and
+ * counts messages, replies, and emits events.  So its cost is that of reaching
+ * another process, for comparison with the cost of reaching the kernel.
  *
- * The path of one message. write() enters the kernel, takes the pipe's mutex,
- * copies the message into pages of the pipe, 16 of them unless
- * fcntl(F_SETPIPE_SZ) says otherwise, and wakes the reader if the pipe was empty.
+ * The path of one message.  write() enters the kernel, takes the pipe's mutex and
+ * copies the message into pages of the pipe.  A pipe has 16 pages unless
+ * fcntl(F_SETPIPE_SZ) changes that.  If the pipe was empty, write() wakes the reader.
  * The scheduler switches to the peer, whose read() copies the message out again.
- * That is a push: two copies.  A row of pushes is over when the peer has taken
- * the last; so one alone pays for a switch there and one back, and many share
- * them.  A call is two messages, through two pipes: four copies and two switches,
- * where an ioctl takes two copies and none.  (The pages of a large message are
- * allocated besides, and cleared where the kernel is built or booted with
- * init_on_alloc.) The pipe of channel syscall has the same copies and no switch,
- * since one thread does both ends.
+ * So a push takes two copies.  A round of pushes ends when the peer has consumed the
+ * last one.  A round of one push therefore pays for a switch to the peer and a switch
+ * back; in a round of many, they share these switches.  A call is two messages
+ * through two pipes: four copies and two switches, where an ioctl takes two copies and
+ * no switch.  Large messages also need their pages to be allocated, and cleared if the
+ * kernel is built or booted with init_on_alloc.  Mode pipe of the baseline syscall makes
+ * the same copies without a switch, since one thread uses both ends.
  *
  * When to choose it.  Between a parent and its child, for bytes in one direction,
- * above all where a program only knows standard input and output.  It is no way to
- * reach a driver.  (The kernel itself does write to pipes, where a program has
- * asked it to: autofs to its daemon, a core dump to the program in core_pattern.)
+ * especially if a program uses only standard input and output.  It does not reach
+ * a driver.  The kernel itself writes to a pipe only where a program requested it:
+ * autofs to its daemon, a core dump to the program in core_pattern.
  *
- * Its trap.  It keeps no boundaries: one read may bring two messages, or a part of
- * one, and the reader must find them again by a length in the header.  Into what is
- * larger than PIPE_BUF (4096 bytes) another writer's bytes may fall; a writer that
- * must not wait may get a part of it in, and then has to wait after all.  And
- * the room is counted in pages, each of which is held until all of it is read.
+ * Its pitfall.  A pipe keeps no message boundaries.  One read may return two messages
+ * or a part of one; the reader must separate them by a length in the header.  A write
+ * of more than PIPE_BUF (4096) bytes can be interleaved with the bytes of another
+ * writer.  If such a write is non-blocking, it may transfer only a part of the message,
+ * and the writer then has to wait anyway.  The capacity is counted in pages,
+ * and a page is in use until all of it has been read.
  */
 #include "channel.h"
 #include "loops/fd_pair.h"
@@ -46,7 +47,7 @@ static int connect_ends(struct rcx_session *s, int *to, int *from)
 	*to = fds[0];
 	*from = fds[1];
 	if (s->queue && fcntl(*from, F_SETPIPE_SZ, (int)s->queue) < 0)
-		return errno == EPERM ? rcx_skip(s, "A pipe of more than pipe-max-size needs "
+		return errno == EPERM ? rcx_skip(s, "A pipe larger than pipe-max-size needs "
 						"CAP_SYS_RESOURCE.")
 				      : rcx_fail_errno(s, "F_SETPIPE_SZ");
 	return 0;
@@ -81,7 +82,7 @@ static const struct rcx_queue pipe_queue = {
 static const struct rcx_mode pipe_modes[] = {
 	{
 		.name = "pair",
-		.summary = "a pipe to another process, and one back for replies",
+		.summary = "a pipe to another process, and a second one for replies",
 		.open = rcx_peer_open,
 		.claims = RCX_POLLABLE | RCX_READERS_SHARE | RCX_FULL_REFUSES,
 		.peer = &pipe_peer,
@@ -103,7 +104,7 @@ static const struct rcx_channel pipe_channel = {
 	.since = "1.0: pipe(); pipe2() since 2.6.27, F_SETPIPE_SZ since 2.6.35",
 	.modes = pipe_modes,
 	.unsupported_reason = {
-		[RCX_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
+		[RCX_PULL] = "The peer makes a message only on request, and a request with a reply is a call.",
 	},
 };
 RCX_CHANNEL(pipe_channel);
