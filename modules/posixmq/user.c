@@ -4,28 +4,29 @@
  *
  * POSIX message queues between two processes: a reference, for scale.
  *
- * What it is.  mq_open(3) and its family: queues with a name, whose messages keep
- * their boundaries and may have priorities (ours all have 0).  The other side here
- * is *a process, not the kernel*: the peer, which takes, checks, counts, replies
- * and starts events as a kernel half does.
+ * What it is.  mq_open(3) and its family: named queues.  Messages keep their
+ * boundaries and may have priorities; ours all have priority 0.  Here another process is
+ * at the far end, not the kernel: the peer.  It consumes, checks and counts messages,
+ * replies and emits events as a kernel half does.
  *
- * The path of one message.  mq_send() enters the kernel, allocates room for the
- * message in pieces of up to a page, copies it in, and then looks, under the
- * queue's spinlock, who waits: a receiver that sleeps is handed the message past
- * the queue and woken; else it is sorted into a tree by priority.  mq_receive() in
- * the peer copies it out and frees it.  So that is two copies and an allocation,
- * and for a peer that sleeps a switch.  A call takes two queues, since a queue has
- * no direction: who sends and receives on the same one may get back its own.
+ * The path of one message.  mq_send() enters the kernel, allocates memory for the
+ * message in pieces of up to a page and copies the message in.  Then it takes the
+ * queue's spinlock and checks for waiting receivers.  A receiver that sleeps gets the
+ * message directly, past the queue, and is woken.  Otherwise the message is sorted into
+ * a tree by priority.  mq_receive() in the peer copies the message out and frees it.
+ * So a message takes two copies and an allocation, and a switch if the peer sleeps.  A
+ * call takes two queues, since a queue has no direction: a process that sends and
+ * receives on the same queue may get back its own message.
  *
- * When to choose it.  Where messages have priorities, or where sender and receiver
- * need not live at the same time: a queue stays until it is unlinked.
+ * When to choose it.  When messages have priorities, or when sender and receiver
+ * do not run at the same time: a queue exists until it is unlinked.
  *
- * Its trap.  It is small: 10 messages of 8 KiB, unless fs.mqueue.msg_max and
- * msgsize_max say otherwise, or CAP_SYS_RESOURCE passes over both; and all queues
- * of one user together, each counted as if it were full, must fit
- * RLIMIT_MSGQUEUE, 800 KiB, which binds even root until he raises it, as is done
- * here.  The receiver's buffer must have room for the largest message the queue
- * could hold, not for the one that comes.
+ * Its pitfall.  The limits are small: 10 messages of 8 KiB.  fs.mqueue.msg_max and
+ * msgsize_max change them, and CAP_SYS_RESOURCE exempts from both.  In addition, all
+ * queues of one user, each counted as if it were full, must fit into RLIMIT_MSGQUEUE,
+ * which is 800 KiB.  That limit also applies to root, who may raise it, as is done here.
+ * The receiver's buffer must have room for the largest message of the queue, not only
+ * for the message received.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,13 +38,13 @@
 #include "channel.h"
 #include "peer.h"
 
-/* On Linux a queue's descriptor is a file descriptor: it may be polled, and copied. */
-_Static_assert(sizeof(mqd_t) == sizeof(int), "mqd_t is no file descriptor");
+/* On Linux a queue's descriptor is a file descriptor, so poll() and dup() work. */
+_Static_assert(sizeof(mqd_t) == sizeof(int), "mqd_t is not a file descriptor");
 
 #define MESSAGES 10		/* the default of fs.mqueue.msg_max */
 
-/* As far as one may.  Where that is not enough for the queue, mq_open() tells. */
-static void emit_limit(void)
+/* Raise RLIMIT_MSGQUEUE as far as permitted.  If that is not enough, mq_open() fails. */
+static void raise_limit(void)
 {
 	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 
@@ -53,21 +54,21 @@ static void emit_limit(void)
 	setrlimit(RLIMIT_MSGQUEUE, &limit);
 }
 
-/* Why mq_open() has made no queue, by its errno. */
+/* Report the errno of mq_open(). */
 static int queue_refused(struct rcx_session *s)
 {
 	if (errno == ENOSYS)
 		return rcx_skip(s, "This kernel was built without CONFIG_POSIX_MQUEUE.");
 	if (errno == EINVAL)
-		return rcx_skip(s, "More than fs.mqueue.msg_max messages, or larger ones than "
-			       "msgsize_max, need CAP_SYS_RESOURCE.");
+		return rcx_skip(s, "A queue beyond fs.mqueue.msg_max or msgsize_max needs "
+			       "CAP_SYS_RESOURCE.");
 	if (errno == EMFILE)
 		return rcx_skip(s, "The queue would exceed RLIMIT_MSGQUEUE.");
 	return rcx_fail_errno(s, "mq_open");
 }
 
-/* A queue between @to and @from.  It loses its name at once, so that nothing of it
- * stays however this process ends.
+/* Make a queue and open its ends.  It is unlinked at once, so that it cannot outlive this
+ * process.
  */
 static int connect_queue(struct rcx_session *s, int *to, int *from)
 {
@@ -79,9 +80,9 @@ static int connect_queue(struct rcx_session *s, int *to, int *from)
 	};
 	char name[64];
 
-	/* Only the process's own number: threads connect one after the other. */
+	/* The pid makes it unique: threads of one process connect one after the other. */
 	snprintf(name, sizeof(name), "/ringcross-%d", (int)getpid());
-	emit_limit();
+	raise_limit();
 	*to = mq_open(name, O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC | (drains ? O_NONBLOCK : 0),
 		      0600, &attr);
 	if (*to < 0)
@@ -130,7 +131,7 @@ static int posixmq_call(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* Waits as loops/fd_pair.h does, as does the stream: a timed loop stays in its channel. */
+/* Like the loops in loops/fd_pair.h; each timed loop stays in its channel's folder. */
 static int posixmq_notify(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
@@ -205,7 +206,7 @@ static int posixmq_emit(struct rcx_session *s, const struct rcx_event *event)
 /* ---- registration ------------------------------------------------------ */
 
 #define MESSAGE .max = RCX_BODY_MAX, \
-	.limit = "fs.mqueue.msgsize_max allows 8 KiB, and only CAP_SYS_RESOURCE more."
+	.limit = "fs.mqueue.msgsize_max allows 8 KiB; larger messages need CAP_SYS_RESOURCE."
 
 static const struct rcx_peer_half posixmq_peer = {
 	.connect = posixmq_connect,
@@ -223,7 +224,7 @@ static const struct rcx_queue posixmq_queue = {
 static const struct rcx_mode posixmq_modes[] = {
 	{
 		.name = "queue",
-		.summary = "a queue of 10 messages, and one back for replies",
+		.summary = "a queue of 10 messages, and a second one for replies",
 		.open = rcx_peer_open,
 		.claims = RCX_POLLABLE | RCX_READERS_SHARE | RCX_FULL_REFUSES,
 		.peer = &posixmq_peer,
@@ -245,7 +246,7 @@ static const struct rcx_channel posixmq_channel = {
 	.since = "2.6.6: mq_open() with CONFIG_POSIX_MQUEUE",
 	.modes = posixmq_modes,
 	.unsupported_reason = {
-		[RCX_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
+		[RCX_PULL] = "The peer makes a message only on request, and a request with a reply is a call.",
 	},
 };
 RCX_CHANNEL(posixmq_channel);
