@@ -5,7 +5,7 @@
 #define RCX_PROCFS_DIR		"ringcross"		/* under /proc */
 #define RCX_PROCFS_MESSAGE	"message"		/* write: push, read: pull */
 #define RCX_PROCFS_TRANSACTION	"transaction"		/* write a request, read its reply */
-#define RCX_PROCFS_EVENTS	"events"		/* read: sleep for the next event */
-#define RCX_PROCFS_SHARED	"shared"		/* as message, one state for all opens */
+#define RCX_PROCFS_EVENTS	"events"		/* read: sleep until the next event */
+#define RCX_PROCFS_SHARED	"shared"		/* like message, with one state for all opens */
 
 #endif

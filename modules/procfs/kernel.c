@@ -2,36 +2,42 @@
 /**
  * DOC: procfs
  *
- * A file under /proc, whose content is whatever a function returns.
+ * A file under /proc whose content is made by a function.
  *
- * What it is.  proc_create() hangs a name into /proc with a table of handlers,
- * struct proc_ops.  The file has no storage: write() calls our handler with the
- * caller's buffer, read() calls another one to make the content on the spot.
+ * What it is.  proc_create() adds a name to /proc, with a table of handlers,
+ * struct proc_ops.  The file has no storage.  write() calls one of our handlers with
+ * the caller's buffer; read() calls another one, which makes the content on demand.
  *
  * The path of one message.  System call entry, fd lookup, access check and
- * security hook, procfs takes a use count on the entry so that it cannot be
- * removed meanwhile, our handler, a mutex of the open file, copy_from_user() or
- * copy_to_user(), use count back.  One copy each way, in the caller's context.
+ * security hook.  procfs takes a use count on the entry, so that the entry cannot be
+ * removed meanwhile, and calls our handler.  The handler takes a mutex of the open file
+ * and calls copy_from_user() or copy_to_user().  procfs drops the use count.  There is
+ * one copy in each direction, made in the caller's context.
  *
- * When to choose it.  Text about processes, or about the kernel as a whole,
- * that people read with cat.  A driver's own files belong to sysfs, debugfs or
- * a device; new ones in /proc are not welcome.
+ * When to choose it.  For text about processes or about the kernel as a whole
+ * that people read with cat.  A driver's own files belong in sysfs, in debugfs or on
+ * a device node; new files in /proc are discouraged.
  *
- * Its trap.  The entry's use count is no reference to the module, and struct
- * proc_ops has no owner that would take one.  proc_remove()
- * waits for handlers that run, so an unload while a reader sleeps in one would
- * sleep as long.  So our open takes a module reference.  And a shell opens the
- * file for every operation: looking up the path costs more than a short message.
+ * Its pitfall.  The entry's use count is not a module reference, and struct
+ * proc_ops has no owner field that would take one.  proc_remove() waits for handlers
+ * that are running.  So unloading the module while a reader sleeps in a handler would
+ * wait as long as the reader.  For this reason our open takes a module reference.
+ * A shell opens the file for every operation, and the path lookup costs more than a
+ * short message.
  *
- * A call is two system calls: the request is written, the reply is read from
- * the same open file, which keeps it until the next request.  Events come by a
- * read that sleeps; procfs passes poll() on but has no queue of its own, so we
- * keep one per open file.
+ * A call is two system calls: the request is written, and the reply is read from
+ * the same open file, which keeps it until the next request.  Events arrive by a
+ * read that sleeps.  procfs forwards poll() but has no queue of events, so the kernel
+ * half keeps one per open file.
  *
- * Two modes: pread (the file is kept open) and reopen (open, one operation,
- * close, as a shell does).  What the handlers do is in core/file.c; a state per
- * open file would forget the sequence at each close, so reopen uses a file of
- * its own with one state for all opens.
+ * Two modes:
+ *
+ * - pread: the file is kept open.
+ * - reopen: open, one operation, close, as a shell does.  State per open file would lose
+ *   the sequence at each close, so this mode uses a separate file with one state for all
+ *   opens.
+ *
+ * The handlers are in core/file.c.
  */
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -54,7 +60,7 @@ static int procfs_reset(void)
 	return rcx_file_reset(&procfs_shared);
 }
 
-/* ---- opens: each holds the module until its release --------------------- */
+/* ---- opens: each holds a module reference until its release ------------- */
 
 static int procfs_open(struct inode *inode, struct file *file)
 {
@@ -69,9 +75,9 @@ static int procfs_open(struct inode *inode, struct file *file)
 }
 
 /*
- * After module_put() we still run module code for some instructions, here and in an
- * open that fails.  In procfs that is sound: proc_remove() waits until the release,
- * or the open, has returned.
+ * Some instructions of the module still run after module_put(), here and in an open that
+ * fails.  In procfs that is safe: proc_remove() in our exit function waits until the
+ * release, or the open, has returned.
  */
 static int procfs_release(struct inode *inode, struct file *file)
 {
@@ -113,7 +119,7 @@ static int procfs_release_events(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* ---- the files: without proc_lseek some kernels jump to NULL ------------ */
+/* ---- the files; without proc_lseek some kernels call NULL --------------- */
 
 static const struct proc_ops procfs_message_ops = {
 	.proc_open = procfs_open,
@@ -178,7 +184,7 @@ static int __init procfs_init(void)
 	return 0;
 
 err_dir:
-	proc_remove(procfs_dir);	/* and all that is in it */
+	proc_remove(procfs_dir);	/* also removes the files in it */
 	rcx_file_free(&procfs_shared);
 	return err;
 }

@@ -34,9 +34,9 @@ static int reopen_pull(struct rcx_session *s, uint64_t n)
 /* ---- registration ------------------------------------------------------ */
 
 #define WHOLE .max = RCX_BODY_MAX, \
-	.limit = "Our handlers take 1 MiB; procfs itself sets no limit."
+	.limit = "Our handlers accept 1 MiB; procfs itself sets no limit."
 
-/* Like chardev's: the folder stays readable on its own. */
+/* Resembles chardev's table: each folder is readable on its own. */
 static const struct rcx_mode procfs_modes[] = {
 	{
 		.name = "pread",
@@ -56,7 +56,7 @@ static const struct rcx_mode procfs_modes[] = {
 		.name = "reopen",
 		.summary = "open, one operation, close, as a shell does",
 		.open = reopen_open,
-		.single_threaded_reason = "All its opens share one sequence, since each lasts for one message only.",
+		.single_threaded_reason = "All opens share one sequence, since each open lasts for one message only.",
 		.operations = {
 			[RCX_PUSH] = { .run = reopen_push, WHOLE },
 			[RCX_PULL] = { .run = reopen_pull, WHOLE },
@@ -67,7 +67,7 @@ static const struct rcx_mode procfs_modes[] = {
 
 static const struct rcx_channel procfs_channel = {
 	.name = "procfs",
-	.summary = "A file under /proc, made by its handlers",
+	.summary = "A file under /proc, with content made by handlers",
 	.module = "ringcross_procfs",
 	.since = "1.0: older than the first stable release; struct proc_ops since 5.6",
 	.modes = procfs_modes,
