@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Files whose operations are relay's, under a device that can go before them. */
+/* Files with relay's operations, which can outlive the open device that made them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,11 +15,11 @@
 
 #define PAGE 4096u
 #define BODY 64u
-#define WHOLE (RCX_HEADER + BODY)	/* whole words already */
+#define WHOLE (RCX_HEADER + BODY)	/* a multiple of 8 already */
 #define COUNT 8u
 #define HEAD ((uint32_t)sizeof(struct rcx_relay_head))
 
-/* One open device, and the file of CPU 0, on which we run. */
+/* One open device, and the file of CPU 0, on which the cases run. */
 struct log {
 	struct rcx_hostile *h;
 	int fd, file;
@@ -27,7 +27,7 @@ struct log {
 	char path[64];
 };
 
-/* Events come on the CPU that asks for them, and so do their records. */
+/* Events are emitted on the CPU that requests them, so their records go to its buffer. */
 static void run_on(unsigned long cpus)
 {
 	sched_setaffinity(0, sizeof(cpus), (const cpu_set_t *)&cpus);
@@ -67,7 +67,7 @@ static bool emit_events(struct rcx_hostile *h, uint32_t count)
 	return rcx_core_start(h, RCX_HARDIRQ, count, count, 0) && rcx_core_ended(h, 1000);
 }
 
-/* Whole records that are there; -1 when something else came. */
+/* Number of complete records read; -1 after anything else. */
 static long drain(const struct log *log)
 {
 	long records = 0;
@@ -181,10 +181,10 @@ static void try_consumed(struct rcx_hostile *h)
 	consumed.count = 1;
 	for (uint32_t bit = 13; bit < 32; bit++) {
 		consumed.cpu = 1u << bit;
-		rcx_expect(h, "by a CPU that is none", consumed_at(&log, &consumed), EINVAL);
+		rcx_expect(h, "of a CPU that does not exist", consumed_at(&log, &consumed), EINVAL);
 	}
 	consumed.cpu = UINT32_MAX;
-	rcx_expect(h, "by the last of all CPUs", consumed_at(&log, &consumed), EINVAL);
+	rcx_expect(h, "of the largest CPU number", consumed_at(&log, &consumed), EINVAL);
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, consumed_at, &log);
 	emit_events(h, COUNT);
 	rcx_expect_value(h, "all are there after all these", drain(&log), COUNT);
@@ -193,7 +193,7 @@ static void try_consumed(struct rcx_hostile *h)
 
 /* ---- reading ------------------------------------------------------------ */
 
-/* relay leaves a fault out, and returns how much it copied. */
+/* relay does not report a fault; it returns the number of bytes copied. */
 static long read_at(void *arg, void *at)
 {
 	const struct log *log = arg;
@@ -233,15 +233,15 @@ static void try_reads(struct rcx_hostile *h)
 	emit_events(h, 1);
 	rcx_expect_value(h, "poll", poll(&pfd, 1, 1000), 1);
 	rcx_expect_value(h, "read", read(log.file, to, WHOLE), WHOLE);
-	rcx_expect_true(h, "it is whole", is_whole(h->message));
+	rcx_expect_true(h, "the message is complete", is_whole(h->message));
 	emit_events(h, 2);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &log);
 	while (drain(&log) > 0)
 		;
 	emit_events(h, 2);
-	rcx_expect_value(h, "read of a start", read(log.file, to, 10), 10);
-	rcx_expect_value(h, "read of its rest", read(log.file, to + 10, WHOLE - 10), WHOLE - 10);
-	rcx_expect_true(h, "start and rest are one", is_whole(h->message));
+	rcx_expect_value(h, "read of the first bytes", read(log.file, to, 10), 10);
+	rcx_expect_value(h, "read of the rest", read(log.file, to + 10, WHOLE - 10), WHOLE - 10);
+	rcx_expect_true(h, "both parts make one message", is_whole(h->message));
 	rcx_expect_value(h, "read of 2 GiB", read(log.file, to, INT32_MAX), WHOLE);
 	rcx_expect(h, "write", write(log.file, to, WHOLE), EINVAL);
 	rcx_expect(h, "ioctl", ioctl(log.file, RCX_RELAY_FLUSH), ENOTTY);
@@ -253,7 +253,7 @@ static void try_reads(struct rcx_hostile *h)
 	close_log(&log);
 }
 
-/* A third of what comes finds room. */
+/* One third of the events has room. */
 static void try_full(struct rcx_hostile *h)
 {
 	struct rcx_counts before, after;
@@ -267,7 +267,7 @@ static void try_full(struct rcx_hostile *h)
 		emit_events(h, 3 * COUNT);
 		after = rcx_core_counts(h);
 		rcx_expect_value(h, "refused", (long)(after.refused - before.refused), 2 * COUNT);
-		rcx_expect_value(h, "why", (long)after.refused_errno, ENOSPC);
+		rcx_expect_value(h, "the reason", (long)after.refused_errno, ENOSPC);
 		rcx_expect(h, "flush", ioctl(log.fd, RCX_RELAY_FLUSH), 0);
 		rcx_expect_value(h, "kept", drain(&log), COUNT);
 	}
@@ -277,10 +277,11 @@ static void try_full(struct rcx_hostile *h)
 	rcx_core_bind(h, "single", RCX_BODY_MAX, true);
 	emit_events(h, 1);
 	rcx_expect_value(h, "a MiB too large", (long)rcx_core_counts(h).refused_errno, EMSGSIZE);
-	rcx_expect_value(h, "and nothing of it", drain(&log), 0);
+	rcx_expect_value(h, "records of these", drain(&log), 0);
 	close_log(&log);
 	emit_events(h, 1);
-	rcx_expect_value(h, "for nobody", (long)rcx_core_counts(h).refused_errno, ENOTCONN);
+	rcx_expect_value(h, "the reason without a reader", (long)rcx_core_counts(h).refused_errno,
+			ENOTCONN);
 }
 
 static void try_overwrite(struct rcx_hostile *h)
@@ -294,7 +295,7 @@ static void try_overwrite(struct rcx_hostile *h)
 	for (int turn = 0; turn < 3; turn++) {
 		emit_events(h, 10 * COUNT);
 		rcx_expect_value(h, "kept", drain(&log), 2 * (COUNT - 1));
-		rcx_expect_true(h, "to the newest", is_whole(h->message) &&
+		rcx_expect_true(h, "the last one is the newest", is_whole(h->message) &&
 			       h->message->seq == h->page->emitted - 1);
 	}
 	rcx_expect_value(h, "refused", (long)rcx_core_counts(h).refused, 0);
@@ -329,7 +330,7 @@ static void try_maps(struct rcx_hostile *h, const struct log *log)
 	rcx_expect(h, "nothing", map(log, 0, PROT_READ, 0), EINVAL);
 }
 
-/* Whoever can write to a buffer spoils what he reads, and nothing else. */
+/* A writable mapping can only corrupt what its own reader sees. */
 static void try_scribbled_map(struct rcx_hostile *h, struct log *log)
 {
 	struct rcx_relay_consumed consumed = { .count = 1 };
@@ -338,7 +339,7 @@ static void try_scribbled_map(struct rcx_hostile *h, struct log *log)
 	struct rcx_counts counts;
 	void *at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, log->file, 0);
 
-	if (!rcx_expect_true(h, "to write", at != MAP_FAILED))
+	if (!rcx_expect_true(h, "map writable", at != MAP_FAILED))
 		return;
 	rcx_expect_true(h, "mremap to more", mremap(at, len, 2 * len, MREMAP_MAYMOVE) == MAP_FAILED);
 	memset(at, 0xff, len);
@@ -371,14 +372,14 @@ static void try_mapping(struct rcx_hostile *h)
 	rcx_expect_true(h, "nothing is handed over yet", at != MAP_FAILED && !head->number);
 	rcx_expect(h, "read", read(log.file, h->message, WHOLE), EINVAL);
 	rcx_expect(h, "flush of nothing", ioctl(log.fd, RCX_RELAY_FLUSH), 0);
-	rcx_expect_true(h, "nor by that", !head->number);
+	rcx_expect_true(h, "still nothing after that", !head->number);
 	emit_events(h, 1);
-	rcx_expect_true(h, "a record is", head->number == 1 && head->fill == HEAD + WHOLE);
+	rcx_expect_true(h, "a record is handed over", head->number == 1 && head->fill == HEAD + WHOLE);
 	munmap(at, map_len(&log));
 	try_scribbled_map(h, &log);
 }
 
-/* ---- who comes and goes ------------------------------------------------- */
+/* ---- opens and closes ------------------------------------------------- */
 
 static long sleep_for(void *arg)
 {
@@ -405,8 +406,8 @@ static void try_outlive(struct rcx_hostile *h)
 	rcx_sleep_in(h, &sleeper, sleep_for, &log);
 	emit_events(h, 3);
 	close(log.fd);
-	rcx_expect_value(h, "closed before its sleeper looks", rcx_sleeper_end(&sleeper), 1);
-	rcx_expect_value(h, "what was kept is still there", drain(&log), 3);
+	rcx_expect_value(h, "closed before its sleeper runs", rcx_sleeper_end(&sleeper), 1);
+	rcx_expect_value(h, "records kept after that", drain(&log), 3);
 	pfd.fd = log.file;
 	rcx_expect_true(h, "it polls as broken", poll(&pfd, 1, 0) == 1 && pfd.revents == POLLERR);
 	emit_events(h, 1);
@@ -457,7 +458,7 @@ static long flush_on(void *arg)
 	return 0;
 }
 
-/* One thread reads, another one, anywhere, flushes and says that it has consumed. */
+/* One thread reads; another one, on any CPU, flushes and reports consumed sub-buffers. */
 static void try_two(struct rcx_hostile *h)
 {
 	struct flusher flusher = { .cpus = ~0ul };
@@ -480,68 +481,68 @@ static void try_two(struct rcx_hostile *h)
 /* ---- a reader on another CPU than the writer ---------------------------- */
 
 #define MANY 4000
-#define TURNS 50000000		/* enough for that many, and an end where none come */
+#define TURNS 50000000		/* a limit, in case they do not arrive */
 #define PAIR (2 * WHOLE)
 
-/* What a reader has had of a stream, in the order in which it came. */
-struct had {
-	uint64_t whole, broken, again;
-	uint64_t next;		/* lowest number that may come */
-	uint64_t due;		/* sub-buffer of a mapping */
+/* What a reader has received of a stream, in order of arrival. */
+struct received {
+	uint64_t complete, broken, late;
+	uint64_t next;		/* lowest number that may arrive */
+	uint64_t due;		/* next sub-buffer of a mapping */
 };
 
-static void look_at(struct had *had, const unsigned char *at, size_t len)
+static void look_at(struct received *received, const unsigned char *at, size_t len)
 {
 	for (; len >= WHOLE; at += WHOLE, len -= WHOLE) {
 		const struct rcx_msg *msg = (const void *)at;
 
 		if (!is_whole(msg)) {
-			had->broken++;
-		} else if (msg->seq < had->next) {
-			had->again++;
+			received->broken++;
+		} else if (msg->seq < received->next) {
+			received->late++;
 		} else {
-			had->whole++;
-			had->next = msg->seq + 1;
+			received->complete++;
+			received->next = msg->seq + 1;
 		}
 	}
 	if (len)
-		had->broken++;
+		received->broken++;
 }
 
-static bool look_at_read(const struct log *log, struct had *had)
+static bool look_at_read(const struct log *log, struct received *received)
 {
 	ssize_t got = read(log->file, log->h->message, PAIR);
 
 	if (got < 0)
-		had->broken++;
+		received->broken++;
 	else
-		look_at(had, (const void *)log->h->message, (size_t)got);
+		look_at(received, (const void *)log->h->message, (size_t)got);
 	return got > 0;
 }
 
-static bool look_at_map(struct log *log, const unsigned char *map, struct had *had)
+static bool look_at_map(struct log *log, const unsigned char *map, struct received *received)
 {
-	const unsigned char *at = map + had->due % COUNT * log->setup.size;
+	const unsigned char *at = map + received->due % COUNT * log->setup.size;
 	const struct rcx_relay_head *head = (const void *)at;
 	struct rcx_relay_consumed consumed = { .count = 1 };
 
-	if (__atomic_load_n(&head->number, __ATOMIC_ACQUIRE) != had->due + 1)
+	if (__atomic_load_n(&head->number, __ATOMIC_ACQUIRE) != received->due + 1)
 		return false;
-	look_at(had, at + HEAD, head->fill - HEAD);
+	look_at(received, at + HEAD, head->fill - HEAD);
 	if (consumed_at(log, &consumed))
-		had->broken++;
-	had->due++;
+		received->broken++;
+	received->due++;
 	return true;
 }
 
-/* Bursts are longer than the buffer, so that the reader meets the writer at work in a full
- * one.  Where there is one CPU, the writer only comes between two steps of the reader.
+/* Bursts are longer than the buffer, so that the reader runs while the writer works on a
+ * full one.  With one CPU, the writer runs only between two steps of the reader.
  */
 static void try_other_cpu(struct rcx_hostile *h, const char *mode, uint32_t records,
 			  uint32_t flags)
 {
 	void *map = MAP_FAILED;
-	struct had had = { 0 };
+	struct received received = { 0 };
 	struct rcx_counts counts;
 	struct log log;
 	int turn = 0;
@@ -553,21 +554,21 @@ static void try_other_cpu(struct rcx_hostile *h, const char *mode, uint32_t reco
 		map = mmap(NULL, map_len(&log), PROT_READ, MAP_SHARED, log.file, 0);
 	rcx_core_start(h, RCX_HARDIRQ, 1u << 30, 4 * COUNT, 100000);
 	run_on(~1ul);
-	while (had.whole < MANY && turn++ < TURNS)
-		map == MAP_FAILED ? look_at_read(&log, &had) : look_at_map(&log, map, &had);
+	while (received.complete < MANY && turn++ < TURNS)
+		map == MAP_FAILED ? look_at_read(&log, &received) : look_at_map(&log, map, &received);
 	rcx_expect(h, "stop the stream", ioctl(h->core, RCX_CORE_STOP), 0);
 	rcx_expect(h, "flush", ioctl(log.fd, RCX_RELAY_FLUSH), 0);
-	while (map == MAP_FAILED ? look_at_read(&log, &had) : look_at_map(&log, map, &had))
+	while (map == MAP_FAILED ? look_at_read(&log, &received) : look_at_map(&log, map, &received))
 		;
 	run_on(1);
 	counts = rcx_core_counts(h);
-	rcx_expect_value(h, "broken", (long)had.broken, 0);
-	rcx_expect_value(h, "came again, or late", (long)had.again, 0);
-	rcx_expect_true(h, "many came", had.whole >= MANY);
+	rcx_expect_value(h, "broken", (long)received.broken, 0);
+	rcx_expect_value(h, "duplicated or late", (long)received.late, 0);
+	rcx_expect_true(h, "many received", received.complete >= MANY);
 	if (flags & RCX_RELAY_OVERWRITE)
-		rcx_expect_value(h, "the newest", (long)had.next, (long)counts.emitted);
+		rcx_expect_value(h, "the newest", (long)received.next, (long)counts.emitted);
 	else
-		rcx_expect_value(h, "all that was not refused", (long)had.whole,
+		rcx_expect_value(h, "all that was not refused", (long)received.complete,
 				(long)(counts.emitted - counts.refused));
 	close_log(&log);
 }

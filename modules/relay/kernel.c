@@ -2,39 +2,40 @@
 /**
  * DOC: relay
  *
- * Logs of a driver, one per CPU, in files that relay itself serves.
+ * Per-CPU logs of a driver, in files that relay itself serves.
  *
- * What it is.  relay_open() makes a buffer for each CPU, cut into sub-buffers,
- * and asks us to make a file for each, here in debugfs.  relay_write() appends
- * a record to the buffer of the CPU it runs on.  The files' operations are
- * relay's: read(), poll() and mmap().  Records have no form and no bounds but
- * those that we give them.
+ * What it is.  relay_open() makes a buffer for each CPU, divided into sub-buffers,
+ * and calls a callback of ours that makes a file for each buffer, here in debugfs.
+ * relay_write() appends a record to the buffer of the CPU it runs on.  The file
+ * operations are relay's: read(), poll() and mmap().  relay does not define a format
+ * or boundaries of records; the writer does.
  *
- * The path of one message.  We make it once, for all who have buffers, and
- * relay_write() turns interrupts off and copies it behind the last record of the
- * CPU: no lock, no allocation, no other CPU.  A sub-buffer without room for one
- * more is handed over: counted, and whoever polls is woken by an irq_work, since
- * the writer may hold any lock.  read() takes a lock of ours and the inode's, and
- * copies out the sub-buffers that were handed over, up to the room it is given.  A
- * mapping needs no copy; calls only say that sub-buffers were consumed, or have a
- * partly filled one handed over.
+ * The path of one message.  The kernel half makes the message once, for all readers
+ * that have buffers.  relay_write() turns interrupts off and copies the message behind
+ * the last record of this CPU: without a lock, an allocation or another CPU.  When a
+ * sub-buffer has no room for another record, it is handed over: relay counts it and
+ * wakes the readers that poll.  The wake-up is an irq_work, since the writer may hold
+ * any lock.  read() takes a lock of ours and the inode's lock, and copies out the
+ * sub-buffers that were handed over, up to the size of the caller's buffer.  A mapping
+ * needs no copy; its reader makes calls only to report consumed sub-buffers, or to
+ * have a partly filled one handed over.
  *
- * When to choose it.  Much data out of hot paths and any context, for a program
- * that looks from time to time.  blktrace is its best known user.  Who wants a
- * ring that the kernel's own tools read takes trace events or BPF.
+ * When to choose it.  For much data from hot paths and from any context, with a
+ * program that reads it from time to time.  blktrace is the best-known user.  For a
+ * ring that the kernel's own tools can read, use trace events or BPF.
  *
- * Its trap.  poll() is for sub-buffers, not for records: one small record in a
- * large sub-buffer wakes nobody, and relay hands a full one over only when the
- * next record finds no room.  So we switch as soon as another record like the
- * last would find none, and after the last of all.  relay_flush() is the usual
- * way, but it sleeps on a mutex, and it switches the buffers of other CPUs under
- * their writers; we ask each CPU to switch its own.  Order holds per CPU alone.
- * A record larger than a sub-buffer is dropped.  read() does not sleep: it
- * returns 0, as at the end of a file.
+ * Its pitfall.  poll() waits for sub-buffers, not for records.  One small record in a
+ * large sub-buffer wakes no reader, and relay hands over a full sub-buffer only when
+ * the next record finds no room.  So the kernel half switches sub-buffers as soon as
+ * another record of the same size would find no room, and after the last record.
+ * relay_flush() is the usual way to do that.  But it sleeps on a mutex, and it switches
+ * the buffers of other CPUs while they may be written; so we make each CPU switch its own
+ * buffer.  The order of records is kept per CPU only.  A record larger than a sub-buffer
+ * is dropped.  read() does not sleep: it returns 0, as at the end of a file.
  *
  * relay's read() is not synchronised with a writer on another CPU.  A switch updates
  * the writer's position in several steps: first the count of sub-buffers, then the
- * offset, then the address.  read() looks at them in several steps as well.  If it
+ * offset, then the address.  read() loads them in several steps as well.  If it
  * sees the new count with the old offset, it returns the old bytes of the next
  * sub-buffer as new ones, or it skips the oldest sub-buffer of a full buffer.  If old
  * data are overwritten, it can also return a record that changes while it is copied.
@@ -45,21 +46,25 @@
  * A buffer that overwrites checks after the copy whether the writer has reached the
  * sub-buffer.  If it has, read() drops the copy, and the next one starts with the oldest
  * complete sub-buffer.  Such a buffer loses records without notice, but those that
- * arrive are whole and in order, as long as each read() has room for whole records.
+ * arrive are complete and in order, as long as each read() has room for whole records.
  *
- * Four modes: single (a sub-buffer for each record, so each record wakes),
- * batch (16 in one), overwrite (the same, but the oldest sub-buffer makes room)
- * and mmap (as batch, but read where the records lie; read() knows how full a
- * sub-buffer is, a mapping does not, so each begins with a head that says it).  What
- * is full drops the newest unless the subbuf_start callback says
- * otherwise; relay_write() returns nothing, but we see the drop by the buffer's
- * offset, which is then beyond the end of a sub-buffer.
+ * Four modes:
  *
- * Two things of relay's files are not offered, since both were tried on 6.1 and
- * are faults of its own.  splice() passes pages to a pipe without a reference: a
- * pipe that outlives the buffer shows what has become of them, and the kernel
- * oopses when it is closed; 6.12 has no splice.  And relay checks the length of a
- * mapping but not where it begins: at an offset, pages of others were to be seen.
+ * - single: a sub-buffer for each record, so each record wakes its readers.
+ * - batch: 16 records in a sub-buffer.
+ * - overwrite: like batch, but a full buffer loses its oldest sub-buffer.
+ * - mmap: like batch, but records are read in place.  read() knows how full a sub-buffer
+ *   is and a mapping does not, so each sub-buffer begins with a header that says it.
+ *
+ * A full buffer drops the newest record unless the subbuf_start callback decides
+ * otherwise.  relay_write() returns nothing; the kernel half detects a drop by the
+ * buffer's offset, which is then beyond the end of a sub-buffer.
+ *
+ * Two features of relay's files are not offered.  Both were tried on 6.1 and have
+ * bugs.  splice() passes pages to a pipe without a reference: a pipe that outlives the
+ * buffer shows later contents of these pages, and the kernel oopses when the pipe is
+ * closed; 6.12 has no splice.  And relay checks the length of a mapping but not its
+ * offset: a mapping at an offset showed pages that belong to others.
  */
 #include <linux/debugfs.h>
 #include <linux/err.h>
@@ -78,20 +83,20 @@
 #include "abi.h"
 
 /*
- * State of one open device, with buffers of its own as blktrace has for each
- * device: relay knows one reader per file, and two of them would share.
+ * State of one open device.  Each has its own buffers, as blktrace has for each block
+ * device: relay supports one reader per file, and two readers would share the records.
  *
- * @lock covers the setup and the consumer's position, so reads take it as well.
- * All else is set before the state enters relay_files and stays as it is;
- * relay_lock covers that list, which events walk under RCU.
+ * @lock protects the setup and the consumer's position, so reads take it as well.
+ * All other fields are set before the state enters relay_files and do not change.
+ * relay_lock protects that list; emitters walk it under RCU.
  *
- * A buffer belongs to its CPU: it is written and switched there alone, with
- * interrupts off.  Its readers run on any CPU.  An open file of it holds the
- * buffer, this module and the state, so a reader may outlive the device.
+ * A buffer belongs to its CPU: only that CPU writes and switches it, with interrupts
+ * off.  Readers run on any CPU.  An open file of a buffer holds references to the
+ * buffer, this module and the state, so a reader may outlive the device's open file.
  *
  * @handed counts, for each CPU, the sub-buffers that its writer has handed over.
- * relay's own count, subbufs_produced, is of no use to readers: it is the first
- * thing that relay_switch_subbuf() changes.  @handed is stored after the last:
+ * Readers cannot use relay's own count, subbufs_produced, since relay_switch_subbuf()
+ * changes it first.  @handed is stored last:
  *
  *	writer, on the buffer's CPU		reader, on any CPU
  *	record, padding, subbufs_produced
@@ -101,7 +106,7 @@
  *						relay's read() of sub-buffers below it
  */
 struct relay_file {
-	struct kref users;	/* the device's file, and each buffer's open file */
+	struct kref users;	/* the open device, and each open file of a buffer */
 	struct mutex lock;
 	struct list_head node;
 	struct rchan *chan;
@@ -116,13 +121,13 @@ static DEFINE_MUTEX(relay_lock);
 static LIST_HEAD(relay_files);
 static struct dentry *relay_dir;
 
-/* The message to write.  Events come one at a time, so one is enough. */
+/* The message to write.  The core emits one event at a time, so one is enough. */
 static struct rcx_msg *relay_message;
 
-/* ---- what relay asks of us ---------------------------------------------- */
+/* ---- callbacks and file operations -------------------------------------- */
 
-/* Fill the head of a sub-buffer that is handed over; the number comes last, since
- * whoever has mapped the buffer reads on as soon as he sees it.
+/* Fill the header of a sub-buffer that is handed over.  The number is stored last, since
+ * a reader of the mapping reads the sub-buffer as soon as it sees the number.
  */
 static void relay_publish(const struct rchan_buf *buf, void *subbuf)
 {
@@ -134,8 +139,8 @@ static void relay_publish(const struct rchan_buf *buf, void *subbuf)
 }
 
 /*
- * relay_buf_full(), but without the spare sub-buffer.  relay's read() stores its count
- * after the copy, without a barrier: the order of the two is x86's.
+ * Like relay_buf_full(), but does not count the spare sub-buffer.  relay's read() stores
+ * its count after the copy, without a barrier: the order relies on x86.
  */
 static bool relay_is_full(const struct relay_file *state, const struct rchan_buf *buf)
 {
@@ -143,9 +148,9 @@ static bool relay_is_full(const struct relay_file *state, const struct rchan_buf
 }
 
 /*
- * Whether the sub-buffer that follows @before may be begun; @before is complete,
- * or NULL for the very first.  A writer that was refused asks again for each
- * record, so the same one can be published twice.
+ * Whether the sub-buffer after @before may be started; @before is complete, or NULL
+ * for the first sub-buffer.  A writer that was refused calls this again for each
+ * record, so the same sub-buffer can be published twice.
  */
 static int relay_begin(struct rchan_buf *buf, void *before)
 {
@@ -173,7 +178,7 @@ static int relay_subbuf_start(struct rchan_buf *buf, void *subbuf, void *before,
 }
 #endif
 
-/* relay's own, but an open file holds this module, and three things are mended. */
+/* Copied from relay.  An open file holds this module; read, splice and mmap are fixed. */
 static struct file_operations relay_fops __ro_after_init;
 
 static void relay_free(struct kref *users)
@@ -184,7 +189,7 @@ static void relay_free(struct kref *users)
 	kfree(state);
 }
 
-/* debugfs removes no file while it is being opened, so the device still holds the state. */
+/* debugfs does not remove a file during its open, so the device still holds the state. */
 static int relay_open_buffer(struct inode *inode, struct file *file)
 {
 	const struct rchan_buf *buf = inode->i_private;
@@ -206,7 +211,7 @@ static int relay_release_buffer(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* Whether the writer has begun to fill the memory of sub-buffer @number again. */
+/* Whether the writer has started to refill the memory of sub-buffer @number. */
 static bool relay_is_overwritten(const struct rchan_buf *buf, size_t number)
 {
 	return READ_ONCE(buf->subbufs_produced) - number >= buf->chan->n_subbufs;
@@ -231,7 +236,7 @@ static void relay_skip_overwritten(struct rchan_buf *buf, size_t handed)
  *
  * A writer that overwrites waits for no reader.  It counts a sub-buffer before it fills
  * the next one, with a full barrier in between.  So the count, loaded after the copy,
- * tells whether the writer can have changed what was copied.
+ * shows whether the writer can have changed the copied bytes.
  */
 static size_t relay_read_complete(const struct relay_file *state, struct file *file,
 				  char __user *to, size_t count, loff_t *pos)
@@ -243,7 +248,7 @@ static size_t relay_read_complete(const struct relay_file *state, struct file *f
 	size_t number, left, got;
 
 	lockdep_assert_held(&state->lock);
-	/* RCX_RELAY_CONSUMED may have taken one that is counted and not handed over. */
+	/* RCX_RELAY_CONSUMED may have consumed one that is counted but not handed over. */
 	if (ready <= 0)
 		return 0;
 	if (ready >= buf->chan->n_subbufs)
@@ -261,7 +266,7 @@ static size_t relay_read_complete(const struct relay_file *state, struct file *f
 	return 0;
 }
 
-/* Sub-buffers with heads are for a mapping, and have no spare one. */
+/* A setup with headers is for a mapping, and has no spare sub-buffer. */
 static ssize_t relay_read(struct file *file, char __user *to, size_t count, loff_t *pos)
 {
 	const struct rchan_buf *buf = file->private_data;
@@ -280,7 +285,7 @@ static ssize_t relay_read(struct file *file, char __user *to, size_t count, loff
 	return done;
 }
 
-/* relay checks the length of a mapping, and not where it begins. */
+/* relay checks the length of a mapping, but not its offset. */
 static int relay_map(struct file *file, struct vm_area_struct *vma)
 {
 	return vma->vm_pgoff ? -EINVAL : relay_file_operations.mmap(file, vma);
@@ -310,9 +315,9 @@ static void __init relay_prepare_fops(void)
 }
 
 /*
- * Without debugfs's proxy, which would not let mmap() through.  It is not missed:
- * relay's open takes a reference to the buffer, so a removal disturbs no reader.
- * relay knows failure by NULL only.
+ * Uses the "unsafe" variant, without debugfs's proxy, since the proxy does not forward
+ * mmap().  That is safe here: relay's open takes a reference to the buffer, so a removal
+ * does not affect a reader.  relay expects NULL for a failure.
  */
 static struct dentry *relay_create_file(const char *name, struct dentry *dir, umode_t mode,
 					struct rchan_buf *buf, int *is_global)
@@ -328,7 +333,7 @@ static int relay_remove_file(struct dentry *file)
 	return 0;
 }
 
-/* Until 5.10 relay completes it by defaults of its own. */
+/* Up to 5.10 relay itself fills in missing callbacks, so they cannot be const. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 11, 0)
 static const struct rchan_callbacks relay_callbacks = {
 #else
@@ -341,15 +346,15 @@ static struct rchan_callbacks relay_callbacks = {
 
 /* ---- kernel to user ----------------------------------------------------- */
 
-/* Offer readers the sub-buffers that this CPU has completed; with interrupts off. */
+/* Let readers see the sub-buffers that this CPU has completed; interrupts are off. */
 static void relay_publish_count(const struct relay_file *state, const struct rchan_buf *buf)
 {
 	smp_store_release(this_cpu_ptr(state->handed), buf->subbufs_produced);
 }
 
 /*
- * relay_write() in our own words: what is done to the offset behind the write must
- * not be interrupted either, and __relay_write() leaves interrupts to us.
+ * Our version of relay_write(): the changes to the offset after the write must not be
+ * interrupted either, and __relay_write() leaves disabling interrupts to its caller.
  */
 static int relay_put(const struct relay_file *state, const void *record, size_t len, bool last)
 {
@@ -362,7 +367,7 @@ static int relay_put(const struct relay_file *state, const void *record, size_t 
 		return -EMSGSIZE;
 	local_irq_save(flags);
 	buf = *this_cpu_ptr(chan->buf);
-	if (!buf) {		/* of a CPU that came up while relay_open() ran */
+	if (!buf) {		/* the CPU came up while relay_open() ran */
 		local_irq_restore(flags);
 		return -ENXIO;
 	}
@@ -410,7 +415,7 @@ static int relay_check_setup(const struct rcx_relay_setup *setup, u32 ahead)
 
 static int relay_make(struct relay_file *state, const struct rcx_relay_setup *setup)
 {
-	/* If all sub-buffers are complete, relay's read() takes the oldest one for
+	/* If all sub-buffers are complete, relay's read() assumes that the oldest one was
 	 * overwritten and skips it, until it sees that the writer was refused.  With a
 	 * spare one, they are never all complete.  A mapping has no read(), and a buffer
 	 * that overwrites does lose its oldest sub-buffer.
@@ -577,7 +582,7 @@ static struct miscdevice relay_device = {
 static struct rcx_channel relay_channel = {
 	.name = "relay",
 	.owner = THIS_MODULE,
-	/* One for all: the modes differ in their setup. */
+	/* The same function for all modes; they differ in their setup. */
 	.emitters = (const struct rcx_emitter[]) {
 		{ "single", RCX_IN_ANY, relay_emit },
 		{ "batch", RCX_IN_ANY, relay_emit },

@@ -15,14 +15,14 @@
 #define PAGE 4096ul
 #define CPUS 512
 
-#define BATCH_BYTES (64u << 10)	/* of a sub-buffer: fewer than RCX_BATCH records, if large */
-#define QUEUE 256u		/* records in all, where nobody says */
-#define QUEUE_BYTES (4u << 20)	/* per CPU; fewer likewise */
+#define BATCH_BYTES (64u << 10)	/* of a sub-buffer; large records: fewer than RCX_BATCH of them */
+#define QUEUE 256u		/* records in all, without a requested queue length */
+#define QUEUE_BYTES (4u << 20)	/* per CPU; large records: fewer than QUEUE of them */
 
 /*
- * s->fd is the device.  Each CPU's buffer has a file; in mode mmap @map is where it
- * lies, and @due the number of the sub-buffer to take next.  In the others s->map is
- * room for what a read() brings, at most a sub-buffer.
+ * s->fd is the device.  Each CPU's buffer has a file.  In mode mmap, @map is its mapping
+ * and @due the number of the sub-buffer to consume next.  In the other modes, s->map is
+ * the buffer of read(), which has the size of a sub-buffer.
  */
 struct relay {
 	struct rcx_relay_setup setup;
@@ -50,7 +50,7 @@ static uint32_t clamp(uint32_t value, uint32_t low, uint32_t high)
 	return value < low ? low : value > high ? high : value;
 }
 
-/* Sub-buffers of @batch records, as many as were asked for. */
+/* Request sub-buffers of @batch records, in the number of s->queue. */
 static int set_up(struct rcx_session *s, struct relay *relay, uint32_t batch, uint32_t flags)
 {
 	uint32_t record = (uint32_t)RCX_RELAY_RECORD(rcx_len(s));
@@ -69,7 +69,7 @@ static int set_up(struct rcx_session *s, struct relay *relay, uint32_t batch, ui
 	if (!ioctl(s->fd, RCX_RELAY_SETUP, setup))
 		return 0;
 	if (errno == E2BIG)
-		return rcx_skip(s, "So many sub-buffers of this size are more than 64 MiB per CPU.");
+		return rcx_skip(s, "The requested sub-buffers exceed 64 MiB per CPU.");
 	return rcx_fail_errno(s, "cannot set the buffers up");
 }
 
@@ -84,9 +84,9 @@ static int open_file(struct rcx_session *s, struct relay *relay, uint32_t cpu)
 		 relay->setup.id, cpu);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
-		return 0;		/* it is offline and was never online */
+		return 0;		/* the CPU was never online */
 	if (fd < 0 && errno == EPERM)
-		return rcx_skip(s, "This kernel is locked down, which closes debugfs.");
+		return rcx_skip(s, "This kernel is locked down, which disables access to debugfs.");
 	if (fd < 0)
 		return rcx_fail_errno(s, path);
 	relay->at[relay->cpus].cpu = cpu;
@@ -113,11 +113,11 @@ static int open_with(struct rcx_session *s, uint32_t batch, uint32_t flags)
 	struct relay *relay = s->priv = calloc(1, sizeof(*relay));
 
 	if (!relay)
-		return rcx_fail_errno(s, "cannot get memory");
+		return rcx_fail_errno(s, "cannot allocate memory");
 	return set_up(s, relay, batch, flags) || open_files(s, relay) ? -1 : 0;
 }
 
-/* Room for what a read() brings: a whole sub-buffer, so that no record is cut. */
+/* A read() buffer for a whole sub-buffer, so that no record is split. */
 static int open_to_read(struct rcx_session *s, uint32_t batch, uint32_t flags)
 {
 	struct relay *relay;
@@ -129,7 +129,7 @@ static int open_to_read(struct rcx_session *s, uint32_t batch, uint32_t flags)
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (s->map == MAP_FAILED) {
 		s->map = NULL;
-		return rcx_fail_errno(s, "cannot get room for a sub-buffer");
+		return rcx_fail_errno(s, "cannot allocate the read buffer");
 	}
 	s->map_len = relay->setup.size;
 	return 0;
@@ -184,25 +184,25 @@ static void relay_close(struct rcx_session *s)
 
 /* ---- read --------------------------------------------------------------- */
 
-/* @len bytes of whole records at @at. */
+/* Check the records in the @len bytes at @at. */
 static inline int take_records(struct rcx_session *s, const unsigned char *at, size_t len)
 {
 	while (len >= RCX_HEADER) {
 		const struct rcx_msg *msg = (const void *)at;
-		size_t whole = (size_t)RCX_HEADER + msg->size;
-		size_t record = RCX_RELAY_RECORD(whole);
+		size_t msg_len = (size_t)RCX_HEADER + msg->size;
+		size_t record = RCX_RELAY_RECORD(msg_len);
 
 		if (record > len)
 			break;
-		if (rcx_streamed(s, msg, whole))
+		if (rcx_streamed(s, msg, msg_len))
 			return -1;
 		at += record;
 		len -= record;
 	}
-	return len ? rcx_fail(s, "%zu bytes came that are no whole record", len) : 0;
+	return len ? rcx_fail(s, "the last %zu bytes are not a complete record", len) : 0;
 }
 
-/* One event from whichever CPU has one: bytes, none, or -1. */
+/* Read one event from the first CPU that has one: number of bytes, 0 without an event, -1. */
 static inline ssize_t read_event(const struct rcx_session *s)
 {
 	const struct relay *relay = s->priv;
@@ -213,7 +213,7 @@ static inline ssize_t read_event(const struct rcx_session *s)
 	return got;
 }
 
-/* The message in a record of @got bytes, which has been filled up. */
+/* Length of the message in a record of @got bytes, without the padding. */
 static inline size_t len_in_record(const struct rcx_msg *msg, ssize_t got)
 {
 	size_t len = (size_t)RCX_HEADER + msg->size;
@@ -245,8 +245,8 @@ static int single_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* Who has waited in vain, or waits for nothing more, has the kernel hand over what is
- * partly filled: records come only with their sub-buffer.
+/* Make the kernel hand over partly filled sub-buffers, after a wait without an event or
+ * at the end of the stream: a record arrives only with its sub-buffer.
  */
 static int flush(struct rcx_session *s)
 {
@@ -256,13 +256,13 @@ static int flush(struct rcx_session *s)
 static int read_stream(struct rcx_session *s, uint64_t n)
 {
 	struct relay *relay = s->priv;
-	bool in_vain = false;
+	bool timed_out = false;
 
 	(void)n;
 	for (;;) {
 		bool over = rcx_stream_over(s);
 
-		if (relay->fills && (over || in_vain) && flush(s))
+		if (relay->fills && (over || timed_out) && flush(s))
 			return -1;
 		for (nfds_t i = 0; i < relay->cpus; i++) {
 			ssize_t got;
@@ -276,13 +276,13 @@ static int read_stream(struct rcx_session *s, uint64_t n)
 		if (over)
 			return 0;
 		if (rcx_polls(s))
-			in_vain = !poll(relay->file, relay->cpus, RCX_STREAM_WAIT);
+			timed_out = !poll(relay->file, relay->cpus, RCX_STREAM_WAIT);
 	}
 }
 
 /* ---- mmap --------------------------------------------------------------- */
 
-/* Take what has been handed over of the @i-th buffer, and give it back. */
+/* Consume the sub-buffers of the @i-th buffer that were handed over, and report that. */
 static inline int take_mapped(struct rcx_session *s, struct relay *relay, nfds_t i)
 {
 	const struct rcx_relay_setup *setup = &relay->setup;
@@ -302,20 +302,20 @@ static inline int take_mapped(struct rcx_session *s, struct relay *relay, nfds_t
 		consumed.count++;
 	}
 	if (consumed.count && ioctl(s->fd, RCX_RELAY_CONSUMED, &consumed))
-		return rcx_fail_errno(s, "cannot give a sub-buffer back");
+		return rcx_fail_errno(s, "cannot report consumed sub-buffers");
 	return 0;
 }
 
 static int mmap_stream(struct rcx_session *s, uint64_t n)
 {
 	struct relay *relay = s->priv;
-	bool in_vain = false;
+	bool timed_out = false;
 
 	(void)n;
 	for (;;) {
 		bool over = rcx_stream_over(s);
 
-		if ((over || in_vain) && flush(s))
+		if ((over || timed_out) && flush(s))
 			return -1;
 		for (nfds_t i = 0; i < relay->cpus; i++)
 			if (take_mapped(s, relay, i))
@@ -323,19 +323,19 @@ static int mmap_stream(struct rcx_session *s, uint64_t n)
 		if (over)
 			return 0;
 		if (rcx_polls(s))
-			in_vain = !poll(relay->file, relay->cpus, RCX_STREAM_WAIT);
+			timed_out = !poll(relay->file, relay->cpus, RCX_STREAM_WAIT);
 	}
 }
 
 /* ---- registration ------------------------------------------------------- */
 
 #define ROOM .max = RCX_BODY_MAX, \
-	.limit = "A record must fit a sub-buffer, and ours are made as large as needed."
+	.limit = "A record must fit into a sub-buffer; ours are as large as needed."
 #define STREAM(loop, lengths) \
 	{ .run = loop, ROOM, .waits = RCX_WAIT_DRAIN, .queue = &(lengths) }
 
 static const struct rcx_queue relay_singles = {
-	.what = "sub-buffers of a record each",
+	.what = "sub-buffers of one record each",
 	.min = 2,
 	.max = RCX_RELAY_COUNT_MAX,
 	.values = { 16, 64, 1024 },
@@ -348,11 +348,11 @@ static const struct rcx_queue relay_batches = {
 	.values = { 2, 16, 64 },
 };
 
-/* Only single has notify: elsewhere a sub-buffer wakes when it is full, not a record. */
+/* Only single has notify: in the other modes only a full sub-buffer wakes a reader. */
 static const struct rcx_mode relay_modes[] = {
 	{
 		.name = "single",
-		.summary = "a sub-buffer and so a wake-up for each record; read()",
+		.summary = "a sub-buffer and a wake-up for each record; read()",
 		.open = single_open,
 		.close = relay_close,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
@@ -373,7 +373,7 @@ static const struct rcx_mode relay_modes[] = {
 	},
 	{
 		.name = "overwrite",
-		.summary = "as batch, but when full the oldest sub-buffer is lost",
+		.summary = "like batch, but a full buffer loses its oldest sub-buffer",
 		.open = overwrite_open,
 		.close = relay_close,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_OVERWRITES,
@@ -383,7 +383,7 @@ static const struct rcx_mode relay_modes[] = {
 	},
 	{
 		.name = "mmap",
-		.summary = "16 records in a sub-buffer, read where they lie",
+		.summary = "16 records in a sub-buffer, read in place",
 		.open = mmap_open,
 		.close = relay_close,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
@@ -396,13 +396,13 @@ static const struct rcx_mode relay_modes[] = {
 
 static const struct rcx_channel relay_channel = {
 	.name = "relay",
-	.summary = "Logs per CPU in files of relay's own",
+	.summary = "Per-CPU logs in files served by relay",
 	.module = "ringcross_relay",
-	.since = "2.6.14: relay (as a file system, relayfs; with any file system's files since 2.6.17)",
+	.since = "2.6.14: relay (as a file system, relayfs; in files of any file system since 2.6.17)",
 	.modes = relay_modes,
 	.unsupported_reason = {
-		[RCX_PUSH] = "Its files have no write(), and nobody in the kernel looks at what is written to a mapping.",
-		[RCX_PULL] = "A read brings what the kernel has logged; nobody is asked for a fresh message.",
+		[RCX_PUSH] = "Its files have no write(), and the kernel does not read what is written to a mapping.",
+		[RCX_PULL] = "A read returns what the kernel has logged; it does not request a fresh message.",
 		[RCX_CALL] = "Its files have no write(), so there is no request to answer.",
 	},
 };
