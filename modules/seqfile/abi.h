@@ -4,7 +4,7 @@
 
 #define RCX_SEQFILE_DIR		"ringcross_seqfile"		/* under /proc */
 #define RCX_SEQFILE_RECORDS	"records"		/* a message in many records */
-#define RCX_SEQFILE_SINGLE	"single"		/* a message in one */
-#define RCX_SEQFILE_SHARED	"shared"		/* as single, one state for all opens */
+#define RCX_SEQFILE_SINGLE	"single"		/* a message in one record */
+#define RCX_SEQFILE_SHARED	"shared"		/* like single, with one state for all opens */
 
 #endif

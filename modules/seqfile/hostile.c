@@ -9,11 +9,11 @@
 #include "abi.h"
 
 #define PATH(name)	"/proc/" RCX_SEQFILE_DIR "/" name
-#define BODY 200u	/* some records, the last not full */
+#define BODY 200u	/* several records; the last one is not full */
 #define WHOLE (RCX_HEADER + BODY)
-#define BUFFER 4096	/* what seq_file begins with */
+#define BUFFER 4096	/* the initial buffer of seq_file */
 
-/* One file, and how many bytes a read brings at most. */
+/* One file, and the most bytes that one read returns. */
 struct print {
 	struct rcx_hostile *h;
 	const char *path, *name;
@@ -34,11 +34,11 @@ static void try_reads(struct rcx_hostile *h, int fd)
 	uint64_t seq;
 
 	rcx_expect_value(h, "read of a message", read(fd, to, WHOLE), WHOLE);
-	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, true));
+	rcx_expect_true(h, "it is complete", rcx_is_whole(h->message, BODY, true));
 	seq = h->message->seq;
 	rcx_expect_value(h, "read behind it", read(fd, to, WHOLE), 0);
 	rcx_expect_value(h, "pread of 2 GiB", pread(fd, to, INT32_MAX, 0), WHOLE);
-	rcx_expect_true(h, "it is the next one",
+	rcx_expect_true(h, "it is the next message",
 		       rcx_is_whole(h->message, BODY, true) && h->message->seq == seq + 1);
 	rcx_expect_value(h, "pread of nothing", pread(fd, to, 0, 0), 0);
 
@@ -46,15 +46,15 @@ static void try_reads(struct rcx_hostile *h, int fd)
 	for (size_t at = 10; at < WHOLE; at += 7)
 		if (pread(fd, to + at, 7, (off_t)at) <= 0)
 			break;
-	rcx_expect_true(h, "start and rest, by 7 bytes, are one",
+	rcx_expect_true(h, "start and rest, by 7 bytes, make one message",
 		       rcx_is_whole(h->message, BODY, true));
 	rcx_expect_value(h, "pread at its end", pread(fd, to, WHOLE, WHOLE), 0);
 	rcx_try_addresses(h, "pread", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect_value(h, "pread after these", pread(fd, to, WHOLE, 0), WHOLE);
-	rcx_expect_true(h, "it is whole too", rcx_is_whole(h->message, BODY, true));
+	rcx_expect_true(h, "that one is complete", rcx_is_whole(h->message, BODY, true));
 }
 
-/* A seek walks there, through a message of which nobody sees the start. */
+/* A seek walks to the offset, through a message whose start is not returned. */
 static void try_seeks(struct rcx_hostile *h, int fd)
 {
 	char *to = (char *)h->message;
@@ -62,7 +62,7 @@ static void try_seeks(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "pread in the middle", pread(fd, to, WHOLE, 70), WHOLE - 70);
 	rcx_expect_value(h, "pread of the last byte", pread(fd, to, WHOLE, WHOLE - 1), 1);
 	rcx_expect_value(h, "pread far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
-	rcx_expect_value(h, "pread as far as it goes", pread(fd, to, WHOLE, INT64_MAX - 4096), 0);
+	rcx_expect_value(h, "pread at the largest offset", pread(fd, to, WHOLE, INT64_MAX - 4096), 0);
 	rcx_expect(h, "pread before the start", pread(fd, to, WHOLE, -1), EINVAL);
 	rcx_expect_value(h, "lseek to the middle", lseek(fd, 65, SEEK_SET), 65);
 	rcx_expect_value(h, "read there", read(fd, to, WHOLE), WHOLE - 65);
@@ -75,7 +75,7 @@ static void try_seeks(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "read there", read(fd, to, WHOLE), 0);
 	rcx_expect_value(h, "lseek to the start", lseek(fd, 0, SEEK_SET), 0);
 	rcx_expect_value(h, "read there", read(fd, to, WHOLE), WHOLE);
-	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, true));
+	rcx_expect_true(h, "it is complete", rcx_is_whole(h->message, BODY, true));
 }
 
 /* ---- sizes -------------------------------------------------------------- */
@@ -93,7 +93,7 @@ static size_t read_rest(const struct print *print, size_t at, size_t len)
 	return at;
 }
 
-/* Either side of each buffer that seq_file may have had to take. */
+/* Sizes just below and at each buffer size that seq_file may allocate. */
 static void try_sizes(struct rcx_hostile *h, const struct print *print)
 {
 	for (uint32_t whole = BUFFER; whole <= RCX_BODY_MAX; whole *= 2)
@@ -102,18 +102,18 @@ static void try_sizes(struct rcx_hostile *h, const struct print *print)
 			if (read_rest(print, 0, RCX_HEADER + size) == RCX_HEADER + size &&
 			    rcx_is_whole(h->message, size, true))
 				continue;
-			rcx_expect_value(h, "a whole one of this size", 0, size);
+			rcx_expect_value(h, "a complete message of this size", 0, size);
 		}
 	rcx_core_bind(h, "", RCX_BODY_MAX, true);
 	rcx_expect_value(h, "read of the largest",
 			pread(print->fd, h->message, RCX_HEADER + RCX_BODY_MAX, 0),
 			(long)print->most);
 	read_rest(print, print->most, RCX_HEADER + RCX_BODY_MAX);
-	rcx_expect_true(h, "with its rest it is whole",
+	rcx_expect_true(h, "with its rest it is complete",
 		       rcx_is_whole(h->message, RCX_BODY_MAX, true));
 }
 
-/* Who is in the middle of a message gets the rest of that one. */
+/* A reader in the middle of a message gets the rest of the same message. */
 static void try_other_binding(struct rcx_hostile *h, const struct print *print)
 {
 	const uint32_t large = 10000;
@@ -124,7 +124,7 @@ static void try_other_binding(struct rcx_hostile *h, const struct print *print)
 	read_rest(print, 100, RCX_HEADER + large);
 	rcx_expect_true(h, "its rest in the next binding", rcx_is_whole(h->message, large, true));
 	rcx_expect_value(h, "then a small one", pread(print->fd, h->message, WHOLE, 0), WHOLE);
-	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, true));
+	rcx_expect_true(h, "it is complete", rcx_is_whole(h->message, BODY, true));
 }
 
 /* ---- other ways in ------------------------------------------------------ */
@@ -134,25 +134,25 @@ static void try_ways(struct rcx_hostile *h, const char *path)
 	int fd = open(path, O_RDWR | O_CLOEXEC), ends[2] = { -1, -1 };
 	loff_t at = 0;
 
-	rcx_expect(h, "open to write", fd, 0);
+	rcx_expect(h, "open for writing", fd, 0);
 	rcx_expect(h, "write", write(fd, h->message, WHOLE), EIO);
 	rcx_expect(h, "truncate", ftruncate(fd, 0), 0);
-	rcx_expect_value(h, "and still it is there", pread(fd, h->message, WHOLE, 0), WHOLE);
+	rcx_expect_value(h, "pread after that", pread(fd, h->message, WHOLE, 0), WHOLE);
 	rcx_try_no_map(h, fd);
 	rcx_try_commands(h, fd, NULL);
 	rcx_expect(h, "pipe", pipe(ends), 0);
 	rcx_expect_value(h, "splice to a pipe", splice(fd, &at, ends[1], NULL, WHOLE, 0), WHOLE);
 	rcx_expect_value(h, "out of the pipe", read(ends[0], h->message, WHOLE), WHOLE);
-	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, true));
+	rcx_expect_true(h, "it is complete", rcx_is_whole(h->message, BODY, true));
 	at = 0;
 	rcx_expect_value(h, "sendfile to a pipe", sendfile(ends[1], fd, &at, WHOLE), WHOLE);
 	close(ends[0]);
 	close(ends[1]);
 	close(fd);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	rcx_expect(h, "read of what is open to write alone", read(fd, h->message, WHOLE), EBADF);
+	rcx_expect(h, "read of a file opened for writing", read(fd, h->message, WHOLE), EBADF);
 	close(fd);
-	rcx_expect(h, "create what is there", open(path, O_WRONLY | O_CREAT | O_EXCL, 0600), EEXIST);
+	rcx_expect(h, "create an existing file", open(path, O_WRONLY | O_CREAT | O_EXCL, 0600), EEXIST);
 }
 
 struct reader {
@@ -160,7 +160,7 @@ struct reader {
 	bool stop;
 };
 
-/* From the start and from within, until told to stop; how many were broken. */
+/* Reads at offset 0 and inside the message until @stop is set; returns broken reads. */
 static long read_on(void *arg)
 {
 	struct reader *reader = arg;
@@ -178,7 +178,7 @@ static long read_on(void *arg)
 	return broken;
 }
 
-/* What one read brings is whole although others walk the same open file. */
+/* Each read is complete although another thread reads the same open file. */
 static void try_two(struct rcx_hostile *h, int fd)
 {
 	struct reader reader = { .fd = fd };
@@ -221,13 +221,13 @@ static void try_print(struct rcx_hostile *h, struct print *print)
 /* A second open has its own sequence, or shares it. */
 static void try_second(struct rcx_hostile *h, const char *path, uint64_t first, uint64_t second)
 {
-	int one = rcx_expect_open(h, path, O_RDONLY), other = rcx_expect_open(h, path, O_RDONLY);
+	int fd = rcx_expect_open(h, path, O_RDONLY), other = rcx_expect_open(h, path, O_RDONLY);
 
-	pread(one, h->message, WHOLE, 0);
-	rcx_expect_value(h, "number of the one", (long)h->message->seq, (long)first);
+	pread(fd, h->message, WHOLE, 0);
+	rcx_expect_value(h, "number of the first open", (long)h->message->seq, (long)first);
 	pread(other, h->message, WHOLE, 0);
-	rcx_expect_value(h, "number of the other", (long)h->message->seq, (long)second);
-	close(one);
+	rcx_expect_value(h, "number of the second open", (long)h->message->seq, (long)second);
+	close(fd);
 	close(other);
 }
 

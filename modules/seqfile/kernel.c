@@ -2,50 +2,55 @@
 /**
  * DOC: seqfile
  *
- * A file that is printed: the kernel writes to a buffer, seq_file does read().
+ * A file that is printed: the kernel half writes to a buffer, seq_file handles read().
  *
- * What it is.  Nearly every file of /proc is made this way.  The driver walks
- * over its objects by four functions: start() finds the object at a position,
- * next() the one behind it, show() prints one, stop() gives back what start()
- * took.  seq_file has the buffer, calls them as needed, and answers reads of any
- * length at any place.  A file with one object needs only the show().
+ * What it is.  Nearly every file in /proc is made this way.  The driver iterates
+ * over its objects with four functions: start() finds the object at a position,
+ * next() the following one, show() prints one object, and stop() releases what start()
+ * took.  seq_file owns the buffer, calls these functions as needed, and answers reads of
+ * any length at any offset.  A file with a single object needs only show().
  *
  * The path of one message.  System call entry, fd lookup, access check and
- * security hook, procfs takes a use count on the entry, seq_read_iter() takes the
- * open file's mutex and calls start() and show(); ours is taken in records by
- * start() and held until stop(), else in show(); seq_write() copies to the
- * buffer, copy_to_iter() to the user.  Two copies, plus two calls by pointer for
- * each record, show() and next().
+ * security hook.  procfs takes a use count on the entry.  seq_read_iter() takes the open
+ * file's mutex and calls start() and show().  In records, start() takes the driver's
+ * lock and stop() releases it; in the other modes show() does both.  seq_write() copies
+ * to the buffer, copy_to_iter() to the user.  So there are two copies, and for each
+ * record two indirect calls, show() and next().
  *
- * When to choose it.  State of the kernel as text, for people and scripts,
- * whenever it may be longer than a page or is a list.  It is the safe way to
- * print: a short buffer of the user, a seek, an overflow are not our concern.
+ * When to choose it.  For state of the kernel as text, for people and scripts, if it
+ * may be longer than a page or is a list.  It is the safe way to print: seq_file handles
+ * a short user buffer, a seek and an overflow.
  *
- * Its trap.  What one read() prints, it prints in one walk, under the driver's lock,
- * but what a short read left over from the walk before goes out ahead of it; and the
- * file as a whole is not.  A file of many records has a buffer of a
- * page: whoever asks for 64 KiB gets what fits in 4095 bytes, here 63 records of
- * 64 bytes, and the lock is free until the next read, so a list that changes
- * meanwhile is printed half old, half new.  We take a snapshot when a walk starts
- * at 0.  A single record must fit as a whole: when it does not, the buffer is
- * thrown away, one of twice the size allocated and show() called again, for a
- * message of 1 MiB ten times in all.  A show() that formats text does so in vain
- * each time until the buffer is full; our seq_write() sees at once that it does
- * not fit, but allocating 4 MiB remains, and clearing them where the kernel does
- * so with all it allocates, as Debian's.  The open file keeps its buffer and does
- * so once; who opens, reads and closes, as cat does, pays for it each time, unless
- * the driver guessed well by single_open_size().  And a seek is no seek: all
- * records up to there are shown again and thrown away.
+ * Its pitfall.  A file of many records is not printed atomically.  Its buffer has one
+ * page: a read() of 64 KiB returns what fits into 4095 bytes, here 63 records of 64
+ * bytes.  These records are printed in one walk under the driver's lock, after what a
+ * short read left over from the previous walk.  The lock is free until the next read(),
+ * so a list that changes meanwhile is printed half old, half new.  For this reason the
+ * kernel half takes a snapshot when a walk starts at 0.
  *
- * Three modes: records (an iterator, 64 bytes each), single (one show(), file
- * kept open) and reopen (the same by open, one read, close, of the file shared:
- * one state for all opens, as a state for each would forget the sequence at its
- * close).  A read at 0 starts again, with a new message; further on it is the
- * rest of the same one, as long as it goes on where the last one ended.
+ * A single record must fit into the buffer as a whole.  If it does not, seq_file frees
+ * the buffer, allocates one of twice the size and calls show() again: ten calls in all
+ * for a message of 1 MiB.  Each of these calls formats text again until the buffer is
+ * full.  Our seq_write() detects at once that the message does not fit.  But seq_file
+ * still allocates 4 MiB in total, and clears them if the kernel clears all
+ * allocations, as Debian's does.  An open file keeps its buffer and pays for this once.
+ * A program that opens, reads and closes, as cat does, pays each time, unless
+ * the driver passes a good estimate to single_open_size().  And a seek is not cheap: all
+ * records up to the new position are shown again and discarded.
  *
- * The entry's use count keeps the module only while a handler runs.  As none of
- * ours sleeps for an event, that is enough: proc_remove() waits for those that
- * run, releases the files that are still open, and their next read is EIO.
+ * Three modes:
+ *
+ * - records: an iterator over records of 64 bytes.
+ * - single: one show(); the file is kept open.
+ * - reopen: the same with open, one read and close.  State per open file would lose the
+ *   sequence at each close, so it uses the file shared, with one state for all opens.
+ *
+ * A read at offset 0 starts a new message.  A read at a later offset returns the rest of
+ * the same message, as long as it continues where the last read ended.
+ *
+ * The entry's use count holds the module only while a handler runs.  None of our
+ * handlers sleeps for an event, so that is enough: proc_remove() waits for running
+ * handlers and releases the files that are still open.  Their next read fails with EIO.
  */
 #include <linux/fs.h>
 #include <linux/minmax.h>
@@ -58,12 +63,12 @@
 #include "rcx_file.h"
 #include "abi.h"
 
-#define RECORD 64	/* bytes of a message in one record; the last may have fewer */
+#define RECORD 64	/* bytes of a message per record; the last record may have fewer */
 
 /*
- * The state of an open file, and this one of all opens of shared, is a struct
- * rcx_file.  Its message is the one to be shown.  In records it is the snapshot; in
- * single and shared @len is 0 when the message must be made first.
+ * Each open file has a struct rcx_file as its state; all opens of shared use this one.
+ * It holds the message to show.  In records the message is the snapshot.  In single and
+ * shared, @len is 0 if show() must make the message first.
  */
 static DEFINE_RCX_FILE(seqfile_shared);
 
@@ -82,7 +87,7 @@ static void *record_at(const struct rcx_file *state, loff_t number)
 	return (char *)state->message + number * RECORD;
 }
 
-/* seq_file calls stop() whatever start() returned, so the lock is taken in any case. */
+/* seq_file calls stop() even after an error of start(), so always take the lock. */
 static void *records_start(struct seq_file *seq, loff_t *number)
 {
 	struct rcx_file *state = seq->private;
@@ -97,7 +102,7 @@ static void *records_start(struct seq_file *seq, loff_t *number)
 	return record_at(state, *number);
 }
 
-/* The number moves on even behind the last, or after a seek the last would be shown twice. */
+/* Also count past the last record; otherwise a seek would show the last record twice. */
 static void *records_next(struct seq_file *seq, void *record, loff_t *number)
 {
 	++*number;
@@ -130,8 +135,8 @@ static const struct seq_operations records_ops = {
 /* ---- single and shared: the message is one record ----------------------- */
 
 /*
- * Called until the buffer is large enough, so the message is made by the first
- * of these calls and is done with after the last.
+ * seq_file calls this until the buffer is large enough.  The first of these calls makes
+ * the message; the last one, which did not overflow, marks it as used.
  */
 static int single_show(struct seq_file *seq, void *unused)
 {
@@ -214,7 +219,7 @@ static int seqfile_single_release(struct inode *inode, struct file *file)
 	return single_release(inode, file);
 }
 
-/* ---- the files: read_iter serves read(), and splice() and sendfile() too - */
+/* ---- the files; read_iter serves read(), splice() and sendfile() -------- */
 
 static const struct proc_ops records_proc_ops = {
 	.proc_open = records_open,
@@ -246,7 +251,7 @@ static int __init seqfile_init(void)
 	if (!seqfile_dir)
 		return -ENOMEM;
 	err = -ENOMEM;
-	/* A file without a state for each open is one line, as most of /proc is. */
+	/* A file without state per open takes one call, like most files in /proc. */
 	if (!proc_create(RCX_SEQFILE_RECORDS, 0400, seqfile_dir, &records_proc_ops) ||
 	    !proc_create(RCX_SEQFILE_SINGLE, 0400, seqfile_dir, &single_proc_ops) ||
 	    !proc_create_single_data(RCX_SEQFILE_SHARED, 0400, seqfile_dir, single_show,

@@ -33,38 +33,38 @@ static int reopen_pull(struct rcx_session *s, uint64_t n)
 static const struct rcx_mode seqfile_modes[] = {
 	{
 		.name = "records",
-		.summary = "an iterator over records of 64 bytes; a read brings a page of them",
+		.summary = "an iterator over records of 64 bytes; a read returns a page of them",
 		.open = records_open,
 		.operations = {
 			[RCX_PULL] = {
 				.run = rcx_file_pull_pieces,
 				.max = RCX_BODY_MAX,
-				.limit = "Our snapshot has 1 MiB; a list of records may be of any length.",
+				.limit = "Our snapshot has 1 MiB; seq_file itself sets no limit on a list of records.",
 			},
 		},
 	},
 	{
 		.name = "single",
-		.summary = "one show() for all of it; the open file keeps a buffer as large",
+		.summary = "one show() for the whole message; the open file keeps the buffer",
 		.open = single_open,
 		.operations = {
 			[RCX_PULL] = {
 				.run = rcx_file_pull,
 				.max = RCX_BODY_MAX,
-				.limit = "Our message has 1 MiB; seq_file doubles its buffer until all fits.",
+				.limit = "Our message has 1 MiB; seq_file doubles its buffer until the record fits.",
 			},
 		},
 	},
 	{
 		.name = "reopen",
-		.summary = "open, one read, close, as cat does; the buffer grows anew each time",
+		.summary = "open, one read, close, as cat does; the buffer grows again each time",
 		.open = reopen_open,
-		.single_threaded_reason = "All its opens share one sequence, since each lasts for one message only.",
+		.single_threaded_reason = "All opens share one sequence, since each open lasts for one message only.",
 		.operations = {
 			[RCX_PULL] = {
 				.run = reopen_pull,
 				.max = RCX_BODY_MAX,
-				.limit = "Our message has 1 MiB; seq_file doubles its buffer until all fits.",
+				.limit = "Our message has 1 MiB; seq_file doubles its buffer until the record fits.",
 			},
 		},
 	},
@@ -75,13 +75,13 @@ static const struct rcx_channel seqfile_channel = {
 	.name = "seqfile",
 	.summary = "A file printed by seq_file, as most of /proc is",
 	.module = "ringcross_seqfile",
-	.since = "2.4.15: seq_file; seq_read_iter() since 5.10, from which on splice() needs it",
+	.since = "2.4.15: seq_file; seq_read_iter() since 5.10, and splice() needs it since then",
 	.modes = seqfile_modes,
 	.unsupported_reason = {
-		[RCX_PUSH] = "A seq_file only prints: a write goes to a handler of the file's own beside it, which is what procfs measures.",
-		[RCX_CALL] = "A seq_file only prints: a request would have to come in beside it, through a write handler of the file's own.",
-		[RCX_NOTIFY] = "A seq_file neither sleeps nor polls: a file that can be polled, such as /proc/mounts, brings a wait queue and a poll handler of its own.",
-		[RCX_STREAM] = "A seq_file prints the state as it is when asked and keeps nothing that happened meanwhile, so there is no queue to drain.",
+		[RCX_PUSH] = "A seq_file only prints; a write goes to a separate handler of the file, which procfs measures.",
+		[RCX_CALL] = "A seq_file only prints; a request would have to use a separate write handler of the file.",
+		[RCX_NOTIFY] = "A seq_file has no wait; a file that supports poll(), such as /proc/mounts, adds its own wait queue and poll handler.",
+		[RCX_STREAM] = "A seq_file prints the state at the time of the read and keeps no earlier events, so there is no queue to drain.",
 	},
 };
 RCX_CHANNEL(seqfile_channel);
