@@ -555,10 +555,12 @@ static void try_other_cpu(struct rcx_hostile *h, const char *mode, uint32_t reco
 	rcx_core_start(h, RCX_HARDIRQ, 1u << 30, 4 * COUNT, 100000);
 	run_on(~1ul);
 	while (received.complete < MANY && turn++ < TURNS)
-		map == MAP_FAILED ? look_at_read(&log, &received) : look_at_map(&log, map, &received);
+		map == MAP_FAILED ? look_at_read(&log, &received) :
+				    look_at_map(&log, map, &received);
 	rcx_expect(h, "stop the stream", ioctl(h->core, RCX_CORE_STOP), 0);
 	rcx_expect(h, "flush", ioctl(log.fd, RCX_RELAY_FLUSH), 0);
-	while (map == MAP_FAILED ? look_at_read(&log, &received) : look_at_map(&log, map, &received))
+	while (map == MAP_FAILED ? look_at_read(&log, &received) :
+				   look_at_map(&log, map, &received))
 		;
 	run_on(1);
 	counts = rcx_core_counts(h);

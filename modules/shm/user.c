@@ -2,42 +2,42 @@
 /**
  * DOC: shm
  *
- * Memory that two processes share, and a futex to wake: a reference, for scale.
+ * Memory that two processes share, with a futex to wake: a reference, for scale.
  *
- * What it is.  A ring of messages in mmap(MAP_SHARED) memory.  The other side here
- * is *a process, not the kernel*: the peer, which takes, checks, counts, replies
- * and starts events as a kernel half does.  The ring is that of channel mmap, with
- * another process where that has a driver.
+ * What it is.  A ring of messages in mmap(MAP_SHARED) memory.  Here another process is
+ * at the far end, not the kernel: the peer.  It consumes, checks and counts messages,
+ * replies and emits events as a kernel half does.  The ring is that of channel mmap,
+ * whose far end is a driver.
  *
- * The path of one message.  The sender writes the message into the next slot,
- * where it stays: the body is not copied, it is made and checked in place, as
- * channel mmap does it.  Only the sender moves head, which hands the message over;
- * only the receiver moves tail, which gives the slot back; so there is no lock.
- * Who finds nothing to do notes that it sleeps and calls futex(FUTEX_WAIT) on the
- * number that must move; who moves it calls futex(FUTEX_WAKE) only if somebody
- * sleeps.  So the kernel has a part in the waking alone: none while both sides are
- * awake.
+ * The path of one message.  The sender writes the message into the next slot, where
+ * it stays.  The body is not copied: it is made and checked in place, as in channel
+ * mmap.  Only the sender advances head, which hands the message over.  Only the receiver
+ * advances tail, which frees the slot.  So there is no lock.  A side that finds nothing
+ * to do sets a flag that it sleeps and calls futex(FUTEX_WAIT) on the position that must
+ * change.  The side that changes the position calls futex(FUTEX_WAKE) only if the flag is
+ * set.  So the kernel is involved only in sleeping and waking, and not at all while
+ * both sides are awake.
  *
- * A reply is made in the request's slot: when tail has moved, it is there.
+ * A reply is made in the slot of its request: it is complete when tail has advanced.
  *
- * - futex: who has to wait sleeps.
- * - yield: who has to wait at the ring calls sched_yield() and looks again.  Nobody
- *   has to be woken, but each that waits keeps a CPU busy.  (Whoever pushes sleeps
- *   once all the same, at the end of a row, until the peer says that it has all.)
- *   To wait for an event awake is the busy wait of mode futex, which does not even
- *   yield.
+ * - futex: a side that must wait sleeps.
+ * - yield: a side that must wait at the ring calls sched_yield() and checks again.  No
+ *   wake-up is needed, but each waiting side keeps a CPU busy.  A round of pushes still
+ *   sleeps once, at its end, until the peer reports that it has consumed all of them.  To
+ *   wait for an event without sleeping is the busy wait of mode futex, which does not
+ *   even yield.
  *
  * When to choose it.  Between two processes that trust each other, for much data or
- * for many messages a second.  Toward the kernel this is what channel mmap does,
- * and io_uring and AF_XDP in the kernel itself.
+ * for many messages per second.  For the same with the kernel, see channel mmap, and
+ * io_uring and AF_XDP in the kernel itself.
  *
- * Its trap.  Sleeping is where such rings go wrong: who looked, found nothing and
- * goes to sleep misses what came between, unless futex() looks once more at the
- * number, and unless both sides note and look in an order that the CPU keeps (see
- * move() and wait_on()).  And what lies in shared memory can change after it was
- * checked: who does not trust the other side must copy it first, and then pays for
- * the copy after all.  One side that dies leaves the other asleep for ever; nobody
- * closes shared memory.
+ * Its pitfall.  The sleep is the error-prone part of such a ring.  A side that checks,
+ * finds nothing and then sleeps misses what arrives in between, unless two conditions
+ * hold: futex() checks the position once more, and both sides set and check in an order
+ * that the CPU keeps (see move() and wait_on()).  Also, shared memory can change after
+ * it was checked.  A side that does not trust the other one must copy a message before
+ * the check, and then pays for a copy after all.  If one side dies, the other sleeps for
+ * ever, since nothing closes shared memory.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -51,15 +51,15 @@
 #include "channel.h"
 #include "peer.h"
 
-#define SLOTS 256u		/* as deep as the ring of mmap */
+#define SLOTS 256u		/* as many as in the ring of channel mmap */
 #define SLOTS_MAX 1024u
 #define AREA_MAX (8u << 20)
 #define CACHE_LINE 64
 
 /**
- * struct shm_end - how far one side has got
- * @at: slots handed over, or given back, since the start; a futex
- * @sleeps: the *other* side waits for @at to move
+ * struct shm_end - position of one side
+ * @at: slots handed over, or freed, since the start; a futex
+ * @sleeps: the far side waits for a change of @at
  */
 struct shm_end {
 	uint32_t at;
@@ -72,7 +72,7 @@ struct shm_slot {
 	unsigned char message[];
 };
 
-/* The shared memory; @reader is the process that drains it, 0 for none yet. */
+/* The shared memory.  @reader is the pid of the process that drains it, 0 without one. */
 struct shm_ring {
 	struct shm_end head, tail;
 	uint32_t stride, count;
@@ -80,11 +80,11 @@ struct shm_ring {
 	unsigned char slots[] __attribute__((aligned(CACHE_LINE)));
 };
 
-/* How this process sees it. */
+/* This process's view of the ring. */
 struct view {
-	struct rcx_msg *tx;	/* the session's own, to be given back */
+	struct rcx_msg *tx;	/* the session's s->tx, restored by close */
 	struct shm_ring *ring;
-	uint32_t position;	/* our side's: head to who sends, tail to who takes */
+	uint32_t position;	/* of this side: head for a sender, tail for a receiver */
 	bool yields;
 };
 
@@ -99,7 +99,7 @@ static struct rcx_msg *message_in(struct shm_slot *slot)
 	return (struct rcx_msg *)slot->message;
 }
 
-/* ---- moving and waiting ------------------------------------------------- */
+/* ---- positions and waits ------------------------------------------------ */
 
 /*
  *	move				wait_on
@@ -107,8 +107,8 @@ static struct rcx_msg *message_in(struct shm_slot *slot)
  *	(full barrier)			(full barrier)
  *	sleeps? wake			at == old? sleep
  *
- * Whichever comes second sees what the other wrote, so that nobody sleeps on a
- * number that has moved; if it moves after the look, futex() itself sees that.
+ * The side that runs second sees what the first one wrote, so neither sleeps on a
+ * position that has already changed.  If it changes after the check, futex() returns.
  */
 static void move(struct shm_end *end, uint32_t at)
 {
@@ -117,7 +117,7 @@ static void move(struct shm_end *end, uint32_t at)
 		syscall(SYS_futex, &end->at, FUTEX_WAKE, INT32_MAX);
 }
 
-/* Sleep until @end is no longer @old, a signal comes or @limit is over. */
+/* Sleep until @end is no longer @old, until a signal, or until @limit has passed. */
 static void wait_on(struct shm_end *end, uint32_t old, const struct timespec *limit)
 {
 	__atomic_store_n(&end->sleeps, 1, __ATOMIC_SEQ_CST);
@@ -126,15 +126,15 @@ static void wait_on(struct shm_end *end, uint32_t old, const struct timespec *li
 	__atomic_store_n(&end->sleeps, 0, __ATOMIC_RELAXED);
 }
 
-static uint32_t look(const struct shm_end *end)
+static uint32_t position_of(const struct shm_end *end)
 {
 	return __atomic_load_n(&end->at, __ATOMIC_ACQUIRE);
 }
 
-/* Until @end has moved on from @old, in the mode's own way. */
+/* Wait until @end is no longer @old; sleep or yield, depending on the mode. */
 static void wait_moved(const struct view *view, struct shm_end *end, uint32_t old)
 {
-	while (look(end) == old) {
+	while (position_of(end) == old) {
 		if (view->yields)
 			sched_yield();
 		else
@@ -144,8 +144,8 @@ static void wait_moved(const struct view *view, struct shm_end *end, uint32_t ol
 
 /* ---- connect and open --------------------------------------------------- */
 
-/* As many slots as asked for; else as fit, so that the largest messages have a
- * ring as well.
+/* The requested number of slots.  Without a request, fewer than SLOTS if messages are
+ * large, so that a ring of the largest messages fits into AREA_MAX, too.
  */
 static uint32_t slots_for(const struct rcx_session *s, uint32_t stride)
 {
@@ -166,18 +166,18 @@ static int shm_connect(struct rcx_session *s)
 	struct shm_ring *ring;
 
 	if (count & (count - 1) || (count > 1 && (uint64_t)count * stride > AREA_MAX))
-		return rcx_skip(s, "A ring has a power of two of slots, up to 8 MiB in all.");
+		return rcx_skip(s, "The number of slots must be a power of two, and the ring at most 8 MiB.");
 	s->map_len = sizeof(*ring) + (size_t)count * stride;
 	s->map = mmap(NULL, s->map_len, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (s->map == MAP_FAILED) {
 		s->map = NULL;
-		return rcx_fail_errno(s, "cannot get memory to share");
+		return rcx_fail_errno(s, "cannot map shared memory");
 	}
 	ring = s->map;
 	ring->stride = stride;
 	ring->count = count;
-	/* Headers are made ready once, as the session's own s->tx is. */
+	/* Headers are filled in once, as is done for s->tx. */
 	for (uint32_t i = 0; i < count; i++) {
 		message_in(slot_at(ring, i))->magic = RCX_MAGIC;
 		message_in(slot_at(ring, i))->size = s->size;
@@ -198,17 +198,17 @@ static struct view *get_view(struct rcx_session *s)
 	return view;
 }
 
-/* One process takes from a ring: a second would take the same messages again. */
+/* Only one process may read a ring: a second one would read the same messages again. */
 static int become_reader(struct rcx_session *s, struct view *view)
 {
 	pid_t *reader = &view->ring->reader, before = *reader;
 
 	if (before && before != getpid() && (!kill(before, 0) || errno == EPERM)) {
 		errno = EBUSY;
-		return rcx_fail_errno(s, "the ring has a reader");
+		return rcx_fail_errno(s, "the ring already has a reader");
 	}
 	*reader = getpid();
-	view->position = look(&view->ring->tail);
+	view->position = position_of(&view->ring->tail);
 	return 0;
 }
 
@@ -218,7 +218,7 @@ static int shm_open_end(struct rcx_session *s)
 
 	if (!view)
 		return -1;
-	view->position = look(&view->ring->head);
+	view->position = position_of(&view->ring->head);
 	return rcx_kernel_initiated(s->op) ? become_reader(s, view) : 0;
 }
 
@@ -241,14 +241,14 @@ static void shm_close(struct rcx_session *s)
 
 /* ---- user half ---------------------------------------------------------- */
 
-/* Hand the next message over, as soon as there is a slot for it. */
+/* Wait for a free slot and hand the next message over. */
 static struct shm_slot *send_next(struct rcx_session *s, struct view *view)
 {
 	struct shm_ring *ring = view->ring;
 	struct shm_slot *slot = slot_at(ring, view->position);
 	uint32_t tail;
 
-	while (view->position - (tail = look(&ring->tail)) >= ring->count)
+	while (view->position - (tail = position_of(&ring->tail)) >= ring->count)
 		wait_moved(view, &ring->tail, tail);
 	s->tx = message_in(slot);
 	rcx_tx(s);
@@ -292,7 +292,7 @@ static int shm_notify(struct rcx_session *s, uint64_t n)
 
 		if (rcx_arm(s))
 			return -1;
-		while (look(&ring->head) == view->position)
+		while (position_of(&ring->head) == view->position)
 			if (s->wait == RCX_WAIT_BLOCK)
 				wait_on(&ring->head, view->position, NULL);
 		rcx_arrived(s);
@@ -313,7 +313,7 @@ static int shm_stream(struct rcx_session *s, uint64_t n)
 	for (;;) {
 		bool over = rcx_stream_over(s);
 
-		while (look(&ring->head) != view->position) {
+		while (position_of(&ring->head) != view->position) {
 			struct shm_slot *slot = slot_at(ring, view->position);
 
 			if (rcx_streamed(s, message_in(slot), slot->len))
@@ -368,7 +368,7 @@ static int shm_emit(struct rcx_session *s, const struct rcx_event *event)
 	struct shm_ring *ring = view->ring;
 	struct shm_slot *slot = slot_at(ring, view->position);
 
-	if (view->position - look(&ring->tail) >= ring->count)
+	if (view->position - position_of(&ring->tail) >= ring->count)
 		return -EAGAIN;
 	slot->len = (uint32_t)rcx_peer_event(s, event, message_in(slot));
 	move(&ring->head, ++view->position);
@@ -438,7 +438,7 @@ static const struct rcx_channel shm_channel = {
 	.since = "2.5.7: futex(); mmap() of shared memory without a file since 2.4",
 	.modes = shm_modes,
 	.unsupported_reason = {
-		[RCX_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
+		[RCX_PULL] = "The peer makes a message only on request, and a request with a reply is a call.",
 	},
 };
 RCX_CHANNEL(shm_channel);
