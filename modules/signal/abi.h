@@ -8,7 +8,7 @@
 #define RCX_SIGNAL_DEVICE	"/dev/ringcross/signal"
 
 /**
- * struct rcx_signal_register - who wants events, and as which signal
+ * struct rcx_signal_register - register the calling thread for events
  * @signo: number of the signal; not SIGKILL or SIGSTOP
  * @flags: none are known; must be 0
  */
@@ -17,7 +17,7 @@ struct rcx_signal_register {
 	__u32 flags;
 };
 
-/* From now to the close of this file the calling thread gets each event. */
+/* From now until this file is closed, each event is sent to the calling thread. */
 #define RCX_SIGNAL_REGISTER	_IOW('x', 0x60, struct rcx_signal_register)
 
 #endif

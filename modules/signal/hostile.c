@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A registration outlives much: its thread, its process, its limits. */
+/* A registration can outlive its thread, its process and their limits. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -44,7 +44,7 @@ static void block(int signo)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-/* The signals of @signo that are pending, taken. */
+/* Take all pending signals of @signo; returns their number. */
 static long take(int signo, siginfo_t *last)
 {
 	const struct timespec at_once = { 0 };
@@ -58,7 +58,7 @@ static long take(int signo, siginfo_t *last)
 	return got;
 }
 
-/* Raise @count events; how many were refused. */
+/* Emit @count events; returns how many were refused. */
 static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count)
 {
 	uint64_t before = rcx_core_counts(h).refused;
@@ -96,12 +96,12 @@ static void try_register(struct rcx_hostile *h)
 	request.flags = UINT32_MAX;
 	rcx_expect(h, "all flags", register_at(&fd, &request), EINVAL);
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, register_at, &fd);
-	rcx_expect_value(h, "refused while nobody has", emit(h, RCX_HARDIRQ, 1), 1);
+	rcx_expect_value(h, "refused without a registration", emit(h, RCX_HARDIRQ, 1), 1);
 	rcx_expect(h, "a good one after all these", register_for(fd, (uint32_t)SIGNO), 0);
 	rcx_expect(h, "a second one", register_for(fd, (uint32_t)SIGNO), EBUSY);
 	rcx_expect(h, "a second one for another signal", register_for(fd, SIGUSR1), EBUSY);
 	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 1), 0);
-	rcx_expect_value(h, "signals that came", take(SIGNO, &info), 1);
+	rcx_expect_value(h, "signals received", take(SIGNO, &info), 1);
 	rcx_expect_true(h, "its value and sender", info.si_int == 1 && info.si_code == SI_QUEUE &&
 		       !info.si_pid && !info.si_uid);
 
@@ -116,18 +116,18 @@ static void try_register(struct rcx_hostile *h)
 
 static void try_twice(struct rcx_hostile *h)
 {
-	int one = open_device(), other = open_device();
+	int first = open_device(), second = open_device();
 	siginfo_t info;
 
 	rcx_topic(h, "two files of one thread");
-	rcx_expect(h, "the one", register_for(one, (uint32_t)SIGNO), 0);
-	rcx_expect(h, "the other", register_for(other, (uint32_t)SIGNO), 0);
+	rcx_expect(h, "the first", register_for(first, (uint32_t)SIGNO), 0);
+	rcx_expect(h, "the second", register_for(second, (uint32_t)SIGNO), 0);
 	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 3), 0);
-	rcx_expect_value(h, "signals that came", take(SIGNO, &info), 6);
-	close(one);
+	rcx_expect_value(h, "signals received", take(SIGNO, &info), 6);
+	close(first);
 	rcx_expect_value(h, "refused of one file", emit(h, RCX_HARDIRQ, 3), 0);
 	rcx_expect_value(h, "signals by one file", take(SIGNO, &info), 3);
-	close(other);
+	close(second);
 }
 
 /* ---- a queue that is full ----------------------------------------------- */
@@ -145,7 +145,7 @@ static void try_full(struct rcx_hostile *h)
 	rcx_expect(h, "register", register_for(fd, (uint32_t)SIGNO), 0);
 	rcx_expect_value(h, "refused of 1000", emit(h, RCX_HARDIRQ, 1000), 992);
 	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, EAGAIN);
-	rcx_expect_value(h, "signals that came", take(SIGNO, &info), 8);
+	rcx_expect_value(h, "signals received", take(SIGNO, &info), 8);
 	few.rlim_cur = 0;
 	setrlimit(RLIMIT_SIGPENDING, &few);
 	rcx_expect_value(h, "refused of 10 where none may queue", emit(h, RCX_SOFTIRQ, 10), 10);
@@ -155,7 +155,7 @@ static void try_full(struct rcx_hostile *h)
 	close(fd);
 }
 
-/* ---- receivers that are gone -------------------------------------------- */
+/* ---- receivers that have ended ------------------------------------------ */
 
 static long register_here(void *arg)
 {
@@ -190,19 +190,19 @@ static void try_gone(struct rcx_hostile *h)
 	siginfo_t info;
 	int fd = open_device();
 
-	rcx_topic(h, "receiver that is gone");
+	rcx_topic(h, "receiver that has ended");
 	rcx_sleep_in(h, &thread, register_here, &fd);
 	rcx_expect(h, "a thread registers and ends", rcx_sleeper_end(&thread), 0);
 	rcx_expect_value(h, "refused of 100", emit(h, RCX_HARDIRQ, 100), 100);
 	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, ESRCH);
-	rcx_expect_value(h, "nobody else got them", take(SIGNO, &info), 0);
+	rcx_expect_value(h, "signals to this thread", take(SIGNO, &info), 0);
 	close(fd);
 
 	fd = open_device();
 	rcx_expect_true(h, "a process registers and ends",
 		       rcx_in_child(register_and_end, &fd, 2000, reason, sizeof(reason)));
 	rcx_expect_value(h, "refused of 100 again", emit(h, RCX_SOFTIRQ, 100), 100);
-	rcx_expect(h, "its file can have no other", register_here(&fd), EBUSY);
+	rcx_expect(h, "a second registration on its file", register_here(&fd), EBUSY);
 	close(fd);
 
 	rcx_expect_true(h, "a process is killed by its event",
@@ -220,14 +220,14 @@ static void try_gone(struct rcx_hostile *h)
 
 /* ---- others ------------------------------------------------------------- */
 
-/* Whoever was given the file can register nobody but himself. */
+/* A process that inherits the file can only register its own thread. */
 static void with_file_of_root(struct rcx_hostile *h, void *arg)
 {
 	siginfo_t info;
 
 	rcx_expect(h, "register on a file of root", register_here(arg), 0);
 	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 1), 0);
-	rcx_expect_value(h, "it is the child that gets the event", take(SIGNO, &info), 1);
+	rcx_expect_value(h, "signals to the child", take(SIGNO, &info), 1);
 }
 
 static long register_race(void *arg)
@@ -246,7 +246,7 @@ static void try_others(struct rcx_hostile *h)
 
 	rcx_topic(h, "another user");
 	rcx_as_nobody(h, with_file_of_root, &fd);
-	rcx_expect_value(h, "signals that root got", take(SIGNO, &info), 0);
+	rcx_expect_value(h, "signals to root", take(SIGNO, &info), 0);
 	close(fd);
 	rcx_try_nobody_opens(h, RCX_SIGNAL_DEVICE);
 
@@ -257,7 +257,7 @@ static void try_others(struct rcx_hostile *h)
 	close(fd);
 }
 
-/* Until a signal is there, which takes as long as its timer is late; not for ever. */
+/* Wait until a signal is pending: its timer may be late.  Give up after 10000 checks. */
 static void wait_for_one(void)
 {
 	sigset_t pending;
@@ -269,7 +269,7 @@ static void wait_for_one(void)
 	} while (!sigismember(&pending, SIGNO) && --tries);
 }
 
-/* Registrations come and go while events go on. */
+/* Register and close while events are emitted. */
 static void try_leaving(struct rcx_hostile *h)
 {
 	struct rcx_outcomes outcomes = { 0 };
@@ -284,7 +284,7 @@ static void try_leaving(struct rcx_hostile *h)
 		rcx_note(&outcomes, register_for(fd, (uint32_t)SIGNO), 0);
 		wait_for_one();
 		close(fd);
-		/* What was sent is still there; once taken, nothing comes any more. */
+		/* Signals sent before the close are still pending; no others follow. */
 		rcx_note(&outcomes, take(SIGNO, &info) ? 0 : -1, 0);
 		usleep(100);
 		later = take(SIGNO, &info);

@@ -2,36 +2,43 @@
 /**
  * DOC: signal
  *
- * The kernel taps a thread on the shoulder: a number, and at most one word.
+ * An asynchronous notification of a thread: a number, and at most one value.
  *
  * What it is.  send_sig_info() puts a signal on a thread's list of pending
- * ones.  Real-time signals (from SIGRTMIN) queue in order, each with the value
- * its sender gave; a standard signal is pending or not, and the value of all
- * but the first is dropped with them.
+ * signals.  Real-time signals (from SIGRTMIN) queue in order, each with the value
+ * of its sender.  A standard signal is either pending or not: while it is pending,
+ * further ones are dropped together with their values.
  *
- * The path of one message.  Take the lock of the receiver's signal handlers,
- * allocate a queue entry, copy the siginfo into it, wake the thread.  sigwaitinfo()
- * and read() of a signalfd take it off the list and hand the siginfo out as their
- * result.  For a handler the thread finds the signal on its way out of the kernel,
- * which builds a frame on the user stack; the handler runs, and comes back by one
+ * The path of one message.  The sender takes the lock of the receiver's signal
+ * handlers, allocates a queue entry, copies the siginfo into it and wakes the thread.
+ * sigwaitinfo() and read() of a signalfd remove the entry from the list and return the
+ * siginfo.  For a handler, the thread finds the signal on its way out of the kernel,
+ * which builds a frame on the user stack.  The handler runs, and returns by one
  * more system call.
  *
- * When to choose it.  A rare event for one known process that should hear of
- * it in the midst of whatever it does, as a timer or a fault.
+ * When to choose it.  For a rare event that one known process should receive
+ * in the middle of other work, such as a timer or a fault.
  *
- * Its trap.  It interrupts: system calls return EINTR, handlers may call next
- * to nothing, and a signal's number is shared with every library in the
- * process; who blocks it and takes it by sigwaitinfo() or signalfd has none of
- * that.  The queue is limited per user and over all of that user's processes
- * (RLIMIT_SIGPENDING), so that another program can fill it; then the sender of a
- * real-time signal is told EAGAIN, and a standard one comes without its value.
- * Standard signals coalesce and nobody is told.
+ * Its pitfall.  A signal interrupts: system calls return EINTR, and handlers may call
+ * only few functions.  Every library in the process shares the signal numbers.  A thread
+ * that blocks the signal and takes it by sigwaitinfo() or signalfd avoids the
+ * interruptions.  The queue is limited per user, over all of that user's processes
+ * (RLIMIT_SIGPENDING), so another program can fill it.  Then the sender of a
+ * real-time signal gets EAGAIN, and a standard signal arrives without its value.
+ * Standard signals coalesce: for several events, a thread that takes them late gets one
+ * signal, and neither sender nor receiver gets an error.  So a second reader of mode
+ * standard does not see every event.
  *
- * Four modes: standard and realtime, both taken by sigwaitinfo(), and a
- * real-time signal taken by a handler and through a signalfd.  All carry the
- * sequence number alone.  The thread registers through /dev/ringcross/signal, which
- * is not measured: no event crosses it, but its open file holds this module
- * and gives the registration an end.
+ * Four modes:
+ *
+ * - standard: SIGUSR1, taken by sigwaitinfo().
+ * - realtime: a real-time signal, taken by sigwaitinfo().
+ * - handler: a real-time signal, taken by a handler.
+ * - signalfd: a real-time signal, read from a signalfd.
+ *
+ * All carry the sequence number alone.  The thread registers through
+ * /dev/ringcross/signal, which is not measured: no event crosses it.  Its open file
+ * holds this module, and closing it ends the registration.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -46,10 +53,10 @@
 #include "abi.h"
 
 /*
- * State of one open file.  Written once, before it goes on the list, which
- * signal_lock covers and events walk under RCU.  It holds the thread's pid and
- * not its task: a pid is small, is never given to another, and tells when the
- * thread has gone.
+ * State of one open file.  It is written once, before it is added to the list.
+ * signal_lock protects the list; emitters walk it under RCU.  The state holds the
+ * thread's struct pid and not its task: a struct pid is small, is never reused for
+ * another thread, and shows when the thread has ended.
  */
 struct signal_file {
 	struct list_head node;
@@ -67,7 +74,7 @@ static int signal_send(const struct signal_file *state, const struct rcx_event *
 
 	if (!task)
 		return -ESRCH;
-	clear_siginfo(&info);		/* holes and all: it goes to user space whole */
+	clear_siginfo(&info);	/* also the padding, which is copied to user space, too */
 	info.si_signo = state->signo;
 	info.si_code = SI_QUEUE;
 	info.si_int = (int)event->seq;
@@ -75,8 +82,8 @@ static int signal_send(const struct signal_file *state, const struct rcx_event *
 }
 
 /*
- * Any context will do: the receiver's lock is taken with interrupts off.  Only
- * on -rt kernels that lock sleeps.
+ * Works in any context: the receiver's lock is taken with interrupts off.  On -rt
+ * kernels that lock sleeps.
  */
 static int signal_emit(const struct rcx_event *event)
 {

@@ -11,18 +11,18 @@
 #include "channel.h"
 #include "abi.h"
 
-#define BATCH 32		/* signals that one read of a signalfd may bring */
+#define BATCH 32		/* most signals that one read of a signalfd returns */
 
-/* Hangs at s->priv.  The signal is blocked from open to close, but for waits. */
+/* Stored in s->priv.  The signal is blocked from open to close, except during waits. */
 struct state {
 	sigset_t ours;			/* the signal alone */
 	sigset_t before;		/* the mask to restore */
-	sigset_t open;			/* @before, with ours let through */
+	sigset_t open;			/* @before, with the signal unblocked */
 	int signo;
 	struct sigaction action;	/* the handler to restore */
-	bool handled;			/* there is one */
+	bool handled;			/* @action is valid */
 	struct rlimit limit;		/* of pending signals, to restore */
-	bool limited;			/* there is one */
+	bool limited;			/* @limit is valid */
 };
 
 /* ---- open and close ---------------------------------------------------- */
@@ -46,8 +46,8 @@ static int block(struct rcx_session *s, int signo)
 	return 0;
 }
 
-/* How many signals may be pending: the limit is this process's own, and those of all
- * this user's processes count against it.
+/* Limit the number of pending signals.  The limit is set per process, but the signals of
+ * all processes of the user count.
  */
 static int set_queue(struct rcx_session *s)
 {
@@ -93,7 +93,7 @@ static int realtime_open(struct rcx_session *s)
 static int signalfd_open(struct rcx_session *s)
 {
 	const struct state *state;
-	/* A stream drains until EAGAIN, everything else may sleep. */
+	/* A stream drains until EAGAIN; the other operations may sleep. */
 	int nonblock = s->op == RCX_STREAM ? SFD_NONBLOCK : 0;
 
 	if (open_as(s, SIGRTMIN))
@@ -103,7 +103,7 @@ static int signalfd_open(struct rcx_session *s)
 	return s->fd2 < 0 ? rcx_fail_errno(s, "signalfd") : 0;
 }
 
-/* What is pending must not hit the process when the mask opens again. */
+/* Take pending signals first: they would kill the process once the mask is restored. */
 static void signal_close(struct rcx_session *s)
 {
 	const struct timespec at_once = { 0 };
@@ -147,7 +147,7 @@ static int wait_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* The wait itself brings a signal, so it is a drain of one that has a limit. */
+/* The wait itself returns a signal, so it is a receive with a time limit. */
 static int wait_stream(struct rcx_session *s, uint64_t n)
 {
 	const struct timespec limits[] = { { 0 }, { .tv_nsec = RCX_STREAM_WAIT * 1000000L } };
@@ -174,9 +174,10 @@ static int wait_stream(struct rcx_session *s, uint64_t n)
 /* ---- a handler --------------------------------------------------------- */
 
 /*
- * A handler is told nothing but its signal.  It runs while this thread sleeps in
- * sigsuspend() or, in a stream, anywhere between the two sigprocmask() below, where
- * nothing else changes the session: so it meets no half-made state.
+ * A handler has no argument for the session, so it uses these variables.  It runs
+ * while this thread sleeps in sigsuspend() or, in a stream, anywhere between the two
+ * calls of sigprocmask() below.  Nothing else changes the session there, so the handler
+ * never sees an inconsistent state.
  */
 static _Thread_local struct rcx_session *handler_session;
 static _Thread_local uint32_t handler_value;
@@ -231,9 +232,9 @@ static int handler_notify(struct rcx_session *s, uint64_t n)
 }
 
 /*
- * With the signal let through there is nothing to drain: each one runs the
- * handler wherever the thread is.  All that were sent before the producer
- * ended are delivered on the way out of the poll() that follows.
+ * While the signal is unblocked there is nothing to drain: each signal runs the handler
+ * wherever the thread is.  Signals that were sent before the producer ended are
+ * delivered on the way out of the poll() that follows.
  */
 static int handler_stream(struct rcx_session *s, uint64_t n)
 {
@@ -311,10 +312,11 @@ static const struct rcx_queue signal_queue = {
 static const struct rcx_mode signal_modes[] = {
 	{
 		.name = "standard",
-		.summary = "SIGUSR1, pending or not, by sigwaitinfo",
+		.summary = "SIGUSR1, which does not queue; taken by sigwaitinfo()",
 		.open = standard_open,
 		.close = signal_close,
-		.claims = RCX_READERS_EACH | RCX_FULL_COALESCES,
+		/* Not RCX_READERS_EACH: a late reader gets one signal for several events. */
+		.claims = RCX_FULL_COALESCES,
 		.operations = {
 			[RCX_NOTIFY] = { .run = wait_notify, VALUE },
 			[RCX_STREAM] = { .run = wait_stream, VALUE, .waits = RCX_WAIT_BLOCK },
@@ -322,7 +324,7 @@ static const struct rcx_mode signal_modes[] = {
 	},
 	{
 		.name = "realtime",
-		.summary = "a queued signal, by sigwaitinfo",
+		.summary = "a queued signal, taken by sigwaitinfo()",
 		.open = realtime_open,
 		.close = signal_close,
 		.claims = RCX_READERS_EACH | RCX_FULL_REFUSES,
@@ -334,7 +336,7 @@ static const struct rcx_mode signal_modes[] = {
 	},
 	{
 		.name = "handler",
-		.summary = "a queued signal, by a handler",
+		.summary = "a queued signal, taken by a handler",
 		.open = handler_open,
 		.close = signal_close,
 		.claims = RCX_READERS_EACH | RCX_FULL_REFUSES,
@@ -346,7 +348,7 @@ static const struct rcx_mode signal_modes[] = {
 	},
 	{
 		.name = "signalfd",
-		.summary = "a queued signal, by read() of a signalfd",
+		.summary = "a queued signal, taken by read() of a signalfd",
 		.open = signalfd_open,
 		.close = signal_close,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
@@ -365,9 +367,9 @@ static const struct rcx_channel signal_channel = {
 	.since = "1.0: signals; queued ones with a value since 2.2, signalfd since 2.6.22",
 	.modes = signal_modes,
 	.unsupported_reason = {
-		[RCX_PUSH] = "Signals go to threads, and a kernel half is none.",
-		[RCX_PULL] = "A signal comes when the kernel sends it and cannot be asked for.",
-		[RCX_CALL] = "Signals go to threads, so no request can reach the kernel half.",
+		[RCX_PUSH] = "The kernel itself serves kill() and sigqueue() and calls no handler of a module; our kernel half has no thread that receives signals with allow_signal().",
+		[RCX_PULL] = "A signal arrives when the kernel sends it and cannot be requested.",
+		[RCX_CALL] = "Our kernel half receives no signals, so no request can reach it.",
 	},
 };
 RCX_CHANNEL(signal_channel);

@@ -45,7 +45,7 @@ WORDS = {
     },
     "ordering": {"kept", "not kept"},
     "reader_exit": {"next reader works"},
-    "readers": {"each gets all", "share", "one gets all", "second refused"},
+    "readers": {"each gets all", "each gets some", "share", "one gets all", "second refused"},
 }
 
 
@@ -115,6 +115,7 @@ def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> N
         value(answers, "genetlink", "multicast", "module_unload") == "unloads, user gets an error"
     )
     assert value(answers, "signal", "standard", "queue_capacity") == 1
+    assert value(answers, "signal", "standard", "readers") == "each gets some"
     assert value(answers, "signal", "realtime", "queue_capacity") > 100
     assert value(answers, "signal", "realtime", "poll") is False
     assert value(answers, "signal", "signalfd", "poll") is True

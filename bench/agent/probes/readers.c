@@ -37,11 +37,17 @@ static void judge_turns(struct rcx_probing *probing, const struct turn *newer,
 {
 	const char *value = "mixed";
 
-	if (newer->active == EVENTS && older->active == EVENTS)
-		value = newer->idle && older->idle ? RCX_EACH_GETS_ALL :
-			!newer->idle && !older->idle ? RCX_SHARE : value;
-	else if (newer->active + newer->idle == EVENTS && older->active + older->idle == EVENTS)
+	if (newer->active == EVENTS && older->active == EVENTS) {
+		if (newer->idle == EVENTS && older->idle == EVENTS)
+			value = RCX_EACH_GETS_ALL;
+		else if (newer->idle && older->idle)
+			value = "each gets some";
+		else if (!newer->idle && !older->idle)
+			value = RCX_SHARE;
+	} else if (newer->active + newer->idle == EVENTS &&
+		   older->active + older->idle == EVENTS) {
 		value = newer->active == EVENTS || newer->idle == EVENTS ? "one gets all" : RCX_SHARE;
+	}
 	rcx_find_text(probing, "readers", value,
 		     "Of %d events the newer reader got %llu and the older then %llu; of %d more "
 		     "the older got %llu and the newer then %llu.", EVENTS,
