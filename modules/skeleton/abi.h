@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * Optional: what both halves must agree on and <linux/...> does not say, such
- * as a device's name, command numbers, limits.  Both compilers read it: use
- * __u32 and its like, and include nothing but <linux/...>.
+ * Optional: definitions that both halves share and that <linux/...> does not have, such
+ * as the name of a device, command numbers and limits.  Kernel and user space compile
+ * this file: use __u32 and similar types, and include only <linux/...>.
  */
 #ifndef RCX_SKELETON_ABI_H
 #define RCX_SKELETON_ABI_H

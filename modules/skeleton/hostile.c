@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is hostile to the kernel half, required for a channel that has one: all
- * that user space could do to it, and what must come of it.  The agent links
- * every modules/<folder>/hostile.c, and runs it on request, between proofs that
- * the channel works.  A student need not read it; a reviewer should.
+ * Hostile cases: required for a channel with a kernel half.  They do everything that
+ * user space could do to the kernel half, and check the outcome.  The agent links
+ * every modules/<folder>/hostile.c and runs it on request.  Before and after, it checks
+ * that the channel works.  Students can skip this file; reviewers should read it.
  *
- * Prove the good path before the bad one, or a refusal proves nothing.
+ * Test the good path before the bad one; otherwise a refusal shows nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,15 +14,15 @@
 #include "abi.h"
 
 /*
- * Anything that takes a whole message: below 0 with an errno, or success.  The
- * agent sends through it every wrong message there is.
+ * A function that sends a whole message; it returns a negative value and sets errno on
+ * failure.  rcx_try_messages() uses it to send invalid messages of every kind.
  */
 static long skeleton_send(void *arg, const struct rcx_msg *msg, size_t len)
 {
 	return write(*(int *)arg, msg, len);
 }
 
-/* Anything that takes an address: it gets every one that must be refused. */
+/* A function that takes an address; it is called with addresses that must be refused. */
 static long skeleton_write_at(void *arg, void *at)
 {
 	return write(*(int *)arg, at, RCX_HEADER);
@@ -35,13 +35,13 @@ static void try_push(struct rcx_hostile *h, bool validate)
 		.send = skeleton_send,
 		.arg = &fd,
 		.body_max = RCX_SKELETON_MAX - RCX_HEADER,
-		/* What the kernel half says to lengths it does not take. */
+		/* The errnos for lengths that the kernel half refuses. */
 		.nothing = EINVAL,
 		.too_short = EINVAL,
 		.too_long = EINVAL,
 	};
 
-	/* Only in the proof does the kernel look into bodies, so try both. */
+	/* The kernel half checks bodies only in the validation pass, so try both. */
 	rcx_bind_topic(h, "push", 64, validate);
 	rcx_expect(h, "open", fd, 0);
 	rcx_try_messages(h, &taker, validate);
@@ -56,15 +56,15 @@ static void skeleton_hostile(struct rcx_hostile *h)
 
 	try_push(h, false);
 	try_push(h, true);
-	/* A read() that sleeps for events, as core/file.c has it: the cases are there. */
+	/* The agent has cases for a read() that sleeps for events, as in core/file.c. */
 	rcx_try_events_file(h, RCX_SKELETON_DEVICE, "file");
 
-	/* What the mechanism has not, it must refuse; commands that are known need a test. */
+	/* Operations that the mechanism lacks must be refused; test known commands, too. */
 	rcx_topic(h, "device");
 	rcx_try_commands(h, fd, NULL);
 	rcx_try_no_seek(h, fd);
 	rcx_try_no_map(h, fd);
-	/* And by others it cannot be reached. */
+	/* Other users must not be able to open it. */
 	rcx_try_nobody_opens(h, RCX_SKELETON_DEVICE);
 	close(fd);
 }

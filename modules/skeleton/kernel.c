@@ -4,26 +4,27 @@
  *
  * A channel to copy: small, complete, compiled with the others, not measured.
  *
- * This comment is the channel's page in the report.  It is required, opens with
- * DOC: and the folder's name, and answers four questions in this order.
+ * This comment becomes the channel's page in the report.  It is required.  It starts
+ * with DOC: and the folder's name, and answers four questions in this order.
  *
  * What it is.  A device whose write() takes one message and whose read() sleeps
  * for the next event and returns it.
  *
  * The path of one message.  copy_from_user() into a buffer of the open file, under
- * its mutex, and a check there.  An event is put in a queue per open file, under
- * one spin lock, and wakes the reader, who makes the message and copies it out.
- * Name every copy, queue, lock and wake-up: they are what is paid for.
+ * its mutex, and a check there.  An event is added to a queue per open file, under
+ * one spinlock, and wakes the reader.  The reader makes the message and copies it out.
+ * Name every copy, queue, lock and wake-up here: they make up the cost.
  *
- * When to choose it.  To begin a channel of your own: copy the folder, rename,
+ * When to choose it.  To start a channel of your own: copy the folder, rename it, and
  * replace the file operations by your mechanism.
  *
- * Its trap.  A half that works once is not done: every loop runs many times in
- * one session, and open and close in every session; and the module must stay
- * while anybody sleeps in it.
+ * Its pitfall.  It is not enough that a half works once.  Every loop runs many times in
+ * one session, and open and close run in every session.  And the module must not be
+ * unloaded while a reader sleeps in it.
  *
- * The file becomes ringcross_<folder>.ko together with all other C files here but
- * user.c, program.c and hostile.c.  What is called optional below may be left out.
+ * This file becomes ringcross_<folder>.ko, together with all other C files in the folder
+ * except user.c, program.c and hostile.c.  A hook that is called optional below may be
+ * left out.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -36,16 +37,16 @@
 #include "abi.h"
 
 /*
- * State of one open file; say here which lock covers what.  State belongs to
- * the open file wherever there are files: then two users cannot disturb each
- * other, and closing is all the cleaning up.
+ * State of one open file.  Document here which lock protects what.  Where there are
+ * files, keep the state per open file: then two users cannot affect each other, and
+ * release frees everything.
  *
- * @lock covers @sequence and @message.  @reader has rcx_readers' own lock.
+ * @lock protects @sequence and @message.  The lock of rcx_readers protects @reader.
  */
 struct skeleton_file {
 	struct mutex lock;
-	struct rcx_sequence sequence;		/* required: where the sequence stands */
-	struct rcx_reader reader;	/* optional: for a wait without a queue */
+	struct rcx_sequence sequence;		/* required: the next sequence numbers */
+	struct rcx_reader reader;	/* optional: for mechanisms without a queue */
 	union {
 		struct rcx_msg message;
 		u8 room[RCX_SKELETON_MAX];
@@ -57,10 +58,10 @@ static DEFINE_RCX_READERS(skeleton_readers);
 /* ---- user to kernel ----------------------------------------------------- */
 
 /*
- * push.  Must bound the length before it touches memory, use the checked
- * accessors, and have rcx_consume() accept the message before it returns: the
- * agent compares what it sent with what was consumed.  Nothing is logged here;
- * bad input gets an errno.
+ * Push: required if a mode has push.  It must check the length before it accesses
+ * memory, use the checked accessors, and call rcx_consume() before it returns: the
+ * agent compares the number of sent messages with the number of consumed ones.  Do not
+ * log here; invalid input gets an errno.
  */
 static ssize_t skeleton_write(struct file *file, const char __user *from, size_t len,
 			      loff_t *pos)
@@ -81,19 +82,22 @@ static ssize_t skeleton_write(struct file *file, const char __user *from, size_t
 }
 
 /*
- * What this channel lacks, in short.  pull: rcx_make(&flow, message, size), then
- * hand it out; it must be made for this request and not before.  call: after
- * rcx_consume(), rcx_reply(message, len) makes the reply in place.
+ * Operations that this channel does not have, in short:
+ * Pull: required if a mode has pull.  rcx_make(&sequence, message, size) makes the
+ * message, which is then copied out.  It must be made for this request, not earlier.
+ * Call: required if a mode has call.  After rcx_consume(), rcx_reply(message, len)
+ * turns the request into its reply, in place.
  */
 
 /* ---- kernel to user ----------------------------------------------------- */
 
 /*
- * The emit hook, required for notify and stream.  Called for each event, one at
- * a time, from every context its entry below names.  It may sleep only where that is
- * RCX_PROCESS alone.  0 when somebody will get the event, else a negative
- * errno, which counts as refused.  rcx_readers is for mechanisms that have a
- * wait and no queue; one with a queue of its own must use that.
+ * The emit hook: required if a mode has notify or stream.  The core calls it for each
+ * event, one at a time, from every context that its entry below names.  It may sleep
+ * only if RCX_PROCESS is the only one.  It returns 0 if at least one reader will get
+ * the event, else a negative errno; the event then counts as refused.  rcx_readers is
+ * for mechanisms that have a wait but no queue; a mechanism with its own queue must
+ * use that queue.
  */
 static int skeleton_emit(const struct rcx_event *event)
 {
@@ -101,8 +105,9 @@ static int skeleton_emit(const struct rcx_event *event)
 }
 
 /*
- * Where the user sleeps: in the mechanism's own wait, interruptibly and with no
- * lock held.  A reader with too little room loses the event that it has taken.
+ * The wait: required if a mode has notify or stream.  The user sleeps in the
+ * mechanism's own wait, interruptibly and without a lock.  A reader whose buffer is too
+ * small loses the event that was taken from the queue.
  */
 static ssize_t skeleton_read(struct file *file, char __user *to, size_t len, loff_t *pos)
 {
@@ -116,10 +121,10 @@ static ssize_t skeleton_read(struct file *file, char __user *to, size_t len, lof
 		return ret;
 	if (event.size > RCX_SKELETON_MAX - RCX_HEADER || len < RCX_HEADER + event.size)
 		return -EMSGSIZE;
-	/* Not for any signal: the event is taken, and a read begun again gets the next. */
+	/* Only killable: the event is already taken, and a restarted read would lose it. */
 	if (mutex_lock_killable(&state->lock))
 		return -EINTR;
-	/* Writes the message of this event, in the proof with its body. */
+	/* Writes the message of this event; in the validation pass also its body. */
 	rcx_event(&event, &state->message);
 	ret = RCX_HEADER + event.size;
 	if (copy_to_user(to, &state->message, ret))
@@ -128,7 +133,7 @@ static ssize_t skeleton_read(struct file *file, char __user *to, size_t len, lof
 	return ret;
 }
 
-/* Optional: so that a stream can wait with a limit. */
+/* Optional: poll() lets a stream wait with a time limit. */
 static __poll_t skeleton_poll(struct file *file, struct poll_table_struct *table)
 {
 	struct skeleton_file *state = file->private_data;
@@ -140,7 +145,7 @@ static __poll_t skeleton_poll(struct file *file, struct poll_table_struct *table
 
 static int skeleton_open(struct inode *inode, struct file *file)
 {
-	/* Zeroed: memory that nobody wrote must never reach the user. */
+	/* Zeroed: uninitialised memory must never reach user space. */
 	struct skeleton_file *state = kzalloc(sizeof(*state), GFP_KERNEL);
 
 	if (!state)
@@ -161,7 +166,7 @@ static int skeleton_release(struct inode *inode, struct file *file)
 }
 
 static const struct file_operations skeleton_fops = {
-	.owner = THIS_MODULE,		/* required: an open file holds the module */
+	.owner = THIS_MODULE,		/* required: an open file holds a module reference */
 	.open = skeleton_open,
 	.release = skeleton_release,
 	.read = skeleton_read,
@@ -171,24 +176,24 @@ static const struct file_operations skeleton_fops = {
 
 static struct miscdevice skeleton_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "ringcross_skeleton",		/* in /sys/class/misc: unique on the machine */
+	.name = "ringcross_skeleton",		/* in /sys/class/misc; must be unique */
 	.nodename = "ringcross/skeleton",
 	.fops = &skeleton_fops,
-	.mode = 0600,			/* required: nodes are for root alone */
+	.mode = 0600,			/* required: only root may open nodes */
 };
 
 static struct rcx_channel skeleton_channel = {
 	.name = "skeleton",		/* required: the folder's name */
-	.owner = THIS_MODULE,		/* required: a measurement holds the module */
+	.owner = THIS_MODULE,		/* required: a measurement holds a module reference */
 	/*
-	 * Optional: called at each bind, may sleep.  For flows that belong to
-	 * the module, where nothing is opened: set them to 0 and empty the
-	 * queues, so that the next measurement starts with message 0.
+	 * Optional: called at each bind; may sleep.  For mechanisms without open
+	 * files, whose sequences belong to the module: set the sequences to 0 and
+	 * empty the queues, so that the next measurement starts with message 0.
 	 */
 	.reset = NULL,
 	/*
-	 * Optional: one entry for each mode that has notify or stream, by the
-	 * mode's name, with the contexts its emit may be called from.
+	 * Required if a mode has notify or stream: one entry per such mode, with the
+	 * mode's name and the contexts that its emit hook may be called from.
 	 */
 	.emitters = (const struct rcx_emitter[]) {
 		{ "file", RCX_IN_ANY, skeleton_emit },
@@ -196,7 +201,7 @@ static struct rcx_channel skeleton_channel = {
 	},
 };
 
-/* Undo in reverse what was done; loading twice in a row must work. */
+/* Required.  On an error undo the steps in reverse; loading twice in a row must work. */
 static int __init skeleton_init(void)
 {
 	int err = misc_register(&skeleton_device);
@@ -209,6 +214,7 @@ static int __init skeleton_init(void)
 	return err;
 }
 
+/* Required: the reverse of init. */
 static void __exit skeleton_exit(void)
 {
 	rcx_channel_unregister(&skeleton_channel);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The user half of a channel, each hook with what it must guarantee.  The agent
- * links every modules/<folder>/user.c; the registration at the end is all that
- * makes it known.  ringcross_agent --list checks it.
+ * The user half of a channel: the comments say for each hook whether it is required and
+ * what it must guarantee.  The agent links every modules/<folder>/user.c.  The
+ * registration at the end of the file is enough to add the channel; ringcross_agent
+ * --list checks it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,12 +13,12 @@
 #include "abi.h"
 
 /*
- * open, required, untimed.  Get ready all that the loops need, so that they
- * allocate and open nothing.  0, or -1 after rcx_fail() has told why: its
- * sentence is what the report prints.
+ * The open hook: required, not timed.  It prepares all that the loops need, so that they
+ * do not allocate or open anything.  It returns 0, or -1 after rcx_fail() with the
+ * sentence that the report prints.
  *
- * s->tx and s->rx are there already, page-aligned, touched and large enough.
- * s->fd, s->fd2 and s->map are for the channel and are given back by the agent.
+ * s->tx and s->rx already exist; they are page-aligned, touched and large enough.
+ * s->fd, s->fd2 and s->map are for the channel; the agent closes and unmaps them.
  */
 static int skeleton_open(struct rcx_session *s)
 {
@@ -28,8 +29,8 @@ static int skeleton_open(struct rcx_session *s)
 }
 
 /*
- * close, optional, untimed.  Give back what the agent does not: memory behind
- * s->priv, mounts, threads.  Also called when open failed half-way.
+ * The close hook: optional, not timed.  It releases what the agent does not: memory
+ * behind s->priv, mounts, threads.  It is also called if open failed half-way.
  */
 static void skeleton_close(struct rcx_session *s)
 {
@@ -37,14 +38,15 @@ static void skeleton_close(struct rcx_session *s)
 }
 
 /*
- * A loop, required for each operation in the table below: exactly @n
- * operations, which may be one; a stream has no number and ends when
- * rcx_stream_over() says so.  It is what is timed, so nothing else is in it:
- * no allocation, no formatting, no switch per message; but every return value
- * is checked, and every message.  It runs many times in one session and must
- * leave it ready for the next time.
+ * A loop: required for each operation in the table below.  It does exactly @n
+ * operations; @n may be 1.  A stream ignores @n and ends after rcx_stream_over()
+ * returns true.  The loop is what is timed, so it contains nothing else: no allocation,
+ * no formatting, no switch per message.  But it checks every return value and
+ * every message.  It runs many times in one session and must leave the session ready
+ * for the next run.
  *
- * push: rcx_tx() makes s->tx the next message; it counts when the kernel has it.
+ * Push: rcx_tx() makes s->tx the next message.  The push is complete when the kernel
+ * half has consumed the message.
  */
 static int skeleton_push(struct rcx_session *s, uint64_t n)
 {
@@ -59,16 +61,16 @@ static int skeleton_push(struct rcx_session *s, uint64_t n)
 }
 
 /*
- * pull would fetch into s->rx and check by rcx_rx(); call sends s->tx and checks
- * the reply by rcx_rx_reply().
+ * Pull, which this channel lacks, receives into s->rx and checks it with rcx_rx().  Call
+ * sends s->tx and checks the reply with rcx_rx_reply().
  *
- * notify: rcx_arm() asks for an event some time from now.  Then wait as s->wait
- * says: asleep in the channel's own wait, asleep in poll(), or, only when it is
- * RCX_WAIT_BUSY, by trying again and again.  Call rcx_arrived() as soon as the
- * event is in hand, before it is checked.
+ * Notify: rcx_arm() requests an event after a delay.  Then the loop waits as s->wait
+ * demands: it sleeps in the channel's own wait, sleeps in poll(), or, only for
+ * RCX_WAIT_BUSY, tries repeatedly.  It calls rcx_arrived() as soon as the event is
+ * received, before it checks the event.
  *
- * This loop and the next are those of loops/message_file.h, written out: the
- * skeleton stays readable on its own.
+ * This loop and the next one are the same as in loops/message_file.h.  They are written
+ * out so that the skeleton is readable on its own.
  */
 static int skeleton_notify(struct rcx_session *s, uint64_t n)
 {
@@ -95,10 +97,11 @@ static int skeleton_notify(struct rcx_session *s, uint64_t n)
 }
 
 /*
- * stream: the kernel already emits.  Drain all there is, then wait with a limit.
- * Whether it is over is asked before the drain, else the last messages could
- * come in between and stay behind.  A gap is a loss, not a failure; where the
- * channel itself tells its reader of one, count that in s->overruns.
+ * Stream: the kernel half already emits.  The loop drains all messages, then waits with
+ * a time limit.  It calls rcx_stream_over() before the drain; otherwise the last messages
+ * could arrive between the two and stay in the queue.  A gap in the sequence is a loss,
+ * not a failure.  If the channel itself reports a loss to its reader, the loop counts
+ * that in s->overruns.
  */
 static int skeleton_stream(struct rcx_session *s, uint64_t n)
 {
@@ -122,38 +125,40 @@ static int skeleton_stream(struct rcx_session *s, uint64_t n)
 }
 
 /*
- * Sizes are of the body.  limit is one sentence and required below 1 MiB.  A
- * channel too narrow for the header has min == max, carries the sequence number
- * alone, and checks it by rcx_seen_narrow() or rcx_streamed_narrow().
+ * Sizes are bytes of body.  .limit is one sentence, required if .max is below 1 MiB.  A
+ * channel too narrow for the header has .min == .max.  It carries the sequence number
+ * alone and checks it with rcx_seen_narrow() or rcx_streamed_narrow().
  */
 #define ROOM .min = 0, .max = RCX_SKELETON_MAX - RCX_HEADER, \
 	.limit = "The kernel half keeps one buffer of 4 KiB per open file."
 
 /*
- * Required: at least one mode, and an entry without a name behind the last.  Each
- * channel writes its table out, even where another's looks alike: the folder stays
- * readable on its own.
- * Optional: .alone says why two threads cannot use a mode at once; a stream's
- * .queue is there when open can set the queue's length to s->queue.  A mode that
- * carries one value at load has .once and .received instead of operations, see
- * channel.h.  .stock names the mode of channel stock that does the same work; .peer
- * is for a reference between two processes, see peer.h.
+ * Required: at least one mode, and an entry without a name at the end.  Each channel
+ * writes out its table, even if the table of another channel looks alike, so that each
+ * folder is readable on its own.
+ *
+ * Optional: .single_threaded_reason says why two threads cannot use a mode at once.  The
+ * .queue of a stream is set if open can set the length of the queue to s->queue.
+ * .counterpart names the mode of the baseline stock that does the same work.  .peer is
+ * for a reference between two processes, see peer.h.  A mode that carries one value when
+ * the module is loaded has .one_shot_reason and .received instead of operations, see
+ * channel.h.
  */
 static const struct rcx_mode skeleton_modes[] = {
 	{
-		.name = "file",			/* also the name of its emitter */
-		.summary = "write() to send, read() to wait",
-		.open = skeleton_open,
-		.close = skeleton_close,
+		.name = "file",			/* required; also the name of its emitter */
+		.summary = "write() sends, read() waits",	/* required */
+		.open = skeleton_open,		/* required */
+		.close = skeleton_close,	/* optional */
 		/*
-		 * Optional: what a mode that the kernel starts claims of poll(), of
-		 * several readers and of a full queue.  A probe tries each, and
-		 * tests fail where it is wrong.
+		 * Optional, for modes with notify or stream: claims about poll(),
+		 * several readers and a full queue.  A probe tests each claim, and
+		 * the test suite fails if it is wrong.
 		 */
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
 			[RCX_PUSH] = { .run = skeleton_push, ROOM },
-			/* waits, optional: what the loop makes of s->wait, see channel.h. */
+			/* .waits is optional: the values of s->wait that the loop supports. */
 			[RCX_NOTIFY] = { .run = skeleton_notify, ROOM, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = skeleton_stream, ROOM, .waits = RCX_WAIT_DRAIN },
 		},
@@ -164,16 +169,16 @@ static const struct rcx_mode skeleton_modes[] = {
 static const struct rcx_channel skeleton = {
 	.name = "skeleton",			/* required: the folder's name */
 	.summary = "A channel to copy",		/* required: half a line */
-	.module = "ringcross_skeleton",		/* NULL: needs no kernel half */
-	.needs = NULL,				/* optional: modules to load before */
-	.boot = NULL,				/* optional: words for the command line */
-	.since = "1.0: a character device",	/* required: first kernel, a colon, what came */
-	.flags = RCX_UNMEASURED,			/* a channel has 0 here */
+	.module = "ringcross_skeleton",		/* NULL without a kernel half */
+	.needs = NULL,				/* optional: kernel modules to load first */
+	.boot = NULL,				/* optional: words of the kernel's command line */
+	.since = "1.0: a character device",	/* required: first kernel, colon, mechanism */
+	.flags = RCX_UNMEASURED,		/* remove this line in a measured channel */
 	.modes = skeleton_modes,
-	/* Required for each operation no mode has: why, in one sentence. */
+	/* Required for each operation that no mode has: the reason, in one sentence. */
 	.unsupported_reason = {
-		[RCX_PULL] = "Its read() returns what the kernel started, nothing on request.",
-		[RCX_CALL] = "Its write() is not answered.",
+		[RCX_PULL] = "Its read() returns events of the kernel and makes no message on request.",
+		[RCX_CALL] = "Its write() gets no reply.",
 	},
 };
 RCX_CHANNEL(skeleton);
