@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Anybody may have a socket, and a get's length lies where its owner can write it. */
+/* Any user may open a socket, and the length of a get is in memory that its owner writes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -35,7 +35,7 @@ static long get(int fd, int option, void *at, uint32_t len)
 	return getsockopt(fd, IPPROTO_IP, option, at, &in_out) ? -1 : (long)in_out;
 }
 
-/* The bytes of a message do not change hands: what was sent must stay as it was. */
+/* A call overwrites its buffer, so send a copy: @msg must not change. */
 static long call(void *arg, const struct rcx_msg *msg, size_t len)
 {
 	static struct rcx_msg *copy;
@@ -70,13 +70,13 @@ static void try_numbers(struct rcx_hostile *h)
 		  setsockopt(fd, SOL_SOCKET, RCX_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
 	rcx_expect(h, "at the level of UDP",
 		  setsockopt(fd, IPPROTO_UDP, RCX_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
-	rcx_expect(h, "at a level that is not there",
+	rcx_expect(h, "at an unknown level",
 		  setsockopt(fd, 4711, RCX_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
 	rcx_expect_value(h, "consumed of all these", (long)rcx_core_counts(h).consumed, 0);
 	close(fd);
 }
 
-/* Whatever speaks IPv4 reaches us, and nothing else does. */
+/* Every kind of socket that uses IPv4 reaches the handlers, and no other kind. */
 static void try_sockets(struct rcx_hostile *h)
 {
 	static const struct {
@@ -112,7 +112,7 @@ static void try_lengths(struct rcx_hostile *h, int fd)
 	rcx_core_bind(h, "", BODY, true);
 	rcx_good_message(h, BODY, 0);
 	rcx_expect(h, "set, below 0", set(&fd, h->message, (size_t)-1), EINVAL);
-	rcx_expect(h, "set, the least there is", set(&fd, h->message, 1ul << 31), EINVAL);
+	rcx_expect(h, "set, the smallest int", set(&fd, h->message, 1ul << 31), EINVAL);
 	rcx_expect(h, "set, 2 GiB", set(&fd, h->message, INT_MAX), EMSGSIZE);
 	rcx_expect(h, "call, below 0", get(fd, RCX_SOCKOPT_CALL, h->message, UINT32_MAX), EINVAL);
 	rcx_expect(h, "call, 2 GiB", get(fd, RCX_SOCKOPT_CALL, h->message, INT_MAX), EMSGSIZE);
@@ -120,20 +120,20 @@ static void try_lengths(struct rcx_hostile *h, int fd)
 	rcx_expect(h, "pull, nothing", get(fd, RCX_SOCKOPT_PULL, h->message, 0), EINVAL);
 	rcx_expect(h, "pull, a byte less than a header",
 		  get(fd, RCX_SOCKOPT_PULL, h->message, RCX_HEADER - 1), EINVAL);
-	rcx_expect(h, "pull, a byte less than there is",
+	rcx_expect(h, "pull, a byte less than the message",
 		  get(fd, RCX_SOCKOPT_PULL, h->message, WHOLE - 1), EMSGSIZE);
 	rcx_expect_value(h, "made of all these", (long)rcx_core_counts(h).made, 0);
 	rcx_expect_value(h, "pull, room for 2 GiB", get(fd, RCX_SOCKOPT_PULL, h->message, INT_MAX),
 			WHOLE);
-	rcx_expect_true(h, "it is whole",
+	rcx_expect_true(h, "the message is complete",
 		       !h->message->seq && rcx_is_whole(h->message, BODY, true));
 	rcx_core_bind(h, "", RCX_BODY_MAX, true);
 	rcx_expect_value(h, "pull, the largest", get(fd, RCX_SOCKOPT_PULL, h->message, LARGEST),
 			LARGEST);
 }
 
-/* The length word is overwritten while the kernel reads it, twice. */
-static void try_torn_length(struct rcx_hostile *h, int fd, int option)
+/* Another thread overwrites the length while the kernel reads it twice. */
+static void try_changing_length(struct rcx_hostile *h, int fd, int option)
 {
 	struct rcx_scribbler scribbler;
 	static volatile uint32_t len;
@@ -214,13 +214,13 @@ static void try_messages(struct rcx_hostile *h, int fd, bool validate)
 	rcx_try_scribbled(h, &sets, BODY, 200);
 	rcx_try_addresses(h, "a message", RCX_KERNEL_READS, set_at, &fd);
 
-	rcx_topic(h, "call%s", validate ? " in proof" : "");
+	rcx_topic(h, "call%s", validate ? " in validation" : "");
 	calls.seq = sets.seq;
 	rcx_try_messages(h, &calls, validate);
 	try_reply(h, fd, calls.seq, validate);
 	rcx_try_addresses(h, "a message", RCX_KERNEL_READS, call_at, &fd);
 
-	rcx_topic(h, "pull%s", validate ? " in proof" : "");
+	rcx_topic(h, "pull%s", validate ? " in validation" : "");
 	rcx_try_addresses(h, "room", RCX_KERNEL_WRITES, pull_at, &fd);
 	rcx_try_addresses(h, "a length", RCX_KERNEL_READS, len_at, &fd);
 }
@@ -234,7 +234,7 @@ struct puller {
 	unsigned char room[70000];
 };
 
-/* Numbers need not be in order here: another one pulls as well. */
+/* Sequence numbers need not be in order here: another thread pulls as well. */
 static long pull_on(void *arg)
 {
 	struct puller *puller = arg;
@@ -251,7 +251,7 @@ static long pull_on(void *arg)
 	return 0;
 }
 
-/* Two share the one buffer while binds change its size: each message is whole. */
+/* Two threads share the buffer while binds change its size: each message is complete. */
 static void try_sharing(struct rcx_hostile *h)
 {
 	static struct puller pullers[2];
@@ -264,7 +264,7 @@ static void try_sharing(struct rcx_hostile *h)
 		pullers[i].fd = open_socket(h);
 		rcx_sleep_in(h, &threads[i], pull_on, &pullers[i]);
 	}
-	/* Some binds at least, however fast the others are, and no end of them if they stand. */
+	/* At least some binds, even if the threads are fast, but not endless ones if they hang. */
 	for (pullers[0].pulled = 0; binds < 10 ||
 	     (__atomic_load_n(&pullers[0].pulled, __ATOMIC_RELAXED) < 50 && binds < 100000);
 	     binds++) {
@@ -280,7 +280,7 @@ static void try_sharing(struct rcx_hostile *h)
 		close(pullers[i].fd);
 }
 
-/* A set, whose message lies at @page. */
+/* A set of the message at @page. */
 struct setter {
 	int fd;
 	void *page;
@@ -298,25 +298,25 @@ static long bind_again(void *arg)
 	return rcx_core_bind(arg, "", BODY, true) ? 0 : -1;
 }
 
-/* One is stuck in the copy, with the lock; who waits behind it must be able to leave. */
+/* One caller is stuck in the copy and holds the lock; others can stop waiting for it. */
 static void try_stuck(struct rcx_hostile *h, int fd)
 {
 	struct setter stuck = { .fd = fd }, behind = { fd, h->message };
 	struct rcx_late_page late;
 	struct rcx_sleeper threads[2];
 
-	rcx_topic(h, "behind one that is stuck");
+	rcx_topic(h, "behind a stuck caller");
 	rcx_core_bind(h, "", BODY, true);
 	stuck.page = rcx_late_page(h, &late);
 	rcx_good_message(h, BODY, 0);
 	rcx_sleep_in(h, &threads[0], set_page, &stuck);
 	rcx_sleep_in(h, &threads[1], set_page, &behind);
 	rcx_sleeper_interrupt(&threads[1]);
-	rcx_expect(h, "another is interrupted", rcx_sleeper_end(&threads[1]), EINTR);
-	rcx_try_kill(h, "another is killed", set_page, &behind);
+	rcx_expect(h, "another caller is interrupted", rcx_sleeper_end(&threads[1]), EINTR);
+	rcx_try_kill(h, "another caller is killed", set_page, &behind);
 	rcx_try_kill(h, "a bind is killed", bind_again, h);
 	rcx_late_page_comes(h, &late);
-	rcx_expect(h, "and is no message", rcx_sleeper_end(&threads[0]), EBADMSG);
+	rcx_expect(h, "the stuck one is no message", rcx_sleeper_end(&threads[0]), EBADMSG);
 	rcx_expect(h, "a good one after it", set_page(&behind), 0);
 }
 
@@ -342,7 +342,7 @@ static void without_right(struct rcx_hostile *h, void *arg)
 	refused(h, socket(AF_INET, SOCK_DGRAM, 0), "another user, on a socket in it");
 }
 
-/* One state for all: root goes on with it wherever he is. */
+/* The state is shared: root continues the sequence from any namespace. */
 static void elsewhere(struct rcx_hostile *h, void *arg)
 {
 	int fd;
@@ -361,7 +361,7 @@ static void try_others(struct rcx_hostile *h, int fd)
 	rcx_topic(h, "others");
 	rcx_expect_value(h, "consumed of all these", (long)rcx_core_counts(h).consumed, 0);
 	rcx_expect_value(h, "made of all these", (long)rcx_core_counts(h).made, 0);
-	rcx_expect(h, "ours goes on", set(&fd, rcx_good_message(h, BODY, 0), WHOLE), 0);
+	rcx_expect(h, "our socket still works", set(&fd, rcx_good_message(h, BODY, 0), WHOLE), 0);
 	rcx_topic(h, "another network namespace");
 	rcx_in_other(h, "a process there ends well", elsewhere, NULL);
 }
@@ -373,8 +373,8 @@ static void sockopt_hostile(struct rcx_hostile *h)
 	try_numbers(h);
 	try_sockets(h);
 	try_lengths(h, fd);
-	try_torn_length(h, fd, RCX_SOCKOPT_PULL);
-	try_torn_length(h, fd, RCX_SOCKOPT_CALL);
+	try_changing_length(h, fd, RCX_SOCKOPT_PULL);
+	try_changing_length(h, fd, RCX_SOCKOPT_CALL);
 	for (int validate = 0; validate < 2; validate++)
 		try_messages(h, fd, validate);
 	try_sharing(h);

@@ -2,39 +2,39 @@
 /**
  * DOC: sockopt
  *
- * Socket options that IP does not know, passed on to whoever has registered them.
+ * Socket options that IP does not know, forwarded to the module that registered them.
  *
  * What it is.  setsockopt() and getsockopt() move a buffer to or from the
- * protocol of a socket.  A number that IPv4 does not know goes to netfilter,
- * where a module may have registered a range of them; iptables and ipvs are
- * administered so.  Any IPv4 socket will do, and the network need not be up.
+ * protocol of a socket.  IPv4 forwards an option number that it does not know to
+ * netfilter, where a module can register a range of numbers.  iptables and ipvs are
+ * configured this way.  Any IPv4 socket can be used, and the network need not be up.
  *
- * The path of one message.  System call entry, fd lookup, security hook, then
- * the protocols from the top down: UDP, which passes it to IP, which takes the
- * socket's lock, finds no such option and lets the lock go again.  Netfilter walks
- * its list of ranges under a mutex and takes a reference to the module; then it
- * calls us, in the caller's own context and without any lock.  We take one of our
- * own, and copy once each way.  Nothing is queued, and nobody woken.
+ * The path of one message.  System call entry, fd lookup, security hook, then the
+ * protocols from the top down.  UDP passes the option to IP.  IP takes the socket's
+ * lock, finds no such option and drops the lock.  Netfilter searches its list of ranges
+ * under a mutex and takes a reference to the module.  Then it calls the kernel half in
+ * the caller's own context, without a lock.  The kernel half takes its own lock and
+ * copies once in each direction.  No queue and no wake-up is involved.
  *
- * When to choose it.  Hardly ever for something new, unless it belongs to IP
- * sockets as such: netlink took its place.  It is a function call with a buffer,
- * as ioctl is, without a device node: that a socket can be had is enough.
+ * When to choose it.  Hardly ever for a new interface, unless the interface concerns IP
+ * sockets as such: netlink has replaced it.  It is a function call with a buffer, as
+ * ioctl is, but needs no device node: any program that can open a socket can use it.
  *
- * Its trap.  Anybody may open a socket, and nobody has checked anything: neither
- * who calls, nor that the length makes sense.  A get is given the length that
- * lies in the caller's memory, read a second time after IP has checked it.  The
- * range knows the socket but hears neither of its opening nor of its end, so it
- * can have no state of its own for it: ours is one for all.  Only a call that
- * runs holds the module; sockets stay open under its unload, and their options
- * are then unknown (ENOPROTOOPT).
+ * Its pitfall.  Every user may open a socket, and the kernel checks neither the
+ * caller's permissions nor that the length makes sense.  A getsockopt() handler gets the
+ * length from the caller's memory, read a second time after IP has checked it.  The
+ * handlers see the socket, but not that it is opened or closed.  So they cannot keep
+ * state per socket, and our state is shared by all callers.  Only a running call holds
+ * the module.  Sockets stay open when the module is unloaded, and the options are
+ * then unknown (ENOPROTOOPT).
  *
- * One mode, option.  A push is a set, a pull a get.  A call is one get as well: what it
- * asks for lies in the buffer that the answer goes to, as iptables has it.
+ * One mode, option.  A push is a set, a pull is a get.  A call is a single get: its
+ * buffer holds the request and receives the reply, as iptables does it.
  *
- * CAP_NET_ADMIN is asked for in the first user namespace (capable()), since all
- * share what is reached.  Where each network namespace has something of its own,
- * as iptables' tables are, its root may have it: ns_capable() in the namespace of
- * the socket.
+ * The kernel half requires CAP_NET_ADMIN in the initial user namespace (capable()), since
+ * its state is shared by all.  If each network namespace has state of its own, such as
+ * iptables' tables, the root of that namespace may have access: use ns_capable() with
+ * the user namespace of the socket's network namespace.
  */
 #include <linux/capability.h>
 #include <linux/in.h>
@@ -50,9 +50,9 @@
 #define SOCKOPT_MAX	(RCX_HEADER + RCX_BODY_MAX)
 
 /*
- * One state for all.  Its lock is held while user memory is copied, which may take
- * as long as its owner likes (a page may come from a program's own handler), so
- * whoever waits for it can be interrupted.
+ * One state for all callers.  Its lock is held while user memory is copied.  That can
+ * take any time, since a program can provide the page itself (userfaultfd, for example),
+ * so waiting for the lock is interruptible.
  */
 static DEFINE_RCX_FILE(sockopt);
 
@@ -79,13 +79,13 @@ static int sockopt_set(struct sock *sk, int option, sockptr_t from, unsigned int
 		return -EMSGSIZE;
 	if (mutex_lock_interruptible(&sockopt.lock))
 		return -ERESTARTSYS;
-	err = sockopt_consume(from, len);	/* there is only one option to set */
+	err = sockopt_consume(from, len);	/* the range has a single set option */
 	mutex_unlock(&sockopt.lock);
 	return err;
 }
 
-/* A new message at @to, where there is room for *@len bytes; *@len becomes its length,
- * which IP hands to the caller.
+/* Copy a new message to @to, which has room for *@len bytes.  Sets *@len to its length,
+ * which IP passes to the caller.
  */
 static int sockopt_pull(void __user *to, int *len)
 {
@@ -102,7 +102,7 @@ static int sockopt_pull(void __user *to, int *len)
 	return copy_to_user(to, sockopt.message, *len) ? -EFAULT : 0;
 }
 
-/* The request at @at gives way to its reply, which is as long. */
+/* Replace the request at @at by its reply, which has the same length. */
 static int sockopt_call(void __user *at, int len)
 {
 	int err = sockopt_consume(USER_SOCKPTR(at), len);
@@ -119,7 +119,7 @@ static int sockopt_get(struct sock *sk, int option, void __user *user, int *len)
 
 	if (!capable(CAP_NET_ADMIN))
 		return -EPERM;
-	/* IP has checked another reading of this length: it may be negative here. */
+	/* IP checked an earlier read of this length, so it may be negative here. */
 	if (*len < (int)RCX_HEADER)
 		return -EINVAL;
 	if (option == RCX_SOCKOPT_CALL && *len > SOCKOPT_MAX)
@@ -170,7 +170,7 @@ static int __init sockopt_init(void)
 	return err;
 }
 
-/* No call runs any more: each holds the module. */
+/* No call runs any more, since each one holds the module. */
 static void __exit sockopt_exit(void)
 {
 	rcx_channel_unregister(&sockopt_channel);
@@ -180,5 +180,5 @@ static void __exit sockopt_exit(void)
 
 module_init(sockopt_init);
 module_exit(sockopt_exit);
-MODULE_DESCRIPTION("ringcross: socket options by way of netfilter");
+MODULE_DESCRIPTION("ringcross: socket options through netfilter");
 MODULE_LICENSE("GPL");

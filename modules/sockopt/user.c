@@ -52,9 +52,9 @@ static int sockopt_call(struct rcx_session *s, uint64_t n)
 /* ---- registration ------------------------------------------------------ */
 
 #define BUFFER .max = RCX_BODY_MAX, \
-	.limit = "The kernel half's buffer has 1 MiB; the length of an option is an int and allows more."
+	.limit = "The kernel half's buffer has 1 MiB; the length of an option is an int, which allows more."
 #define NO_WAIT \
-	"By poll() the socket's protocol alone is asked, and a get that sleeps would have no queue behind it, since the range does not hear of a socket's opening."
+	"poll() only calls the socket's protocol, and a get that sleeps would have no queue per socket, since the handlers do not see that a socket is opened."
 
 static const struct rcx_mode sockopt_modes[] = {
 	{
@@ -62,7 +62,7 @@ static const struct rcx_mode sockopt_modes[] = {
 		.summary = "set and get; a call is a get whose buffer holds the request",
 		.counterpart = "sockopt",
 		.open = sockopt_open,
-		.single_threaded_reason = "The range does not hear of a socket's opening: all who use it share one sequence.",
+		.single_threaded_reason = "The handlers do not see that a socket is opened, so all callers share one sequence.",
 		.operations = {
 			[RCX_PUSH] = { .run = sockopt_push, BUFFER },
 			[RCX_PULL] = { .run = sockopt_pull, BUFFER },
