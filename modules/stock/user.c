@@ -2,39 +2,39 @@
 /**
  * DOC: stock
  *
- * The kernel's own channels, asked for what they give anyway: what ours are
- * held against.
+ * Existing interfaces of the kernel: the counterparts of our channels.
  *
  * What it is.  Files, options and messages that a distribution's kernel serves
- * without any module of ours, by code that its maintainers wrote.  Where one of
- * our channels does the same work its report has both side by side: a channel of
- * ours that cost much more than the kernel's own would teach its own clumsiness
- * and not the mechanism.
+ * without a module of ours, by code that the kernel's maintainers wrote.  If a channel
+ * of ours does the same work, its page shows both side by side.  A channel of ours
+ * that cost much more than its counterpart would measure our own code and not the
+ * mechanism.
  *
  * The path of one operation.
  *
  * - proc: pread() of /proc/version, a seq_file with one record.
- * - debugfs: a number that is formatted and copied, behind debugfs' proxy.
+ * - debugfs: a number that is formatted and copied, through debugfs' proxy.
  * - sysfs: a number in an attribute of the kernel's object, read and written.
- * - binary: n bytes of /sys/kernel/btf/vmlinux, at most a page for each call.
+ * - binary: n bytes of /sys/kernel/btf/vmlinux, at most a page per call.
  * - sysctl: a number under /proc/sys, read and written by proc_dointvec().
  * - param: a number among the kernel's parameters, read and written.
- * - ioctl: RNDGETENTCNT of /dev/urandom, one number out by put_user().
+ * - ioctl: RNDGETENTCNT of /dev/urandom, which returns one number by put_user().
  * - sockopt: IP_TTL of a socket, read and written.
  * - rtnetlink: RTM_GETLINK of the loopback device, a request and its reply.
- * - genetlink: CTRL_CMD_GETFAMILY of the controller, the same through a family.
- * - multicast: a device is given the alias it already has (RTM_SETLINK), and we
- *   hear of it in the group that is told of all changes of devices.
+ * - genetlink: CTRL_CMD_GETFAMILY of the controller, a request and its reply through a
+ *   generic netlink family.
+ * - multicast: RTM_SETLINK sets the alias that a device already has.  The kernel reports
+ *   every change of a device to a group, and the reader receives that report.
  *
- * When to choose it.  Whenever the kernel already tells what you want to know.
+ * When to choose it.  Whenever the kernel already provides the data.
  *
- * Its trap.  They carry what they carry: a number as text where ours carry a
- * message of n bytes.  Format and length differ, so expect the same path and
- * not the same figure; the call trees show what lies between.
+ * Its pitfall.  The content is fixed: for example a number as text, where our channels
+ * carry a message of n bytes.  Format and length differ, so expect the same path, not
+ * the same cost.  The call trees show the differences.
  *
- * During the proof a text is compared with what was there before, and an option
- * with what was set; of all others, timed or not, it is checked that an answer of
- * the right kind came.
+ * In the validation pass, a text is compared with its earlier content, and an option
+ * with the value that was set.  For all others, and for all timed operations, the check
+ * is that an answer of the right kind arrived.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,9 +55,9 @@
 
 #define TEXT_MAX 256
 
-/* Hangs at s->priv. */
+/* Stored in s->priv. */
 struct text {
-	char was[TEXT_MAX], is[TEXT_MAX];
+	char before[TEXT_MAX], now[TEXT_MAX];
 	ssize_t len;
 };
 
@@ -73,7 +73,7 @@ static int text_open(struct rcx_session *s, const char *path, int flags)
 		return rcx_skip(s, "This kernel has no %s.", path);
 	if (s->fd < 0)
 		return rcx_fail_errno(s, path);
-	text->len = pread(s->fd, text->was, sizeof(text->was), 0);
+	text->len = pread(s->fd, text->before, sizeof(text->before), 0);
 	return text->len > 0 ? 0 : rcx_fail_errno(s, path);
 }
 
@@ -88,22 +88,22 @@ static int text_pull(struct rcx_session *s, uint64_t n)
 	struct text *text = s->priv;
 
 	while (n--) {
-		if (pread(s->fd, text->is, sizeof(text->is), 0) != text->len)
+		if (pread(s->fd, text->now, sizeof(text->now), 0) != text->len)
 			return rcx_fail_errno(s, "read");
 		if (__builtin_expect(s->validate, 0) &&
-		    memcmp(text->is, text->was, (size_t)text->len))
+		    memcmp(text->now, text->before, (size_t)text->len))
 			return rcx_fail(s, "the text has changed");
 	}
 	return 0;
 }
 
-/* What is written is what was there, so nothing changes. */
+/* Writes the value that was read, so nothing changes. */
 static int text_push(struct rcx_session *s, uint64_t n)
 {
 	const struct text *text = s->priv;
 
 	while (n--) {
-		if (pwrite(s->fd, text->was, (size_t)text->len, 0) != text->len)
+		if (pwrite(s->fd, text->before, (size_t)text->len, 0) != text->len)
 			return rcx_fail_errno(s, "write");
 		if (__builtin_expect(s->validate, 0) && text_pull(s, 1))
 			return -1;
@@ -165,9 +165,9 @@ static int binary_pull(struct rcx_session *s, uint64_t n)
 			memset(s->rx, 0, s->size);
 		if (binary_read(s))
 			return -1;
-		/* Little-endian, as all that we run on. */
+		/* The magic of BTF, little-endian as on all supported architectures. */
 		if (__builtin_expect(s->validate, 0) && memcmp(s->rx, "\x9f\xeb", 2))
-			return rcx_fail(s, "what came is no BTF");
+			return rcx_fail(s, "the content is not BTF");
 	}
 	return 0;
 }
@@ -213,7 +213,7 @@ static int sockopt_push(struct rcx_session *s, uint64_t n)
 		if (setsockopt(s->fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)))
 			return rcx_fail_errno(s, "set IP_TTL");
 		if (__builtin_expect(s->validate, 0) && get_ttl(s) != ttl)
-			return rcx_fail(s, "IP_TTL is not %d, which was set", ttl);
+			return rcx_fail(s, "IP_TTL is not %d, the value that was set", ttl);
 	}
 	return 0;
 }
@@ -228,7 +228,7 @@ static int sockopt_pull(struct rcx_session *s, uint64_t n)
 
 /* ---- netlink ------------------------------------------------------------ */
 
-/* What is sent, and what comes back.  Hangs at s->priv: threads share no buffer. */
+/* A request and its reply.  Stored in s->priv, so that threads do not share it. */
 struct exchange {
 	struct nlmsghdr header;
 	union {
@@ -277,7 +277,7 @@ static int rtnetlink_open(struct rcx_session *s)
 		.nlmsg_type = RTM_GETLINK,
 		.nlmsg_flags = NLM_F_REQUEST,
 	};
-	exchange->link.ifi_index = 1;	/* the loopback device is the first there is */
+	exchange->link.ifi_index = 1;	/* the loopback device is always the first one */
 	return 0;
 }
 
@@ -299,7 +299,7 @@ static int genetlink_open(struct rcx_session *s)
 	return 0;
 }
 
-/* Of a device that is down nothing is told. */
+/* The kernel does not report changes of a device that is down. */
 static int bring_up(struct rcx_session *s)
 {
 	struct ifreq device = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
@@ -314,15 +314,15 @@ static int bring_up(struct rcx_session *s)
 }
 
 /*
- * In a network of our own, whose devices nobody else uses.  The alias that it has
- * is set again each time: the kernel tells of it whether it is new or not.
+ * Uses a network namespace of its own, whose devices no other program uses.  Each call
+ * sets the same alias again: the kernel reports it whether it is new or not.
  */
 static int multicast_open(struct rcx_session *s)
 {
 	struct exchange *exchange;
 
 	if (unshare(CLONE_NEWNET))
-		return rcx_skip(s, "A network of one's own needs root and CONFIG_NET_NS.");
+		return rcx_skip(s, "A separate network namespace needs root and CONFIG_NET_NS.");
 	if (bring_up(s) || netlink_open(s, NETLINK_ROUTE, RTMGRP_LINK))
 		return -1;
 	exchange = s->priv;
@@ -338,8 +338,8 @@ static int multicast_open(struct rcx_session *s)
 	return 0;
 }
 
-/* A message of @type must come; the kernel answers within the send. */
-static inline int ask(struct rcx_session *s, uint16_t type)
+/* Send the request and receive a message of @type; the kernel answers within the send. */
+static inline int request(struct rcx_session *s, uint16_t type)
 {
 	struct exchange *exchange = s->priv;
 	const struct nlmsghdr *header = (const struct nlmsghdr *)exchange->reply;
@@ -351,16 +351,16 @@ static inline int ask(struct rcx_session *s, uint16_t type)
 	if (len < 0)
 		return rcx_fail_errno(s, "netlink receive");
 	if (len < (ssize_t)sizeof(*header))
-		return rcx_fail(s, "a netlink message of %zd bytes came", len);
+		return rcx_fail(s, "received a netlink message of only %zd bytes", len);
 	if (header->nlmsg_type != type)
-		return rcx_fail(s, "a netlink message of type %u came", header->nlmsg_type);
+		return rcx_fail(s, "received a netlink message of the wrong type %u", header->nlmsg_type);
 	return 0;
 }
 
 static int rtnetlink_call(struct rcx_session *s, uint64_t n)
 {
 	while (n--)
-		if (ask(s, RTM_NEWLINK))
+		if (request(s, RTM_NEWLINK))
 			return -1;
 	return 0;
 }
@@ -368,18 +368,18 @@ static int rtnetlink_call(struct rcx_session *s, uint64_t n)
 static int genetlink_call(struct rcx_session *s, uint64_t n)
 {
 	while (n--)
-		if (ask(s, GENL_ID_CTRL))
+		if (request(s, GENL_ID_CTRL))
 			return -1;
 	return 0;
 }
 
 /* ---- registration ------------------------------------------------------ */
 
-#define FIXED .min = 0, .max = 0, .limit = "It is as long as the kernel makes it."
-#define SHARED .single_threaded_reason = "All who use it share one value of the kernel's."
+#define FIXED .min = 0, .max = 0, .limit = "The kernel determines the size."
+#define SHARED .single_threaded_reason = "All users share one value of the kernel."
 #define TEXT .close = text_close, SHARED
 
-/* Like syscall's: the folder stays readable on its own. */
+/* Resembles syscall's table: each folder is readable on its own. */
 static const struct rcx_mode stock_modes[] = {
 	{
 		.name = "proc",
@@ -438,7 +438,7 @@ static const struct rcx_mode stock_modes[] = {
 	},
 	{
 		.name = "ioctl",
-		.summary = "how much entropy there is, by RNDGETENTCNT",
+		.summary = "the entropy count, by RNDGETENTCNT",
 		.open = ioctl_open,
 		.operations = { [RCX_PULL] = { .run = ioctl_pull, FIXED } },
 	},
@@ -453,24 +453,24 @@ static const struct rcx_mode stock_modes[] = {
 	},
 	{
 		.name = "rtnetlink",
-		.summary = "what the loopback device is, by RTM_GETLINK",
+		.summary = "the loopback device's properties, by RTM_GETLINK",
 		.open = rtnetlink_open,
 		.close = netlink_close,
 		.operations = { [RCX_CALL] = { .run = rtnetlink_call, FIXED } },
 	},
 	{
 		.name = "genetlink",
-		.summary = "what the controller's family is, by CTRL_CMD_GETFAMILY",
+		.summary = "the controller's family, by CTRL_CMD_GETFAMILY",
 		.open = genetlink_open,
 		.close = netlink_close,
 		.operations = { [RCX_CALL] = { .run = genetlink_call, FIXED } },
 	},
 	{
 		.name = "multicast",
-		.summary = "a device gets an alias, and its group hears of it",
+		.summary = "set a device's alias, receive the report in its group",
 		.open = multicast_open,
 		.close = netlink_close,
-		.single_threaded_reason = "All who listen hear of each other's changes.",
+		.single_threaded_reason = "All members of the group receive each other's changes.",
 		.operations = { [RCX_CALL] = { .run = rtnetlink_call, FIXED } },
 	},
 	{ }
@@ -478,14 +478,14 @@ static const struct rcx_mode stock_modes[] = {
 
 static const struct rcx_channel stock_channel = {
 	.name = "stock",
-	.summary = "The kernel's own channels, for comparison",
+	.summary = "Existing interfaces of the kernel, for comparison",
 	.flags = RCX_BASELINE,
 	.since = "2.2: /proc, options and rtnetlink; sysfs since 2.6.0, debugfs since 2.6.11, "
 		 "generic netlink since 2.6.15, BTF in sysfs since 5.4",
 	.modes = stock_modes,
 	.unsupported_reason = {
-		[RCX_NOTIFY] = "When the kernel itself starts a message, no stamp of ours is in it.",
-		[RCX_STREAM] = "The kernel's own messages come when they come and not at a rate.",
+		[RCX_NOTIFY] = "A message that the kernel itself starts has no timestamp of ours.",
+		[RCX_STREAM] = "The kernel itself emits messages at no given rate.",
 	},
 };
 RCX_CHANNEL(stock_channel);
