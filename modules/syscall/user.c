@@ -2,38 +2,39 @@
 /**
  * DOC: syscall
  *
- * What the kernel asks anyway: stock system calls, for scale.
+ * Stock system calls, for scale.
  *
- * What it is.  Calls that every Linux answers without a module of ours, from one
- * that does nothing to one that copies a megabyte twice.  No channel that enters
- * the kernel for each message can beat the first; what a channel takes above the
- * copying ones, at the same size, buys something else than the copy.
+ * What it is.  Calls that every Linux kernel serves without a module of ours, from one
+ * that does nothing to one that copies a megabyte twice.  A channel that enters the
+ * kernel for each message cannot cost less than the first one.  If a channel costs more
+ * than the calls that copy, at the same size, the difference is not the copy.
  *
  * The path of one call.  System call entry, for a file the fd lookup, access
  * check and security hook, then:
  *
- * - getppid: a number that is always at hand.  The null system call.
+ * - getppid: returns a number without further work: the null system call.
  * - null: write() and read() of one byte on /dev/null, whose handlers do
- *   nothing; the kernel's own answer to our null channel.
+ *   nothing; the kernel's counterpart of our channel null.
  * - zero: read() of n bytes from /dev/zero, which clears the caller's pages:
- *   the cost of touching user memory without a source to copy from.
+ *   the cost of writing user memory without a source to copy from.
  * - memfd: pwrite() and pread() of n bytes at offset 0 of a file in memory:
  *   one copy each, through the page cache, page by page.
- * - pipe: write() of n bytes and read() of the same n by the same thread: two
- *   calls, two copies and buffers in between, and nobody is woken.
- * - sigself: kill() of oneself, caught by a handler that has run when the call
- *   returns: the frame on the user's stack and the call that takes it down
- *   (rt_sigreturn).
+ * - pipe: write() of n bytes and read() of the same n bytes by the same thread: two
+ *   calls, two copies and buffers in between, without a wake-up.
+ * - sigself: kill() of the own process, caught by a handler that has run when the call
+ *   returns.  The cost includes the frame on the user's stack and the call that removes
+ *   it (rt_sigreturn).
  *
- * When to choose it.  Never; compare with it.  An own channel that moves bytes
- * slower than a pipe, or a file in memory, needs another reason to exist.
+ * When to choose it.  Never for a driver's data; use it for comparison.  A new channel
+ * that moves bytes more slowly than a pipe or a file in memory needs another reason to
+ * exist.
  *
- * Its trap.  These calls carry no ringcross message: n bytes are n bytes, while
- * a channel's message of n has a header besides.  And nothing of a driver's own
- * stands at their other end, so none of them replaces a channel.
+ * Its pitfall.  These calls carry no ringcross message: n bytes are exactly n bytes,
+ * while a channel's message of n bytes also has a header.  And no driver is at the
+ * far end, so none of these calls replaces a channel.
  *
- * During the proof every byte that was moved is compared; while timed, each
- * call's return value is.
+ * In the validation pass, every byte that was moved is compared.  In the timed pass, the
+ * return value of each call is checked.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -58,14 +59,14 @@ static int getppid_open(struct rcx_session *s)
 
 static int getppid_call(struct rcx_session *s, uint64_t n)
 {
-	/* Past the C library, which may answer from its own memory. */
+	/* Bypass the C library, which may cache the result. */
 	while (n--)
 		if (syscall(SYS_getppid) < 0)
 			return rcx_fail_errno(s, "getppid");
 	return 0;
 }
 
-/* ---- null: handlers of the kernel's own that do nothing ---------------- */
+/* ---- null: the kernel's handlers that do nothing ----------------------- */
 
 static int null_open(struct rcx_session *s)
 {
@@ -89,7 +90,7 @@ static int null_pull(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* ---- zero: memory of the caller's, cleared ----------------------------- */
+/* ---- zero: clears the caller's memory ---------------------------------- */
 
 static int zero_open(struct rcx_session *s)
 {
@@ -97,7 +98,7 @@ static int zero_open(struct rcx_session *s)
 	return need_fd(s, "open /dev/zero");
 }
 
-/* All bytes were set before the read. */
+/* The caller has set all bytes to non-zero before the read. */
 static int zero_check(struct rcx_session *s)
 {
 	const unsigned char *byte = (const unsigned char *)s->rx;
@@ -121,9 +122,9 @@ static int zero_pull(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* ---- bytes that must come back as they went ---------------------------- */
+/* ---- bytes that are written and read back ------------------------------ */
 
-/* Let the bytes to send be those of number @s->sent, and forget the last ones. */
+/* Fill s->tx with the bytes of message s->sent, and clear s->rx. */
 static void fill(struct rcx_session *s)
 {
 	rcx_body_fill((__u8 *)s->tx, s->size, s->sent);
@@ -135,7 +136,7 @@ static int compare(struct rcx_session *s)
 	uint32_t at = rcx_body_check((const __u8 *)s->rx, s->size, s->sent, 0);
 
 	if (at != s->size)
-		return rcx_fail(s, "byte %u of %u came back wrong", at, s->size);
+		return rcx_fail(s, "byte %u of %u differs from the byte that was written", at, s->size);
 	return 0;
 }
 
@@ -160,7 +161,7 @@ static int memfd_open(struct rcx_session *s)
 	s->fd = memfd_create("ringcross", MFD_CLOEXEC);
 	if (need_fd(s, "memfd_create"))
 		return -1;
-	/* Now, so that no page is allocated while a round is timed. */
+	/* Allocate the pages now, so that a timed round allocates none. */
 	fill(s);
 	return memfd_write(s);
 }
@@ -197,13 +198,13 @@ static int memfd_pull(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* ---- pipe: there and back by one thread -------------------------------- */
+/* ---- pipe: both ends in one thread ------------------------------------- */
 
 static int pipe_open(struct rcx_session *s)
 {
 	int fds[2], room;
 
-	/* What does not fit shall fail: nobody else would ever read it. */
+	/* A write that does not fit must fail: no other process reads the pipe. */
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK))
 		return rcx_fail_errno(s, "pipe");
 	s->fd = fds[0];
@@ -231,7 +232,7 @@ static int pipe_call(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* ---- sigself: to oneself, by way of a handler -------------------------- */
+/* ---- sigself: a signal to this process, caught by a handler ------------ */
 
 static volatile uint64_t sigself_caught;
 
@@ -264,13 +265,13 @@ static int sigself_call(struct rcx_session *s, uint64_t n)
 	while (n--)
 		if (kill(self, SIGUSR1))
 			return rcx_fail_errno(s, "kill");
-	/* With no other thread to take it, the signal has been caught when kill() returns. */
+	/* There is no other thread, so the signal has been caught when kill() returns. */
 	return sigself_caught == due ? 0 : rcx_fail(s, "a signal was not caught at once");
 }
 
 /* ---- registration ------------------------------------------------------ */
 
-#define NOTHING .min = 0, .max = 0, .limit = "A floor: the size would not matter."
+#define NOTHING .min = 0, .max = 0, .limit = "The call carries no message, so it has no size."
 #define BYTES .max = RCX_BODY_MAX
 
 static const struct rcx_mode syscall_modes[] = {
@@ -310,16 +311,16 @@ static const struct rcx_mode syscall_modes[] = {
 	},
 	{
 		.name = "pipe",
-		.summary = "n bytes through a pipe and back, nobody woken",
+		.summary = "n bytes into a pipe and back, without a wake-up",
 		.open = pipe_open,
 		.operations = {
-			/* Nothing written would leave nothing to read. */
+			/* A write of 0 bytes leaves nothing to read. */
 			[RCX_CALL] = { .run = pipe_call, .min = 1, BYTES },
 		},
 	},
 	{
 		.name = "sigself",
-		.summary = "a signal to oneself, caught by a handler",
+		.summary = "a signal to the own process, caught by a handler",
 		.open = sigself_open,
 		.single_threaded_reason = "A signal's handler belongs to the whole process.",
 		.close = sigself_close,
