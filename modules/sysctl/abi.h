@@ -6,13 +6,13 @@
 
 /* A sequence number alone, 32 bits as decimal text. */
 #define RCX_SYSCTL_INTEGER		"integer"		/* write: push, read: pull */
-#define RCX_SYSCTL_INTEGER_REPLY		"integer_reply"		/* write one, read its reply */
+#define RCX_SYSCTL_INTEGER_REPLY		"integer_reply"		/* write a number, read its reply */
 
-/* Whole messages, as the bytes they are. */
+/* Whole messages, in binary. */
 #define RCX_SYSCTL_MESSAGE		"message"
 #define RCX_SYSCTL_TRANSACTION		"transaction"
 
-/* What the sysctl layer allocates at most for a read or a write, its NUL counted. */
+/* The largest buffer that the sysctl layer allocates for a read or write, with a NUL. */
 #define RCX_SYSCTL_LAYER_MAX		(4u << 20)
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What is refused here, the sysctl layer or we refuse; a program sees no difference. */
+/* Either the sysctl layer or our handler refuses; a program sees no difference. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -10,7 +10,7 @@
 #include "hostile.h"
 #include "abi.h"
 
-/* The cases follow modparam's, with other texts and errors: the folder stays readable on its own. */
+/* Resembles modparam's cases, with other texts and errnos: each folder is readable alone. */
 
 #define PATH(name)	"/proc/sys/" RCX_SYSCTL_DIR "/" name
 #define BODY 64u
@@ -26,7 +26,7 @@ static long read_at(void *arg, void *at)
 	return pread(*(int *)arg, at, WHOLE, 0);
 }
 
-/* What the layer itself says, whatever the handler. */
+/* Cases that the layer decides, the same for every handler. */
 static void try_layer(struct rcx_hostile *h, int fd)
 {
 	char *some = (char *)h->message;
@@ -48,7 +48,7 @@ static void try_layer(struct rcx_hostile *h, int fd)
 	rcx_try_no_map(h, fd);
 }
 
-/* ---- who may is asked again, by each read and write --------------------- */
+/* ---- permissions are checked by each read and write --------------------- */
 
 static void use_as_nobody(struct rcx_hostile *h, void *arg)
 {
@@ -83,7 +83,7 @@ static const struct {
 	{ "4294967296", EINVAL }, { "18446744073709551616", EINVAL },
 	{ "99999999999999999999999999999999999999", EINVAL }, { "4294967295", EBADMSG },
 	{ "7", EBADMSG },
-	/* What is behind a blank is dropped: this is a 1, whose turn it is not. */
+	/* The text after a blank is dropped: this is 1, which is out of order. */
 	{ "1 x", EBADMSG },
 };
 
@@ -105,7 +105,7 @@ static void try_texts(struct rcx_hostile *h, int fd)
 	rcx_expect(h, "write of 1 MiB of blanks", pwrite(fd, some, RCX_BODY_MAX, 0), EINVAL);
 }
 
-/* Each number in its turn, in all ways of writing it that the kernel knows. */
+/* Numbers in order, in every notation that the kernel accepts. */
 static void try_integer_writes(struct rcx_hostile *h, int fd)
 {
 	struct rcx_counts before = rcx_core_counts(h), after;
@@ -114,7 +114,7 @@ static void try_integer_writes(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "with a newline", write_text(fd, "1\n"), 2);
 	rcx_expect_value(h, "with blanks", write_text(fd, "  2 \n"), 5);
 	rcx_expect_value(h, "in hexadecimal", write_text(fd, "0x3"), 3);
-	rcx_expect_value(h, "in octal, and more behind it", write_text(fd, "04 x"), 4);
+	rcx_expect_value(h, "in octal, with text after it", write_text(fd, "04 x"), 4);
 	rcx_expect(h, "the same again", write_text(fd, "4"), EBADMSG);
 	try_texts(h, fd);
 	try_layer(h, fd);
@@ -155,7 +155,7 @@ static void try_integer_reply(struct rcx_hostile *h)
 	rcx_expect_true(h, "it is the reply", strtoul(text, NULL, 10) == UINT32_MAX - 5);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect(h, "no number", write_text(fd, "x"), EINVAL);
-	rcx_expect_value(h, "which leaves no reply", pread(fd, text, sizeof(text), 0), 0);
+	rcx_expect_value(h, "no reply after that", pread(fd, text, sizeof(text), 0), 0);
 	close(fd);
 	try_nobody(h, PATH(RCX_SYSCTL_INTEGER_REPLY));
 }
@@ -179,7 +179,7 @@ static struct rcx_taker message_taker(int *fd)
 	};
 }
 
-/* From the first byte too many for us to the first too many for the layer. */
+/* Lengths that only our handler refuses, and one that the layer refuses. */
 static void try_too_long(struct rcx_hostile *h, int fd)
 {
 	const size_t most = RCX_SYSCTL_LAYER_MAX - 1;
@@ -187,9 +187,9 @@ static void try_too_long(struct rcx_hostile *h, int fd)
 
 	if (!rcx_expect_true(h, "get 4 MiB", large))
 		return;
-	rcx_expect(h, "as much as the layer takes", pwrite(fd, large, most, 0), EMSGSIZE);
+	rcx_expect(h, "the largest write that the layer accepts", pwrite(fd, large, most, 0), EMSGSIZE);
 	rcx_expect(h, "and a byte more", pwrite(fd, large, most + 1, 0), ENOMEM);
-	rcx_expect_value(h, "read with as much room", pread(fd, large, most, 0), WHOLE);
+	rcx_expect_value(h, "read with a buffer as large", pread(fd, large, most, 0), WHOLE);
 	free(large);
 }
 
@@ -204,7 +204,7 @@ static void try_message(struct rcx_hostile *h, bool validate)
 	try_layer(h, fd);
 	try_too_long(h, fd);
 	rcx_expect_value(h, "read", read_at(&fd, to), WHOLE);
-	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, validate));
+	rcx_expect_true(h, "the message is complete", rcx_is_whole(h->message, BODY, validate));
 	rcx_expect(h, "a byte too little room", pread(fd, to, WHOLE - 1, 0), EMSGSIZE);
 	rcx_expect(h, "room for a header", pread(fd, to, RCX_HEADER, 0), EMSGSIZE);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
@@ -232,11 +232,11 @@ static void try_transaction(struct rcx_hostile *h, bool validate)
 		       rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect(h, "a reply as a request", write_at(&fd, to), EBADMSG);
-	rcx_expect_value(h, "which leaves none", read_at(&fd, to), 0);
+	rcx_expect_value(h, "no reply after that", read_at(&fd, to), 0);
 	close(fd);
 }
 
-/* ---- two at a time, on what all opens share ----------------------------- */
+/* ---- two callers, with the state that all opens share ------------------- */
 
 static bool is_reply(struct rcx_hostile *h, const char *reply, uint64_t seq)
 {

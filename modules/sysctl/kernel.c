@@ -2,52 +2,55 @@
 /**
  * DOC: sysctl
  *
- * Knobs of the kernel: entries under /proc/sys, read and set as text.
+ * Kernel parameters: entries under /proc/sys, read and set as text.
  *
- * What it is.  A table of entries, each with a name, a mode and a handler, that
- * register_sysctl() hangs below /proc/sys.  One handler serves both directions.
- * The kernel brings handlers for integers, strings and bit maps, which turn
- * text into a variable and back; an entry may have one of its own instead.
+ * What it is.  register_sysctl() adds a table of entries to /proc/sys.  Each entry has
+ * a name, a mode and a handler.  One handler serves both directions.  The kernel
+ * provides handlers for integers, strings and bit maps, which convert between text and
+ * a variable.  An entry may have its own handler instead.
  *
- * The path of one message.  System call entry, fd lookup, checks, then the
- * sysctl layer: a spin lock to count itself as a user of the table, a look at
- * who asks, and for every single read or write a zeroed buffer as large as the
- * caller's.  A write is copied into it and handed to the handler in one piece; a
- * read has it filled by the handler and copied out.  BPF programs of the caller's
- * cgroup may look at it and replace it.  Our handlers take one mutex for all
- * entries.  That of message makes and checks messages in the layer's buffer and
- * copies nothing itself, but a reply must be kept: it is copied there and back.
- * That of integer leaves the text to proc_douintvec().
+ * The path of one message.  System call entry, fd lookup, checks, then the sysctl
+ * layer.  It takes a spinlock to count itself as a user of the table, checks the
+ * caller's permissions, and for every read or write allocates a zeroed buffer as large
+ * as the caller's.  A write is copied into the buffer and passed to the handler in one
+ * piece.  For a read, the handler fills the buffer, which is then copied out.  BPF
+ * programs of the caller's cgroup can inspect the value and replace it.  Our handlers
+ * take one mutex for all entries.  The handler of message makes and checks messages in
+ * the layer's buffer and makes no copy, except for replies: a reply is kept, so it is
+ * copied there and back.  The handler of integer leaves the text to proc_douintvec().
  *
- * When to choose it.  One number or short string of the system as a whole, with
+ * When to choose it.  For one number or short string of the system as a whole, with
  * bounds, which an administrator sets at boot through sysctl.conf.  What belongs
- * to one device belongs into sysfs, what is for debugging into debugfs.
+ * to one device belongs in sysfs; what is for debugging belongs in debugfs.
  *
- * Its trap.  What is too much is not refused but dropped: proc_dostring() cuts
- * at a newline, at a zero byte and at its variable's length, "5 x" is a 5, a
- * number written anywhere but at position 0 succeeds and sets nothing, and who
- * reads one with too short a buffer gets its first digits and never the rest.
- * Our handlers refuse a write elsewhere than at 0, and a read with no room for a
- * message; what becomes of a number's text is the kernel's.
- * Each read and write asks again whether the caller may.  Except for the entries of a
- * namespace, what counts is root's uid and group and no capability, and whoever
- * could not open the file himself has no use for a descriptor passed to him.
- * There is no open that a handler could see, so all who use an entry share its
- * state.  Nothing holds the module while a file is open: an unload waits for
- * handlers that run; after it reads and writes give ENOENT.  But it would not
- * wait for who sleeps in poll(), in a queue that is the module's memory; poll()
- * is for entries that never go, such as kernel.hostname.
+ * Its pitfall.  Excess input is not refused but dropped.  proc_dostring() cuts at a
+ * newline, at a zero byte and at the length of its variable.  "5 x" is read as 5.  A
+ * number written at any position but 0 succeeds and sets nothing.  A reader of a number
+ * with too short a buffer gets the first digits and never the rest.  Our handlers
+ * refuse a write at a position other than 0, and a read without room for a message; the
+ * conversion of a number's text is the kernel's.
  *
- * Three modes.  integer: the sequence number alone, by the kernel's own text
- * conversion.  message: whole messages in binary by our own handler, although the
- * custom is text; the layer takes almost 4 MiB in one call.  reopen: the same,
- * opened for each operation as sysctl(8) does.  That open is dear: an entry may go,
- * and a name may mean another one to somebody else, so the walk along the path must
- * take locks and references, which it can do without on an ordinary file system.
- * The rest of /proc and /sys refuse to be walked without them as well.
+ * Each read and write checks permissions again.  Except for the entries of a namespace,
+ * root's uid and gid count, and no capability does.  So a process that cannot open the
+ * file itself cannot use a descriptor passed to it.  A handler does not see opens, so
+ * all users of an entry share its state.  An open file does not hold the module.  An
+ * unload waits for handlers that run; after it, reads and writes fail with ENOENT.  But
+ * an unload would not wait for a process that sleeps in poll(), on a queue in the
+ * module's memory.  poll() is for entries that are never removed, such as
+ * kernel.hostname.
  *
- * A call is two operations, two system calls: a request is written, its reply
- * stands until the next one.
+ * Three modes:
+ *
+ * - integer: the sequence number alone, by the kernel's own text conversion.
+ * - message: whole messages in binary by our own handler, although text is the
+ *   convention; the layer accepts almost 4 MiB in one call.
+ * - reopen: like message, but opened for each operation as sysctl(8) does.  That open is
+ *   expensive.  An entry can be removed, and a name can mean different entries for
+ *   different processes, so the path walk must take locks and references, which it does
+ *   not need on an ordinary file system.  The same holds for the rest of /proc and /sys.
+ *
+ * A call is two operations, thus two system calls: a request is written, and its reply
+ * can be read until the next request.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -58,7 +61,7 @@
 #include "rcx_core.h"
 #include "abi.h"
 
-/* 6.11: a handler may not change its table. */
+/* Since 6.11 a handler must not change its table. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
 #define TABLE_CONST const
 #else
@@ -66,9 +69,9 @@
 #endif
 
 /*
- * State of all entries, for all who use them.  @lock covers the rest: @reply is
- * the reply to the last good request, of @reply_len bytes, @answer that to the
- * last good number, if there has been one.
+ * State of all entries, shared by all callers.  @lock protects the other fields.
+ * @reply is the reply to the last valid request and has @reply_len bytes.  @answer is
+ * the reply to the last valid number, if @answered is set.
  */
 static struct {
 	struct mutex lock;
@@ -82,11 +85,11 @@ static struct {
 };
 
 /*
- * Whether the handler is to do something: 1, 0 or a negative errno.  A read
- * further on, or of no bytes, gets nothing: what there is begins at 0.  A write of
- * that kind has no value, and the kernel's own handlers of numbers let it succeed.
+ * Whether the handler has work to do: 1, 0 or a negative errno.  A read at another
+ * position than 0, or of no bytes, returns nothing, since all content starts at 0.  Such
+ * a write has no value and is refused; the kernel's own handlers of numbers accept it.
  */
-static int wanted(int write, size_t *lenp, const loff_t *ppos)
+static int check_position(int write, size_t *lenp, const loff_t *ppos)
 {
 	if (!*ppos && *lenp)
 		return 1;
@@ -96,9 +99,9 @@ static int wanted(int write, size_t *lenp, const loff_t *ppos)
 	return 0;
 }
 
-/* ---- integers: the kernel's conversion within our handler --------------- */
+/* ---- integers: our handler calls the kernel's conversion ---------------- */
 
-/* The usual way to have a say in a value: its table is a copy, its variable ours. */
+/* The usual way to check a value: convert with a copy of the table and a local variable. */
 static int convert(const struct ctl_table *table, u32 *value, int write, void *buffer,
 		   size_t *lenp, loff_t *ppos)
 {
@@ -112,7 +115,7 @@ static int convert(const struct ctl_table *table, u32 *value, int write, void *b
 static int integer_handler(TABLE_CONST struct ctl_table *table, int write, void *buffer,
 			   size_t *lenp, loff_t *ppos)
 {
-	int ret = wanted(write, lenp, ppos);
+	int ret = check_position(write, lenp, ppos);
 	u32 number = 0;
 
 	if (ret <= 0)
@@ -127,11 +130,11 @@ static int integer_handler(TABLE_CONST struct ctl_table *table, int write, void 
 	return ret;
 }
 
-/* Starts like integer_handler().  Both are on a timed path, so they stay two functions. */
+/* Similar to integer_handler(), but kept separate: both are on a timed path. */
 static int integer_reply_handler(TABLE_CONST struct ctl_table *table, int write, void *buffer,
 				 size_t *lenp, loff_t *ppos)
 {
-	int ret = wanted(write, lenp, ppos);
+	int ret = check_position(write, lenp, ppos);
 	u32 number = 0;
 
 	if (ret <= 0)
@@ -154,7 +157,7 @@ static int integer_reply_handler(TABLE_CONST struct ctl_table *table, int write,
 	return ret;
 }
 
-/* ---- messages: the layer's buffer as it is ------------------------------ */
+/* ---- messages: in the layer's buffer ------------------------------------ */
 
 static int message_in(const struct rcx_msg *message, size_t len)
 {
@@ -167,11 +170,11 @@ static int message_handler(TABLE_CONST struct ctl_table *table, int write, void 
 			   size_t *lenp, loff_t *ppos)
 {
 	u32 size = rcx_size();
-	int ret = wanted(write, lenp, ppos);
+	int ret = check_position(write, lenp, ppos);
 
 	if (ret <= 0)
 		return ret;
-	/* There is no open file whose next read could get the rest. */
+	/* There is no state per open file, so a next read could not return the rest. */
 	if (!write && *lenp < RCX_HEADER + size)
 		return -EMSGSIZE;
 	mutex_lock(&state.lock);
@@ -214,7 +217,7 @@ static int reply(void *buffer, size_t *lenp)
 static int transaction_handler(TABLE_CONST struct ctl_table *table, int write, void *buffer,
 			       size_t *lenp, loff_t *ppos)
 {
-	int ret = wanted(write, lenp, ppos);
+	int ret = check_position(write, lenp, ppos);
 
 	if (ret <= 0)
 		return ret;
@@ -250,7 +253,7 @@ static struct ctl_table entries[] = {
 		.proc_handler = transaction_handler,
 	},
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
-	{ }	/* later ones are told how many there are, and complain of this */
+	{ }	/* later kernels count the entries, and warn about this one */
 #endif
 };
 
@@ -276,7 +279,7 @@ static int __init rcx_sysctl_init(void)
 {
 	int err = -ENOMEM;
 
-	/* Zeroed, as all memory that goes to user space. */
+	/* Zeroed, since it is copied to user space. */
 	state.reply = vzalloc(RCX_HEADER + RCX_BODY_MAX);
 	if (!state.reply)
 		return err;
@@ -298,7 +301,7 @@ err_reply:
 static void __exit rcx_sysctl_exit(void)
 {
 	rcx_channel_unregister(&sysctl_channel);
-	unregister_sysctl_table(header);	/* waits for handlers that run */
+	unregister_sysctl_table(header);	/* waits for running handlers */
 	vfree(state.reply);
 }
 

@@ -44,16 +44,16 @@ static int reopen_pull(struct rcx_session *s, uint64_t n)
 #define INTEGER .min = 4, .max = 4, \
 	.limit = "The entry is one unsigned integer as text, so it carries the sequence number alone."
 #define WHOLE .max = RCX_BODY_MAX, \
-	.limit = "Our handler takes 1 MiB; the sysctl layer allocates up to 4 MiB for one call."
+	.limit = "Our handler accepts 1 MiB; the sysctl layer allocates up to 4 MiB per call."
 
 #define ALONE .single_threaded_reason = \
-	"A sysctl handler knows nothing of opens: all who use its entry share one sequence."
+	"A sysctl handler does not see opens, so all callers share one sequence."
 
-/* Like modparam's and sysfs's: the folder stays readable on its own. */
+/* Resembles the tables of modparam and sysfs: each folder is readable on its own. */
 static const struct rcx_mode sysctl_modes[] = {
 	{
 		.name = "integer",
-		.summary = "the number alone as text, file kept open; a call is a write and a read",
+		.summary = "the sequence number as text, file kept open; a call is a write and a read",
 		.counterpart = "sysctl",
 		.open = integer_open,
 		ALONE,
@@ -65,7 +65,7 @@ static const struct rcx_mode sysctl_modes[] = {
 	},
 	{
 		.name = "message",
-		.summary = "whole messages in binary by a handler of ours, file kept open; a call is a write and a read",
+		.summary = "whole messages in binary by our own handler, file kept open; a call is a write and a read",
 		.open = message_open,
 		ALONE,
 		.operations = {
@@ -89,13 +89,13 @@ static const struct rcx_mode sysctl_modes[] = {
 
 static const struct rcx_channel sysctl_channel = {
 	.name = "sysctl",
-	.summary = "Entries under /proc/sys, the kernel's own knobs",
+	.summary = "Entries under /proc/sys, the kernel's parameters",
 	.module = "ringcross_sysctl",
 	.since = "1.3.57: /proc/sys, see proc(5)",
 	.modes = sysctl_modes,
 	.unsupported_reason = {
-		[RCX_NOTIFY] = "An entry may have a wait queue for poll(), but the call that wakes it is not exported to modules, and who sleeps there does not hold the module: an unload would pull the queue from under him.",
-		[RCX_STREAM] = "An entry tells what is so when it is asked and has no queue of what was; nor may a reader sleep there, since poll() on it does not hold the module.",
+		[RCX_NOTIFY] = "An entry may have a wait queue for poll(), but the call that wakes it is not exported to modules, and a sleeper does not hold the module: an unload would free the queue in use.",
+		[RCX_STREAM] = "An entry returns the value at the time of the read and has no queue; nor may a reader sleep there, since poll() does not hold the module.",
 	},
 };
 RCX_CHANNEL(sysctl_channel);
