@@ -4,23 +4,23 @@
 
 #define RCX_SYSFS_DIR			"ringcross"	/* under /sys/kernel */
 
-/* Attributes: one message each, which must fit in a page. */
+/* Attributes: one message each, which must fit into a page. */
 #define RCX_SYSFS_MESSAGE		"message"	/* store: push, show: pull */
 #define RCX_SYSFS_TRANSACTION		"transaction"	/* store a request, show its reply */
 
 /*
  * Binary attributes: a message is written, or read, from offset 0 in as many
- * calls as it takes, each of at most a page.
+ * calls as needed, each of at most a page.
  */
 #define RCX_SYSFS_MESSAGE_BIN		"message_bin"
 #define RCX_SYSFS_TRANSACTION_BIN	"transaction_bin"
 
-/* The number of the newest event as text; poll() tells that there is one. */
+/* The number of the newest event as text; poll() reports a new one. */
 #define RCX_SYSFS_EVENT			"event"
 
 /*
- * What an attribute can carry where pages are smallest.  A show must leave the
- * last byte of its page free.
+ * Limits of an attribute for the smallest page size.  A show must leave the last byte
+ * of its page free.
  */
 #define RCX_SYSFS_PAGE			4096u
 #define RCX_SYSFS_STORE_MAX		RCX_SYSFS_PAGE

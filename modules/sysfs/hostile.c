@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What is refused here, kernfs or we refuse; a program sees no difference. */
+/* Either kernfs or our attribute refuses; a program sees no difference. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -39,7 +39,7 @@ static struct rcx_taker attribute_taker(int *fd, bool transaction)
 		.body_max = (transaction ? RCX_SYSFS_SHOW_MAX : RCX_SYSFS_STORE_MAX) - RCX_HEADER,
 		.nothing = 0,		/* never reaches the attribute */
 		.too_short = EBADMSG,
-		/* A store is cut to a page, so that what comes is a part. */
+		/* A store is cut to a page, so only a part of the message arrives. */
 		.too_long = transaction ? EMSGSIZE : EBADMSG,
 	};
 }
@@ -65,7 +65,7 @@ static void try_message(struct rcx_hostile *h, bool validate)
 
 	try_attribute_writes(h, fd, &taker, validate);
 	rcx_expect_value(h, "show", pread(fd, to, INT32_MAX, 0), WHOLE);
-	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, validate));
+	rcx_expect_true(h, "the message is complete", rcx_is_whole(h->message, BODY, validate));
 	rcx_expect_value(h, "show of nothing", pread(fd, to, 0, 0), 0);
 	rcx_expect_value(h, "show at the end", pread(fd, to, WHOLE, WHOLE), 0);
 	rcx_expect_value(h, "show far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
@@ -93,13 +93,13 @@ static void try_transaction(struct rcx_hostile *h, bool validate)
 	rcx_expect_true(h, "it is the reply",
 		       rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
 	rcx_expect(h, "a reply as a request", write(fd, to, WHOLE), EBADMSG);
-	rcx_expect_value(h, "which leaves none", pread(fd, to, WHOLE, 0), 0);
+	rcx_expect_value(h, "no reply after that", pread(fd, to, WHOLE, 0), 0);
 	close(fd);
 }
 
 /* ---- binary attributes -------------------------------------------------- */
 
-/* All of it, in pieces as large as are taken; the first refusal. */
+/* Write all of it, in pieces as large as accepted, up to the first refusal. */
 static long write_pieces(void *arg, const struct rcx_msg *msg, size_t len)
 {
 	size_t at = 0;
@@ -142,15 +142,15 @@ static void try_pieces(struct rcx_hostile *h, int fd, uint64_t *seq)
 	rcx_expect_value(h, "no piece", pwrite(fd, h->message, 0, 0), 0);
 }
 
-/* A header that promises more than can come, and all that can. */
-static void try_promises(struct rcx_hostile *h, int fd)
+/* Headers with a size larger than any message, and as many bytes as can be written. */
+static void try_large_sizes(struct rcx_hostile *h, int fd)
 {
-	static const uint32_t promises[] = { RCX_BODY_MAX + 1, INT32_MAX, UINT32_MAX - 23,
+	static const uint32_t sizes[] = { RCX_BODY_MAX + 1, INT32_MAX, UINT32_MAX - 23,
 					     UINT32_MAX };
 
-	for (size_t i = 0; i < sizeof(promises) / sizeof(promises[0]); i++) {
-		rcx_good_message(h, RCX_BODY_MAX, 0)->size = promises[i];
-		rcx_expect_value(h, "more promised than there can be",
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		rcx_good_message(h, RCX_BODY_MAX, 0)->size = sizes[i];
+		rcx_expect_value(h, "size larger than any message",
 				write_pieces(&fd, h->message, FILE_SIZE), FILE_SIZE);
 		rcx_expect(h, "and a byte more", piece(fd, h, FILE_SIZE, 1), EFBIG);
 	}
@@ -169,10 +169,10 @@ static void try_binary(struct rcx_hostile *h, const char *path, bool transaction
 	}
 	rcx_expect_outcomes(h, "good ones", &outcomes);
 	try_pieces(h, fd, &taker.seq);
-	try_promises(h, fd);
+	try_large_sizes(h, fd);
 	rcx_try_addresses(h, "write", RCX_KERNEL_READS, write_at, &fd);
 	rcx_good_message(h, BODY, taker.seq + 1);
-	rcx_expect(h, "a number left out", piece(fd, h, 0, WHOLE), EBADMSG);
+	rcx_expect(h, "a skipped number", piece(fd, h, 0, WHOLE), EBADMSG);
 	rcx_good_message(h, BODY, taker.seq)->magic ^= 1;
 	rcx_expect(h, "wrong magic", piece(fd, h, 0, WHOLE), EBADMSG);
 	rcx_good_message(h, BODY, taker.seq++);
@@ -191,7 +191,7 @@ static void try_binary(struct rcx_hostile *h, const char *path, bool transaction
 	close(fd);
 }
 
-/* ---- two at a time, on what all opens share ----------------------------- */
+/* ---- two callers, with the state that all opens share ------------------- */
 
 struct other {
 	const char *path;
@@ -199,7 +199,7 @@ struct other {
 	struct rcx_outcomes outcomes;
 };
 
-/* Writes beginnings and reads: every message of the others is spoiled by chance. */
+/* Write partial headers and read, which corrupts the other thread's messages at random. */
 static long spoil(void *arg)
 {
 	struct other *other = arg;
@@ -211,7 +211,7 @@ static long spoil(void *arg)
 
 		rcx_note(&other->outcomes, pwrite(fd, some, RCX_HEADER - 1, 0), 0);
 		rcx_note(&other->outcomes, pread(fd, some, WHOLE, 0), 0);
-		/* It goes on, or completes, a message that is none of ours. */
+		/* Continues, or completes, a message of the other thread. */
 		done = pwrite(fd, some, 8, RCX_HEADER - 1);
 		rcx_note(&other->outcomes, done, errno == EBADMSG ? EBADMSG : EINVAL);
 		usleep(1);
@@ -234,7 +234,7 @@ static void try_two(struct rcx_hostile *h, const char *path)
 
 		rcx_good_message(h, 12000, seq);
 		done = write_pieces(&fd, h->message, RCX_HEADER + 12000);
-		/* EBADMSG when the other's beginning became ours. */
+		/* EBADMSG if the message starts with the other thread's header. */
 		rcx_note(&outcomes, done, errno == EBADMSG ? EBADMSG : EINVAL);
 		seq += done >= 0;
 		if (i % 8 == 0)
@@ -242,8 +242,8 @@ static void try_two(struct rcx_hostile *h, const char *path)
 	}
 	__atomic_store_n(&other.stop, true, __ATOMIC_RELAXED);
 	rcx_expect(h, "the other ends", rcx_sleeper_end(&thread), 0);
-	rcx_expect_outcomes(h, "what the one was told", &outcomes);
-	rcx_expect_outcomes(h, "what the other was told", &other.outcomes);
+	rcx_expect_outcomes(h, "errnos of this thread", &outcomes);
+	rcx_expect_outcomes(h, "errnos of the other thread", &other.outcomes);
 	close(fd);
 }
 
@@ -265,8 +265,8 @@ static void try_event(struct rcx_hostile *h)
 	rcx_core_bind(h, "notify", BODY, true);
 	rcx_expect_value(h, "before the first", pread(fd, text, sizeof(text), 0), 3);
 	rcx_expect_true(h, "is -1", !strcmp(text, "-1\n"));
-	rcx_expect(h, "opened to write", open(PATH(RCX_SYSFS_EVENT), O_WRONLY), EACCES);
-	rcx_expect(h, "opened to read and write", open(PATH(RCX_SYSFS_EVENT), O_RDWR), EACCES);
+	rcx_expect(h, "open for writing", open(PATH(RCX_SYSFS_EVENT), O_WRONLY), EACCES);
+	rcx_expect(h, "open for reading and writing", open(PATH(RCX_SYSFS_EVENT), O_RDWR), EACCES);
 	rcx_expect(h, "write", write(fd, "1", 1), EBADF);
 	rcx_try_no_map(h, fd);
 

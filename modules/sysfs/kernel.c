@@ -2,40 +2,43 @@
 /**
  * DOC: sysfs
  *
- * Attributes: the properties of kernel objects as small files under /sys.
+ * Attributes: properties of kernel objects as small files under /sys.
  *
- * What it is.  A kobject is a directory, an attribute a file in it.  A read
- * calls the attribute's show() to fill a page, a write calls store() with what
- * was written.  The file's life, its buffers and its waiting are kernfs's.
+ * What it is.  A kobject is a directory and an attribute is a file in it.  A read
+ * calls the attribute's show() to fill a page; a write calls store() with the written
+ * bytes.  kernfs manages the file, its buffers and its wait queue.
  *
  * The path of one message.  System call entry, fd lookup, checks.  A write is
- * copied into a buffer allocated for it; then kernfs takes the file's mutex and an
- * active reference to the attribute, which a removal waits for, and store() sees it
- * in kernel memory.  A read goes through seq_file: under the same two, show() fills a
- * zeroed page, which is copied out when they are given back.  A binary attribute's
- * read has a buffer of its own in place of seq_file.
- * Our store() and show() copy nothing themselves, but for a reply that is kept.
+ * copied into a buffer that is allocated for it.  Then kernfs takes the file's mutex and
+ * an active reference to the attribute; a removal waits for that reference.  store()
+ * gets the bytes in kernel memory.  A read goes through seq_file: under the same mutex
+ * and reference, show() fills a zeroed page, which is copied out after both are
+ * released.  A read of a binary attribute uses a buffer of its own instead of seq_file.
+ * Our store() and show() make no copies, except for a reply that is kept.
  *
- * When to choose it.  One value per file, of a device or of a driver as a whole,
+ * When to choose it.  For one value per file, of a device or of a driver as a whole,
  * that administrators and udev read and set.  It is ABI from the first day.
  *
- * Its trap.  There is no open that an attribute could see, so its state belongs
- * to the object and all readers and writers share it.  What does not fit in a
- * page is cut, not refused: a longer write comes back short, and a show() may
- * fill one byte less than the page.  Nothing holds the module while a file is
- * open: after an unload reads give ENODEV, and who sleeps in poll() sleeps on
- * unless the module thinks of waking him, as ours does.
+ * Its pitfall.  An attribute does not see opens, so its state belongs to the object, and
+ * all readers and writers share it.  What does not fit into a page is cut, not refused:
+ * a longer write is a short write, and show() may fill one byte less than the page.  An
+ * open file does not hold the module.  After an unload, reads fail with ENODEV, and a
+ * process that sleeps in poll() sleeps on unless the module wakes it, as ours does.
  *
- * Four modes.  attribute: show and store, file kept open, the message in binary,
- * although the custom is text.  reopen: the same, opened for each operation.
- * binary: a binary attribute, which knows offsets, so that a message may take
- * many calls of a page each.  notify: sysfs_notify_dirent() wakes whoever polls
- * for POLLPRI; that the attribute has changed is all it tells, so the number is
- * read from the attribute afterwards, and events that come before are one.  It
- * also queues work for inotify, which on one CPU may run before the sleeper.
+ * Four modes:
  *
- * A call is two operations, at least two system calls: a request is stored, its
- * reply stands until the next one.
+ * - attribute: show and store, with the file kept open.  The message is binary, although
+ *   text is the convention.
+ * - reopen: the same, opened for each operation.
+ * - binary: a binary attribute, which supports offsets, so a message may take many
+ *   calls of a page each.
+ * - notify: sysfs_notify_dirent() wakes all processes that poll for POLLPRI.  It reports
+ *   only that the attribute has changed.  So the number is read from the attribute
+ *   afterwards, and events before that read coalesce.  It also queues work for inotify,
+ *   which can run before the sleeper if there is one CPU.
+ *
+ * A call is two operations, at least two system calls: a request is stored, and its
+ * reply can be read until the next request.
  */
 #include <linux/atomic.h>
 #include <linux/kobject.h>
@@ -48,18 +51,18 @@
 #include "rcx_core.h"
 #include "abi.h"
 
-/* 6.16: the callbacks of a binary attribute may not change it. */
+/* Since 6.16 the callbacks of a binary attribute must not change it. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
 #define BIN_CONST const
 #else
 #define BIN_CONST
 #endif
 
-/* ---- attributes: kernfs brings the buffers ------------------------------ */
+/* ---- attributes: kernfs provides the buffers ---------------------------- */
 
 /*
- * State of both attributes, for all who use them.  @lock covers @sequence, @reply
- * and @reply_len.  It is not the file's mutex of kernfs, which is one per open.
+ * State of both attributes, shared by all callers.  @lock protects @sequence, @reply
+ * and @reply_len.  The file's mutex of kernfs does not: there is one per open file.
  */
 static struct {
 	struct mutex lock;
@@ -85,7 +88,7 @@ static ssize_t message_show(struct kobject *kobj, struct kobj_attribute *attr, c
 {
 	u32 size = rcx_size();
 
-	/* More than this would be cut, with a line in the kernel log. */
+	/* kernfs would cut more than this, and write a line to the kernel log. */
 	if (RCX_HEADER + size > PAGE_SIZE - 1)
 		return -EMSGSIZE;
 	mutex_lock(&attribute.lock);
@@ -100,7 +103,7 @@ static ssize_t transaction_store(struct kobject *kobj, struct kobj_attribute *at
 	int err;
 
 	if (count > PAGE_SIZE - 1)
-		return -EMSGSIZE;	/* its reply could not be shown */
+		return -EMSGSIZE;	/* show() could not return its reply */
 	mutex_lock(&attribute.lock);
 	attribute.reply_len = 0;
 	err = rcx_consume(&attribute.sequence, (const struct rcx_msg *)buf, count);
@@ -127,14 +130,14 @@ static ssize_t transaction_show(struct kobject *kobj, struct kobj_attribute *att
 /* ---- binary attributes: offsets, a page at a time ----------------------- */
 
 /*
- * State of one binary attribute, for all who use it: two writers at a time spoil
- * each other's message.  @lock covers all below.
+ * State of one binary attribute, shared by all callers: two writers at the same time
+ * corrupt each other's message.  @lock protects the fields below it.
  */
 struct binary {
 	struct mutex lock;
 	struct rcx_sequence sequence;
 	struct rcx_msg *message;		/* room for the largest one */
-	size_t got;			/* bytes of a message that is being written */
+	size_t got;			/* received bytes of an incomplete message */
 	size_t ready;			/* bytes that may be read */
 };
 
@@ -143,8 +146,8 @@ static struct binary message_binary = BINARY(message_binary);
 static struct binary transaction_binary = BINARY(transaction_binary);
 
 /*
- * Add @count bytes at @off.  1 when they complete a message, which is consumed
- * then, 0 when more must come, or an errno.
+ * Add @count bytes at @off.  Returns 1 if they complete a message, which is then
+ * consumed, 0 if the message is still incomplete, or a negative errno.
  */
 static int binary_add(struct binary *binary, const char *from, loff_t off, size_t count)
 {
@@ -199,14 +202,14 @@ static ssize_t message_bin_read(struct file *file, struct kobject *kobj,
 	if (off == 0) {
 		rcx_make(&message_binary.sequence, message_binary.message, size);
 		message_binary.ready = RCX_HEADER + size;
-		message_binary.got = 0;		/* of a write now overwritten */
+		message_binary.got = 0;		/* discards an incomplete write */
 	}
 	ret = binary_get(&message_binary, buf, off, count);
 	mutex_unlock(&message_binary.lock);
 	return ret;
 }
 
-/* Like message_bin_write() but for the reply.  Both are on a timed path: two functions. */
+/* Similar to message_bin_write(), but kept separate: both are on a timed path. */
 static ssize_t transaction_bin_write(struct file *file, struct kobject *kobj,
 				     BIN_CONST struct bin_attribute *attr,
 				     char *buf, loff_t off, size_t count)
@@ -233,9 +236,9 @@ static ssize_t transaction_bin_read(struct file *file, struct kobject *kobj,
 	return ret;
 }
 
-/* ---- notify: only that something happened ------------------------------- */
+/* ---- notify: reports only a change -------------------------------------- */
 
-static atomic64_t events = ATOMIC64_INIT(0);	/* how many; the newest is one less */
+static atomic64_t events = ATOMIC64_INIT(0);	/* the count; the newest event's number is one less */
 static struct kernfs_node *event_node;
 
 static ssize_t event_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -244,9 +247,9 @@ static ssize_t event_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 }
 
 /*
- * sysfs_notify() would look the name up under a lock that sleeps, so not from an
- * interrupt.  With the node at hand any context will do, except on -rt kernels,
- * where the lock of kernfs's list of notifications sleeps.
+ * sysfs_notify() cannot be called from an interrupt, since it looks up the name under
+ * a lock that sleeps.  sysfs_notify_dirent() with the node works in any context, except
+ * on -rt kernels, where the lock of kernfs's list of notifications sleeps.
  */
 static int event_emit(const struct rcx_event *event)
 {
@@ -272,7 +275,7 @@ static struct attribute *sysfs_attributes[] = {
 
 static const struct attribute_group sysfs_group = { .attrs = sysfs_attributes };
 
-/* By hand and not in the group, whose member for these changed its type often. */
+/* Not in the group, since the type of its member for these changed several times. */
 static const struct bin_attribute message_bin_attribute = {
 	.attr = { .name = RCX_SYSFS_MESSAGE_BIN, .mode = 0600 },
 	.size = RCX_HEADER + RCX_BODY_MAX,
@@ -366,7 +369,7 @@ static int __init rcx_sysfs_init(void)
 err_node:
 	sysfs_put(event_node);
 err_object:
-	kobject_put(sysfs_object);	/* the files go with their directory */
+	kobject_put(sysfs_object);	/* also removes its files */
 err_buffers:
 	buffers_put();
 	return err;
@@ -375,8 +378,8 @@ err_buffers:
 static void __exit rcx_sysfs_exit(void)
 {
 	rcx_channel_unregister(&sysfs_channel);
-	kobject_put(sysfs_object);	/* waits for callbacks that run */
-	/* Removal wakes nobody; now that the file is dead, poll() will say so. */
+	kobject_put(sysfs_object);	/* waits for running callbacks */
+	/* The removal wakes no sleeper, so do it here; poll() then returns an error. */
 	sysfs_notify_dirent(event_node);
 	sysfs_put(event_node);
 	buffers_put();

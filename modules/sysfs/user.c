@@ -79,12 +79,12 @@ static int binary_call(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* ---- notify: poll for a change, then read what it was ------------------- */
+/* ---- notify: poll for a change, then read the number -------------------- */
 
 /*
- * The number of the newest event: -1 when there was none yet, and, with s->error
- * set, on failure.  This read also tells kernfs which change we have seen; poll()
- * returns at once until we have seen the last one.
+ * Returns the number of the newest event; -1 without an event, and on failure, which
+ * also sets s->error.  This read also marks the last change as seen in kernfs; poll()
+ * returns at once until that is done.
  */
 static long long read_event(struct rcx_session *s)
 {
@@ -124,16 +124,16 @@ static int sysfs_notify(struct rcx_session *s, uint64_t n)
 /* ---- registration ------------------------------------------------------ */
 
 #define STORE .max = RCX_SYSFS_STORE_MAX - RCX_HEADER, \
-	.limit = "What an attribute stores must fit in one page, header and all."
+	.limit = "A stored message must fit into one page, including its header."
 #define SHOW .max = RCX_SYSFS_SHOW_MAX - RCX_HEADER, \
-	.limit = "What an attribute shows must fit in one page but for its last byte."
+	.limit = "A shown message must fit into one page without its last byte."
 #define BINARY .max = RCX_BODY_MAX, \
-	.limit = "The kernel half keeps one buffer of 1 MiB; each system call moves a page at most."
+	.limit = "The kernel half has one buffer of 1 MiB; each system call moves at most a page."
 #define EVENT .min = 0, .max = 0, \
-	.limit = "The event says that the attribute has changed; its number is read afterwards."
+	.limit = "The event reports only that the attribute has changed; its number is read afterwards."
 
 #define ALONE .single_threaded_reason = \
-	"An attribute knows nothing of opens: all who use it share one sequence."
+	"An attribute does not see opens, so all callers share one sequence."
 
 static const struct rcx_mode sysfs_modes[] = {
 	{
@@ -189,7 +189,7 @@ static const struct rcx_channel sysfs_channel = {
 	.since = "2.6.0: with the driver model, see sysfs(5)",
 	.modes = sysfs_modes,
 	.unsupported_reason = {
-		[RCX_STREAM] = "Changes of an attribute are one counter that coalesces them, so there is no stream of messages to drain.",
+		[RCX_STREAM] = "One counter coalesces the changes of an attribute, so there is no stream of messages to drain.",
 	},
 };
 RCX_CHANNEL(sysfs_channel);
