@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The kernel half only talks; but others can make its device talk, or not listen. */
+/* The kernel half only sends; other programs can trigger events, or not read them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -17,7 +17,7 @@
 #define WHOLE (RCX_HEADER + BODY)
 #define DEVICE "/dev/" RCX_UEVENT_NAME
 #define FILE_OF_DEVICE "/sys" RCX_UEVENT_PATH "/uevent"
-#define SMALL 2304		/* bytes, the least that a queue may have */
+#define SMALL 2304		/* bytes, the shortest possible queue */
 
 static int listen_in(struct rcx_hostile *h, uint32_t groups, int queue)
 {
@@ -33,7 +33,7 @@ static int listen_in(struct rcx_hostile *h, uint32_t groups, int queue)
 	return fd;
 }
 
-/* The next event of our device: its length, -1 when none comes; a string ends it. */
+/* The next event of our device, terminated by a NUL: its length, -1 without one. */
 static ssize_t hear(int fd, char *text, size_t room)
 {
 	ssize_t got;
@@ -47,7 +47,7 @@ static ssize_t hear(int fd, char *text, size_t room)
 	return got;
 }
 
-/* The string that begins with @key in a datagram, or NULL. */
+/* The string in a datagram that starts with @key, or NULL. */
 static const char *find(const char *text, ssize_t len, const char *key)
 {
 	for (const char *at = text; at < text + len; at += strlen(at) + 1)
@@ -81,7 +81,7 @@ static void try_text(struct rcx_hostile *h)
 	close(fd);
 }
 
-/* One byte more would have the kernel warn: the kernel half must not even ask. */
+/* With one byte more the kernel would warn, so the kernel half must not call it. */
 static void try_sizes(struct rcx_hostile *h)
 {
 	static const uint32_t sizes[] = { RCX_UEVENT_MAX + 1, 1024, 2048, 4096, RCX_BODY_MAX };
@@ -94,7 +94,7 @@ static void try_sizes(struct rcx_hostile *h)
 		rcx_core_start(h, RCX_PROCESS, 3, 1, 0);
 		rcx_core_ended(h, 1000);
 		rcx_expect_value(h, "refused", (long)rcx_core_counts(h).refused, 3);
-		rcx_expect_value(h, "why", (long)rcx_core_counts(h).refused_errno, EMSGSIZE);
+		rcx_expect_value(h, "the reason", (long)rcx_core_counts(h).refused_errno, EMSGSIZE);
 	}
 	rcx_expect(h, "nothing was sent", hear(fd, text, sizeof(text)), EAGAIN);
 	close(fd);
@@ -114,7 +114,7 @@ static void try_contexts(struct rcx_hostile *h)
 	rcx_expect_true(h, "it ends", rcx_core_ended(h, 1000));
 }
 
-/* Whoever may write to its file has the device send what is none of ours. */
+/* A write to the device's uevent file makes it send events without our strings. */
 static void try_others(struct rcx_hostile *h)
 {
 	static const char *const orders[] = {
@@ -140,13 +140,13 @@ static void try_others(struct rcx_hostile *h)
 		rcx_expect(h, "heard", got, 0);
 		ours += got >= 0 && find(text, got, RCX_UEVENT_SEQ);
 	}
-	rcx_expect_outcomes(h, "orders", &outcomes);
-	rcx_expect_value(h, "which look like ours", ours, 0);
+	rcx_expect_outcomes(h, "writes", &outcomes);
+	rcx_expect_value(h, "events that look like ours", ours, 0);
 	close(fd);
 	close(file);
 }
 
-/* Datagrams for the kernel's socket, with and without lengths that lie. */
+/* Datagrams to the kernel's socket, with correct and with false lengths. */
 static void try_sending(struct rcx_hostile *h, void *arg)
 {
 	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
@@ -166,7 +166,7 @@ static void try_sending(struct rcx_hostile *h, void *arg)
 		rcx_note(&outcomes, sendto(fd, h->message, len, 0, (const struct sockaddr *)&kernel,
 					  sizeof(kernel)), want);
 	}
-	rcx_expect_outcomes(h, "nonsense sent to the kernel", &outcomes);
+	rcx_expect_outcomes(h, "invalid datagrams sent to the kernel", &outcomes);
 	close(fd);
 }
 
@@ -185,30 +185,30 @@ static void try_groups(struct rcx_hostile *h)
 	close(none);
 }
 
-/* One who does not listen loses, and nobody else does. */
-static void try_deaf(struct rcx_hostile *h)
+/* A listener that does not read loses events; other listeners do not. */
+static void try_slow_listener(struct rcx_hostile *h)
 {
-	int deaf = listen_in(h, RCX_UEVENT_GROUP, SMALL), fd = listen_in(h, RCX_UEVENT_GROUP, 0);
-	long heard = 0, deafly = 0;
+	int slow = listen_in(h, RCX_UEVENT_GROUP, SMALL), fd = listen_in(h, RCX_UEVENT_GROUP, 0);
+	long heard = 0, slow_heard = 0;
 	char text[4096];
 
 	rcx_topic(h, "not listening");
 	rcx_core_bind(h, "device", RCX_UEVENT_MAX, true);
 	rcx_core_start(h, RCX_PROCESS, 20, 20, 0);
 	rcx_core_ended(h, 1000);
-	rcx_expect(h, "is told so", recv(deaf, text, sizeof(text), MSG_DONTWAIT), ENOBUFS);
-	while (recv(deaf, text, sizeof(text), MSG_DONTWAIT) > 0)
-		deafly++;
+	rcx_expect(h, "gets an error", recv(slow, text, sizeof(text), MSG_DONTWAIT), ENOBUFS);
+	while (recv(slow, text, sizeof(text), MSG_DONTWAIT) > 0)
+		slow_heard++;
 	while (recv(fd, text, sizeof(text), MSG_DONTWAIT) > 0)
 		heard++;
-	rcx_expect_true(h, "and has lost most", deafly > 0 && deafly < 5);
-	rcx_expect_value(h, "who listens has all", heard, 20);
-	rcx_expect_value(h, "the sender knows nothing", (long)rcx_core_counts(h).refused, 0);
-	close(deaf);
+	rcx_expect_true(h, "and has lost most", slow_heard > 0 && slow_heard < 5);
+	rcx_expect_value(h, "the other listener has all", heard, 20);
+	rcx_expect_value(h, "refused of these", (long)rcx_core_counts(h).refused, 0);
+	close(slow);
 	close(fd);
 	rcx_core_start(h, RCX_PROCESS, 20, 20, 0);
 	rcx_core_ended(h, 1000);
-	rcx_expect_value(h, "nor that nobody is there", (long)rcx_core_counts(h).refused, 0);
+	rcx_expect_value(h, "refused without a listener", (long)rcx_core_counts(h).refused, 0);
 }
 
 static long hear_on(void *arg)
@@ -245,7 +245,7 @@ static void try_leaving(struct rcx_hostile *h)
 		rcx_note(&outcomes, hear(fd, text, sizeof(text)), 0);
 		close(fd);
 	}
-	rcx_expect_outcomes(h, "came and went", &outcomes);
+	rcx_expect_outcomes(h, "opened and closed", &outcomes);
 	rcx_expect(h, "stop the stream", ioctl(h->core, RCX_CORE_STOP), 0);
 }
 
@@ -276,7 +276,7 @@ static void uevent_hostile(struct rcx_hostile *h)
 	rcx_topic(h, "another user");
 	rcx_as_nobody(h, try_sending, &fine);
 	try_groups(h);
-	try_deaf(h);
+	try_slow_listener(h);
 	try_leaving(h);
 	try_node(h);
 	rcx_core_unbind(h);

@@ -2,41 +2,40 @@
 /**
  * DOC: uevent
  *
- * News of a device, in text, to all who listen.
+ * Notifications about a device, in text, to all listeners.
  *
- * What it is.  kobject_uevent_env() tells that something happened to a kobject:
+ * What it is.  kobject_uevent_env() announces that something happened to a kobject:
  * an action, its path in sysfs, its subsystem, a number that counts all uevents
- * of the system, and strings KEY=VALUE of ours.  It is how udev learns of
- * devices; anybody may listen, on group 1 of the netlink protocol
+ * of the system, and KEY=VALUE strings of the caller.  This is how udev learns about
+ * devices.  Any program may listen, on group 1 of the netlink protocol
  * NETLINK_KOBJECT_UEVENT.
  *
- * The path of one message.  We print numbers and turn the body into hexadecimal
- * digits, since only strings can be sent.  kobject_uevent_env() allocates an
- * environment of 2.5 KiB and the path, and prints our strings and its own into it
- * (those of a device: number, name, mode).  Under a mutex that all uevents of the
- * system share, it copies them into one socket buffer, and netlink goes through
- * the network namespaces and queues a clone of it, which has the same data, for
- * each listener, and wakes him.  recv() copies it out; the listener sees by the
- * path whether it is about our device, finds the strings and reads them back.
- * All of that is in the numbers.  (The call tree shows the printing, and
- * kobject_uevent_env()'s own work, as ours: nothing in the kernel's lib/ can be
- * traced.)
+ * The path of one message.  The kernel half prints numbers and converts the body to
+ * hexadecimal digits, since only strings can be sent.  kobject_uevent_env() allocates
+ * an environment of 2.5 KiB and the path, and prints the caller's strings and its own
+ * into it (for a device: number, name, mode).  Under a mutex that all uevents of the
+ * system share, it copies them into one socket buffer.  Netlink walks the network
+ * namespaces, queues for each listener a clone that shares the data, and wakes the
+ * listener.  recv() copies the data out.  The listener checks by the path that the event
+ * is from our device, finds the strings and converts them back.  The figures include
+ * all of that.  (The call tree attributes the printing, and kobject_uevent_env()'s own
+ * work, to our module, since functions in the kernel's lib/ cannot be traced.)
  *
- * One mode, device: a "change" of a misc device that is there for nothing else.
+ * One mode, device: a "change" of a misc device that exists only for this purpose.
  *
- * When to choose it.  A device's state has changed in a way that an
- * administrator's rules shall react to: a cable, a resize, an error to report.
- * The format is ABI, and udev, mdev and systemd are there already.
+ * When to choose it.  When the state of a device has changed and an administrator's
+ * rules should react: a cable, a resize, an error to report.  The format is ABI, and
+ * udev, mdev and systemd understand it.
  *
- * Its trap.  Every listener of the system is woken by each event, and udev runs
- * its rules for it: it is for what happens rarely.  All strings together have
- * 2048 bytes; one more, and the kernel warns with a stack trace, so the sender
- * must know what fits.  The call may sleep, so no interrupt can send one.  And it
- * is netlink: who reads too slowly loses what comes next and gets ENOBUFS, while
- * the sender is told of nothing, not even that nobody listens.
+ * Its pitfall.  Each event wakes every listener of the system, and udev runs
+ * its rules for it, so events must be rare.  All strings together may have 2048 bytes.
+ * With one byte more, the kernel warns with a stack trace, so the sender must know what
+ * fits.  The call may sleep, so no interrupt can send an event.  It also has the
+ * pitfall of netlink: a reader that is too slow loses the next messages and gets ENOBUFS.
+ * The sender gets no error, not even if there is no listener.
  *
- * A kernel with CONFIG_UEVENT_HELPER starts a program for each event as well,
- * where /sys/kernel/uevent_helper names one; distributions have it off.
+ * A kernel with CONFIG_UEVENT_HELPER also starts a program for each event, if
+ * /sys/kernel/uevent_helper names one.  Distributions disable that option.
  */
 #include <linux/fs.h>
 #include <linux/kernel.h>
@@ -46,10 +45,10 @@
 #include "rcx_core.h"
 #include "abi.h"
 
-/* Characters of a u64 in decimal, and the NUL. */
+/* Bytes of a u64 in decimal, including the NUL. */
 #define UEVENT_NUMBER	21
 
-/* The event in hand and its strings.  Events come one at a time, so one is enough. */
+/* The current event and its strings.  The core emits one event at a time. */
 static struct {
 	union {
 		struct rcx_msg message;
@@ -60,8 +59,8 @@ static struct {
 	char body[sizeof(RCX_UEVENT_BODY) + 2 * RCX_UEVENT_MAX];
 } uevent;
 
-/* A node that does nothing: a uevent is about a kobject that belongs to a kset, and
- * a device is the shortest way to one.
+/* A node that does nothing: a uevent needs a kobject that belongs to a kset, and a misc
+ * device is the simplest way to get one.
  */
 static const struct file_operations uevent_fops = {
 	.owner = THIS_MODULE,
@@ -84,7 +83,7 @@ static void uevent_print(const struct rcx_msg *msg)
 	*bin2hex(body, msg->body, msg->size) = '\0';
 }
 
-/* 0 also when it was lost, or nobody was there: kobject_uevent_env() forgives both. */
+/* Returns 0 also if the event was lost, or without a listener, as kobject_uevent_env() does. */
 static int uevent_emit(const struct rcx_event *event)
 {
 	char *strings[] = { uevent.seq, uevent.timestamp, uevent.body, NULL };

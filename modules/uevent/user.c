@@ -10,9 +10,9 @@
 #include "loops/netlink_socket.h"
 #include "abi.h"
 
-/* The longest datagram is the kernel's 2048 bytes of strings, and before them an action
- * and a path.  A key is compared whole, also with a string that ends before it does:
- * SPARE bytes behind the datagram are there for that.
+/* The longest datagram is an action and a path, followed by the kernel's 2048 bytes of
+ * strings.  A key is compared in full length, even with a shorter string at the end:
+ * SPARE bytes after the datagram keep that within the buffer.
  */
 #define ROOM 8192u
 #define SPARE 16u
@@ -21,7 +21,7 @@
 
 /* ---- open --------------------------------------------------------------- */
 
-/* Where a kernel has the file, a path in it is a program to start for each event. */
+/* If the file exists and contains a path, the kernel starts that program for each event. */
 static bool starts_helper(void)
 {
 	int fd = open(HELPER, O_RDONLY | O_CLOEXEC);
@@ -43,12 +43,12 @@ static int device_open(struct rcx_session *s)
 	};
 
 	if (starts_helper())
-		return rcx_skip(s, "This kernel starts a program for each uevent; empty " HELPER ".");
+		return rcx_skip(s, "This kernel starts a program for each uevent; clear " HELPER ".");
 	s->map = mmap(NULL, ROOM, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (s->map == MAP_FAILED) {
 		s->map = NULL;
-		return rcx_fail_errno(s, "cannot get room for a datagram");
+		return rcx_fail_errno(s, "cannot allocate a buffer for a datagram");
 	}
 	s->map_len = ROOM;
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
@@ -63,7 +63,7 @@ static int device_open(struct rcx_session *s)
 
 /* ---- text to message ---------------------------------------------------- */
 
-/* What follows @key where @string begins with it, else NULL. */
+/* The text after @key if @string starts with it, else NULL. */
 static inline const char *value(const char *string, const char *key, size_t len)
 {
 	return memcmp(string, key, len) ? NULL : string + len;
@@ -85,7 +85,7 @@ static inline uint8_t digit(char c)
 	return (uint8_t)((c & 15) + 9 * (c >> 6 & 1));
 }
 
-/* @digits into the body of s->rx, as far as there is room; how many bytes they are. */
+/* Convert @digits into the body of s->rx, up to s->size bytes; returns their full length. */
 static inline uint32_t bytes(const struct rcx_session *s, const char *digits)
 {
 	uint32_t len = (uint32_t)(strlen(digits) / 2);
@@ -97,9 +97,9 @@ static inline uint32_t bytes(const struct rcx_session *s, const char *digits)
 }
 
 /*
- * The datagram of @got bytes as a message in s->rx.  False when it is none of
- * ours: other devices' come by here too, and of our device those that somebody
- * has the kernel make by writing to its file in sysfs.
+ * Convert the datagram of @got bytes to a message in s->rx.  Returns false if it is not
+ * ours: the socket also receives events of other devices, and events of our device
+ * that a program requested by writing to its uevent file in sysfs.
  */
 static inline bool parse(const struct rcx_session *s, ssize_t got)
 {
@@ -117,11 +117,11 @@ static inline bool parse(const struct rcx_session *s, ssize_t got)
 			s->rx->size = bytes(s, found);
 		missing -= found != NULL;
 	}
-	s->rx->magic = RCX_MAGIC;	/* which the path stood for */
+	s->rx->magic = RCX_MAGIC;	/* not sent: the path identifies our events */
 	return !missing;
 }
 
-/* The next of ours that is there: its length, or -1. */
+/* Receive the next event of ours: its length, or -1. */
 static inline ssize_t receive(struct rcx_session *s, int flags)
 {
 	ssize_t got;
@@ -137,7 +137,7 @@ static inline ssize_t receive(struct rcx_session *s, int flags)
 
 /* ---- operations --------------------------------------------------------- */
 
-/* Both wait as loops/message_file.h does: a timed loop stays in its channel. */
+/* Like the loops in loops/message_file.h; each timed loop stays in its channel's folder. */
 
 static int device_notify(struct rcx_session *s, uint64_t n)
 {
@@ -164,7 +164,7 @@ static int device_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* ENOBUFS: something was lost, which may have been others' and none of ours. */
+/* ENOBUFS: something was lost, possibly only events of other devices. */
 static int device_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
@@ -192,14 +192,14 @@ static int device_stream(struct rcx_session *s, uint64_t n)
 /* ---- registration ------------------------------------------------------- */
 
 #define TEXT .max = RCX_UEVENT_MAX, \
-	.limit = "All strings of a uevent have 2048 bytes, the kernel's own among them, and two digits are a byte."
+	.limit = "All strings of a uevent, including the kernel's own, have 2048 bytes, and a byte takes two digits."
 
 static const struct rcx_queue uevent_queue = RCX_DATAGRAM_QUEUE;
 
 static const struct rcx_mode uevent_modes[] = {
 	{
 		.name = "device",
-		.summary = "\"change\" of a device, the message in strings",
+		.summary = "\"change\" of a device, with the message in strings",
 		.open = device_open,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH,
 		.operations = {
@@ -213,14 +213,14 @@ static const struct rcx_mode uevent_modes[] = {
 
 static const struct rcx_channel uevent_channel = {
 	.name = "uevent",
-	.summary = "News of a device, in text, to all who listen",
+	.summary = "Notifications about a device, in text, to all listeners",
 	.module = "ringcross_uevent",
 	.since = "2.6.10: kobject_uevent() over netlink",
 	.modes = uevent_modes,
 	.unsupported_reason = {
-		[RCX_PUSH] = "What a program sends to the socket is broadcast to the programs that listen, and no driver gets it.",
-		[RCX_PULL] = "Its socket takes no requests; writing to a device's uevent file makes the kernel send an event, but it is sysfs that was asked.",
-		[RCX_CALL] = "Its socket takes no requests, and what is written to a device's uevent file goes through sysfs.",
+		[RCX_PUSH] = "A message that a program sends to the socket goes to the programs that listen, and to no driver.",
+		[RCX_PULL] = "Its socket accepts no requests; a write to a device's uevent file makes the kernel send an event, but that request uses sysfs.",
+		[RCX_CALL] = "Its socket accepts no requests, and a write to a device's uevent file uses sysfs.",
 	},
 };
 RCX_CHANNEL(uevent_channel);
