@@ -10,23 +10,24 @@
 #define RCX_UMH_WORD	64
 
 /*
- * The longest message: exec takes arguments of up to 128 KiB with their end
- * (MAX_ARG_STRLEN), and a byte is two digits there.
+ * The longest message: exec accepts arguments of up to 128 KiB, including the NUL
+ * (MAX_ARG_STRLEN), and a byte takes two digits.
  */
 #define RCX_UMH_MAX	65535
 
 /*
- * Starts on their way at once; so many modprobes the kernel allows itself.  A
- * program that has come to run is no longer counted, except in mode wait: that it
- * ends is told to nobody.
+ * The most starts in progress at once, the kernel's own limit for modprobe.  A program
+ * that has started to run no longer counts, except in mode wait, since the kernel half
+ * is not notified of its end.
  */
 #define RCX_UMH_AT_ONCE	50
 
 /**
- * struct rcx_umh_program - what the kernel shall start for each event
- * @path: absolute, ended by 0.  It is run as root, in the first namespaces, with
- *	the arguments --program umh @word MESSAGE, the message in hexadecimal
- * @word: for the program, ended by 0
+ * struct rcx_umh_program - the program that the kernel starts for each event
+ * @path: absolute path, terminated by a NUL.  The program runs as root in the initial
+ *	namespaces, with the arguments --program umh @word MESSAGE; the message is in
+ *	hexadecimal
+ * @word: an argument for the program, terminated by a NUL
  * @flags: none are known; must be 0
  */
 struct rcx_umh_program {
@@ -36,16 +37,16 @@ struct rcx_umh_program {
 };
 
 /**
- * struct rcx_umh_counts - what became of the starts of this file's program
- * @started: those the kernel was asked for
- * @failed: of those, where no program came to run or, in mode wait, it refused
+ * struct rcx_umh_counts - results of the starts of this file's program
+ * @started: starts requested from the kernel
+ * @failed: of those, starts whose program did not run or, in mode wait, refused
  */
 struct rcx_umh_counts {
 	__u32 started;
 	__u32 failed;
 };
 
-/* From now to the close of this file each event starts that program. */
+/* From now until this file is closed, each event starts that program. */
 #define RCX_UMH_PROGRAM	_IOW('x', 0x90, struct rcx_umh_program)
 #define RCX_UMH_COUNTS	_IOR('x', 0x91, struct rcx_umh_counts)
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Who names the program is root everywhere; and a start may outlive all that asked for it. */
+/* The registered program runs as root, and a start may outlive the open file and its owner. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "abi.h"
 
 #define NOWHERE "/nowhere/to/be/found"
-#define END_MS 4000		/* for all that was started to have ended */
+#define END_MS 4000		/* until all started programs have ended */
 #define LARGEST (RCX_UMH_MAX - RCX_HEADER)
 
 static bool known(unsigned int cmd)
@@ -43,7 +43,7 @@ static long register_as(int fd, const char *path)
 	return register_at(&fd, &request);
 }
 
-/* This very program, which finds no board where the word says and refuses by ENOTCONN. */
+/* Register this program, which finds no board at the path in @word: it exits with ENOTCONN. */
 static long register_self(int fd)
 {
 	char path[RCX_UMH_PATH] = "";
@@ -61,7 +61,7 @@ static struct rcx_umh_counts counts_of(int fd)
 	return counts;
 }
 
-/* Raise @count events in one burst; how many were refused. */
+/* Emit @count events in one burst; returns how many were refused. */
 static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count)
 {
 	uint64_t before = rcx_core_counts(h).refused;
@@ -71,7 +71,7 @@ static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count
 	return (long)(rcx_core_counts(h).refused - before);
 }
 
-/* The starts that came to nothing, once there are @want of them or it is late. */
+/* The number of failed starts, after waiting until there are @want, or for END_MS. */
 static long failed(int fd, long want)
 {
 	for (int ms = 0; ms < END_MS && counts_of(fd).failed < want; ms++)
@@ -79,8 +79,8 @@ static long failed(int fd, long want)
 	return counts_of(fd).failed;
 }
 
-/* One event is taken, once there is room for its start again. */
-static bool taken(struct rcx_hostile *h, enum rcx_context context)
+/* Whether an event is accepted, after waiting until there is room for its start. */
+static bool accepts_one(struct rcx_hostile *h, enum rcx_context context)
 {
 	for (int ms = 0; ms < END_MS; ms++) {
 		if (!emit(h, context, 1))
@@ -106,8 +106,8 @@ static void try_requests(struct rcx_hostile *h, int fd)
 	memset(request.word, 'w', sizeof(request.word));
 	rcx_expect(h, "a word without an end", register_at(&fd, &request), EINVAL);
 	rcx_expect(h, "no path", register_as(fd, ""), EINVAL);
-	rcx_expect(h, "a path from nowhere", register_as(fd, "init"), EINVAL);
-	rcx_expect(h, "a path from here", register_as(fd, "./init"), EINVAL);
+	rcx_expect(h, "a path without a slash", register_as(fd, "init"), EINVAL);
+	rcx_expect(h, "a relative path", register_as(fd, "./init"), EINVAL);
 	rcx_expect(h, "a blank before the path", register_as(fd, " /init"), EINVAL);
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, register_at, &fd);
 }
@@ -120,7 +120,7 @@ static void try_register(struct rcx_hostile *h)
 	rcx_expect(h, "open", fd, 0);
 	rcx_core_bind(h, "wait", 8, true);
 	try_requests(h, fd);
-	rcx_expect_value(h, "refused while nobody has", emit(h, RCX_PROCESS, 1), 1);
+	rcx_expect_value(h, "refused without a registration", emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, ENOTCONN);
 	rcx_expect_value(h, "starts without a program", counts_of(fd).started, 0);
 
@@ -146,7 +146,7 @@ static void try_register(struct rcx_hostile *h)
 	rcx_expect_value(h, "after the close", rcx_core_counts(h).refused_errno, ENOTCONN);
 }
 
-/* ---- what is no program --------------------------------------------------- */
+/* ---- files that are not programs --------------------------------------------------- */
 
 static void make(const char *path, mode_t mode, const char *content)
 {
@@ -219,7 +219,7 @@ static void try_size(struct rcx_hostile *h, const char *mode)
 	close(fd);
 }
 
-/* An interrupt starts so many before any of them runs; the rest must be refused. */
+/* An interrupt emits more starts than may be in progress; the rest must be refused. */
 static void try_burst(struct rcx_hostile *h, const char *name, enum rcx_context context,
 		      long (*name_program)(int fd), bool runs)
 {
@@ -232,11 +232,11 @@ static void try_burst(struct rcx_hostile *h, const char *name, enum rcx_context 
 	refused = emit(h, context, RCX_BURST_MAX);
 	rcx_expect_true(h, "some are refused", refused > 0);
 	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, EAGAIN);
-	/* Some of an earlier case may be on their way yet. */
-	rcx_expect_true(h, "not those it has room for",
+	/* Some starts of an earlier case may still be in progress. */
+	rcx_expect_true(h, "not those that it has room for",
 		       refused <= RCX_BURST_MAX - RCX_UMH_AT_ONCE / 2);
 	rcx_expect_value(h, "starts", counts_of(fd).started, RCX_BURST_MAX - refused);
-	rcx_expect_true(h, "one is taken after these", taken(h, context));
+	rcx_expect_true(h, "one is accepted after these", accepts_one(h, context));
 	rcx_expect_value(h, "failed starts", failed(fd, runs ? 0 : RCX_BURST_MAX - refused + 1),
 			runs ? 0 : RCX_BURST_MAX - refused + 1);
 	close(fd);
@@ -295,7 +295,7 @@ static void try_others(struct rcx_hostile *h)
 	close(fd);
 }
 
-/* Registrations come and go while starts of theirs are on their way. */
+/* Register and close while starts are in progress. */
 static void try_leaving(struct rcx_hostile *h)
 {
 	struct rcx_outcomes outcomes = { 0 };
@@ -313,7 +313,7 @@ static void try_leaving(struct rcx_hostile *h)
 	}
 	rcx_expect_outcomes(h, "registered and closed", &outcomes);
 	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
-	/* These are left on their way: the module is not to go before them. */
+	/* These starts stay in progress: the module must not be unloaded before they end. */
 	last = open_device();
 	rcx_expect(h, "register a last time", register_self(last), 0);
 	rcx_core_start(h, RCX_HARDIRQ, RCX_UMH_AT_ONCE, RCX_UMH_AT_ONCE, 0);

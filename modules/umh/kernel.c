@@ -5,44 +5,42 @@
  * The kernel runs a program, and the message is its command line.
  *
  * What it is.  call_usermodehelper() starts an executable file as a new process
- * that nobody in user space has asked for: as root with all capabilities, in
- * the first namespaces, without a terminal or an open file, the child of a
- * kernel thread.  Its environment is what the kernel half passes and nothing
- * else.  The caller waits for the program's end and gets its exit status
- * (UMH_WAIT_PROC), waits until its exec is done (UMH_WAIT_EXEC), or not at all
- * (UMH_NO_WAIT).
+ * that no process in user space requested.  It runs as root with all capabilities, in
+ * the initial namespaces, without a terminal or an open file, as the child of a
+ * kernel thread.  Its environment is only what the kernel half passes.  The caller
+ * waits for the end of the program and gets its exit status (UMH_WAIT_PROC), waits until
+ * its exec is done (UMH_WAIT_EXEC), or does not wait (UMH_NO_WAIT).
  *
- * The path of one message.  The kernel half writes it as hexadecimal text, since
- * an argument ends at its first zero byte, and queues work.  That wakes a
- * worker, which makes a process.  The process begins in the kernel: it copies
- * environment and arguments onto a new stack, opens and maps the program's file,
- * and returns to user space at its first instruction.  From there to main() lie
- * the C library's start and many page faults.  A caller that waits is woken when
+ * The path of one message.  The kernel half writes the message as hexadecimal text,
+ * since an argument ends at its first zero byte, and queues work.  That wakes a
+ * worker, which creates a process.  The process starts in the kernel: it copies
+ * environment and arguments to a new stack, opens and maps the program's file,
+ * and returns to user space at the program's first instruction.  Before main(), the C
+ * library starts up and many page faults occur.  A caller that waits is woken when
  * the exec is done, or at the program's end by the worker, which has waited for it.
  *
- * When to choose it.  Almost never.  For what happens once in a while, must be
- * decided in user space, and may find no daemon there: loading a module
- * (modprobe), fetching a key for NFS or CIFS (request-key), handing over a core
- * dump (core_pattern).  Hotplug events went this way once (/sbin/hotplug): at
- * boot a process for each device, which ran in any order and filled the memory.
- * Now the kernel sends them over netlink to one daemon, udev.  The end of a
- * control group went the same way: release_agent was a program, cgroup.events is
- * a file, which systemd watches.
+ * When to choose it.  Almost never.  It suits rare events that must be decided in user
+ * space, when there may be no daemon: loading a module (modprobe), fetching a key for
+ * NFS or CIFS (request-key), handing over a core dump (core_pattern).  Hotplug events
+ * once used it (/sbin/hotplug): at boot one process was started per device; the
+ * processes ran in any order and filled the memory.  Now the kernel sends these events
+ * over netlink to one daemon, udev.  The end of a control group went the same way:
+ * release_agent was a program; its successor cgroup.events is a file, which systemd
+ * watches.
  *
- * Its trap.  UMH_NO_WAIT copies neither path nor arguments nor environment: they
- * are read later, by the new process, so they must not be on the caller's stack,
- * and must live until the cleanup hook, which is called once, however the start
- * ends; that there is no such program only this hook can learn.  Where the end is
- * not waited for, programs run side by side, in any order and any number: a burst
- * is a fork bomb, and the limit is for the caller to set.  Whoever may set the
- * path is root outside every container.  All may read a command line
- * (/proc/PID/cmdline), but not the environment.  UMH_WAIT_PROC waits for as long
- * as the program likes.
+ * Its pitfall.  UMH_NO_WAIT does not copy path, arguments and environment.  The new
+ * process reads them later, so they must not be on the caller's stack, and must exist
+ * until the cleanup hook.  That hook is called once, however the start ends.  Only the
+ * hook learns that the program does not exist.  If the caller does not wait for the end,
+ * programs run at the same time, in any order and any number.  So a burst of events is a
+ * fork bomb unless the caller limits it.  Whoever may set the path is root outside every
+ * container.  Every user can read a command line (/proc/PID/cmdline), but not the
+ * environment.  UMH_WAIT_PROC waits for as long as the program runs.
  *
  * Three modes: wait, exec and nowait, as above.  In wait the exit status is the
- * answer: 0, or an errno by which the program refuses.  The program is named
- * through /dev/ringcross/umh, which is not measured: no event crosses it, but its open
- * file holds this module and gives the registration an end.
+ * answer: 0, or an errno if the program refuses.  The program is registered through
+ * /dev/ringcross/umh, which is not measured: no event crosses it.  Its open file holds
+ * this module, and closing it ends the registration.
  */
 #include <linux/atomic.h>
 #include <linux/capability.h>
@@ -62,8 +60,8 @@
 #include "abi.h"
 
 /*
- * The program of one open file.  Does not change once it is published; held by
- * that file and by each start, which may outlive the file.
+ * The program of one open file.  It does not change after it is published, except for
+ * its counters.  The file and each start hold a reference; a start may outlive the file.
  */
 struct umh_program {
 	struct rcu_head rcu;
@@ -74,10 +72,10 @@ struct umh_program {
 	char word[RCX_UMH_WORD];
 };
 
-/* What a start must keep until its cleanup: nothing of it is copied before. */
+/* Data that must exist until the cleanup of a start, since the kernel copies none of it. */
 struct umh_start {
 	struct umh_program *program;
-	bool waits;			/* its caller learns how it ended, and counts it */
+	bool waits;			/* the caller gets the result, and counts it */
 	char *argv[6];
 	char text[];			/* the message */
 };
@@ -88,13 +86,13 @@ static char *umh_environment[] = {
 	NULL,
 };
 
-static DEFINE_MUTEX(umh_lock);		/* for who changes umh_current */
+static DEFINE_MUTEX(umh_lock);		/* protects changes of umh_current */
 static struct umh_program __rcu *umh_current;
-static atomic_t umh_in_flight;		/* starts that the cleanup is still to see */
+static atomic_t umh_in_flight;		/* starts whose cleanup has not run yet */
 
 /* ---- the program --------------------------------------------------------- */
 
-/* From any context. */
+/* May be called from any context. */
 static struct umh_program *umh_get(void)
 {
 	struct umh_program *program;
@@ -119,15 +117,15 @@ static void umh_start_free(struct umh_start *start)
 {
 	umh_put(start->program);
 	kvfree(start);
-	/* Ordered: who sees 0 finds all of this done.  See umh_exit(). */
+	/* Fully ordered: a reader that sees 0 also sees the above.  See umh_exit(). */
 	if (atomic_dec_and_test(&umh_in_flight))
 		wake_up_var(&umh_in_flight);
 }
 
 /*
- * Once for each start: in its caller, when that has waited, or was refused at once
- * (EBUSY: the machine suspends); else in the new process just after its exec, or in
- * the worker that could make no process.
+ * Called once for each start.  It runs in the caller if the caller has waited, or if the
+ * start was refused at once (EBUSY: the machine suspends).  Otherwise it runs in the new
+ * process just after its exec, or in the worker if that could not create a process.
  */
 static void umh_cleanup(struct subprocess_info *info)
 {
@@ -138,18 +136,18 @@ static void umh_cleanup(struct subprocess_info *info)
 	umh_start_free(start);
 }
 
-/* Two digits for each byte.  The message is made at the far end of the room for them. */
+/* Write two digits per byte.  The message itself is made in the second half of @text. */
 static void umh_write(char *text, const struct rcx_event *event, size_t len)
 {
 	struct rcx_msg *message = PTR_ALIGN((void *)text + len + 1, 8);
 
-	memset(message, 0, len);	/* memory that nobody wrote must not reach the user */
+	memset(message, 0, len);	/* uninitialised memory must not reach user space */
 	rcx_event(event, message);
-	/* Two bytes written for each one read: they catch up at the last one, not before. */
+	/* Two bytes are written per byte read: the writer catches up only at the last one. */
 	*bin2hex(text, message, len) = '\0';
 }
 
-/* -EAGAIN when too many are on their way. */
+/* Returns -EAGAIN if too many starts are in progress. */
 static struct umh_start *umh_start_new(struct umh_program *program, const struct rcx_event *event,
 				       gfp_t gfp)
 {
@@ -158,7 +156,7 @@ static struct umh_start *umh_start_new(struct umh_program *program, const struct
 
 	if (atomic_inc_return(&umh_in_flight) > RCX_UMH_AT_ONCE)
 		goto err_flight;
-	/* Room for the digits, and for the message 8 bytes further at most. */
+	/* Room for the digits, and up to 8 bytes more to align the message. */
 	start = kvmalloc(struct_size(start, text, 2 * len + 8 + 1), gfp | __GFP_NOWARN);
 	if (!start) {
 		start = ERR_PTR(-ENOMEM);
@@ -181,7 +179,7 @@ err_flight:
 	return start;
 }
 
-/* What came of it: 0, the kernel's own errno, or one that the program chose to exit with. */
+/* The result: 0, an errno of the kernel, or one that the program returned as exit status. */
 static int umh_answer(int status)
 {
 	if (status <= 0)
@@ -205,9 +203,9 @@ static int umh_run(struct umh_program *program, const struct rcx_event *event, i
 		umh_start_free(start);
 		return -ENOMEM;
 	}
-	/* Counted before, since it may have ended when exec returns. */
+	/* Counted first, since the program may have ended when this returns. */
 	atomic_inc(&program->started);
-	ret = call_usermodehelper_exec(info, wait);	/* which frees both */
+	ret = call_usermodehelper_exec(info, wait);	/* frees info and start */
 	if (ret)
 		atomic_inc(&program->failed);
 	return umh_answer(ret);
@@ -218,7 +216,7 @@ static int umh_emit(const struct rcx_event *event, int wait, gfp_t gfp)
 	struct umh_program *program;
 	int err;
 
-	/* With UMH_NO_WAIT nobody would hear of an exec that refuses it. */
+	/* With UMH_NO_WAIT, an exec that refuses the size would not be reported. */
 	if (event->size > RCX_UMH_MAX - RCX_HEADER)
 		return -E2BIG;
 	program = umh_get();
@@ -240,8 +238,8 @@ static int umh_emit_exec(const struct rcx_event *event)
 }
 
 /*
- * Any context will do: memory is taken without sleeping, and all that is left is
- * to queue work.  Only on -rt kernels the allocator's locks sleep.
+ * Works in any context: memory is allocated without sleeping, and the rest is only to
+ * queue work.  On -rt kernels the allocator's locks sleep.
  */
 static int umh_emit_nowait(const struct rcx_event *event)
 {
@@ -252,7 +250,7 @@ static int umh_emit_nowait(const struct rcx_event *event)
 
 static int umh_open(struct inode *inode, struct file *file)
 {
-	file->private_data = NULL;	/* the program, once it has one; under umh_lock */
+	file->private_data = NULL;	/* the registered program; protected by umh_lock */
 	return nonseekable_open(inode, file);
 }
 
@@ -288,15 +286,15 @@ static struct umh_program *umh_program_new(const struct rcx_umh_program *request
 	return program;
 }
 
-/* One file at a time has a program. */
+/* Only one file at a time may have a program. */
 static long umh_register(struct file *file, const struct rcx_umh_program __user *arg)
 {
 	struct rcx_umh_program request;
 	struct umh_program *program;
 	long err = 0;
 
-	/* It makes the caller root in the first namespaces, so he must be that,
-	 * and not only hold a file that root has opened.
+	/* The program runs as root in the initial namespaces.  So the caller itself must
+	 * have that privilege; a file that root has opened is not enough.
 	 */
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
@@ -388,10 +386,10 @@ static int __init umh_init(void)
 }
 
 /*
- * A start that nobody waits for may still have its cleanup to run, which is code
- * of this module.  The last one makes umh_in_flight 0, but has yet to return:
- * synchronize_rcu_tasks() waits until each task has slept or been in user space,
- * which none does between that and its return.
+ * In mode nowait, the cleanup of a start may still have to run, and it is code of this
+ * module.  The last cleanup sets umh_in_flight to 0 but has not returned yet.
+ * synchronize_rcu_tasks() waits until each task has slept or has been in user space.
+ * A cleanup does neither between that store and its return.
  */
 static void __exit umh_exit(void)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two programs in one file.  The one that the kernel starts for each event is at
- * the end of the channel: its command line is the message, and it takes the
- * clock's stamp before it does anything else.  The other one measures.
+ * This file contains two programs.  The kernel starts the first one for each event: it
+ * is the receiving end of the channel.  Its command line is the message, and it takes a
+ * timestamp before it does anything else.  The second program measures.
  *
- * How the stamp and the message come from the one to the other is the harness's
- * and not the channel's: through memory that both map, and a futex.  It happens
- * after the stamp, so that it is in no latency, though a stream is slower by it.
+ * The first program passes timestamp and message to the second one through shared memory
+ * and a futex.  That is part of the harness, not of the channel.  It happens after the
+ * timestamp, so it does not count in any latency, but it makes a stream slower.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,26 +21,26 @@
 #include "channel.h"
 #include "abi.h"
 
-/* From the request to the event: sooner, the last program still ends and takes the CPU. */
+/* Delay from request to event.  If it is shorter, the previous program is still exiting. */
 #define APART 300000		/* ns */
-#define NOTES 256		/* more than any stream of so slow a channel leaves untaken */
+#define NOTES 256		/* more than a stream of this slow channel ever leaves unread */
 
-/* What one program has to tell. */
+/* The report of one program. */
 struct note {
-	uint32_t ready;		/* it is all there; cleared by who takes it */
+	uint32_t ready;		/* the note is complete; cleared by its reader */
 	uint32_t len;
 	uint64_t timestamp;
 	struct rcx_msg message;
 };
 
-/* The memory that both map: notes in a ring, each with room for one message. */
+/* The shared memory: a ring of notes, each with room for one message. */
 struct board {
 	uint32_t clock;		/* enum rcx_clock */
 	uint32_t room;		/* bytes of a message */
-	uint64_t given;		/* notes that programs have begun */
-	uint64_t taken;		/* of those, what the session has read */
-	uint32_t unfit;		/* messages too long, or with no note left */
-	uint32_t bell;		/* a futex: one up with each of these */
+	uint64_t given;		/* notes that programs have claimed */
+	uint64_t taken;		/* of those, notes that the session has read */
+	uint32_t dropped;	/* messages too long, or without a free note */
+	uint32_t bell;		/* a futex, incremented for each report */
 };
 
 static size_t note_size(uint32_t room)
@@ -77,7 +77,7 @@ static struct board *map_board(const char *path)
 	return board == MAP_FAILED ? NULL : board;
 }
 
-/* The next note that is nobody's, or NULL: programs run side by side. */
+/* Claim the next free note, or NULL without one.  Programs may run at the same time. */
 static struct note *take_note(struct board *board)
 {
 	uint64_t number = __atomic_load_n(&board->given, __ATOMIC_RELAXED);
@@ -95,14 +95,14 @@ static uint8_t digit(char c)
 	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-static int tell(struct board *board, const char *text, uint64_t timestamp)
+static int write_note(struct board *board, const char *text, uint64_t timestamp)
 {
 	size_t len = strlen(text) / 2;
 	struct note *note = len > board->room ? NULL : take_note(board);
 	uint8_t *to;
 
 	if (!note) {
-		__atomic_add_fetch(&board->unfit, 1, __ATOMIC_RELEASE);
+		__atomic_add_fetch(&board->dropped, 1, __ATOMIC_RELEASE);
 		return ENOBUFS;
 	}
 	to = (uint8_t *)&note->message;
@@ -114,10 +114,10 @@ static int tell(struct board *board, const char *text, uint64_t timestamp)
 	return 0;
 }
 
-/* umh BOARD MESSAGE: its exit status is what the kernel half gets, an errno. */
+/* Usage: umh BOARD MESSAGE.  The exit status is an errno for the kernel half. */
 static int umh_main(int argc, char **argv)
 {
-	/* Both clocks: which one counts is told by memory that is yet to be mapped. */
+	/* Read both clocks: which one is used is stored in memory that is not mapped yet. */
 	uint64_t cycles = rcx_cycles(), ns;
 	struct timespec now;
 	struct board *board;
@@ -130,7 +130,7 @@ static int umh_main(int argc, char **argv)
 	if (!board)
 		return ENOTCONN;
 	ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
-	status = tell(board, argv[2], board->clock == RCX_CLOCK_INSTRUCTIONS ? cycles : ns);
+	status = write_note(board, argv[2], board->clock == RCX_CLOCK_INSTRUCTIONS ? cycles : ns);
 	__atomic_add_fetch(&board->bell, 1, __ATOMIC_RELEASE);
 	futex(&board->bell, FUTEX_WAKE, INT32_MAX, NULL);
 	return status;
@@ -139,7 +139,7 @@ RCX_PROGRAM(umh, umh_main);
 
 /* ---- the session ---------------------------------------------------------- */
 
-/* No file that has a name: it goes with the session, however that ends. */
+/* A memfd has no name, so it cannot outlive the session. */
 static int make_board(struct rcx_session *s)
 {
 	struct board *board;
@@ -147,17 +147,17 @@ static int make_board(struct rcx_session *s)
 	s->map_len = board_size((uint32_t)rcx_len(s));
 	s->fd2 = memfd_create("ringcross_umh", MFD_CLOEXEC);
 	if (s->fd2 < 0 || ftruncate(s->fd2, (off_t)s->map_len))
-		return rcx_fail_errno(s, "cannot get memory to share");
+		return rcx_fail_errno(s, "cannot allocate shared memory");
 	board = mmap(NULL, s->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd2, 0);
 	if (board == MAP_FAILED)
-		return rcx_fail_errno(s, "cannot map memory to share");
+		return rcx_fail_errno(s, "cannot map shared memory");
 	board->clock = s->clock;
 	board->room = (uint32_t)rcx_len(s);
 	s->map = board;
 	return 0;
 }
 
-/* The kernel is to start this very program. */
+/* Register this program's own executable. */
 static int umh_open(struct rcx_session *s)
 {
 	struct rcx_umh_program request = { .flags = 0 };
@@ -176,11 +176,11 @@ static int umh_open(struct rcx_session *s)
 		return rcx_fail(s, "this program's path is too long for the kernel half");
 	snprintf(request.word, sizeof(request.word), "/proc/%d/fd/%d", getpid(), s->fd2);
 	if (ioctl(s->fd, RCX_UMH_PROGRAM, &request))
-		return rcx_fail_errno(s, "cannot name the program");
+		return rcx_fail_errno(s, "cannot register the program");
 	return 0;
 }
 
-/* The oldest note that is not taken, or NULL while there is none. */
+/* The oldest unread note, or NULL without one. */
 static struct note *next_note(struct board *board)
 {
 	struct note *note = note_at(board, board->taken);
@@ -188,21 +188,21 @@ static struct note *next_note(struct board *board)
 	return __atomic_load_n(&note->ready, __ATOMIC_ACQUIRE) ? note : NULL;
 }
 
-static void done_with(struct board *board, struct note *note)
+static void free_note(struct board *board, struct note *note)
 {
 	note->ready = 0;
 	__atomic_store_n(&board->taken, board->taken + 1, __ATOMIC_RELEASE);
 }
 
-/* Sleep until there is a note; for as long as @limit says, if it says so. */
+/* Sleep until there is a note, at most for @limit if that is not NULL. */
 static struct note *wait_note(struct board *board, const struct timespec *limit)
 {
-	uint32_t rung = __atomic_load_n(&board->bell, __ATOMIC_ACQUIRE);
+	uint32_t bell = __atomic_load_n(&board->bell, __ATOMIC_ACQUIRE);
 	struct note *note = next_note(board);
 
 	if (note)
 		return note;
-	futex(&board->bell, FUTEX_WAIT, rung, limit);
+	futex(&board->bell, FUTEX_WAIT, bell, limit);
 	return next_note(board);
 }
 
@@ -220,62 +220,63 @@ static int umh_notify(struct rcx_session *s, uint64_t n)
 		rcx_arrived_at(s, note->timestamp);
 		if (rcx_rx(s, &note->message, note->len))
 			return -1;
-		done_with(board, note);
+		free_note(board, note);
 	}
 	return 0;
 }
 
-static uint64_t told(struct board *board)
+/* Programs that have reported so far, including dropped reports. */
+static uint64_t reported(struct board *board)
 {
-	return board->taken + __atomic_load_n(&board->unfit, __ATOMIC_ACQUIRE);
+	return board->taken + __atomic_load_n(&board->dropped, __ATOMIC_ACQUIRE);
 }
 
-/* The programs that have something to tell, once the producer has ended; -1 after rcx_fail(). */
-static int ask_due(struct rcx_session *s, uint64_t *due)
+/* Get the number of programs that report, once the producer has ended; -1 after rcx_fail(). */
+static int get_due(struct rcx_session *s, uint64_t *due)
 {
 	struct rcx_umh_counts counts;
 
 	if (ioctl(s->fd, RCX_UMH_COUNTS, &counts))
-		return rcx_fail_errno(s, "cannot ask for the programs started");
+		return rcx_fail_errno(s, "cannot get the number of started programs");
 	*due = counts.started - counts.failed;
 	return 0;
 }
 
 /*
- * When the producer has ended, programs whose start it did not wait for are yet
- * to come.  How many is asked for once, and again when none came for a while:
- * it may be that one could not be started after all.
+ * When the producer has ended, programs that it did not wait for may still be
+ * starting.  Their number is requested once, and again if no report arrived for a
+ * while, since a start may have failed meanwhile.
  */
 static int umh_stream(struct rcx_session *s, uint64_t n)
 {
 	const struct timespec limit = { .tv_nsec = RCX_STREAM_WAIT * 1000000L };
 	struct board *board = s->map;
-	uint32_t unfit = board->unfit;
+	uint32_t dropped = board->dropped;
 	uint64_t due = UINT64_MAX;
 	struct note *note;
 
 	(void)n;
-	while (told(board) < due) {
+	while (reported(board) < due) {
 		bool over = rcx_stream_over(s);
 
 		while ((note = next_note(board))) {
 			if (rcx_streamed_at(s, &note->message, note->len, note->timestamp))
 				return -1;
-			done_with(board, note);
+			free_note(board, note);
 		}
-		if (over && due == UINT64_MAX && ask_due(s, &due))
+		if (over && due == UINT64_MAX && get_due(s, &due))
 			return -1;
-		if (told(board) < due && !wait_note(board, &limit))
+		if (reported(board) < due && !wait_note(board, &limit))
 			due = UINT64_MAX;
 	}
-	s->overruns += __atomic_load_n(&board->unfit, __ATOMIC_RELAXED) - unfit;
+	s->overruns += __atomic_load_n(&board->dropped, __ATOMIC_RELAXED) - dropped;
 	return 0;
 }
 
 /* ---- registration --------------------------------------------------------- */
 
 #define ROOM .min = 0, .max = RCX_UMH_MAX - RCX_HEADER, \
-	.limit = "An argument has up to 128 KiB with its end (MAX_ARG_STRLEN), and a byte takes two digits."
+	.limit = "An argument has up to 128 KiB including its NUL (MAX_ARG_STRLEN), and a byte takes two digits."
 
 #define OPERATIONS {								\
 	[RCX_NOTIFY] = { .run = umh_notify, ROOM },				\
@@ -308,12 +309,12 @@ static const struct rcx_channel umh = {
 	.name = "umh",
 	.summary = "A program that the kernel starts for each event",
 	.module = "ringcross_umh",
-	.since = "2.4: call_usermodehelper; its waits have these names since 2.6.23",
+	.since = "2.4: call_usermodehelper(); the wait constants have these names since 2.6.23",
 	.modes = umh_modes,
 	.unsupported_reason = {
-		[RCX_PUSH] = "The kernel alone starts a program, so no user has anything to send by.",
-		[RCX_PULL] = "The kernel alone starts a program, so no user can ask it for anything.",
-		[RCX_CALL] = "The other way round only: the program's exit status answers the kernel.",
+		[RCX_PUSH] = "Only the kernel starts the program, so a user has no way to send a message.",
+		[RCX_PULL] = "Only the kernel starts the program, so a user has no way to request a message.",
+		[RCX_CALL] = "Only the kernel sends requests: the program's exit status answers the kernel.",
 	},
 };
 RCX_CHANNEL(umh);
