@@ -4,43 +4,43 @@
  *
  * Sockets between two processes of one machine: a reference, for scale.
  *
- * What it is.  socketpair(2) of the family AF_UNIX.  The other side here is *a
- * process, not the kernel*: the peer, which takes, checks, counts, replies and
- * starts events as a kernel half does.  A socket of AF_NETLINK is built of the
- * same parts, and has the kernel at its other end; what is between the two
- * numbers is above all the switch to another process.
+ * What it is.  socketpair(2) of the family AF_UNIX.  Here another process is at the
+ * far end, not the kernel: the peer.  It consumes, checks and counts messages, replies
+ * and emits events as a kernel half does.  A socket of AF_NETLINK is built from the
+ * same parts, with the kernel at its far end.  So the difference between the two numbers
+ * is mainly the switch to another process.
  *
  * The path of one message.  write() enters the kernel, which allocates a socket
  * buffer (struct sk_buff), charges it to the sender, copies the message in and
- * puts it on the receiver's queue; the receiver is woken, switched to, and its
- * read() copies the message out and frees the buffer.  Two copies, as in a pipe;
- * but a pipe fills up the page it has begun, and a socket allocates for each
- * message.
+ * puts it on the receiver's queue.  The kernel wakes the receiver and switches to it.  Its
+ * read() copies the message out and frees the buffer.  There are two copies, as in a
+ * pipe.  But a pipe fills up a page that it has begun, and a socket allocates a buffer
+ * for each message.
  *
- * - seqpacket: one message is one buffer.  It is queued whole, or not at all; what a
- *   read() has no room for is thrown away.
- * - stream: bytes.  A large message is cut into buffers of about 36 KiB, and the
- *   reader puts it together.  When SO_SNDBUF is used up, the rest waits in write()
+ * - seqpacket: one message is one buffer.  It is queued as a whole or not at all.  The
+ *   part of a message that does not fit into the buffer of a read() is discarded.
+ * - stream: bytes.  A large message is split into buffers of about 36 KiB, and the
+ *   reader reassembles it.  When SO_SNDBUF is used up, the rest waits in write()
  *   while the reader already has the beginning.
  *
- * When to choose it.  Between processes that know each other by a path, with
- * replies, descriptors (SCM_RIGHTS) and the sender's identity (SO_PEERCRED) on the
- * way: what most services on one machine talk through.
+ * When to choose it.  Between processes that find each other by a path, with replies,
+ * descriptors (SCM_RIGHTS) and the sender's identity (SO_PEERCRED).  Most services on one
+ * machine communicate this way.
  *
- * Its trap.  How much may be queued is set by SO_SNDBUF of the *sender*, and a
- * message is charged with its bookkeeping too: a small one takes several hundred
- * bytes.  A seqpacket message must fit SO_SNDBUF as a whole; more of that than
- * net.core.wmem_max allows takes CAP_NET_ADMIN.
+ * Its pitfall.  The sender's SO_SNDBUF limits how much may be queued, and a message is
+ * charged with its bookkeeping, too: a small one takes several hundred bytes.  A
+ * seqpacket message must fit into SO_SNDBUF as a whole; raising SO_SNDBUF above
+ * net.core.wmem_max needs CAP_NET_ADMIN.
  */
 #include <sys/socket.h>
 #include "channel.h"
 #include "loops/fd_pair.h"
 
-#define LEFT_FREE 32		/* bytes of the send buffer that the kernel keeps from a packet */
+#define LEFT_FREE 32		/* bytes of the send buffer that the kernel reserves */
 
 /*
- * Have @bytes of send buffer by the kernel's count, which is twice what it is asked
- * for.  CAP_NET_ADMIN may have any, others up to net.core.wmem_max.
+ * Set the send buffer to @bytes as the kernel counts, which is twice the requested size.
+ * With CAP_NET_ADMIN any size is allowed, otherwise up to net.core.wmem_max.
  */
 static int set_buffer(struct rcx_session *s, int fd, int bytes)
 {
@@ -57,7 +57,7 @@ static int set_buffer(struct rcx_session *s, int fd, int bytes)
 	return 0;
 }
 
-/* Let the send buffer of @fd have room for a message of this cell. */
+/* Enlarge the send buffer of @fd to hold a message of this cell, if needed. */
 static int widen_for_packet(struct rcx_session *s, int fd)
 {
 	int need = (int)rcx_len(s) + LEFT_FREE, size;
@@ -76,7 +76,7 @@ static int connect_pair(struct rcx_session *s, int type)
 		return rcx_fail_errno(s, "socketpair");
 	s->user_end[0] = fds[0];
 	s->peer_end[0] = fds[1];
-	/* One descriptor is both ends' way in and out; the loops have one for each. */
+	/* A socket is one descriptor for both directions; the loops use one per direction. */
 	s->user_end[1] = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
 	s->peer_end[1] = fcntl(fds[1], F_DUPFD_CLOEXEC, 0);
 	if (s->user_end[1] < 0 || s->peer_end[1] < 0)
@@ -90,7 +90,7 @@ static int seqpacket_connect(struct rcx_session *s)
 {
 	if (connect_pair(s, SOCK_SEQPACKET) || widen_for_packet(s, s->user_end[0]))
 		return -1;
-	/* A length that was asked for stays: it is what a stream measures. */
+	/* Keep a requested length, since the stream measures it. */
 	return s->queue ? 0 : widen_for_packet(s, s->peer_end[0]);
 }
 
@@ -103,7 +103,7 @@ static int stream_connect(struct rcx_session *s)
 
 #define BYTES .max = RCX_BODY_MAX
 #define PACKET .max = RCX_BODY_MAX, \
-	.limit = "A packet must fit SO_SNDBUF, which only CAP_NET_ADMIN can raise this far."
+	.limit = "A packet must fit into SO_SNDBUF; raising it to this size needs CAP_NET_ADMIN."
 
 static const struct rcx_peer_half seqpacket_peer = {
 	.connect = seqpacket_connect,
@@ -119,7 +119,7 @@ static const struct rcx_peer_half stream_peer = {
 
 static const struct rcx_queue unixsock_queue = {
 	.what = "bytes of SO_SNDBUF, as the kernel counts",
-	.min = 4608,		/* the kernel lets none have less */
+	.min = 4608,		/* the kernel's minimum */
 	.max = 1u << 28,
 	.values = { 1u << 14, 1u << 18, 1u << 21 },
 };
@@ -163,7 +163,7 @@ static const struct rcx_channel unixsock_channel = {
 	.since = "2.6.4: SOCK_SEQPACKET of AF_UNIX; streams since 1.0, see unix(7)",
 	.modes = unixsock_modes,
 	.unsupported_reason = {
-		[RCX_PULL] = "Another process makes a message only when one asks for it, and that is a call.",
+		[RCX_PULL] = "The peer makes a message only on request, and a request with a reply is a call.",
 	},
 };
 RCX_CHANNEL(unixsock_channel);
