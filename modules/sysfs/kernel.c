@@ -238,7 +238,7 @@ static ssize_t transaction_bin_read(struct file *file, struct kobject *kobj,
 
 /* ---- notify: reports only a change -------------------------------------- */
 
-static atomic64_t events = ATOMIC64_INIT(0);	/* the count; the newest event's number is one less */
+static atomic64_t events = ATOMIC64_INIT(0);	/* count; the newest event is one less */
 static struct kernfs_node *event_node;
 
 static ssize_t event_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
