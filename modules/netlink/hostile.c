@@ -194,7 +194,7 @@ static void try_malformed(struct rcx_hostile *h, struct peer *peer)
 	rcx_expect_value(h, "messages consumed", (long)(rcx_core_counts(h).consumed - before), 0);
 }
 
-/* Two messages in a datagram, and one and a half. */
+/* Two messages in a datagram, then one and a half. */
 static void try_several(struct rcx_hostile *h, struct peer *peer)
 {
 	struct nlmsghdr *first = peer->out;
@@ -398,7 +398,7 @@ static void try_closing(struct rcx_hostile *h)
 	free(peer.out);
 }
 
-/* Sockets come and go while events are sent to them. */
+/* Open and close sockets while events are sent to them. */
 static void try_leaving(struct rcx_hostile *h, const char *mode)
 {
 	const struct sockaddr_nl group = { .nl_family = AF_NETLINK, .nl_groups = 1 };
@@ -453,7 +453,7 @@ static void elsewhere(struct rcx_hostile *h, void *arg)
 
 	rcx_expect(h, "leave the namespace", unshare(CLONE_NEWNET), 0);
 	open_peer(h, &peer);
-	rcx_expect(h, "take the same port", bind(peer.fd, (struct sockaddr *)same, sizeof(*same)),
+	rcx_expect(h, "bind to the same port in there", bind(peer.fd, (struct sockaddr *)same, sizeof(*same)),
 		  0);
 	rcx_expect(h, "join", join(&peer, 0), ECONNREFUSED);
 	close_peer(&peer);
@@ -474,15 +474,15 @@ static void try_others(struct rcx_hostile *h)
 	rcx_topic(h, "another namespace");
 	getsockname(peer.fd, (struct sockaddr *)&address, &len);
 	rcx_in_other(h, "a process there ends well", elsewhere, &address);
-	rcx_expect(h, "it did not take our port with it",
+	rcx_expect(h, "our socket still works",
 		  push(&peer, rcx_good_message(h, BODY, 0), WHOLE), 0);
 
 	rcx_topic(h, "another socket");
 	open_peer(h, &second);
-	rcx_expect(h, "takes the same port", bind(second.fd, (struct sockaddr *)&address, len),
+	rcx_expect(h, "bind to the same port", bind(second.fd, (struct sockaddr *)&address, len),
 		  EADDRINUSE);
 	close_peer(&second);
-	rcx_expect(h, "and ours goes on", push(&peer, rcx_good_message(h, BODY, 1), WHOLE), 0);
+	rcx_expect(h, "our socket still works after that", push(&peer, rcx_good_message(h, BODY, 1), WHOLE), 0);
 	close_peer(&peer);
 }
 

@@ -116,7 +116,7 @@ static void try_invalid(struct rcx_hostile *h, int fd)
 	WRONG("4 billion", count, UINT32_MAX, EINVAL);
 	WRONG("an unknown flag", flags, 4, EINVAL);
 	WRONG("all flags", flags, UINT32_MAX, EINVAL);
-	WRONG("a folder of one's own choice", id, 1, EINVAL);
+	WRONG("a directory chosen by the caller", id, 1, EINVAL);
 	WRONG("a byte too much", size, RCX_RELAY_BYTES_MAX / COUNT + 8, E2BIG);
 #undef WRONG
 	wrong = (struct rcx_relay_setup){ 1u << 31, 2, 0, 0 };
@@ -411,7 +411,7 @@ static void try_outlive(struct rcx_hostile *h)
 	pfd.fd = log.file;
 	rcx_expect_true(h, "it polls as broken", poll(&pfd, 1, 0) == 1 && pfd.revents == POLLERR);
 	emit_events(h, 1);
-	rcx_expect_value(h, "nothing more comes", drain(&log), 0);
+	rcx_expect_value(h, "records after that", drain(&log), 0);
 	rcx_expect(h, "map it", map(&log, map_len(&log), PROT_READ, 0), 0);
 	late = open(log.path, O_RDONLY | O_CLOEXEC);
 	rcx_expect(h, "open it again", late, ENOENT);

@@ -453,7 +453,7 @@ static long relay_setup(struct relay_file *state, struct rcx_relay_setup __user 
 	if (err)
 		return err;
 	setup.id = atomic_inc_return(&relay_last);
-	/* Before anything is made, so that there is nothing to take back. */
+	/* Before relay_make(), so that a failure here has nothing to undo. */
 	if (copy_to_user(arg, &setup, sizeof(setup)))
 		return -EFAULT;
 	err = relay_make(state, &setup);
@@ -465,7 +465,7 @@ static long relay_setup(struct relay_file *state, struct rcx_relay_setup __user 
 	return 0;
 }
 
-/* On the buffer's own CPU, with interrupts off; an empty sub-buffer is left alone. */
+/* Runs on the buffer's own CPU with interrupts off; does not switch an empty sub-buffer. */
 static void relay_hand_over(void *info)
 {
 	const struct relay_file *state = info;
@@ -484,8 +484,9 @@ static long relay_flush_all(struct relay_file *state)
 	return 0;
 }
 
-/* relay bounds the count by what was produced, but the CPU by NR_CPUS alone, and says
- * nothing of what it ignores.  A position of read() within a sub-buffer goes with it.
+/* relay limits the count to what was produced, but the CPU only to NR_CPUS, and does not
+ * report what it ignores, so check both here.  Also reset read()'s position within a
+ * sub-buffer.
  */
 static long relay_consumed(struct relay_file *state, const struct rcx_relay_consumed __user *arg)
 {

@@ -263,7 +263,7 @@ static int __init seqfile_init(void)
 	return 0;
 
 err_dir:
-	proc_remove(seqfile_dir);	/* and all that is in it */
+	proc_remove(seqfile_dir);	/* also removes the files in it */
 	rcx_file_free(&seqfile_shared);
 	return err;
 }

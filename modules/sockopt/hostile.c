@@ -176,7 +176,7 @@ static long pull_at(void *arg, void *at)
 	return get(*(int *)arg, RCX_SOCKOPT_PULL, at, WHOLE);
 }
 
-/* A byte further: before the edge of a mapping there is just room for a length. */
+/* One byte further: at the edge of a mapping there is room for exactly one length. */
 static long len_at(void *arg, void *at)
 {
 	static char room[WHOLE];
@@ -273,8 +273,8 @@ static void try_sharing(struct rcx_hostile *h)
 	}
 	for (int i = 0; i < 2; i++)
 		__atomic_store_n(&pullers[i].stop, true, __ATOMIC_RELAXED);
-	rcx_expect(h, "the first gets whole messages", rcx_sleeper_end(&threads[0]), 0);
-	rcx_expect(h, "and so does the second", rcx_sleeper_end(&threads[1]), 0);
+	rcx_expect(h, "the first thread gets complete messages", rcx_sleeper_end(&threads[0]), 0);
+	rcx_expect(h, "the second thread gets complete messages", rcx_sleeper_end(&threads[1]), 0);
 	rcx_expect_true(h, "while the size changed", binds > 1);
 	for (int i = 0; i < 2; i++)
 		close(pullers[i].fd);
@@ -322,9 +322,9 @@ static void try_stuck(struct rcx_hostile *h, int fd)
 
 /* ---- others -------------------------------------------------------------- */
 
-static void refused(struct rcx_hostile *h, int fd, const char *who)
+static void refused(struct rcx_hostile *h, int fd, const char *caller)
 {
-	rcx_topic(h, "%s", who);
+	rcx_topic(h, "%s", caller);
 	rcx_expect(h, "set", set(&fd, rcx_good_message(h, BODY, 0), WHOLE), EPERM);
 	rcx_expect(h, "call", get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), EPERM);
 	rcx_expect(h, "pull", get(fd, RCX_SOCKOPT_PULL, h->message, WHOLE), EPERM);

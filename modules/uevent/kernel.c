@@ -31,8 +31,8 @@
  * its rules for it, so events must be rare.  All strings together may have 2048 bytes.
  * With one byte more, the kernel warns with a stack trace, so the sender must know what
  * fits.  The call may sleep, so no interrupt can send an event.  It also has the
- * pitfall of netlink: a reader that is too slow loses the next messages and gets ENOBUFS.
- * The sender gets no error, not even if there is no listener.
+ * pitfall of netlink: a reader that is too slow loses the next messages and gets
+ * ENOBUFS.  The sender gets no error, not even if there is no listener.
  *
  * A kernel with CONFIG_UEVENT_HELPER also starts a program for each event, if
  * /sys/kernel/uevent_helper names one.  Distributions disable that option.

@@ -33,8 +33,8 @@
  * until the cleanup hook.  That hook is called once, however the start ends.  Only the
  * hook learns that the program does not exist.  If the caller does not wait for the end,
  * programs run at the same time, in any order and any number.  So a burst of events is a
- * fork bomb unless the caller limits it.  Whoever may set the path is root outside every
- * container.  Every user can read a command line (/proc/PID/cmdline), but not the
+ * fork bomb unless the caller limits it.  A user who may set the path is root outside
+ * every container.  Every user can read a command line (/proc/PID/cmdline), but not the
  * environment.  UMH_WAIT_PROC waits for as long as the program runs.
  *
  * Three modes: wait, exec and nowait, as above.  In wait the exit status is the
