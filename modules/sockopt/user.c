@@ -54,7 +54,7 @@ static int sockopt_call(struct rcx_session *s, uint64_t n)
 #define BUFFER .max = RCX_BODY_MAX, \
 	.limit = "The kernel half's buffer has 1 MiB; the length of an option is an int, which allows more."
 #define NO_WAIT \
-	"poll() only calls the socket's protocol, and a get that sleeps would have no queue per socket, since the handlers do not see that a socket is opened."
+	"Only the socket's protocol serves poll(), and a get that sleeps would have no queue per socket, since the handlers do not see that a socket is opened."
 
 static const struct rcx_mode sockopt_modes[] = {
 	{
