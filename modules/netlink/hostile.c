@@ -453,8 +453,8 @@ static void elsewhere(struct rcx_hostile *h, void *arg)
 
 	rcx_expect(h, "leave the namespace", unshare(CLONE_NEWNET), 0);
 	open_peer(h, &peer);
-	rcx_expect(h, "bind to the same port in there", bind(peer.fd, (struct sockaddr *)same, sizeof(*same)),
-		  0);
+	rcx_expect(h, "bind to the same port in there",
+		  bind(peer.fd, (struct sockaddr *)same, sizeof(*same)), 0);
 	rcx_expect(h, "join", join(&peer, 0), ECONNREFUSED);
 	close_peer(&peer);
 }
@@ -482,7 +482,8 @@ static void try_others(struct rcx_hostile *h)
 	rcx_expect(h, "bind to the same port", bind(second.fd, (struct sockaddr *)&address, len),
 		  EADDRINUSE);
 	close_peer(&second);
-	rcx_expect(h, "our socket still works after that", push(&peer, rcx_good_message(h, BODY, 1), WHOLE), 0);
+	rcx_expect(h, "our socket still works after that",
+		  push(&peer, rcx_good_message(h, BODY, 1), WHOLE), 0);
 	close_peer(&peer);
 }
 

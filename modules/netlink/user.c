@@ -199,7 +199,7 @@ static const struct rcx_mode netlink_modes[] = {
 
 static const struct rcx_channel netlink_channel = {
 	.name = "netlink",
-	.summary = "Datagrams between the kernel and sockets of its own family",
+	.summary = "Datagrams between the kernel and AF_NETLINK sockets",
 	.module = "ringcross_netlink",
 	.since = "2.2: sockets of the family AF_NETLINK, see netlink(7)",
 	.modes = netlink_modes,

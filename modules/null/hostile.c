@@ -44,7 +44,8 @@ static void try_sleep(struct rcx_hostile *h, int fd)
 	rcx_sleep_in(h, &sleeper, wait_past, &waiter);
 	rcx_core_start(h, RCX_SOFTIRQ, 100, 100, 0);
 	rcx_sleeper_interrupt(&sleeper);
-	rcx_expect(h, "wait for an impossible count, interrupted", rcx_sleeper_end(&sleeper), EINTR);
+	rcx_expect(h, "wait for an impossible count, interrupted",
+		   rcx_sleeper_end(&sleeper), EINTR);
 	rcx_try_kill(h, "wait for an impossible count, killed", wait_past, &waiter);
 
 	rcx_core_bind(h, "wake", 0, false);

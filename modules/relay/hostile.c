@@ -341,7 +341,8 @@ static void try_scribbled_map(struct rcx_hostile *h, struct log *log)
 
 	if (!rcx_expect_true(h, "map writable", at != MAP_FAILED))
 		return;
-	rcx_expect_true(h, "mremap to more", mremap(at, len, 2 * len, MREMAP_MAYMOVE) == MAP_FAILED);
+	rcx_expect_true(h, "mremap to more",
+			mremap(at, len, 2 * len, MREMAP_MAYMOVE) == MAP_FAILED);
 	memset(at, 0xff, len);
 	rcx_scribble(h, &scribbler, at, (uint32_t)(len / 4));
 	for (int i = 0; i < 50; i++) {
@@ -352,7 +353,8 @@ static void try_scribbled_map(struct rcx_hostile *h, struct log *log)
 	}
 	rcx_scribble_end(&scribbler);
 	counts = rcx_core_counts(h);
-	rcx_expect_true(h, "events go on over an overwritten buffer", counts.refused < counts.emitted);
+	rcx_expect_true(h, "events go on over an overwritten buffer",
+			counts.refused < counts.emitted);
 	close_log(log);
 	memset(at, 0xff, len);
 	rcx_expect(h, "unmap when all else is closed", munmap(at, len), 0);
@@ -374,7 +376,8 @@ static void try_mapping(struct rcx_hostile *h)
 	rcx_expect(h, "flush of nothing", ioctl(log.fd, RCX_RELAY_FLUSH), 0);
 	rcx_expect_true(h, "still nothing after that", !head->number);
 	emit_events(h, 1);
-	rcx_expect_true(h, "a record is handed over", head->number == 1 && head->fill == HEAD + WHOLE);
+	rcx_expect_true(h, "a record is handed over",
+			head->number == 1 && head->fill == HEAD + WHOLE);
 	munmap(at, map_len(&log));
 	try_scribbled_map(h, &log);
 }

@@ -5,6 +5,6 @@
 #define RCX_SEQFILE_DIR		"ringcross_seqfile"		/* under /proc */
 #define RCX_SEQFILE_RECORDS	"records"		/* a message in many records */
 #define RCX_SEQFILE_SINGLE	"single"		/* a message in one record */
-#define RCX_SEQFILE_SHARED	"shared"		/* like single, with one state for all opens */
+#define RCX_SEQFILE_SHARED	"shared"		/* like single; one state for all opens */
 
 #endif

@@ -62,7 +62,8 @@ static void try_seeks(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "pread in the middle", pread(fd, to, WHOLE, 70), WHOLE - 70);
 	rcx_expect_value(h, "pread of the last byte", pread(fd, to, WHOLE, WHOLE - 1), 1);
 	rcx_expect_value(h, "pread far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
-	rcx_expect_value(h, "pread at the largest offset", pread(fd, to, WHOLE, INT64_MAX - 4096), 0);
+	rcx_expect_value(h, "pread at the largest offset",
+			 pread(fd, to, WHOLE, INT64_MAX - 4096), 0);
 	rcx_expect(h, "pread before the start", pread(fd, to, WHOLE, -1), EINVAL);
 	rcx_expect_value(h, "lseek to the middle", lseek(fd, 65, SEEK_SET), 65);
 	rcx_expect_value(h, "read there", read(fd, to, WHOLE), WHOLE - 65);
@@ -152,7 +153,8 @@ static void try_ways(struct rcx_hostile *h, const char *path)
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	rcx_expect(h, "read of a file opened for writing", read(fd, h->message, WHOLE), EBADF);
 	close(fd);
-	rcx_expect(h, "create an existing file", open(path, O_WRONLY | O_CREAT | O_EXCL, 0600), EEXIST);
+	rcx_expect(h, "create an existing file",
+		   open(path, O_WRONLY | O_CREAT | O_EXCL, 0600), EEXIST);
 }
 
 struct reader {

@@ -30,9 +30,9 @@
  *
  * A single record must fit into the buffer as a whole.  If it does not, seq_file frees
  * the buffer, allocates one of twice the size and calls show() again: ten calls in all
- * for a message of 1 MiB.  Each of these calls formats text again until the buffer is
- * full.  Our seq_write() detects at once that the message does not fit.  But seq_file
- * still allocates 4 MiB in total, and clears them if the kernel clears all
+ * for a message of 1 MiB.  A show() that formats text does so in each call until the
+ * buffer is full.  Our seq_write() detects at once that the message does not fit.  But
+ * seq_file still allocates 4 MiB in total, and clears them if the kernel clears all
  * allocations, as Debian's does.  An open file keeps its buffer and pays for this once.
  * A program that opens, reads and closes, as cat does, pays each time, unless
  * the driver passes a good estimate to single_open_size().  And a seek is not cheap: all

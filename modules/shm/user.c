@@ -108,7 +108,8 @@ static struct rcx_msg *message_in(struct shm_slot *slot)
  *	sleeps? wake			at == old? sleep
  *
  * The side that runs second sees what the first one wrote, so neither sleeps on a
- * position that has already changed.  If it changes after the check, futex() returns.
+ * position that has already changed.  If it changes after the check,
+ * futex() itself compares it with the old value and returns at once.
  */
 static void move(struct shm_end *end, uint32_t at)
 {
@@ -166,7 +167,8 @@ static int shm_connect(struct rcx_session *s)
 	struct shm_ring *ring;
 
 	if (count & (count - 1) || (count > 1 && (uint64_t)count * stride > AREA_MAX))
-		return rcx_skip(s, "The number of slots must be a power of two, and the ring at most 8 MiB.");
+		return rcx_skip(s,
+				"The number of slots must be a power of two, and the ring at most 8 MiB.");
 	s->map_len = sizeof(*ring) + (size_t)count * stride;
 	s->map = mmap(NULL, s->map_len, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);

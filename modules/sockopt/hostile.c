@@ -202,7 +202,8 @@ static void try_reply(struct rcx_hostile *h, int fd, uint64_t seq, bool validate
 	rcx_good_message(h, BODY, seq);
 	rcx_expect_value(h, "a request", get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), WHOLE);
 	rcx_expect_true(h, "its reply", rcx_is_reply(h->message, BODY, seq, validate));
-	rcx_expect(h, "the reply as a request", get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), EBADMSG);
+	rcx_expect(h, "the reply as a request",
+		   get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), EBADMSG);
 }
 
 static void try_messages(struct rcx_hostile *h, int fd, bool validate)

@@ -353,7 +353,8 @@ static inline int request(struct rcx_session *s, uint16_t type)
 	if (len < (ssize_t)sizeof(*header))
 		return rcx_fail(s, "received a netlink message of only %zd bytes", len);
 	if (header->nlmsg_type != type)
-		return rcx_fail(s, "received a netlink message of the wrong type %u", header->nlmsg_type);
+		return rcx_fail(s, "received a netlink message of the wrong type %u",
+				header->nlmsg_type);
 	return 0;
 }
 

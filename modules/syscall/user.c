@@ -136,7 +136,8 @@ static int compare(struct rcx_session *s)
 	uint32_t at = rcx_body_check((const __u8 *)s->rx, s->size, s->sent, 0);
 
 	if (at != s->size)
-		return rcx_fail(s, "byte %u of %u differs from the byte that was written", at, s->size);
+		return rcx_fail(s, "byte %u of %u differs from the byte that was written",
+				at, s->size);
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 
 /* A sequence number alone, 32 bits as decimal text. */
 #define RCX_SYSCTL_INTEGER		"integer"		/* write: push, read: pull */
-#define RCX_SYSCTL_INTEGER_REPLY		"integer_reply"		/* write a number, read its reply */
+#define RCX_SYSCTL_INTEGER_REPLY		"integer_reply"		/* write, then read the reply */
 
 /* Whole messages, in binary. */
 #define RCX_SYSCTL_MESSAGE		"message"

@@ -187,7 +187,8 @@ static void try_too_long(struct rcx_hostile *h, int fd)
 
 	if (!rcx_expect_true(h, "get 4 MiB", large))
 		return;
-	rcx_expect(h, "the largest write that the layer accepts", pwrite(fd, large, most, 0), EMSGSIZE);
+	rcx_expect(h, "the largest write that the layer accepts",
+		   pwrite(fd, large, most, 0), EMSGSIZE);
 	rcx_expect(h, "and a byte more", pwrite(fd, large, most + 1, 0), ENOMEM);
 	rcx_expect_value(h, "read with a buffer as large", pread(fd, large, most, 0), WHOLE);
 	free(large);

@@ -31,7 +31,7 @@
  * conversion of a number's text is the kernel's.
  *
  * Each read and write checks permissions again.  Except for the entries of a namespace,
- * root's uid and gid count, and no capability does.  So a process that cannot open the
+ * only root's uid and gid count, not capabilities.  So a process that cannot open the
  * file itself cannot use a descriptor passed to it.  A handler does not see opens, so
  * all users of an entry share its state.  An open file does not hold the module.  An
  * unload waits for handlers that run; after it, reads and writes fail with ENOENT.  But

@@ -43,7 +43,8 @@ static int device_open(struct rcx_session *s)
 	};
 
 	if (starts_helper())
-		return rcx_skip(s, "This kernel starts a program for each uevent; clear " HELPER ".");
+		return rcx_skip(s,
+				"This kernel starts a program for each uevent; clear " HELPER ".");
 	s->map = mmap(NULL, ROOM, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (s->map == MAP_FAILED) {
