@@ -139,8 +139,8 @@ SPOILT = {
     ),
     "procfs": (
         "procfs/kernel.c",
-        "\trc_events_release(inode, file);\n\tmodule_put(THIS_MODULE);",
-        "\trc_events_release(inode, file);",
+        "\trcx_events_release(inode, file);\n\tmodule_put(THIS_MODULE);",
+        "\trcx_events_release(inode, file);",
         "afterwards: unload ringcross_procfs",
     ),
     "sysfs": (
@@ -151,7 +151,7 @@ SPOILT = {
     ),
     "debugfs": (
         "core/file.c",
-        "\trc_file_free(&events->file);\n",
+        "\trcx_file_free(&events->file);\n",
         "",
         "afterwards: pieces of memory still held",
     ),
