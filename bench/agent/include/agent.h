@@ -65,13 +65,27 @@ double rcx_copy_floor(uint32_t clock, uint32_t size);
 
 /* ---- module.c, log.c, machine.c ---------------------------------------- */
 
-/* Load @name and what it needs from @dir; already loaded is fine.  0 or -errno. */
+/* Keep the record of what was loaded in the file @path, for a harness that outlives
+ * the agent.  0 or -1.
+ */
+int rcx_module_record(const char *path);
+/* Load @name, one of ours, from @dir.  0 or -errno; -EEXIST when one of that name is
+ * there that this run has not loaded.
+ */
 int rcx_module_load(const char *dir, const char *name);
+/* Load @name, one of the kernel's own, and what it depends on by @dir/modules.dep;
+ * already loaded is fine.  0 or -errno.
+ */
+int rcx_module_need(const char *dir, const char *name);
+/* Why the load of @name gave @err, in one sentence. */
+void rcx_module_explain(const char *name, int err, char *reason, size_t len);
+/* 0 or -errno; -EPERM for one that this run has not loaded. */
 int rcx_module_unload(const char *name);
 /* Once more, with @parameters instead of those on the kernel's command line; NULL for these. */
 int rcx_module_reload(const char *name, const char *parameters);
 bool rcx_module_loaded(const char *name);
-void rcx_module_unload_all(void);	/* all that rcx_module_load() has loaded */
+bool rcx_module_is_ours(const char *name);	/* this run has loaded it */
+void rcx_module_unload_all(void);	/* all that this run has loaded */
 
 void rcx_log_skip(void);			/* forget what the kernel logged so far */
 json_object *rcx_log_lines(void);	/* what it logged since, warnings and worse */

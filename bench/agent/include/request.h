@@ -61,7 +61,7 @@ void rcx_begin(uint64_t id);
 
 /* Load what @channel needs; "" or why not. */
 void rcx_load_for(const struct rcx_channel *channel, char *reason, size_t len);
-/* 0 or -errno; fine when it has none, or none that is loaded. */
+/* 0 or -errno; fine when it has none, or none that this run has loaded. */
 int rcx_unload_for(const struct rcx_channel *channel);
 
 /* ---- the requests ------------------------------------------------------ */

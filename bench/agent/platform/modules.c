@@ -1,29 +1,139 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Load and unload kernel modules, and remember which ones were ours to load. */
+/*
+ * Load and unload kernel modules, and record which ones this run has loaded: only those
+ * are ever unloaded.
+ */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "agent.h"
 
-#define LOADED_MAX 64
-#define NAME_MAX_LEN 64
+#define RECORD_MAX 64
+#define RECORD_LEN 64		/* PROTOCOL.md and bench/targets/local.py know it */
 
-static char loaded[LOADED_MAX][NAME_MAX_LEN];
-static int loaded_count;
+/*
+ * The modules that this run has loaded, in the order of their loads.  A slot that
+ * begins with a zero is free.  With --loaded the record lies in that file: it then
+ * survives an agent that is killed, and children that load and unload share it.
+ */
+static char unshared[RECORD_MAX][RECORD_LEN];
+static char (*record)[RECORD_LEN] = unshared;
 static char directory[256];	/* that the last one was loaded from */
 
-bool rcx_module_loaded(const char *name)
+/* ---- the record -------------------------------------------------------- */
+
+int rcx_module_record(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	void *shared = MAP_FAILED;
+	int err = fd < 0 ? errno : posix_fallocate(fd, 0, sizeof(unshared));
+
+	if (!err) {
+		shared = mmap(NULL, sizeof(unshared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		err = shared == MAP_FAILED ? errno : 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		fprintf(stderr, "%s: %s\n", path, strerror(err));
+		return -1;
+	}
+	record = shared;
+	return 0;
+}
+
+static char *find_slot(const char *name)
+{
+	for (int i = 0; i < RECORD_MAX; i++)
+		if (!strcmp(record[i], name))
+			return record[i];
+	return NULL;
+}
+
+/* A slot with @name, behind all that are in use; NULL when there is no room. */
+static char *take_slot(const char *name)
+{
+	char *slot = find_slot(name);
+	int end = RECORD_MAX;
+
+	if (slot)
+		return slot;
+	while (end > 0 && !record[end - 1][0])
+		end--;
+	if (end == RECORD_MAX || strlen(name) >= RECORD_LEN)
+		return NULL;
+	slot = record[end];
+	/* The first byte last: a reader never sees a part of the name. */
+	memcpy(slot + 1, name + 1, strlen(name));
+	__atomic_store_n(slot, name[0], __ATOMIC_RELEASE);
+	return slot;
+}
+
+static void free_slot(char *slot)
+{
+	__atomic_store_n(slot, '\0', __ATOMIC_RELEASE);
+}
+
+/* ---- what the kernel has ------------------------------------------------ */
+
+static bool exists(const char *name, const char *file)
 {
 	char path[128];
 	struct stat st;
 
-	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	snprintf(path, sizeof(path), "/sys/module/%s/%s", name, file);
 	return !stat(path, &st);
 }
+
+bool rcx_module_loaded(const char *name)
+{
+	return exists(name, "");
+}
+
+/* The modules that use @name, each followed by a blank, as far as they fit. */
+static void list_holders(const char *name, char *out, size_t room)
+{
+	struct dirent *entry;
+	size_t used = 0;
+	char path[128];
+	DIR *holders;
+
+	out[0] = '\0';
+	snprintf(path, sizeof(path), "/sys/module/%s/holders", name);
+	holders = opendir(path);
+	while (holders && (entry = readdir(holders))) {
+		if (entry->d_name[0] == '.' || used + strlen(entry->d_name) + 2 > room)
+			continue;
+		used += (size_t)snprintf(out + used, room - used, "%s ", entry->d_name);
+	}
+	if (holders)
+		closedir(holders);
+}
+
+void rcx_module_explain(const char *name, int err, char *reason, size_t len)
+{
+	char holders[96];
+
+	/* -EEXIST comes also from a kernel half that finds its name taken. */
+	if (err != -EEXIST || !rcx_module_loaded(name)) {
+		snprintf(reason, len, "cannot load %s: %s", name, strerror(-err));
+	} else if (!exists(name, "initstate")) {
+		snprintf(reason, len, "a module named %s is built into this kernel: "
+			 "boot another kernel", name);
+	} else {
+		list_holders(name, holders, sizeof(holders));
+		snprintf(reason, len, "a module named %s is already loaded and this run did not "
+			 "load it: unload it (rmmod %s%s), or reboot", name, holders, name);
+	}
+}
+
+/* ---- load and unload ---------------------------------------------------- */
 
 /* As modprobe does: "name.key=value" on the kernel's command line is "key=value". */
 static void boot_parameters(const char *name, char *out, size_t room)
@@ -48,20 +158,33 @@ static int load_file(const char *dir, const char *name, const char *parameters)
 {
 	char path[512], booted[1024];
 	int fd, err = 0;
+	char *slot;
 
 	snprintf(path, sizeof(path), "%s/%s.ko", dir, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	boot_parameters(name, booted, sizeof(booted));
-	if (syscall(SYS_finit_module, fd, parameters ? parameters : booted, 0))
+	/* Recorded before the load: an agent may be killed between the two, and a
+	 * module that is recorded and not there does no harm.
+	 */
+	slot = take_slot(name);
+	if (!slot)
+		err = -ENOSPC;
+	else if (syscall(SYS_finit_module, fd, parameters ? parameters : booted, 0))
 		err = -errno;
 	close(fd);
-	if (err == -EEXIST)
-		return 0;
-	if (!err && loaded_count < LOADED_MAX)
-		snprintf(loaded[loaded_count++], NAME_MAX_LEN, "%s", name);
+	if (err && slot)
+		free_slot(slot);
 	return err;
+}
+
+/* A module of the kernel's own tree may be there already: fine, and not recorded. */
+static int load_stock(const char *dir, const char *name)
+{
+	int err = rcx_module_loaded(name) ? 0 : load_file(dir, name, NULL);
+
+	return err == -EEXIST && rcx_module_loaded(name) ? 0 : err;
 }
 
 /* Load what @dir/modules.dep says @name needs: "name: first second". */
@@ -79,42 +202,44 @@ static int load_needed(const char *dir, const char *name)
 		if (!word || strcmp(word, name))
 			continue;
 		while (!err && (word = strtok_r(NULL, ": \n", &save)))
-			err = load_file(dir, word, NULL);
+			err = load_stock(dir, word);
 	}
 	if (deps)
 		fclose(deps);
 	return err;
 }
 
-int rcx_module_load(const char *dir, const char *name)
+int rcx_module_need(const char *dir, const char *name)
 {
-	int err;
+	int err = rcx_module_loaded(name) ? 0 : load_needed(dir, name);
 
-	if (rcx_module_loaded(name))
-		return 0;
-	snprintf(directory, sizeof(directory), "%s", dir);
-	err = load_needed(dir, name);
-	return err ? err : load_file(dir, name, NULL);
+	return err ? err : load_stock(dir, name);
 }
 
-static void forget(const char *name)
+int rcx_module_load(const char *dir, const char *name)
 {
-	for (int i = 0; i < loaded_count; i++) {
-		if (strcmp(loaded[i], name))
-			continue;
-		memmove(loaded[i], loaded[i + 1],
-			(size_t)(loaded_count - i - 1) * NAME_MAX_LEN);
-		loaded_count--;
-		return;
-	}
+	if (rcx_module_loaded(name))
+		return rcx_module_is_ours(name) ? 0 : -EEXIST;
+	snprintf(directory, sizeof(directory), "%s", dir);
+	return load_file(dir, name, NULL);
+}
+
+bool rcx_module_is_ours(const char *name)
+{
+	return find_slot(name);
 }
 
 int rcx_module_unload(const char *name)
 {
-	if (syscall(SYS_delete_module, name, O_NONBLOCK))
-		return -errno;
-	forget(name);
-	return 0;
+	char *slot = find_slot(name);
+	int err;
+
+	if (!slot)
+		return -EPERM;
+	err = syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+	if (!err || err == -ENOENT)
+		free_slot(slot);
+	return err;
 }
 
 int rcx_module_reload(const char *name, const char *parameters)
@@ -127,7 +252,7 @@ int rcx_module_reload(const char *name, const char *parameters)
 void rcx_module_unload_all(void)
 {
 	/* The last loaded first: what came early is needed by what came late. */
-	for (int i = loaded_count - 1; i >= 0; i--)
-		syscall(SYS_delete_module, loaded[i], O_NONBLOCK);
-	loaded_count = 0;
+	for (int i = RECORD_MAX - 1; i >= 0; i--)
+		if (record[i][0])
+			rcx_module_unload(record[i]);
 }

@@ -124,9 +124,11 @@ static int usage(const char *name, int status)
 {
 	fprintf(status ? stderr : stdout,
 		"usage: %s [--in FILE|-] [--out FILE|-|port:NUMBER] [--modules DIR]\n"
+		"       %*s [--loaded FILE]\n"
 		"       %s --list\n"
 		"       %s --program NAME [ARGUMENT ...]\n\n"
-		"Measures kernel-user channels on request; see PROTOCOL.md.\n", name, name, name);
+		"Measures kernel-user channels on request; see PROTOCOL.md.\n",
+		name, (int)strlen(name), "", name, name);
 	return status;
 }
 
@@ -136,6 +138,7 @@ int main(int argc, char **argv)
 	const struct rcx_program *program;
 	const char *in_name = init ? "/requests" : "-";
 	const char *out_name = init ? "port:0xe9" : "-";
+	const char *loaded_name = NULL;
 	FILE *in = stdin;
 	int status;
 
@@ -159,12 +162,16 @@ int main(int argc, char **argv)
 			out_name = argv[i + 1];
 		else if (!strcmp(argv[i], "--modules"))
 			rcx_serving.modules = argv[i + 1];
+		else if (!strcmp(argv[i], "--loaded"))
+			loaded_name = argv[i + 1];
 		else
 			return usage(argv[0], 2);
 	}
 	if (init)
 		rcx_machine_prepare();
 	signal(SIGPIPE, SIG_IGN);
+	if (loaded_name && rcx_module_record(loaded_name))
+		return 1;
 	if (strcmp(in_name, "-"))
 		in = fopen(in_name, "re");
 	if (!in) {

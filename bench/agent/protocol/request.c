@@ -96,29 +96,33 @@ void rcx_begin(uint64_t id)
 
 void rcx_load_for(const struct rcx_channel *channel, char *reason, size_t len)
 {
+	const char *const ours[] = { "ringcross_core", channel->module };
 	char needs[256], *save, *name;
-	int err = 0;
+	int err;
 
 	reason[0] = '\0';
 	if (!channel->module)
 		return;
 	snprintf(needs, sizeof(needs), "%s", channel->needs ? channel->needs : "");
 	for (name = strtok_r(needs, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
-		err = rcx_module_load(rcx_serving.modules, name);
+		err = rcx_module_need(rcx_serving.modules, name);
 		/* The kernel may have it built in, which shows when ours loads. */
 		if (err && err != -ENOENT)
-			snprintf(reason, len, "cannot load %s: %s", name, strerror(-err));
+			rcx_module_explain(name, err, reason, len);
 	}
-	err = rcx_module_load(rcx_serving.modules, "ringcross_core");
-	if (!err)
-		err = rcx_module_load(rcx_serving.modules, channel->module);
-	if (err)
-		snprintf(reason, len, "cannot load %s: %s", channel->module, strerror(-err));
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+		err = rcx_module_load(rcx_serving.modules, ours[i]);
+		if (err) {
+			rcx_module_explain(ours[i], err, reason, len);
+			return;
+		}
+	}
 }
 
 int rcx_unload_for(const struct rcx_channel *channel)
 {
-	if (!channel->module || !rcx_module_loaded(channel->module))
+	if (!channel->module || !rcx_module_is_ours(channel->module) ||
+	    !rcx_module_loaded(channel->module))
 		return 0;
 	return rcx_module_unload(channel->module);
 }
