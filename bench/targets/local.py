@@ -8,9 +8,10 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,12 @@ from bench.targets.base import Deadlines, Request
 
 PROC_MODULES = Path("/proc/modules")
 KMSG = Path("/dev/kmsg")
+
+UNLOAD_SECONDS = 3.0
+"""How long modules may be busy after the agent has ended."""
+
+_SLOT = 64
+"""Bytes of a slot of the agent's record of loaded modules; see ``PROTOCOL.md``."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +58,22 @@ class LocalTarget:
             folder = Path(tempfile.mkdtemp(prefix="ringcross-local-"))
             (folder / "requests").write_text("".join(json.dumps(r) + "\n" for r in requests))
         log = _KernelLog()
-        before = loaded_modules()
+        record = folder / "loaded"
         read, write = os.pipe()
         command = [
             *(str(self.agent), "--in", str(folder / "requests")),
             # Not standard output, where a stray message would be taken for an answer.
             *("--out", f"/dev/fd/{write}"),
             *(("--modules", str(self.modules)) if self.modules else ()),
+            *("--loaded", str(record)),
         ]
 
         def cleanup() -> None:
-            unload(loaded_modules() - before)
+            busy = unload(recorded(record), UNLOAD_SECONDS)
             log.close()
             shutil.rmtree(folder, ignore_errors=True)
+            if busy:
+                print(_still_loaded(busy), file=sys.stderr)
 
         return AgentProcess(
             command,
@@ -100,33 +110,52 @@ class LocalTarget:
             )
 
 
+def recorded(record: Path) -> list[str]:
+    """Names of the modules that the agent has loaded and not unloaded, in order of their loads.
+
+    Args:
+        record: the file that ``ringcross_agent --loaded`` keeps; it survives a killed agent.
+    """
+    try:
+        data = record.read_bytes()
+    except OSError:  # the agent never started
+        return []
+    slots = (data[at : at + _SLOT] for at in range(0, len(data), _SLOT))
+    names = (slot.partition(b"\0")[0].decode() for slot in slots)
+    return [name for name in names if name]
+
+
 def loaded_modules() -> set[str]:
-    """Names of our modules in the running kernel."""
+    """Names of all modules in the running kernel."""
     with contextlib.suppress(OSError):
-        names = (line.split(" ", 1)[0] for line in PROC_MODULES.read_text().splitlines())
-        return {name for name in names if name.startswith("ringcross_")}
+        return {line.split(" ", 1)[0] for line in PROC_MODULES.read_text().splitlines()}
     return set()
 
 
-def unload(modules: Iterable[str], seconds: float = 3.0) -> set[str]:
-    """Remove *modules* from the kernel, those that others use after their users.
+def unload(modules: Sequence[str], seconds: float) -> list[str]:
+    """Remove *modules* from the kernel, the last loaded first; one that has gone is fine.
 
     Returns:
-        Those that were still busy after *seconds*.
+        Those that were still busy after *seconds*, in the order in which they must go.
     """
-    left = set(modules)
     end = time.monotonic() + seconds
-    while left:
-        left = {name for name in left if not _rmmod(name)}
-        if time.monotonic() > end:
-            break
-        if left:  # a killed agent's files may take a moment to close
-            time.sleep(0.1)
-    return left
+    while True:
+        for name in reversed(modules):
+            if name in loaded_modules():
+                _rmmod(name)
+        left = [name for name in reversed(modules) if name in loaded_modules()]
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.1)  # a killed agent's files may take a moment to close
 
 
-def _rmmod(name: str) -> bool:
-    return subprocess.run(["rmmod", name], capture_output=True).returncode == 0
+def _still_loaded(busy: Sequence[str]) -> str:
+    names = " ".join(busy)
+    return f"Modules of this run are in use and stay loaded: unload them later (rmmod {names})."
+
+
+def _rmmod(name: str) -> None:
+    subprocess.run(["rmmod", name], capture_output=True)
 
 
 class _KernelLog:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from bench.targets.local import recorded
 from bench.targets.protocol import Answer, Decoder
 
 ROOT = Path(__file__).parents[2]
@@ -156,6 +157,26 @@ def test_requests_and_answers_may_be_files(agent: Path, tmp_path: Path) -> None:
     assert done.stdout == b""
     done.stdout = told.read_bytes()
     assert [a["re"] for a in listen(done).between] == ["setup", "begin", "cell"]
+
+
+def test_the_record_of_loaded_modules_is_a_file_of_free_slots(agent: Path, tmp_path: Path) -> None:
+    """Nothing is loaded here: what a load writes is seen in a guest, by tests/vm."""
+    if Path("/sys/module/ringcross_core").exists():
+        pytest.skip("ringcross_core is loaded into this kernel")
+    record, cell = tmp_path / "loaded", {**PIPE, "channel": "null", "mode": "handler"}
+    record.write_text("of a former run")
+    asked = b"\n".join(map(line_of, (SETUP, cell))) + b"\n"
+    options = ("--modules", str(tmp_path), "--loaded", str(record))
+    failed = listen(run(agent, *options, given=asked)).cells()[0]
+    assert failed["reason"] == "cannot load ringcross_core: No such file or directory"
+    assert record.read_bytes() == bytes(4096)
+    assert recorded(record) == []
+
+
+def test_a_record_that_cannot_be_kept_is_an_error(agent: Path) -> None:
+    done = run(agent, "--loaded", "/nonexistent/loaded")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"/nonexistent/loaded" in done.stderr
 
 
 # ---- what it measures --------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from bench.errors import AgentDied, UsageError
 from bench.targets import local
 from bench.targets.base import Deadlines
 from bench.targets.local import LocalTarget
+from bench.targets.protocol import Answer
 
 AGENT = """#!/bin/sh
-# --in FILE --out FILE
+# --in FILE --out FILE --loaded FILE
+if test -f "$0.record"; then cp "$0.record" "$6"; fi
 echo '{"re": "hello"}' > "$4"
 cat "$2" > "$4"
 %s
@@ -21,19 +24,21 @@ cat "$2" > "$4"
 
 
 class FakeKernel:
-    """Stands for the running kernel's list of modules; ringcross_core is in use by the others."""
+    """Stands for the running kernel's modules; some use ringcross_core."""
+
+    USERS = frozenset({"ringcross_null", "ringcross_ioctl", "ringcross_user"})
 
     def __init__(self, *modules: str) -> None:
         self.modules = list(modules)
+        self.removed: list[str] = []
 
     def loaded(self) -> set[str]:
         return set(self.modules)
 
-    def rmmod(self, name: str) -> bool:
-        if name not in self.modules or (name == "ringcross_core" and len(self.modules) > 1):
-            return False
-        self.modules.remove(name)
-        return True
+    def rmmod(self, name: str) -> None:
+        if name != "ringcross_core" or self.USERS.isdisjoint(self.modules):
+            self.modules.remove(name)
+            self.removed.append(name)
 
 
 @pytest.fixture
@@ -78,45 +83,82 @@ def test_channels_without_modules_need_neither(
     assert not kernel.modules
 
 
-@pytest.mark.parametrize("then", ["exit 1", "kill -9 $$"])
-def test_modules_go_when_the_agent_died(
+def record(folder: Path, *slots: bytes) -> Path:
+    """What the agent in *folder* records as loaded: these slots, and free ones."""
+    path = folder / "ringcross_agent.record"
+    path.write_bytes(b"".join(slot.ljust(64, b"\0") for slot in slots).ljust(4096, b"\0"))
+    return path
+
+
+OURS = (b"ringcross_core", b"evdev", b"ringcross_ioctl", b"ringcross_null")
+ENDS = ['echo \'{"re": "end"}\' > "$4"', "exit 1", "kill -9 $$"]
+
+
+@pytest.mark.parametrize("then", ENDS, ids=["end", "error", "killed"])
+def test_recorded_modules_go_and_no_others(
     tmp_path: Path, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch, then: str
 ) -> None:
+    """Also one of the kernel's own that the run has loaded; not one that is merely named alike."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    kernel.modules = ["rcx_mine_before"]
+    record(tmp_path, *OURS)
+    kernel.modules = ["rc_core", "ringcross_foreign", "ringcross_core", "evdev", "ringcross_ioctl"]
     target = LocalTarget(agent(tmp_path, then), yes_load_modules=True)
-    with target.start([], seed=1) as session:
-        kernel.modules += ["ringcross_core", "ringcross_ioctl", "ringcross_null"]
-        with pytest.raises(AgentDied):
-            list(session.answers())
-        kernel.modules.remove("rcx_mine_before")
-    assert kernel.modules == []
+    with (
+        target.start([], seed=1) as session,
+        pytest.raises(AgentDied) if then in ENDS[1:] else contextlib.nullcontext(),
+    ):
+        list(session.answers())
+    assert kernel.modules == ["rc_core", "ringcross_foreign"]
+    assert kernel.removed == ["ringcross_ioctl", "evdev", "ringcross_core"], "the last loaded first"
 
 
-def test_modules_go_on_ctrl_c(
+def interrupted(_answer: Answer) -> None:
+    raise KeyboardInterrupt
+
+
+def test_recorded_modules_go_on_ctrl_c(
     tmp_path: Path, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
+    record(tmp_path, b"ringcross_core", b"ringcross_null")
+    kernel.modules = ["ringcross_core", "ringcross_null", "rc_core"]
     target = LocalTarget(agent(tmp_path, "sleep 60"), yes_load_modules=True)
-    session = target.start([], seed=1)
-    kernel.modules += ["ringcross_core", "ringcross_null"]
-    with pytest.raises(KeyboardInterrupt), session:
-        raise KeyboardInterrupt
-    assert kernel.modules == []
+    with pytest.raises(KeyboardInterrupt), target.start([], seed=1) as session:
+        interrupted(next(session.answers()))
+    assert kernel.modules == ["rc_core"]
 
 
-def test_busy_modules_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "_rmmod", lambda name: name != "rcx_busy")
-    assert local.unload({"rcx_busy", "rcx_free"}, seconds=0.2) == {"rcx_busy"}
+def test_a_free_slot_of_the_record_is_no_module(tmp_path: Path) -> None:
+    """An unloaded module's slot begins with a zero and still has the rest of the name."""
+    written = record(tmp_path, b"ringcross_core", b"\0ingcross_null", b"x" * 63, b"", b"evdev")
+    assert local.recorded(written) == ["ringcross_core", "x" * 63, "evdev"]
+    written.write_bytes(b"")
+    assert local.recorded(written) == []
+    assert local.recorded(tmp_path / "none") == []
 
 
-def test_only_our_modules_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_busy_modules_are_told(
+    tmp_path: Path,
+    kernel: FakeKernel,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kernel.modules = ["ringcross_core", "ringcross_user", "ringcross_null"]
+    assert local.unload(["ringcross_core", "ringcross_null"], seconds=0.2) == ["ringcross_core"]
+    record(tmp_path, b"ringcross_core")
+    monkeypatch.setattr(local, "UNLOAD_SECONDS", 0.2)
+    with LocalTarget(agent(tmp_path), needs_modules=False).start([], seed=1) as session:
+        list(session.answers())
+    assert "unload them later (rmmod ringcross_core)" in capsys.readouterr().err
+
+
+def test_modules_in_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listing = tmp_path / "modules"
     listing.write_text(
         "ringcross_core 1 1 ringcross_null, Live 0x0\nringcross_null 1 0 - Live 0x0\nrcc 1 0 -\n"
     )
     monkeypatch.setattr(local, "PROC_MODULES", listing)
-    assert local.loaded_modules() == {"ringcross_core", "ringcross_null"}
+    assert local.loaded_modules() == {"ringcross_core", "ringcross_null", "rcc"}
     monkeypatch.setattr(local, "PROC_MODULES", tmp_path / "none")
     assert local.loaded_modules() == set()
 
