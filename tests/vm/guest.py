@@ -34,7 +34,7 @@ from bench.targets.vm import Accelerator, VmTarget, find_qemu
 _PREBUILT = "modules"  # where the agent and the modules are
 # busybox has a setpriv too, but one without --pdeathsig.
 _TOOLS = ("busybox", "setpriv")
-_OURS = ("bench/**/*.py", "reports/*.py", "tests/vm/*.py", "conftest.py", "pyproject.toml")
+_OURS = ("bench/**/*.py", "reports/**/*.py", "tests/vm/*.py", "conftest.py", "pyproject.toml")
 _LEFT_OUT = {"matplotlib"}  # large, and for the figures of reports only
 # Beside the interpreter's library lie other packages, and ".." leads to programs.
 _SKIPPED = {"..", "site-packages", "dist-packages", "__pycache__", "test", "tests"}
@@ -56,7 +56,14 @@ reboot -f
 """
 
 
-def run(program: str, folder: Path, *, kernel: Kernel, seconds: float) -> list[dict[str, Any]]:
+def run(
+    program: str,
+    folder: Path,
+    *,
+    kernel: Kernel,
+    seconds: float,
+    files: initramfs.Files | None = None,
+) -> list[dict[str, Any]]:
     """Boot *kernel* and run ``python -m program`` there, as root.
 
     Args:
@@ -64,6 +71,7 @@ def run(program: str, folder: Path, *, kernel: Kernel, seconds: float) -> list[d
         folder: takes the console and some hundred megabytes of initramfs.
         kernel: what to boot, and to build the modules for.
         seconds: how long that may take.
+        files: more of them, in folders of :data:`bench.kernels.initramfs.DIRECTORIES`.
 
     Returns:
         The lines of JSON that the program has written to QEMU's debug console.
@@ -73,7 +81,7 @@ def run(program: str, folder: Path, *, kernel: Kernel, seconds: float) -> list[d
     target = VmTarget(kernel, agent, clock="time", accelerator=accelerator, memory=2000)
     initrd, console, told = (folder / name for name in ("initramfs", "console", "told"))
     try:
-        pack(initrd, program, agent, build.build_modules(kernel))
+        pack(initrd, program, agent, build.build_modules(kernel), files)
         with told.open("wb") as answers:
             command = target.command(
                 find_qemu(),
@@ -98,7 +106,9 @@ def _boot(command: Sequence[str], answers: int, seconds: float) -> None:
     subprocess.run(command, check=True, timeout=seconds, pass_fds=[answers])
 
 
-def pack(path: Path, program: str, agent: Path, modules: Path) -> None:
+def pack(
+    path: Path, program: str, agent: Path, modules: Path, more: initramfs.Files | None = None
+) -> None:
     """Write the root file system of a guest that runs *program*."""
     tools = [_tool(name) for name in _TOOLS]
     init = _INIT.format(
@@ -116,7 +126,7 @@ def pack(path: Path, program: str, agent: Path, modules: Path) -> None:
     python = {Path(sys.executable), *_python()}
     linked = {*tools, Path(sys.executable), *(file for file in python if ".so" in file.name)}
     with path.open("wb") as archive:
-        archive.write(initramfs.archive(init.encode(), files))
+        archive.write(initramfs.archive(init.encode(), files | (more or {})))
         _append(archive, {*linked, *_libraries(linked), *python, *ours})
 
 

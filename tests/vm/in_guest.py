@@ -11,13 +11,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 _DEBUG_PORT = 0xE9
 _DEADLINE = 300.0
 ENOUGH = 3
-"""Cells that are measured before a run is cut short."""
+"""Cells that are measured before a run is disturbed."""
+
+FOREIGN = "tmp"
+"""Folder with modules that no run has to do with."""
+
+KEYMAP = ("rc_core", "rc_rc6_mce")
+"""Of the stock kernel: the core of its infrared receivers, and a keymap that uses it."""
+
+Disturbance = Callable[[subprocess.Popen[bytes]], None]
 
 
 def tell(what: dict[str, Any]) -> None:
@@ -28,20 +37,21 @@ def tell(what: dict[str, Any]) -> None:
             port.write(bytes([byte]))
 
 
-def our_modules() -> list[str]:
-    names = [line.split()[0] for line in Path("/proc/modules").read_text().splitlines()]
-    return sorted(name for name in names if name.startswith("ringcross_"))
+def modules() -> dict[str, str]:
+    """The kernel's line for each loaded module; it has its address, so that a new load differs."""
+    lines = Path("/proc/modules").read_text().splitlines()
+    return {line.split()[0]: line for line in lines}
 
 
-def processes() -> list[str]:
+def processes() -> dict[int, str]:
     """Command lines of all processes but init and this one; kernel threads have none."""
-    others = {path.name for path in Path("/proc").glob("[0-9]*")} - {"1", str(os.getpid())}
-    return [words for words in map(command_line, sorted(others)) if words]
+    others = {int(path.name) for path in Path("/proc").glob("[0-9]*")} - {1, os.getpid()}
+    return {number: words for number in sorted(others) if (words := command_line(number))}
 
 
-def command_line(pid: str) -> str:
+def command_line(number: int) -> str:
     try:
-        return Path("/proc", pid, "cmdline").read_text().replace("\0", " ").strip()
+        return Path("/proc", str(number), "cmdline").read_text().replace("\0", " ").strip()
     except OSError:  # it has just ended
         return ""
 
@@ -50,11 +60,24 @@ def traces(run: Path) -> dict[str, Any]:
     """What a run has left, or is just leaving, in the kernel and on the disk."""
     kept = {"cells.csv", "environment.json"}
     files = {path.name: path.read_text() for path in run.glob("*") if path.name in kept}
-    return {"modules": our_modules(), "processes": processes(), "files": files}
+    return {"modules": modules(), "processes": list(processes().values()), "files": files}
 
 
-def interrupt(process: subprocess.Popen[bytes], run: Path) -> dict[str, Any]:
-    """Send Ctrl-C's signal when some cells are measured and the agent is at work on the next.
+def interrupt(process: subprocess.Popen[bytes]) -> None:
+    """What Ctrl-C does."""
+    process.send_signal(signal.SIGINT)
+
+
+def kill_agent(_process: subprocess.Popen[bytes]) -> None:
+    """Without a chance to unload anything."""
+    agents = [number for number, words in processes().items() if "ringcross_agent" in words]
+    # Its children have the same command line.
+    (agent,) = (number for number in agents if os.getpgid(number) == number)
+    os.kill(agent, signal.SIGKILL)
+
+
+def disturb(process: subprocess.Popen[bytes], run: Path, how: Disturbance) -> dict[str, Any]:
+    """Disturb a run when some cells are measured and the agent is at work on the next.
 
     Returns:
         The traces just before.
@@ -64,35 +87,63 @@ def interrupt(process: subprocess.Popen[bytes], run: Path) -> dict[str, Any]:
         before = traces(run)
         # The rows of cells that are skipped are there from the start.
         measured = before["files"].get("cells.csv", "").count(",ok,")
-        if measured >= ENOUGH and before["modules"]:
-            process.send_signal(signal.SIGINT)
+        if measured >= ENOUGH and "ringcross_core" in before["modules"]:
+            how(process)
             return before
         time.sleep(0.2)
     return {}
 
 
-def step(name: str, *words: str, cut_short: bool = False) -> None:
+def step(name: str, *words: str, how: Disturbance | None = None) -> None:
     """Do ``ringcross run`` with *words*, and tell the host what came of it."""
-    begun = time.monotonic()
+    begun, earlier = time.monotonic(), modules()
     run, log = Path("/runs", name), Path(f"/{name}.log")
     command = [sys.executable, "-m", "bench", "run", "--target", "local", "--no-report"]
     with log.open("wb") as out:
         process = subprocess.Popen(
             [*command, "--run-dir", str(run), *words], stdout=out, stderr=subprocess.STDOUT
         )
-        before = interrupt(process, run) if cut_short else {}
+        before = disturb(process, run, how) if how else {}
         code = process.wait(_DEADLINE)
     seconds = time.monotonic() - begun
     said = log.read_text()
-    tell({"step": name, "code": code, "said": said, "seconds": seconds, "before": before}
-         | traces(run))  # fmt: skip
+    tell({"step": name, "code": code, "said": said, "seconds": seconds, "earlier": earlier,
+          "before": before} | traces(run))  # fmt: skip
+
+
+def insmod(folder: str, *names: str) -> None:
+    for name in names:
+        subprocess.run(["insmod", f"/{folder}/{name}.ko"], check=True)
+
+
+def ask_agent(name: str, prebuilt: str, *requests: dict[str, Any]) -> None:
+    """Send *requests* to the agent itself, and tell the host its answers."""
+    earlier = modules()
+    command = [f"{prebuilt}/ringcross_agent", "--modules", prebuilt, "--loaded", "/loaded"]
+    asked = "".join(json.dumps(request) + "\n" for request in requests)
+    done = subprocess.run(command, input=asked.encode(), capture_output=True, timeout=_DEADLINE)
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"{")]
+    tell({"step": name, "earlier": earlier, "answers": answers, "modules": modules()})
+
+
+def main(prebuilt: str) -> None:
+    yes = ("--yes-load-modules", "--prebuilt", prebuilt)
+    small = ("--plan", "quick", "--sizes", "8")
+    step("refused", "--prebuilt", prebuilt, "--channels", "null,ioctl")
+    insmod(FOREIGN, *KEYMAP)
+    step("whole", *yes, "--channels", "syscall,null,ioctl,netlink,input", *small)
+    # Of the largest plan, so that it cannot be over before the signal comes.
+    step("cut-short", *yes, "--channels", "null,ioctl,netlink", "--plan", "full", how=interrupt)
+    step("killed", *yes, "--channels", "null,ioctl,input", *small, how=kill_agent)
+    insmod(FOREIGN, "ringcross_null")
+    step("foreign", *yes, "--channels", "null,ioctl", *small)
+    subprocess.run(["rmmod", "ringcross_null"], check=True)
+    # As a former run leaves them whose harness was killed.
+    insmod(prebuilt.strip("/"), "ringcross_core", "ringcross_null")
+    ask_agent("left-over", prebuilt, {"do": "lifecycle", "channel": "null"})
+    subprocess.run(["rmmod", "ringcross_null", "ringcross_core"], check=True)
+    ask_agent("cleaned-up", prebuilt, {"do": "lifecycle", "channel": "null"})
 
 
 if __name__ == "__main__":
-    prebuilt = ("--prebuilt", sys.argv[1])
-    yes = ("--yes-load-modules", *prebuilt)
-    step("refused", *prebuilt, "--channels", "null,ioctl")
-    step("whole", *yes, "--channels", "syscall,null,ioctl,netlink", "--plan", "quick",
-         "--sizes", "8")  # fmt: skip
-    # Of the largest plan, so that it cannot be over before the signal comes.
-    step("cut-short", *yes, "--channels", "null,ioctl,netlink", "--plan", "full", cut_short=True)
+    main(sys.argv[1])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.kernels import build, initramfs
+from bench.kernels.catalog import Kernel
 from tests.vm import guest, in_guest, machine
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
@@ -19,8 +22,36 @@ Step = dict[str, Any]
 def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Step]:
     """What came of each step of :mod:`tests.vm.in_guest`, all in one boot."""
     folder = tmp_path_factory.mktemp("guest")
-    told = guest.run("tests.vm.in_guest", folder, kernel=machine.stock(), seconds=900)
+    kernel = machine.stock()
+    files = modules(kernel) | {
+        f"{in_guest.FOREIGN}/ringcross_null.ko": foreign(kernel, folder).read_bytes()
+    }
+    told = guest.run("tests.vm.in_guest", folder, kernel=kernel, seconds=900, files=files)
     return {step["step"]: step for step in told}
+
+
+def modules(kernel: Kernel) -> initramfs.Files:
+    """Modules of the stock kernel: what channel input needs, and what no channel does."""
+    apart = initramfs.stock_modules(kernel, [in_guest.KEYMAP[-1]])
+    keymap = {
+        f"{in_guest.FOREIGN}/{Path(name).name}": data
+        for name, data in apart.items()
+        if name.endswith(".ko")
+    }
+    return initramfs.stock_modules(kernel, ["evdev"]) | keymap
+
+
+def foreign(kernel: Kernel, folder: Path) -> Path:
+    """A module that has nothing to do with ringcross but a name of ours."""
+    source = folder / "foreign"
+    source.mkdir()
+    (source / "Kbuild").write_text("obj-m := ringcross_null.o\n")
+    (source / "ringcross_null.c").write_text(
+        "#include <linux/module.h>\n"
+        'MODULE_DESCRIPTION("not of ringcross");\n'
+        'MODULE_LICENSE("GPL");\n'
+    )
+    return build.build_modules(kernel, source, folder / "build") / "ringcross_null.ko"
 
 
 def rows(step: Step) -> list[dict[str, str]]:
@@ -33,18 +64,21 @@ def test_modules_are_refused_without_consent(steps: dict[str, Step]) -> None:
     last = step["said"].splitlines()[-1]
     assert last.startswith("ringcross: The local target loads modules into the kernel you are")
     assert "--yes-load-modules" in last
-    assert not step["modules"]
+    assert step["modules"] == step["earlier"]
     assert not step["files"]
+
+
+MEASURED = {"syscall", "stock", "null", "ioctl", "netlink", "input"}
 
 
 def test_a_whole_run(steps: dict[str, Step]) -> None:
     step = steps["whole"]
     assert step["code"] == 0, step["said"]
     table = rows(step)
-    assert {row["channel"] for row in table} == {"syscall", "stock", "null", "ioctl", "netlink"}
+    assert {row["channel"] for row in table} == MEASURED
     assert {row["status"] for row in table} <= {"ok", "skip"}
     measured = [row for row in table if row["status"] == "ok"]
-    assert {row["channel"] for row in measured} == {"syscall", "stock", "null", "ioctl", "netlink"}
+    assert {row["channel"] for row in measured} == MEASURED
     assert {(row["clock"], row["unit"]) for row in table} == {("time", "ns")}
     assert all(float(row["median"]) > 0 for row in measured)
     environment = json.loads(step["files"]["environment.json"])
@@ -53,9 +87,12 @@ def test_a_whole_run(steps: dict[str, Step]) -> None:
     assert environment["finished"]
 
 
-def test_nothing_stays_behind(steps: dict[str, Step]) -> None:
-    assert steps["whole"]["modules"] == []
-    assert steps["whole"]["processes"] == []
+def test_the_run_s_modules_are_unloaded_and_no_others(steps: dict[str, Step]) -> None:
+    """The stock kernel's own rc-core and a keymap, loaded before, stay as they were."""
+    step = steps["whole"]
+    assert set(step["earlier"]) == {*in_guest.KEYMAP}
+    assert step["modules"] == step["earlier"]
+    assert step["processes"] == []
 
 
 def test_an_interrupted_run(steps: dict[str, Step]) -> None:
@@ -66,8 +103,51 @@ def test_an_interrupted_run(steps: dict[str, Step]) -> None:
     assert any("ringcross_agent" in words for words in before["processes"])
     assert step["code"] == 130, step["said"]
     assert "--resume" in step["said"].splitlines()[-1]
-    assert step["modules"] == []
+    assert step["modules"] == step["earlier"]
     assert step["processes"] == []
     assert step["files"]["cells.csv"].startswith(before["files"]["cells.csv"])
     assert len([row for row in rows(step) if row["status"] == "ok"]) >= in_guest.ENOUGH
     assert not json.loads(step["files"]["environment.json"])["finished"]
+
+
+def test_the_modules_of_a_killed_agent_are_unloaded(steps: dict[str, Step]) -> None:
+    """Then a new one measures what is left: the other's modules would be in its way."""
+    step = steps["killed"]
+    assert "ringcross_core" in step["before"]["modules"], step["said"]
+    assert set(step["earlier"]) == {*in_guest.KEYMAP}
+    assert step["modules"] == step["earlier"]
+    assert step["processes"] == []
+    assert step["code"] == 1, step["said"]
+    (failed,) = (row for row in rows(step) if row["status"] == "fail")
+    assert failed["reason"].startswith("The agent ended in cell")
+    assert {row["channel"] for row in rows(step) if row["status"] == "ok"} >= {"ioctl", "input"}
+
+
+def test_a_foreign_module_of_our_name_is_an_error_and_stays(steps: dict[str, Step]) -> None:
+    step = steps["foreign"]
+    assert set(step["earlier"]) == {*in_guest.KEYMAP, "ringcross_null"}
+    assert step["modules"] == step["earlier"]
+    assert step["code"] == 1, step["said"]
+    assert (
+        "a module named ringcross_null is already loaded and this run did not load it: "
+        "unload it (rmmod ringcross_null), or reboot"
+    ) in step["said"]
+    status = {(row["channel"], row["status"]) for row in rows(step)} - {("null", "skip")}
+    assert ("null", "ok") not in status
+    assert ("null", "fail") in status
+    assert ("ioctl", "ok") in status, "other channels are measured"
+
+
+def test_what_a_killed_run_has_left_is_an_error_that_says_how_to_go_on(
+    steps: dict[str, Step],
+) -> None:
+    step = steps["left-over"]
+    (answer,) = (answer for answer in step["answers"] if answer["re"] == "lifecycle")
+    assert answer["reason"] == (
+        "a module named ringcross_core is already loaded and this run did not load it: "
+        "unload it (rmmod ringcross_null ringcross_core), or reboot"
+    )
+    assert step["modules"] == step["earlier"]
+    step = steps["cleaned-up"]
+    assert [answer.get("status", "ok") for answer in step["answers"]] == ["ok"] * 3
+    assert step["modules"] == step["earlier"]
