@@ -23,6 +23,9 @@ ENOUGH = 3
 FOREIGN = "tmp"
 """Folder with modules that no run has to do with."""
 
+_PLACES = ("/dev", "/proc", "/sys/bus", "/sys/class", "/sys/devices/virtual", "/sys/fs",
+           "/sys/kernel", "/sys/module")  # fmt: skip
+
 KEYMAP = ("rc_core", "rc_rc6_mce")
 """Of the stock kernel: the core of its infrared receivers, and a keymap that uses it."""
 
@@ -116,6 +119,31 @@ def insmod(folder: str, *names: str) -> None:
         subprocess.run(["insmod", f"/{folder}/{name}.ko"], check=True)
 
 
+def names() -> set[str]:
+    """What is registered in the kernel, where files or threads show it."""
+    found = {f"thread {path.read_text().strip()}" for path in Path("/proc").glob("[0-9]*/comm")}
+    for place in _PLACES:
+        for folder, folders, files in os.walk(place):
+            if folder == "/proc":  # processes come and go
+                folders[:] = [name for name in folders if not (name.isdigit() or "self" in name)]
+            found |= {f"{folder}/{name}" for name in (*folders, *files)}
+    return found
+
+
+def tell_names(prebuilt: str) -> None:
+    """What all our modules together register."""
+    subprocess.run(["mount", "-t", "debugfs", "debug", "/sys/kernel/debug"], check=True)
+    insmod(prebuilt.strip("/"), "evdev")  # or the input device would have no node
+    earlier = names()
+    ours = sorted(path.stem for path in Path(prebuilt).glob("ringcross_*.ko"))
+    ours.sort(key="ringcross_core".__ne__)
+    for name in ours:
+        subprocess.run(["insmod", f"{prebuilt}/{name}.ko"], check=False)
+    loaded = [name for name in ours if name in modules()]
+    tell({"step": "names", "loaded": loaded, "new": sorted(names() - earlier)})
+    subprocess.run(["rmmod", *reversed(loaded), "evdev"], check=True)
+
+
 def ask_agent(name: str, prebuilt: str, *requests: dict[str, Any]) -> None:
     """Send *requests* to the agent itself, and tell the host its answers."""
     earlier = modules()
@@ -143,6 +171,7 @@ def main(prebuilt: str) -> None:
     ask_agent("left-over", prebuilt, {"do": "lifecycle", "channel": "null"})
     subprocess.run(["rmmod", "ringcross_null", "ringcross_core"], check=True)
     ask_agent("cleaned-up", prebuilt, {"do": "lifecycle", "channel": "null"})
+    tell_names(prebuilt)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +152,22 @@ def test_what_a_killed_run_has_left_is_an_error_that_says_how_to_go_on(
     step = steps["cleaned-up"]
     assert [answer.get("status", "ok") for answer in step["answers"]] == ["ok"] * 3
     assert step["modules"] == step["earlier"]
+
+
+# Numbered by the kernel, or its own workers.
+_NUMBERED = re.compile(
+    r"/dev/input/event\d+|/sys/class/input/(input|event)\d+|/sys/devices/virtual/input/input\d+\b.*|"
+    r"thread kworker/.*"
+)
+# Named as the classic that the channel shows; no file of a stock kernel has this name.
+_CLASSIC = re.compile(r"/proc/memshare(/phymem_\w+)?")
+
+
+def test_all_that_our_modules_register_has_our_name(steps: dict[str, Step]) -> None:
+    step = steps["names"]
+    names = {channel["module"] for channel in machine.listing()["channels"] if channel["module"]}
+    assert {"ringcross_core", *names} <= set(step["loaded"])
+    new = set(step["new"])
+    assert {"/dev/ringcross/null", "/proc/sys/dev/ringcross", "thread rcx_producer"} <= new
+    others = [name for name in new if not re.search(r"/ringcross|^thread rcx_", name)]
+    assert [n for n in others if not (_NUMBERED.fullmatch(n) or _CLASSIC.fullmatch(n))] == []
