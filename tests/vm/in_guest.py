@@ -115,8 +115,14 @@ def step(name: str, *words: str, how: Disturbance | None = None) -> None:
 
 
 def insmod(folder: str, *names: str) -> None:
+    """Load them, one after another; one that does not load is for the host to judge."""
     for name in names:
-        subprocess.run(["insmod", f"/{folder}/{name}.ko"], check=True)
+        subprocess.run(["insmod", f"/{folder}/{name}.ko"], check=False)
+
+
+def rmmod(*names: str) -> None:
+    """Remove them; one that is not there is for the host to judge."""
+    subprocess.run(["rmmod", *names], check=False)
 
 
 def names() -> set[str]:
@@ -137,11 +143,10 @@ def tell_names(prebuilt: str) -> None:
     earlier = names()
     ours = sorted(path.stem for path in Path(prebuilt).glob("ringcross_*.ko"))
     ours.sort(key="ringcross_core".__ne__)
-    for name in ours:
-        subprocess.run(["insmod", f"{prebuilt}/{name}.ko"], check=False)
+    insmod(prebuilt.strip("/"), *ours)
     loaded = [name for name in ours if name in modules()]
     tell({"step": "names", "loaded": loaded, "new": sorted(names() - earlier)})
-    subprocess.run(["rmmod", *reversed(loaded), "evdev"], check=True)
+    rmmod(*reversed(loaded), "evdev")
 
 
 def ask_agent(name: str, prebuilt: str, *requests: dict[str, Any]) -> None:
@@ -165,11 +170,11 @@ def main(prebuilt: str) -> None:
     step("killed", *yes, "--channels", "null,ioctl,input", *small, how=kill_agent)
     insmod(FOREIGN, "ringcross_null")
     step("foreign", *yes, "--channels", "null,ioctl", *small)
-    subprocess.run(["rmmod", "ringcross_null"], check=True)
+    rmmod("ringcross_null")
     # As a former run leaves them whose harness was killed.
     insmod(prebuilt.strip("/"), "ringcross_core", "ringcross_null")
     ask_agent("left-over", prebuilt, {"do": "lifecycle", "channel": "null"})
-    subprocess.run(["rmmod", "ringcross_null", "ringcross_core"], check=True)
+    rmmod("ringcross_null", "ringcross_core")
     ask_agent("cleaned-up", prebuilt, {"do": "lifecycle", "channel": "null"})
     tell_names(prebuilt)
 

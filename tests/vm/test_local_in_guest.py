@@ -115,7 +115,6 @@ def test_the_modules_of_a_killed_agent_are_unloaded(steps: dict[str, Step]) -> N
     """Then a new one measures what is left: the other's modules would be in its way."""
     step = steps["killed"]
     assert "ringcross_core" in step["before"]["modules"], step["said"]
-    assert set(step["earlier"]) == {*in_guest.KEYMAP}
     assert step["modules"] == step["earlier"]
     assert step["processes"] == []
     assert step["code"] == 1, step["said"]
@@ -126,7 +125,7 @@ def test_the_modules_of_a_killed_agent_are_unloaded(steps: dict[str, Step]) -> N
 
 def test_a_foreign_module_of_our_name_is_an_error_and_stays(steps: dict[str, Step]) -> None:
     step = steps["foreign"]
-    assert set(step["earlier"]) == {*in_guest.KEYMAP, "ringcross_null"}
+    assert "ringcross_null" in step["earlier"]
     assert step["modules"] == step["earlier"]
     assert step["code"] == 1, step["said"]
     assert (
