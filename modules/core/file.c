@@ -2,9 +2,9 @@
 /*
  * Message files: one message per write(), one per read().
  *
- * A write is one whole message wherever the position stands, since a message
- * has no place in a file.  A read does look at the position, so that a short
- * buffer gets the rest of the same message with its next read, and cat ends.
+ * A write is one complete message at any file position, because a message has no place
+ * in a file.  A read does use the position: a reader with a short buffer gets the rest of
+ * the same message by its next read, and cat reaches an end of file.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -12,8 +12,9 @@
 #include "rcx_core.h"
 #include "rcx_file.h"
 
-/* State of one open event file.  Only @file.message needs @file.lock; the
- * reader has its own rules, see readers.c.
+/*
+ * State of one open event file.  Only @file.message needs @file.lock; the lock of
+ * @readers covers @reader, see readers.c.
  */
 struct rcx_events {
 	struct rcx_file file;
@@ -21,7 +22,7 @@ struct rcx_events {
 	struct rcx_reader reader;
 };
 
-/* Zeroed, because what a message does not fill goes to user space with it. */
+/* Zeroed, because bytes that a message does not fill are copied to user space as well. */
 int rcx_file_grow(struct rcx_file *state, size_t len)
 {
 	struct rcx_msg *message = kvzalloc(len, GFP_KERNEL);
@@ -35,7 +36,7 @@ int rcx_file_grow(struct rcx_file *state, size_t len)
 }
 EXPORT_SYMBOL_GPL(rcx_file_grow);
 
-static int take(struct rcx_file *state, const char __user *from, size_t len)
+static int receive(struct rcx_file *state, const char __user *from, size_t len)
 {
 	int err;
 
@@ -76,7 +77,7 @@ int rcx_file_release(struct inode *inode, struct file *file)
 }
 EXPORT_SYMBOL_GPL(rcx_file_release);
 
-/* Whoever holds the lock may wait for a user's page as long as its owner likes. */
+/* Killable: the holder of the lock may wait for a page of user memory without a limit. */
 int rcx_file_reset(struct rcx_file *state)
 {
 	if (mutex_lock_killable(&state->lock))
@@ -88,7 +89,7 @@ int rcx_file_reset(struct rcx_file *state)
 }
 EXPORT_SYMBOL_GPL(rcx_file_reset);
 
-/* Give back what @state holds; nobody may use it any more. */
+/* Free what @state owns.  The caller ensures that nothing uses @state any more. */
 void rcx_file_free(struct rcx_file *state)
 {
 	kvfree(state->message);
@@ -102,7 +103,7 @@ ssize_t rcx_file_push(struct file *file, const char __user *from, size_t len, lo
 
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
-	err = take(state, from, len);
+	err = receive(state, from, len);
 	mutex_unlock(&state->lock);
 	return err ? err : len;
 }
@@ -131,11 +132,11 @@ ssize_t rcx_file_request(struct file *file, const char __user *from, size_t len,
 
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
-	err = take(state, from, len);
+	err = receive(state, from, len);
 	if (!err) {
 		rcx_reply(state->message, len);
 		state->len = len;
-		*pos = 0;	/* a plain read() shall find the reply */
+		*pos = 0;	/* so that a plain read() finds the reply */
 	}
 	mutex_unlock(&state->lock);
 	return err ? err : len;
@@ -157,7 +158,7 @@ EXPORT_SYMBOL_GPL(rcx_file_reply);
 
 /* ---- events ------------------------------------------------------------ */
 
-/* A stream, so that a reader who sleeps does not hold the lock of the position. */
+/* A stream, so that a sleeping reader does not hold the lock of the file position. */
 int rcx_events_open(struct inode *inode, struct file *file, struct rcx_readers *readers)
 {
 	struct rcx_events *events = kzalloc(sizeof(*events), GFP_KERNEL);
@@ -188,26 +189,26 @@ ssize_t rcx_events_read(struct file *file, char __user *to, size_t len, loff_t *
 	struct rcx_events *events = file->private_data;
 	struct rcx_file *state = &events->file;
 	struct rcx_event event;
-	size_t whole;
+	size_t message_len;
 	ssize_t ret;
 
-	/* Sleep without the lock, so that others can go on. */
+	/* Sleep without the lock, so that other users of the file are not blocked. */
 	ret = rcx_reader_next(events->readers, &events->reader, &event,
 			     file->f_flags & O_NONBLOCK);
 	if (ret)
 		return ret;
-	whole = RCX_HEADER + event.size;
-	/* As with a datagram, who has too little room has lost it. */
-	if (len < whole)
+	message_len = RCX_HEADER + event.size;
+	/* As with a datagram: a reader whose buffer is too small loses the event. */
+	if (len < message_len)
 		return -EMSGSIZE;
 
-	/* The event is ours by now: a signal must not lose it. */
+	/* The event has left the queue, so only a fatal signal may lose it. */
 	if (mutex_lock_killable(&state->lock))
 		return -EINTR;
-	ret = rcx_file_hold(state, whole);
+	ret = rcx_file_hold(state, message_len);
 	if (!ret) {
 		rcx_event(&event, state->message);
-		ret = copy_to_user(to, state->message, whole) ? -EFAULT : whole;
+		ret = copy_to_user(to, state->message, message_len) ? -EFAULT : message_len;
 	}
 	mutex_unlock(&state->lock);
 	return ret;

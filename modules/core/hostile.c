@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Against the control device, which is reached through the null channel's half. */
+/* Cases against the control device.  They bind the kernel half of the null channel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -19,7 +19,7 @@
 
 #define PAGE 4096u
 #define MAP_LEN ((sizeof(struct rcx_page) + PAGE - 1) / PAGE * PAGE)
-#define ALWAYS (1ull << 62)	/* as many events as never end */
+#define ALWAYS (1ull << 62)	/* more events than any case waits for */
 
 static struct rcx_bind good_bind(void)
 {
@@ -59,10 +59,10 @@ static void try_names(struct rcx_hostile *h)
 	memset(wrong.mode, 'x', RCX_NAME);
 	rcx_expect(h, "a mode without an end", bind(h, wrong), EINVAL);
 	memset(wrong.channel, 'x', RCX_NAME);
-	rcx_expect(h, "all without an end", bind(h, wrong), EINVAL);
+	rcx_expect(h, "both without an end", bind(h, wrong), EINVAL);
 	wrong = (struct rcx_bind){ .channel = "nobody" };
-	rcx_expect(h, "an unknown half", bind(h, wrong), ENOENT);
-	rcx_expect(h, "no half", bind(h, (struct rcx_bind){ 0 }), ENOENT);
+	rcx_expect(h, "an unknown channel", bind(h, wrong), ENOENT);
+	rcx_expect(h, "no channel", bind(h, (struct rcx_bind){ 0 }), ENOENT);
 }
 
 static void try_bind(struct rcx_hostile *h)
@@ -78,22 +78,22 @@ static void try_bind(struct rcx_hostile *h)
 	rcx_expect(h, name, bind(h, wrong), EINVAL)
 	WRONG("a byte too large", size, RCX_BODY_MAX + 1);
 	WRONG("4 GiB", size, UINT32_MAX);
-	WRONG("proof of 2", validate, 2);
-	WRONG("proof of all bits", validate, UINT32_MAX);
+	WRONG("validation of 2", validate, 2);
+	WRONG("validation of all bits", validate, UINT32_MAX);
 	WRONG("an unknown clock", clock, RCX_CLOCK_INSTRUCTIONS + 1);
 	WRONG("clock of all bits", clock, UINT32_MAX);
 	WRONG("contexts set by the caller", contexts, 1);
 #undef WRONG
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, bind_at, h);
 
-	/* None of them has changed what was bound. */
+	/* None of the refused binds has changed the binding. */
 	rcx_core_start(h, RCX_HARDIRQ, 1, 1, 0);
-	rcx_expect_true(h, "what was bound still is", rcx_core_ended(h, 1000));
+	rcx_expect_true(h, "the binding is unchanged", rcx_core_ended(h, 1000));
 	rcx_expect(h, "bound again", bind(h, good_bind()), 0);
 	rcx_expect_value(h, "counts begin again", (long)rcx_core_counts(h).emitted, 0);
 }
 
-/* A bind that the kernel can read but not answer must not be half done. */
+/* A bind whose argument the kernel can read but not write must have no effect. */
 static void try_bind_readonly(struct rcx_hostile *h)
 {
 	struct rcx_bind *argument = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
@@ -104,18 +104,18 @@ static void try_bind_readonly(struct rcx_hostile *h)
 	mprotect(argument, PAGE, PROT_READ);
 	rcx_expect(h, "unbind", ioctl(h->core, RCX_CORE_UNBIND), 0);
 	rcx_expect(h, "read-only argument", bind_at(h, argument), EFAULT);
-	rcx_expect(h, "which then is not bound", ioctl(h->core, RCX_CORE_EMIT, &emit), ENOLINK);
+	rcx_expect(h, "and nothing is bound", ioctl(h->core, RCX_CORE_EMIT, &emit), ENOLINK);
 	munmap(argument, PAGE);
 }
 
-/* ---- raise -------------------------------------------------------------- */
+/* ---- emit --------------------------------------------------------------- */
 
 static long emit_at(void *arg, void *at)
 {
 	return ioctl(((struct rcx_hostile *)arg)->core, RCX_CORE_EMIT, at);
 }
 
-static long emit_one(struct rcx_hostile *h, struct rcx_emission emit)
+static long emit_with(struct rcx_hostile *h, struct rcx_emission emit)
 {
 	return emit_at(h, &emit);
 }
@@ -124,21 +124,21 @@ static void try_emit(struct rcx_hostile *h)
 {
 	struct rcx_emission wrong;
 
-	rcx_topic(h, "raise");
+	rcx_topic(h, "emit");
 	rcx_expect(h, "unbind", ioctl(h->core, RCX_CORE_UNBIND), 0);
 	rcx_expect(h, "unbind again", ioctl(h->core, RCX_CORE_UNBIND), 0);
-	rcx_expect(h, "stop where nothing is", ioctl(h->core, RCX_CORE_STOP), 0);
-	rcx_expect(h, "without a bind", emit_one(h, good_emit()), ENOLINK);
+	rcx_expect(h, "stop without an emission", ioctl(h->core, RCX_CORE_STOP), 0);
+	rcx_expect(h, "without a bind", emit_with(h, good_emit()), ENOLINK);
 	wrong = (struct rcx_emission){ 0 };
-	rcx_expect(h, "wrong as well", emit_one(h, wrong), EINVAL);
+	rcx_expect(h, "without a bind, wrong as well", emit_with(h, wrong), EINVAL);
 	bind(h, (struct rcx_bind){ .channel = "null", .mode = "none" });
-	rcx_expect(h, "in a mode that raises nothing", emit_one(h, good_emit()), EOPNOTSUPP);
+	rcx_expect(h, "in a mode that emits nothing", emit_with(h, good_emit()), EOPNOTSUPP);
 	bind(h, good_bind());
-	rcx_expect(h, "a good one", emit_one(h, good_emit()), 0);
+	rcx_expect(h, "a good one", emit_with(h, good_emit()), 0);
 #define WRONG(name, field, value)					\
 	wrong = good_emit();						\
 	wrong.field = value;						\
-	rcx_expect(h, name, emit_one(h, wrong), EINVAL)
+	rcx_expect(h, name, emit_with(h, wrong), EINVAL)
 	WRONG("an unknown context", context, RCX_CONTEXTS);
 	WRONG("context of all bits", context, UINT32_MAX);
 	WRONG("no burst", burst, 0);
@@ -156,11 +156,11 @@ static void try_emit(struct rcx_hostile *h)
 	WRONG("endless from softirq without an interval", count, UINT64_MAX);
 #undef WRONG
 	wrong = (struct rcx_emission){ .context = RCX_HARDIRQ, .burst = 1, .count = UINT64_MAX };
-	rcx_expect(h, "endless from hardirq without an interval", emit_one(h, wrong), EINVAL);
+	rcx_expect(h, "endless from hardirq without an interval", emit_with(h, wrong), EINVAL);
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, emit_at, h);
 }
 
-/* The fastest there is, for ever; the CPU must still be ours, to stop it. */
+/* Emit as fast as possible, without an end.  The agent must still get the CPU to stop it. */
 static void try_flood(struct rcx_hostile *h, enum rcx_context context, uint32_t burst,
 		      uint64_t interval, const char *name)
 {
@@ -173,27 +173,28 @@ static void try_flood(struct rcx_hostile *h, enum rcx_context context, uint32_t 
 	uint64_t emitted;
 
 	rcx_topic(h, "flood from %s", name);
-	rcx_expect(h, "start", emit_one(h, flood), 0);
+	rcx_expect(h, "start", emit_with(h, flood), 0);
 	usleep(20000);
 	rcx_expect_true(h, "it runs", h->page->emitted && !h->page->done);
-	rcx_expect(h, "start again while it runs", emit_one(h, flood), 0);
+	rcx_expect(h, "start again while it runs", emit_with(h, flood), 0);
 	usleep(20000);
 	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
 	emitted = h->page->emitted;
 	rcx_expect_true(h, "it has ended", h->page->done);
 	usleep(20000);
-	rcx_expect_true(h, "and raises no more", emitted == h->page->emitted);
+	rcx_expect_true(h, "and emits no more", emitted == h->page->emitted);
 
-	rcx_expect(h, "start once more", emit_one(h, flood), 0);
+	rcx_expect(h, "start once more", emit_with(h, flood), 0);
 	usleep(5000);
 	rcx_expect(h, "bind while it runs", bind(h, good_bind()), 0);
 	usleep(5000);
 	rcx_expect_true(h, "it has ended with the bind", h->page->done && !h->page->emitted);
 
-	rcx_expect(h, "start at last", emit_one(h, flood), 0);
+	rcx_expect(h, "start at last", emit_with(h, flood), 0);
 	usleep(5000);
 	rcx_core_unbind(h);
-	rcx_expect_true(h, "closed while it runs, and open again", rcx_core_bind(h, "wake", 8, false));
+	rcx_expect_true(h, "closed while it runs, and open again",
+		       rcx_core_bind(h, "wake", 8, false));
 }
 
 static void try_floods(struct rcx_hostile *h)
@@ -212,23 +213,24 @@ static void emit_and_die(void *arg)
 	kill(getpid(), SIGKILL);
 }
 
-/* Whoever held the device is gone, in whatever way: it is free again at once. */
+/* However the holder of the device ends, the device is free again at once. */
 static void try_ends(struct rcx_hostile *h)
 {
 	char reason[128];
 
 	rcx_topic(h, "ends");
 	rcx_core_unbind(h);
-	rcx_expect_true(h, "its user was killed in a raise",
+	rcx_expect_true(h, "its user was killed during an emission",
 		       !rcx_in_child(emit_and_die, h, 5000, reason, sizeof(reason)));
 	for (int i = 0; i < 20; i++) {
 		rcx_core_bind(h, "wake", 8, i & 1);
 		rcx_core_start(h, (enum rcx_context)(i % RCX_CONTEXTS), ALWAYS, 16, 1 + i);
 		rcx_core_unbind(h);
 	}
-	rcx_expect_true(h, "raised and closed at once, 20 times", rcx_core_bind(h, "wake", 8, false));
+	rcx_expect_true(h, "emission started and closed at once, 20 times",
+		       rcx_core_bind(h, "wake", 8, false));
 	rcx_core_start(h, RCX_SOFTIRQ, 1, 1, 0);
-	rcx_expect_true(h, "and it still raises", rcx_core_ended(h, 1000));
+	rcx_expect_true(h, "and it still emits", rcx_core_ended(h, 1000));
 }
 
 /* ---- counts, opens ------------------------------------------------------ */
@@ -251,9 +253,10 @@ static void try_counts(struct rcx_hostile *h)
 
 static void open_device(struct rcx_hostile *h, void *arg)
 {
-	const int *want = arg;
+	const int *error = arg;
 
-	rcx_expect(h, "open by who may open the node", open(RCX_CORE_DEVICE, O_RDWR), *want);
+	rcx_expect(h, "open by a user who may open the node", open(RCX_CORE_DEVICE, O_RDWR),
+		  *error);
 }
 
 static void try_opens(struct rcx_hostile *h)
@@ -264,14 +267,14 @@ static void try_opens(struct rcx_hostile *h)
 	rcx_topic(h, "open");
 	rcx_expect(h, "a second one", open(RCX_CORE_DEVICE, O_RDWR), EBUSY);
 	rcx_expect(h, "a second one, to read", open(RCX_CORE_DEVICE, O_RDONLY), EBUSY);
-	rcx_expect(h, "unload what is bound", syscall(SYS_delete_module, "ringcross_null", O_NONBLOCK),
-		  EWOULDBLOCK);
+	rcx_expect(h, "unload what is bound",
+		  syscall(SYS_delete_module, "ringcross_null", O_NONBLOCK), EWOULDBLOCK);
 	rcx_try_no_io(h, h->core);
 	rcx_try_no_seek(h, h->core);
 	rcx_try_commands(h, h->core, known);
 	rcx_try_nobody_opens(h, RCX_CORE_DEVICE);
 
-	/* The mode of the node is not all that protects it. */
+	/* Not only the mode of the node protects it: open() checks CAP_SYS_ADMIN. */
 	stat(RCX_CORE_DEVICE, &node);
 	chmod(RCX_CORE_DEVICE, 0666);
 	rcx_as_nobody(h, open_device, &want);
@@ -311,8 +314,8 @@ static void try_map(struct rcx_hostile *h)
 	rcx_expect(h, "to write", map(h, MAP_LEN, PROT_WRITE, MAP_SHARED, 0), EACCES);
 	rcx_expect(h, "to read and write", map(h, MAP_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, 0),
 		  EACCES);
-	rcx_expect(h, "to write in private", map(h, MAP_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0),
-		  EACCES);
+	rcx_expect(h, "to write in private",
+		  map(h, MAP_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0), EACCES);
 	rcx_expect(h, "a page too long", map(h, MAP_LEN + PAGE, PROT_READ, MAP_SHARED, 0), EINVAL);
 	rcx_expect(h, "1 GiB", map(h, 1ul << 30, PROT_READ, MAP_SHARED, 0), EINVAL);
 	rcx_expect(h, "a page too far", map(h, MAP_LEN, PROT_READ, MAP_SHARED, PAGE), EINVAL);
@@ -358,7 +361,7 @@ static void on_fault(int signo)
 	siglongjmp(back, signo);
 }
 
-/* The signal that a store to @at, or a load, ends in; 0 for none. */
+/* The signal that a store to @at, or a load from it, causes; 0 for none. */
 static long fault(const volatile void *at, bool store)
 {
 	struct sigaction action = { .sa_handler = on_fault }, segv, bus;
@@ -394,12 +397,12 @@ static void try_page(struct rcx_hostile *h)
 			 EFAULT);
 	page = mmap(NULL, MAP_LEN, PROT_READ, MAP_SHARED, h->core, 0);
 	rcx_expect(h, "give its pages up", madvise(page, MAP_LEN, MADV_DONTNEED), 0);
-	rcx_expect_value(h, "load what was given up", fault(page, false), SIGBUS);
+	rcx_expect_value(h, "load from these pages", fault(page, false), SIGBUS);
 	munmap(page, MAP_LEN);
 	rcx_expect_value(h, "load", fault(h->page, false), 0);
 }
 
-/* A mapping holds the file: nobody else comes in before it is gone as well. */
+/* A mapping holds the file: the next open succeeds only after the mapping is removed too. */
 static void try_outlive(struct rcx_hostile *h)
 {
 	rcx_topic(h, "mapping without its file");
@@ -414,42 +417,42 @@ static void try_outlive(struct rcx_hostile *h)
 
 /* ---- all at once -------------------------------------------------------- */
 
-struct crowd {
+struct race {
 	struct rcx_hostile *h;
 	struct rcx_outcomes outcomes;
 };
 
-/* Each does what would end or overtake the others' doing. */
+/* Three threads whose calls interrupt or overtake one another. */
 static long bind_on(void *arg)
 {
-	struct crowd *crowd = arg;
+	struct race *race = arg;
 
 	for (int i = 0; i < 300; i++) {
-		struct rcx_bind one = good_bind();
+		struct rcx_bind request = good_bind();
 
-		one.size = (uint32_t)i * 3000;
-		one.validate = i & 1;
-		rcx_note(&crowd->outcomes, bind(crowd->h, one), 0);
+		request.size = (uint32_t)i * 3000;
+		request.validate = i & 1;
+		rcx_note(&race->outcomes, bind(race->h, request), 0);
 		sched_yield();
 		if (i % 3 == 0)
-			ioctl(crowd->h->core, RCX_CORE_UNBIND);
+			ioctl(race->h->core, RCX_CORE_UNBIND);
 	}
 	return 0;
 }
 
 static long emit_on(void *arg)
 {
-	struct crowd *crowd = arg;
+	struct race *race = arg;
 
 	for (int i = 0; i < 300; i++) {
-		struct rcx_emission one = {
+		struct rcx_emission request = {
 			.context = (uint32_t)i % RCX_CONTEXTS,
 			.burst = 16,
 			.count = ALWAYS,
 			.interval = 1 + (uint32_t)i,
 		};
 
-		rcx_note(&crowd->outcomes, emit_one(crowd->h, one), ENOLINK);
+		rcx_note(&race->outcomes, emit_with(race->h, request), ENOLINK);
 		usleep(1);
 	}
 	return 0;
@@ -457,32 +460,32 @@ static long emit_on(void *arg)
 
 static long map_on(void *arg)
 {
-	struct crowd *crowd = arg;
+	struct race *race = arg;
 
 	for (int i = 0; i < 300; i++) {
 		struct rcx_counts counts;
 
-		rcx_note(&crowd->outcomes, map(crowd->h, MAP_LEN, PROT_READ, MAP_SHARED, 0), 0);
-		rcx_note(&crowd->outcomes, counts_at(crowd->h, &counts), 0);
+		rcx_note(&race->outcomes, map(race->h, MAP_LEN, PROT_READ, MAP_SHARED, 0), 0);
+		rcx_note(&race->outcomes, counts_at(race->h, &counts), 0);
 		sched_yield();
 	}
 	return 0;
 }
 
-static void try_crowd(struct rcx_hostile *h)
+static void try_race(struct rcx_hostile *h)
 {
 	static long (*const work[])(void *) = { bind_on, emit_on, map_on };
-	struct crowd crowd[3];
+	struct race races[3];
 	struct rcx_sleeper threads[3];
 
 	rcx_topic(h, "all at once");
 	for (int i = 0; i < 3; i++) {
-		crowd[i] = (struct crowd){ .h = h };
-		rcx_sleep_in(h, &threads[i], work[i], &crowd[i]);
+		races[i] = (struct race){ .h = h };
+		rcx_sleep_in(h, &threads[i], work[i], &races[i]);
 	}
 	for (int i = 0; i < 3; i++) {
 		rcx_expect(h, "a thread ends", rcx_sleeper_end(&threads[i]), 0);
-		rcx_expect_outcomes(h, "what it was told", &crowd[i].outcomes);
+		rcx_expect_outcomes(h, "results of its calls", &races[i].outcomes);
 	}
 	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
 }
@@ -500,6 +503,6 @@ static void core_hostile(struct rcx_hostile *h)
 	try_map(h);
 	try_page(h);
 	try_outlive(h);
-	try_crowd(h);
+	try_race(h);
 }
 RCX_HOSTILE_BY(core, null, core_hostile);

@@ -2,19 +2,19 @@
 /**
  * DOC: ringcross_core
  *
- * What all kernel halves share, and the control device that arranges a
- * measurement.  Nothing in here is measured.
+ * Code that all kernel halves share, and the control device that arranges a measurement.
  *
- * One process at a time opens /dev/ringcross/core, binds it to the kernel half that
- * is to be measured, and may then have that half start events: after a delay,
- * from a kernel thread, a soft or a hard timer interrupt.  The clock's value
- * just before each event lies in a page that the process maps, so that the
- * time to its wake-up needs no message to carry it.
+ * One process at a time opens /dev/ringcross/core and binds it to the kernel half that is
+ * to be measured.  It may then request events: after a delay, from a kernel thread, a
+ * softirq or a hardirq timer.  Just before each event the core stores the clock in a page
+ * that the process maps.  The process reads the timestamp there, so that the latency of
+ * an event can be measured even if the channel cannot carry a timestamp.
  *
- * A bind holds a reference to the half's module, so the module cannot go while
- * a producer may call it.  The half list and the binding are protected by
- * core_lock; the producer runs only between RCX_CORE_EMIT and the end of its
- * count, RCX_CORE_STOP or release, and these wait for it.
+ * A bind holds a reference to the module of the kernel half, so the module cannot be
+ * unloaded while a producer may call it.  core_lock protects the list of channels and
+ * the binding.  The producer runs between RCX_CORE_EMIT and the end of its count;
+ * RCX_CORE_STOP, RCX_CORE_UNBIND, release, and a new bind or emission stop it and wait
+ * for it.
  */
 #include <linux/capability.h>
 #include <linux/fs.h>
@@ -36,12 +36,15 @@ struct rcx_binding rcx_binding;
 EXPORT_SYMBOL_GPL(rcx_binding);
 
 static DEFINE_MUTEX(core_lock);
-static LIST_HEAD(halves);
+static LIST_HEAD(channels);
 static struct rcx_channel *bound;
 static unsigned long core_open;
 
-/* The one producer of events.  All but @stopping and @due is written only while
- * it does not run; @due is the clock when the burst was due, 0 without a rate.
+/*
+ * The only producer of events.  The file operations, under core_lock, write its members
+ * only while it does not run, except @stopping.  While it runs, the producer itself writes @left,
+ * @seq, @refused and @refused_errno, and the timer writes @due: the clock when the burst
+ * was due, or 0 without an interval.
  */
 static struct {
 	const struct rcx_emitter *emitter;
@@ -61,8 +64,8 @@ static struct {
 /* ---- messages ---------------------------------------------------------- */
 
 /*
- * How far a body reaches is told by who holds the buffer, and never read from
- * the message: a header that is not what it was can then do no harm.
+ * The length of a body comes from the owner of the buffer and is never read from the
+ * message, so a header that was changed in between cannot lead out of the buffer.
  */
 
 int rcx_consume_slow(struct rcx_sequence *sequence, const struct rcx_msg *msg, size_t len)
@@ -96,19 +99,19 @@ EXPORT_SYMBOL_GPL(rcx_reply_slow);
 
 /* ---- registration ------------------------------------------------------ */
 
-int rcx_channel_register(struct rcx_channel *half)
+int rcx_channel_register(struct rcx_channel *channel)
 {
 	mutex_lock(&core_lock);
-	list_add_tail(&half->list, &halves);
+	list_add_tail(&channel->list, &channels);
 	mutex_unlock(&core_lock);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(rcx_channel_register);
 
-void rcx_channel_unregister(struct rcx_channel *half)
+void rcx_channel_unregister(struct rcx_channel *channel)
 {
 	mutex_lock(&core_lock);
-	list_del(&half->list);
+	list_del(&channel->list);
 	mutex_unlock(&core_lock);
 }
 EXPORT_SYMBOL_GPL(rcx_channel_unregister);
@@ -129,7 +132,8 @@ static void produce_burst(void)
 		int err;
 
 		event.timestamp = rcx_now();
-		WRITE_ONCE(producer.page->timestamps[event.seq % RCX_TIMESTAMPS], due ?: event.timestamp);
+		WRITE_ONCE(producer.page->timestamps[event.seq % RCX_TIMESTAMPS],
+			   due ?: event.timestamp);
 		err = producer.emitter->emit(&event);
 		if (err) {
 			producer.refused++;
@@ -151,9 +155,9 @@ static void produce_in_thread(struct kthread_work *work)
 }
 
 /*
- * At a rate, an event is due when its timer expires, however late the handler
- * runs: who counts latency from then on does not leave out the waits that an
- * overload brings.  Without a rate there is nothing to be late for.
+ * With an interval, an event is due when its timer expires, however late the handler
+ * runs.  A latency counted from there includes the delays that an overload causes.
+ * Without an interval there is no due time.
  */
 static u64 producer_due(const struct hrtimer *timer)
 {
@@ -170,9 +174,10 @@ static enum hrtimer_restart produce_on_timer(struct hrtimer *timer)
 		return HRTIMER_NORESTART;
 	WRITE_ONCE(producer.due, producer_due(timer));
 	if (producer.spec.context == RCX_PROCESS) {
-		/* The thread may still be at the last burst: then it is late,
-		 * and this tick's burst is not made up for.  Only the thread
-		 * writes producer.left, so a stale value costs one idle tick.
+		/*
+		 * If the thread still works on the last burst, it is late, and the
+		 * burst of this tick is skipped.  Only the thread writes
+		 * producer.left, so a stale value costs one idle tick.
 		 */
 		kthread_queue_work(producer.worker, &producer.work);
 		again = READ_ONCE(producer.left) && producer.spec.interval;
@@ -192,7 +197,7 @@ static void producer_stop(void)
 	hrtimer_cancel(&producer.timer);
 	kthread_cancel_work_sync(&producer.work);
 	WRITE_ONCE(producer.stopping, false);
-	/* Also when it was cut short: who drains a stream waits for this. */
+	/* Also after an early stop: the reader of a stream waits for this flag. */
 	smp_store_release(&producer.page->done, 1);
 }
 
@@ -208,7 +213,7 @@ static void producer_prepare(enum hrtimer_mode mode)
 
 /* ---- the control device ------------------------------------------------ */
 
-static void core_let_go(void)
+static void core_drop_binding(void)
 {
 	lockdep_assert_held(&core_lock);
 	if (!bound)
@@ -221,25 +226,25 @@ static void core_let_go(void)
 
 static void core_unbind(void)
 {
-	core_let_go();
+	core_drop_binding();
 	WRITE_ONCE(rcx_binding.validate, false);
 }
 
 static struct rcx_channel *find_channel(const char *name)
 {
-	struct rcx_channel *half;
+	struct rcx_channel *channel;
 
-	list_for_each_entry(half, &halves, list)
-		if (!strcmp(half->name, name))
-			return half;
+	list_for_each_entry(channel, &channels, list)
+		if (!strcmp(channel->name, name))
+			return channel;
 	return NULL;
 }
 
-static const struct rcx_emitter *find_emitter(const struct rcx_channel *half, const char *mode)
+static const struct rcx_emitter *find_emitter(const struct rcx_channel *channel, const char *mode)
 {
 	const struct rcx_emitter *emitter;
 
-	for (emitter = half->emitters; emitter && emitter->mode; emitter++)
+	for (emitter = channel->emitters; emitter && emitter->mode; emitter++)
 		if (!strcmp(emitter->mode, mode))
 			return emitter;
 	return NULL;
@@ -259,39 +264,41 @@ static void core_clear_counts(void)
 	producer.page->done = 1;
 }
 
-/* A bind that fails leaves what was bound before as it was, unless it is killed. */
+/* A failed bind leaves the previous binding unchanged, except if its reset was killed. */
 static long core_bind(struct rcx_bind __user *arg)
 {
 	const struct rcx_emitter *emitter;
 	struct rcx_bind bind;
-	struct rcx_channel *half;
+	struct rcx_channel *channel;
 	int err;
 
 	if (copy_from_user(&bind, arg, sizeof(bind)))
 		return -EFAULT;
-	if (strnlen(bind.channel, RCX_NAME) == RCX_NAME || strnlen(bind.mode, RCX_NAME) == RCX_NAME ||
+	if (strnlen(bind.channel, RCX_NAME) == RCX_NAME ||
+	    strnlen(bind.mode, RCX_NAME) == RCX_NAME ||
 	    bind.size > RCX_BODY_MAX || bind.validate > 1 ||
 	    bind.clock > RCX_CLOCK_INSTRUCTIONS || bind.contexts)
 		return -EINVAL;
 
-	half = find_channel(bind.channel);
-	if (!half)
+	channel = find_channel(bind.channel);
+	if (!channel)
 		return -ENOENT;
-	emitter = find_emitter(half, bind.mode);
+	emitter = find_emitter(channel, bind.mode);
 	bind.contexts = emitter ? emitter->contexts : 0;
 	if (copy_to_user(arg, &bind, sizeof(bind)))
 		return -EFAULT;
-	if (!try_module_get(half->owner))
+	if (!try_module_get(channel->owner))
 		return -ENODEV;
 
-	core_let_go();		/* from one proof to the next, no message goes unfilled */
-	bound = half;
+	/* Not core_unbind(): between two validations no message may have an unfilled body. */
+	core_drop_binding();
+	bound = channel;
 	producer.emitter = emitter;
 	core_clear_counts();
 	WRITE_ONCE(rcx_binding.size, bind.size);
 	WRITE_ONCE(rcx_binding.validate, bind.validate);
 	WRITE_ONCE(rcx_binding.cycles, bind.clock == RCX_CLOCK_INSTRUCTIONS);
-	err = half->reset ? half->reset() : 0;
+	err = channel->reset ? channel->reset() : 0;
 	if (err)
 		core_unbind();
 	return err;
@@ -303,12 +310,12 @@ static long core_emit(const struct rcx_emission __user *arg)
 
 	if (copy_from_user(&spec, arg, sizeof(spec)))
 		return -EFAULT;
-	/* Nothing stops a burst half-way, so it must be short. */
+	/* A burst cannot be stopped, so it must be short. */
 	if (spec.context >= RCX_CONTEXTS || !spec.burst || spec.burst > RCX_BURST_MAX ||
 	    !spec.count || spec.delay > NSEC_PER_SEC || spec.interval > NSEC_PER_SEC ||
 	    spec.more > RCX_BODY_MAX - rcx_binding.size || spec.pad)
 		return -EINVAL;
-	/* An interrupt cannot produce for ever: it must have an interval. */
+	/* A timer needs an interval for more than one burst. */
 	if (spec.context != RCX_PROCESS && spec.count > spec.burst && !spec.interval)
 		return -EINVAL;
 	if (!bound)
@@ -389,7 +396,7 @@ static int core_mmap(struct file *file, struct vm_area_struct *vma)
 	return remap_vmalloc_range(vma, producer.page, vma->vm_pgoff);
 }
 
-/* Two measurements at once would measure each other. */
+/* Two measurements at a time would disturb each other. */
 static int core_open_once(struct inode *inode, struct file *file)
 {
 	if (!capable(CAP_SYS_ADMIN))
@@ -439,7 +446,7 @@ static int __init core_init(void)
 		err = PTR_ERR(producer.worker);
 		goto err_page;
 	}
-	/* So that on one CPU it produces when the drain has nothing to do. */
+	/* So that on one CPU it runs when the reader has nothing to do. */
 	sched_set_normal(producer.worker->task, MAX_NICE);
 
 	err = misc_register(&core_device);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a kernel half uses of ringcross_core: registration, and messages. */
+/* The interface of ringcross_core for kernel halves: registration and messages. */
 #ifndef RCX_CORE_H
 #define RCX_CORE_H
 
@@ -12,12 +12,12 @@
 #include "../include/ringcross.h"
 
 /**
- * struct rcx_event - one event that the kernel starts
+ * struct rcx_event - one event that the kernel emits
  * @seq: its number, from 0 at the bind
  * @timestamp: kernel clock at the event
  * @size: bytes of body the message must have
- * @last: the producer stops here: who collects some events before he wakes
- *	anybody has to do so now
+ * @last: the producer stops after this event.  A channel that collects events before
+ *	it wakes its reader must wake it now
  */
 struct rcx_event {
 	u64 seq;
@@ -30,11 +30,11 @@ struct rcx_event {
 #define RCX_IN_ANY	(RCX_IN(RCX_PROCESS) | RCX_IN(RCX_SOFTIRQ) | RCX_IN(RCX_HARDIRQ))
 
 /**
- * struct rcx_emitter - one way of a channel to start a conversation
- * @mode: name of the user half's mode that receives it
+ * struct rcx_emitter - how one mode of a channel emits events
+ * @mode: name of the user half's mode that receives them
  * @contexts: RCX_IN() of each context @emit may be called from
- * @emit: hand one event to the channel; 0, or a negative errno when the
- *	channel would not take it (it then counts as refused, not as an error)
+ * @emit: hand one event to the channel; 0, or a negative errno when the channel does
+ *	not take it (the event then counts as refused, not as an error)
  */
 struct rcx_emitter {
 	const char *mode;
@@ -43,14 +43,15 @@ struct rcx_emitter {
 };
 
 /**
- * struct rcx_channel - what a kernel half tells ringcross_core of itself
+ * struct rcx_channel - registration of a kernel half
  * @name: the channel's name
- * @owner: THIS_MODULE; held while a measurement is bound to it
- * @reset: optional; start module-wide flows again (a flow per open file
- *	starts with its open and needs none); 0, or -EINTR when it was killed as it
- *	waited for a lock that is held across user memory
- * @emitters: ended by an empty entry; NULL when the kernel cannot start
- * @list: ringcross_core's
+ * @owner: THIS_MODULE; the core holds a reference while a measurement is bound
+ * @reset: optional; called at a bind, restarts sequences that belong to the whole module
+ *	(a sequence of an open file starts with its open and needs no reset).  0, or
+ *	-EINTR when the caller was killed while waiting for a lock that is held across
+ *	accesses to user memory
+ * @emitters: ended by an empty entry; NULL when the kernel cannot start an exchange
+ * @list: private to ringcross_core
  */
 struct rcx_channel {
 	const char *name;
@@ -60,17 +61,19 @@ struct rcx_channel {
 	struct list_head list;
 };
 
-int rcx_channel_register(struct rcx_channel *half);
-void rcx_channel_unregister(struct rcx_channel *half);
+int rcx_channel_register(struct rcx_channel *channel);
+void rcx_channel_unregister(struct rcx_channel *channel);
 
-/* Where a sequence stands, both directions.  One per open file where the
- * channel has files; the channel's own lock, or its single user, protects it.
+/*
+ * The next sequence number in each direction.  A channel with open files has one per
+ * open file.  The channel's own lock protects it, unless it has a single user.
  */
 struct rcx_sequence {
 	u64 in;
 	u64 out;
 };
 
+/* Counters of each CPU, see struct rcx_counts. */
 struct rcx_tally {
 	u64 consumed;
 	u64 made;
@@ -79,7 +82,7 @@ struct rcx_tally {
 
 DECLARE_PER_CPU(struct rcx_tally, rcx_tally);
 
-/* Set by RCX_CORE_BIND, read everywhere. */
+/* Set by RCX_CORE_BIND, read by all kernel halves without a lock. */
 struct rcx_binding {
 	u32 size;
 	bool validate;
@@ -93,7 +96,7 @@ static inline u64 rcx_now(void)
 	return READ_ONCE(rcx_binding.cycles) ? get_cycles() : ktime_get_ns();
 }
 
-/* Bytes of body the bound cell asks for; never more than RCX_BODY_MAX. */
+/* Bytes of body of the bound cell; never more than RCX_BODY_MAX. */
 static inline u32 rcx_size(void)
 {
 	return READ_ONCE(rcx_binding.size);
@@ -104,16 +107,16 @@ void rcx_make_slow(struct rcx_msg *msg, u32 size);
 void rcx_reply_slow(struct rcx_msg *msg, u32 size);
 
 /**
- * rcx_consume - take a message that arrived from user space
+ * rcx_consume - check and count a message that arrived from user space
  * @sequence: the sequence it belongs to
  * @msg: the message, in memory that only the kernel writes
  * @len: bytes that arrived
  *
- * Whoever could write @msg meanwhile could have one header checked and another
- * one used.  Memory that user space shares is no place for it: copy the header
- * out once and check the copy, as mmap does.
+ * @msg must not lie in memory that user space can write: a store between check and use
+ * would make the kernel check one header and use another.  A channel with shared memory
+ * copies the header out once and checks the copy, as mmap does.
  *
- * Return: 0, or -EBADMSG when length, order or (in the proof) body is wrong.
+ * Return: 0, or -EBADMSG when length, order or (during validation) body is wrong.
  */
 static inline int rcx_consume(struct rcx_sequence *sequence, const struct rcx_msg *msg, size_t len)
 {
@@ -127,12 +130,12 @@ static inline int rcx_consume(struct rcx_sequence *sequence, const struct rcx_ms
 }
 
 /**
- * rcx_consume_narrow - take a message that is too narrow for a header
+ * rcx_consume_narrow - check and count a message that is too narrow for a header
  * @sequence: the sequence it belongs to
  * @seq: the number that it carried
- * @mask: the bits of it that the channel has room for
+ * @mask: the bits of the number that the channel can carry
  *
- * Return: 0, or -EBADMSG when it is not the one that is due.
+ * Return: 0, or -EBADMSG when it is not the expected number.
  */
 static inline int rcx_consume_narrow(struct rcx_sequence *sequence, u64 seq, u64 mask)
 {
@@ -165,10 +168,10 @@ static inline void rcx_make(struct rcx_sequence *sequence, struct rcx_msg *msg, 
 /**
  * rcx_reply - turn a consumed request into its reply, in place
  * @msg: a message that rcx_consume() has accepted
- * @len: bytes of it, as they were then
+ * @len: the length that rcx_consume() accepted
  *
- * The reply carries ~seq, and during the proof every byte of the body is
- * turned, so that no stale or reflected buffer passes for it.
+ * The reply carries ~seq, and during validation every byte of the body is inverted, so
+ * that a stale buffer or a copy of the request is not accepted as the reply.
  */
 static inline void rcx_reply(struct rcx_msg *msg, size_t len)
 {
@@ -177,7 +180,7 @@ static inline void rcx_reply(struct rcx_msg *msg, size_t len)
 		rcx_reply_slow(msg, len - RCX_HEADER);
 }
 
-/* The next number for user space; the channel carries what it has room for. */
+/* The next number for user space; the channel carries as many of its bits as it can. */
 static inline u64 rcx_make_narrow(struct rcx_sequence *sequence)
 {
 	this_cpu_inc(rcx_tally.made);

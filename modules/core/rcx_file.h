@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Message files: what write() and read() do on a file that carries messages.
- * For channels that differ in who makes the file and who guards its removal
- * (procfs, debugfs, a device), but not in what happens behind it:
+ * Message files: handlers of write() and read() for a file that carries messages.
+ * procfs, debugfs and chardev share them.  These channels differ in how the file is
+ * created and how its removal is guarded, not in what its handlers do:
  *
  *	file		write()			read()
- *	message		takes a message		makes the next one
- *	transaction	takes a request		gives its reply, until the next request
- *	events		-			sleeps for the next event
+ *	message		consumes a message	makes the next message
+ *	transaction	consumes a request	returns its reply, until the next request
+ *	events		-			sleeps until the next event
  *
- * All but the opens have the signature of their struct file_operations member
- * and can stand there as they are.
+ * All of them except rcx_events_open() have the signature of their member of struct
+ * file_operations and are used there directly.
  */
 #ifndef RCX_FILE_H
 #define RCX_FILE_H
@@ -23,11 +23,11 @@
 
 /**
  * struct rcx_file - state of one open message or transaction file
- * @lock: covers all below; taken by each write and read for its whole length
- * @sequence: where the sequences stand
- * @message: the message in hand, grown as needed
+ * @lock: covers all members below; each write and read holds it throughout
+ * @sequence: the next sequence numbers
+ * @message: buffer of the current message, grown as needed
  * @room: bytes allocated for @message
- * @len: bytes of @message that a read may have
+ * @len: bytes of @message that a read may return
  */
 struct rcx_file {
 	struct mutex lock;
@@ -37,20 +37,20 @@ struct rcx_file {
 	size_t len;
 };
 
-/* One state for all opens, instead of one each. */
+/* One state for all opens, where a state for each open is not possible. */
 #define DEFINE_RCX_FILE(name)	\
 	struct rcx_file name = { .lock = __MUTEX_INITIALIZER((name).lock) }
 
 int rcx_file_grow(struct rcx_file *state, size_t len);
 
-/* Room for @len bytes in @state->message: 0 or -ENOMEM. */
+/* Make room for @len bytes in @state->message: 0 or -ENOMEM. */
 static inline int rcx_file_hold(struct rcx_file *state, size_t len)
 {
 	lockdep_assert_held(&state->lock);
 	return len <= state->room ? 0 : rcx_file_grow(state, len);
 }
 
-/* Make the next message of the size that is bound, in @state->message: 0 or -ENOMEM. */
+/* Make the next message, of the bound size, in @state->message: 0 or -ENOMEM. */
 static inline int rcx_file_make(struct rcx_file *state)
 {
 	u32 size = rcx_size();

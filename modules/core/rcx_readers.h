@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A queue of events per open file, for channels whose own mechanism has a wait
- * but no queue (ioctl, read, poll).  Channels with a queue of their own
- * (netlink, relay, input, ...) must use theirs: it is what is measured.
+ * A queue of events per open file, for channels whose mechanism can wait but has no
+ * queue (ioctl, read, poll).  Channels with a queue of their own (netlink, relay,
+ * input, ...) must use that queue, because it is part of what is measured.
  */
 #ifndef RCX_READERS_H
 #define RCX_READERS_H
@@ -13,9 +13,9 @@
 #include <linux/wait.h>
 #include "rcx_core.h"
 
-#define RCX_QUEUE 256		/* a power of two; the newest is refused when full */
+#define RCX_QUEUE 256		/* a power of two; a full queue refuses the newest event */
 
-/* All readers of one channel. */
+/* All readers of one channel; @lock covers @list and the queue of every reader on it. */
 struct rcx_readers {
 	spinlock_t lock;
 	struct list_head list;
@@ -39,13 +39,15 @@ struct rcx_reader {
 void rcx_reader_join(struct rcx_readers *readers, struct rcx_reader *reader);
 void rcx_reader_leave(struct rcx_readers *readers, struct rcx_reader *reader);
 
-/* Give @event to every reader, from any context.  0 when one took it, -EAGAIN
- * when all queues are full, -ENOTCONN when nobody reads.
+/*
+ * Queue @event for every reader; callable from any context.  0 when at least one reader
+ * took it, -EAGAIN when all queues are full, -ENOTCONN when there is no reader.
  */
 int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_event *event);
 
-/* Take the oldest event: 0, -EAGAIN when there is none and @nonblock, or
- * -ERESTARTSYS.
+/*
+ * Take the oldest event and wait for one when there is none: 0, -EAGAIN when there is
+ * none and @nonblock is set, or -ERESTARTSYS after a signal.
  */
 int rcx_reader_next(struct rcx_readers *readers, struct rcx_reader *reader,
 		   struct rcx_event *event, bool nonblock);

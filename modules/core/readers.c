@@ -2,17 +2,17 @@
 /*
  * Readers of events: one queue per open file, one lock per channel.
  *
- * The lock is taken from any context, so it is taken with interrupts off.  A
- * reader is on the list from its open to its release; the waiter checks its
- * queue under the lock after it is on the wait queue, so the order below loses
- * no wake-up:
+ * The lock is taken in any context, so it is taken with interrupts off.  A reader is on
+ * the list from its open to its release.  A waiting reader first enters the wait queue
+ * and then checks its event queue under the lock, so no wake-up is lost:
  *
  *	reader				emit
  *	prepare_to_wait
- *					lock, put, wake_up, unlock
- *	lock, sees the event
+ *					lock, queue event, wake_up, unlock
+ *	lock, finds the event
  *
- * The wake-up is under the lock too, so that no reader leaves before it is done.
+ * The wake-up happens under the lock too, so a reader cannot leave the list, and be
+ * freed, before the wake-up is done.
  */
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
@@ -65,27 +65,28 @@ int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_event *event)
 }
 EXPORT_SYMBOL_GPL(rcx_readers_emit);
 
-static bool take(struct rcx_readers *readers, struct rcx_reader *reader, struct rcx_event *event)
+static bool dequeue(struct rcx_readers *readers, struct rcx_reader *reader,
+		    struct rcx_event *event)
 {
 	unsigned long flags;
-	bool some;
+	bool found;
 
 	spin_lock_irqsave(&readers->lock, flags);
-	some = reader->head != reader->tail;
-	if (some)
+	found = reader->head != reader->tail;
+	if (found)
 		*event = reader->ring[reader->tail++ % RCX_QUEUE];
 	spin_unlock_irqrestore(&readers->lock, flags);
-	return some;
+	return found;
 }
 
 int rcx_reader_next(struct rcx_readers *readers, struct rcx_reader *reader,
 		   struct rcx_event *event, bool nonblock)
 {
-	if (take(readers, reader, event))
+	if (dequeue(readers, reader, event))
 		return 0;
 	if (nonblock)
 		return -EAGAIN;
-	return wait_event_interruptible(reader->wait, take(readers, reader, event));
+	return wait_event_interruptible(reader->wait, dequeue(readers, reader, event));
 }
 EXPORT_SYMBOL_GPL(rcx_reader_next);
 

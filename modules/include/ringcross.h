@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * What both halves of every channel share: the message, and the control
- * device of ringcross_core.  The control device arranges a measurement (which half,
- * which size, "raise an event now"); no measured byte ever crosses it.
+ * Shared by both halves of every channel: the message, and the control device of
+ * ringcross_core.  The control device arranges a measurement: it selects the kernel
+ * half and the size, and starts events.  No measured byte crosses it.
  */
 #ifndef RINGCROSS_H
 #define RINGCROSS_H
@@ -13,12 +13,12 @@
 /**
  * struct rcx_msg - the one message layout of all channels
  * @size: bytes of body that follow
- * @magic: RCX_MAGIC, so that a stray buffer is not taken for a message
+ * @magic: RCX_MAGIC, which tells a message from a buffer with other content
  * @seq: number of the message in its direction, from 0; a reply carries ~seq
  * @timestamp: kernel clock when the kernel made it; 0 in messages from user space
- * @body: during the proof every byte follows from @seq, see rcx_body_word();
- *	while timed it is whatever the buffer held, since filling it would be
- *	our cost and not the channel's
+ * @body: during validation every byte follows from @seq, see rcx_body_word().  In a
+ *	timed round it is whatever the buffer held: filling it would add a cost that
+ *	is not the channel's
  */
 struct rcx_msg {
 	__u32 size;
@@ -54,8 +54,9 @@ static inline void rcx_body_fill(__u8 *body, __u32 size, __u64 seq)
 }
 
 /*
- * Start of the first wrong word, or @size when all are right.  @flip is XORed
- * to every byte: a reply is its request with all bits turned (0xff).
+ * Return the offset of the first wrong word, or @size when all are right.  @flip is
+ * XORed with every byte: the body of a reply is that of its request with all bits
+ * inverted (0xff).
  */
 static inline __u32 rcx_body_check(const __u8 *body, __u32 size, __u64 seq, __u8 flip)
 {
@@ -82,8 +83,8 @@ static inline __u32 rcx_body_check(const __u8 *body, __u32 size, __u64 seq, __u8
 #define RCX_NAME		24
 
 enum rcx_clock {
-	RCX_CLOCK_TIME,		/* ktime_get_ns() and CLOCK_MONOTONIC: the same */
-	RCX_CLOCK_INSTRUCTIONS,	/* the cycle counter, which icount makes exact */
+	RCX_CLOCK_TIME,		/* ktime_get_ns(), which is CLOCK_MONOTONIC */
+	RCX_CLOCK_INSTRUCTIONS,	/* the cycle counter; QEMU's -icount makes it exact */
 };
 
 enum rcx_context {
@@ -94,14 +95,14 @@ enum rcx_context {
 };
 
 /**
- * struct rcx_bind - choose the kernel half and start counting from zero
- * @channel: name of the kernel half, that is of the channel
- * @mode: its emitter for RCX_CORE_EMIT; empty when nothing will be raised
- * @size: bytes of body for channels that cannot be told by the caller
+ * struct rcx_bind - select the kernel half and start counting from zero
+ * @channel: name of the channel whose kernel half is bound
+ * @mode: its emitter for RCX_CORE_EMIT; empty when no event will be emitted
+ * @size: bytes of body of events, and of messages whose length the caller cannot choose
  * @validate: 1 makes both halves fill and check whole bodies
  * @clock: enum rcx_clock
  * @contexts: set by the kernel: bit (1 << enum rcx_context) for each context
- *	that @mode can be raised from
+ *	that @mode can emit from
  */
 struct rcx_bind {
 	char  channel[RCX_NAME];
@@ -115,15 +116,16 @@ struct rcx_bind {
 #define RCX_BURST_MAX 4096
 
 /**
- * struct rcx_emission - have the kernel start @count events
+ * struct rcx_emission - a request to emit @count events
  * @context: enum rcx_context to emit from
- * @burst: events in a row before the producer gives way (process context)
- *	or per timer tick; 1 to RCX_BURST_MAX
- * @count: how many events in all, at least 1
- * @delay: nanoseconds until the first
- * @interval: nanoseconds between two bursts; 0: as fast as the producer, a
- *	thread of the lowest priority, gets the CPU (process context only)
- * @more: bytes of body above those of the bind
+ * @burst: events per timer tick.  Without an interval: events between two points at
+ *	which the producer may be rescheduled (process context).  1 to RCX_BURST_MAX
+ * @count: total number of events, at least 1
+ * @delay: nanoseconds until the first burst, at most one second
+ * @interval: nanoseconds between two bursts, at most one second.  0 makes the producer,
+ *	a thread of the lowest priority, emit as fast as it gets the CPU; in softirq and
+ *	hardirq it allows one burst only
+ * @more: bytes of body added to the size of the bind
  * @pad: 0
  */
 struct rcx_emission {
@@ -137,13 +139,13 @@ struct rcx_emission {
 };
 
 /**
- * struct rcx_counts - what the kernel halves counted since the bind
- * @consumed: messages from user space, in order and whole
- * @made: messages made for user space on its own request
- * @bad: messages refused: wrong length, order or body
- * @emitted: events the kernel tried to start
- * @refused: of those, what the channel would not take (queue full, nobody there)
- * @refused_errno: the last reason for a refusal, a positive errno
+ * struct rcx_counts - what the core and the kernel halves counted since the bind
+ * @consumed: complete messages from user space, in order
+ * @made: messages made for user space on its request
+ * @bad: messages that were not accepted: wrong length, order or body
+ * @emitted: events the kernel tried to emit
+ * @refused: events of these that the channel did not take (queue full, no reader)
+ * @refused_errno: reason of the last refusal, a positive errno
  * @pad: 0
  */
 struct rcx_counts {
@@ -159,12 +161,12 @@ struct rcx_counts {
 #define RCX_TIMESTAMPS 4096		/* a power of two */
 
 /**
- * struct rcx_page - what user space may read of a raise, by mmap, read-only
+ * struct rcx_page - state of an emission, mapped read-only into user space
  * @emitted: events tried so far
  * @done: 1 when the producer has ended, by itself or by RCX_CORE_STOP
  * @pad: 0
- * @timestamps: kernel clock just before event seq was handed to the channel, at
- *	[seq % RCX_TIMESTAMPS]; at a rate (@interval), when it was due
+ * @timestamps: at [seq % RCX_TIMESTAMPS], the kernel clock just before event seq was
+ *	handed to the channel.  With an interval: the clock when the event was due
  */
 struct rcx_page {
 	__u64 emitted;
@@ -176,7 +178,7 @@ struct rcx_page {
 #define RCX_CORE_BIND	_IOWR('x', 1, struct rcx_bind)
 #define RCX_CORE_UNBIND	_IO('x', 2)
 #define RCX_CORE_EMIT	_IOW('x', 3, struct rcx_emission)
-#define RCX_CORE_STOP	_IO('x', 4)		/* end a raise, wait for its producer */
+#define RCX_CORE_STOP	_IO('x', 4)		/* end an emission, wait for its producer */
 #define RCX_CORE_COUNTS	_IOR('x', 5, struct rcx_counts)
 
 #endif /* RINGCROSS_H */

@@ -135,7 +135,7 @@ SPOILT = {
         "core/kernel.c",
         " || spec.burst > RCX_BURST_MAX",
         "",
-        "raise: a burst of 4 billion",
+        "emit: a burst of 4 billion",
     ),
     "procfs": (
         "procfs/kernel.c",
