@@ -15,7 +15,7 @@
 
 /* ---- iter --------------------------------------------------------------- */
 
-/* In three segments that end where the message's fields do not. */
+/* Three segments whose ends are not the ends of the message's fields. */
 static long writev_message(void *arg, const struct rcx_msg *msg, size_t len)
 {
 	size_t first = len < 5 ? len : 5, second = len - first < 8 ? len - first : 8;
@@ -29,55 +29,55 @@ static long writev_message(void *arg, const struct rcx_msg *msg, size_t len)
 	return writev(*(int *)arg, segments, 3);
 }
 
-/* Good memory first, so that the fault comes in the middle of a message. */
-struct half {
+/* The first segment is good memory, so that the fault occurs in the middle of a message. */
+struct target {
 	struct rcx_hostile *h;
 	int fd;
 };
 
 static long writev_at(void *arg, void *at)
 {
-	const struct half *half = arg;
-	const struct iovec segments[] = { { half->h->message, RCX_HEADER }, { at, BODY } };
+	const struct target *target = arg;
+	const struct iovec segments[] = { { target->h->message, RCX_HEADER }, { at, BODY } };
 
-	return writev(half->fd, segments, 2);
+	return writev(target->fd, segments, 2);
 }
 
 static long readv_at(void *arg, void *at)
 {
-	const struct half *half = arg;
-	const struct iovec segments[] = { { half->h->message, RCX_HEADER }, { at, BODY } };
+	const struct target *target = arg;
+	const struct iovec segments[] = { { target->h->message, RCX_HEADER }, { at, BODY } };
 
-	return readv(half->fd, segments, 2);
+	return readv(target->fd, segments, 2);
 }
 
-/* The vector itself is user memory, too. */
-static long vector_at(void *arg, void *at)
+/* The vector itself is user memory as well. */
+static long writev_vector_at(void *arg, void *at)
 {
-	return writev(((const struct half *)arg)->fd, at, 2);
+	return writev(((const struct target *)arg)->fd, at, 2);
 }
 
-static long in_vector_at(void *arg, void *at)
+static long readv_vector_at(void *arg, void *at)
 {
-	return readv(((const struct half *)arg)->fd, at, 2);
+	return readv(((const struct target *)arg)->fd, at, 2);
 }
 
 static void try_iter_vectors(struct rcx_hostile *h, int fd)
 {
-	struct half half = { h, fd };
+	struct target target = { h, fd };
 	struct iovec segments[2] = { { h->message, SIZE_MAX }, { h->message, 2 } };
 
 	rcx_good_message(h, BODY, 0);
-	rcx_try_addresses(h, "writev, second segment", RCX_KERNEL_READS, writev_at, &half);
-	rcx_try_addresses(h, "readv, second segment", RCX_KERNEL_WRITES, readv_at, &half);
-	rcx_try_addresses(h, "writev, vector", RCX_KERNEL_READS, vector_at, &half);
-	rcx_try_addresses(h, "readv, vector", RCX_KERNEL_READS, in_vector_at, &half);
+	rcx_try_addresses(h, "writev, second segment", RCX_KERNEL_READS, writev_at, &target);
+	rcx_try_addresses(h, "readv, second segment", RCX_KERNEL_WRITES, readv_at, &target);
+	rcx_try_addresses(h, "writev, vector", RCX_KERNEL_READS, writev_vector_at, &target);
+	rcx_try_addresses(h, "readv, vector", RCX_KERNEL_READS, readv_vector_at, &target);
 	rcx_expect(h, "writev, lengths that wrap", writev(fd, segments, 2), EINVAL);
 	rcx_expect(h, "readv, lengths that wrap", readv(fd, segments, 2), EINVAL);
 	segments[0].iov_len = INT32_MAX;
 	rcx_expect(h, "writev of 2 GiB", writev(fd, segments, 2), EMSGSIZE);
 	rcx_expect(h, "writev of no segment", writev(fd, segments, 0), 0);
-	/* Not by writev(): the compiler knows better than to let us. */
+	/* As a bare system call: the compiler rejects such a call of writev(). */
 	rcx_expect(h, "writev of too many", syscall(SYS_writev, fd, segments, 1025), EINVAL);
 }
 
@@ -88,10 +88,10 @@ static void try_iter_reads(struct rcx_hostile *h, int fd, bool validate)
 	rcx_expect_value(h, "read of a message", read(fd, h->message, WHOLE), WHOLE);
 	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, validate));
 	seq = h->message->seq;
-	rcx_expect(h, "a byte too little room", read(fd, h->message, WHOLE - 1), EMSGSIZE);
+	rcx_expect(h, "room for a byte less", read(fd, h->message, WHOLE - 1), EMSGSIZE);
 	rcx_expect(h, "room for a header alone", read(fd, h->message, RCX_HEADER), EMSGSIZE);
 	rcx_expect_value(h, "room of 2 GiB", read(fd, h->message, INT32_MAX), WHOLE);
-	rcx_expect_true(h, "what had no room took no number", h->message->seq == seq + 1);
+	rcx_expect_true(h, "the refused reads used no number", h->message->seq == seq + 1);
 }
 
 static void try_iter(struct rcx_hostile *h, bool validate)
@@ -99,7 +99,7 @@ static void try_iter(struct rcx_hostile *h, bool validate)
 	struct rcx_taker taker = {
 		.send = writev_message,
 		.body_max = RCX_BODY_MAX,
-		.nothing = 0,		/* nobody calls a driver for nothing */
+		.nothing = 0,		/* the kernel does not call the driver */
 		.too_short = EINVAL,
 		.too_long = EMSGSIZE,
 	};
@@ -171,7 +171,7 @@ static void try_word_lengths(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "of these were refused", (long)writes.refused, 7);
 }
 
-/* A word at an odd address is a word; another thread may write half of it. */
+/* Words at odd addresses, at the end of a mapping and across two pages. */
 static void try_word_memory(struct rcx_hostile *h, int fd)
 {
 	unsigned char *odd = h->edge - WORD;
@@ -202,7 +202,7 @@ static void try_word(struct rcx_hostile *h)
 	try_word_numbers(h, fd);
 	try_word_lengths(h, fd);
 	rcx_expect_value(h, "read after these", read(fd, &second, WORD), WORD);
-	rcx_expect_value(h, "what was refused took no number", (long)second, 1);
+	rcx_expect_value(h, "the refused reads used no number", (long)second, 1);
 	try_word_memory(h, fd);
 	rcx_try_no_seek(h, fd);
 	rcx_try_no_map(h, fd);

@@ -2,56 +2,57 @@
 /**
  * DOC: chardev
  *
- * A character device: read() and write() with a driver behind them.
+ * A character device: a node in /dev whose read() and write() call a driver.
  *
- * What it is.  A node in /dev is a pair of numbers, major and minor.  Who
- * registers them with a struct file_operations gets the system calls of every
- * open of that node.  misc_register() does so under the shared major 10 and has
- * the node made; a driver with many devices of a kind takes numbers of its own
- * by alloc_chrdev_region(), cdev_add() and a class.  Only open() knows the
- * difference: it exchanges the file's operations for the driver's.
+ * What it is.  A device node stands for a pair of numbers, major and minor.  A driver
+ * registers the pair with a struct file_operations, and the kernel then calls these
+ * operations for each open file of the node.  misc_register() registers a minor number
+ * under the shared major 10 and creates the node.  A driver with many devices of one kind
+ * allocates its own numbers with alloc_chrdev_region(), cdev_add() and a class.  The
+ * difference exists in open() only, which replaces the file's operations by the driver's.
  *
- * The path of one message.  System call entry, fd lookup, access check and
- * security hook, straight into our handler, a mutex of the open file,
- * copy_from_user() or copy_to_user().  One copy each way, in the caller's
- * context.  No use count is taken on the way, where procfs and debugfs take one:
- * .owner makes each open file hold the module, so the handlers cannot go while
- * anybody could call them.
+ * The path of one message.  System call entry, lookup of the file descriptor, access
+ * check, security hook, our handler, the mutex of the open file, then copy_from_user() or
+ * copy_to_user().  That is one copy in each direction, in the caller's context.  procfs
+ * and debugfs take a use count for each call; a device does not need one.  Each open file
+ * holds a reference to the module in .owner, so the module cannot be unloaded while a
+ * handler may be called.
  *
- * When to choose it.  For a driver with data to move: bytes or records, blocking
- * reads, poll().  Programs already know how to use a file.  Where every operation
- * is another command with a structure of its own, ioctl says it better.
+ * When to choose it.  For a driver that moves data: bytes or records, with blocking reads
+ * and poll().  Every program can use a file.  If each operation is a different command
+ * with its own structure, ioctl is the better choice.
  *
- * Its trap.  read() and write() may move less than was asked for, and a user who
- * does not look loses the rest.  Decide what a message is and say so: here a
- * write is one whole message or an error, never a part of one.  And the handler
- * is given a plain user pointer: writev() on a file that has only .write calls
- * it once for each segment, so a header and a body sent together arrive as two
- * broken messages.
+ * Its pitfall.  read() and write() may transfer less than requested, and a program that
+ * ignores the return value loses the rest.  Define what a message is and document it:
+ * here a write is one complete message or fails, and a part of a message is never
+ * accepted.  A second pitfall is writev().  On a file that has .write but not .write_iter,
+ * the kernel calls .write once for each segment, so a header and a body that are sent
+ * together arrive as two broken messages.
  *
- * Hence read_iter and write_iter, which get the whole vector as a struct iov_iter
- * in one call, and which the kernel's helpers for splice() and the fast path of
- * io_uring call as well.  A new driver should have these.  Most of this channel
- * has read and write nevertheless: a pointer and a length are what one meets
- * first, and the least there is to measure.  Mode iter shows what the other way
- * costs, more of it for fetching the list of segments from user space than for
- * the iterator over them, and what it saves: user space need not gather header
- * and body in one buffer.
+ * read_iter and write_iter solve this: they get all segments in one call, as a struct
+ * iov_iter.  The kernel's helpers for splice() call them too, and so does io_uring.  For
+ * the fast path of io_uring they are not sufficient: unless the driver's open also sets
+ * FMODE_NOWAIT, each io_uring request on such a file goes to a worker thread.  A new
+ * driver should implement read_iter and write_iter.  Most of this channel uses read and
+ * write nevertheless, because a pointer and a length are the simplest interface and the
+ * least to measure.  Mode iter shows the cost of the iterator interface: fetching the list
+ * of segments from user space costs more than the iterator itself.  It also shows the
+ * benefit: user space does not have to gather header and body in one buffer.
  *
- * A call is two system calls: the request is written, the reply is read from the
- * same open file.  Events come by a read that sleeps.  Each open is a reader
- * with a queue of its own and gets every event, until its queue is full; threads
- * that read the same open file share its events among them.  Under one spin lock
- * the number and the clock of an event are put in each queue and its sleeper is
- * woken; the message is made by the read.
+ * A call is two system calls: the request is written, and the reply is read from the same
+ * open file.  An event is received by a read that sleeps.  Each open file is a reader with
+ * its own queue and gets every event until its queue is full.  Threads that read the same
+ * open file share its events.  For an event the kernel half takes one spin lock, puts the
+ * number and the timestamp into each queue and wakes the queue's reader.  The read makes
+ * the message.
  *
- * Three modes: message (whole messages, handlers in core/file.c, the same as in
- * procfs, so that the two differ by the way into the kernel alone), iter (header
- * and body in two segments), word (the sequence number alone, moved by get_user()
- * and put_user(): one checked load or store, and no buffer).  A hardened kernel
- * (CONFIG_HARDENED_USERCOPY, as Debian's) has copy_from_user() and copy_to_user()
- * ask first whether so many bytes lie within one object of the kernel's, to catch a
- * wrong length; for a short message that question costs several times the copy.
+ * Three modes.  message: complete messages, with the handlers in core/file.c.  procfs uses
+ * the same handlers, so the two channels differ only in the path to the handler.  iter:
+ * header and body in two segments.  word: the sequence number alone, moved by get_user()
+ * and put_user(), which are one checked load or store without a buffer.  On a kernel with
+ * CONFIG_HARDENED_USERCOPY, such as Debian's, copy_from_user() and copy_to_user() first
+ * check that the range lies within one kernel object, to catch a wrong length.  For a
+ * short message this check costs several times as much as the copy.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -75,7 +76,7 @@ static int chardev_open_events(struct inode *inode, struct file *file)
 	return rcx_events_open(inode, file, &chardev_readers);
 }
 
-/* Without a position, which neither a vector nor a word has a use for. */
+/* Without a file position, which iter and word do not use. */
 static int chardev_open_stream(struct inode *inode, struct file *file)
 {
 	int err = rcx_file_open(inode, file);
@@ -83,7 +84,7 @@ static int chardev_open_stream(struct inode *inode, struct file *file)
 	return err ? err : stream_open(inode, file);
 }
 
-/* ---- iter: a message from or to several segments, as one ---------------- */
+/* ---- iter: one message in several segments ------------------------------ */
 
 static int iter_take(struct rcx_file *state, struct iov_iter *from, size_t len)
 {
@@ -114,7 +115,7 @@ static ssize_t iter_write(struct kiocb *iocb, struct iov_iter *from)
 	return err ? err : len;
 }
 
-/* Who has too little room gets no part of a message, and loses none. */
+/* A reader whose buffer is too small gets an error and loses no message. */
 static ssize_t iter_read(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct rcx_file *state = iocb->ki_filp->private_data;
@@ -135,12 +136,12 @@ static ssize_t iter_read(struct kiocb *iocb, struct iov_iter *to)
 	return ret;
 }
 
-/* ---- word: nothing but a number ----------------------------------------- */
+/* ---- word: the sequence number alone ----------------------------------------- */
 
 /*
- * Touching user memory may sleep; here that is before the lock is taken or after
- * it is given back, so a spinlock would do.  It is the mutex of the other modes,
- * so that they differ by the copy.
+ * Access to user memory may sleep.  It happens outside the lock here, so a spinlock would
+ * be sufficient.  A mutex is used as in the other modes, so that the modes differ only in
+ * the copy.
  */
 static ssize_t word_write(struct file *file, const char __user *from, size_t len, loff_t *pos)
 {
@@ -242,7 +243,7 @@ static struct rcx_channel chardev_channel = {
 	},
 };
 
-/* The first @count of them, the newest first. */
+/* Deregister the first @count devices, in reverse order. */
 static void chardev_deregister(int count)
 {
 	while (count--)

@@ -8,7 +8,7 @@
 
 #define PATH(name)	"/dev/" RCX_CHARDEV_DIR "/" name
 
-/* ---- message: one in each read() and write() ---------------------------- */
+/* ---- message: one message in each read() and write() -------------------- */
 
 static int message_open(struct rcx_session *s)
 {
@@ -16,7 +16,7 @@ static int message_open(struct rcx_session *s)
 				PATH(RCX_CHARDEV_EVENTS));
 }
 
-/* ---- iter: header and body where they are, in one call ------------------ */
+/* ---- iter: header and body as two segments of one call ------------------ */
 
 static int iter_open(struct rcx_session *s)
 {
@@ -82,9 +82,9 @@ static int word_pull(struct rcx_session *s, uint64_t n)
 /* ---- registration ------------------------------------------------------ */
 
 #define WHOLE .max = RCX_BODY_MAX, \
-	.limit = "Our handlers take 1 MiB; a read or write itself may have a page less than 2 GiB."
+	.limit = "The handlers accept 1 MiB; a read or write may have up to 2 GiB minus one page."
 #define WORD .min = sizeof(uint64_t), .max = sizeof(uint64_t), \
-	.limit = "get_user() and put_user() move one word; this one is the sequence number."
+	.limit = "get_user() and put_user() move one word, here the sequence number."
 
 static const struct rcx_mode chardev_modes[] = {
 	{
@@ -125,7 +125,7 @@ static const struct rcx_channel chardev_channel = {
 	.name = "chardev",
 	.summary = "A character device, read and written",
 	.module = "ringcross_chardev",
-	.since = "1.0: as old as devices; read_iter and write_iter since 3.16",
+	.since = "1.0: character devices; read_iter and write_iter since 3.16",
 	.modes = chardev_modes,
 };
 RCX_CHANNEL(chardev_channel);
