@@ -4,7 +4,7 @@
 
 #define RCX_DEBUGFS_MOUNT	"/sys/kernel/debug"
 #define RCX_DEBUGFS_DIR		"ringcross"
-#define RCX_DEBUGFS_UNSAFE	"unsafe"	/* in it, the same files without the proxy */
+#define RCX_DEBUGFS_UNSAFE	"unsafe"	/* below it: the same files without the proxy */
 
 #define RCX_DEBUGFS_MESSAGE	"message"	/* write: push, read: pull */
 #define RCX_DEBUGFS_TRANSACTION	"transaction"	/* write a request, read its reply */

@@ -2,36 +2,38 @@
 /**
  * DOC: debugfs
  *
- * Files for developers, with no rules: whatever helps to look into a driver.
+ * A file system for debugging files, whose content and format each driver chooses.
  *
- * What it is.  debugfs_create_file() makes a file with the driver's own struct
- * file_operations, or with one of many ready-made ones for integers, bools and
- * blobs.  The file system is mounted for root alone, if at all.
+ * What it is.  debugfs_create_file() creates a file with the driver's own struct
+ * file_operations.  Ready-made operations exist for integers, booleans and blobs.  If
+ * debugfs is mounted at all, only root has access to it.
  *
- * The path of one message.  System call entry, fd lookup, access check and
- * security hook, then debugfs's proxy, which counts itself into the file so
- * that a removal waits, our handler, copy_from_user() or copy_to_user(), and the
- * proxy again.  One copy each way, in the caller's context.
+ * The path of one message.  System call entry, lookup of the file descriptor, access
+ * check and security hook.  The proxy of debugfs then takes a use count of the file, so
+ * that a removal waits.  Our handler runs, with copy_from_user() or copy_to_user(), and
+ * the proxy drops the use count.  That is one copy in each direction, in the caller's
+ * context.
  *
- * When to choose it.  Knobs and dumps for those who work on the driver.  It is
- * no ABI, so it may change with every release; for the same reason no program
- * may depend on it.
+ * When to choose it.  For settings and dumps that the developers of a driver need.
+ * debugfs is not an ABI: a file may change in every release, so no program may depend on
+ * it.
  *
- * Its trap.  It may be absent: not built in, not mounted, or closed by lockdown.
- * The results of its create functions are not checked, and nothing must depend on
- * them; we check one, our directory, since without debugfs there is no channel.  A
- * handler that sleeps would hold up debugfs_remove(); the owner in our
- * file_operations makes every open hold the module, so we never come to that.
+ * Its pitfall.  debugfs may be unavailable: not built in, not mounted, or closed by
+ * lockdown.  A driver does not check the results of the create functions, and nothing may
+ * depend on them.  This channel checks one result, its directory, because without debugfs
+ * there is no channel.  debugfs_remove() waits for handlers that are running, so a
+ * handler that sleeps would delay it.  That does not happen here: .owner in our
+ * file_operations makes every open file hold the module, so no file is open when the
+ * module is unloaded.
  *
- * A call is two system calls: the request is written, the reply is read from
- * the same open file, which keeps it until the next request.  Events come by a
- * read that sleeps, from a queue per open file.
+ * A call is two system calls: the request is written, and the reply is read from the same
+ * open file, which keeps it until the next request.  An event is received by a read that
+ * sleeps, from a queue per open file.
  *
- * Two modes: file (through the proxy) and unsafe (made by
- * debugfs_create_file_unsafe(), which puts our file_operations into the open
- * file: no cost per call, and mmap() would work, but whoever can remove a file
- * before its module must guard each handler with debugfs_file_get() himself).
- * What the handlers do is in core/file.c.
+ * Two modes.  file: through the proxy.  unsafe: files of debugfs_create_file_unsafe(),
+ * which puts our file_operations into the open file.  This has no cost per call, and
+ * mmap() would work.  However, a module that can remove such a file while it is open must
+ * protect each handler with debugfs_file_get() itself.  The handlers are in core/file.c.
  */
 #include <linux/debugfs.h>
 #include <linux/err.h>
@@ -54,7 +56,7 @@ static int debugfs_open_events(struct inode *inode, struct file *file)
 	return rcx_events_open(inode, file, &debugfs_readers);
 }
 
-/* Like chardev's: operations name their own module, and the folder stays readable on its own. */
+/* The same as in chardev: .owner differs, and each folder is readable on its own. */
 static const struct file_operations debugfs_message_fops = {
 	.owner = THIS_MODULE,
 	.open = rcx_file_open,
@@ -95,8 +97,8 @@ static struct rcx_channel debugfs_channel = {
 };
 
 /*
- * Only a program that opens a missing file sees that it could not be made.  The two blocks
- * differ in the function that they call, which is what the two modes compare.
+ * No result is checked: if a file could not be created, a program that opens it gets an
+ * error.  The two blocks differ in the function that they call, as the two modes do.
  */
 static void debugfs_make_files(void)
 {
@@ -121,7 +123,7 @@ static int __init rcx_debugfs_init(void)
 {
 	int err;
 
-	/* Here alone an error matters: without debugfs there is no channel. */
+	/* The only result that is checked: without debugfs there is no channel. */
 	debugfs_dir = debugfs_create_dir(RCX_DEBUGFS_DIR, NULL);
 	if (IS_ERR(debugfs_dir))
 		return PTR_ERR(debugfs_dir);
@@ -135,7 +137,7 @@ static int __init rcx_debugfs_init(void)
 static void __exit rcx_debugfs_exit(void)
 {
 	rcx_channel_unregister(&debugfs_channel);
-	debugfs_remove(debugfs_dir);	/* and all that is in it */
+	debugfs_remove(debugfs_dir);	/* and everything in it */
 }
 
 module_init(rcx_debugfs_init);

@@ -17,7 +17,8 @@ static int open_in(struct rcx_session *s, const char *dir)
 		[RCX_NOTIFY] = RCX_DEBUGFS_EVENTS,
 		[RCX_STREAM] = RCX_DEBUGFS_EVENTS,
 	};
-	int flags = (rcx_kernel_initiated(s->op) ? O_RDONLY : O_RDWR) | (rcx_nonblocking(s) ? O_NONBLOCK : 0);
+	int flags = (rcx_kernel_initiated(s->op) ? O_RDONLY : O_RDWR) |
+		    (rcx_nonblocking(s) ? O_NONBLOCK : 0);
 	struct statfs fs;
 	int dirfd;
 
@@ -28,7 +29,7 @@ static int open_in(struct rcx_session *s, const char *dir)
 		return rcx_fail_errno(s, dir);
 	s->fd = openat(dirfd, name[s->op], flags | O_CLOEXEC);
 	if (s->fd < 0 && errno == EPERM)
-		rcx_skip(s, "This kernel is locked down, which closes debugfs.");
+		rcx_skip(s, "This kernel is locked down, which denies access to debugfs.");
 	else if (s->fd < 0)
 		rcx_fail_errno(s, name[s->op]);
 	close(dirfd);
@@ -46,8 +47,8 @@ static int unsafe_open(struct rcx_session *s)
 }
 
 #define WHOLE .max = RCX_BODY_MAX, \
-	.limit = "Our handlers take 1 MiB; debugfs itself sets no limit."
-/* Like those of chardev and procfs: the folder stays readable on its own. */
+	.limit = "The handlers accept 1 MiB; debugfs itself sets no limit."
+/* The same as in chardev and procfs: each folder is readable on its own. */
 #define OPERATIONS {						\
 		[RCX_PUSH] = { .run = rcx_file_push, WHOLE },	\
 		[RCX_PULL] = { .run = rcx_file_pull, WHOLE },	\
