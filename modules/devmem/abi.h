@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * The shared memory, from its first byte on:
+ * Layout of the shared memory.  The demonstration (make demo) uses every page as a
+ * struct rcx_devmem_page.  Measurements use:
  *
- *	0			struct rcx_devmem_page, in every page: the classic
- *	RCX_DEVMEM_RING		struct rcx_devmem_ring, while the suite measures
- *	RCX_DEVMEM_SLOTS		slot 0
+ *	RCX_DEVMEM_RING		struct rcx_devmem_ring
+ *	RCX_DEVMEM_SLOTS	slot 0
  *	  + stride		slot 1, ... to the end
  *
- * The first page belongs to the classic alone.  Messages are numbered from 1 on
- * and never start again while the module is loaded: message n lies in slot
+ * The first page belongs to the demonstration only.  Messages are numbered from 1, and
+ * the numbers continue as long as the module is loaded.  Message n lies in slot
  * (n - 1) modulo slots.
  */
 #ifndef RCX_DEVMEM_ABI_H
@@ -16,7 +16,7 @@
 
 #include <linux/types.h>
 
-/* Where the kernel half tells of its memory: an address in hexadecimal, and bytes. */
+/* Files in /proc with the location of the memory: a hexadecimal address, and a size in bytes. */
 #define RCX_DEVMEM_FOLDER	"memshare"
 #define RCX_DEVMEM_ADDR		"phymem_addr"
 #define RCX_DEVMEM_SIZE		"phymem_size"
@@ -24,17 +24,17 @@
 #define RCX_DEVMEM_PAGE		4096u
 #define RCX_DEVMEM_TEXT		2040u
 #define RCX_DEVMEM_RING		RCX_DEVMEM_PAGE
-#define RCX_DEVMEM_SLOTS		(2 * RCX_DEVMEM_PAGE)
+#define RCX_DEVMEM_SLOTS	(2 * RCX_DEVMEM_PAGE)
 #define RCX_DEVMEM_SLOTS_MAX	1024u
 
 /**
- * struct rcx_devmem_page - a page, half of it for each side to write
+ * struct rcx_devmem_page - a page; each side writes half of it
  * @from_user: text, ended by NUL
- * @user_page: which page this is by the user's count, from 1 on; 0: not written
+ * @user_page: the number of this page as the user counts, from 1; 0: not written
  * @from_kernel: text, ended by NUL
- * @kernel_page: which page this is by the kernel's count, from 1 on
+ * @kernel_page: the number of this page as the kernel counts, from 1
  *
- * A page that carries another one's number was mapped in the wrong place.
+ * A page with the number of another page was mapped at the wrong place.
  */
 struct rcx_devmem_page {
 	char  from_user[RCX_DEVMEM_TEXT];
@@ -44,14 +44,14 @@ struct rcx_devmem_page {
 };
 
 /**
- * struct rcx_devmem_ring - what both sides know of the ring
- * @room: bytes of the largest message, header and body; the user writes it
- * @slots: a power of two; the user writes it
- * @pad: keeps what the two sides write in a cache line each
- * @head: number of the newest message, 0 before the first; the kernel writes it
+ * struct rcx_devmem_ring - the shared description of the ring
+ * @room: bytes of the largest message, header and body; written by the user
+ * @slots: number of slots, a power of two; written by the user
+ * @pad: puts the words that the two sides write into different cache lines
+ * @head: number of the newest message, 0 before the first; written by the kernel
  *
- * There is no other way to ask for anything: the kernel half looks at @room and
- * @slots at each event, and refuses the event when they do not fit.
+ * The user has no other way to make a request.  The kernel half reads @room and @slots at
+ * each event and refuses the event when they are invalid or do not fit the memory.
  */
 struct rcx_devmem_ring {
 	__u32 room;
@@ -62,9 +62,9 @@ struct rcx_devmem_ring {
 
 /**
  * struct rcx_devmem_slot - room for one message
- * @number: of the message that lies here; 0 while the kernel writes it
+ * @number: number of the message in this slot; 0 while the kernel writes it
  * @len: bytes of @message in use, header and body
- * @pad: keeps @message aligned; neither side reads it
+ * @pad: aligns @message; neither side reads it
  * @message: a struct rcx_msg
  */
 struct rcx_devmem_slot {

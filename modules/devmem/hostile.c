@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The kernel half has no call that could be refused: all there is to abuse is memory. */
+/* The kernel half has no call that it could refuse, so these cases attack the memory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #define ADDR "/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_ADDR
 #define SIZE "/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_SIZE
 
-/* The memory as the kernel half tells of it, and where we have it mapped. */
+/* The memory as the kernel half publishes it, and our mapping of it. */
 struct memory {
 	off_t addr;
 	size_t size;
@@ -34,7 +34,7 @@ static struct rcx_devmem_slot *slot(const struct memory *memory, uint64_t number
 		((number - 1) & (SLOTS - 1)) * rcx_devmem_stride(WHOLE));
 }
 
-static void ask(const struct memory *memory, uint32_t room, uint32_t slots)
+static void request(const struct memory *memory, uint32_t room, uint32_t slots)
 {
 	ring(memory)->room = room;
 	ring(memory)->slots = slots;
@@ -63,19 +63,19 @@ static void try_file(struct rcx_hostile *h, const char *path)
 	rcx_expect(h, "read", pread(fd, &byte, 1, 0), 0);
 	rcx_expect_value(h, "read behind its end", pread(fd, &byte, 1, 4096), 0);
 	rcx_expect(h, "read at a negative place", pread(fd, &byte, 1, -1), EINVAL);
-	/* A seq_file brings what it can, so the edge of a mapping is no error here. */
-	rcx_expect(h, "read to where nobody may write", pread(fd, h->readonly, 8, 0), EFAULT);
-	rcx_expect(h, "read to where nobody may look", pread(fd, h->forbidden, 8, 0), EFAULT);
+	/* A seq_file returns what it can copy, so rcx_try_addresses() does not apply here. */
+	rcx_expect(h, "read to a page that may only be read", pread(fd, h->readonly, 8, 0), EFAULT);
+	rcx_expect(h, "read to a page without any access", pread(fd, h->forbidden, 8, 0), EFAULT);
 	rcx_expect(h, "write", write(fd, "0x0\n", 4), EIO);
 	rcx_expect(h, "truncate", ftruncate(fd, 0), 0);
 	rcx_expect(h, "remove", unlink(path), EPERM);
 	rcx_try_commands(h, fd, NULL);
-	rcx_expect_true(h, "it is what it was", number_in(path) != 0);
+	rcx_expect_true(h, "its value is unchanged", number_in(path) != 0);
 	close(fd);
 	rcx_try_nobody_opens(h, path);
 }
 
-/* ---- the mapping: what /dev/mem itself refuses -------------------------- */
+/* ---- the mapping: requests that /dev/mem itself refuses ----------------- */
 
 static long map(off_t addr, size_t size, int flags)
 {
@@ -97,8 +97,9 @@ static void try_map(struct rcx_hostile *h, const struct memory *memory)
 
 	rcx_topic(h, "/dev/mem");
 	rcx_expect(h, "all of it", map(memory->addr, memory->size, 0), 0);
-	rcx_expect(h, "its last page", map(memory->addr + (off_t)(memory->size - page), page, 0), 0);
-	/* Where PAT is off, as on a machine without firmware, all mappings are of one kind. */
+	rcx_expect(h, "its last page",
+		  map(memory->addr + (off_t)(memory->size - page), page, 0), 0);
+	/* Without PAT, as on a machine without firmware, all mappings have the same type. */
 	rcx_expect_either(h, "uncached, beside a cached mapping", map(memory->addr, page, O_SYNC),
 			 EAGAIN, 0);
 	rcx_expect(h, "a page too long, which is RAM", map(memory->addr, memory->size + page, 0),
@@ -122,53 +123,53 @@ static uint64_t refused(struct rcx_hostile *h, enum rcx_context context, uint64_
 	return rcx_core_counts(h).refused - before;
 }
 
-/* One event, with what the user asks for: 0 when it was taken, else -1 with errno. */
-static long ask_and_emit(struct rcx_hostile *h, const struct memory *memory, uint32_t room,
+/* One event with the requested layout: 0 when it was not refused, else -1 with errno. */
+static long request_and_emit(struct rcx_hostile *h, const struct memory *memory, uint32_t room,
 			  uint32_t slots)
 {
-	ask(memory, room, slots);
+	request(memory, room, slots);
 	if (!refused(h, RCX_HARDIRQ, 1))
 		return 0;
 	errno = (int)rcx_core_counts(h).refused_errno;
 	return -1;
 }
 
-static void try_asking(struct rcx_hostile *h, const struct memory *memory)
+static void try_layouts(struct rcx_hostile *h, const struct memory *memory)
 {
-	rcx_topic(h, "asked for");
+	rcx_topic(h, "layout");
 	rcx_core_bind(h, "ring", BODY, true);
-#define ASK(name, room, slots, want)						\
-	rcx_expect(h, name, ask_and_emit(h, memory, room, slots), want)
-	ASK("what is right", WHOLE, SLOTS, 0);
-	ASK("nothing", 0, 0, EINVAL);
-	ASK("no room", 0, SLOTS, EINVAL);
-	ASK("no room for a header", RCX_HEADER - 1, SLOTS, EINVAL);
-	ASK("room for a header alone", RCX_HEADER, SLOTS, EMSGSIZE);
-	ASK("a byte less than the event has", WHOLE - 1, SLOTS, EMSGSIZE);
-	ASK("the largest room", RCX_HEADER + RCX_BODY_MAX, 1, 0);
-	ASK("a byte too much room", RCX_HEADER + RCX_BODY_MAX + 1, 1, EINVAL);
-	ASK("room whose stride overflows", UINT32_MAX, 1, EINVAL);
-	ASK("room whose stride is nothing", UINT32_MAX - 64, 1, EINVAL);
-	ASK("no slots", WHOLE, 0, EINVAL);
-	ASK("slots of no power of two", WHOLE, 3, EINVAL);
-	ASK("too many slots", WHOLE, 2 * RCX_DEVMEM_SLOTS_MAX, EINVAL);
-	ASK("2 billion slots", WHOLE, 1u << 31, EINVAL);
-	ASK("slots of all bits", WHOLE, UINT32_MAX, EINVAL);
-	ASK("more than the memory has", RCX_HEADER + RCX_BODY_MAX, 8, ENOSPC);
-	ASK("a GiB", RCX_HEADER + RCX_BODY_MAX, RCX_DEVMEM_SLOTS_MAX, ENOSPC);
-	ASK("the most slots", WHOLE, RCX_DEVMEM_SLOTS_MAX, 0);
-	ASK("what is right after all these", WHOLE, SLOTS, 0);
-#undef ASK
+#define LAYOUT(name, room, slots, want)						\
+	rcx_expect(h, name, request_and_emit(h, memory, room, slots), want)
+	LAYOUT("a good one", WHOLE, SLOTS, 0);
+	LAYOUT("nothing", 0, 0, EINVAL);
+	LAYOUT("no room", 0, SLOTS, EINVAL);
+	LAYOUT("no room for a header", RCX_HEADER - 1, SLOTS, EINVAL);
+	LAYOUT("room for a header alone", RCX_HEADER, SLOTS, EMSGSIZE);
+	LAYOUT("a byte less than the event has", WHOLE - 1, SLOTS, EMSGSIZE);
+	LAYOUT("the largest room", RCX_HEADER + RCX_BODY_MAX, 1, 0);
+	LAYOUT("a byte too much room", RCX_HEADER + RCX_BODY_MAX + 1, 1, EINVAL);
+	LAYOUT("room whose stride overflows", UINT32_MAX, 1, EINVAL);
+	LAYOUT("room whose stride is nothing", UINT32_MAX - 64, 1, EINVAL);
+	LAYOUT("no slots", WHOLE, 0, EINVAL);
+	LAYOUT("slots of no power of two", WHOLE, 3, EINVAL);
+	LAYOUT("too many slots", WHOLE, 2 * RCX_DEVMEM_SLOTS_MAX, EINVAL);
+	LAYOUT("2 billion slots", WHOLE, 1u << 31, EINVAL);
+	LAYOUT("slots of all bits", WHOLE, UINT32_MAX, EINVAL);
+	LAYOUT("more than the memory has", RCX_HEADER + RCX_BODY_MAX, 8, ENOSPC);
+	LAYOUT("a GiB", RCX_HEADER + RCX_BODY_MAX, RCX_DEVMEM_SLOTS_MAX, ENOSPC);
+	LAYOUT("the most slots", WHOLE, RCX_DEVMEM_SLOTS_MAX, 0);
+	LAYOUT("a good one after all these", WHOLE, SLOTS, 0);
+#undef LAYOUT
 }
 
-/* What the kernel has written it does not read back. */
+/* The kernel does not read back the numbers that it has written. */
 static void try_numbers(struct rcx_hostile *h, const struct memory *memory)
 {
 	uint64_t head;
 
 	rcx_topic(h, "numbers");
 	rcx_core_bind(h, "ring", BODY, true);
-	ask(memory, WHOLE, SLOTS);
+	request(memory, WHOLE, SLOTS);
 	rcx_expect_value(h, "refused of three rings full", (long)refused(h, RCX_SOFTIRQ, 3 * SLOTS),
 			0);
 	head = ring(memory)->head;
@@ -183,8 +184,9 @@ static void try_numbers(struct rcx_hostile *h, const struct memory *memory)
 	rcx_expect_value(h, "the slot has its number", (long)slot(memory, head + 2)->number,
 			(long)head + 2);
 	rcx_expect_value(h, "the message is where it is due", slot(memory, head + 2)->len, WHOLE);
-	rcx_expect_value(h, "and whole", rcx_body_check(slot(memory, head + 2)->message + RCX_HEADER,
-						      BODY, 3 * SLOTS + 1, 0), BODY);
+	rcx_expect_value(h, "and it is whole",
+			rcx_body_check(slot(memory, head + 2)->message + RCX_HEADER, BODY,
+				       3 * SLOTS + 1, 0), BODY);
 	memset(memory->map + RCX_DEVMEM_SLOTS, 0x5a, memory->size - RCX_DEVMEM_SLOTS);
 	rcx_expect_value(h, "refused after all is overwritten", (long)refused(h, RCX_HARDIRQ, 1), 0);
 }
@@ -192,25 +194,26 @@ static void try_numbers(struct rcx_hostile *h, const struct memory *memory)
 static void try_scribbled(struct rcx_hostile *h, const struct memory *memory,
 			  enum rcx_context context, bool validate)
 {
-	struct rcx_scribbler asked, slots, text;
+	struct rcx_scribbler layout, slots, text;
 
-	rcx_topic(h, "overwritten, from %s%s", rcx_context_names[context], validate ? ", in proof" : "");
+	rcx_topic(h, "overwritten, from %s%s", rcx_context_names[context],
+		 validate ? " in validation" : "");
 	rcx_core_bind(h, "ring", BODY, validate);
-	ask(memory, WHOLE, SLOTS);
+	request(memory, WHOLE, SLOTS);
 	rcx_core_start(h, context, 1u << 30, 4, 1000);
-	rcx_scribble(h, &asked, memory->map + RCX_DEVMEM_RING, sizeof(struct rcx_devmem_ring) / 4);
+	rcx_scribble(h, &layout, memory->map + RCX_DEVMEM_RING, sizeof(struct rcx_devmem_ring) / 4);
 	rcx_scribble(h, &slots, slot(memory, 1), 6);
 	rcx_scribble(h, &text, memory->map, RCX_DEVMEM_PAGE / 4);
 	for (int i = 0; i < 100; i++) {
-		ask(memory, WHOLE, SLOTS >> i % 4);
+		request(memory, WHOLE, SLOTS >> i % 4);
 		usleep(20);
 	}
-	rcx_scribble_end(&asked);
+	rcx_scribble_end(&layout);
 	rcx_scribble_end(&slots);
 	rcx_scribble_end(&text);
 	rcx_expect(h, "stopped", ioctl(h->core, RCX_CORE_STOP), 0);
-	rcx_expect_true(h, "some were raised", h->page->emitted > 0);
-	ask(memory, WHOLE, SLOTS);
+	rcx_expect_true(h, "some were emitted", h->page->emitted > 0);
+	request(memory, WHOLE, SLOTS);
 	rcx_expect_value(h, "refused afterwards", (long)refused(h, context, 1), 0);
 }
 
@@ -226,12 +229,12 @@ static void devmem_hostile(struct rcx_hostile *h)
 	memory.map = mmap(NULL, memory.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, memory.addr);
 	if (!rcx_expect_true(h, "map it", memory.map != MAP_FAILED))
 		return;
-	try_asking(h, &memory);
+	try_layouts(h, &memory);
 	try_numbers(h, &memory);
 	for (int validate = 0; validate < 2; validate++)
 		for (int context = 0; context < RCX_CONTEXTS; context++)
 			try_scribbled(h, &memory, (enum rcx_context)context, validate);
-	/* A text in the first page is logged at the unload; of what is logged see test_demo.py. */
+	/* The unload logs a text in the first page; test_demo.py covers that. */
 	memset(memory.map, 0, RCX_DEVMEM_PAGE);
 }
 RCX_HOSTILE(devmem, devmem_hostile);

@@ -2,47 +2,48 @@
 /**
  * DOC: devmem
  *
- * Memory that both sides find by its physical address, through /dev/mem.
+ * Reserved memory at a fixed physical address, which a program maps through /dev/mem.
  *
- * What it is.  The kernel is booted with a piece of memory cut out (memmap= on
- * its command line), so that it never uses it.  A module maps that piece by its
- * address, and tells address and size in two files of /proc; a program reads
- * the two, opens /dev/mem and maps the same piece.  From then on nothing stands
- * between them: no file operation, no system call, no copy by the kernel.  It is
- * the memshare example of the 2.6 days, on a kernel that guards its memory.
+ * What it is.  The option memmap= on the kernel's command line reserves a range of
+ * physical memory, which the kernel then does not use.  A module maps the range by its
+ * address and publishes address and size in two files in /proc.  A program reads these
+ * files, opens /dev/mem and maps the same range.  After that no message needs a file
+ * operation, a system call or a copy by the kernel.  This is the memshare example from
+ * the time of Linux 2.6, for a kernel that restricts access to its memory.
  *
- * The path of one message.  A store and a load.  Nobody is woken, nothing is
- * queued, neither side knows that the other is there.
+ * The path of one message.  A store by one side and a load by the other.  Nothing is
+ * queued, nobody is woken, and neither side knows whether the other exists.
  *
- * - The classic, which make demo shows and nobody measures (see program.c): each page
- *   has a half for the user's text and a half for the
- *   kernel's.  The kernel looks at the user's when the module is unloaded, and
- *   logs it.
- * - ring: the kernel writes each event into the next slot, then its number into
- *   the slot and into head.  It waits for nobody, so the oldest is overwritten.
- *   The user looks at head again and again, copies the message out, and looks
- *   at the slot's number once more: only if it is still the same was the copy
- *   of one message.
+ * - The demonstration (make demo, see program.c) is not measured.  In each page one half
+ *   is for a text from the user and one half for a text from the kernel.  When the module
+ *   is unloaded, the kernel reads the user's text and logs it.
+ * - ring: the kernel writes each event into the next slot, then its number into the slot
+ *   and into head.  The kernel does not wait for readers, so it overwrites the oldest
+ *   message.  The user reads head again and again, copies the message out, and then reads
+ *   the number of the slot again.  Only if the number has not changed is the copy one
+ *   intact message.
  *
- * When to choose it.  For memory that must be at a fixed place, or must outlive
- * the module and even the kernel: firmware, a crash log, a board's own RAM.
- * Else let the driver have a node of its own and map it there (see mmap): this
- * needs no boot parameter, no right over all memory, and can wake somebody.
+ * When to choose it.  For memory that must be at a fixed address, or must outlive the
+ * module or even the kernel: firmware, a crash log, RAM on a board.  Otherwise a driver
+ * should have a device node and map memory there (see mmap).  That needs no boot
+ * parameter and no access to all of physical memory, and the driver can wake a reader.
  *
- * Its trap.  Three of them.  The module must not request the region: a kernel
- * with IO_STRICT_DEVMEM then refuses to map it from /dev/mem (EPERM), as one with
- * STRICT_DEVMEM does with ordinary RAM.  O_SYNC asks for an uncached mapping, and
- * where the module has a cached one that fails with EAGAIN.  And with the right to
- * open /dev/mem (CAP_SYS_RAWIO) comes all else that lies there; a locked down
- * kernel does not open it at all.
+ * Its pitfall.  There are three.  First, the module must not request the region: a kernel
+ * with IO_STRICT_DEVMEM then refuses to map it from /dev/mem (EPERM), as a kernel with
+ * STRICT_DEVMEM refuses ordinary RAM.  Second, O_SYNC requests an uncached mapping, which
+ * fails with EAGAIN while the module has a cached one.  Third, the right to open /dev/mem
+ * (CAP_SYS_RAWIO) gives access to everything else that can be mapped there.  A locked-down
+ * kernel does not allow /dev/mem to be opened at all.
  *
- * How to read the numbers.  notify is a reader that does nothing but look, which
- * takes a CPU for itself: the figure has no wake-up in it, unlike those of
- * channels that sleep.  The stream's reader sleeps from look to look, 50 us and
- * the timer slack of as much again, unless it is told to spin: an event waits so
- * long for the next look, and what the ring cannot hold until then is lost.  The
- * kernel writes a body only in the proof; the user copies all of it out, so the
- * figure holds one copy of that size.
+ * How to read the numbers.  The reader of notify polls the memory all the time and occupies
+ * a CPU.  It makes no system call, so the figure contains no system call entry or exit and
+ * no wake-up, unlike the figures of channels whose reader sleeps.  Where the producer runs
+ * on the reader's CPU, the figure does contain the kernel's return from the producer to the
+ * reader.  The reader of stream sleeps for 50 us between two looks, to which the kernel's
+ * timer slack adds up to 50 us, unless the cell's wait is busy.  An event waits until the
+ * next look, and events that the ring cannot hold until then are lost.  The kernel writes a
+ * body only during validation.  The user always copies the whole body out, so the figure
+ * contains one copy of that size.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -58,24 +59,23 @@
 #include "rcx_core.h"
 #include "abi.h"
 
-#define DEVMEM_LOGGED 128	/* bytes of the user's text that reach the log */
+#define DEVMEM_LOGGED 128	/* bytes of the user's text that are logged */
 
 static unsigned long long phys;
 module_param(phys, ullong, 0400);
-MODULE_PARM_DESC(phys, "physical address of the memory, cut out by memmap=SIZE$ADDRESS");
+MODULE_PARM_DESC(phys, "physical address of the memory, reserved by memmap=SIZE$ADDRESS");
 
 static unsigned long size;
 module_param(size, ulong, 0400);
-MODULE_PARM_DESC(size, "its size in bytes, whole pages");
+MODULE_PARM_DESC(size, "size of the memory in bytes, a multiple of the page size");
 
 /*
- * @memory is the shared memory, NULL when none was given.  User space can write
- * any byte of it at any time: the ring's numbers are read once for each event and
- * checked, and of a text only a copy is logged.
+ * @memory is the shared memory, NULL when the module was loaded without an address.  User
+ * space can write any byte of it at any time.  So the kernel reads the numbers of the ring
+ * once for each event and checks them, and it logs a copy of a text.
  *
- * @room, @slots and @head are the ring's as the kernel knows them.  ringcross_core
- * raises one event at a time and only between the module's init and exit, so
- * they need no lock.
+ * @room, @slots and @head are the kernel's own values for the ring.  ringcross_core emits
+ * one event at a time, and only between the module's init and exit, so they need no lock.
  */
 static struct {
 	void *memory;
@@ -98,8 +98,8 @@ static struct rcx_devmem_slot *devmem_slot(u64 number)
 	       (size_t)((number - 1) & (devmem.slots - 1)) * rcx_devmem_stride(devmem.room);
 }
 
-/* Take over what the user asks for, if it is possible. */
-static int devmem_arrange(u32 room, u32 slots)
+/* Adopt the layout that the user requests, if it is valid. */
+static int devmem_set_layout(u32 room, u32 slots)
 {
 	if (room < RCX_HEADER || room > RCX_HEADER + RCX_BODY_MAX ||
 	    !is_power_of_2(slots) || slots > RCX_DEVMEM_SLOTS_MAX)
@@ -111,7 +111,7 @@ static int devmem_arrange(u32 room, u32 slots)
 	return 0;
 }
 
-static int devmem_look(void)
+static int devmem_read_layout(void)
 {
 	u32 room, slots;
 
@@ -121,14 +121,14 @@ static int devmem_look(void)
 	slots = READ_ONCE(devmem_ring()->slots);
 	if (likely(room == devmem.room && slots == devmem.slots))
 		return room ? 0 : -ENOTCONN;
-	return devmem_arrange(room, slots);
+	return devmem_set_layout(room, slots);
 }
 
 /*
- * A slot has no number while it is written, so a reader that finds the same one
- * before and after its copy has copied one message:
+ * The number of a slot is 0 while the slot is written.  So a reader that finds the same
+ * number before and after its copy has copied one intact message:
  *
- *	here				the reader
+ *	kernel				reader
  *	number = 0
  *	wmb
  *	message				number: n
@@ -138,7 +138,7 @@ static int devmem_look(void)
  */
 static int devmem_emit(const struct rcx_event *event)
 {
-	int err = devmem_look();
+	int err = devmem_read_layout();
 	struct rcx_devmem_slot *slot;
 	struct rcx_msg *shared;
 
@@ -171,7 +171,7 @@ static struct rcx_channel devmem_channel = {
 	},
 };
 
-/* ---- the classic: a text both ways in every page ------------------------ */
+/* ---- the demonstration: a text in both directions in every page --------- */
 
 static struct rcx_devmem_page *devmem_page(unsigned long page)
 {
@@ -187,7 +187,7 @@ static void devmem_write_pages(void)
 {
 	unsigned long page;
 
-	/* Whatever was here before us, maybe an earlier kernel's, is not ours to show. */
+	/* Old content, perhaps of an earlier kernel, must not become visible. */
 	memset(devmem.memory, 0, size);
 	for (page = 0; page < devmem_pages(); page++) {
 		struct rcx_devmem_page *shared = devmem_page(page);
@@ -198,8 +198,8 @@ static void devmem_write_pages(void)
 	}
 }
 
-/* Whether a page has the user's text and is the page that the user took it for. */
-static bool devmem_page_has(unsigned long page, const char *text)
+/* Whether @page contains @text and the number that the user gave it is right. */
+static bool devmem_page_contains(unsigned long page, const char *text)
 {
 	const struct rcx_devmem_page *shared = devmem_page(page);
 
@@ -207,10 +207,10 @@ static bool devmem_page_has(unsigned long page, const char *text)
 	       !strncmp(shared->from_user, text, DEVMEM_LOGGED);
 }
 
-/* The user may write on while we read: what is logged is a copy, bounded, escaped. */
+/* The user may write meanwhile, so a copy is logged, with a bounded length and escaped. */
 static void devmem_log_text(void)
 {
-	unsigned long page, found = 0, missing = devmem_pages();
+	unsigned long page, matching = 0, missing = devmem_pages();
 	char text[DEVMEM_LOGGED];
 	size_t len;
 
@@ -219,20 +219,20 @@ static void devmem_log_text(void)
 	if (!len)
 		return;
 	for (page = 0; page < devmem_pages(); page++) {
-		if (devmem_page_has(page, text))
-			found++;
+		if (devmem_page_contains(page, text))
+			matching++;
 		else if (missing == devmem_pages())
 			missing = page;
 	}
 	pr_info("The content written by user is: %*pE\n", (int)len, text);
-	if (found == devmem_pages())
-		pr_info("It is in %lu of %lu pages\n", found, devmem_pages());
+	if (matching == devmem_pages())
+		pr_info("It is in %lu of %lu pages\n", matching, devmem_pages());
 	else
-		pr_info("It is in %lu of %lu pages; the first without it is page %lu\n", found,
+		pr_info("It is in %lu of %lu pages; the first without it is page %lu\n", matching,
 			devmem_pages(), missing + 1);
 }
 
-/* ---- where it is -------------------------------------------------------- */
+/* ---- publishing address and size ---------------------------------------- */
 
 static int devmem_show_addr(struct seq_file *seq, void *unused)
 {
@@ -261,11 +261,11 @@ static int devmem_publish(void)
 /* ---- the memory --------------------------------------------------------- */
 
 /*
- * Whether nobody is known to use any byte of it.  What memmap= cut out is called
- * Reserved in /proc/iomem; a machine without PCI does not list that, and it is a
- * hole there.  All else is somebody's: RAM, the registers of devices.  What the
- * firmware keeps for itself is Reserved too, and but for the first MiB, which on
- * a PC is always its own, nothing here can tell it from memory that was cut out.
+ * Whether no byte of the range has a known user.  /proc/iomem lists a range that memmap=
+ * reserved as Reserved; a machine without PCI does not list it, so the range is a hole
+ * there.  Every other range is in use: RAM, device registers.  Memory that the firmware
+ * keeps is Reserved too, and this function cannot distinguish it from memory that memmap=
+ * reserved.  The exception is the first MiB, which on a PC always belongs to the firmware.
  */
 static bool devmem_is_free(void)
 {
@@ -279,31 +279,31 @@ static bool devmem_is_free(void)
 
 static int devmem_map(void)
 {
-	/* No address: nobody has cut anything out.  The user half says so. */
+	/* Without an address the module loads without memory; the user half reports that. */
 	if (!phys && !size)
 		return 0;
 	if (!size || !PAGE_ALIGNED(phys) || !PAGE_ALIGNED(size) || phys + size < phys) {
-		pr_err("phys= and size= must be whole pages\n");
+		pr_err("phys= and size= must be multiples of the page size\n");
 		return -EINVAL;
 	}
 	if (!devmem_is_free()) {
-		pr_err("0x%llx to 0x%llx is in use: boot with memmap=%luK$0x%llx to cut it out\n",
+		pr_err("0x%llx to 0x%llx is in use: boot with memmap=%luK$0x%llx to reserve it\n",
 		       phys, phys + size - 1, size >> 10, phys);
 		return -EBUSY;
 	}
-	/* Not request_mem_region(): it would be busy then, and closed to /dev/mem. */
+	/* Not request_mem_region(): the region would be busy then, and refused by /dev/mem. */
 	devmem.memory = memremap(phys, size, MEMREMAP_WB);
 	if (!devmem.memory)
 		return -ENOMEM;
 	devmem_write_pages();
 	if (READ_ONCE(devmem_page(devmem_pages() - 1)->kernel_page) == devmem_pages())
 		return 0;
-	pr_err("0x%llx keeps nothing: no memory is there\n", phys);
+	pr_err("no memory at 0x%llx: written values cannot be read back\n", phys);
 	memunmap(devmem.memory);
 	return -ENXIO;
 }
 
-/* The classic has 4 KiB pages; those of the machine may be larger. */
+/* The demonstration has pages of 4 KiB; those of the machine may be larger. */
 static_assert(sizeof(struct rcx_devmem_page) == RCX_DEVMEM_PAGE);
 
 static int __init devmem_init(void)
@@ -335,7 +335,7 @@ static void __exit devmem_exit(void)
 	if (!devmem.memory)
 		return;
 	devmem_log_text();
-	/* A program may have it mapped still, which harms nobody: it is no memory of ours. */
+	/* A program may still have it mapped.  That is harmless: the kernel never uses it. */
 	memunmap(devmem.memory);
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The user's side of the classic, for `make demo`:
+ * The user program of the demonstration (make demo):
  *
  *	memshare TEXT [PAGES]
  *
- * Reads from /proc where the kernel half has its memory, maps it through
- * /dev/mem, and goes through it page by page: what has the kernel written here?
- * Then it leaves TEXT in each, or in the first PAGES of them.
+ * It reads address and size of the memory from /proc and maps the memory through
+ * /dev/mem.  It checks in each page the text that the kernel wrote, and writes TEXT into
+ * each page, or into the first PAGES pages.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,9 +17,9 @@
 #include "channel.h"
 #include "abi.h"
 
-#define IN_A_ROW 64	/* pages in a line of the map */
+#define PAGES_PER_LINE 64	/* of the printed map */
 
-/* One number from a file of /proc; both 0x8000000 and 4096 are understood. */
+/* Read one number, such as 0x8000000 or 4096, from a file in /proc. */
 static unsigned long read_number(const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -33,7 +33,7 @@ static unsigned long read_number(const char *path)
 	return strtoul(line, NULL, 0);
 }
 
-/* The other side may write on: what is compared and printed is a copy. */
+/* The kernel may write meanwhile, so a copy is compared. */
 static bool kernel_wrote(const struct rcx_devmem_page *shared, unsigned long page,
 			 unsigned long pages)
 {
@@ -50,15 +50,15 @@ static void write_text(struct rcx_devmem_page *shared, unsigned long page, const
 	shared->user_page = page + 1;
 }
 
-/* A character for each page: '#' for both ways, else the way that works. */
+/* Print a character for a page: '#' read and written, 'r' or 'w' only one of them, '.' none. */
 static void print_mark(unsigned long at, bool read, bool wrote)
 {
-	if (at % IN_A_ROW == 0)
+	if (at % PAGES_PER_LINE == 0)
 		printf("%s  page %4lu  ", at ? "\n" : "", at + 1);
 	putchar(read && wrote ? '#' : read ? 'r' : wrote ? 'w' : '.');
 }
 
-/* Map the whole of it in one call: who maps a page alone shares a page alone. */
+/* Map all pages in one call; a mapping of one page would share that page only. */
 static struct rcx_devmem_page *map_memory(unsigned long addr, unsigned long size)
 {
 	void *map;
@@ -77,22 +77,22 @@ static struct rcx_devmem_page *map_memory(unsigned long addr, unsigned long size
 	return map;
 }
 
-static void go_through(struct rcx_devmem_page *shared, unsigned long pages, const char *text,
-		       unsigned long most)
+static void exchange_texts(struct rcx_devmem_page *shared, unsigned long pages, const char *text,
+			   unsigned long limit)
 {
 	unsigned long page, read = 0, wrote = 0;
 
 	for (page = 0; page < pages; page++) {
 		bool right = kernel_wrote(&shared[page], page, pages);
 
-		if (page < most)
+		if (page < limit)
 			write_text(&shared[page], page, text);
-		print_mark(page, right, page < most);
+		print_mark(page, right, page < limit);
 		read += right;
-		wrote += page < most;
+		wrote += page < limit;
 	}
-	printf("\nread what the kernel wrote in %lu of %lu pages, the last \"%.80s\"\n", read, pages,
-	       shared[pages - 1].from_kernel);
+	printf("\nread what the kernel wrote in %lu of %lu pages, the last \"%.80s\"\n", read,
+	       pages, shared[pages - 1].from_kernel);
 	printf("wrote \"%s\" in %lu of %lu pages\n", text, wrote, pages);
 }
 
@@ -113,8 +113,8 @@ static int memshare(int argc, char **argv)
 	}
 	printf("%lu bytes at 0x%lx: %lu page%s of %u bytes\n", size, addr, pages,
 	       pages == 1 ? "" : "s", RCX_DEVMEM_PAGE);
-	go_through(map_memory(addr, size), pages, argv[1],
-		   argc > 2 ? strtoul(argv[2], NULL, 0) : pages);
+	exchange_texts(map_memory(addr, size), pages, argv[1],
+		       argc > 2 ? strtoul(argv[2], NULL, 0) : pages);
 	return 0;
 }
 RCX_PROGRAM(devmem, memshare);

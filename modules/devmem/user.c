@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kernel half waits for nobody, so a message is copied out, and was one only
- * if its slot still has the same number behind the copy.  See abi.h.
+ * The kernel half does not wait for readers.  So a message is copied out, and the copy is
+ * valid only if the slot has the same number after the copy as before.  See abi.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +16,8 @@
 
 #define SLOTS 256u	/* as deep as the queues of the other channels */
 
-/* From one look at the memory to the next; the kernel's timer slack adds as much. */
-static const struct timespec look_again = { .tv_nsec = 50000 };
+/* Sleep between two looks at the memory; the kernel's timer slack adds up to as much. */
+static const struct timespec poll_interval = { .tv_nsec = 50000 };
 
 /* How this process sees the memory. */
 struct view {
@@ -25,12 +25,12 @@ struct view {
 	unsigned char *slots;
 	uint32_t stride;
 	uint32_t count;
-	uint64_t seen;		/* number of the last message that was taken */
+	uint64_t last;		/* number of the last message read */
 };
 
-/* ---- get at it ---------------------------------------------------------- */
+/* ---- open --------------------------------------------------------------- */
 
-/* The number in a file of one line; 0 also when there is none. */
+/* The number in a file of one line; 0 if the file cannot be read or has no number. */
 static unsigned long long read_number(const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -43,7 +43,7 @@ static unsigned long long read_number(const char *path)
 	return number;
 }
 
-/* Tell the first of the words it takes that this kernel was not booted with. */
+/* Skip, and name the first required word that the kernel's command line lacks. */
 static int skip_unbooted(struct rcx_session *s)
 {
 	char line[4096] = "", words[256], *save;
@@ -56,12 +56,12 @@ static int skip_unbooted(struct rcx_session *s)
 	snprintf(words, sizeof(words), "%s", s->channel->boot);
 	for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		if (!strstr(line, word))
-			return rcx_skip(s, "The kernel was booted without %s, so no memory is cut out.",
+			return rcx_skip(s, "The kernel was booted without %s, so no memory is reserved.",
 				       word);
 	return rcx_skip(s, "The module was loaded without phys= and size=.");
 }
 
-/* Without O_SYNC: it would ask for an uncached mapping, and the module has a cached one. */
+/* Without O_SYNC, which would request an uncached mapping; the module's mapping is cached. */
 static int map_memory(struct rcx_session *s)
 {
 	off_t addr = (off_t)read_number("/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_ADDR);
@@ -85,8 +85,9 @@ static int map_memory(struct rcx_session *s)
 	return 0;
 }
 
-/* As many slots as asked for; else as fit, so that the largest messages have a
- * ring as well.
+/*
+ * The requested number of slots.  Without a request: SLOTS, or fewer if so many do not
+ * fit, so that the largest messages have a ring as well.
  */
 static uint32_t slots_for(const struct rcx_session *s, uint32_t stride)
 {
@@ -114,14 +115,14 @@ static int ring_open(struct rcx_session *s)
 		.stride = stride,
 	};
 	if (s->map_len <= RCX_DEVMEM_SLOTS)
-		return rcx_skip(s, "The memory has no room for a ring: it needs more than two pages.");
+		return rcx_skip(s, "The memory has no room for a ring, which needs more than two pages.");
 	view->count = slots_for(s, stride);
 	if (view->count & (view->count - 1) ||
 	    (size_t)view->count * stride > s->map_len - RCX_DEVMEM_SLOTS)
-		return rcx_skip(s, "A ring has a power of two of slots, as many as fit the memory.");
+		return rcx_skip(s, "The slots must be a power of two in number and fit the memory.");
 	view->ring->room = (uint32_t)rcx_len(s);
 	view->ring->slots = view->count;
-	view->seen = view->ring->head;
+	view->last = view->ring->head;
 	return 0;
 }
 
@@ -130,9 +131,9 @@ static void ring_close(struct rcx_session *s)
 	free(s->priv);
 }
 
-/* ---- take messages ------------------------------------------------------ */
+/* ---- read messages ------------------------------------------------------ */
 
-/* Copy message @number to s->rx: its length, or 0 when another took its place. */
+/* Copy message @number to s->rx: its length, or 0 when it was overwritten. */
 static size_t copy_message(struct rcx_session *s, const struct view *view, uint64_t number)
 {
 	struct rcx_devmem_slot *slot = (struct rcx_devmem_slot *)(view->slots +
@@ -149,24 +150,24 @@ static size_t copy_message(struct rcx_session *s, const struct view *view, uint6
 	return __atomic_load_n(&slot->number, __ATOMIC_RELAXED) == number ? len : 0;
 }
 
-/* Take the oldest message that is still whole: its length, or 0 when there is none. */
-static size_t take_message(struct rcx_session *s, struct view *view)
+/* Read the oldest message that is still intact: its length, or 0 when there is none. */
+static size_t read_message(struct rcx_session *s, struct view *view)
 {
 	uint64_t head = __atomic_load_n(&view->ring->head, __ATOMIC_ACQUIRE);
-	uint64_t first = view->seen + 1;
+	uint64_t first = view->last + 1;
 	size_t len = 0;
 
-	if (head - view->seen > view->count)
-		view->seen = head - view->count;
-	while (!len && view->seen != head)
-		len = copy_message(s, view, ++view->seen);
-	/* The numbers tell what was overwritten before it was read. */
-	if (view->seen >= first + !!len)
+	if (head - view->last > view->count)
+		view->last = head - view->count;
+	while (!len && view->last != head)
+		len = copy_message(s, view, ++view->last);
+	/* More than one number further: messages were overwritten before they were read. */
+	if (view->last >= first + !!len)
 		s->overruns++;
 	return len;
 }
 
-/* Nothing wakes anybody: to wait is to look again. */
+/* Nothing wakes the reader, so it polls the memory. */
 static int ring_notify(struct rcx_session *s, uint64_t n)
 {
 	struct view *view = s->priv;
@@ -177,7 +178,7 @@ static int ring_notify(struct rcx_session *s, uint64_t n)
 		if (rcx_arm(s))
 			return -1;
 		do
-			len = take_message(s, view);
+			len = read_message(s, view);
 		while (!len);
 		rcx_arrived(s);
 		if (rcx_rx(s, s->rx, len))
@@ -196,20 +197,20 @@ static int ring_stream(struct rcx_session *s, uint64_t n)
 		bool over = rcx_stream_over(s);
 		size_t len;
 
-		while ((len = take_message(s, view)) != 0)
+		while ((len = read_message(s, view)) != 0)
 			if (rcx_streamed(s, s->rx, len))
 				return -1;
 		if (over)
 			return 0;
 		if (polls)
-			nanosleep(&look_again, NULL);
+			nanosleep(&poll_interval, NULL);
 	}
 }
 
 /* ---- registration ------------------------------------------------------- */
 
 #define SLOT .max = RCX_BODY_MAX, \
-	.limit = "A slot holds a whole message, and the kernel half lets one have 1 MiB."
+	.limit = "A slot holds one message, and the kernel half limits its body to 1 MiB."
 
 static const struct rcx_queue devmem_queue = {
 	.what = "slots of the ring",
@@ -221,7 +222,7 @@ static const struct rcx_queue devmem_queue = {
 static const struct rcx_mode devmem_modes[] = {
 	{
 		.name = "ring",
-		.summary = "the kernel stores, the user looks again and again",
+		.summary = "the kernel stores, the user polls the memory",
 		.open = ring_open,
 		.close = ring_close,
 		.claims = RCX_READERS_EACH | RCX_FULL_OVERWRITES,
@@ -236,19 +237,17 @@ static const struct rcx_mode devmem_modes[] = {
 
 static const struct rcx_channel devmem = {
 	.name = "devmem",
-	.summary = "Reserved memory, found by its address through /dev/mem",
+	.summary = "Reserved memory, mapped by its address through /dev/mem",
 	.module = "ringcross_devmem",
-	/* Above the kernel, below the initramfs, in the 256 MiB of the virtual machine. */
+	/* In the 256 MiB of the virtual machine: above the kernel, below the initramfs. */
 	.boot = "memmap=8M$0x8000000 ringcross_devmem.phys=0x8000000 ringcross_devmem.size=8388608",
-	.since = "1.0: /dev/mem; from 2.6.26 on it can refuse RAM (CONFIG_STRICT_DEVMEM)",
+	.since = "1.0: /dev/mem; since 2.6.26 a kernel can refuse RAM (CONFIG_STRICT_DEVMEM)",
 	.modes = devmem_modes,
 	.unsupported_reason = {
-		[RCX_PUSH] = "A store wakes nobody: the kernel has the message when it next looks, "
-			    "so a figure would only tell how often it looks.",
-		[RCX_PULL] = "The kernel does not learn that somebody asks, so it makes nothing "
-			    "for the request.",
-		[RCX_CALL] = "The kernel does not learn of the request: a doorbell would be another "
-			    "channel.",
+		[RCX_PUSH] = "A store does not notify the kernel, which receives the message when it "
+			    "next polls, so a figure would only show how often it polls.",
+		[RCX_PULL] = "The kernel is not notified of a request, so it makes no message for it.",
+		[RCX_CALL] = "The kernel is not notified of a request; a doorbell would be another channel.",
 	},
 };
 RCX_CHANNEL(devmem);
