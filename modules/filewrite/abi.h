@@ -7,19 +7,19 @@
 
 #define RCX_FILEWRITE_DEVICE	"/dev/ringcross/filewrite"
 
-/* A file has no messages, only bytes: each one begins at a multiple of this. */
+/* A file has no message boundaries, so each message begins at a multiple of this offset. */
 #define RCX_FILEWRITE_ALIGN	8
 
-/* Bounds of what the kernel half may let lie in the file. */
+/* Bounds of @limit below. */
 #define RCX_FILEWRITE_LEAST	4096
 #define RCX_FILEWRITE_MOST	(64 << 20)
 
 /**
- * struct rcx_filewrite_file - where the kernel shall append messages to
- * @fd: a file of tmpfs, open for writing with O_APPEND
- * @flags: none are known; must be 0
- * @limit: no message is appended that would have the file take more memory than
- *	so many bytes; who reads gives it back by punching a hole behind himself
+ * struct rcx_filewrite_file - a file to which the kernel half appends messages
+ * @fd: a file on tmpfs, open for writing with O_APPEND
+ * @flags: no flag is defined; must be 0
+ * @limit: bytes of memory that the file may occupy.  An event that would exceed the limit
+ *	is refused.  The reader frees memory by punching holes where it has read
  */
 struct rcx_filewrite_file {
 	__s32 fd;
@@ -27,7 +27,7 @@ struct rcx_filewrite_file {
 	__u64 limit;
 };
 
-/* From now to the close of this file each event is appended to that one. */
+/* Append each event to that file until this control file is closed. */
 #define RCX_FILEWRITE_FILE	_IOW('x', 0x98, struct rcx_filewrite_file)
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Files that are none, files that change, and files with no room: the kernel writes to what it is given. */
+/* The kernel half is given unsuitable files, files that change, and files without room. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -17,7 +17,7 @@
 #include "abi.h"
 
 #define SIZE 8
-#define PLACE (RCX_HEADER + SIZE)	/* of one message in the file */
+#define PLACE (RCX_HEADER + SIZE)	/* bytes of one message in the file */
 #define ENOUGH (1 << 20)
 
 static bool known(unsigned int cmd)
@@ -62,7 +62,7 @@ static long size_of(int fd)
 	return fstat(fd, &stat) ? -1 : (long)stat.st_size;
 }
 
-/* Raise @count events; how many were refused. */
+/* Emit @count events: the number of them that were refused. */
 static long emit(struct rcx_hostile *h, uint32_t count)
 {
 	uint64_t before = rcx_core_counts(h).refused;
@@ -96,7 +96,7 @@ static void try_no_files(struct rcx_hostile *h, int device)
 	rcx_expect(h, "this file itself", register_file(device, device), EINVAL);
 	rcx_expect(h, "a file that is not appended to", register_file(device, fd), EINVAL);
 	refuse(h, device, "a file for reading", open(path, O_RDONLY | O_APPEND), EINVAL);
-	refuse(h, device, "a mere path", open(path, O_PATH), EBADF);
+	refuse(h, device, "a file opened with O_PATH", open(path, O_PATH), EBADF);
 	refuse(h, device, "a directory", open("/tmp", O_RDONLY | O_DIRECTORY), EINVAL);
 	refuse(h, device, "a device", open("/dev/null", O_WRONLY | O_APPEND), EINVAL);
 	refuse(h, device, "a file of /proc/sys",
@@ -124,7 +124,8 @@ static void try_requests(struct rcx_hostile *h, int device, int fd)
 	request.flags = UINT32_MAX;
 	rcx_expect(h, "all flags", register_at(&device, &request), EINVAL);
 	rcx_expect(h, "no room", register_limit(device, fd, 0), EINVAL);
-	rcx_expect(h, "too little room", register_limit(device, fd, RCX_FILEWRITE_LEAST - 1), EINVAL);
+	rcx_expect(h, "too little room",
+		  register_limit(device, fd, RCX_FILEWRITE_LEAST - 1), EINVAL);
 	rcx_expect(h, "too much room", register_limit(device, fd, RCX_FILEWRITE_MOST + 1), EINVAL);
 	rcx_expect(h, "room that 32 bits would cut",
 		  register_limit(device, fd, (1ull << 32) + ENOUGH), EINVAL);
@@ -141,7 +142,7 @@ static void try_register(struct rcx_hostile *h)
 	rcx_expect(h, "open", device, 0);
 	try_no_files(h, device);
 	try_requests(h, device, fd);
-	rcx_expect_value(h, "refused while nobody has", emit(h, 1), 1);
+	rcx_expect_value(h, "refused while no file is registered", emit(h, 1), 1);
 	rcx_expect_value(h, "the reason", reason(h), ENOTCONN);
 	rcx_expect(h, "a good one after all these", register_file(device, fd), 0);
 	rcx_expect(h, "a second one", register_file(device, fd), EBUSY);
@@ -151,7 +152,7 @@ static void try_register(struct rcx_hostile *h)
 	rcx_expect_true(h, "its header", message.magic == RCX_MAGIC && message.size == SIZE &&
 		       message.seq == 1);
 
-	rcx_expect(h, "the same for another", register_file(other, fd), 0);
+	rcx_expect(h, "the same file for another control file", register_file(other, fd), 0);
 	rcx_expect_value(h, "refused of 10", emit(h, 10), 0);
 	rcx_expect_value(h, "bytes of both", size_of(fd), 21 * PLACE);
 	rcx_try_no_io(h, device);
@@ -175,7 +176,7 @@ static void try_limit(struct rcx_hostile *h)
 
 	rcx_topic(h, "limit");
 	rcx_expect(h, "register", register_limit(device, fd, 8192), 0);
-	/* A page more is taken by the message that begins it: 128 and one. */
+	/* 128 messages fill a page.  The next one begins the second page and reaches the limit. */
 	rcx_expect_value(h, "refused of 1000", emit(h, 1000), 871);
 	rcx_expect_value(h, "the reason", reason(h), ENOSPC);
 	rcx_expect_value(h, "bytes in the file", size_of(fd), 129 * PLACE);
@@ -195,7 +196,7 @@ static void try_limit(struct rcx_hostile *h)
 	close(fd);
 }
 
-/* A file system of two pages takes the half of a message. */
+/* A file system of two pages accepts only a part of a message. */
 static void try_full(struct rcx_hostile *h, void *arg)
 {
 	char dir[] = "/tmp/rcx_filewrite.XXXXXX", path[64];
@@ -204,7 +205,7 @@ static void try_full(struct rcx_hostile *h, void *arg)
 	(void)arg;
 	rcx_topic(h, "full file system");
 	rcx_expect_true(h, "get a directory", mkdtemp(dir));
-	rcx_expect(h, "get mounts of one's own", unshare(CLONE_NEWNS), 0);
+	rcx_expect(h, "unshare the mount namespace", unshare(CLONE_NEWNS), 0);
 	mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
 	rcx_expect(h, "mount", mount("rcx_full", dir, "tmpfs", 0, "size=8192"), 0);
 	snprintf(path, sizeof(path), "%s/file", dir);
@@ -214,7 +215,7 @@ static void try_full(struct rcx_hostile *h, void *arg)
 	rcx_expect_value(h, "refused", emit(h, 1), 1);
 	rcx_expect_value(h, "the reason", reason(h), ENOSPC);
 	rcx_expect_value(h, "bytes of half a message", size_of(fd), 8192);
-	rcx_expect_value(h, "refused: another one", emit(h, 1), 1);
+	rcx_expect_value(h, "refused: the next event", emit(h, 1), 1);
 	rcx_expect_value(h, "the reason then", reason(h), EIO);
 	rcx_expect(h, "truncate", ftruncate(fd, 0), 0);
 	rcx_expect_value(h, "refused: still", emit(h, 1), 1);
@@ -257,9 +258,9 @@ static void try_changed(struct rcx_hostile *h)
 
 	device = open_device();
 	fd = good_file();
-	rcx_expect(h, "register another", register_file(device, fd), 0);
+	rcx_expect(h, "register another file", register_file(device, fd), 0);
 	close(fd);
-	rcx_expect_value(h, "refused by one that only the kernel has", emit(h, 100), 0);
+	rcx_expect_value(h, "refused with a file that only the kernel holds", emit(h, 100), 0);
 	close(device);
 }
 
@@ -269,7 +270,7 @@ static void with_file_of_root(struct rcx_hostile *h, void *arg)
 {
 	int fd = good_file();
 
-	rcx_expect(h, "hand over what is one's own", register_file(*(int *)arg, fd), 0);
+	rcx_expect(h, "register a file of its own", register_file(*(int *)arg, fd), 0);
 	rcx_expect_value(h, "refused", emit(h, 1), 0);
 	rcx_expect_value(h, "bytes", size_of(fd), PLACE);
 }
@@ -314,7 +315,7 @@ static void try_others(struct rcx_hostile *h)
 	close(race.fd);
 }
 
-/* Files come and go, and are cut, while the kernel writes. */
+/* Files are registered, truncated and closed while the kernel writes. */
 static void try_leaving(struct rcx_hostile *h)
 {
 	struct rcx_outcomes outcomes = { 0 };

@@ -2,38 +2,37 @@
 /**
  * DOC: filewrite
  *
- * The kernel appends to a file, as a program would, and a program reads it.
+ * A file to which the kernel appends and which a program reads.
  *
- * What it is.  kernel_write() and kernel_read() are write() and read() for the
- * kernel: they take a struct file and a buffer of the kernel's.  In old examples
- * the kernel opens the file itself, by its path, with filp_open().
+ * What it is.  kernel_write() and kernel_read() are write() and read() for kernel code:
+ * they take a struct file and a kernel buffer.  In old examples the kernel opens the file
+ * itself by its path, with filp_open().
  *
- * The path of one message.  The file system's own write_iter takes the file's
- * lock, copies the message into a page of the page cache, and sets size and
- * times; then inotify queues a note for each watch on the file, unless the newest
- * note there says the same, and wakes who waits for one.  The reader fetches the
- * note by one system call and the message by another, which is the second copy.
+ * The path of one message.  The file system's write_iter takes the lock of the file,
+ * copies the message into a page of the page cache and updates size and times.  Then
+ * inotify queues a notification for each watch on the file, unless the newest queued one is
+ * equal, and wakes a waiting reader.  The reader fetches the notification by one system
+ * call and the message by another.  The message is copied twice.
  *
- * When to choose it.  Where a file is what is wanted, and user space has opened it
- * (a loop device, a daemon's pipe for autofs) or the kernel opens it in place of the
- * process that named it (accounting by acct, a core dump).  To load a file there
- * is kernel_read_file(), as for modules and firmware.
+ * When to choose it.  When a file is the purpose of the interface.  Either user space has
+ * opened the file (the file of a loop device, the pipe of the autofs daemon), or the
+ * kernel opens it on behalf of the process that named it (process accounting, a core
+ * dump).  To load a file, use kernel_read_file(), as modules and firmware do.
  *
- * Its trap.  Which file?  A path means something only in somebody's namespaces
- * and with somebody's rights.  filp_open() in a kernel thread looks it up in the
- * first namespaces and as root, so a link that another user has left in /tmp can
- * lead it to any file; and where files lie is for user space to decide.
- * It sleeps, on a disk for long.  Nobody is woken but by inotify, which says that
- * something has changed and not how often.  There is no message: a reader on
- * another CPU can meet half of one, and a full disk leaves half of one behind
- * for good.  The file grows without a bound, and to truncate it while it is written
- * to loses what came between the last read and the truncation.
+ * Its pitfall.  A path is only meaningful in certain namespaces and with certain
+ * permissions.  filp_open() in a kernel thread looks the path up in the initial namespaces
+ * and as root, so a link that another user has placed in /tmp can lead to any file.
+ * Also, user space decides where files lie, not the kernel.  Writing sleeps, on a disk for
+ * a long time.  Only inotify wakes a reader, and it reports that the file has changed, not
+ * how often.  A file has no messages: a reader on another CPU can read half of one, and a
+ * full disk leaves half of one in the file.  The file grows without a bound.  Truncating it
+ * while it is written loses everything between the last read and the truncation.
  *
- * One mode, append.  The user opens the file and hands it over through
- * /dev/ringcross/filewrite, which is not measured: so it was opened with the rights of
- * who wanted it.  It must lie on tmpfs: other files may be no data at all (one of
- * /proc runs code when it is written) or be slow.  The reader punches a hole
- * behind himself, which gives the memory back and moves no offset.
+ * One mode, append.  The user opens the file, so the user's permissions apply, and
+ * passes it to the kernel half through /dev/ringcross/filewrite, which is not measured.
+ * The file must be on tmpfs.  A file elsewhere may be slow, or not be data at all: a write
+ * to a file in /proc runs code.  The reader punches a hole where it has read, which frees
+ * the memory and moves no offset.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -47,18 +46,18 @@
 #include "rcx_core.h"
 #include "abi.h"
 
-/* State of one open control file.  On the list once it has a file to write to. */
+/* State of one open control file.  It is on the list once it has a file to append to. */
 struct filewrite_file {
 	struct list_head node;
 	struct file *file;
-	loff_t end;		/* of what was written; used when the user takes O_APPEND away */
+	loff_t end;		/* of the last write; used if the user clears O_APPEND */
 	u64 limit;
-	bool broken;		/* ends in half a message, so that nothing may follow */
+	bool broken;		/* the file ends in half a message: append nothing more */
 };
 
 /*
- * Covers the list, all that is on it, and the buffer.  Held while files are
- * written to, so that none of them goes meanwhile.
+ * Covers the list, the states on it, and the buffer.  It is held while files are written,
+ * so that no state is removed and no file is released meanwhile.
  */
 static DEFINE_MUTEX(filewrite_lock);
 static LIST_HEAD(filewrite_files);
@@ -67,7 +66,7 @@ static size_t filewrite_room;
 
 /* ---- events -------------------------------------------------------------- */
 
-/* Zeroed, because what a message does not fill goes to user space with it. */
+/* Zeroed, because bytes that a message does not fill are copied to user space as well. */
 static int filewrite_hold(size_t len)
 {
 	struct rcx_msg *message;
@@ -91,7 +90,7 @@ static int filewrite_append(struct filewrite_file *state, size_t len)
 	lockdep_assert_held(&filewrite_lock);
 	if (state->broken)
 		return -EIO;
-	/* A file of tmpfs takes what memory there is, and then takes the machine. */
+	/* Without a limit a file on tmpfs would use up the memory of the machine. */
 	if (inode_get_bytes(file_inode(state->file)) + len > state->limit)
 		return -ENOSPC;
 	done = kernel_write(state->file, filewrite_message, len, &state->end);
@@ -103,7 +102,7 @@ static int filewrite_append(struct filewrite_file *state, size_t len)
 	return -ENOSPC;
 }
 
-/* From a thread only: the file system's locks sleep. */
+/* Process context only: the locks of the file system sleep. */
 static int filewrite_emit(const struct rcx_event *event)
 {
 	size_t len = ALIGN(RCX_HEADER + event->size, RCX_FILEWRITE_ALIGN);
@@ -153,11 +152,11 @@ static int filewrite_release(struct inode *inode, struct file *file)
 }
 
 /*
- * What kernel_write() can do, to data that a reader finds again.  A regular file
- * of another file system may be none: those of /proc/sys and sysfs are regular,
- * open for writing and have write_iter, too.
+ * Whether kernel_write() can append to the file and a reader finds the data again.  It
+ * is not sufficient that a file is regular, open for writing and has write_iter: files of
+ * /proc/sys and sysfs are and have that, too.
  */
-static bool filewrite_is_good(const struct file *file)
+static bool filewrite_is_suitable(const struct file *file)
 {
 	return S_ISREG(file_inode(file)->i_mode) &&
 	       file_inode(file)->i_sb->s_magic == TMPFS_MAGIC &&
@@ -196,7 +195,7 @@ static long filewrite_register(struct filewrite_file *state,
 	file = fget(request.fd);
 	if (!file)
 		return -EBADF;
-	if (filewrite_is_good(file))
+	if (filewrite_is_suitable(file))
 		err = filewrite_add(state, file, request.limit);
 	if (err)
 		fput(file);

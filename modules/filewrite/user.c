@@ -12,22 +12,22 @@
 #include "channel.h"
 #include "abi.h"
 
-#define BATCH 65536		/* bytes of a read, where a message is not larger */
-#define LIMIT 262144		/* bytes that may lie in the file, likewise */
-#define MESSAGES 4		/* and of larger messages so many */
+#define BATCH 65536		/* bytes of a read, or one message if that is larger */
+#define LIMIT 262144		/* bytes of memory that the file may occupy, or */
+#define MESSAGES 4		/* the memory of this many messages if that is more */
 #define PAGE 4096
 
-/* Hangs at s->priv.  The buffer, at s->map, has whole messages from @at on. */
+/* State, at s->priv.  In the buffer, at s->map, a message begins at @at. */
 struct state {
 	int file;		/* what the kernel appends to */
-	off_t read;		/* bytes of it that are in the buffer or were there */
-	off_t punched;		/* bytes of it that are given back */
-	size_t at, have;	/* bytes of the buffer: taken, and there */
-	size_t spare;		/* bytes that are read before they are given back */
+	off_t read;		/* bytes of the file read so far */
+	off_t punched;		/* bytes of the file whose memory is freed */
+	size_t at, have;	/* bytes of the buffer: consumed, and filled */
+	size_t spare;		/* bytes to read before a hole is punched */
 };
 
-/* A message's place in the file. */
-static size_t place(size_t len)
+/* Bytes of the file that a message of @len bytes occupies. */
+static size_t aligned(size_t len)
 {
 	return (len + RCX_FILEWRITE_ALIGN - 1) / RCX_FILEWRITE_ALIGN * RCX_FILEWRITE_ALIGN;
 }
@@ -40,8 +40,8 @@ static size_t larger(size_t a, size_t b)
 /* ---- open and close ------------------------------------------------------- */
 
 /*
- * The file is of tmpfs and has no name, so that nothing stays behind.  It is
- * watched through the link that /proc has of it.
+ * The file is on tmpfs and has no name, so that nothing is left behind.  The inotify watch
+ * uses its link in /proc.
  */
 static int open_file(struct rcx_session *s, struct state *state)
 {
@@ -49,7 +49,7 @@ static int open_file(struct rcx_session *s, struct state *state)
 	if (state->file < 0)
 		return rcx_fail_errno(s, "memfd_create");
 	if (fcntl(state->file, F_SETFL, O_APPEND))
-		return rcx_fail_errno(s, "cannot have the file appended to");
+		return rcx_fail_errno(s, "cannot set O_APPEND");
 	return 0;
 }
 
@@ -69,10 +69,10 @@ static int watch_file(struct rcx_session *s, const struct state *state)
 	return 0;
 }
 
-static int hand_over(struct rcx_session *s, struct state *state)
+static int register_file(struct rcx_session *s, struct state *state)
 {
-	size_t limit = s->queue ? larger(s->queue * 1024ull, 2 * place(rcx_len(s))) :
-				  larger(LIMIT, MESSAGES * place(rcx_len(s)));
+	size_t limit = s->queue ? larger(s->queue * 1024ull, 2 * aligned(rcx_len(s))) :
+				  larger(LIMIT, MESSAGES * aligned(rcx_len(s)));
 	struct rcx_filewrite_file request = { .fd = state->file, .limit = limit };
 
 	state->spare = limit / 4;
@@ -80,7 +80,7 @@ static int hand_over(struct rcx_session *s, struct state *state)
 	if (s->fd < 0)
 		return rcx_fail_errno(s, "open " RCX_FILEWRITE_DEVICE);
 	if (ioctl(s->fd, RCX_FILEWRITE_FILE, &request))
-		return rcx_fail_errno(s, "cannot hand the file over");
+		return rcx_fail_errno(s, "cannot pass the file to the kernel half");
 	return 0;
 }
 
@@ -93,13 +93,13 @@ static int filewrite_open(struct rcx_session *s)
 		return rcx_fail_errno(s, "calloc");
 	state->file = -1;
 	s->priv = state;
-	s->map_len = larger(BATCH, place(rcx_len(s)));
+	s->map_len = larger(BATCH, aligned(rcx_len(s)));
 	buffer = mmap(NULL, s->map_len, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (buffer == MAP_FAILED)
-		return rcx_fail_errno(s, "cannot get a buffer");
+		return rcx_fail_errno(s, "cannot allocate a buffer");
 	s->map = buffer;
-	return open_file(s, state) || watch_file(s, state) || hand_over(s, state) ? -1 : 0;
+	return open_file(s, state) || watch_file(s, state) || register_file(s, state) ? -1 : 0;
 }
 
 static void filewrite_close(struct rcx_session *s)
@@ -116,23 +116,23 @@ static void filewrite_close(struct rcx_session *s)
 
 /* ---- messages out of bytes ------------------------------------------------ */
 
-/* Bytes of the message at @at, its header as well; 0 while it is not all there. */
-static size_t whole(const struct rcx_session *s, const struct state *state)
+/* Bytes of the message at @at with its header; 0 while it is incomplete. */
+static size_t message_len(const struct rcx_session *s, const struct state *state)
 {
 	const struct rcx_msg *message = (void *)((char *)s->map + state->at);
 	size_t there = state->have - state->at;
 
 	if (there < RCX_HEADER)
 		return 0;
-	/* What is none of ours is for the check to refuse, with all there is of it. */
-	if (message->magic != RCX_MAGIC || place(RCX_HEADER + (size_t)message->size) > s->map_len)
+	/* Not a message: return all bytes there are, and rcx_rx() reports them as wrong. */
+	if (message->magic != RCX_MAGIC || aligned(RCX_HEADER + (size_t)message->size) > s->map_len)
 		return there;
-	if (place(RCX_HEADER + message->size) > there)
+	if (aligned(RCX_HEADER + message->size) > there)
 		return 0;
 	return RCX_HEADER + message->size;
 }
 
-/* Give the memory of what was read back.  Offsets stay, so nothing can be lost. */
+/* Free the memory of the part that was read.  Offsets stay, so nothing can be lost. */
 static int punch(struct rcx_session *s, struct state *state)
 {
 	off_t up_to = state->read / PAGE * PAGE;
@@ -144,7 +144,7 @@ static int punch(struct rcx_session *s, struct state *state)
 	return 0;
 }
 
-/* Read on, behind what is left in the buffer.  1 when there was something. */
+/* Read more of the file behind the bytes left in the buffer: 1, 0 at its end, or -1. */
 static int refill(struct rcx_session *s, struct state *state)
 {
 	char *buffer = s->map;
@@ -163,18 +163,18 @@ static int refill(struct rcx_session *s, struct state *state)
 	return got > 0;
 }
 
-/* The next message, and its length in @len: 1; 0 while there is none. */
+/* Get the next message, and its length in @len: 1, 0 while there is none, or -1. */
 static int next_message(struct rcx_session *s, struct state *state, const struct rcx_msg **message,
 			size_t *len)
 {
-	while (!(*len = whole(s, state))) {
+	while (!(*len = message_len(s, state))) {
 		int got = refill(s, state);
 
 		if (got <= 0)
 			return got;
 	}
 	*message = (void *)((char *)s->map + state->at);
-	state->at += place(*len);
+	state->at += aligned(*len);
 	if (state->at > state->have)
 		state->at = state->have;
 	return 1;
@@ -182,7 +182,7 @@ static int next_message(struct rcx_session *s, struct state *state, const struct
 
 /* ---- operations ------------------------------------------------------------ */
 
-/* Until the file has changed.  What exactly, and how often, it does not tell. */
+/* Wait until the file has changed.  inotify does not report what changed, or how often. */
 static int wait_for_change(struct rcx_session *s)
 {
 	struct pollfd pfd = { .fd = s->fd2, .events = POLLIN };
@@ -197,7 +197,7 @@ static int wait_for_change(struct rcx_session *s)
 	return 0;
 }
 
-/* Look before each wait: a change may have been told of with an earlier one. */
+/* Read before each wait: one notification may stand for several changes. */
 static int filewrite_notify(struct rcx_session *s, uint64_t n)
 {
 	struct state *state = s->priv;
@@ -258,7 +258,7 @@ static const struct rcx_queue filewrite_queue = {
 static const struct rcx_mode filewrite_modes[] = {
 	{
 		.name = "append",
-		.summary = "kernel_write() at the end, inotify and read()",
+		.summary = "kernel_write() at the end of a file, inotify and read()",
 		.open = filewrite_open,
 		.close = filewrite_close,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
@@ -275,12 +275,12 @@ static const struct rcx_channel filewrite = {
 	.name = "filewrite",
 	.summary = "A file that the kernel appends to",
 	.module = "ringcross_filewrite",
-	.since = "4.14: kernel_write with the arguments of today; before, vfs_write under set_fs",
+	.since = "4.14: kernel_write() with its present arguments; before, vfs_write() under set_fs()",
 	.modes = filewrite_modes,
 	.unsupported_reason = {
-		[RCX_PUSH] = "What a user writes is in the file, and nothing tells the kernel half to read it.",
-		[RCX_PULL] = "A file has what was written before, and no read of it asks the kernel half for more.",
-		[RCX_CALL] = "The file system answers whoever writes and reads; the kernel half is never asked.",
+		[RCX_PUSH] = "A user can write to the file, but nothing notifies the kernel half of it.",
+		[RCX_PULL] = "A read returns data that is already in the file; it does not call the kernel half.",
+		[RCX_CALL] = "The file system serves reads and writes; they do not call the kernel half.",
 	},
 };
 RCX_CHANNEL(filewrite);
