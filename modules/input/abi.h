@@ -4,14 +4,14 @@
 
 #include <linux/input-event-codes.h>
 
-/* What the device is called; its node has any number: /dev/input/eventN. */
+/* Name of the device.  The kernel chooses the number of its node, /dev/input/eventN. */
 #define RCX_INPUT_NAME	"ringcross input"
 
-/* Who sends is told by the code: both go through the same device to its handlers. */
+/* The code distinguishes the senders, because all events pass through the same device. */
 #define RCX_INPUT_EVENT	MSC_RAW		/* the kernel half */
 #define RCX_INPUT_PUSH	MSC_PULSELED	/* user space */
 
-/* Both carry the sequence number in their value, which has so many bits. */
+/* Both carry the low 32 bits of the sequence number in their value. */
 #define RCX_INPUT_MASK	0xffffffffull
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What evdev lets a user do to the device behind it, and to its other users. */
+/* Everything that evdev lets a user do to the device and to its other users. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/input.h>
@@ -12,7 +12,7 @@
 #include "abi.h"
 #include "node.h"
 
-#define HOLDS 31	/* packets of ours that a file's buffer keeps */
+#define HOLDS 31	/* packets of the kernel half that the buffer of a file holds */
 
 static char node[64];
 
@@ -37,7 +37,7 @@ static long push(int fd, uint32_t seq)
 	return send_event(fd, EV_MSC, RCX_INPUT_PUSH, seq);
 }
 
-/* Raise @count events; how many were refused. */
+/* Emit @count events: the number of them that were refused. */
 static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count)
 {
 	uint64_t before = rcx_core_counts(h).refused;
@@ -47,27 +47,27 @@ static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count
 	return (long)(rcx_core_counts(h).refused - before);
 }
 
-/* What a drain found. */
+/* Result of draining a file. */
 struct drained {
-	long events;		/* of the kernel half */
-	long dropped;		/* SYN_DROPPED */
-	uint32_t first, last;	/* numbers */
+	long events;		/* events of the kernel half */
+	long dropped;		/* events SYN_DROPPED */
+	uint32_t first, last;	/* sequence numbers */
 };
 
 static struct drained drain(int fd)
 {
-	struct drained found = { 0 };
+	struct drained result = { 0 };
 	struct input_event event;
 
 	while (read(fd, &event, sizeof(event)) == sizeof(event)) {
-		found.dropped += event.type == EV_SYN && event.code == SYN_DROPPED;
+		result.dropped += event.type == EV_SYN && event.code == SYN_DROPPED;
 		if (event.type != EV_MSC || event.code != RCX_INPUT_EVENT)
 			continue;
-		found.last = (uint32_t)event.value;
-		if (!found.events++)
-			found.first = found.last;
+		result.last = (uint32_t)event.value;
+		if (!result.events++)
+			result.first = result.last;
 	}
-	return found;
+	return result;
 }
 
 /* ---- writing ------------------------------------------------------------ */
@@ -99,7 +99,7 @@ static void try_lengths(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "consumed by then", (long)rcx_core_counts(h).consumed, 3);
 }
 
-/* The core passes nothing on that the device has not got; what it has is ours to judge. */
+/* The input core drops events that the device does not have; the hook checks the others. */
 static void try_kinds(struct rcx_hostile *h, int fd)
 {
 	static const unsigned int codes[] = { 0, 1, 2, 4, 5, 63, 255, 0x2ff, 0x300, 0xffff };
@@ -122,7 +122,7 @@ static void try_numbers(struct rcx_hostile *h, int fd)
 	struct rcx_counts before = rcx_core_counts(h), after;
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		rcx_expect(h, "a wrong number is not told to the writer", push(fd, wrong[i]), 0);
+		rcx_expect(h, "a wrong number is no error to the writer", push(fd, wrong[i]), 0);
 	after = rcx_core_counts(h);
 	rcx_expect_value(h, "wrong numbers counted", (long)(after.bad - before.bad), 5);
 	rcx_expect_value(h, "wrong numbers consumed", (long)(after.consumed - before.consumed), 0);
@@ -133,13 +133,13 @@ static void try_numbers(struct rcx_hostile *h, int fd)
 static void try_writes(struct rcx_hostile *h)
 {
 	int fd, blind, reader;
-	struct stat found;
+	struct stat status;
 
 	rcx_topic(h, "write");
 	fd = open_node(O_RDWR | O_NONBLOCK);
 	rcx_expect(h, "open", fd, 0);
 	rcx_expect_true(h, "the node is for its owner alone",
-		       !fstat(fd, &found) && !(found.st_mode & 077) && !found.st_uid);
+		       !fstat(fd, &status) && !(status.st_mode & 077) && !status.st_uid);
 	rcx_expect(h, "a good event", push(fd, 0), 0);
 	rcx_expect_value(h, "consumed", (long)rcx_core_counts(h).consumed, 1);
 	try_lengths(h, fd);
@@ -180,7 +180,7 @@ static void try_reads(struct rcx_hostile *h)
 	rcx_try_no_map(h, fd);
 	close(fd);
 
-	/* An event is taken from the buffer before it is copied: a fault loses it. */
+	/* evdev takes an event from the buffer before it copies it, so a fault loses it. */
 	fd = open_node(O_RDONLY | O_NONBLOCK);
 	emit(h, RCX_SOFTIRQ, 20);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
@@ -194,31 +194,31 @@ static void try_reads(struct rcx_hostile *h)
 static void try_full(struct rcx_hostile *h)
 {
 	int fd = open_node(O_RDONLY | O_NONBLOCK), other;
-	struct drained found;
+	struct drained drained;
 	uint32_t last;
 
 	rcx_topic(h, "full buffer");
 	emit(h, RCX_PROCESS, HOLDS);
-	found = drain(fd);
-	last = found.last;
-	rcx_expect_value(h, "it holds", found.events, HOLDS);
-	rcx_expect_value(h, "nothing dropped", found.dropped, 0);
+	drained = drain(fd);
+	last = drained.last;
+	rcx_expect_value(h, "it holds", drained.events, HOLDS);
+	rcx_expect_value(h, "nothing dropped", drained.dropped, 0);
 	rcx_expect_value(h, "refused of one more", emit(h, RCX_HARDIRQ, HOLDS + 1), 0);
-	found = drain(fd);
-	rcx_expect_value(h, "one more leaves", found.events, 0);
-	rcx_expect_value(h, "and is told", found.dropped, 1);
+	drained = drain(fd);
+	rcx_expect_value(h, "one more leaves", drained.events, 0);
+	rcx_expect_value(h, "and SYN_DROPPED", drained.dropped, 1);
 	rcx_expect_value(h, "refused of 1000", emit(h, RCX_HARDIRQ, 1000), 0);
 	other = open_node(O_RDONLY | O_NONBLOCK);
-	found = drain(fd);
-	rcx_expect_value(h, "told once", found.dropped, 1);
-	rcx_expect_value(h, "events left of 1000", found.events, (1000 - HOLDS - 1) % HOLDS);
-	rcx_expect_value(h, "the last of them", found.last, last + HOLDS + 1 + 1000);
-	rcx_expect_value(h, "who came later has none", drain(other).events, 0);
+	drained = drain(fd);
+	rcx_expect_value(h, "SYN_DROPPED once", drained.dropped, 1);
+	rcx_expect_value(h, "events left of 1000", drained.events, (1000 - HOLDS - 1) % HOLDS);
+	rcx_expect_value(h, "the last of them", drained.last, last + HOLDS + 1 + 1000);
+	rcx_expect_value(h, "a later reader has none", drain(other).events, 0);
 	close(other);
 	close(fd);
 }
 
-/* ---- one reader for itself ---------------------------------------------- */
+/* ---- grab: one exclusive reader ----------------------------------------- */
 
 static long grab(void *arg)
 {
@@ -235,23 +235,23 @@ static void grab_and_end(struct rcx_hostile *h, void *arg)
 
 static void try_grab(struct rcx_hostile *h)
 {
-	int one = open_node(O_RDONLY | O_NONBLOCK), other = open_node(O_RDWR | O_NONBLOCK);
+	int first = open_node(O_RDONLY | O_NONBLOCK), other = open_node(O_RDWR | O_NONBLOCK);
 	long before = (long)rcx_core_counts(h).consumed;
 
 	rcx_topic(h, "grab");
 	emit(h, RCX_HARDIRQ, 3);
-	rcx_expect_value(h, "two readers: the one", drain(one).events, 3);
+	rcx_expect_value(h, "two readers: the first", drain(first).events, 3);
 	rcx_expect_value(h, "two readers: the other", drain(other).events, 3);
-	rcx_expect(h, "take it", grab(&one), 0);
-	rcx_expect(h, "take it twice", grab(&one), EBUSY);
+	rcx_expect(h, "take it", grab(&first), 0);
+	rcx_expect(h, "take it twice", grab(&first), EBUSY);
 	rcx_expect(h, "another takes it", grab(&other), EBUSY);
 	rcx_expect(h, "another gives it back", ioctl(other, EVIOCGRAB, 0), EINVAL);
 	emit(h, RCX_HARDIRQ, 3);
-	rcx_expect_value(h, "who has it", drain(one).events, 3);
-	rcx_expect_value(h, "who has it not", drain(other).events, 0);
-	rcx_expect(h, "who has it not writes", push(other, (uint32_t)before), 0);
+	rcx_expect_value(h, "its holder reads", drain(first).events, 3);
+	rcx_expect_value(h, "another reads", drain(other).events, 0);
+	rcx_expect(h, "another writes", push(other, (uint32_t)before), 0);
 	rcx_expect_value(h, "consumed", (long)rcx_core_counts(h).consumed, before + 1);
-	close(one);
+	close(first);
 	rcx_expect(h, "another takes it after the close", grab(&other), 0);
 	rcx_expect(h, "and gives it back", ioctl(other, EVIOCGRAB, 0), 0);
 	rcx_in_other(h, "a child ends well", grab_and_end, NULL);
@@ -259,7 +259,7 @@ static void try_grab(struct rcx_hostile *h)
 	close(other);
 }
 
-/* ---- what else a node can be told --------------------------------------- */
+/* ---- the other ioctls of the node --------------------------------------- */
 
 static void try_ioctls(struct rcx_hostile *h)
 {
@@ -282,7 +282,7 @@ static void try_ioctls(struct rcx_hostile *h)
 	rcx_expect(h, "a key's code", ioctl(fd, EVIOCGKEYCODE_V2, &key), EINVAL);
 	rcx_expect(h, "another code for a key", ioctl(fd, EVIOCSKEYCODE_V2, &key), EINVAL);
 	rcx_expect(h, "revoke with an argument", ioctl(fd, EVIOCREVOKE, 1), EINVAL);
-	/* Whatever they do, to a file that ends then. */
+	/* Any other ioctl, on a file that is closed afterwards. */
 	for (unsigned int nr = 0; nr < 256; nr++)
 		for (unsigned int i = 0; i < 4 * 5; i++) {
 			static const unsigned int sizes[] = { 0, 1, 8, 48, _IOC_SIZEMASK };
@@ -338,7 +338,7 @@ static void with_file_of_root(struct rcx_hostile *h, void *arg)
 	rcx_expect_value(h, "consumed", (long)rcx_core_counts(h).consumed, (long)seq + 1);
 }
 
-/* All write the same number: one may be right, and all are counted. */
+/* All threads write the same numbers: each event is either consumed or counted as bad. */
 static long push_race(void *arg)
 {
 	long done = 0;
@@ -368,7 +368,7 @@ static void try_others(struct rcx_hostile *h)
 	close(fd);
 }
 
-/* Files come, take the device and go while events go on. */
+/* Files are opened, grab the device and are closed while events are emitted. */
 static void try_leaving(struct rcx_hostile *h)
 {
 	struct rcx_outcomes outcomes = { 0 };
@@ -387,7 +387,7 @@ static void try_leaving(struct rcx_hostile *h)
 			rcx_note(&outcomes, ioctl(fd, EVIOCREVOKE, 0), 0);
 		close(fd);
 	}
-	rcx_expect_outcomes(h, "opened, taken, revoked and closed", &outcomes);
+	rcx_expect_outcomes(h, "opened, grabbed, revoked and closed", &outcomes);
 	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
 }
 

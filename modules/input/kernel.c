@@ -2,42 +2,44 @@
 /**
  * DOC: input
  *
- * An input device of our own, read and written through its evdev node.
+ * An input device, read and written through its evdev node.
  *
- * What it is.  A driver registers a device and says which events it has; it
- * then reports each as a type, a code and a value of 32 bits, and ends a packet
- * of them by SYN_REPORT.  Handlers attach themselves to devices: the one called
- * evdev gives each a node, /dev/input/eventN, which looks the same for every
- * keyboard, knob and touch screen there is.
+ * What it is.  A driver registers a device and declares the events that it can report.  It
+ * reports each event as a type, a code and a value of 32 bits, and ends a packet of events
+ * with SYN_REPORT.  Handlers attach to devices.  The handler evdev creates a node
+ * /dev/input/eventN for each device, with the same interface for every keyboard, knob and
+ * touch screen.
  *
- * The path of one message.  Towards user space: input_event() takes the
- * device's lock, feeds the random generator with the time, and keeps the event
- * until SYN_REPORT comes, which is a second such call; then evdev stamps the packet,
- * copies it into the buffer of each open file, under that one's lock, and wakes who
- * sleeps there; read() copies events out one by one, 24 bytes each.  Towards the
- * kernel: write() takes the node's mutex, copies in the same structure and hands it
- * to input_inject_event(), which goes on as input_event() does: it calls the
- * driver's event hook before write() returns, under the device's lock and with
- * interrupts off.  That is how lamps are lit.  The event goes on to all readers as
- * well, and into the buffer of the file that wrote it, though nobody reads it.
+ * The path of one message to user space.  input_event() takes the lock of the device, adds
+ * the time to the random number generator, and keeps the event until SYN_REPORT, which is
+ * a second such call.  Then evdev adds a timestamp to the packet, copies it into the buffer
+ * of each open file under the lock of that file, and wakes a sleeping reader.  read()
+ * copies the events out one by one, 24 bytes each.
  *
- * When to choose it.  Something happens that a person did: a button, a turn, a
- * lid.  Programs that exist already then understand it, and the format never
- * changes.  For anything else it is the wrong door, since those programs open
- * any device that seems to be a keyboard or a pointer.
+ * The path of one message to the kernel.  write() takes the mutex of the node, copies the
+ * same structure in and calls input_inject_event().  That continues as input_event() does:
+ * before write() returns, it calls the driver's event hook under the lock of the device
+ * and with interrupts off.  A program switches the LEDs of a keyboard in this way.  The
+ * event also goes to all readers, and into the buffer of the file that wrote it, even if
+ * nobody reads that buffer.
  *
- * Its trap.  A packet has no more than a few values, and a file's buffer no more
- * than a few packets: 31 of ours, and no reader can ask for more room.  An event
- * that finds it full throws away all that waits there, the value of its own
- * packet included, and leaves SYN_DROPPED in their place; the driver is not told.
- * What follows up to the next SYN_REPORT is the rest of a packet whose beginning
- * is lost, and must not be used.  In the other direction nobody hears what the
- * driver thinks of an event: write() succeeds.
+ * When to choose it.  For actions of a person: a button, a turn of a knob, a lid.  Existing
+ * programs then understand the events, and the format never changes.  It is the wrong
+ * choice for anything else, because those programs open every device that looks like a
+ * keyboard or a pointer.
  *
- * Values carry the sequence number alone.  Both directions use the type EV_MSC,
- * which nobody interprets and which is passed on even when its value has not
- * changed, with one code for each.  Two modes: event, where each reader gets all,
- * and grab, where one has taken the device for itself (EVIOCGRAB).
+ * Its pitfall.  A packet holds only a few values, and the buffer of a file only a few
+ * packets: 31 of ours.  A reader cannot request a larger buffer.  An event that finds the
+ * buffer full discards everything in it, including the value of its own packet, and leaves
+ * SYN_DROPPED instead.  The driver is not notified.  Events after SYN_DROPPED up to the
+ * next SYN_REPORT are the rest of a packet whose beginning is lost, and must not be used.
+ * In the other direction the result of the driver's event hook is ignored: write()
+ * succeeds.
+ *
+ * A value carries the sequence number alone.  Both directions use events of type EV_MSC,
+ * with one code for each direction.  No handler interprets this type, and it is passed on
+ * even if its value has not changed.  Two modes.  event: each reader gets all events.
+ * grab: one reader has exclusive use of the device (EVIOCGRAB).
  */
 #include <linux/input.h>
 #include <linux/module.h>
@@ -47,15 +49,15 @@
 static struct input_dev *input_device;
 
 /*
- * What user space has sent so far.  The hook below learns neither the file nor
- * the process, so there is one for the device, covered by its event_lock.
+ * The sequence of messages from user space.  The event hook gets neither the file nor the
+ * process, so there is one sequence for the device, covered by its event_lock.
  */
 static struct rcx_sequence input_sequence;
 
 /*
- * Any context will do: the locks of the device and of each reader's buffer are
- * taken with interrupts off.  Only on -rt kernels they sleep.  Where nobody has
- * the device open the core would drop the event and not say so.
+ * Any context: the lock of the device is taken with interrupts off, and the locks of the
+ * readers' buffers are taken inside it.  Only on PREEMPT_RT do they sleep.  While no file
+ * is open the input core would drop the event without an error, hence the check.
  */
 static int input_emit(const struct rcx_event *event)
 {
@@ -67,10 +69,10 @@ static int input_emit(const struct rcx_event *event)
 }
 
 /*
- * An event for the device.  Our own come here as well, since the core does not
- * ask who reports them; and it does not look at what is returned.
+ * The event hook.  The input core also calls it for the events that this driver reports,
+ * and ignores its result.
  */
-static int input_pushed(struct input_dev *dev, unsigned int type, unsigned int code, int value)
+static int input_hook(struct input_dev *dev, unsigned int type, unsigned int code, int value)
 {
 	lockdep_assert_held(&dev->event_lock);
 	if (type != EV_MSC || code != RCX_INPUT_PUSH)
@@ -108,7 +110,7 @@ static int __init input_init(void)
 		return -ENOMEM;
 	input_device->name = RCX_INPUT_NAME;
 	input_device->id.bustype = BUS_VIRTUAL;
-	input_device->event = input_pushed;
+	input_device->event = input_hook;
 	input_set_capability(input_device, EV_MSC, RCX_INPUT_EVENT);
 	input_set_capability(input_device, EV_MSC, RCX_INPUT_PUSH);
 	err = input_register_device(input_device);
@@ -123,9 +125,9 @@ static int __init input_init(void)
 }
 
 /*
- * Open files do not hold this module: they are evdev's.  So the core first cuts
- * them off from the device: it waits for whoever is in the hook above, and wakes
- * readers with ENODEV.  The device itself it frees when the last file is closed.
+ * Open files belong to evdev and do not hold this module.  So input_unregister_device()
+ * first disconnects them from the device: it waits for running calls of the event hook, and
+ * wakes readers with ENODEV.  The input core frees the device when the last file is closed.
  */
 static void __exit input_exit(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Where the device is: nothing but its name in sysfs tells which eventN it has. */
+/* Find the node of the device: only its name in sysfs identifies its eventN. */
 #ifndef RCX_INPUT_NODE_H
 #define RCX_INPUT_NODE_H
 
@@ -20,27 +20,27 @@ static inline int rcx_input_is_ours(const char *name_file)
 	return ours;
 }
 
-/* 0 with the node's path in @path, or -1 with errno. */
+/* Write the node's path to @path: 0, or -1 and errno. */
 static inline int rcx_input_node(char *path, size_t len)
 {
 	static const char pattern[] = "/sys/class/input/event*/device/name";
-	static const size_t before = sizeof("/sys/class/input/") - 1;
+	static const size_t prefix_len = sizeof("/sys/class/input/") - 1;
 	int err = -1;
-	glob_t found;
+	glob_t paths;
 
-	if (glob(pattern, 0, NULL, &found)) {
+	if (glob(pattern, 0, NULL, &paths)) {
 		errno = ENODEV;
 		return -1;
 	}
-	for (size_t i = 0; i < found.gl_pathc && err; i++) {
-		const char *event = found.gl_pathv[i] + before;
+	for (size_t i = 0; i < paths.gl_pathc && err; i++) {
+		const char *event = paths.gl_pathv[i] + prefix_len;
 
-		if (!rcx_input_is_ours(found.gl_pathv[i]))
+		if (!rcx_input_is_ours(paths.gl_pathv[i]))
 			continue;
 		snprintf(path, len, "/dev/input/%.*s", (int)strcspn(event, "/"), event);
 		err = 0;
 	}
-	globfree(&found);
+	globfree(&paths);
 	errno = ENODEV;
 	return err;
 }

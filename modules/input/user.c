@@ -9,9 +9,9 @@
 #include "abi.h"
 #include "node.h"
 
-#define BATCH 64		/* events that one read may bring: what a file holds */
+#define BATCH 64		/* events that one read returns at most: the buffer of a file */
 
-/* What each message is, in either direction: an event, and the end of its packet. */
+/* A message, in either direction: an event and the end of its packet. */
 struct packet {
 	struct input_event value, end;
 };
@@ -20,7 +20,8 @@ struct packet {
 
 static int event_open(struct rcx_session *s)
 {
-	int flags = s->op == RCX_PUSH ? O_WRONLY : rcx_nonblocking(s) ? O_RDONLY | O_NONBLOCK : O_RDONLY;
+	int flags = s->op == RCX_PUSH ? O_WRONLY :
+		    rcx_nonblocking(s) ? O_RDONLY | O_NONBLOCK : O_RDONLY;
 	char path[64];
 
 	if (rcx_input_node(path, sizeof(path)))
@@ -61,7 +62,7 @@ static bool is_event(const struct input_event *event)
 	return event->type == EV_MSC && event->code == RCX_INPUT_EVENT;
 }
 
-/* Waits as loops/message_file.h does, as does the stream: a timed loop stays in its channel. */
+/* The waits are those of loops/message_file.h; a timed loop is in its channel's own file. */
 static int event_notify(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
@@ -82,7 +83,7 @@ static int event_notify(struct rcx_session *s, uint64_t n)
 			return rcx_fail_errno(s, "read an event");
 		rcx_arrived(s);
 		if (got != sizeof(packet) || !is_event(&packet.value))
-			return rcx_fail(s, "what came is no packet of one event");
+			return rcx_fail(s, "expected a packet of one event, and received something else");
 		if (rcx_seen_narrow(s, (uint32_t)packet.value.value, RCX_INPUT_MASK))
 			return -1;
 	}
@@ -92,8 +93,8 @@ static int event_notify(struct rcx_session *s, uint64_t n)
 /* ---- stream ------------------------------------------------------------ */
 
 /*
- * Events are lost up to SYN_DROPPED, and up to the SYN_REPORT behind it stands
- * the rest of a packet; @broken says that we are in between.
+ * Events before SYN_DROPPED are lost, and the events between it and the next SYN_REPORT are
+ * the rest of a packet.  @broken is set between the two.
  */
 static int take_streamed(struct rcx_session *s, const struct input_event *event, bool *broken)
 {
@@ -139,10 +140,10 @@ static int event_stream(struct rcx_session *s, uint64_t n)
 static const struct rcx_mode input_modes[] = {
 	{
 		.name = "event",
-		.summary = "events of a device, shared by all who open it",
+		.summary = "events of a device; each reader gets all of them",
 		.open = event_open,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_EMPTIES,
-		.single_threaded_reason = "The driver is not told who wrote an event, so there is one sequence for all.",
+		.single_threaded_reason = "The driver does not learn which file wrote an event, so there is one sequence for all.",
 		.operations = {
 			[RCX_PUSH] = { .run = event_push, VALUE },
 			[RCX_NOTIFY] = { .run = event_notify, VALUE, .waits = RCX_WAIT_ANY },
@@ -151,7 +152,7 @@ static const struct rcx_mode input_modes[] = {
 	},
 	{
 		.name = "grab",
-		.summary = "EVIOCGRAB: one reader has the device for itself",
+		.summary = "EVIOCGRAB: one reader has exclusive use of the device",
 		.open = grab_open,
 		.claims = RCX_POLLABLE | RCX_FULL_EMPTIES,
 		.operations = {
@@ -164,15 +165,15 @@ static const struct rcx_mode input_modes[] = {
 
 static const struct rcx_channel input_channel = {
 	.name = "input",
-	.summary = "A device's events, through evdev",
+	.summary = "Events of an input device, through evdev",
 	.module = "ringcross_input",
 	.needs = "evdev",
 	.since = "2.4: evdev with CONFIG_INPUT_EVDEV; SYN_DROPPED since 2.6.39",
 	.modes = input_modes,
 	.unsupported_reason = {
-		[RCX_PULL] = "A reader gets what the driver reports, and ioctls get the state that the "
-			    "input core keeps: the driver is never asked for a value.",
-		[RCX_CALL] = "What is written to a device has no reply.",
+		[RCX_PULL] = "A reader gets events that the driver reports, and ioctls return state "
+			    "that the input core keeps; neither calls the driver for a value.",
+		[RCX_CALL] = "An event that is written to a device has no reply.",
 	},
 };
 RCX_CHANNEL(input_channel);
