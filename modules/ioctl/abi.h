@@ -8,8 +8,8 @@
 #define RCX_IOCTL_DEVICE	"/dev/ringcross/ioctl"
 
 /*
- * Direct: the argument is the message itself and the command number encodes
- * its length, for which it has 14 bits.
+ * Direct: the argument is the message itself, and the command number encodes the length
+ * in 14 bits.
  */
 enum { RCX_IOCTL_NR_PUSH = 0x40, RCX_IOCTL_NR_PULL, RCX_IOCTL_NR_CALL, RCX_IOCTL_NR_NEXT };
 
@@ -20,11 +20,11 @@ enum { RCX_IOCTL_NR_PUSH = 0x40, RCX_IOCTL_NR_PULL, RCX_IOCTL_NR_CALL, RCX_IOCTL
 /* The next event; sleeps until there is one, EAGAIN with O_NONBLOCK. */
 #define RCX_IOCTL_NEXT(len)	_IOC(_IOC_READ, 'x', RCX_IOCTL_NR_NEXT, len)
 
-/* Indirect: the argument points to a pointer and a length of any size. */
+/* Indirect: the argument holds the message's address and a length of up to 32 bits. */
 struct rcx_ioctl_buffer {
 	__u64 address;		/* of the message, in the caller's memory */
 	__u32 len;		/* header and body */
-	__u32 flags;		/* none are known; must be 0 */
+	__u32 flags;		/* no flag is defined; must be 0 */
 };
 
 #define RCX_IOCTL_PUSH_AT	_IOW('x', 0x44, struct rcx_ioctl_buffer)

@@ -9,8 +9,8 @@
 #define BODY 64u
 #define WHOLE (RCX_HEADER + BODY)
 
-/* One open file, and whether its commands hold the message or point to it. */
-struct way {
+/* One open file, and whether its commands use the indirect form. */
+struct target {
 	struct rcx_hostile *h;
 	int fd;
 	bool indirect;
@@ -27,7 +27,7 @@ static bool known(unsigned int cmd)
 }
 
 /* Command @nr for @len bytes at @at. */
-static long command(const struct way *way, unsigned int nr, const void *at, size_t len)
+static long command(const struct target *target, unsigned int nr, const void *at, size_t len)
 {
 	static const unsigned int directions[] = { _IOC_WRITE, _IOC_READ, _IOC_READ | _IOC_WRITE,
 						   _IOC_READ };
@@ -35,9 +35,9 @@ static long command(const struct way *way, unsigned int nr, const void *at, size
 						  RCX_IOCTL_CALL_AT, RCX_IOCTL_NEXT_AT };
 	struct rcx_ioctl_buffer buffer = { .address = (uintptr_t)at, .len = (uint32_t)len };
 
-	if (way->indirect)
-		return ioctl(way->fd, indirect[nr - RCX_IOCTL_NR_PUSH], &buffer);
-	return ioctl(way->fd, _IOC(directions[nr - RCX_IOCTL_NR_PUSH], 'x', nr, len), at);
+	if (target->indirect)
+		return ioctl(target->fd, indirect[nr - RCX_IOCTL_NR_PUSH], &buffer);
+	return ioctl(target->fd, _IOC(directions[nr - RCX_IOCTL_NR_PUSH], 'x', nr, len), at);
 }
 
 static long push(void *arg, const struct rcx_msg *msg, size_t len)
@@ -65,90 +65,93 @@ static long call_at(void *arg, void *at)
 	return command(arg, RCX_IOCTL_NR_CALL, at, WHOLE);
 }
 
-static long next(const struct way *way)
+static long next(const struct target *target)
 {
-	return command(way, RCX_IOCTL_NR_NEXT, way->h->message, WHOLE);
+	return command(target, RCX_IOCTL_NR_NEXT, target->h->message, WHOLE);
 }
 
-/* A new event each time, since a refusal takes its own with it. */
+/* Emit a new event each time, because a failed fetch loses its event. */
 static long next_at(void *arg, void *at)
 {
-	const struct way *way = arg;
+	const struct target *target = arg;
 
-	while (!next(way))
+	while (!next(target))
 		;
-	if (!rcx_core_start(way->h, RCX_HARDIRQ, 1, 1, 0) || !rcx_core_ended(way->h, 1000))
+	if (!rcx_core_start(target->h, RCX_HARDIRQ, 1, 1, 0) || !rcx_core_ended(target->h, 1000))
 		return 0;
-	return command(way, RCX_IOCTL_NR_NEXT, at, WHOLE);
+	return command(target, RCX_IOCTL_NR_NEXT, at, WHOLE);
 }
 
 /* ---- messages ----------------------------------------------------------- */
 
-/* A length above the 14 bits of a command number leaves 0 in them. */
-static struct rcx_taker taker(struct way *way,
+/* A length that needs more than 14 bits is encoded as 0. */
+static struct rcx_taker taker(struct target *target,
 			     long (*send)(void *, const struct rcx_msg *, size_t))
 {
 	return (struct rcx_taker){
 		.send = send,
-		.arg = way,
-		.body_max = way->indirect ? RCX_BODY_MAX : RCX_IOCTL_DIRECT_MAX - RCX_HEADER,
+		.arg = target,
+		.body_max = target->indirect ? RCX_BODY_MAX : RCX_IOCTL_DIRECT_MAX - RCX_HEADER,
 		.nothing = EINVAL,
 		.too_short = EINVAL,
 		.too_long = EINVAL,
 	};
 }
 
-static void try_messages(struct rcx_hostile *h, struct way *way, bool validate)
+static void try_messages(struct rcx_hostile *h, struct target *target, bool validate)
 {
-	struct rcx_taker pushes = taker(way, push), calls = taker(way, call);
+	struct rcx_taker pushes = taker(target, push), calls = taker(target, call);
 
-	rcx_topic(h, "%s push%s", way->indirect ? "indirect" : "direct", validate ? " in proof" : "");
+	rcx_topic(h, "%s push%s", target->indirect ? "indirect" : "direct",
+		 validate ? " in validation" : "");
 	rcx_try_messages(h, &pushes, validate);
 	rcx_try_scribbled(h, &pushes, BODY, 200);
-	rcx_try_scribbled(h, &pushes, way->indirect ? RCX_BODY_MAX : 8192, 20);
-	rcx_try_addresses(h, "message", RCX_KERNEL_READS, push_at, way);
+	rcx_try_scribbled(h, &pushes, target->indirect ? RCX_BODY_MAX : 8192, 20);
+	rcx_try_addresses(h, "message", RCX_KERNEL_READS, push_at, target);
 
-	rcx_topic(h, "%s call%s", way->indirect ? "indirect" : "direct", validate ? " in proof" : "");
+	rcx_topic(h, "%s call%s", target->indirect ? "indirect" : "direct",
+		 validate ? " in validation" : "");
 	calls.seq = pushes.seq;
 	rcx_try_messages(h, &calls, validate);
 	rcx_try_scribbled(h, &calls, BODY, 200);
-	rcx_try_addresses(h, "message", RCX_KERNEL_READS, call_at, way);
+	rcx_try_addresses(h, "message", RCX_KERNEL_READS, call_at, target);
 	rcx_try_request(h, &calls, h->message, validate);
-	rcx_expect(h, "a reply as a request", call(way, h->message, WHOLE), EBADMSG);
+	rcx_expect(h, "a reply as a request", call(target, h->message, WHOLE), EBADMSG);
 }
 
-static void try_pull(struct rcx_hostile *h, struct way *way)
+static void try_pull(struct rcx_hostile *h, struct target *target)
 {
-	rcx_topic(h, "%s pull", way->indirect ? "indirect" : "direct");
-	rcx_expect(h, "a good one", pull_at(way, h->message), 0);
+	rcx_topic(h, "%s pull", target->indirect ? "indirect" : "direct");
+	rcx_expect(h, "a good one", pull_at(target, h->message), 0);
 	rcx_expect_true(h, "it is whole", h->message->size == BODY);
-	rcx_expect(h, "of no bytes", command(way, RCX_IOCTL_NR_PULL, h->message, 0), EINVAL);
+	rcx_expect(h, "of no bytes", command(target, RCX_IOCTL_NR_PULL, h->message, 0), EINVAL);
 	rcx_expect(h, "a byte less than a header",
-		  command(way, RCX_IOCTL_NR_PULL, h->message, RCX_HEADER - 1), EINVAL);
-	rcx_try_addresses(h, "room", RCX_KERNEL_WRITES, pull_at, way);
+		  command(target, RCX_IOCTL_NR_PULL, h->message, RCX_HEADER - 1), EINVAL);
+	rcx_try_addresses(h, "room", RCX_KERNEL_WRITES, pull_at, target);
 }
 
 /* ---- events ------------------------------------------------------------- */
 
-static void try_events(struct rcx_hostile *h, struct way *way)
+static void try_events(struct rcx_hostile *h, struct target *target)
 {
-	rcx_topic(h, "%s next", way->indirect ? "indirect" : "direct");
-	rcx_core_bind(h, way->indirect ? "indirect" : "direct", BODY, true);
-	while (!next(way))
+	rcx_topic(h, "%s next", target->indirect ? "indirect" : "direct");
+	rcx_core_bind(h, target->indirect ? "indirect" : "direct", BODY, true);
+	while (!next(target))
 		;
-	rcx_expect(h, "no event", next(way), EAGAIN);
-	rcx_expect(h, "an event", next_at(way, h->message), 0);
+	rcx_expect(h, "no event", next(target), EAGAIN);
+	rcx_expect(h, "an event", next_at(target, h->message), 0);
 	rcx_expect_true(h, "it is whole", rcx_is_whole(h->message, BODY, true));
-	rcx_try_addresses(h, "room", RCX_KERNEL_WRITES, next_at, way);
+	rcx_try_addresses(h, "room", RCX_KERNEL_WRITES, next_at, target);
 	rcx_core_start(h, RCX_SOFTIRQ, 2, 2, 0);
 	rcx_core_ended(h, 1000);
 	rcx_expect(h, "a byte too little room",
-		  command(way, RCX_IOCTL_NR_NEXT, h->message, WHOLE - 1), EMSGSIZE);
-	rcx_expect(h, "no room", command(way, RCX_IOCTL_NR_NEXT, h->message, 0), EINVAL);
+		  command(target, RCX_IOCTL_NR_NEXT, h->message, WHOLE - 1), EMSGSIZE);
+	rcx_expect(h, "no room", command(target, RCX_IOCTL_NR_NEXT, h->message, 0), EINVAL);
 	rcx_core_start(h, RCX_PROCESS, 1000, 1000, 0);
 	rcx_core_ended(h, 1000);
-	rcx_expect_true(h, "too many are refused", rcx_core_counts(h).refused >= 744);
-	rcx_expect(h, "and the oldest is there", next(way), 0);
+	rcx_expect_true(h, "events are refused when the queue is full",
+		       rcx_core_counts(h).refused >= 744);
+	rcx_expect(h, "and the oldest is there", next(target), 0);
 }
 
 static long sleep_for_next(void *arg)
@@ -158,33 +161,33 @@ static long sleep_for_next(void *arg)
 
 static void try_sleep(struct rcx_hostile *h)
 {
-	struct way way = { h, open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), false };
+	struct target target = { h, open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), false };
 	struct rcx_sleeper sleeper;
 
 	rcx_topic(h, "asleep");
-	rcx_sleep_in(h, &sleeper, sleep_for_next, &way);
+	rcx_sleep_in(h, &sleeper, sleep_for_next, &target);
 	rcx_sleeper_interrupt(&sleeper);
 	rcx_expect(h, "interrupted", rcx_sleeper_end(&sleeper), EINTR);
-	rcx_try_kill(h, "killed", sleep_for_next, &way);
+	rcx_try_kill(h, "killed", sleep_for_next, &target);
 
-	rcx_sleep_in(h, &sleeper, sleep_for_next, &way);
+	rcx_sleep_in(h, &sleeper, sleep_for_next, &target);
 	rcx_good_message(h, BODY, 0);
-	rcx_expect(h, "a push on the same file", push(&way, h->message, WHOLE), 0);
-	close(way.fd);
+	rcx_expect(h, "a push on the same file", push(&target, h->message, WHOLE), 0);
+	close(target.fd);
 	rcx_core_start(h, RCX_HARDIRQ, 1, 1, 0);
 	rcx_expect(h, "closed, it still gets the event", rcx_sleeper_end(&sleeper), 0);
 }
 
 static long push_message(void *arg)
 {
-	const struct way *way = arg;
+	const struct target *target = arg;
 
-	return push_at(arg, way->h->message);
+	return push_at(arg, target->h->message);
 }
 
-/* A push from another page. */
+/* A push whose message lies in a page that is missing at first. */
 struct late_push {
-	struct way *way;
+	struct target *target;
 	void *page;
 };
 
@@ -192,40 +195,41 @@ static long push_late(void *arg)
 {
 	const struct late_push *push = arg;
 
-	return push_at(push->way, push->page);
+	return push_at(push->target, push->page);
 }
 
-/* One is stuck in the copy, with the file's lock.  Who waits behind it can leave, but not
- * with an event that he has taken.
+/*
+ * One thread is stuck in the copy and holds the lock of the file.  A signal interrupts a
+ * thread that waits for the lock, but not if the thread has already taken an event.
  */
 static void try_stuck(struct rcx_hostile *h)
 {
-	struct way way = { h, open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), false };
-	struct late_push push = { .way = &way };
+	struct target target = { h, open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), false };
+	struct late_push push = { .target = &target };
 	struct rcx_sleeper stuck, behind;
 	struct rcx_late_page late;
 
-	rcx_topic(h, "behind one that is stuck");
+	rcx_topic(h, "behind a stuck thread");
 	rcx_core_bind(h, "direct", BODY, true);
 	push.page = rcx_late_page(h, &late);
 	rcx_good_message(h, BODY, 0);
 	rcx_sleep_in(h, &stuck, push_late, &push);
-	rcx_sleep_in(h, &behind, push_message, &way);
+	rcx_sleep_in(h, &behind, push_message, &target);
 	rcx_sleeper_interrupt(&behind);
 	rcx_expect(h, "another is interrupted", rcx_sleeper_end(&behind), EINTR);
-	rcx_try_kill(h, "another is killed", push_message, &way);
+	rcx_try_kill(h, "another is killed", push_message, &target);
 
 	rcx_core_start(h, RCX_HARDIRQ, 1, 1, 0);
 	rcx_core_ended(h, 1000);
-	rcx_sleep_in(h, &behind, sleep_for_next, &way);
+	rcx_sleep_in(h, &behind, sleep_for_next, &target);
 	rcx_sleeper_interrupt(&behind);
 	rcx_late_page_comes(h, &late);
-	rcx_expect(h, "and is no message", rcx_sleeper_end(&stuck), EBADMSG);
+	rcx_expect(h, "the stuck one has no message", rcx_sleeper_end(&stuck), EBADMSG);
 	rcx_expect(h, "an event is not lost to a signal", rcx_sleeper_end(&behind), 0);
-	close(way.fd);
+	close(target.fd);
 }
 
-/* Files come and go while events go on. */
+/* Files are opened and closed while events are emitted. */
 static void try_leaving(struct rcx_hostile *h)
 {
 	struct rcx_outcomes outcomes = { 0 };
@@ -233,10 +237,10 @@ static void try_leaving(struct rcx_hostile *h)
 	rcx_topic(h, "in a stream");
 	rcx_core_start(h, RCX_HARDIRQ, 1u << 30, 4, 20000);
 	for (int i = 0; i < 20; i++) {
-		struct way way = { h, open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), i & 1 };
+		struct target target = { h, open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), i & 1 };
 
-		rcx_note(&outcomes, next(&way), 0);
-		close(way.fd);
+		rcx_note(&outcomes, next(&target), 0);
+		close(target.fd);
 	}
 	rcx_expect_outcomes(h, "opened and closed", &outcomes);
 	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
@@ -246,53 +250,53 @@ static void try_leaving(struct rcx_hostile *h)
 
 static long argument_at(void *arg, void *at)
 {
-	return ioctl(((const struct way *)arg)->fd, RCX_IOCTL_PUSH_AT, at);
+	return ioctl(((const struct target *)arg)->fd, RCX_IOCTL_PUSH_AT, at);
 }
 
-static void try_argument(struct rcx_hostile *h, struct way *way)
+static void try_argument(struct rcx_hostile *h, struct target *target)
 {
 	struct rcx_ioctl_buffer buffer = { (uintptr_t)h->message, WHOLE, 0 };
 
 	rcx_topic(h, "indirect argument");
-	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, argument_at, way);
+	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, argument_at, target);
 	for (unsigned int bit = 0; bit < 32; bit += 31) {
 		buffer.flags = 1u << bit;
-		rcx_expect(h, "an unknown flag", argument_at(way, &buffer), EINVAL);
+		rcx_expect(h, "an unknown flag", argument_at(target, &buffer), EINVAL);
 	}
 	buffer.flags = 0;
 	buffer.len = UINT32_MAX;
-	rcx_expect(h, "4 GiB", argument_at(way, &buffer), EINVAL);
+	rcx_expect(h, "4 GiB", argument_at(target, &buffer), EINVAL);
 	buffer.len = INT32_MAX;
-	rcx_expect(h, "2 GiB", argument_at(way, &buffer), EINVAL);
+	rcx_expect(h, "2 GiB", argument_at(target, &buffer), EINVAL);
 	buffer.len = 0x10000 + WHOLE;
-	rcx_expect(h, "a length that 16 bits would cut to a good one", argument_at(way, &buffer),
+	rcx_expect(h, "a length that 16 bits would cut to a good one", argument_at(target, &buffer),
 		  EBADMSG);
 }
 
 static void ioctl_hostile(struct rcx_hostile *h)
 {
-	struct way way = { .h = h };
+	struct target target = { .h = h };
 
 	for (int validate = 0; validate < 2; validate++)
 		for (int indirect = 0; indirect < 2; indirect++) {
 			rcx_core_bind(h, "direct", BODY, validate);
-			way.indirect = indirect;
-			way.fd = open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-			rcx_expect(h, "open", way.fd, 0);
-			try_messages(h, &way, validate);
-			try_pull(h, &way);
-			try_events(h, &way);
-			close(way.fd);
+			target.indirect = indirect;
+			target.fd = open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+			rcx_expect(h, "open", target.fd, 0);
+			try_messages(h, &target, validate);
+			try_pull(h, &target);
+			try_events(h, &target);
+			close(target.fd);
 		}
 
-	way.fd = open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	try_argument(h, &way);
+	target.fd = open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	try_argument(h, &target);
 	rcx_topic(h, "device");
-	rcx_try_no_io(h, way.fd);
-	rcx_try_no_seek(h, way.fd);
-	rcx_try_no_map(h, way.fd);
-	rcx_try_commands(h, way.fd, known);
-	close(way.fd);
+	rcx_try_no_io(h, target.fd);
+	rcx_try_no_seek(h, target.fd);
+	rcx_try_no_map(h, target.fd);
+	rcx_try_commands(h, target.fd, known);
+	close(target.fd);
 	rcx_try_nobody_opens(h, RCX_IOCTL_DEVICE);
 	try_sleep(h);
 	try_stuck(h);

@@ -2,30 +2,30 @@
 /**
  * DOC: ioctl
  *
- * A command number and an argument on an open device: the function call among
- * the channels.
+ * A command number and an argument on an open device, similar to a function call.
  *
- * What it is.  ioctl(fd, number, pointer) reaches the driver's unlocked_ioctl
- * in the caller's own context.  By convention the number encodes direction,
- * a magic letter, a serial number and the size of what the pointer points to.
+ * What it is.  ioctl(fd, number, pointer) calls the driver's unlocked_ioctl in the
+ * caller's context.  By convention the number encodes a direction, a magic letter, a
+ * serial number and the size of the object that the pointer points to.
  *
- * The path of one message.  System call entry, fd lookup, security hook, our
- * switch, copy_from_user() into the file's buffer under its mutex; a reply goes
- * back by copy_to_user() in the same call.  One copy each way, nothing is queued, no
- * other thread takes part.  An event is put in a queue per open file, under one spin
- * lock, and wakes the reader, whose ioctl makes the message and copies it out.
+ * The path of one message.  System call entry, lookup of the file descriptor, security
+ * hook, the switch in our handler, then copy_from_user() into the buffer of the open file
+ * under its mutex.  A reply is copied back by copy_to_user() in the same call.  That is one
+ * copy in each direction; nothing is queued and no other thread takes part.  For an event
+ * the kernel half takes one spin lock, puts the event into the queue of each open file and
+ * wakes the readers.  The reader's ioctl then makes the message and copies it out.
  *
- * When to choose it.  A request with a reply on an object that is already a
- * file, where the layout is fixed and a generic parser would be in the way.
+ * When to choose it.  For a request with a reply on an object that is already a file, when
+ * the layout is fixed and a generic parser would be a burden.
  *
- * Its trap.  Number and layout are ABI for ever: fixed-width types, no holes,
- * reject every flag you do not know yet.  The encoded size has 14 bits, so a
- * direct argument ends at 16383 bytes; larger ones travel by a pointer inside
- * the argument, which the kernel must then check itself.
+ * Its pitfall.  Number and layout are ABI and can never change: use fixed-width types,
+ * leave no holes, and reject every unknown flag.  The encoded size has 14 bits, so a
+ * direct argument has at most 16383 bytes.  A larger one needs a pointer inside the
+ * argument, which the kernel must check itself.
  *
- * Two modes: direct (the argument is the message) and indirect (the argument
- * holds address and length).  Events are fetched by an ioctl that sleeps, as
- * VIDIOC_DQEVENT does; the kernel cannot call back into a process by itself.
+ * Two modes.  direct: the argument is the message.  indirect: the argument holds the
+ * message's address and length.  An event is fetched by an ioctl that sleeps, as with
+ * VIDIOC_DQEVENT, because the kernel cannot call a function of a process.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -38,7 +38,7 @@
 #include "rcx_readers.h"
 #include "abi.h"
 
-/* State of one open file.  The reader has its own rules, see readers.c. */
+/* State of one open file.  The lock of ioctl_readers covers @reader, see readers.c. */
 struct ioctl_file {
 	struct rcx_file file;
 	struct rcx_reader reader;
@@ -96,7 +96,7 @@ static long ioctl_call(struct rcx_file *state, void __user *at, u32 len)
 	return copy_to_user(at, state->message, len) ? -EFAULT : 0;
 }
 
-/* A reader with too little room loses the event that it has taken. */
+/* As with a datagram: a reader whose buffer is too small loses the event. */
 static long ioctl_next(struct rcx_file *state, const struct rcx_event *event,
 		       void __user *to, u32 len)
 {
@@ -106,8 +106,8 @@ static long ioctl_next(struct rcx_file *state, const struct rcx_event *event,
 	return copy_to_user(to, state->message, RCX_HEADER + event->size) ? -EFAULT : 0;
 }
 
-/* One command; @state has room for @len bytes. */
-static long ioctl_do(struct rcx_file *state, unsigned int nr, const struct rcx_event *event,
+/* Run one command, under the lock; @state has room for @len bytes. */
+static long ioctl_run(struct rcx_file *state, unsigned int nr, const struct rcx_event *event,
 		     void __user *user, u32 len)
 {
 	switch (nr) {
@@ -123,7 +123,7 @@ static long ioctl_do(struct rcx_file *state, unsigned int nr, const struct rcx_e
 	return -ENOTTY;
 }
 
-/* One command, @len bytes at @user; both checked by nobody yet. */
+/* Run one command on @len bytes at @user, neither of which has been checked yet. */
 static long ioctl_serve(struct file *file, unsigned int nr, void __user *user, u32 len)
 {
 	struct ioctl_file *state = file->private_data;
@@ -132,7 +132,7 @@ static long ioctl_serve(struct file *file, unsigned int nr, void __user *user, u
 
 	if (len < RCX_HEADER || len > RCX_HEADER + RCX_BODY_MAX)
 		return -EINVAL;
-	/* Sleep for an event without the lock, so that others can go on. */
+	/* Sleep without the lock, so that other users of the file are not blocked. */
 	if (nr == RCX_IOCTL_NR_NEXT) {
 		ret = rcx_reader_next(&ioctl_readers, &state->reader, &event,
 				     file->f_flags & O_NONBLOCK);
@@ -140,7 +140,7 @@ static long ioctl_serve(struct file *file, unsigned int nr, void __user *user, u
 			return ret;
 	}
 
-	/* An event is ours by now: a signal must not lose it. */
+	/* The event has left the queue, so only a fatal signal may lose it. */
 	if (nr == RCX_IOCTL_NR_NEXT)
 		ret = mutex_lock_killable(&state->file.lock);
 	else
@@ -149,7 +149,7 @@ static long ioctl_serve(struct file *file, unsigned int nr, void __user *user, u
 		return nr == RCX_IOCTL_NR_NEXT ? -EINTR : -ERESTARTSYS;
 	ret = rcx_file_hold(&state->file, len);
 	if (!ret)
-		ret = ioctl_do(&state->file, nr, &event, user, len);
+		ret = ioctl_run(&state->file, nr, &event, user, len);
 	mutex_unlock(&state->file.lock);
 	return ret;
 }
@@ -180,7 +180,7 @@ static long ioctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case RCX_IOCTL_NEXT_AT:
 		return ioctl_indirect(file, RCX_IOCTL_NR_NEXT, user);
 	}
-	/* A direct command is known when it is one of ours for its own size. */
+	/* A direct command is valid if its direction and number match at its encoded size. */
 	if (cmd == RCX_IOCTL_PUSH(len) || cmd == RCX_IOCTL_PULL(len) ||
 	    cmd == RCX_IOCTL_CALL(len) || cmd == RCX_IOCTL_NEXT(len))
 		return ioctl_serve(file, _IOC_NR(cmd), user, len);

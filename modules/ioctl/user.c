@@ -15,8 +15,9 @@ static int ioctl_open(struct rcx_session *s)
 }
 
 /*
- * The loops of both modes.  Modes differ in the command and in what its argument
- * points to, which are the same for every message: they are made before the loop.
+ * The loops of both modes.  The modes differ in the command and in the object that its
+ * argument points to.  Both are the same for every message, so they are made before the
+ * loop.
  */
 
 static inline int push(struct rcx_session *s, uint64_t n, unsigned long cmd, const void *arg)
@@ -40,7 +41,7 @@ static inline int pull(struct rcx_session *s, uint64_t n, unsigned long cmd, voi
 	return 0;
 }
 
-/* The reply takes the place of the request. */
+/* The reply replaces the request in the same buffer. */
 static inline int call(struct rcx_session *s, uint64_t n, unsigned long cmd, void *arg)
 {
 	while (n--) {
@@ -124,7 +125,7 @@ static int direct_stream(struct rcx_session *s, uint64_t n)
 	return stream(s, RCX_IOCTL_NEXT(rcx_len(s)), s->rx);
 }
 
-/* ---- indirect: the argument says where the message is ------------------ */
+/* ---- indirect: the argument holds address and length ------------------- */
 
 static struct rcx_ioctl_buffer at(struct rcx_session *s, const void *message)
 {
@@ -194,7 +195,7 @@ static const struct rcx_mode ioctl_modes[] = {
 	},
 	{
 		.name = "indirect",
-		.summary = "the argument holds address and length of the message",
+		.summary = "the argument holds the address and length of the message",
 		.open = ioctl_open,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
@@ -212,7 +213,7 @@ static const struct rcx_channel ioctl_channel = {
 	.name = "ioctl",
 	.summary = "A command and its argument on a device",
 	.module = "ringcross_ioctl",
-	.since = "1.0: as old as devices; without the big lock (unlocked_ioctl) since 2.6.11",
+	.since = "1.0: ioctl(); without the big kernel lock (unlocked_ioctl) since 2.6.11",
 	.modes = ioctl_modes,
 };
 RCX_CHANNEL(ioctl_channel);
