@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What is refused here, sysfs, the kernel's parameters or we refuse; a program sees no difference. */
+/* A request here is refused by sysfs, the kernel's parameter code or the kernel half. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -25,7 +25,7 @@ static long read_at(void *arg, void *at)
 	return rcx_pread_whole(*(int *)arg, at, LINE);
 }
 
-static long write_text(int fd, const char *text)
+static long set_text(int fd, const char *text)
 {
 	return pwrite(fd, text, strlen(text), 0);
 }
@@ -42,23 +42,23 @@ static const struct {
 	{ "4294967295", EBADMSG }, { "7", EBADMSG },
 };
 
-/* Each number in its turn, in all ways of writing it that the kernel knows. */
+/* Each number in order, in every notation that the kernel accepts. */
 static void try_integer_sets(struct rcx_hostile *h, int fd)
 {
 	struct rcx_counts before = rcx_core_counts(h), after;
 	char name[64];
 
-	rcx_expect_value(h, "set the first", write_text(fd, "0"), 1);
-	rcx_expect_value(h, "with a newline", write_text(fd, "1\n"), 2);
-	rcx_expect_value(h, "with a sign", write_text(fd, "+2"), 2);
-	rcx_expect_value(h, "in hexadecimal", write_text(fd, "0x3"), 3);
-	/* A string ends there, whatever was written behind it. */
+	rcx_expect_value(h, "set the first", set_text(fd, "0"), 1);
+	rcx_expect_value(h, "with a newline", set_text(fd, "1\n"), 2);
+	rcx_expect_value(h, "with a sign", set_text(fd, "+2"), 2);
+	rcx_expect_value(h, "in hexadecimal", set_text(fd, "0x3"), 3);
+	/* A string ends at the zero byte; the bytes behind it are ignored. */
 	rcx_expect_value(h, "with more behind a zero byte", pwrite(fd, "4\0x", 3, 0), 3);
-	rcx_expect(h, "the same again", write_text(fd, "4"), EBADMSG);
+	rcx_expect(h, "the same again", set_text(fd, "4"), EBADMSG);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		snprintf(name, sizeof(name), "set to \"%.*s\"",
 			 (int)strcspn(numbers[i].text, "\n"), numbers[i].text);
-		rcx_expect(h, name, write_text(fd, numbers[i].text), numbers[i].want);
+		rcx_expect(h, name, set_text(fd, numbers[i].text), numbers[i].want);
 	}
 	rcx_expect(h, "a zero byte alone", pwrite(fd, "", 1, 0), EINVAL);
 	rcx_expect_value(h, "no byte", pwrite(fd, "", 0, 0), 0);
@@ -69,7 +69,7 @@ static void try_integer_sets(struct rcx_hostile *h, int fd)
 	rcx_try_addresses(h, "set", RCX_KERNEL_READS, write_at, &fd);
 	rcx_try_commands(h, fd, NULL);
 	rcx_try_no_map(h, fd);
-	rcx_expect_value(h, "a good one after all these", write_text(fd, "5"), 1);
+	rcx_expect_value(h, "a good one after all these", set_text(fd, "5"), 1);
 	after = rcx_core_counts(h);
 	rcx_expect_value(h, "numbers the kernel consumed", (long)(after.consumed - before.consumed),
 			6);
@@ -103,7 +103,7 @@ static void try_integer_reply(struct rcx_hostile *h)
 	try_integer_sets(h, fd);
 	rcx_expect_value(h, "get the reply", pread(fd, text, sizeof(text), 0), 11);
 	rcx_expect_true(h, "it is the reply", strtoul(text, NULL, 10) == UINT32_MAX - 5);
-	rcx_expect(h, "no number", write_text(fd, "x"), EINVAL);
+	rcx_expect(h, "no number", set_text(fd, "x"), EINVAL);
 	rcx_expect_value(h, "which leaves no reply", pread(fd, text, sizeof(text), 0), 0);
 	close(fd);
 	rcx_try_nobody_opens(h, PATH(RCX_MODPARAM_INTEGER_REPLY));
@@ -111,8 +111,8 @@ static void try_integer_reply(struct rcx_hostile *h)
 
 /* ---- messages in hexadecimal -------------------------------------------- */
 
-/* @len bytes as digits at @text, and a zero byte. */
-static void spell(char *text, const void *from, size_t len)
+/* Write @len bytes as digits and a zero byte to @text. */
+static void encode(char *text, const void *from, size_t len)
 {
 	const unsigned char *byte = from;
 
@@ -125,8 +125,8 @@ static long send_message(void *arg, const struct rcx_msg *msg, size_t len)
 {
 	static char text[2 * RCX_MODPARAM_PAGE];
 
-	spell(text, msg, len);
-	return write_text(*(int *)arg, text);
+	encode(text, msg, len);
+	return set_text(*(int *)arg, text);
 }
 
 static struct rcx_taker message_taker(int *fd, bool transaction)
@@ -135,14 +135,14 @@ static struct rcx_taker message_taker(int *fd, bool transaction)
 		.send = send_message,
 		.arg = fd,
 		.body_max = (transaction ? RCX_MODPARAM_GET_MAX : RCX_MODPARAM_SET_MAX) - RCX_HEADER,
-		.nothing = 0,		/* never reaches the parameter */
+		.nothing = 0,		/* such a write does not reach the parameter */
 		.too_short = EBADMSG,
-		/* A set is cut to a page, so that what comes is a part. */
+		/* A set is truncated to a page, so only a part of the message arrives. */
 		.too_long = transaction ? EMSGSIZE : EBADMSG,
 	};
 }
 
-/* Texts that are no message: what stands in for a digit of a good one. */
+/* Texts that are not a message: good ones with a wrong character, and others. */
 static void try_texts(struct rcx_hostile *h, int fd, uint64_t seq)
 {
 	static const char wrong[] = "g/:@`G \n\t-\x80\xff";
@@ -150,12 +150,12 @@ static void try_texts(struct rcx_hostile *h, int fd, uint64_t seq)
 	struct rcx_outcomes outcomes = { 0 };
 
 	rcx_good_message(h, BODY, seq);
-	spell(text, h->message, WHOLE);
+	encode(text, h->message, WHOLE);
 	for (size_t i = 0; i < sizeof(wrong) - 1; i++) {
 		char digit = text[i];
 
 		text[i] = wrong[i];
-		rcx_note(&outcomes, write_text(fd, text), EINVAL);
+		rcx_note(&outcomes, set_text(fd, text), EINVAL);
 		text[i] = digit;
 	}
 	rcx_expect_outcomes(h, "no digits", &outcomes);
@@ -163,11 +163,11 @@ static void try_texts(struct rcx_hostile *h, int fd, uint64_t seq)
 	rcx_expect(h, "a digit less", pwrite(fd, text, 2 * WHOLE - 1, 0), EINVAL);
 	rcx_expect(h, "a byte less", pwrite(fd, text, 2 * WHOLE - 2, 0), EBADMSG);
 	strcpy(text + 2 * WHOLE, "\n\n");
-	rcx_expect(h, "two newlines", write_text(fd, text), EINVAL);
+	rcx_expect(h, "two newlines", set_text(fd, text), EINVAL);
 	text[2 * RCX_HEADER] = '\0';
 	rcx_expect(h, "a zero byte in it", pwrite(fd, text, 2 * WHOLE, 0), EBADMSG);
 	rcx_expect(h, "the message itself", pwrite(fd, h->message, WHOLE, 0), EINVAL);
-	rcx_expect(h, "a newline alone", write_text(fd, "\n"), EBADMSG);
+	rcx_expect(h, "a newline alone", set_text(fd, "\n"), EBADMSG);
 	memset(h->message, '0', RCX_BODY_MAX);
 	rcx_expect_either(h, "1 MiB of zeros", pwrite(fd, h->message, RCX_BODY_MAX, 0), EBADMSG,
 			 EMSGSIZE);
@@ -184,13 +184,13 @@ static void try_sets(struct rcx_hostile *h, int fd, struct rcx_taker *taker, boo
 	rcx_try_commands(h, fd, NULL);
 	rcx_try_no_map(h, fd);
 	rcx_good_message(h, BODY, taker->seq++);
-	spell(text, h->message, WHOLE);
+	encode(text, h->message, WHOLE);
 	strcat(text, "\n");
-	rcx_expect_value(h, "a good one, as a line", write_text(fd, text), LINE);
+	rcx_expect_value(h, "a good one, as a line", set_text(fd, text), LINE);
 }
 
-/* The message that the line in @text is; false when it is none. */
-static bool understand(struct rcx_hostile *h, const char *text)
+/* Decode the line in @text to h->message; false when it is not a message. */
+static bool decode(struct rcx_hostile *h, const char *text)
 {
 	unsigned char *to = (unsigned char *)h->message;
 	char digits[3] = "";
@@ -211,7 +211,7 @@ static void try_message(struct rcx_hostile *h, bool validate)
 	try_sets(h, fd, &taker, validate);
 	rcx_expect_value(h, "get", pread(fd, text, sizeof(text), 0), LINE);
 	rcx_expect_true(h, "it is whole",
-		       understand(h, text) && rcx_is_whole(h->message, BODY, validate));
+		       decode(h, text) && rcx_is_whole(h->message, BODY, validate));
 	rcx_expect_value(h, "get at the end", pread(fd, text, LINE, LINE), 0);
 	rcx_expect(h, "get before the start", pread(fd, text, LINE, -1), EINVAL);
 	rcx_try_addresses(h, "get", RCX_KERNEL_WRITES, read_at, &fd);
@@ -235,25 +235,25 @@ static void try_transaction(struct rcx_hostile *h, bool validate)
 	rcx_expect_value(h, "a reply before any request", pread(fd, text, LINE, 0), 0);
 	try_sets(h, fd, &taker, validate);
 	rcx_expect_value(h, "get the reply", pread(fd, text, sizeof(text), 0), LINE);
-	rcx_expect_true(h, "it is the reply", understand(h, text) &&
+	rcx_expect_true(h, "it is the reply", decode(h, text) &&
 		       rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
 	rcx_try_addresses(h, "get", RCX_KERNEL_WRITES, read_at, &fd);
-	rcx_expect(h, "a reply as a request", write_text(fd, text), EBADMSG);
+	rcx_expect(h, "a reply as a request", set_text(fd, text), EBADMSG);
 	rcx_expect_value(h, "which leaves none", pread(fd, text, LINE, 0), 0);
 	close(fd);
 }
 
-/* ---- two at a time, under the lock of all parameters -------------------- */
+/* ---- two threads, under the lock of all parameters ---------------------- */
 
 static bool is_reply(struct rcx_hostile *h, const char *reply, uint64_t seq)
 {
-	return understand(h, reply) && h->message->seq == ~seq;
+	return decode(h, reply) && h->message->seq == ~seq;
 }
 
 static const struct rcx_shared_reply shared_reply = {
 	.path = PATH(RCX_MODPARAM_TRANSACTION),
 	.ask = send_message,
-	.wrong = "00",		/* one byte, where a header is due */
+	.wrong = "00",		/* one byte instead of a header */
 	.wrong_len = 2,
 	.reply_len = LINE,
 	.is_reply = is_reply,
@@ -269,7 +269,7 @@ static long load_with(const char *parameters)
 	return err ? -1 : 0;
 }
 
-/* What boot says now. */
+/* Whether parameter boot has @value now. */
 static bool booted_with(const char *value)
 {
 	int fd = open(PATH(RCX_MODPARAM_BOOT), O_RDONLY | O_CLOEXEC);
@@ -315,27 +315,28 @@ static void try_loads(struct rcx_hostile *h)
 	rcx_expect(h, "with nothing", load_with(""), 0);
 	rcx_expect_true(h, "leaves boot empty", booted_with(""));
 	rcx_expect(h, "with another", load_with("boot=other"), 0);
-	rcx_expect_true(h, "brings it", booted_with("other"));
+	rcx_expect_true(h, "sets it", booted_with("other"));
 	rcx_expect(h, "with two", load_with("boot=one boot=two"), 0);
-	rcx_expect_true(h, "brings the last", booted_with("two"));
+	rcx_expect_true(h, "sets the last", booted_with("two"));
 	rcx_expect(h, "with the longest",
 		  load_with("boot=012345678901234567890123456789012345678901234567890123456789012"), 0);
-	rcx_expect(h, "with what it does not know", load_with("unknown=1"), 0);
+	rcx_expect(h, "with an unknown name", load_with("unknown=1"), 0);
 	rcx_expect(h, "as at boot", load_with(NULL), 0);
-	rcx_expect_true(h, "brings the command line's", booted_with(RCX_MODPARAM_BOOT_VALUE));
+	rcx_expect_true(h, "sets the value of the command line",
+		       booted_with(RCX_MODPARAM_BOOT_VALUE));
 }
 
-/* Its files stay open when the module goes, and are worth nothing then or later. */
+/* A file of the module stays open after the unload, and returns ENODEV from then on. */
 static void try_unload_under(struct rcx_hostile *h)
 {
 	int fd = rcx_expect_open(h, PATH(RCX_MODPARAM_INTEGER), O_RDWR);
 	char text[16];
 
 	rcx_expect(h, "unload", rcx_module_unload(RCX_MODPARAM_MODULE), 0);
-	rcx_expect(h, "set", write_text(fd, "0"), ENODEV);
+	rcx_expect(h, "set", set_text(fd, "0"), ENODEV);
 	rcx_expect(h, "get", pread(fd, text, sizeof(text), 0), ENODEV);
 	rcx_expect(h, "load again", load_with(NULL), 0);
-	rcx_expect(h, "set by the old file", write_text(fd, "0"), ENODEV);
+	rcx_expect(h, "set by the old file", set_text(fd, "0"), ENODEV);
 	rcx_expect(h, "get by the old file", pread(fd, text, sizeof(text), 0), ENODEV);
 	close(fd);
 }
@@ -355,7 +356,8 @@ static void modparam_hostile(struct rcx_hostile *h)
 	rcx_try_shared_reply(h, &shared_reply);
 	rcx_try_nobody_opens(h, PATH(RCX_MODPARAM_MESSAGE));
 	rcx_try_nobody_opens(h, PATH(RCX_MODPARAM_TRANSACTION));
-	rcx_core_unbind(h);		/* ringcross_core's hold would forbid the unloads */
+	/* Otherwise the reference of ringcross_core would prevent the unloads. */
+	rcx_core_unbind(h);
 	rcx_topic(h, RCX_MODPARAM_BOOT);
 	try_boot(h);
 	rcx_topic(h, "load");

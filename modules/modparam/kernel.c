@@ -2,48 +2,46 @@
 /**
  * DOC: modparam
  *
- * Module parameters: values given when a module is loaded, and files afterwards.
+ * Module parameters: values that are given at load and are files afterwards.
  *
- * What it is.  module_param() ties a name to a variable and to a pair of functions,
- * set and get, for its type; module_param_cb() takes a pair of one's own.  At
- * load the kernel sets each parameter that it is given.  While the module is
- * there, those with a mode are files in /sys/module/NAME/parameters.
+ * What it is.  module_param() binds a name to a variable and to two functions for its
+ * type, set() and get().  module_param_cb() takes functions of the module itself.  At load
+ * the kernel sets each parameter that is given.  While the module is loaded, parameters
+ * with a mode are files in /sys/module/NAME/parameters.
  *
- * The path of one message.  That of a sysfs attribute: system call entry, fd
- * lookup, checks.  A write is copied into a buffer; then kernfs takes the mutex of
- * the open file and an active reference, which a removal waits for.  A read is
- * copied out of its buffer when these are given back.  Under them comes the mutex
- * that all parameters of a module share, and set() with the text that was
- * written, or get() with a page to fill.  A message has to be text: set() is told
- * no length, only where a string begins, so a zero byte would end it.  Hexadecimal
- * takes two characters for each byte, and both halves convert.
+ * The path of one message.  It is the path of a sysfs attribute: system call entry, lookup
+ * of the file descriptor, checks.  A write is copied into a buffer; then kernfs takes the
+ * mutex of the open file and an active reference, for which a removal waits.  A read is
+ * copied from its buffer to user space after these are released.  Inside them the kernel
+ * takes the mutex that all parameters of a module share and calls set() with the written
+ * text, or get() with a page to fill.  A message must be text: set() gets a string without
+ * a length, so a zero byte would end it.  Hexadecimal uses two characters per byte, and
+ * both halves convert.
  *
- * A value on the kernel's command line takes another way.  "NAME.key=value" is set
- * by the kernel itself where the module is built in.  Where it is not, nothing
- * happens until modprobe reads /proc/cmdline and passes what begins with the
- * module's name as it loads the module.  insmod does not; whoever calls
- * finit_module() himself has to, as the loader of this suite does.
+ * A value on the kernel's command line takes another path.  If the module is built in, the
+ * kernel itself sets "NAME.key=value".  Otherwise modprobe reads /proc/cmdline and passes
+ * the values that begin with the module's name when it loads the module.  insmod does not.
+ * A program that calls finit_module() must do it itself, as the loader of this suite does.
  *
- * When to choose it.  A switch or a number of a driver as a whole that is known
- * before it runs: a debug level, a quirk, the size of a ring.  On the command line
- * where it must be there before there is a user space to set anything.
+ * When to choose it.  For a setting of a whole driver that is known before the driver runs:
+ * a debug level, a quirk, the size of a ring.  The command line is the place for a setting
+ * that is needed before user space runs.
  *
- * Its trap.  At load set() runs before the module's init, and the files are there
- * before init has run and after exit has: a set() or get() that uses what init
- * makes may find it not yet made, or gone.  Our set() takes a message only while
- * the module is live; one given at load is refused, and the module with it.  Text
- * that is too long is cut: a write at 4096 characters, which only the count that
- * it returns tells, what get() made at 4095, with a line in the kernel's log.  A
- * name that the module does not know is no error.  Nothing holds the module while
- * a file is open: after an unload it gives ENODEV.
+ * Its pitfall.  At load set() runs before the module's init.  The files exist before init
+ * has run and after exit has run, so set() or get() may use an object that does not exist
+ * yet or no longer.  Our set() accepts a message only while the module is live; a message
+ * given at load is refused, and so the module is not loaded.  Text that is too long is
+ * truncated: a write to 4096 characters, which only its return value shows, and the result
+ * of get() to 4095 characters, with a line in the kernel log.  An unknown parameter name is
+ * no error.  An open file does not hold the module: after an unload it returns ENODEV.
  *
- * Three modes.  integer: the sequence number alone, by the kernel's own set and get
- * for an unsigned integer.  parameter: a message in hexadecimal.  boot: one value
- * from the kernel's command line, which arrives when the module is loaded and
- * never again; there is no operation to time, but that it arrives is tried.
+ * Three modes.  integer: the sequence number alone, by the kernel's own set and get for an
+ * unsigned integer.  parameter: a message in hexadecimal.  boot: one value from the
+ * kernel's command line, which arrives once, when the module is loaded.  There is no
+ * operation to time; a probe checks that the value arrives.
  *
- * A call is two operations, two system calls: a request is set, its reply stands
- * until the next one.
+ * A call is two operations and two system calls: a request is set, and its reply is kept
+ * until the next request.
  */
 #include <linux/kernel.h>
 #include <linux/module.h>
@@ -53,12 +51,11 @@
 #include "abi.h"
 
 /*
- * State of all parameters, for all who use them.  set and get are called with the
- * module's parameter lock held, at load too; that lock covers all that is here.
- * @number and @answer are what the kernel's own functions for an integer read and
- * write; @answer is the reply to the last number, if that was good and so
- * @answered.  @reply has the reply to the last request in its first @reply_len
- * bytes, none if that was not good.
+ * State of all parameters, shared by all their users.  The kernel calls set() and get()
+ * with the module's parameter lock held, also at load; that lock covers all members.
+ * The kernel's own functions for an integer read and write @number and @answer.  @answer is
+ * the reply to the last number; it is valid if @answered is set.  The first @reply_len
+ * bytes of @reply are the reply to the last request; 0 if that request was not accepted.
  */
 static struct {
 	struct rcx_sequence sequence;
@@ -77,16 +74,16 @@ static struct {
 } state;
 
 /*
- * Our state is there before init and after exit, so get() need not ask. set()
- * does: a value that is given at load, when nobody is there to send, is no
- * message.
+ * Whether a message may be accepted.  The state above exists before init and after exit, so
+ * get() needs no check.  set() checks, because a value given at load is not a message of a
+ * bound measurement.
  */
 static bool live(void)
 {
 	return READ_ONCE(THIS_MODULE->state) == MODULE_STATE_LIVE;
 }
 
-/* ---- integers: the kernel's functions, called by ours ------------------- */
+/* ---- integers, by the kernel's own functions ---------------------------- */
 
 static int integer_set(const char *text, const struct kernel_param *param)
 {
@@ -143,7 +140,7 @@ MODULE_PARM_DESC(integer_reply, "set a sequence number, get its reply");
 
 /* ---- messages in hexadecimal -------------------------------------------- */
 
-/* Bytes that @text stands for, now in @to, or an errno. */
+/* Decode @text to @to: the number of bytes, or a negative errno. */
 static ssize_t decode(const char *text, u8 *to)
 {
 	size_t len = strlen(text);
@@ -157,7 +154,7 @@ static ssize_t decode(const char *text, u8 *to)
 	return len / 2;
 }
 
-/* Characters that @text has then, a line. */
+/* Write a line of hexadecimal digits to @text: its number of characters. */
 static int encode(char *text, const void *from, size_t len)
 {
 	char *end = bin2hex(text, from, len);
@@ -180,7 +177,7 @@ static int message_get(char *text, const struct kernel_param *param)
 {
 	u32 size = rcx_size();
 
-	/* More than this would be cut, with a line in the kernel log. */
+	/* The kernel would truncate longer text and log a line. */
 	if (size > RCX_MODPARAM_GET_MAX - RCX_HEADER)
 		return -EMSGSIZE;
 	rcx_make(&state.sequence, &state.message, size);
@@ -199,7 +196,7 @@ static int transaction_set(const char *text, const struct kernel_param *param)
 	if (len < 0)
 		return len;
 	if (len > RCX_MODPARAM_GET_MAX)
-		return -EMSGSIZE;	/* its reply could not be got */
+		return -EMSGSIZE;	/* its reply would not fit a get */
 	err = rcx_consume(&state.sequence, &state.reply, len);
 	if (err)
 		return err;
@@ -228,12 +225,12 @@ MODULE_PARM_DESC(message, "set to push a message in hexadecimal, get to pull one
 module_param_cb(transaction, &transaction_ops, NULL, 0600);
 MODULE_PARM_DESC(transaction, "set a request in hexadecimal, get its reply");
 
-/* ---- the value of the command line -------------------------------------- */
+/* ---- the value from the kernel's command line --------------------------- */
 
-/* Without a bit to write it, load is the only time at which it can be set. */
+/* Its mode has no write bit, so it can be set only at load. */
 static char boot_value[RCX_MODPARAM_BOOT_MAX];
 module_param_string(boot, boot_value, sizeof(boot_value), 0400);
-MODULE_PARM_DESC(boot, "a word that shows that the kernel's command line arrived");
+MODULE_PARM_DESC(boot, "a word that shows that a value from the kernel's command line arrived");
 
 /* ---- registration ------------------------------------------------------ */
 

@@ -8,7 +8,7 @@
 
 #define PATH(name)	RCX_MODPARAM_DIR "/" name
 
-/* ---- integer: a number, file kept open ---------------------------------- */
+/* ---- integer: the sequence number alone --------------------------------- */
 
 static int integer_open(struct rcx_session *s)
 {
@@ -16,9 +16,9 @@ static int integer_open(struct rcx_session *s)
 					     : PATH(RCX_MODPARAM_INTEGER), O_RDWR);
 }
 
-/* ---- parameter: a message in hexadecimal, file kept open ---------------- */
+/* ---- parameter: a message in hexadecimal -------------------------------- */
 
-/* Characters of a message of this cell, without its newline. */
+/* Hexadecimal digits of a message of this cell, without the newline. */
 static inline size_t digits(const struct rcx_session *s)
 {
 	return 2 * rcx_len(s);
@@ -26,10 +26,10 @@ static inline size_t digits(const struct rcx_session *s)
 
 static int parameter_open(struct rcx_session *s)
 {
-	/* Room for a newline, and for a character too many. */
+	/* Room for a newline and for one surplus character, which decode() rejects. */
 	s->priv = calloc(1, digits(s) + 2);
 	if (!s->priv)
-		return rcx_fail_errno(s, "cannot get room for text");
+		return rcx_fail_errno(s, "cannot allocate a buffer for text");
 	return rcx_file_open(s, s->op == RCX_CALL ? PATH(RCX_MODPARAM_TRANSACTION)
 					     : PATH(RCX_MODPARAM_MESSAGE), O_RDWR);
 }
@@ -49,7 +49,7 @@ static inline void encode(char *text, const void *from, size_t len)
 	}
 }
 
-/* The value of a digit; above 15 for what is none. */
+/* The value of a digit; above 15 if @c is not a digit. */
 static inline unsigned int digit(char c)
 {
 	unsigned int number = (unsigned int)c - '0';
@@ -57,8 +57,9 @@ static inline unsigned int digit(char c)
 	return number < 10 ? number : (unsigned int)c - 'a' < 6 ? (unsigned int)c - 'a' + 10 : 16;
 }
 
-/* All that @text stands for, of which @to has room for @room bytes; -1 when it is no line of
- * digits, or one too long.
+/*
+ * Decode the line of digits in @text to @to, which has room for @room bytes: the number of
+ * bytes, or -1 when @text is not a line of digits or is too long.
  */
 static inline ssize_t decode(const char *text, ssize_t len, void *to, size_t room)
 {
@@ -86,7 +87,7 @@ static inline int set(struct rcx_session *s)
 	return 0;
 }
 
-/* Bytes of the message that came, or -1. */
+/* Get a message: its number of bytes, or -1. */
 static inline ssize_t get(struct rcx_session *s)
 {
 	ssize_t len = pread(s->fd, s->priv, digits(s) + 2, 0);
@@ -94,7 +95,7 @@ static inline ssize_t get(struct rcx_session *s)
 	if (len < 0)
 		return rcx_fail_errno(s, "get a parameter");
 	len = decode(s->priv, len, s->rx, rcx_len(s));
-	return len < 0 ? rcx_fail(s, "what was read is not a message in hexadecimal") : len;
+	return len < 0 ? rcx_fail(s, "the value read is not a message in hexadecimal") : len;
 }
 
 static int parameter_push(struct rcx_session *s, uint64_t n)
@@ -144,7 +145,7 @@ static int boot_received(struct rcx_session *s, char *text, size_t room)
 	if (len < 0)
 		return rcx_fail_errno(s, "read the boot parameter");
 	if (!len || text[len - 1] != '\n')
-		return rcx_fail(s, "what was read is not a line");
+		return rcx_fail(s, "the value read is not a line");
 	text[len - 1] = '\0';
 	return 0;
 }
@@ -154,17 +155,17 @@ static int boot_received(struct rcx_session *s, char *text, size_t room)
 #define INTEGER .min = 4, .max = 4, \
 	.limit = "The parameter is one unsigned integer as text, so it carries the sequence number alone."
 #define SET .max = RCX_MODPARAM_SET_MAX - RCX_HEADER, \
-	.limit = "What is written must fit in one page, at two digits a byte, header and all."
+	.limit = "The written text must fit in one page, at two digits per byte of header and body."
 #define GET .max = RCX_MODPARAM_GET_MAX - RCX_HEADER, \
-	.limit = "What is read must fit in one page but for its last byte, at two digits a byte and a newline."
+	.limit = "The read text must fit in one page less a byte, at two digits per byte and a newline."
 
 #define ALONE .single_threaded_reason = \
-	"A parameter knows nothing of opens: all who use it share one sequence."
+	"A parameter has no state per open file, so all its users share one sequence."
 
 static const struct rcx_mode modparam_modes[] = {
 	{
 		.name = "integer",
-		.summary = "the number alone as text, file kept open; a call is a set and a get",
+		.summary = "the sequence number alone as text, file kept open; a call is a set and a get",
 		.counterpart = "param",
 		.open = integer_open,
 		ALONE,
@@ -190,7 +191,7 @@ static const struct rcx_mode modparam_modes[] = {
 		.name = "boot",
 		.summary = "a value given on the kernel's command line",
 		.open = boot_open,
-		.one_shot_reason = "The value reaches the module when it is loaded and never again, so there is no operation to repeat and to time.",
+		.one_shot_reason = "The value reaches the module once, when it is loaded, so there is no operation to repeat and time.",
 		.received = boot_received,
 	},
 	{ }
@@ -204,8 +205,8 @@ static const struct rcx_channel modparam_channel = {
 	.since = "2.6.36: struct kernel_param_ops; module_param() since 2.6.0",
 	.modes = modparam_modes,
 	.unsupported_reason = {
-		[RCX_NOTIFY] = "A parameter has no wait; its file could only be polled as an attribute of sysfs, if its module called sysfs_notify(), and that is what sysfs measures.",
-		[RCX_STREAM] = "A parameter has one value and no queue: what it was meanwhile is gone, and nothing tells a reader of it.",
+		[RCX_NOTIFY] = "A parameter has no wait; its file could be polled as a sysfs attribute if its module called sysfs_notify(), which channel sysfs measures.",
+		[RCX_STREAM] = "A parameter has one value and no queue: values in between are lost, and no reader is notified of them.",
 	},
 };
 RCX_CHANNEL(modparam_channel);
