@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The user's side of generic netlink, as far as both user.c and hostile.c need
- * it: datagrams with one attribute, and how to ask the controller, a family that
- * every kernel has, which numbers the names of ours have been given.
+ * Generic netlink in user space, for user.c and hostile.c: datagrams with one attribute,
+ * and the lookup of the family.  The controller, a family that every kernel has, maps the
+ * names of our family and its group to the numbers that the kernel has assigned.
  */
 #ifndef RCX_GENETLINK_FAMILY_H
 #define RCX_GENETLINK_FAMILY_H
@@ -15,7 +15,7 @@
 #include "../include/ringcross.h"
 #include "abi.h"
 
-/* One attribute behind both headers, and a message in it. */
+/* Both headers, followed by one attribute that holds a message. */
 struct datagram {
 	struct nlmsghdr header;
 	struct genlmsghdr command;
@@ -23,16 +23,16 @@ struct datagram {
 	struct rcx_msg msg;
 };
 
-#define BARE		(uint32_t)offsetof(struct datagram, attr)	/* of no attribute */
-#define AHEAD		(uint32_t)offsetof(struct datagram, msg)	/* before a message */
+#define HEADERS_LEN	(uint32_t)offsetof(struct datagram, attr)	/* without an attribute */
+#define MESSAGE_OFFSET	(uint32_t)offsetof(struct datagram, msg)	/* before the message */
 
-/* What the kernel has given our names, until the module goes. */
+/* Numbers that the kernel has assigned, valid until the module is unloaded. */
 struct family {
 	uint16_t id;
 	uint32_t group;
 };
 
-/* The first attribute of @type in the @len bytes at @at, if it lies within them. */
+/* The first attribute of @type within the @len bytes at @at, or NULL. */
 static inline const struct nlattr *find_attr(const void *at, size_t len, uint16_t type)
 {
 	while (len >= NLA_HDRLEN) {
@@ -51,12 +51,12 @@ static inline const struct nlattr *find_attr(const void *at, size_t len, uint16_
 	return NULL;
 }
 
-static inline const struct nlattr *find_inside(const struct nlattr *outer, uint16_t type)
+static inline const struct nlattr *find_nested(const struct nlattr *outer, uint16_t type)
 {
 	return find_attr((const char *)outer + NLA_HDRLEN, outer->nla_len - NLA_HDRLEN, type);
 }
 
-/* Copy the value of @attr to @value, when it is there and has just that size. */
+/* Copy the value of @attr to @value: 0, or -1 when it is missing or has another size. */
 static inline int attr_value(const struct nlattr *attr, void *value, size_t size)
 {
 	if (!attr || attr->nla_len != NLA_HDRLEN + size)
@@ -70,30 +70,31 @@ static inline int family_group(const struct nlattr *groups, uint32_t *number)
 	static const char name[] = RCX_GENETLINK_GROUP;
 	const struct nlattr *group;
 
-	/* An array: its types are 1, 2, ... */
-	for (uint16_t i = 1; (group = find_inside(groups, i)); i++) {
-		const struct nlattr *called = find_inside(group, CTRL_ATTR_MCAST_GRP_NAME);
+	/* An array: the types of its elements are 1, 2, ... */
+	for (uint16_t i = 1; (group = find_nested(groups, i)); i++) {
+		const struct nlattr *group_name = find_nested(group, CTRL_ATTR_MCAST_GRP_NAME);
 
-		if (called && called->nla_len == NLA_HDRLEN + sizeof(name) &&
-		    !memcmp((const char *)called + NLA_HDRLEN, name, sizeof(name)))
-			return attr_value(find_inside(group, CTRL_ATTR_MCAST_GRP_ID), number,
+		if (group_name && group_name->nla_len == NLA_HDRLEN + sizeof(name) &&
+		    !memcmp((const char *)group_name + NLA_HDRLEN, name, sizeof(name)))
+			return attr_value(find_nested(group, CTRL_ATTR_MCAST_GRP_ID), number,
 					  sizeof(*number));
 	}
 	return -1;
 }
 
-/* What the controller says of our family: @got bytes at @answer. */
+/* Parse the controller's answer, @got bytes at @answer: 0 or a positive errno. */
 static inline int family_parse(const struct nlmsghdr *answer, ssize_t got, struct family *family)
 {
 	const struct nlattr *groups;
 	size_t len;
 
-	if (got < (ssize_t)BARE || answer->nlmsg_len < BARE || answer->nlmsg_len > (size_t)got)
+	if (got < (ssize_t)HEADERS_LEN || answer->nlmsg_len < HEADERS_LEN ||
+	    answer->nlmsg_len > (size_t)got)
 		return EPROTO;
 	if (answer->nlmsg_type == NLMSG_ERROR)
 		return -((const struct nlmsgerr *)NLMSG_DATA(answer))->error;
-	len = answer->nlmsg_len - BARE;
-	answer = (const void *)((const char *)answer + BARE);
+	len = answer->nlmsg_len - HEADERS_LEN;
+	answer = (const void *)((const char *)answer + HEADERS_LEN);
 	groups = find_attr(answer, len, CTRL_ATTR_MCAST_GROUPS);
 	if (attr_value(find_attr(answer, len, CTRL_ATTR_FAMILY_ID), &family->id,
 		       sizeof(family->id)) || !groups || family_group(groups, &family->group))
@@ -101,7 +102,7 @@ static inline int family_parse(const struct nlmsghdr *answer, ssize_t got, struc
 	return 0;
 }
 
-/* Ask for our family on @fd, with @len bytes of @room for the answer; 0, or -1 and errno. */
+/* Look up our family through @fd, with @len bytes of @room for the answer: 0, or -1 and errno. */
 static inline int family_find(int fd, void *room, size_t len, struct family *family)
 {
 	static const struct {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Three headers that can lie, attributes within one another, dumps left half-way. */
+/* Wrong values in three headers, nested attributes, unfinished dumps. */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -11,15 +11,15 @@
 #include "hostile.h"
 #include "family.h"
 
-/* Some cases are netlink's, by another struct peer: the folder stays readable on its own. */
+/* Some cases are the same as in netlink: each folder is readable on its own. */
 
 #define BODY 64u
 #define WHOLE (RCX_HEADER + BODY)
-#define DATAGRAM (AHEAD + (1u << 16) + 4096)
+#define DATAGRAM (MESSAGE_OFFSET + (1u << 16) + 4096)
 #define FLAGS (NLM_F_REQUEST | NLM_F_ACK)
-#define NONE 0xffff	/* instead of an attribute's type */
+#define NONE 0xffff	/* in place of an attribute's type: no attribute */
 
-/* One socket; what it sends is put together in @out, the last answer lies in @in. */
+/* One socket; a request is built in @out, and the last answer is in @in. */
 struct peer {
 	struct rcx_hostile *h;
 	int fd;
@@ -58,7 +58,7 @@ static void close_peer(struct peer *peer)
 	free(peer->out);
 }
 
-/* Put a request together, with @len bytes at @payload in an attribute of @type. */
+/* Build a request, with @len bytes at @payload in an attribute of @type. */
 static struct datagram *put(struct peer *peer, uint8_t command, uint16_t flags, uint16_t type,
 			    const void *payload, size_t len)
 {
@@ -66,7 +66,7 @@ static struct datagram *put(struct peer *peer, uint8_t command, uint16_t flags, 
 
 	*out = (struct datagram){
 		.header = {
-			.nlmsg_len = BARE,
+			.nlmsg_len = HEADERS_LEN,
 			.nlmsg_type = peer->family.id,
 			.nlmsg_flags = flags,
 		},
@@ -74,7 +74,7 @@ static struct datagram *put(struct peer *peer, uint8_t command, uint16_t flags, 
 	};
 	if (type == NONE)
 		return out;
-	/* Longer ones than an attribute can tell of: it then tells less. */
+	/* A length of more than 16 bits is truncated, so the attribute states less. */
 	out->attr = (struct nlattr){ (uint16_t)(NLA_HDRLEN + len), type };
 	out->header.nlmsg_len += (uint32_t)NLA_ALIGN(NLA_HDRLEN + len);
 	memcpy(&out->msg, payload, len);
@@ -86,22 +86,22 @@ static ssize_t send_out(struct peer *peer)
 	return send(peer->fd, peer->out, peer->out->header.nlmsg_len, 0);
 }
 
-/* An answer that comes before the verdict is left in @in. */
-static long verdict(struct peer *peer)
+/* Receive up to the acknowledgement; an answer that comes before it is left in @in. */
+static long receive_ack(struct peer *peer)
 {
 	return rcx_netlink_verdict(peer->fd, peer->room, sizeof(peer->room));
 }
 
-static long sent(struct peer *peer)
+static long exchange(struct peer *peer)
 {
-	return send_out(peer) < 0 ? -1 : verdict(peer);
+	return send_out(peer) < 0 ? -1 : receive_ack(peer);
 }
 
 static long request(struct peer *peer, uint8_t command, uint16_t type, const void *payload,
 		    size_t len)
 {
 	put(peer, command, FLAGS, type, payload, len);
-	return sent(peer);
+	return exchange(peer);
 }
 
 static long push(void *arg, const struct rcx_msg *msg, size_t len)
@@ -119,7 +119,7 @@ static long pull(void *arg)
 	return request(arg, RCX_GENETLINK_PULL, NONE, NULL, 0);
 }
 
-/* A push of a good message, left in @out to be spoilt. */
+/* Build a push of a good message in @out, for the caller to change. */
 static struct datagram *good(struct peer *peer, uint64_t seq)
 {
 	return put(peer, RCX_GENETLINK_PUSH, FLAGS, RCX_GENETLINK_A_MESSAGE,
@@ -136,15 +136,15 @@ static void try_commands(struct rcx_hostile *h, struct peer *peer)
 		if (command && command < RCX_GENETLINK_EVENT)
 			continue;
 		good(peer, 0)->command.cmd = (uint8_t)command;
-		rcx_note(&outcomes, sent(peer), EOPNOTSUPP);
+		rcx_note(&outcomes, exchange(peer), EOPNOTSUPP);
 	}
 	rcx_expect_outcomes(h, "unknown commands", &outcomes);
 	rcx_expect_value(h, "unknown commands refused", (long)outcomes.refused, 253);
 	good(peer, 0)->header.nlmsg_flags |= NLM_F_DUMP;
-	rcx_expect(h, "a dump of what has none", sent(peer), EOPNOTSUPP);
+	rcx_expect(h, "a dump of what has none", exchange(peer), EOPNOTSUPP);
 }
 
-/* All but the version, at which nobody looks: a family grows by attributes. */
+/* Every field is checked except the version: a family grows by attributes. */
 static void try_fields(struct rcx_hostile *h, struct peer *peer)
 {
 	struct rcx_outcomes outcomes = { 0 };
@@ -153,23 +153,23 @@ static void try_fields(struct rcx_hostile *h, struct peer *peer)
 		if (bit & (FLAGS | NLM_F_ECHO))
 			continue;
 		good(peer, 0)->header.nlmsg_flags |= (uint16_t)bit;
-		rcx_note(&outcomes, sent(peer), EINVAL);
+		rcx_note(&outcomes, exchange(peer), EINVAL);
 	}
 	rcx_expect_outcomes(h, "unknown flags", &outcomes);
 	rcx_expect_value(h, "unknown flags refused", (long)outcomes.refused, 13);
 	good(peer, 0)->command.reserved = 1;
-	rcx_expect(h, "what is reserved", sent(peer), EINVAL);
+	rcx_expect(h, "a reserved field", exchange(peer), EINVAL);
 	good(peer, 0)->header.nlmsg_flags = NLM_F_ACK;
-	rcx_expect(h, "no request", sent(peer), 0);
+	rcx_expect(h, "no request", exchange(peer), 0);
 	good(peer, 0)->header.nlmsg_len = NLMSG_HDRLEN;
-	rcx_expect(h, "no header of the family", sent(peer), EINVAL);
+	rcx_expect(h, "no header of the family", exchange(peer), EINVAL);
 	good(peer, 0)->header.nlmsg_len = NLMSG_HDRLEN + GENL_HDRLEN - 1;
-	rcx_expect(h, "a part of it", sent(peer), EINVAL);
+	rcx_expect(h, "a part of it", exchange(peer), EINVAL);
 	good(peer, 0)->header.nlmsg_type = 0xfff0;
-	rcx_expect(h, "a family that is not there", sent(peer), ENOENT);
+	rcx_expect(h, "a family that is not there", exchange(peer), ENOENT);
 	rcx_expect_value(h, "consumed of all these", (long)rcx_core_counts(h).consumed, 0);
 	good(peer, 0)->command.version = 77;
-	rcx_expect(h, "another version", sent(peer), 0);
+	rcx_expect(h, "another version", exchange(peer), 0);
 }
 
 static void try_headers(struct rcx_hostile *h)
@@ -194,19 +194,19 @@ static void try_types(struct rcx_hostile *h, struct peer *peer)
 		if (type == RCX_GENETLINK_A_MESSAGE)
 			continue;
 		good(peer, 0)->attr.nla_type = (uint16_t)type;
-		rcx_note(&outcomes, sent(peer), EINVAL);
+		rcx_note(&outcomes, exchange(peer), EINVAL);
 	}
 	rcx_expect_outcomes(h, "unknown ones", &outcomes);
-	rcx_expect_value(h, "unknown ones that did something", (long)outcomes.fine, 0);
+	rcx_expect_value(h, "unknown ones accepted", (long)outcomes.fine, 0);
 	good(peer, 0)->attr.nla_type |= NLA_F_NESTED;
-	rcx_expect(h, "a message that is a nest", sent(peer), EINVAL);
+	rcx_expect(h, "a message marked as nested", exchange(peer), EINVAL);
 	rcx_expect(h, "none", request(peer, RCX_GENETLINK_PUSH, NONE, NULL, 0), EINVAL);
 	rcx_expect(h, "none of a call", request(peer, RCX_GENETLINK_CALL, NONE, NULL, 0), EINVAL);
 	good(peer, 0)->command.cmd = RCX_GENETLINK_PULL;
-	rcx_expect(h, "a message with a pull", sent(peer), EINVAL);
+	rcx_expect(h, "a message with a pull", exchange(peer), EINVAL);
 	good(peer, 0)->command.cmd = RCX_GENETLINK_PULL;
 	peer->out->header.nlmsg_flags |= NLM_F_DUMP;
-	rcx_expect(h, "a message with a dump", sent(peer), EINVAL);
+	rcx_expect(h, "a message with a dump", exchange(peer), EINVAL);
 	rcx_expect(h, "a part with a pull", request(peer, RCX_GENETLINK_PULL, RCX_GENETLINK_A_PART,
 						   h->message, WHOLE), EINVAL);
 }
@@ -215,7 +215,7 @@ static void try_lengths(struct rcx_hostile *h, struct peer *peer)
 {
 	static const struct {
 		const char *name;
-		uint16_t told;
+		uint16_t len;
 		int want;
 	} lengths[] = {
 		{ "that says nothing", 0, EINVAL },
@@ -228,19 +228,19 @@ static void try_lengths(struct rcx_hostile *h, struct peer *peer)
 
 	rcx_topic(h, "an attribute");
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-		good(peer, 0)->attr.nla_len = lengths[i].told;
-		rcx_expect(h, lengths[i].name, sent(peer), lengths[i].want);
+		good(peer, 0)->attr.nla_len = lengths[i].len;
+		rcx_expect(h, lengths[i].name, exchange(peer), lengths[i].want);
 	}
-	good(peer, 0)->header.nlmsg_len = BARE + 1;
-	rcx_expect(h, "of one byte", sent(peer), EINVAL);
+	good(peer, 0)->header.nlmsg_len = HEADERS_LEN + 1;
+	rcx_expect(h, "of one byte", exchange(peer), EINVAL);
 	good(peer, 0)->header.nlmsg_len -= 4;
-	rcx_expect(h, "that the header cuts", sent(peer), EINVAL);
+	rcx_expect(h, "that the header cuts", exchange(peer), EINVAL);
 	good(peer, 0)->header.nlmsg_len += 4;
-	rcx_expect(h, "and a word behind it", sent(peer), EINVAL);
+	rcx_expect(h, "and a word behind it", exchange(peer), EINVAL);
 	rcx_expect_value(h, "consumed of all these", (long)rcx_core_counts(h).consumed, 0);
 }
 
-/* The last one of several counts, and all of them are looked at. */
+/* Of several attributes of a type the last one is used, and all are validated. */
 static void try_several(struct rcx_hostile *h, struct peer *peer)
 {
 	struct datagram *out = good(peer, 0);
@@ -251,24 +251,24 @@ static void try_several(struct rcx_hostile *h, struct peer *peer)
 	memcpy(behind, &out->attr, one);
 	out->msg.magic = 0;
 	out->header.nlmsg_len += (uint32_t)one;
-	rcx_expect(h, "a wrong message and a good one", sent(peer), 0);
+	rcx_expect(h, "a wrong message and a good one", exchange(peer), 0);
 	good(peer, 1);
 	memcpy(behind, &out->attr, one);
 	out->attr.nla_len = NLA_HDRLEN + RCX_HEADER - 1;
 	memmove((char *)&out->attr + NLA_ALIGN(out->attr.nla_len), behind, one);
 	out->header.nlmsg_len += NLA_ALIGN(out->attr.nla_len);
-	rcx_expect(h, "one too short and a good one", sent(peer), ERANGE);
+	rcx_expect(h, "one too short and a good one", exchange(peer), ERANGE);
 	good(peer, 1);
 	for (uint16_t i = 0; i < 1000; i++)
 		((struct nlattr *)behind)[i] = (struct nlattr){ NLA_HDRLEN, NLA_F_NESTED | 1 };
 	out->header.nlmsg_len += 1000 * NLA_HDRLEN;
-	rcx_expect(h, "a good one and 1000 empty nests", sent(peer), EINVAL);
-	/* A nest in a nest in a nest: each says that all the rest is in it. */
+	rcx_expect(h, "a good one and 1000 empty nested ones", exchange(peer), EINVAL);
+	/* 1000 levels: each attribute states that the whole rest is nested in it. */
 	out = put(peer, RCX_GENETLINK_PUSH, FLAGS, RCX_GENETLINK_A_MESSAGE | NLA_F_NESTED, "", 0);
 	for (uint16_t i = 0; i < 1000; i++)
 		(&out->attr)[i] = (struct nlattr){ (uint16_t)(4000 - 4 * i), NLA_F_NESTED | 1 };
-	out->header.nlmsg_len = BARE + 4000;
-	rcx_expect(h, "1000 nests in one another", sent(peer), EINVAL);
+	out->header.nlmsg_len = HEADERS_LEN + 4000;
+	rcx_expect(h, "1000 levels of nesting", exchange(peer), EINVAL);
 	rcx_expect(h, "a good one after all these", push(peer, rcx_good_message(h, BODY, 1), WHOLE),
 		  0);
 }
@@ -290,7 +290,7 @@ static void try_attributes(struct rcx_hostile *h)
 
 static long send_at(void *arg, void *at)
 {
-	return send(((struct peer *)arg)->fd, at, AHEAD + WHOLE, 0);
+	return send(((struct peer *)arg)->fd, at, MESSAGE_OFFSET + WHOLE, 0);
 }
 
 static long receive_at(void *arg, void *at)
@@ -298,7 +298,7 @@ static long receive_at(void *arg, void *at)
 	struct peer *peer = arg;
 
 	put(peer, RCX_GENETLINK_PULL, NLM_F_REQUEST, NONE, NULL, 0);
-	return send_out(peer) < 0 ? 0 : recv(peer->fd, at, AHEAD + WHOLE, 0);
+	return send_out(peer) < 0 ? 0 : recv(peer->fd, at, MESSAGE_OFFSET + WHOLE, 0);
 }
 
 static struct rcx_taker taker(struct peer *peer,
@@ -308,7 +308,7 @@ static struct rcx_taker taker(struct peer *peer,
 		.send = send,
 		.arg = peer,
 		.body_max = RCX_GENETLINK_BODY_MAX,
-		/* By the policy, or the attribute's own length. */
+		/* Refused by the policy, or for the attribute's own length. */
 		.nothing = ERANGE,
 		.too_short = ERANGE,
 		.too_long = EINVAL,
@@ -327,13 +327,13 @@ static void try_messages(struct rcx_hostile *h, bool validate)
 	rcx_try_scribbled(h, &pushes, BODY, 200);
 	rcx_try_addresses(h, "send", RCX_KERNEL_READS, send_at, &peer);
 
-	rcx_topic(h, "call%s", validate ? " in proof" : "");
+	rcx_topic(h, "call%s", validate ? " in validation" : "");
 	calls = taker(&peer, call);
 	calls.seq = pushes.seq;
 	rcx_try_messages(h, &calls, validate);
 	rcx_try_request(h, &calls, &peer.in.msg, validate);
 
-	rcx_topic(h, "pull%s", validate ? " in proof" : "");
+	rcx_topic(h, "pull%s", validate ? " in validation" : "");
 	rcx_expect(h, "a good one", pull(&peer), 0);
 	rcx_expect_true(h, "it is whole", peer.in.msg.size == BODY);
 	rcx_try_addresses(h, "receive", RCX_KERNEL_WRITES, receive_at, &peer);
@@ -342,17 +342,18 @@ static void try_messages(struct rcx_hostile *h, bool validate)
 	close_peer(&peer);
 }
 
-/* The first header stays: it tells whose family this is for, and others could do harm. */
+/* The first header is not overwritten: its family number could become that of another family. */
 static void try_scribbled(struct rcx_hostile *h, bool validate)
 {
 	struct rcx_scribbler scribbler;
 	struct peer peer;
 	long done = 0;
 
-	rcx_topic(h, "headers overwritten%s", validate ? ", in proof" : "");
+	rcx_topic(h, "headers overwritten%s", validate ? ", in validation" : "");
 	rcx_core_bind(h, "", BODY, validate);
 	open_peer(h, &peer);
-	rcx_scribble(h, &scribbler, &peer.out->command, (AHEAD - NLMSG_HDRLEN + RCX_HEADER) / 4);
+	rcx_scribble(h, &scribbler, &peer.out->command,
+		     (MESSAGE_OFFSET - NLMSG_HDRLEN + RCX_HEADER) / 4);
 	for (int i = 0; i < 500; i++) {
 		put(&peer, (uint8_t)(RCX_GENETLINK_PUSH + i % 3), NLM_F_REQUEST,
 		    RCX_GENETLINK_A_MESSAGE, rcx_good_message(h, BODY, (uint64_t)i), WHOLE);
@@ -375,12 +376,12 @@ static long start_dump(struct peer *peer)
 	return send_out(peer);
 }
 
-/* Receive a piece with room for @len: bytes of the message that came, or -1. */
-static long take_piece(struct peer *peer, size_t len, bool *end)
+/* Receive a part of a dump with room for @len bytes: bytes of the message in it, or -1. */
+static long receive_part(struct peer *peer, size_t len, bool *end)
 {
 	ssize_t left = recv(peer->fd, peer->room, len, 0);
 	const struct nlmsghdr *header = &peer->in.header;
-	long came = 0;
+	long received = 0;
 
 	if (left < 0)
 		return -1;
@@ -388,25 +389,25 @@ static long take_piece(struct peer *peer, size_t len, bool *end)
 		if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) {
 			errno = -*(const int *)NLMSG_DATA(header);
 			*end = true;
-			return errno ? -1 : came;
+			return errno ? -1 : received;
 		}
-		came += ((const struct datagram *)header)->attr.nla_len - NLA_HDRLEN;
+		received += ((const struct datagram *)header)->attr.nla_len - NLA_HDRLEN;
 	}
-	return came;
+	return received;
 }
 
-/* All there is to a dump, or its first failure. */
-static long take_dump(struct peer *peer, size_t len)
+/* Receive a whole dump: bytes of the message, or -1 at the first failure. */
+static long receive_dump(struct peer *peer, size_t len)
 {
 	bool end = false;
 	long all = 0;
 
 	while (!end) {
-		long came = take_piece(peer, len, &end);
+		long received = receive_part(peer, len, &end);
 
-		if (came < 0)
+		if (received < 0)
 			return -1;
-		all += came;
+		all += received;
 	}
 	return all;
 }
@@ -416,27 +417,28 @@ static void try_two_dumps(struct rcx_hostile *h, struct peer *peer)
 	const long all = RCX_HEADER + RCX_BODY_MAX;
 	struct peer other;
 	bool end = false;
-	long came;
+	long received;
 
 	open_peer(h, &other);
 	start_dump(peer);
-	rcx_expect_true(h, "the first piece", (came = take_piece(peer, sizeof(peer->room), &end)) > 0);
+	received = receive_part(peer, sizeof(peer->room), &end);
+	rcx_expect_true(h, "the first part", received > 0);
 	rcx_expect_value(h, "another's meanwhile, whole",
-			start_dump(&other) < 0 ? -1 : take_dump(&other, sizeof(peer->room)), all);
+			start_dump(&other) < 0 ? -1 : receive_dump(&other, sizeof(peer->room)), all);
 	close_peer(&other);
 	put(peer, RCX_GENETLINK_PULL, FLAGS | NLM_F_DUMP, NONE, NULL, 0);
 	send_out(peer);
 	do {
-		long more = take_piece(peer, sizeof(peer->room), &end);
+		long more = receive_part(peer, sizeof(peer->room), &end);
 
 		if (more < 0)
 			break;
-		came += more;
+		received += more;
 	} while (!end);
 	rcx_expect(h, "a second one of the same socket", end ? -1 : 0, EBUSY);
 	end = false;
 	rcx_expect_value(h, "the first one goes on to its end",
-			came + take_dump(peer, sizeof(peer->room)), all);
+			received + receive_dump(peer, sizeof(peer->room)), all);
 }
 
 static void try_dumps(struct rcx_hostile *h, bool validate)
@@ -448,23 +450,23 @@ static void try_dumps(struct rcx_hostile *h, bool validate)
 	rcx_bind_topic(h, "dump", RCX_BODY_MAX, validate);
 	open_peer(h, &peer);
 	rcx_expect_value(h, "a good one",
-			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)), all);
+			start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)), all);
 	try_two_dumps(h, &peer);
-	/* What is cut from a piece is gone, and the end mark with it. */
+	/* Bytes that do not fit the receive buffer are lost, and the end mark with them. */
 	start_dump(&peer);
 	while (recv(peer.fd, peer.room, 100, MSG_DONTWAIT) > 0)
 		;
 	rcx_expect_value(h, "after one that was read with room for 100 bytes",
-			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)), all);
+			start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)), all);
 	setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
 	rcx_expect_value(h, "with the least queue there is",
-			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)), all);
+			start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)), all);
 	start_dump(&peer);
 	rcx_core_bind(h, "", BODY, validate);
 	rcx_expect_value(h, "begun before a bind to a smaller size",
-			take_dump(&peer, sizeof(peer.room)), all);
+			receive_dump(&peer, sizeof(peer.room)), all);
 	rcx_expect_value(h, "begun after it",
-			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)), WHOLE);
+			start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)), WHOLE);
 	rcx_core_bind(h, "", RCX_BODY_MAX, validate);
 	start_dump(&peer);
 	close_peer(&peer);
@@ -475,7 +477,7 @@ static long dump_for_ever(void *arg)
 {
 	struct peer *peer = arg;
 
-	while (start_dump(peer) > 0 && take_dump(peer, sizeof(peer->room)) >= 0)
+	while (start_dump(peer) > 0 && receive_dump(peer, sizeof(peer->room)) >= 0)
 		;
 	return -1;
 }
@@ -491,7 +493,7 @@ static void try_dump_killed(struct rcx_hostile *h)
 	close_peer(&peer);
 	open_peer(h, &peer);
 	rcx_expect_value(h, "another one after it",
-			start_dump(&peer) < 0 ? -1 : take_dump(&peer, sizeof(peer.room)),
+			start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)),
 			RCX_HEADER + RCX_BODY_MAX);
 	close_peer(&peer);
 }
@@ -500,7 +502,7 @@ static void try_dump_killed(struct rcx_hostile *h)
 
 static long pull_dump(void *arg)
 {
-	return start_dump(arg) < 0 ? -1 : take_dump(arg, 32768);
+	return start_dump(arg) < 0 ? -1 : receive_dump(arg, 32768);
 }
 
 static void try_sizes(struct rcx_hostile *h, const char *topic, long (*pull)(void *))
@@ -530,7 +532,7 @@ static long receive(void *arg)
 	return recv(peer->fd, peer->room, sizeof(peer->room), 0);
 }
 
-static void ask_to_pull(void *arg)
+static void send_pull(void *arg)
 {
 	put(arg, RCX_GENETLINK_PULL, NLM_F_REQUEST, NONE, NULL, 0);
 	send_out(arg);
@@ -545,14 +547,14 @@ static void try_unread(struct rcx_hostile *h)
 	open_peer(h, &peer);
 	rcx_expect(h, "join", join(&peer), 0);
 	rcx_try_unread_events(h, peer.fd);
-	rcx_try_unread_answers(h, peer.fd, ask_to_pull, &peer);
+	rcx_try_unread_answers(h, peer.fd, send_pull, &peer);
 	rcx_expect(h, "pull after all these", pull(&peer), 0);
 	rcx_core_start(h, RCX_SOFTIRQ, 4000, 4000, 0);
 	close_peer(&peer);
 	rcx_expect_true(h, "closed with a full queue", rcx_core_ended(h, 1000));
 }
 
-/* Sockets come and go while events are sent to them. */
+/* Sockets are opened and closed while events are sent to them. */
 static void try_leaving(struct rcx_hostile *h)
 {
 	const struct timeval never = { 0 };
@@ -591,7 +593,7 @@ static void without_right(struct rcx_hostile *h, void *arg)
 	rcx_expect(h, "call", call(&own, h->message, WHOLE), EPERM);
 	rcx_expect(h, "pull", pull(&own), EPERM);
 	start_dump(&own);
-	rcx_expect(h, "dump", take_dump(&own, sizeof(own.room)), EPERM);
+	rcx_expect(h, "dump", receive_dump(&own, sizeof(own.room)), EPERM);
 	rcx_expect(h, "an unknown command", request(&own, 99, NONE, NULL, 0), EOPNOTSUPP);
 	rcx_expect(h, "join the group", join(&own), EPERM);
 	rcx_expect(h, "as root of a user namespace",
@@ -609,12 +611,12 @@ static void elsewhere(struct rcx_hostile *h, void *arg)
 	rcx_expect(h, "the family is not there", find(&peer), ENOENT);
 	peer.family = ours->family;
 	rcx_expect(h, "nor by its number", push(&peer, rcx_good_message(h, BODY, 0), WHOLE), ENOENT);
-	rcx_expect(h, "nor is there a dump", start_dump(&peer) < 0 ? 0 : take_dump(&peer, 32768),
+	rcx_expect(h, "nor is there a dump", start_dump(&peer) < 0 ? 0 : receive_dump(&peer, 32768),
 		  ENOENT);
 	close_peer(&peer);
 }
 
-/* As in netlink: who takes the port of another takes none of its state. */
+/* As in netlink: a socket that takes the port of a closed one gets none of its state. */
 static void try_others(struct rcx_hostile *h)
 {
 	struct sockaddr_nl address;

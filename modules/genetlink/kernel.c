@@ -2,49 +2,49 @@
 /**
  * DOC: genetlink
  *
- * Generic netlink: commands with typed attributes, under a name of our own.
+ * Generic netlink: commands with typed attributes, in a named family.
  *
- * What it is.  One netlink protocol that any number of families share.  A
- * family registers a name, commands, a policy for the attributes of each, and
- * groups for what it tells unasked; a controller maps the names to numbers that
- * are given out as modules come.  What a request may contain is declared, and
- * checked before our code runs; programs can ask for the declaration.
+ * What it is.  Generic netlink is one netlink protocol that any number of families share.
+ * A family registers a name, commands, a policy for the attributes of each command, and
+ * multicast groups for events.  A controller maps the names to numbers, which are assigned
+ * when a module registers.  The policy declares what a request may contain, and the kernel
+ * checks a request against it before our code runs.  Programs can query the policy.
  *
- * The path of one message.  As netlink: send() copies the datagram into a
- * socket buffer and calls down in the sender's own context.  On top, generic
- * netlink takes a semaphore that only registrations take for writing, looks the
- * family and the command up, checks rights, header and flags, allocates a table,
- * validates every attribute and puts pointers to them in it.  Our function finds
- * its message there and copies nothing more; a mutex covers the sender's sequence.
- * A reply, or an event for the group, is built into a buffer of its own, attribute
- * by attribute; netlink queues that and wakes the receiver, and recv() copies it out.
+ * The path of one message.  As with netlink, send() copies the datagram into a socket
+ * buffer and calls the receiving code in the sender's context.  Generic netlink then takes
+ * a semaphore, which only registrations take for writing, and looks up family and command.
+ * It checks permissions, header and flags, allocates a table, validates every attribute
+ * and stores pointers to the attributes in the table.  Our function finds its message
+ * there without another copy; a mutex covers the sequence of the sender.  A reply, or an
+ * event for the group, is built in its own buffer, attribute by attribute.  netlink queues
+ * the buffer and wakes the receiver, and recv() copies it out.
  *
- * When to choose it.  For a new interface without a device node that needs
- * requests, replies and events, and must be able to grow: new attributes and
- * commands break no old program.  For lists that no datagram could hold there
- * is the dump, which makes the next piece when the reader has taken the last.
+ * When to choose it.  For a new interface without a device node that needs requests,
+ * replies and events and must be able to grow: new attributes and commands do not break
+ * old programs.  For lists that are longer than a datagram there is the dump: the kernel
+ * makes the next part when the reader has received the last one.
  *
- * Its trap.  All that netlink has: a group's reader who is too slow loses
- * events and gets ENOBUFS, and who sends without asking for an acknowledgement
- * is not told of success.  An attribute ends at 64 KiB.  A dump is no snapshot
- * unless the family makes one, and a reader who stops half-way keeps the module
- * until he closes.  Otherwise an open socket holds no module: it belongs to all
- * families, so ours may be unloaded under it, and a listener sleeps on in a group
- * that is gone, unless the module thinks of waking him.
+ * Its pitfall.  It has all pitfalls of netlink: a slow reader of a group loses events and
+ * gets ENOBUFS, and a sender that does not request an acknowledgement is not notified of
+ * success.  An attribute has at most 64 KiB.  A dump is not a snapshot unless the family
+ * makes one, and an unfinished dump holds the module until its socket is closed.  Apart
+ * from that an open socket does not hold the module, because it belongs to all families.
+ * So our module can be unloaded while sockets are open, and a listener sleeps on in a
+ * group that no longer exists, unless the module wakes it.
  *
- * Four modes. do: a request, and its answer if it has one. ack: a push that asks
- * for an acknowledgement, and so costs a datagram back. dump: a message pulled in
- * records of 1 KiB, as long lists are, as many at a time as fit the longest
- * recv() that the socket has made so far (up to 32 KiB), and an end mark behind
- * them.  A short one is dear: that room is allocated before it is known how
- * little will be said, and cleared where the kernel clears all memory it gives
- * out. multicast: events to a group.  None sends events to a single port: that is
- * raw netlink's unicast, unchanged.
+ * Four modes.  do: a request, and its answer if it has one.  ack: a push that requests an
+ * acknowledgement, which costs a datagram back.  dump: a pull of a message in records of
+ * 1 KiB, as long lists are read, and an end mark behind them.  One datagram holds as many
+ * records as fit the longest recv() of the socket so far (up to 32 KiB).  Short dumps are
+ * expensive: the buffer is allocated at that size before its content is known, and it is
+ * cleared if the kernel clears all memory that it allocates.  multicast: events to a
+ * group.  No mode sends events to a single port, because that would be the unicast of
+ * channel netlink.
  *
- * The family is not there in other network namespaces (.netnsok is off): what it
- * counts is the machine's.  Hence GENL_ADMIN_PERM, the capability in the first
- * user namespace; one that serves the network of each namespace sets .netnsok
- * and asks by GENL_UNS_ADMIN_PERM for the capability there.
+ * The family does not exist in other network namespaces (.netnsok is not set), because its
+ * counts belong to the whole machine.  So it uses GENL_ADMIN_PERM, which requires the
+ * capability in the initial user namespace.  A family that serves the network of each
+ * namespace sets .netnsok and requires the capability there, by GENL_UNS_ADMIN_PERM.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -57,31 +57,31 @@
 #include "abi.h"
 
 /*
- * One socket that has sent us a request, from the first one to its release.
- * genetlink_lock covers the list and all of each peer.  Nothing points at a peer
- * while the lock is not held: a dump finds it again for each piece, since the
- * port of a socket that is being released may already have another owner.
+ * A socket that has sent us a request, from its first request to its release.
+ * genetlink_lock covers the list and all members of each entry.  No code keeps a pointer
+ * to an entry without the lock: a dump looks it up again for each part, because the port
+ * of a socket that is being released may already have another owner.
  *
- * (From 6.8 on a family may have memory per socket without a list, sock_priv.)
+ * (Since 6.8 a family may have memory per socket without a list: sock_priv.)
  */
-struct genetlink_peer {
+struct genetlink_socket {
 	struct list_head node;
 	u32 portid;
 	struct rcx_sequence sequence;
-	struct rcx_msg *dumped;	/* the message of its dump; NULL until the first one */
+	struct rcx_msg *dumped;	/* the message of its dump; NULL until the first dump */
 };
 
 static DEFINE_MUTEX(genetlink_lock);
-static LIST_HEAD(genetlink_peers);
+static LIST_HEAD(genetlink_sockets);
 static struct genl_family genetlink_family;
 
-/* The body of messages that we make, zeros: a real sender copies its data as well. */
+/* Body of messages that the kernel half makes: zeros, copied as a real sender copies data. */
 static const u8 *genetlink_content;
 
 /*
- * A datagram with a message in it, whose body are the @size bytes at @body; its
- * header is left to the caller, who finds it by *@msg.  (Attributes lie at multiples
- * of four; behind both headers ours happens to be at one of eight.)
+ * A datagram that holds a message with the @size bytes at @body, or NULL.  The caller fills
+ * the message's header, to which *@msg points.  (Attributes are aligned to four bytes; behind
+ * both headers the message happens to be aligned to eight.)
  */
 static struct sk_buff *genetlink_message(u32 portid, u32 seq, u8 command, const u8 *body,
 					 u32 size, gfp_t gfp, struct rcx_msg **msg)
@@ -108,8 +108,8 @@ static struct sk_buff *genetlink_message(u32 portid, u32 seq, u8 command, const 
 /* ---- events ------------------------------------------------------------ */
 
 /*
- * Any context will do, as netlink locks its queues and tables with interrupts off
- * or walks them under RCU; but not on -rt kernels, whose locks sleep.
+ * Any context: netlink locks its queues and tables with interrupts off or walks them under
+ * RCU.  On PREEMPT_RT those locks sleep, so hardirq context is not possible there.
  */
 static int genetlink_emit(const struct rcx_event *event)
 {
@@ -128,54 +128,54 @@ static int genetlink_emit(const struct rcx_event *event)
 	return genlmsg_multicast(&genetlink_family, skb, 0, 0, GFP_ATOMIC);
 }
 
-/* ---- peers ------------------------------------------------------------- */
+/* ---- sockets ----------------------------------------------------------- */
 
-static struct genetlink_peer *genetlink_find(u32 portid)
+static struct genetlink_socket *genetlink_find(u32 portid)
 {
-	struct genetlink_peer *peer;
+	struct genetlink_socket *socket;
 
 	lockdep_assert_held(&genetlink_lock);
-	list_for_each_entry(peer, &genetlink_peers, node)
-		if (peer->portid == portid)
-			return peer;
+	list_for_each_entry(socket, &genetlink_sockets, node)
+		if (socket->portid == portid)
+			return socket;
 	return NULL;
 }
 
-/* The peer with that port, new if need be; NULL when there is no memory. */
-static struct genetlink_peer *genetlink_meet(u32 portid)
+/* Find the socket with that port, or add it; NULL when there is no memory. */
+static struct genetlink_socket *genetlink_find_or_add(u32 portid)
 {
-	struct genetlink_peer *peer = genetlink_find(portid);
+	struct genetlink_socket *socket = genetlink_find(portid);
 
-	if (peer)
-		return peer;
-	peer = kzalloc(sizeof(*peer), GFP_KERNEL);
-	if (!peer)
+	if (socket)
+		return socket;
+	socket = kzalloc(sizeof(*socket), GFP_KERNEL);
+	if (!socket)
 		return NULL;
-	peer->portid = portid;
-	list_add_tail(&peer->node, &genetlink_peers);
-	return peer;
+	socket->portid = portid;
+	list_add_tail(&socket->node, &genetlink_sockets);
+	return socket;
 }
 
-static void genetlink_forget(struct genetlink_peer *peer)
+static void genetlink_remove(struct genetlink_socket *socket)
 {
-	list_del(&peer->node);
-	vfree(peer->dumped);
-	kfree(peer);
+	list_del(&socket->node);
+	vfree(socket->dumped);
+	kfree(socket);
 }
 
-/* Netlink tells of every socket's end, of any protocol and namespace; ours are few. */
-static int genetlink_gone(struct notifier_block *block, unsigned long event, void *data)
+/* netlink calls this for every released socket, of any protocol and network namespace. */
+static int genetlink_released(struct notifier_block *block, unsigned long event, void *data)
 {
 	const struct netlink_notify *notify = data;
-	struct genetlink_peer *peer;
+	struct genetlink_socket *socket;
 
 	if (event != NETLINK_URELEASE || notify->protocol != NETLINK_GENERIC ||
 	    !net_eq(notify->net, &init_net))
 		return NOTIFY_DONE;
 	mutex_lock(&genetlink_lock);
-	peer = genetlink_find(notify->portid);
-	if (peer)
-		genetlink_forget(peer);
+	socket = genetlink_find(notify->portid);
+	if (socket)
+		genetlink_remove(socket);
 	mutex_unlock(&genetlink_lock);
 	return NOTIFY_DONE;
 }
@@ -183,27 +183,27 @@ static int genetlink_gone(struct notifier_block *block, unsigned long event, voi
 /* ---- requests: one datagram each, one back at most --------------------- */
 
 /*
- * The message of a request.  If there is one, the policy has seen to it that it is
- * as long as a header at least; that there is one, no policy can demand.
+ * The message of a request, or NULL.  The policy ensures that a message is at least as long
+ * as its header.  A policy cannot require that an attribute is present.
  */
 static const struct nlattr *genetlink_required(const struct genl_info *info)
 {
 	const struct nlattr *attr = info->attrs[RCX_GENETLINK_A_MESSAGE];
 
 	if (!attr)
-		GENL_SET_ERR_MSG(info, "a message is missing");
+		GENL_SET_ERR_MSG(info, "the request has no message attribute");
 	return attr;
 }
 
 static int genetlink_consume(u32 portid, const struct nlattr *attr)
 {
-	struct genetlink_peer *peer;
+	struct genetlink_socket *socket;
 	int err = -ENOMEM;
 
 	mutex_lock(&genetlink_lock);
-	peer = genetlink_meet(portid);
-	if (peer)
-		err = rcx_consume(&peer->sequence, nla_data(attr), nla_len(attr));
+	socket = genetlink_find_or_add(portid);
+	if (socket)
+		err = rcx_consume(&socket->sequence, nla_data(attr), nla_len(attr));
 	mutex_unlock(&genetlink_lock);
 	return err;
 }
@@ -240,8 +240,8 @@ static int genetlink_call(struct sk_buff *request, struct genl_info *info)
 
 static int genetlink_pull(struct sk_buff *request, struct genl_info *info)
 {
-	u32 size = rcx_size();	/* once: another bind may change it */
-	struct genetlink_peer *peer;
+	u32 size = rcx_size();	/* read once: another bind may change it */
+	struct genetlink_socket *socket;
 	struct sk_buff *skb;
 	struct rcx_msg *msg;
 
@@ -252,44 +252,44 @@ static int genetlink_pull(struct sk_buff *request, struct genl_info *info)
 	if (!skb)
 		return -ENOMEM;
 	mutex_lock(&genetlink_lock);
-	peer = genetlink_meet(info->snd_portid);
-	if (peer)
-		rcx_make(&peer->sequence, msg, size);
+	socket = genetlink_find_or_add(info->snd_portid);
+	if (socket)
+		rcx_make(&socket->sequence, msg, size);
 	mutex_unlock(&genetlink_lock);
-	if (!peer) {
+	if (!socket) {
 		nlmsg_free(skb);
 		return -ENOMEM;
 	}
 	return genlmsg_reply(skb, info);
 }
 
-/* ---- dumps: one request, as many datagrams back as the reader takes ----- */
+/* ---- dumps: one request, and datagrams back as the reader receives them -- */
 
-/* Where a dump stands, in the room that netlink has for it. */
+/* State of a dump, in the memory that netlink provides for it. */
 struct genetlink_dump {
 	u32 at;
 	u32 len;
 };
 
 /*
- * The message is made once, here, and its parts are copied from it: what the
- * reader puts together is what was there when he asked.  A socket has one dump
- * at a time (a second one gets EBUSY), so one buffer for each is enough.  It is kept
- * for the next dump, and has room for all sizes that a bind may ask for.
+ * The message is made once, here, and its parts are copied from it, so the dump is a
+ * snapshot of the time of the request.  A socket has one dump at a time (a second one gets
+ * EBUSY), so one buffer per socket is enough.  The buffer is kept for the next dump and
+ * has room for all sizes of a bind.
  */
 static int genetlink_dump_start(struct netlink_callback *cb)
 {
 	struct genetlink_dump *dump = (void *)cb->ctx;
-	struct genetlink_peer *peer;
+	struct genetlink_socket *socket;
 	u32 size = rcx_size();
 	int err = -ENOMEM;
 
 	mutex_lock(&genetlink_lock);
-	peer = genetlink_meet(NETLINK_CB(cb->skb).portid);
-	if (peer && !peer->dumped)
-		peer->dumped = vzalloc(RCX_HEADER + RCX_BODY_MAX);
-	if (peer && peer->dumped) {
-		rcx_make(&peer->sequence, peer->dumped, size);
+	socket = genetlink_find_or_add(NETLINK_CB(cb->skb).portid);
+	if (socket && !socket->dumped)
+		socket->dumped = vzalloc(RCX_HEADER + RCX_BODY_MAX);
+	if (socket && socket->dumped) {
+		rcx_make(&socket->sequence, socket->dumped, size);
 		dump->len = RCX_HEADER + size;
 		err = 0;
 	}
@@ -297,7 +297,7 @@ static int genetlink_dump_start(struct netlink_callback *cb)
 	return err;
 }
 
-/* One record of @len bytes more; false when there is no room for it. */
+/* Append one record of @len bytes; false when there is no room for it. */
 static bool genetlink_record(struct sk_buff *skb, const struct netlink_callback *cb,
 			     const void *from, u32 len)
 {
@@ -314,34 +314,34 @@ static bool genetlink_record(struct sk_buff *skb, const struct netlink_callback 
 	return true;
 }
 
-/* The next piece: called when the request comes, and as the reader takes the last one. */
+/* Make the next part: called for the request, and when the reader has received a part. */
 static int genetlink_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct genetlink_dump *dump = (void *)cb->ctx;
-	const struct genetlink_peer *peer;
+	const struct genetlink_socket *socket;
 
 	mutex_lock(&genetlink_lock);
-	peer = genetlink_find(NETLINK_CB(cb->skb).portid);
-	if (!peer || !peer->dumped) {
+	socket = genetlink_find(NETLINK_CB(cb->skb).portid);
+	if (!socket || !socket->dumped) {
 		mutex_unlock(&genetlink_lock);
-		return -ESTALE;		/* the peer was forgotten: its port had two owners */
+		return -ESTALE;		/* the socket was removed: its port had two owners */
 	}
 	while (dump->at < dump->len) {
 		u32 len = min_t(u32, dump->len - dump->at, RCX_GENETLINK_PART_MAX);
 
-		if (!genetlink_record(skb, cb, (const u8 *)peer->dumped + dump->at, len))
+		if (!genetlink_record(skb, cb, (const u8 *)socket->dumped + dump->at, len))
 			break;
 		dump->at += len;
 	}
 	mutex_unlock(&genetlink_lock);
 	if (dump->at == dump->len)
-		return 0;		/* and the end mark behind it, if it fits */
+		return 0;		/* netlink appends the end mark, now or in the next part */
 	return skb->len ?: -EMSGSIZE;
 }
 
 /* ---- the family -------------------------------------------------------- */
 
-/* An attribute that is not listed is refused, and so is a nested one. */
+/* The kernel refuses an attribute that is not listed, and a nested one. */
 static const struct nla_policy genetlink_one_message[] = {
 	[RCX_GENETLINK_A_MESSAGE] = NLA_POLICY_MIN_LEN(RCX_HEADER),
 };
@@ -379,7 +379,7 @@ static const struct genl_ops genetlink_ops[] = {
 static const struct genl_multicast_group genetlink_groups[] = {
 	{
 		.name = RCX_GENETLINK_GROUP,
-		/* 5.10 has no such flag: there anybody may listen. */
+		/* 5.10 does not have this flag, so any user may listen there. */
 #ifdef GENL_MCAST_CAP_NET_ADMIN
 		.flags = GENL_MCAST_CAP_NET_ADMIN,
 #endif
@@ -387,9 +387,9 @@ static const struct genl_multicast_group genetlink_groups[] = {
 };
 
 /*
- * .parallel_ops: our own lock covers what is ours; else every request would wait
- * for those of all other families.  .resv_start_op stays 0, as for all that is
- * new: from 6.1 on reserved fields and unknown flags are refused.
+ * .parallel_ops: genetlink_lock covers our state.  Without this flag every request would
+ * wait for the requests of all other families.  .resv_start_op stays 0, as in every new
+ * family: since 6.1 reserved fields and unknown flags are then refused.
  */
 static struct genl_family genetlink_family __ro_after_init = {
 	.name = RCX_GENETLINK_FAMILY,
@@ -403,7 +403,7 @@ static struct genl_family genetlink_family __ro_after_init = {
 };
 
 static struct notifier_block genetlink_notifier = {
-	.notifier_call = genetlink_gone,
+	.notifier_call = genetlink_released,
 };
 
 static struct rcx_channel genetlink_channel = {
@@ -443,21 +443,21 @@ err_content:
 }
 
 /*
- * Sockets may be open, and hold nothing of ours: whoever listens to the group is
- * told by ENODEV, and whoever asks hereafter that there is no such family.  A
- * dump holds the module until its end, so none is left here; peers may be.
+ * Sockets may be open; they do not hold the module.  Listeners of the group get ENODEV, and
+ * a later request gets ENOENT.  A dump holds the module until its end, so no dump runs
+ * here, but entries of sockets may be left.
  */
 static void __exit genetlink_exit(void)
 {
-	struct genetlink_peer *peer, *next;
+	struct genetlink_socket *socket, *next;
 
 	rcx_channel_unregister(&genetlink_channel);
 	genl_set_err(&genetlink_family, &init_net, 0, 0, -ENODEV);
-	genl_unregister_family(&genetlink_family);	/* waits for requests that run */
+	genl_unregister_family(&genetlink_family);	/* waits for running requests */
 	netlink_unregister_notifier(&genetlink_notifier);
 	mutex_lock(&genetlink_lock);
-	list_for_each_entry_safe(peer, next, &genetlink_peers, node)
-		genetlink_forget(peer);
+	list_for_each_entry_safe(socket, next, &genetlink_sockets, node)
+		genetlink_remove(socket);
 	mutex_unlock(&genetlink_lock);
 	vfree(genetlink_content);
 }

@@ -5,7 +5,7 @@
 #include "loops/netlink_socket.h"
 #include "family.h"
 
-/* A dump brings so much at a time at most, and less to a reader who has less room. */
+/* A datagram of a dump has at most this size, and is smaller for a smaller receive buffer. */
 #define DUMP_ROOM 32768
 
 static struct datagram *out(const struct rcx_session *s)
@@ -13,50 +13,51 @@ static struct datagram *out(const struct rcx_session *s)
 	return (struct datagram *)rcx_datagram_out(s);
 }
 
-/* ---- what came --------------------------------------------------------- */
+/* ---- received datagrams ------------------------------------------------ */
 
-/* Whether at @came is an answer of our family, with one attribute of @type and nothing
- * behind it, all of it within @got bytes.
+/*
+ * Whether @answer is an answer of our family that has exactly one attribute, of @type, and
+ * lies within @got bytes.
  */
-static inline bool is_whole(const struct rcx_session *s, const struct datagram *came, size_t got,
+static inline bool is_whole(const struct rcx_session *s, const struct datagram *answer, size_t got,
 			    unsigned int command, uint16_t type)
 {
-	return got >= AHEAD && came->header.nlmsg_type == out(s)->header.nlmsg_type &&
-	       came->header.nlmsg_len <= got && came->command.cmd == command &&
-	       came->attr.nla_type == type && came->attr.nla_len >= NLA_HDRLEN &&
-	       BARE + NLA_ALIGN(came->attr.nla_len) == NLMSG_ALIGN(came->header.nlmsg_len);
+	return got >= MESSAGE_OFFSET && answer->header.nlmsg_type == out(s)->header.nlmsg_type &&
+	       answer->header.nlmsg_len <= got && answer->command.cmd == command &&
+	       answer->attr.nla_type == type && answer->attr.nla_len >= NLA_HDRLEN &&
+	       HEADERS_LEN + NLA_ALIGN(answer->attr.nla_len) == NLMSG_ALIGN(answer->header.nlmsg_len);
 }
 
-/* Attributes are padded to four bytes, so only theirs is the length of a message. */
-static inline size_t attr_len(const struct datagram *came)
+/* Attributes are padded to four bytes, so the message's length is that of the attribute. */
+static inline size_t attr_len(const struct datagram *answer)
 {
-	return came->attr.nla_len - NLA_HDRLEN;
+	return answer->attr.nla_len - NLA_HDRLEN;
 }
 
 static inline const struct rcx_msg *message(const struct rcx_session *s, ssize_t got,
 					   unsigned int command, size_t *len)
 {
-	const struct datagram *came = s->map;
+	const struct datagram *answer = s->map;
 
-	if (got <= 0 || !is_whole(s, came, (size_t)got, command, RCX_GENETLINK_A_MESSAGE))
+	if (got <= 0 || !is_whole(s, answer, (size_t)got, command, RCX_GENETLINK_A_MESSAGE))
 		return NULL;
-	*len = attr_len(came);
-	return &came->msg;
+	*len = attr_len(answer);
+	return &answer->msg;
 }
 
 /* ---- open --------------------------------------------------------------- */
 
 static int open_socket(struct rcx_session *s, struct family *family)
 {
-	size_t len = AHEAD + rcx_len(s);
+	size_t len = MESSAGE_OFFSET + rcx_len(s);
 
-	if (rcx_datagram_get(s, len < DUMP_ROOM ? DUMP_ROOM : len, AHEAD))
+	if (rcx_datagram_get(s, len < DUMP_ROOM ? DUMP_ROOM : len, MESSAGE_OFFSET))
 		return -1;
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
 	if (s->fd < 0)
 		return rcx_fail_errno(s, "socket AF_NETLINK");
 	if (family_find(s->fd, s->map, rcx_datagram_room(s), family))
-		return rcx_fail_errno(s, "no family " RCX_GENETLINK_FAMILY);
+		return rcx_fail_errno(s, "cannot find the family " RCX_GENETLINK_FAMILY);
 	out(s)->header.nlmsg_type = family->id;
 	return 0;
 }
@@ -67,11 +68,11 @@ static int prepare(struct rcx_session *s, uint8_t command, uint16_t flags)
 
 	request->command = (struct genlmsghdr){ .cmd = command, .version = RCX_GENETLINK_VERSION };
 	request->header.nlmsg_flags = NLM_F_REQUEST | flags;
-	request->header.nlmsg_len = BARE;
+	request->header.nlmsg_len = HEADERS_LEN;
 	if (command == RCX_GENETLINK_PULL)
 		return 0;
 	if (s->size > RCX_GENETLINK_BODY_MAX)
-		return rcx_fail(s, "no attribute can hold %zu bytes", rcx_len(s));
+		return rcx_fail(s, "an attribute cannot hold %zu bytes", rcx_len(s));
 	request->attr.nla_type = RCX_GENETLINK_A_MESSAGE;
 	request->attr.nla_len = (uint16_t)(NLA_HDRLEN + rcx_len(s));
 	request->header.nlmsg_len += (uint32_t)NLA_ALIGN(NLA_HDRLEN + rcx_len(s));
@@ -118,7 +119,7 @@ static int multicast_open(struct rcx_session *s)
 
 /* ---- operations --------------------------------------------------------- */
 
-/* Like netlink's, with the message() and the commands of this folder, which stays readable. */
+/* As in netlink, with this folder's message() and commands: each folder is readable alone. */
 
 static int genetlink_pull(struct rcx_session *s, uint64_t n)
 {
@@ -142,7 +143,7 @@ static int genetlink_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- dump: records until the end mark ----------------------------------- */
 
-/* The mark carries what the last piece of the dump has returned. */
+/* The end mark carries the result of the last call of the kernel half's dump function. */
 static inline int dump_error(const struct nlmsghdr *end)
 {
 	int error = 0;
@@ -153,8 +154,8 @@ static inline int dump_error(const struct nlmsghdr *end)
 }
 
 /*
- * Put the records in @left bytes of the buffer behind the @at bytes of s->rx that
- * are there.  How many are there now; @end is set by the mark behind the last.
+ * Append the records in @left bytes of the buffer to the @at bytes in s->rx: the number of
+ * bytes in s->rx, or -1.  The end mark sets @end.
  */
 static inline ssize_t take_records(struct rcx_session *s, size_t at, ssize_t left, bool *end)
 {
@@ -167,13 +168,13 @@ static inline ssize_t take_records(struct rcx_session *s, size_t at, ssize_t lef
 			int error = dump_error(header);
 
 			*end = true;
-			return error < 0 ? rcx_fail(s, "the kernel half broke a dump off: %s",
+			return error < 0 ? rcx_fail(s, "the kernel half ended a dump with an error: %s",
 						   strerror(-error)) : (ssize_t)at;
 		}
 		if (!is_whole(s, record, (size_t)left, RCX_GENETLINK_PULL, RCX_GENETLINK_A_PART))
 			return rcx_datagram_broken(s, header == s->map ? left : 0);
 		if (attr_len(record) > rcx_len(s) - at)
-			return rcx_fail(s, "a dump goes on behind %zu bytes", rcx_len(s));
+			return rcx_fail(s, "a dump has more than %zu bytes", rcx_len(s));
 		memcpy((char *)s->rx + at, &record->msg, attr_len(record));
 		at += attr_len(record);
 	}
@@ -186,7 +187,7 @@ static int genetlink_dump(struct rcx_session *s, uint64_t n)
 		bool end = false;
 		ssize_t at = 0;
 
-		if (send(s->fd, out(s), BARE, 0) != (ssize_t)BARE)
+		if (send(s->fd, out(s), HEADERS_LEN, 0) != (ssize_t)HEADERS_LEN)
 			return rcx_fail_errno(s, "send");
 		while (!end) {
 			ssize_t got = recv(s->fd, s->map, rcx_datagram_room(s), 0);
@@ -206,7 +207,7 @@ static int genetlink_dump(struct rcx_session *s, uint64_t n)
 /* ---- registration ------------------------------------------------------ */
 
 #define ATTRIBUTE .max = RCX_GENETLINK_BODY_MAX, \
-	.limit = "An attribute says its length in 16 bits, its own header of 4 bytes included."
+	.limit = "The length of an attribute has 16 bits and includes its header of 4 bytes."
 
 static const struct rcx_queue genetlink_queue = RCX_DATAGRAM_QUEUE;
 
@@ -260,7 +261,7 @@ static const struct rcx_channel genetlink_channel = {
 	.name = "genetlink",
 	.summary = "Named netlink families: commands, typed attributes, dumps, groups",
 	.module = "ringcross_genetlink",
-	.since = "2.6.15: genl_register_family(), families by name over NETLINK_GENERIC",
+	.since = "2.6.15: genl_register_family(), named families over NETLINK_GENERIC",
 	.modes = genetlink_modes,
 };
 RCX_CHANNEL(genetlink_channel);
