@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * The area that both halves see:
+ * Layout of the area that both halves share:
  *
  *	0		struct rcx_mmap_ends
  *	RCX_MMAP_SLOTS	slot 0
  *	  + stride	slot 1, ...
  *
- * A ring's head and tail count messages, not slots, and run over the end of
- * 32 bits: message i lies in slot i modulo slots, which is a power of two.
+ * Head and tail of a ring count messages, not slots, and wrap around at 32 bits.  Message i
+ * lies in slot (i modulo slots); slots is a power of two.
  */
 #ifndef RCX_MMAP_ABI_H
 #define RCX_MMAP_ABI_H
@@ -21,11 +21,11 @@
 #define RCX_MMAP_AREA_MAX	(8u << 20)	/* bytes of all slots together */
 
 /**
- * struct rcx_mmap_ends - where a ring stands
- * @head: messages put in so far; only the producer writes it
- * @tail: messages taken out so far; only the consumer writes it
+ * struct rcx_mmap_ends - head and tail of a ring
+ * @head: number of messages put in so far; only the producer writes it
+ * @tail: number of messages taken out so far; only the consumer writes it
  *
- * A cache line each, so that the two sides do not steal it from each other.
+ * Each has its own cache line, to avoid false sharing.
  */
 struct rcx_mmap_ends {
 	__u32 head;
@@ -37,7 +37,7 @@ struct rcx_mmap_ends {
 /**
  * struct rcx_mmap_slot - room for one message
  * @len: bytes of @message in use, header and body
- * @pad: keeps @message aligned; neither side reads it
+ * @pad: aligns @message; neither side reads it
  * @message: a struct rcx_msg
  */
 struct rcx_mmap_slot {
@@ -47,14 +47,14 @@ struct rcx_mmap_slot {
 };
 
 enum rcx_mmap_kind {
-	RCX_MMAP_PAGE,		/* one slot, both ways, by doorbell; no ends */
+	RCX_MMAP_PAGE,		/* one slot for both directions, with doorbells; ends unused */
 	RCX_MMAP_TO_KERNEL,	/* a ring: user space produces, the kernel consumes */
 	RCX_MMAP_TO_USER,	/* a ring: the kernel produces, user space consumes */
 	RCX_MMAP_KINDS,
 };
 
 /**
- * struct rcx_mmap_setup - what area this open file shall have; once per file
+ * struct rcx_mmap_setup - the area of this open file; accepted once per file
  * @kind: enum rcx_mmap_kind
  * @room: bytes of the largest message, header and body
  * @slots: a power of two; 1 for RCX_MMAP_PAGE
@@ -72,10 +72,10 @@ struct rcx_mmap_setup {
 #define RCX_MMAP_SETUP	_IOWR('x', 0x50, struct rcx_mmap_setup)
 
 /* Doorbells of a page. */
-#define RCX_MMAP_PUSH	_IO('x', 0x51)	/* consume what lies in the slot */
-#define RCX_MMAP_PULL	_IO('x', 0x52)	/* make a message; argument: its length */
-#define RCX_MMAP_CALL	_IO('x', 0x53)	/* consume, and turn it into its reply there */
-/* Doorbell of a ring to the kernel: consume all of it, return how many. */
+#define RCX_MMAP_PUSH	_IO('x', 0x51)	/* consume the message in the slot */
+#define RCX_MMAP_PULL	_IO('x', 0x52)	/* make a message; the argument is its length */
+#define RCX_MMAP_CALL	_IO('x', 0x53)	/* consume the request, replace it by its reply */
+/* Doorbell of a ring to the kernel: consume all messages, return their number. */
 #define RCX_MMAP_KICK	_IO('x', 0x54)
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Here the kernel reads what we can write at any time, lengths and indexes too. */
+/* The kernel half reads memory that user space can write at any time, with lengths and indexes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -23,7 +23,7 @@ struct area {
 	int fd;
 	struct rcx_mmap_setup setup;
 	unsigned char *map;
-	unsigned long doorbell;		/* that a message is sent by */
+	unsigned long doorbell;		/* the command that sends a message */
 };
 
 static volatile struct rcx_mmap_ends *ends(const struct area *area)
@@ -117,7 +117,7 @@ static void try_setup(struct rcx_hostile *h)
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, setup_at, &fd);
 	*readonly = good;
 	mprotect(readonly, PAGE, PROT_READ);
-	rcx_expect(h, "an argument that cannot be answered", setup_at(&fd, readonly), EFAULT);
+	rcx_expect(h, "a read-only argument", setup_at(&fd, readonly), EFAULT);
 	rcx_expect(h, "a good one after all these", setup_at(&fd, &good), 0);
 	good = (struct rcx_mmap_setup){ .kind = RCX_MMAP_PAGE, .room = WHOLE, .slots = 1 };
 	rcx_expect(h, "a second one", setup_at(&fd, &good), EBUSY);
@@ -179,7 +179,7 @@ static void try_map(struct rcx_hostile *h)
 	close(readonly);
 }
 
-/* Memory outlives the file, and every process that shares it. */
+/* The memory outlives the file, and is shared with a child process. */
 static void try_outlive(struct rcx_hostile *h)
 {
 	struct area area;
@@ -204,14 +204,14 @@ static void try_outlive(struct rcx_hostile *h)
 
 /* ---- page --------------------------------------------------------------- */
 
-/* As much of it as there is room for, with the length the caller tells. */
-static void put(struct area *area, const struct rcx_msg *msg, size_t len, uint32_t told)
+/* Write as much of @msg as fits into the slot, and @slot_len as its length. */
+static void put(struct area *area, const struct rcx_msg *msg, size_t len, uint32_t slot_len)
 {
 	struct rcx_mmap_slot *at = slot(area, 0);
 	size_t most = area->setup.room < len ? area->setup.room : len;
 
 	memcpy(at->message, msg, most > RCX_HEADER ? most : RCX_HEADER);
-	*(volatile uint32_t *)&at->len = told;
+	*(volatile uint32_t *)&at->len = slot_len;
 }
 
 static long send_page(void *arg, const struct rcx_msg *msg, size_t len)
@@ -222,7 +222,7 @@ static long send_page(void *arg, const struct rcx_msg *msg, size_t len)
 	return ioctl(area->fd, area->doorbell);
 }
 
-static void try_told_lengths(struct rcx_hostile *h, struct area *area, struct rcx_taker *taker)
+static void try_lengths(struct rcx_hostile *h, struct area *area, struct rcx_taker *taker)
 {
 	static const uint32_t lengths[] = {
 		0, 1, RCX_HEADER - 1, RCX_HEADER, WHOLE - 1, WHOLE + 1, RCX_HEADER + RCX_BODY_MAX + 1,
@@ -234,7 +234,7 @@ static void try_told_lengths(struct rcx_hostile *h, struct area *area, struct rc
 		for (int agree = 0; agree < 2; agree++) {
 			struct rcx_msg *msg = rcx_good_message(h, BODY, taker->seq);
 
-			/* Wrong alone, and with a header that says the same. */
+			/* Wrong in the slot only, and in the header as well. */
 			if (agree && lengths[i] >= RCX_HEADER && lengths[i] <= WHOLE)
 				continue;
 			if (agree)
@@ -242,7 +242,7 @@ static void try_told_lengths(struct rcx_hostile *h, struct area *area, struct rc
 			put(area, msg, WHOLE, lengths[i]);
 			rcx_note(&outcomes, ioctl(area->fd, area->doorbell), EBADMSG);
 		}
-	rcx_expect_outcomes(h, "lengths that are none", &outcomes);
+	rcx_expect_outcomes(h, "wrong lengths", &outcomes);
 	rcx_expect_value(h, "of these the kernel took", (long)outcomes.fine, 0);
 }
 
@@ -259,17 +259,17 @@ static void try_page_messages(struct rcx_hostile *h, unsigned long doorbell, con
 		.too_long = EBADMSG,
 	};
 
-	rcx_topic(h, "page %s%s", name, validate ? " in proof" : "");
+	rcx_topic(h, "page %s%s", name, validate ? " in validation" : "");
 	rcx_core_bind(h, "", BODY, validate);
 	if (!open_area(h, &area, RCX_MMAP_PAGE, WHOLE, 1))
 		return;
 	area.doorbell = doorbell;
 	rcx_try_messages(h, &taker, validate);
-	try_told_lengths(h, &area, &taker);
+	try_lengths(h, &area, &taker);
 	close_area(&area);
 }
 
-/* Another thread overwrites length and header where they lie. */
+/* Another thread overwrites length and header in place. */
 static void try_page_scribbled(struct rcx_hostile *h, unsigned long doorbell, const char *name,
 			       uint32_t size, bool validate, uint32_t turns)
 {
@@ -279,14 +279,15 @@ static void try_page_scribbled(struct rcx_hostile *h, unsigned long doorbell, co
 	struct area area;
 	uint64_t seq = 0;
 
-	rcx_topic(h, "page %s of %u, overwritten%s", name, size, validate ? ", in proof" : "");
+	rcx_topic(h, "page %s of %u, overwritten%s", name, size, validate ? " in validation" : "");
 	rcx_core_bind(h, "", size, validate);
 	if (!open_area(h, &area, RCX_MMAP_PAGE, RCX_HEADER + size, 1))
 		return;
 	area.doorbell = doorbell;
 	before = rcx_core_counts(h);
-	/* len and pad of the slot, then the header but for its stamp; and the size,
-	 * which would do most harm, by itself.
+	/*
+	 * Overwrite len and pad of the slot and the header except its timestamp.  A second
+	 * thread overwrites the size alone, which would do the most harm.
 	 */
 	rcx_scribble(h, &header, slot(&area, 0), 6);
 	rcx_scribble(h, &length, slot(&area, 0)->message, 1);
@@ -294,7 +295,7 @@ static void try_page_scribbled(struct rcx_hostile *h, unsigned long doorbell, co
 		long result;
 
 		put(&area, rcx_good_message(h, size, seq), RCX_HEADER + size, RCX_HEADER + size);
-		/* To the others; a long one they overwrite while the kernel is at it. */
+		/* Let the others run; they overwrite a long message while the kernel reads it. */
 		if (size < RCX_BODY_MAX)
 			usleep(1);
 		result = ioctl(area.fd, area.doorbell);
@@ -367,15 +368,15 @@ static void try_kick(struct rcx_hostile *h)
 	for (uint32_t i = 1; i <= SLOTS; i++)
 		fill(&area, i, i);
 	ends(&area)->tail = 12345;
-	rcx_expect_value(h, "a full ring, with a tail that is none", kick_with(&area, 1 + SLOTS),
+	rcx_expect_value(h, "a full ring, with an impossible tail", kick_with(&area, 1 + SLOTS),
 			SLOTS);
 	rcx_expect_value(h, "the tail is the kernel's again", ends(&area)->tail, 1 + SLOTS);
 
 	for (uint32_t i = 0; i < 3; i++)
 		fill(&area, 9 + i, 9 + i);
 	slot(&area, 10)->len = UINT32_MAX;
-	rcx_expect(h, "a broken one among three", kick_with(&area, 12), EBADMSG);
-	rcx_expect_value(h, "is left behind", ends(&area)->tail, 11);
+	rcx_expect(h, "a bad message among three", kick_with(&area, 12), EBADMSG);
+	rcx_expect_value(h, "is skipped", ends(&area)->tail, 11);
 	rcx_expect(h, "and the next is out of order", ioctl(area.fd, RCX_MMAP_KICK), EBADMSG);
 	fill(&area, 12, 10);
 	rcx_expect_value(h, "until it is sent again", kick_with(&area, 13), 1);
@@ -385,14 +386,14 @@ static void try_kick(struct rcx_hostile *h)
 	close_area(&area);
 }
 
-/* All of the ring is overwritten while the kernel takes messages out of it. */
+/* Other threads overwrite the ring while the kernel consumes messages from it. */
 static void try_kick_scribbled(struct rcx_hostile *h, bool validate)
 {
 	struct rcx_outcomes outcomes = { 0 };
 	struct rcx_scribbler head, slots;
 	struct area area;
 
-	rcx_topic(h, "ring to the kernel, overwritten%s", validate ? ", in proof" : "");
+	rcx_topic(h, "ring to the kernel, overwritten%s", validate ? " in validation" : "");
 	rcx_core_bind(h, "", BODY, validate);
 	if (!open_area(h, &area, RCX_MMAP_TO_KERNEL, 65536, SLOTS))
 		return;
@@ -442,7 +443,7 @@ static void try_offer(struct rcx_hostile *h)
 	rcx_expect_value(h, "refused of as many as slots, 5 free",
 			(long)emit(h, RCX_SOFTIRQ, SLOTS), 3);
 
-	/* Tails that no reader can have: the ring counts as full, and no more. */
+	/* Impossible tails: the ring counts as full, without any other effect. */
 	ends(&area)->tail = SLOTS + 1;
 	rcx_expect_value(h, "refused, with a tail before the head",
 			(long)emit(h, RCX_HARDIRQ, 5), 5);
@@ -452,19 +453,19 @@ static void try_offer(struct rcx_hostile *h)
 	rcx_expect_value(h, "refused, with a tail far away", (long)emit(h, RCX_PROCESS, 5), 5);
 	rcx_expect_value(h, "poll with such a tail", poll(&pfd, 1, 0), 1);
 
-	/* The head is the kernel's, whatever stands there. */
+	/* The kernel does not read head back, whatever its value. */
 	ends(&area)->tail = SLOTS;
 	ends(&area)->head = 4711;
 	memset(slot(&area, 0), 0xff, area.setup.stride * SLOTS);
 	rcx_expect_value(h, "refused after all these", (long)emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "head is the kernel's again", ends(&area)->head, SLOTS + 1);
-	rcx_expect_value(h, "and the message where it is due", slot(&area, SLOTS)->len, WHOLE);
+	rcx_expect_value(h, "and the message is at its place", slot(&area, SLOTS)->len, WHOLE);
 	rcx_expect(h, "kick", ioctl(area.fd, RCX_MMAP_KICK), EINVAL);
 	close_area(&area);
 	rcx_expect_value(h, "refused without a ring", (long)emit(h, RCX_HARDIRQ, 1), 1);
 }
 
-/* Events larger than one ring has room for, and right for another. */
+/* Events that are too large for one ring and fit another. */
 static void try_two_rings(struct rcx_hostile *h)
 {
 	struct area small, large;
@@ -486,8 +487,8 @@ static void try_offer_scribbled(struct rcx_hostile *h, enum rcx_context context,
 	struct rcx_scribbler index, slots;
 	struct area area;
 
-	rcx_topic(h, "ring to the user, overwritten, from %s%s", rcx_context_names[context],
-		 validate ? ", in proof" : "");
+	rcx_topic(h, "ring to user overwritten, %s%s", rcx_context_names[context],
+		 validate ? " in validation" : "");
 	rcx_core_bind(h, "ring", BODY, validate);
 	if (!open_area(h, &area, RCX_MMAP_TO_USER, WHOLE, SLOTS))
 		return;
@@ -502,10 +503,10 @@ static void try_offer_scribbled(struct rcx_hostile *h, enum rcx_context context,
 	rcx_scribble_end(&slots);
 	close_area(&area);
 	rcx_expect(h, "closed in the stream, then stopped", ioctl(h->core, RCX_CORE_STOP), 0);
-	rcx_expect_true(h, "some were raised", h->page->emitted > 0);
+	rcx_expect_true(h, "some were emitted", h->page->emitted > 0);
 }
 
-/* ---- files that go ------------------------------------------------------ */
+/* ---- files that are closed ---------------------------------------------- */
 
 static long ring_until_closed(void *arg)
 {
@@ -583,7 +584,7 @@ static void mmap_hostile(struct rcx_hostile *h)
 		for (int context = 0; context < RCX_CONTEXTS; context++)
 			try_offer_scribbled(h, (enum rcx_context)context, validate);
 	}
-	/* Long enough for the other thread to come in between two looks. */
+	/* Long enough for the other thread to write between two reads of the kernel. */
 	try_page_scribbled(h, RCX_MMAP_PUSH, "push", RCX_BODY_MAX, true, 40);
 	try_page_scribbled(h, RCX_MMAP_CALL, "call", RCX_BODY_MAX, true, 40);
 	try_pull(h);

@@ -2,41 +2,42 @@
 /**
  * DOC: mmap
  *
- * Memory that a driver and a process both see: nothing crosses, it is there.
+ * Memory that a driver and a process share: a message is not copied between them.
  *
- * What it is.  The driver allocates pages and its mmap handler enters them into
- * the caller's page tables.  From then on a store by one side is a load by the
- * other.  What memory cannot do is make anybody look: for that a doorbell is
- * needed, here an ioctl without a message towards the kernel, and a wait queue
- * under poll() towards the user.
+ * What it is.  The driver allocates pages, and its mmap handler enters them into the
+ * caller's page tables.  After that each side can load what the other side has stored.
+ * Shared memory alone cannot notify the other side, so a doorbell is needed: here an ioctl
+ * without a message in the direction of the kernel, and a wait queue with poll() in the
+ * direction of the user.
  *
- * The path of one message.  Written once, where the other side reads it.
+ * The path of one message.  It is written once, at the place where the other side reads
+ * it.
  *
- * - page: one slot.  push writes the message there and rings; the kernel checks
- *   it in place before that ioctl returns.  pull rings, the kernel makes a fresh
- *   message, and the caller reads it there.  call does both: the reply takes
- *   the request's place.
- * - ring: slots between a head that only the producer moves and a tail that
- *   only the consumer moves, no lock in between.  push puts a message in and
- *   rings, once per message.  For notify and stream the kernel puts messages in
- *   and wakes who sleeps in poll(); while the ring holds something, the user
- *   takes it without any system call.  The kernel half takes a lock all the same:
- *   the file's mutex for each doorbell, and for each event one spin lock over the
+ * - page: one slot.  push writes the message there and rings the doorbell; the kernel
+ *   checks it in place before the ioctl returns.  pull rings the doorbell, the kernel makes
+ *   a fresh message in the slot, and the caller reads it there.  call does both: the reply
+ *   replaces the request.
+ * - ring: slots between a head that only the producer moves and a tail that only the
+ *   consumer moves, without a lock between the two sides.  push puts a message in and
+ *   rings the doorbell, once per message.  For notify and stream the kernel puts messages
+ *   in and wakes a reader that sleeps in poll(); while the ring is not empty, the user
+ *   reads messages without a system call.  Within the kernel half a lock is still needed:
+ *   the mutex of the file for each doorbell, and for each event one spin lock over the
  *   list of all rings.
  *
- * When to choose it.  Much data, or many messages per wake-up: one doorbell can
- * stand for a whole ring of them, and the channel copies no body, whatever its size.
+ * When to choose it.  For large messages, or many messages per wake-up: one doorbell can
+ * announce a whole ring of messages, and the channel copies no body of any size.
  *
- * Its trap.  The other side can write at any time, also between your check and
- * your use.  So the kernel copies each header word out once and uses only the
- * copy, keeps its own position, bounds what the user's index says, and never
- * reads a length twice.  Order is yours as well: acquire and release on head
- * and tail.  And pages must outlive their last mapping.
+ * Its pitfall.  The other side can write at any time, also between a check and the use of
+ * the checked value.  So the kernel copies each word of a header out once and uses only
+ * the copy.  It keeps its own position, checks the bounds of the user's index, and never
+ * reads a length twice.  Both sides must also order their accesses, with acquire and
+ * release on head and tail.  And the pages must outlive their last mapping.
  *
- * How to read the numbers.  Neither side copies the body, both work on the
- * shared slot: the numbers hold a doorbell or a wake-up, a header and the
- * indexes, and do not grow with the size.  Who must copy the body out, or
- * builds it elsewhere first, adds the cost of a plain copy of that size.
+ * How to read the numbers.  Neither side copies the body; both work on the shared slot.
+ * The figures contain a doorbell or a wake-up, a header and the indexes, and do not grow
+ * with the size.  A program that has to copy the body out, or builds it elsewhere first,
+ * adds the cost of a plain copy of that size.
  */
 #include <linux/fs.h>
 #include <linux/kernel.h>
@@ -56,19 +57,18 @@
 #include "abi.h"
 
 /*
- * State of one open file.  A mapping holds the file, so the area lives until
- * the file is closed and the last mapping is gone; the file holds the module.
+ * State of one open file.  A mapping holds the file, so the area exists until the file is
+ * closed and the last mapping is removed.  The file holds the module.
  *
- * @lock covers the setup, @sequence, and @position of all but a ring to the user.
- * @area is set once, with release, after all that describes it; whoever loads
- * it with acquire may use @kind, @room, @slots and @stride without a lock.
- * The mmap handler must do so: it runs under mmap_lock, which copying from the
- * user under @lock takes too.
+ * @lock covers the setup, @sequence, and @position of all kinds except a ring to the user.
+ * @area is set once, with release, after @kind, @room, @slots and @stride.  A reader that
+ * loads @area with acquire may use these without a lock.  The mmap handler has to do so:
+ * it runs under mmap_lock, which a copy from user memory under @lock takes, too.
  *
- * @position is the kernel's own index.  What it publishes of it in the area is
- * for the user to read, and never read back.  Rings to the user are on
- * mmap_rings; mmap_emit_lock covers that list and their @position, and is taken
- * from any context.  Only the proof fills bodies under it, and that is untimed.
+ * @position is the kernel's own index.  The kernel publishes it in the area for the user
+ * and never reads it back.  Rings to the user are on mmap_rings.  mmap_emit_lock covers
+ * that list and the @position of these rings, and is taken in any context.  Bodies are
+ * filled under it only during validation, which is not timed.
  */
 struct mmap_file {
 	struct mutex lock;
@@ -102,13 +102,13 @@ static struct rcx_msg *mmap_message(struct rcx_mmap_slot *slot)
 	return (struct rcx_msg *)slot->message;
 }
 
-/* ---- messages that the other side may change under our hands ------------ */
+/* ---- messages that the user may change at any time ---------------------- */
 
 /*
- * rcx_consume() and its like read a header more than once, so they get a private
- * copy of it, without a body: size and body are checked here, by that copy.
+ * rcx_consume() reads a header more than once, so it gets a private copy of the header,
+ * with size 0.  Size and body are checked here, with values that are read once.
  */
-static int mmap_take(struct mmap_file *state, struct rcx_mmap_slot *slot, struct rcx_msg *head)
+static int mmap_consume(struct mmap_file *state, struct rcx_mmap_slot *slot, struct rcx_msg *head)
 {
 	const struct rcx_msg *shared = mmap_message(slot);
 	u32 len = READ_ONCE(slot->len);
@@ -147,7 +147,7 @@ static long mmap_push(struct mmap_file *state)
 {
 	struct rcx_msg head;
 
-	return mmap_take(state, mmap_slot(state, 0), &head);
+	return mmap_consume(state, mmap_slot(state, 0), &head);
 }
 
 static long mmap_pull(struct mmap_file *state, unsigned long len)
@@ -169,7 +169,7 @@ static long mmap_call(struct mmap_file *state)
 	struct rcx_msg head;
 	u32 at;
 
-	if (mmap_take(state, slot, &head))
+	if (mmap_consume(state, slot, &head))
 		return -EBADMSG;
 	WRITE_ONCE(shared->seq, ~head.seq);
 	if (unlikely(READ_ONCE(rcx_binding.validate)))
@@ -183,7 +183,7 @@ static long mmap_call(struct mmap_file *state)
 static long mmap_kick(struct mmap_file *state)
 {
 	struct rcx_mmap_ends *ends = mmap_ends(state);
-	/* Pairs with the user's release: the messages up to here are whole. */
+	/* Pairs with the user's release: the messages before head are complete. */
 	u32 head = smp_load_acquire(&ends->head);
 	u32 count = head - state->position, i;
 	struct rcx_msg message;
@@ -192,10 +192,10 @@ static long mmap_kick(struct mmap_file *state)
 	if (count > state->slots)
 		return -EINVAL;
 	for (i = 0; i < count && !err; i++) {
-		err = mmap_take(state, mmap_slot(state, state->position), &message);
-		/* A refused one is behind us too, or the ring would stand still. */
+		err = mmap_consume(state, mmap_slot(state, state->position), &message);
+		/* Also skip a refused message, or the ring would never make progress. */
 		state->position++;
-		/* After our last look into the slot: the user may fill it again. */
+		/* After our last access to the slot: the user may fill it again now. */
 		smp_store_release(&ends->tail, state->position);
 	}
 	return err ? err : (long)count;
@@ -209,8 +209,9 @@ static int mmap_offer(struct mmap_file *state, const struct rcx_event *event)
 	lockdep_assert_held(&mmap_emit_lock);
 	if (RCX_HEADER + event->size > state->room)
 		return -EMSGSIZE;
-	/* Pairs with the user's release of the slot.  A tail that cannot be
-	 * makes the ring look full, which harms nobody but its owner.
+	/*
+	 * Pairs with the user's release of the slot.  An impossible tail makes the
+	 * ring look full, which only affects its owner.
 	 */
 	if (state->position - smp_load_acquire(&ends->tail) >= state->slots)
 		return -EAGAIN;
@@ -283,7 +284,7 @@ static bool mmap_setup_valid(const struct rcx_mmap_setup *setup)
 	return setup->kind != RCX_MMAP_PAGE || setup->slots == 1;
 }
 
-/* Make everything known before @area is, and only then let events in. */
+/* Set everything before @area, and put the ring on the list of rings after that. */
 static void mmap_publish(struct mmap_file *state, const struct rcx_mmap_setup *setup, void *area)
 {
 	unsigned long flags;
@@ -318,7 +319,7 @@ static long mmap_setup(struct mmap_file *state, struct rcx_mmap_setup __user *ar
 	if (bytes > RCX_MMAP_AREA_MAX)
 		return -E2BIG;
 	setup.len = PAGE_ALIGN(RCX_MMAP_SLOTS + bytes);
-	area = vmalloc_user(setup.len);		/* zeroed: no stale memory leaves */
+	area = vmalloc_user(setup.len);		/* zeroed: does not expose old content */
 	if (!area)
 		return -ENOMEM;
 	if (copy_to_user(arg, &setup, sizeof(setup))) {
@@ -329,7 +330,7 @@ static long mmap_setup(struct mmap_file *state, struct rcx_mmap_setup __user *ar
 	return 0;
 }
 
-/* The doorbells; each belongs to one kind of area. */
+/* Run a doorbell; each is valid for one kind of area. */
 static long mmap_doorbell(struct mmap_file *state, unsigned int cmd, unsigned long arg)
 {
 	u32 kind = cmd == RCX_MMAP_KICK ? RCX_MMAP_TO_KERNEL : RCX_MMAP_PAGE;
@@ -382,19 +383,19 @@ static int mmap_mmap(struct file *file, struct vm_area_struct *vma)
 
 	if (!area)
 		return -ENXIO;
-	/* A private mapping would part from the kernel's at its first store. */
+	/* A store to a private mapping would not reach the kernel. */
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	return remap_vmalloc_range(vma, area, vma->vm_pgoff);
 }
 
 /*
- * On the wait queue first, then a look; the producer does it the other way
- * round, so one of the two sees the other:
+ * poll enters the wait queue and then reads the position.  emit updates the position and
+ * then wakes the queue.  So at least one of them sees the other:
  *
  *	poll				emit
- *	poll_wait: on the queue
- *					position, head
+ *	poll_wait: enters the queue
+ *					updates position, head
  *	position: not empty		wake_up: finds the poller
  */
 static __poll_t mmap_poll(struct file *file, struct poll_table_struct *table)
@@ -435,7 +436,7 @@ static struct rcx_channel mmap_channel = {
 	},
 };
 
-/* Not mmap_init(): the kernel has one of its own. */
+/* Not mmap_init(): the kernel has a function of that name. */
 static int __init mmap_channel_init(void)
 {
 	int err = misc_register(&mmap_device);

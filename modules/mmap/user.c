@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Messages are written and read where they lie, in the mapped area: in hand
- * means that head has told us of it; its header is checked in place, after that.
+ * Messages are written and read in place, in the mapped area.  A message counts as received
+ * when head includes it; its header is checked in place after that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +17,12 @@
 
 /* How this process sees the area. */
 struct view {
-	struct rcx_msg *tx;	/* the session's own, to be given back */
+	struct rcx_msg *tx;	/* the session's original s->tx, restored at close */
 	struct rcx_mmap_ends *ends;
 	unsigned char *slots;
 	uint32_t stride;
 	uint32_t count;
-	uint32_t position;	/* our side's: head to the kernel, tail to us */
+	uint32_t position;	/* our index: head or tail of the ring */
 };
 
 static struct rcx_mmap_slot *slot_at(const struct view *view, uint32_t position)
@@ -36,8 +36,9 @@ static struct rcx_msg *message_in(struct rcx_mmap_slot *slot)
 	return (struct rcx_msg *)slot->message;
 }
 
-/* As many slots as asked for; else as fit, so that the largest messages have a
- * ring as well.
+/*
+ * The requested number of slots.  Without a request: SLOTS, or fewer if so many do not
+ * fit, so that the largest messages have a ring as well.
  */
 static uint32_t slots_for(const struct rcx_session *s)
 {
@@ -51,7 +52,7 @@ static uint32_t slots_for(const struct rcx_session *s)
 	return slots;
 }
 
-/* Headers are made ready once, as the session's own s->tx is. */
+/* Prepare the headers once, as is done for the session's s->tx. */
 static void prepare_slots(struct rcx_session *s, struct view *view)
 {
 	for (uint32_t i = 0; i < view->count; i++) {
@@ -75,7 +76,7 @@ static int open_area(struct rcx_session *s, uint32_t kind)
 		return rcx_fail_errno(s, "open " RCX_MMAP_DEVICE);
 	if (ioctl(s->fd, RCX_MMAP_SETUP, &setup)) {
 		if (s->queue && (errno == EINVAL || errno == E2BIG))
-			return rcx_skip(s, "A ring has a power of two of slots, up to 8 MiB in all.");
+			return rcx_skip(s, "The slots must be a power of two in number, and at most 8 MiB in all.");
 		return rcx_fail_errno(s, "ioctl setup");
 	}
 	map = mmap(NULL, setup.len, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
@@ -175,7 +176,7 @@ static int ring_push(struct rcx_session *s, uint64_t n)
 		uint32_t tail = __atomic_load_n(&view->ends->tail, __ATOMIC_ACQUIRE);
 
 		if (view->position - tail >= view->count)
-			return rcx_fail(s, "the ring is full although the kernel emptied it");
+			return rcx_fail(s, "the ring is full although the kernel half has emptied it");
 		s->tx = message_in(slot);
 		rcx_tx(s);
 		slot->len = (uint32_t)rcx_len(s);
@@ -194,7 +195,7 @@ static struct rcx_mmap_slot *ring_peek(const struct view *view)
 	return head == view->position ? NULL : slot_at(view, view->position);
 }
 
-/* We are done with the oldest: the kernel may fill its slot again. */
+/* Release the oldest message: the kernel may fill its slot again. */
 static void ring_drop(struct view *view)
 {
 	__atomic_store_n(&view->ends->tail, ++view->position, __ATOMIC_RELEASE);
@@ -249,7 +250,7 @@ static int ring_stream(struct rcx_session *s, uint64_t n)
 /* ---- registration ------------------------------------------------------ */
 
 #define SLOT .max = RCX_BODY_MAX, \
-	.limit = "A slot holds a whole message, and the kernel half lets one have 1 MiB."
+	.limit = "A slot holds one message, and the kernel half limits its body to 1 MiB."
 
 static const struct rcx_queue mmap_queue = {
 	.what = "slots of the ring",
@@ -261,7 +262,7 @@ static const struct rcx_queue mmap_queue = {
 static const struct rcx_mode mmap_modes[] = {
 	{
 		.name = "page",
-		.summary = "one shared message and an ioctl to ring; the body is not copied",
+		.summary = "one shared message and an ioctl as doorbell; the body is not copied",
 		.open = page_open,
 		.close = mmap_close,
 		.operations = {
@@ -272,7 +273,7 @@ static const struct rcx_mode mmap_modes[] = {
 	},
 	{
 		.name = "ring",
-		.summary = "a shared ring, an ioctl or poll to wake; the body is not copied",
+		.summary = "a shared ring, with an ioctl or poll to wake; the body is not copied",
 		.open = ring_open,
 		.close = mmap_close,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
@@ -288,9 +289,9 @@ static const struct rcx_mode mmap_modes[] = {
 
 static const struct rcx_channel mmap_channel = {
 	.name = "mmap",
-	.summary = "Memory that driver and process share",
+	.summary = "Memory that a driver and a process share",
 	.module = "ringcross_mmap",
-	.since = "1.0: a driver may map its memory since there is mmap()",
+	.since = "1.0: mmap() of a driver's memory",
 	.modes = mmap_modes,
 };
 RCX_CHANNEL(mmap_channel);
