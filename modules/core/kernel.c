@@ -42,9 +42,9 @@ static unsigned long core_open;
 
 /*
  * The only producer of events.  The file operations, under core_lock, write its members
- * only while it does not run, except @stopping.  While it runs, the producer itself writes @left,
- * @seq, @refused and @refused_errno, and the timer writes @due: the clock when the burst
- * was due, or 0 without an interval.
+ * only while it does not run, except @stopping.  While it runs, the producer itself writes
+ * @left, @seq, @refused and @refused_errno, and the timer writes @due: the clock when the
+ * burst was due, or 0 without an interval.
  */
 static struct {
 	const struct rcx_emitter *emitter;

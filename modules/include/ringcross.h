@@ -13,7 +13,7 @@
 /**
  * struct rcx_msg - the one message layout of all channels
  * @size: bytes of body that follow
- * @magic: RCX_MAGIC, which tells a message from a buffer with other content
+ * @magic: RCX_MAGIC, which distinguishes a message from other content of a buffer
  * @seq: number of the message in its direction, from 0; a reply carries ~seq
  * @timestamp: kernel clock when the kernel made it; 0 in messages from user space
  * @body: during validation every byte follows from @seq, see rcx_body_word().  In a
