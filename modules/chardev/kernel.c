@@ -32,12 +32,13 @@
  * read_iter and write_iter solve this: they get all segments in one call, as a struct
  * iov_iter.  The kernel's helpers for splice() call them too, and so does io_uring.  For
  * the fast path of io_uring they are not sufficient: unless the driver's open also sets
- * FMODE_NOWAIT, each io_uring request on such a file goes to a worker thread.  A new
- * driver should implement read_iter and write_iter.  Most of this channel uses read and
- * write nevertheless, because a pointer and a length are the simplest interface and the
- * least to measure.  Mode iter shows the cost of the iterator interface: fetching the list
- * of segments from user space costs more than the iterator itself.  It also shows the
- * benefit: user space does not have to gather header and body in one buffer.
+ * FMODE_NOWAIT, each io_uring request on a file without O_NONBLOCK goes to a worker
+ * thread.  A new driver should implement read_iter and write_iter.  Most of this channel
+ * uses read and write nevertheless, because a pointer and a length are the simplest
+ * interface and the least to measure.  Mode iter shows the cost of the iterator interface:
+ * fetching the list of segments from user space costs more than the iterator itself.  It
+ * also shows the benefit: user space does not have to gather header and body in one
+ * buffer.
  *
  * A call is two system calls: the request is written, and the reply is read from the same
  * open file.  An event is received by a read that sleeps.  Each open file is a reader with

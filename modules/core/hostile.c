@@ -396,7 +396,7 @@ static void try_page(struct rcx_hostile *h)
 	rcx_expect_either(h, "mremap of nothing, for a copy", remap(h->page, 0, MAP_LEN), EINVAL,
 			 EFAULT);
 	page = mmap(NULL, MAP_LEN, PROT_READ, MAP_SHARED, h->core, 0);
-	rcx_expect(h, "give its pages up", madvise(page, MAP_LEN, MADV_DONTNEED), 0);
+	rcx_expect(h, "MADV_DONTNEED", madvise(page, MAP_LEN, MADV_DONTNEED), 0);
 	rcx_expect_value(h, "load from these pages", fault(page, false), SIGBUS);
 	munmap(page, MAP_LEN);
 	rcx_expect_value(h, "load", fault(h->page, false), 0);

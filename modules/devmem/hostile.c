@@ -149,7 +149,7 @@ static void try_layouts(struct rcx_hostile *h, const struct memory *memory)
 	LAYOUT("the largest room", RCX_HEADER + RCX_BODY_MAX, 1, 0);
 	LAYOUT("a byte too much room", RCX_HEADER + RCX_BODY_MAX + 1, 1, EINVAL);
 	LAYOUT("room whose stride overflows", UINT32_MAX, 1, EINVAL);
-	LAYOUT("room whose stride is nothing", UINT32_MAX - 64, 1, EINVAL);
+	LAYOUT("room whose stride is 0", UINT32_MAX - 64, 1, EINVAL);
 	LAYOUT("no slots", WHOLE, 0, EINVAL);
 	LAYOUT("slots of no power of two", WHOLE, 3, EINVAL);
 	LAYOUT("too many slots", WHOLE, 2 * RCX_DEVMEM_SLOTS_MAX, EINVAL);
@@ -183,7 +183,7 @@ static void try_numbers(struct rcx_hostile *h, const struct memory *memory)
 	rcx_expect_value(h, "and a head of all bits", (long)ring(memory)->head, (long)head + 2);
 	rcx_expect_value(h, "the slot has its number", (long)slot(memory, head + 2)->number,
 			(long)head + 2);
-	rcx_expect_value(h, "the message is where it is due", slot(memory, head + 2)->len, WHOLE);
+	rcx_expect_value(h, "the message is at its place", slot(memory, head + 2)->len, WHOLE);
 	rcx_expect_value(h, "and it is whole",
 			rcx_body_check(slot(memory, head + 2)->message + RCX_HEADER, BODY,
 				       3 * SLOTS + 1, 0), BODY);

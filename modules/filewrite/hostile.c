@@ -92,7 +92,7 @@ static void try_no_files(struct rcx_hostile *h, int device)
 
 	rcx_expect(h, "no file", register_file(device, -1), EBADF);
 	rcx_expect(h, "a file that is not open", register_file(device, 1000), EBADF);
-	rcx_expect(h, "the lowest number there is", register_file(device, INT32_MIN), EBADF);
+	rcx_expect(h, "the lowest number", register_file(device, INT32_MIN), EBADF);
 	rcx_expect(h, "this file itself", register_file(device, device), EINVAL);
 	rcx_expect(h, "a file that is not appended to", register_file(device, fd), EINVAL);
 	refuse(h, device, "a file for reading", open(path, O_RDONLY | O_APPEND), EINVAL);
@@ -104,14 +104,14 @@ static void try_no_files(struct rcx_hostile *h, int device)
 	refuse(h, device, "a file of /proc", open("/proc/self/comm", O_WRONLY | O_APPEND), EINVAL);
 	refuse(h, device, "a file of /sys",
 	       open("/sys/kernel/profiling", O_WRONLY | O_APPEND), EINVAL);
-	refuse(h, device, "a counter", eventfd(0, EFD_CLOEXEC), EINVAL);
+	refuse(h, device, "an eventfd", eventfd(0, EFD_CLOEXEC), EINVAL);
 	refuse(h, device, "a socket", socket(AF_UNIX, SOCK_STREAM, 0), EINVAL);
 	if (!pipe(ends)) {
 		refuse(h, device, "a pipe", ends[1], EINVAL);
 		close(ends[0]);
 	}
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	refuse(h, device, "a link to a file that is read", open(link, O_RDONLY), EINVAL);
+	refuse(h, device, "a link in /proc, opened to read", open(link, O_RDONLY), EINVAL);
 	close(fd);
 	unlink(path);
 }
@@ -129,7 +129,7 @@ static void try_requests(struct rcx_hostile *h, int device, int fd)
 	rcx_expect(h, "too much room", register_limit(device, fd, RCX_FILEWRITE_MOST + 1), EINVAL);
 	rcx_expect(h, "room that 32 bits would cut",
 		  register_limit(device, fd, (1ull << 32) + ENOUGH), EINVAL);
-	rcx_expect(h, "all room there is", register_limit(device, fd, UINT64_MAX), EINVAL);
+	rcx_expect(h, "room of all bits", register_limit(device, fd, UINT64_MAX), EINVAL);
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, register_at, &device);
 }
 
@@ -218,7 +218,7 @@ static void try_full(struct rcx_hostile *h, void *arg)
 	rcx_expect_value(h, "refused: the next event", emit(h, 1), 1);
 	rcx_expect_value(h, "the reason then", reason(h), EIO);
 	rcx_expect(h, "truncate", ftruncate(fd, 0), 0);
-	rcx_expect_value(h, "refused: still", emit(h, 1), 1);
+	rcx_expect_value(h, "refused after the truncation", emit(h, 1), 1);
 	rcx_expect_value(h, "bytes then", size_of(fd), 0);
 	close(device);
 	close(fd);
@@ -239,10 +239,10 @@ static void try_changed(struct rcx_hostile *h)
 	rcx_expect(h, "append to it as well", write(fd, "x", 1), 0);
 	rcx_expect_value(h, "refused behind that", emit(h, 1), 0);
 	rcx_expect_value(h, "bytes", size_of(fd), 3 * PLACE + 1);
-	rcx_expect(h, "no longer append", fcntl(fd, F_SETFL, 0), 0);
-	rcx_expect_value(h, "refused without", emit(h, 1), 0);
-	rcx_expect_value(h, "bytes without", size_of(fd), 4 * PLACE + 1);
-	rcx_expect(h, "make it larger than all", ftruncate(fd, INT64_MAX), 0);
+	rcx_expect(h, "clear O_APPEND", fcntl(fd, F_SETFL, 0), 0);
+	rcx_expect_value(h, "refused without O_APPEND", emit(h, 1), 0);
+	rcx_expect_value(h, "bytes without O_APPEND", size_of(fd), 4 * PLACE + 1);
+	rcx_expect(h, "make it as large as possible", ftruncate(fd, INT64_MAX), 0);
 	fcntl(fd, F_SETFL, O_APPEND);
 	rcx_expect_value(h, "refused at its very end", emit(h, 1), 1);
 	rcx_expect_value(h, "the reason", reason(h), EFBIG);

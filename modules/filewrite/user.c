@@ -124,7 +124,7 @@ static size_t message_len(const struct rcx_session *s, const struct state *state
 
 	if (there < RCX_HEADER)
 		return 0;
-	/* Not a message: return all bytes there are, and rcx_rx() reports them as wrong. */
+	/* Not a message: return all bytes there are, which the check of the message reports. */
 	if (message->magic != RCX_MAGIC || aligned(RCX_HEADER + (size_t)message->size) > s->map_len)
 		return there;
 	if (aligned(RCX_HEADER + message->size) > there)

@@ -141,7 +141,7 @@ static void try_commands(struct rcx_hostile *h, struct peer *peer)
 	rcx_expect_outcomes(h, "unknown commands", &outcomes);
 	rcx_expect_value(h, "unknown commands refused", (long)outcomes.refused, 253);
 	good(peer, 0)->header.nlmsg_flags |= NLM_F_DUMP;
-	rcx_expect(h, "a dump of what has none", exchange(peer), EOPNOTSUPP);
+	rcx_expect(h, "a dump of a command without one", exchange(peer), EOPNOTSUPP);
 }
 
 /* Every field is checked except the version: a family grows by attributes. */
@@ -218,12 +218,12 @@ static void try_lengths(struct rcx_hostile *h, struct peer *peer)
 		uint16_t len;
 		int want;
 	} lengths[] = {
-		{ "that says nothing", 0, EINVAL },
-		{ "that says less than its header", NLA_HDRLEN - 1, EINVAL },
-		{ "that says its header", NLA_HDRLEN, ERANGE },
-		{ "that says a word less", NLA_HDRLEN + WHOLE - 4, EINVAL },
-		{ "that says a byte more", NLA_HDRLEN + WHOLE + 1, EINVAL },
-		{ "that says 64 KiB", UINT16_MAX, EINVAL },
+		{ "that states length 0", 0, EINVAL },
+		{ "that states less than its header", NLA_HDRLEN - 1, EINVAL },
+		{ "that states its header only", NLA_HDRLEN, ERANGE },
+		{ "that states a word less", NLA_HDRLEN + WHOLE - 4, EINVAL },
+		{ "that states a byte more", NLA_HDRLEN + WHOLE + 1, EINVAL },
+		{ "that states 64 KiB", UINT16_MAX, EINVAL },
 	};
 
 	rcx_topic(h, "an attribute");
@@ -349,7 +349,7 @@ static void try_scribbled(struct rcx_hostile *h, bool validate)
 	struct peer peer;
 	long done = 0;
 
-	rcx_topic(h, "headers overwritten%s", validate ? ", in validation" : "");
+	rcx_topic(h, "headers overwritten%s", validate ? " in validation" : "");
 	rcx_core_bind(h, "", BODY, validate);
 	open_peer(h, &peer);
 	rcx_scribble(h, &scribbler, &peer.out->command,
@@ -437,7 +437,7 @@ static void try_two_dumps(struct rcx_hostile *h, struct peer *peer)
 	} while (!end);
 	rcx_expect(h, "a second one of the same socket", end ? -1 : 0, EBUSY);
 	end = false;
-	rcx_expect_value(h, "the first one goes on to its end",
+	rcx_expect_value(h, "the first one continues to its end",
 			received + receive_dump(peer, sizeof(peer->room)), all);
 }
 
@@ -459,7 +459,7 @@ static void try_dumps(struct rcx_hostile *h, bool validate)
 	rcx_expect_value(h, "after one that was read with room for 100 bytes",
 			start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)), all);
 	setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
-	rcx_expect_value(h, "with the least queue there is",
+	rcx_expect_value(h, "with the smallest queue",
 			start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)), all);
 	start_dump(&peer);
 	rcx_core_bind(h, "", BODY, validate);
@@ -631,7 +631,7 @@ static void try_others(struct rcx_hostile *h)
 
 	rcx_topic(h, "another namespace");
 	rcx_in_other(h, "a process there ends well", elsewhere, &peer);
-	rcx_expect(h, "ours goes on", push(&peer, rcx_good_message(h, BODY, 0), WHOLE), 0);
+	rcx_expect(h, "ours still works", push(&peer, rcx_good_message(h, BODY, 0), WHOLE), 0);
 
 	rcx_topic(h, "another socket");
 	getsockname(peer.fd, (struct sockaddr *)&address, &len);
@@ -642,7 +642,8 @@ static void try_others(struct rcx_hostile *h)
 	rcx_expect(h, "takes it when it is free", bind(second.fd, (struct sockaddr *)&address, len),
 		  0);
 	rcx_expect(h, "finds the family", find(&second), 0);
-	rcx_expect(h, "and starts anew", push(&second, rcx_good_message(h, BODY, 0), WHOLE), 0);
+	rcx_expect(h, "and starts a new sequence",
+		  push(&second, rcx_good_message(h, BODY, 0), WHOLE), 0);
 	close_peer(&second);
 }
 

@@ -205,7 +205,7 @@ static void try_full(struct rcx_hostile *h)
 	rcx_expect_value(h, "nothing dropped", drained.dropped, 0);
 	rcx_expect_value(h, "refused of one more", emit(h, RCX_HARDIRQ, HOLDS + 1), 0);
 	drained = drain(fd);
-	rcx_expect_value(h, "one more leaves", drained.events, 0);
+	rcx_expect_value(h, "events left after one more", drained.events, 0);
 	rcx_expect_value(h, "and SYN_DROPPED", drained.dropped, 1);
 	rcx_expect_value(h, "refused of 1000", emit(h, RCX_HARDIRQ, 1000), 0);
 	other = open_node(O_RDONLY | O_NONBLOCK);

@@ -144,7 +144,7 @@ static void try_events(struct rcx_hostile *h, struct target *target)
 	rcx_try_addresses(h, "room", RCX_KERNEL_WRITES, next_at, target);
 	rcx_core_start(h, RCX_SOFTIRQ, 2, 2, 0);
 	rcx_core_ended(h, 1000);
-	rcx_expect(h, "a byte too little room",
+	rcx_expect(h, "room for a byte less",
 		  command(target, RCX_IOCTL_NR_NEXT, h->message, WHOLE - 1), EMSGSIZE);
 	rcx_expect(h, "no room", command(target, RCX_IOCTL_NR_NEXT, h->message, 0), EINVAL);
 	rcx_core_start(h, RCX_PROCESS, 1000, 1000, 0);

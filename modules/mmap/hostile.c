@@ -243,7 +243,7 @@ static void try_lengths(struct rcx_hostile *h, struct area *area, struct rcx_tak
 			rcx_note(&outcomes, ioctl(area->fd, area->doorbell), EBADMSG);
 		}
 	rcx_expect_outcomes(h, "wrong lengths", &outcomes);
-	rcx_expect_value(h, "of these the kernel took", (long)outcomes.fine, 0);
+	rcx_expect_value(h, "of these the kernel accepted", (long)outcomes.fine, 0);
 }
 
 static void try_page_messages(struct rcx_hostile *h, unsigned long doorbell, const char *name,
@@ -329,7 +329,7 @@ static void try_pull(struct rcx_hostile *h)
 	rcx_expect(h, "a byte above the room", ioctl(area.fd, RCX_MMAP_PULL, WHOLE + 1), EMSGSIZE);
 	rcx_expect(h, "4 GiB and a good one", ioctl(area.fd, RCX_MMAP_PULL, (1ul << 32) + WHOLE),
 		  EMSGSIZE);
-	rcx_expect(h, "all there is", ioctl(area.fd, RCX_MMAP_PULL, ULONG_MAX), EMSGSIZE);
+	rcx_expect(h, "a length of all bits", ioctl(area.fd, RCX_MMAP_PULL, ULONG_MAX), EMSGSIZE);
 	rcx_expect(h, "kick", ioctl(area.fd, RCX_MMAP_KICK), EINVAL);
 	close_area(&area);
 }
