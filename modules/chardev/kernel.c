@@ -87,7 +87,7 @@ static int chardev_open_stream(struct inode *inode, struct file *file)
 
 /* ---- iter: one message in several segments ------------------------------ */
 
-static int iter_take(struct rcx_file *state, struct iov_iter *from, size_t len)
+static int iter_consume(struct rcx_file *state, struct iov_iter *from, size_t len)
 {
 	int err;
 
@@ -111,7 +111,7 @@ static ssize_t iter_write(struct kiocb *iocb, struct iov_iter *from)
 
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
-	err = iter_take(state, from, len);
+	err = iter_consume(state, from, len);
 	mutex_unlock(&state->lock);
 	return err ? err : len;
 }

@@ -157,7 +157,7 @@ static inline int dump_error(const struct nlmsghdr *end)
  * Append the records in @left bytes of the buffer to the @at bytes in s->rx: the number of
  * bytes in s->rx, or -1.  The end mark sets @end.
  */
-static inline ssize_t take_records(struct rcx_session *s, size_t at, ssize_t left, bool *end)
+static inline ssize_t append_records(struct rcx_session *s, size_t at, ssize_t left, bool *end)
 {
 	const struct nlmsghdr *header = s->map;
 
@@ -194,7 +194,7 @@ static int genetlink_dump(struct rcx_session *s, uint64_t n)
 
 			if (got <= 0)
 				return rcx_datagram_broken(s, got);
-			at = take_records(s, (size_t)at, got, &end);
+			at = append_records(s, (size_t)at, got, &end);
 			if (at < 0)
 				return -1;
 		}

@@ -127,7 +127,7 @@ static int direct_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- indirect: the argument holds address and length ------------------- */
 
-static struct rcx_ioctl_buffer at(struct rcx_session *s, const void *message)
+static struct rcx_ioctl_buffer buffer_for(struct rcx_session *s, const void *message)
 {
 	return (struct rcx_ioctl_buffer){
 		.address = (uintptr_t)message,
@@ -137,35 +137,35 @@ static struct rcx_ioctl_buffer at(struct rcx_session *s, const void *message)
 
 static int indirect_push(struct rcx_session *s, uint64_t n)
 {
-	struct rcx_ioctl_buffer buffer = at(s, s->tx);
+	struct rcx_ioctl_buffer buffer = buffer_for(s, s->tx);
 
 	return push(s, n, RCX_IOCTL_PUSH_AT, &buffer);
 }
 
 static int indirect_pull(struct rcx_session *s, uint64_t n)
 {
-	struct rcx_ioctl_buffer buffer = at(s, s->rx);
+	struct rcx_ioctl_buffer buffer = buffer_for(s, s->rx);
 
 	return pull(s, n, RCX_IOCTL_PULL_AT, &buffer);
 }
 
 static int indirect_call(struct rcx_session *s, uint64_t n)
 {
-	struct rcx_ioctl_buffer buffer = at(s, s->tx);
+	struct rcx_ioctl_buffer buffer = buffer_for(s, s->tx);
 
 	return call(s, n, RCX_IOCTL_CALL_AT, &buffer);
 }
 
 static int indirect_notify(struct rcx_session *s, uint64_t n)
 {
-	struct rcx_ioctl_buffer buffer = at(s, s->rx);
+	struct rcx_ioctl_buffer buffer = buffer_for(s, s->rx);
 
 	return notify(s, n, RCX_IOCTL_NEXT_AT, &buffer);
 }
 
 static int indirect_stream(struct rcx_session *s, uint64_t n)
 {
-	struct rcx_ioctl_buffer buffer = at(s, s->rx);
+	struct rcx_ioctl_buffer buffer = buffer_for(s, s->rx);
 
 	(void)n;
 	return stream(s, RCX_IOCTL_NEXT_AT, &buffer);

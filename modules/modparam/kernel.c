@@ -10,13 +10,13 @@
  * with a mode are files in /sys/module/NAME/parameters.
  *
  * The path of one message.  It is the path of a sysfs attribute: system call entry, lookup
- * of the file descriptor, checks.  A write is copied into a buffer; then kernfs takes the
- * mutex of the open file and an active reference, for which a removal waits.  A read is
- * copied from its buffer to user space after these are released.  Inside them the kernel
- * takes the mutex that all parameters of a module share and calls set() with the written
- * text, or get() with a page to fill.  A message must be text: set() gets a string without
- * a length, so a zero byte would end it.  Hexadecimal uses two characters per byte, and
- * both halves convert.
+ * of the file descriptor, checks.  A write is first copied into a buffer.  Then kernfs takes
+ * the mutex of the open file and an active reference, for which a removal waits.  While it
+ * holds both, the kernel takes the mutex that all parameters of a module share and calls
+ * set() with the written text, or get() with a page to fill.  The result of get() is
+ * copied to user space after both are released.  A message must be text: set() gets a
+ * string without a length, so a zero byte would end it.  Hexadecimal uses two characters
+ * per byte, and both halves convert.
  *
  * A value on the kernel's command line takes another path.  If the module is built in, the
  * kernel itself sets "NAME.key=value".  Otherwise modprobe reads /proc/cmdline and passes
