@@ -1,1 +1,1 @@
-"""Read run folders, draw them, write them as pages that open from a file."""
+"""Read run folders and render them as HTML pages that need no server and no network."""

@@ -1,1 +1,1 @@
-"""Statements about measured data: selection, comparison, diagnostics."""
+"""Select, compare and check measured data."""

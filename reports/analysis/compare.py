@@ -1,12 +1,12 @@
-"""Compare two runs cell by cell: ratios with intervals, and what counts as a change.
+"""Compare two runs cell by cell: ratios, their intervals, and verdicts.
 
-Under ``time`` a change counts when its interval lies outside ±1 %.  Under ``instructions``
-the smallest rounds must differ too, by more than they differ between the boots of one run.
+Under ``time`` a cell counts as changed when the interval of its ratio lies outside ±1 %.  Under
+``instructions`` the minima must differ too, by more than they differ between the boots of one run.
 
-What decides is how much a cell varies at the highest level it was repeated at: boots, else
-loads, else rounds.  Few boots can agree by chance, so a cell is never trusted to vary less than
-is usual in its run; and the interval is widened for the number of cells compared (Bonferroni).
-A run compared with its like must find nothing.
+An interval is computed from the variation at the highest level of repetition that the cell has:
+boots, else loads, else rounds.  A few boots can agree by chance, so the variance of a cell is
+never taken to be lower than the typical variance of its run.  The interval is widened for the
+number of cells compared (Bonferroni).  Two runs of the same configuration must show no change.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ Floats = NDArray[np.float64]
 Verdict = Literal["slower", "faster", "same", "unknown"]
 
 THRESHOLD = 0.01
-"""Share below which nothing counts as a change."""
+"""Relative difference below which a cell does not count as changed."""
 UNREPEATED = 0.03
-"""The same for counted instructions of one boot and load, whose spread over seeds is not known."""
-USUAL = 8
-"""Repeated cells from which what is usual in a run can be told."""
+"""The same for instruction counts of a single boot and load: their spread is not known."""
+TYPICAL_MIN_CELLS = 8
+"""Number of repeated cells required to estimate the typical variance of a run."""
 RESAMPLES = 999
 NORMAL = float(stats.norm.ppf(0.975))
 MARKED = (
     "kernel machine cpu_model mitigations config cmdline clocksource accelerator qemu plan "
     "seed boots loads target forced"
 ).split()
-"""Entries of environment.json that two runs should share."""
-PLACE = frozenset(MARKED) - {"plan", "seed", "boots", "loads"}
-"""Those that make two places or kernels of them, and not only two runs."""
+"""Entries of environment.json whose differences are shown."""
+ENVIRONMENT = frozenset(MARKED) - {"plan", "seed", "boots", "loads"}
+"""Those that describe the machine and the kernel, not the plan of the run."""
 
 
 class Refused(Exception):
-    """Two runs that cannot be compared; the message says why."""
+    """The two runs cannot be compared; the message says why."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that differs between the two machines or plans."""
+    """One difference between the two machines or plans."""
 
     what: str
     a: str
@@ -64,9 +64,9 @@ class Row:
     Attributes:
         a, b: medians, in units of the clock.
         ratio: b over a; above 1 is slower.
-        low, high: 95 % interval of the ratio; None where it cannot be told.
-        verdict: whether it counts as a change.
-        source: what the interval was made from: ``boots``, ``loads``, ``rounds``,
+        low, high: 95 % interval of the ratio; None if there is not enough data.
+        verdict: whether the cell counts as changed.
+        source: data from which the interval was computed: ``boots``, ``loads``, ``rounds``,
             ``intervals`` or ``none``.
     """
 
@@ -81,11 +81,11 @@ class Row:
 
     @property
     def name(self) -> str:
-        """What was measured, in one line."""
+        """Title of the cell."""
         return self.cell.title
 
     def to_json(self) -> dict[str, Any]:
-        """For programs: what was measured, and the figures as numbers."""
+        """The key of the cell and the numbers, as JSON values."""
         values = asdict(self)
         del values["cell"]
         return {name: getattr(self.cell, name) for name in KEY} | values
@@ -93,7 +93,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Mean:
-    """The geometric mean of the ratios of an operation."""
+    """Geometric mean of the ratios of one operation."""
 
     operation: str
     ratio: float
@@ -105,10 +105,10 @@ class Comparison:
     """Two runs, cell by cell.
 
     Attributes:
-        marks: what differs between the runs besides their numbers.
-        only_a, only_b: cells that one run alone has a number for.
-        notes: what weakens the comparison, in sentences.
-        fail_above: share by which a cell may get slower before this counts as failed.
+        marks: recorded differences between the machines and plans.
+        only_a, only_b: titles of cells that only one run measured.
+        notes: sentences about limits of the comparison.
+        fail_above: relative slowdown of a cell above which the comparison fails.
     """
 
     a: str
@@ -125,7 +125,7 @@ class Comparison:
 
     @property
     def changed(self) -> tuple[Row, ...]:
-        """Cells whose change counts, the largest first."""
+        """Changed cells, largest change first."""
         rows = [row for row in self.rows if row.verdict in ("slower", "faster")]
         return tuple(sorted(rows, key=lambda row: -abs(math.log(row.ratio))))
 
@@ -134,23 +134,23 @@ class Comparison:
         """Cells that got slower by more than ``fail_above``."""
         if self.fail_above is None:
             return ()
-        most = 1 + self.fail_above
-        return tuple(row for row in self.changed if row.verdict == "slower" and row.ratio > most)
+        limit = 1 + self.fail_above
+        return tuple(row for row in self.changed if row.verdict == "slower" and row.ratio > limit)
 
     @property
     def failed(self) -> bool:
-        """Some cell got slower than is allowed."""
+        """At least one cell got slower by more than ``fail_above``."""
         return bool(self.failing)
 
     def table(self) -> list[tuple[str, ...]]:
-        """Rows for a terminal, a heading first; changes lead, the rest follows in order."""
+        """Rows for a terminal: the header, the changed cells, then all other cells."""
         unit = words.clock_words(self.clock).unit
         head = ("cell", f"a ({unit})", f"b ({unit})", "b / a", "95 % interval", "verdict")
         rest = [row for row in self.rows if row not in self.changed]
         return [head, *(_texts(row) for row in (*self.changed, *rest))]
 
     def to_json(self) -> dict[str, Any]:
-        """For programs."""
+        """The comparison as JSON values."""
         return {
             "a": self.a,
             "b": self.b,
@@ -174,7 +174,7 @@ def _texts(row: Row) -> tuple[str, ...]:
 
 
 def interval_text(row: Row) -> str:
-    """The interval of a ratio, or that there is none."""
+    """The interval of a ratio, or a dash if there is none."""
     if row.low is None or row.high is None:
         return words.MISSING
     return f"{row.low:.3f} … {row.high:.3f}"
@@ -186,19 +186,21 @@ def compare(
     """Compare run ``b`` with run ``a``.
 
     Raises:
-        Refused: the clocks differ, or no cell was measured in both.
+        Refused: the clocks differ, or no cell was measured in both runs.
     """
     if a.clock != b.clock:
         raise Refused(
-            f"{a.name} counts {words.clock_words(a.clock).unit}, {b.name} "
-            f"{words.clock_words(b.clock).unit}: there is no ratio between the two; "
-            "compare runs of one clock."
+            f"{a.name} was measured in {words.clock_words(a.clock).unit} and {b.name} in "
+            f"{words.clock_words(b.clock).unit}. Compare two runs of the same clock."
         )
     left = {row.key: row for row in a.rows if _usable(row)}
     right = {row.key: row for row in b.rows if _usable(row)}
-    both = sorted(left.keys() & right.keys(), key=_place)
+    both = sorted(left.keys() & right.keys(), key=_order)
     if not both:
-        raise Refused(f"{a.name} and {b.name} have no measured cell in common.")
+        raise Refused(
+            f"{a.name} and {b.name} have no measured cell in common. Compare two runs of the "
+            "same channels, operations and sizes."
+        )
     sides = Side.of(a, [left[key] for key in both]), Side.of(b, [right[key] for key in both])
     family = 0.025 / len(both)
     marks = differences(a, b)
@@ -210,19 +212,21 @@ def compare(
     rows = rows_beyond(threshold)
     notes = list(_weaknesses(a, b))
     controls = _controls(a, rows)
-    drift = max((abs(row.ratio - 1) for row in controls), default=0.0)
-    if drift > threshold and not any(mark.what.partition(":")[0] in PLACE for mark in marks):
-        threshold = drift
+    control_change = max((abs(row.ratio - 1) for row in controls), default=0.0)
+    environment_differs = any(mark.what.partition(":")[0] in ENVIRONMENT for mark in marks)
+    if control_change > threshold and not environment_differs:
+        threshold = control_change
         rows = rows_beyond(threshold)
         notes.append(
-            f"Nothing recorded differs but stock system calls moved by {100 * drift:.1f} %, which "
-            "is the machine's own unrest: a change counts beyond that alone."
+            f"The control system calls changed by up to {100 * control_change:.1f} %, although "
+            "both runs record the same machine and kernel. This is noise of the machine. Only "
+            "larger differences count as changes."
         )
     elif changed := [row for row in controls if row.verdict in ("slower", "faster")]:
-        moved = "; ".join(f"{row.name} {100 * (row.ratio - 1):+.1f} %" for row in changed)
+        changes = "; ".join(f"{row.name} {100 * (row.ratio - 1):+.1f} %" for row in changed)
         notes.append(
-            f"Stock system calls changed too ({moved}): what differs is the kernel, its settings "
-            "or the machine as such, and not the channels alone."
+            f"The control system calls changed too ({changes}). The kernel, its settings or the "
+            "machine differ, so the changes are not limited to the channels."
         )
     return Comparison(
         a=a.name,
@@ -232,32 +236,34 @@ def compare(
         rows=rows,
         means=_means(rows),
         marks=marks,
-        only_a=_names(left, right),
-        only_b=_names(right, left),
+        only_a=_only_in(left, right),
+        only_b=_only_in(right, left),
         notes=tuple(notes),
         fail_above=fail_above,
     )
 
 
 def _weaknesses(*runs: Run) -> Iterable[str]:
-    """Why a run says little about how it would differ from its own repetition."""
+    """A sentence for each run that was measured in a single boot."""
     for run in runs:
-        once = max((row.boots or 0 for row in run.rows), default=0) == 1
-        if once and run.clock == "time":
+        one_boot = max((row.boots or 0 for row in run.rows), default=0) == 1
+        if one_boot and run.clock == "time":
             yield (
-                f"{run.name} is of one boot, so what varies between boots is not in its intervals."
+                f"{run.name} was measured in one boot, so its intervals do not include the "
+                "variation between boots."
             )
-        elif once and max((row.loads or 1 for row in run.rows), default=1) == 1:
+        elif one_boot and max((row.loads or 1 for row in run.rows), default=1) == 1:
             yield (
-                f"{run.name} is of one boot, so how far seeds spread is not known: a change "
-                f"counts from {100 * UNREPEATED:g} % on; --boots 3 tells finer ones."
+                f"{run.name} was measured in one boot, so the spread between seeds is not known. "
+                f"Only differences above {100 * UNREPEATED:g} % count as changes. Measure with "
+                "--boots 3 to detect smaller ones."
             )
 
 
 def _controls(run: Run, rows: Iterable[Row]) -> list[Row]:
-    """The stock system calls among the rows, which no channel is part of."""
-    told = run.environment.get("controls")
-    names = {str(one) for one in told} if isinstance(told, list) else set()
+    """The rows of the controls: stock system calls that use no channel."""
+    recorded = run.environment.get("controls")
+    names = {str(name) for name in recorded} if isinstance(recorded, list) else set()
     return [row for row in rows if "-".join(map(str, row.cell.key[:4])) in names]
 
 
@@ -265,45 +271,48 @@ def _usable(row: Measured) -> bool:
     return row.measured and row.median is not None and row.median > 0
 
 
-def _place(key: tuple[str | int, ...]) -> tuple[Any, ...]:
+def _order(key: tuple[str | int, ...]) -> tuple[Any, ...]:
     channel, mode, operation, size, *rest = key
     return channel, OPERATIONS.index(str(operation)), mode, size, *map(str, rest)
 
 
-def _names(some: dict[Any, Measured], other: dict[Any, Measured]) -> tuple[str, ...]:
-    rows = [some[key] for key in sorted(some.keys() - other.keys(), key=_place)]
-    return tuple(row.title for row in rows)
+def _only_in(rows: dict[Any, Measured], others: dict[Any, Measured]) -> tuple[str, ...]:
+    only = [rows[key] for key in sorted(rows.keys() - others.keys(), key=_order)]
+    return tuple(row.title for row in only)
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two runs: its rounds, and how much its cells usually vary between units.
+    """One of the two runs: its rounds, and the typical variation between its boots or loads.
 
     Attributes:
-        usual: variance of the logarithm of a unit's median, in the middle of all cells; 0 where
-            too few were repeated to tell.
+        typical: variance of the logarithm of the medians of boots or loads, as the median over
+            all cells; 0 if too few cells were repeated.
     """
 
     rounds: Rounds
-    usual: float
+    typical: float
 
     @classmethod
     def of(cls, run: Run, rows: Iterable[Measured]) -> Side:
-        """The run, and what is usual among the rows that are compared."""
+        """Estimate the typical variance of ``run`` from the rows that are compared."""
         rounds = Rounds(run)
-        found = [_logs(units) for row in rows if len(units := rounds.units(row)) > 1]
-        # The median of sample variances lies below what they estimate, the more so for few.
-        variances = [logs.var(ddof=1) * (len(logs) - 1) / _middle(len(logs)) for logs in found]
-        return cls(rounds, float(np.median(variances)) if len(variances) >= USUAL else 0.0)
+        repeated = [_logs(units) for row in rows if len(units := rounds.units(row)) > 1]
+        # The median of sample variances underestimates the variance, most of all for few units.
+        variances = [
+            logs.var(ddof=1) * (len(logs) - 1) / _chi2_median(len(logs)) for logs in repeated
+        ]
+        enough = len(variances) >= TYPICAL_MIN_CELLS
+        return cls(rounds, float(np.median(variances)) if enough else 0.0)
 
     def error(self, row: Measured) -> tuple[float | None, int, str]:
         """Standard error of the log of the median, degrees of freedom, and its source."""
         units = self.rounds.units(row)
         if len(units) > 1:
             level = "boots" if len(self.rounds.of(row)) > 1 else "loads"
-            variance = max(float(_logs(units).var(ddof=1)), self.usual)
-            # What many cells say is as good as known.
-            freedom = 1000 if self.usual else len(units) - 1
+            variance = max(float(_logs(units).var(ddof=1)), self.typical)
+            # The typical variance is estimated from many cells and treated as known.
+            freedom = 1000 if self.typical else len(units) - 1
             return math.sqrt(variance / len(units)), freedom, level
         if units:
             return _bootstrap(units[0]), 1000, "rounds"
@@ -313,10 +322,10 @@ class Side:
         return width / (2 * NORMAL), 1000, "intervals"
 
     def spread(self, row: Measured) -> float:
-        """How far the smallest rounds of its units lie apart, as a share."""
-        smallest = [float(unit.min()) for unit in self.rounds.units(row)]
-        if len(smallest) > 1:
-            return max(smallest) / min(smallest) - 1
+        """Largest minimum of the boots or loads over the smallest one, minus 1."""
+        minima = [float(unit.min()) for unit in self.rounds.units(row)]
+        if len(minima) > 1:
+            return max(minima) / min(minima) - 1
         return UNREPEATED if (row.boots or 1) * (row.loads or 1) == 1 else 0.0
 
 
@@ -325,8 +334,8 @@ def _logs(units: Iterable[Floats]) -> Floats:
     return logs
 
 
-def _middle(units: int) -> float:
-    """Median of the chi-squared distribution that the variance of so many units follows."""
+def _chi2_median(units: int) -> float:
+    """Median of the chi-squared distribution that the variance of ``units`` values follows."""
     return float(stats.chi2.median(units - 1))
 
 
@@ -338,8 +347,8 @@ def _row(
     family: float,
 ) -> Row:
     a, b = pair
-    assert a.median is not None, "only usable rows come here"
-    assert b.median is not None, "only usable rows come here"
+    assert a.median is not None, "callers pass usable rows"
+    assert b.median is not None, "callers pass usable rows"
     ratio = b.median / a.median
     errors = [side.error(row) for side, row in zip(sides, pair, strict=True)]
     source = min((source for _, _, source in errors), key=_SOURCES.index)
@@ -353,17 +362,17 @@ def _row(
         verdict = _verdict(ratio, float(stats.t.ppf(1 - family, freedom)) * error, threshold)
     if clock == "instructions" and a.min and b.min and a.min > 0 and b.min > 0:
         spread = max(threshold, *(side.spread(row) for side, row in zip(sides, pair, strict=True)))
-        floor = _verdict(b.min / a.min, 0.0, spread)
-        verdict = floor if verdict in ("unknown", floor) else "same"
+        of_minima = _verdict(b.min / a.min, 0.0, spread)
+        verdict = of_minima if verdict in ("unknown", of_minima) else "same"
     return Row(a, a.median, b.median, ratio, low, high, verdict, source)
 
 
 _SOURCES = ("none", "intervals", "rounds", "loads", "boots")
-"""What an interval can be made from, the weakest first."""
+"""Sources of an interval, weakest first."""
 
 
 def _verdict(ratio: float, margin: float, threshold: float) -> Verdict:
-    """Whether a ratio with its margin, in logarithms, lies beyond the threshold."""
+    """Whether the interval ``log(ratio)`` ± ``margin`` lies outside the threshold."""
     edge = math.log1p(threshold) + 1e-12
     if math.log(ratio) - margin > edge:
         return "slower"
@@ -373,50 +382,50 @@ def _verdict(ratio: float, margin: float, threshold: float) -> Verdict:
 
 
 def _bootstrap(rounds: Floats) -> float:
-    """Standard error of the log of the median of rounds that are drawn again."""
+    """Bootstrap standard error of the logarithm of the median of the rounds."""
     if (rounds == rounds[0]).all():
         return 0.0
     random = np.random.default_rng(0)
-    drawn = rounds[random.integers(0, len(rounds), (RESAMPLES, len(rounds)))]
-    return float(np.log(np.median(drawn, axis=1)).std(ddof=1))
+    resamples = rounds[random.integers(0, len(rounds), (RESAMPLES, len(rounds)))]
+    return float(np.log(np.median(resamples, axis=1)).std(ddof=1))
 
 
 def _means(rows: tuple[Row, ...]) -> tuple[Mean, ...]:
-    found = []
+    means = []
     for operation in OPERATIONS:
         logs = [math.log(row.ratio) for row in rows if row.cell.operation == operation]
         if logs:
-            found.append(Mean(operation, math.exp(sum(logs) / len(logs)), len(logs)))
-    return tuple(found)
+            means.append(Mean(operation, math.exp(sum(logs) / len(logs)), len(logs)))
+    return tuple(means)
 
 
 def differences(a: Run, b: Run) -> tuple[Mark, ...]:
-    """What environment.json says differently of the two runs; tables entry by entry."""
-    found: list[Mark] = []
+    """Differences between the environment.json of two runs; tables are compared by entry."""
+    marks: list[Mark] = []
     for name in MARKED:
-        one, two = a.environment.get(name), b.environment.get(name)
-        if isinstance(one, dict) and isinstance(two, dict):
-            found += _entries(name, one, two)
-        elif one != two:
-            found.append(Mark(name, _told(a.environment, name), _told(b.environment, name)))
-    return (*found, *_entries("knob", _knobs(a), _knobs(b)))
+        of_a, of_b = a.environment.get(name), b.environment.get(name)
+        if isinstance(of_a, dict) and isinstance(of_b, dict):
+            marks += _entries(name, of_a, of_b)
+        elif of_a != of_b:
+            marks.append(Mark(name, _text(a.environment, name), _text(b.environment, name)))
+    return (*marks, *_entries("knob", _knobs(a), _knobs(b)))
 
 
-def _entries(name: str, one: Mapping[str, Any], two: Mapping[str, Any]) -> list[Mark]:
-    keys = sorted(key for key in {*one, *two} if one.get(key) != two.get(key))
-    return [Mark(f"{name}: {key}", _told(one, key), _told(two, key)) for key in keys]
+def _entries(name: str, of_a: Mapping[str, Any], of_b: Mapping[str, Any]) -> list[Mark]:
+    keys = sorted(key for key in {*of_a, *of_b} if of_a.get(key) != of_b.get(key))
+    return [Mark(f"{name}: {key}", _text(of_a, key), _text(of_b, key)) for key in keys]
 
 
 def _knobs(run: Run) -> dict[str, str]:
-    """How the knobs stood, without the amounts that are never twice the same."""
-    told = run.environment.get("knobs")
+    """The state of each knob, without the measured values, which differ in every run."""
+    knobs = run.environment.get("knobs")
     return {
-        str(one.get("name")): str(one.get("state"))
-        for one in (told if isinstance(told, list) else [])
-        if isinstance(one, dict)
+        str(knob.get("name")): str(knob.get("state"))
+        for knob in (knobs if isinstance(knobs, list) else [])
+        if isinstance(knob, dict)
     }
 
 
-def _told(table: Mapping[str, Any], key: str) -> str:
+def _text(table: Mapping[str, Any], key: str) -> str:
     value = table.get(key)
     return "not recorded" if value is None else str(value)

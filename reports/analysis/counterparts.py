@@ -1,4 +1,4 @@
-"""Our channels beside the kernel's own that do the same work, and what lies between them."""
+"""Compare modes of the channels with their counterparts in the stock kernel."""
 
 from __future__ import annotations
 
@@ -11,112 +11,130 @@ from reports.data.run import Channel, Measured, Run
 from reports.text import words
 
 STOCK = "stock"
-"""The channel of the kernel's own facilities."""
+"""The channel that measures the counterparts."""
 
-FEW = 2
-"""So many kinds of cost are named in which the two differ most."""
+KINDS_SHOWN = 2
+"""Number of kinds of cost shown for a difference, largest first."""
 
-WORTH_NAMING = 0.02
-"""Share of the dearer one's cost below which a difference is left out."""
+SMALLEST_SHOWN = 0.02
+"""Differences below this share of the more expensive operation are omitted."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One operation of ours and the kernel's own; texts, and the ratio of the medians."""
+    """One operation of a mode and of its counterpart.
+
+    Attributes:
+        median: of the mode, as text.
+        stock: the counterpart, a mode of the channel :data:`STOCK`.
+        same: the operation of the counterpart that does the same work.
+        stock_summary: summary of the counterpart.
+        stock_median: median of the counterpart, as text.
+        ratio: median over the counterpart's median.
+        difference: the kinds of cost that differ most, as text; empty without call trees.
+    """
 
     mode: str
     operation: str
-    ours: str
+    median: str
     stock: str
     same: str
-    what: str
-    theirs: str
+    stock_summary: str
+    stock_median: str
     ratio: float
-    between: str
+    difference: str
 
 
 def rows(run: Run, channel: Channel, xrays: Xrays | None) -> tuple[Row, ...]:
-    """Each mode that names a counterpart, at the smallest message of each operation."""
-    stocked = {
-        mode["name"]: mode for one in run.channels if one.name == STOCK for mode in one.modes
+    """A row for each operation of each mode with a counterpart, at the smallest size."""
+    stock_modes = {
+        mode["name"]: mode
+        for listed in run.channels
+        if listed.name == STOCK
+        for mode in listed.modes
     }
-    found = []
+    compared = []
     for mode in channel.modes:
-        if not (stock := stocked.get(str(mode.get("counterpart")))):
+        if not (stock_mode := stock_modes.get(str(mode.get("counterpart")))):
             continue
         operations = mode.get("operations") or {}
         for operation in operations:
-            same = counterpart_operation(operation, operations, stock.get("operations") or {})
-            if not same:
+            stock_operation = counterpart_operation(
+                operation, operations, stock_mode.get("operations") or {}
+            )
+            if not stock_operation:
                 continue
-            ours = _usual(run, channel.name, str(mode["name"]), operation)
-            theirs = _usual(run, STOCK, str(stock["name"]), same)
-            if not ours or not theirs or not ours.median or not theirs.median:
+            row = _best(run, channel.name, str(mode["name"]), operation)
+            stock = _best(run, STOCK, str(stock_mode["name"]), stock_operation)
+            if not row or not stock or not row.median or not stock.median:
                 continue
-            found.append(
+            compared.append(
                 Row(
-                    mode=ours.mode,
+                    mode=row.mode,
                     operation=operation,
-                    ours=words.number(ours.median),
-                    stock=theirs.mode,
-                    same=same,
-                    what=str(stock.get("summary", "")),
-                    theirs=words.number(theirs.median),
-                    ratio=ours.median / theirs.median,
-                    between=_between(xrays, ours, theirs),
+                    median=words.number(row.median),
+                    stock=stock.mode,
+                    same=stock_operation,
+                    stock_summary=str(stock_mode.get("summary", "")),
+                    stock_median=words.number(stock.median),
+                    ratio=row.median / stock.median,
+                    difference=_difference(xrays, row, stock),
                 )
             )
-    return tuple(found)
+    return tuple(compared)
 
 
 def counterpart_operation(
-    operation: str, ours: Container[str], theirs: Container[str]
+    operation: str, operations: Container[str], counterpart_operations: Container[str]
 ) -> str | None:
-    """The operation of a counterpart that does the same work; None when it has none.
+    """The operation of a counterpart that does the same work; None if it has none.
 
-    The kernel's own code emits no event on request.  So a mode of ours that only notifies is
-    compared with a call of its counterpart, which causes an event and receives it.
+    The stock kernel emits no event on request.  A mode that notifies and has no call is
+    therefore compared with a call of its counterpart, which causes an event and receives it.
 
     Args:
-        operation: of our mode.
-        ours: all operations of our mode.
-        theirs: all operations of its counterpart.
+        operation: of the mode.
+        operations: all operations of the mode.
+        counterpart_operations: all operations of its counterpart.
     """
-    if operation in theirs:
+    if operation in counterpart_operations:
         return operation
-    return "call" if operation == "notify" and "call" not in ours and "call" in theirs else None
+    notifies = operation == "notify" and "call" not in operations
+    return "call" if notifies and "call" in counterpart_operations else None
 
 
-def _usual(run: Run, channel: str, mode: str, operation: str) -> Measured | None:
+def _best(run: Run, channel: str, mode: str, operation: str) -> Measured | None:
     return selection.best([row for row in run.of(channel, operation) if row.mode == mode])
 
 
-def _between(xrays: Xrays | None, ours: Measured, theirs: Measured) -> str:
-    """In which kinds of cost the call trees of the two differ most."""
+def _difference(xrays: Xrays | None, measured: Measured, stock: Measured) -> str:
+    """The kinds of cost in which the call trees of the two operations differ most."""
     if xrays is None:
         return ""
-    mine, other = (
+    trees = [
         next(
             (
-                one
-                for one in xrays.operations
-                if (one.channel, one.mode, one.operation) == (row.channel, row.mode, row.operation)
-                and one.tree
+                xray
+                for xray in xrays.operations
+                if (xray.channel, xray.mode, xray.operation)
+                == (row.channel, row.mode, row.operation)
+                and xray.tree
             ),
             None,
         )
-        for row in (ours, theirs)
-    )
-    if mine is None or other is None:
+        for row in (measured, stock)
+    ]
+    tree, stock_tree = trees
+    if tree is None or stock_tree is None:
         return ""
-    least = WORTH_NAMING * max(mine.untraced, other.untraced)
-    differ = [
-        (mine.kinds.get(kind, 0.0) - other.kinds.get(kind, 0.0), title)
+    least = SMALLEST_SHOWN * max(tree.untraced, stock_tree.untraced)
+    differences = [
+        (tree.kinds.get(kind, 0.0) - stock_tree.kinds.get(kind, 0.0), title)
         for kind, title in xrays.kinds.items()
     ]
-    differ = [one for one in differ if abs(one[0]) >= least]
-    differ.sort(key=lambda one: -abs(one[0]))
+    shown = [entry for entry in differences if abs(entry[0]) >= least]
+    shown.sort(key=lambda entry: -abs(entry[0]))
     return ", ".join(
         f"{title} {'+' if units > 0 else '−'}{words.number(abs(units))}"
-        for units, title in differ[:FEW]
+        for units, title in shown[:KINDS_SHOWN]
     )

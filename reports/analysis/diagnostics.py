@@ -1,4 +1,4 @@
-"""Whether a run's figures can be trusted: what varied, where, and the likely reason."""
+"""Diagnostics of a run: which cells varied, by how much, and the likely cause."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from reports.data.rounds import Floats, Rounds
 from reports.data.run import OPERATIONS, Measured, Run
 from reports.text import words
 
-APART = 0.005
-"""Share that boots may lie apart under ``instructions``, as the harness marks it."""
+DIFFERS = 0.005
+"""Spread of the boots above which the harness marks a cell ``differs`` under ``instructions``."""
 FEW = 100
-"""Operations per round below which deferred work is in a round or not by chance."""
+"""Operations per round below which a round contains deferred work only by chance."""
 TICK = 4e6
 """Instructions between two timer ticks at 250 Hz."""
 MOST = 12
-"""Cells that are shown one by one."""
+"""Number of cells that get a figure of their own."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A named figure of the whole run."""
+    """A named value of the whole run."""
 
     name: str
     value: str
@@ -31,12 +31,13 @@ class Fact:
 
 @dataclass(frozen=True)
 class Suspect:
-    """A marked cell, and why it varies.
+    """A marked cell and the likely causes of its variation.
 
     Attributes:
-        spread, width, within: in percent, as texts: of the boots' medians, of the interval,
-            and of the rounds of one boot around their median.
-        why: sentences.
+        spread: of the medians of the boots, in percent, as text.
+        width: of the interval, in percent of the median, as text.
+        within: distance of half the rounds of one boot from their median, in percent, as text.
+        why: the causes, as sentences.
     """
 
     row: Measured
@@ -49,7 +50,7 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Outliers:
-    """Rounds of an operation by Tukey's classes."""
+    """Numbers of rounds of an operation by Tukey's classes of outliers."""
 
     operation: str
     rounds: int
@@ -60,14 +61,14 @@ class Outliers:
 
     @property
     def share(self) -> str:
-        """Of all its rounds."""
-        beyond = self.low_severe + self.low_mild + self.high_mild + self.high_severe
-        return f"{100 * beyond / self.rounds:.1f} %" if self.rounds else words.MISSING
+        """Share of the outliers in all rounds of the operation, as text."""
+        outliers = self.low_severe + self.low_mild + self.high_mild + self.high_severe
+        return f"{100 * outliers / self.rounds:.1f} %" if self.rounds else words.MISSING
 
 
 @dataclass(frozen=True)
 class Control:
-    """A control cell, as texts."""
+    """A control and its results, as texts."""
 
     name: str
     median: str
@@ -91,7 +92,7 @@ def facts(run: Run) -> tuple[Fact, ...]:
     """The run in a few figures."""
     rows = [row for row in run.rows if row.measured]
     rounds = sum(row.rounds or 0 for row in rows)
-    beyond = sum(row.outliers for row in rows)
+    outside = sum(row.outliers for row in rows)
     found = [
         Fact("Measured cells", str(len(rows))),
         Fact("Boots, each with its own seed", _most(row.boots for row in rows)),
@@ -99,16 +100,16 @@ def facts(run: Run) -> tuple[Fact, ...]:
         Fact("Rounds", words.number(rounds)),
     ]
     if rounds:
-        found.append(Fact("Rounds beyond Tukey's fences", f"{100 * beyond / rounds:.1f} %"))
+        found.append(Fact("Rounds outside Tukey's fences", f"{100 * outside / rounds:.1f} %"))
     spreads = [row.spread for row in rows if row.spread is not None]
     if spreads and run.clock == "instructions":
-        close = sum(spread <= APART for spread in spreads)
-        told = f"{close} of {len(spreads)} ({100 * close / len(spreads):.1f} %)"
-        found.append(Fact(f"Cells whose {units(run)} agree within 0.5 %", told))
+        close = sum(spread <= DIFFERS for spread in spreads)
+        count = f"{close} of {len(spreads)} ({100 * close / len(spreads):.1f} %)"
+        found.append(Fact(f"Cells whose {units(run)} agree within 0.5 %", count))
     if run.clock == "time":
-        wide = sum("imprecise" in row.marks.split() for row in rows)
-        found.append(Fact("Cells with an interval wider than 5 %", f"{wide} of {len(rows)}"))
-        found.append(Fact("Shortest round this clock can tell", _enough(run)))
+        imprecise = sum("imprecise" in row.marks.split() for row in rows)
+        found.append(Fact("Cells with an interval wider than 5 %", f"{imprecise} of {len(rows)}"))
+        found.append(Fact("Shortest round that this clock can measure", _min_round(run)))
     return tuple(found)
 
 
@@ -117,28 +118,28 @@ def _most(values: Iterable[float | None]) -> str:
     return f"{max(known):g}" if known else "not recorded"
 
 
-def _enough(run: Run) -> str:
-    told = run.environment.get("overhead")
-    if not isinstance(told, dict) or "loop" not in told:
+def _min_round(run: Run) -> str:
+    overhead = run.environment.get("overhead")
+    if not isinstance(overhead, dict) or "loop" not in overhead:
         return "not recorded"
-    enough = told.get("min_round")
-    if enough is None:
-        return "none was found: the machine is too loud"
-    return f"{words.number(float(enough) / 1000)} µs"
+    min_round = overhead.get("min_round")
+    if min_round is None:
+        return "none found, because the machine is too noisy"
+    return f"{words.number(float(min_round))} {words.clock_words(run.clock).unit}"
 
 
 def units(run: Run) -> str:
-    """What is repeated: boots, else loads."""
+    """The name of the highest level of repetition: ``boots``, else ``loads``."""
     return "boots" if any((row.boots or 0) > 1 for row in run.rows) else "loads"
 
 
 def repeated(run: Run) -> bool:
-    """Whether any cell was measured more than once."""
+    """Whether any cell was measured in more than one boot or load."""
     return any((row.boots or 0) > 1 or (row.loads or 0) > 1 for row in run.rows)
 
 
 def suspects(run: Run, rounds: Rounds) -> tuple[Suspect, ...]:
-    """The marked cells, those that vary most first."""
+    """The marked cells, largest variation first."""
     rows = [row for row in run.rows if row.measured and row.marks]
     rows.sort(key=lambda row: -max(row.spread or 0.0, _width(row) or 0.0))
     each, common = units(run), pace(run, rounds)
@@ -156,19 +157,19 @@ def suspects(run: Run, rounds: Rounds) -> tuple[Suspect, ...]:
 
 
 def pace(run: Run, rounds: Rounds) -> float:
-    """How far the slowest repetition of the run lies above the quickest, in all cells alike.
+    """Slowest over fastest repetition of the run, minus 1, as the median over all cells.
 
-    The share by which the machine itself changed; 0 where nothing was repeated.
+    This is the change of the machine itself.  It is 0 if no cell was repeated.
     """
     shifts = []
     for row in run.rows:
         medians = np.asarray([float(np.median(unit)) for unit in rounds.units(row)])
         if row.measured and len(medians) > 1:
             shifts.append(np.log(medians / np.median(medians)))
-    most = max((len(one) for one in shifts), default=0)
-    if most < 2:
+    repetitions = max((len(shift) for shift in shifts), default=0)
+    if repetitions < 2:
         return 0.0
-    common = np.median([one for one in shifts if len(one) == most], axis=0)
+    common = np.median([shift for shift in shifts if len(shift) == repetitions], axis=0)
     return float(np.exp(common.max() - common.min()) - 1)
 
 
@@ -182,85 +183,88 @@ def _percent(share: float | None) -> str:
     return words.MISSING if share is None else f"{100 * share:.2g} %"
 
 
-def _within(found: Sequence[Floats]) -> float | None:
-    """How far half the rounds lie from the median of their own boot or load, as a share."""
+def _within(repetitions: Sequence[Floats]) -> float | None:
+    """Median distance of the rounds from the median of their boot or load; the largest share."""
     shares = [
-        float(np.median(np.abs(one - np.median(one))) / np.median(one))
-        for one in found
-        if np.median(one) > 0
+        float(np.median(np.abs(rounds - np.median(rounds))) / np.median(rounds))
+        for rounds in repetitions
+        if np.median(rounds) > 0
     ]
     return max(shares) if shares else None
 
 
 def reasons(
-    row: Measured, found: Sequence[Floats], each: str, clock: str, common: float = 0.0
+    row: Measured, repetitions: Sequence[Floats], level: str, clock: str, common: float = 0.0
 ) -> list[str]:
-    """What in the rounds of a cell speaks for which cause; the clearest first.
+    """Likely causes of the variation of a cell, as sentences; the best supported first.
 
     Args:
-        found: its rounds, for each repetition.
-        each: what is repeated, ``boots`` or ``loads``.
+        repetitions: the rounds of the cell, one array per boot or load.
+        level: ``boots`` or ``loads``.
         common: see :func:`pace`.
     """
-    told = [*_levels(row, found, each, common), *_shape(row, clock)]
-    return told or ["Nothing in its rounds tells why."]
+    causes = [*_levels(row, repetitions, level, common), *_shape(row, clock)]
+    return causes or ["The rounds show no cause."]
 
 
-def _levels(row: Measured, found: Sequence[Floats], each: str, common: float) -> list[str]:
-    """Whether boots differ as such, with all cells or alone, or their rounds as much."""
-    within = _within(found)
-    if within is None or len(found) < 2 or row.spread is None:
+def _levels(row: Measured, repetitions: Sequence[Floats], level: str, common: float) -> list[str]:
+    """Whether the variation comes from the machine, from the boots or from the operation."""
+    within = _within(repetitions)
+    if within is None or len(repetitions) < 2 or row.spread is None:
         return []
-    one = each.removesuffix("s")
+    unit = level.removesuffix("s")
     if common > row.spread / 2:
-        return [f"All cells moved alike between these {each}: the machine changed its pace."]
+        return [f"All cells changed alike between these {level}: the speed of the machine changed."]
     if row.spread > 4 * within:
         return [
-            f"The rounds of one {one} agree, and the {each} differ: something is settled once per "
-            f"{one}, such as where memory lies or how tables are hashed."
+            f"The rounds of each {unit} agree, but the {level} differ. The cause is fixed once per "
+            f"{unit}, such as the layout of memory or the hashing of tables."
         ]
-    return [f"The rounds of one {one} differ as much as the {each} do: it is the operation itself."]
+    return [
+        f"The rounds within one {unit} differ as much as the {level} do. The operation itself "
+        "varies."
+    ]
 
 
 def _shape(row: Measured, clock: str) -> list[str]:
-    """What the length and the operation of a round let expect."""
-    told = []
+    """Causes that follow from the operation and the length of its rounds."""
+    causes = []
     length = (row.n or 0) * (row.median or 0)
     if clock == "instructions" and length > TICK:
-        told.append("Its rounds are so long that timer ticks fall into them.")
+        causes.append("Its rounds are so long that they contain timer ticks.")
     if row.n and row.n < FEW and row.operation not in ("notify", "stream"):
-        told.append(
-            f"Only {row.n:.0f} operations fit into a round, so that work which the kernel defers "
-            "is in it or not."
+        causes.append(
+            f"Only {row.n:.0f} operations fit into a round, so some rounds contain work that the "
+            "kernel defers and others do not."
         )
     if row.operation == "notify":
-        told.append("The event finds the CPU idle, and the way out of idle is not always the same.")
+        causes.append("The event wakes an idle CPU, and the path out of idle varies.")
     if row.operation == "stream":
-        told.append("Producer and reader take turns as the scheduler decides.")
+        causes.append("The scheduler decides when producer and reader run.")
     if row.rounds and row.outliers > row.rounds / 4:
-        told.append(f"{row.outliers:.0f} of its {row.rounds:.0f} rounds are outliers.")
-    return told
+        causes.append(f"{row.outliers:.0f} of its {row.rounds:.0f} rounds are outliers.")
+    return causes
 
 
 def controls(run: Run) -> tuple[Control, ...]:
-    """The stock system calls that every run measures."""
-    told = run.environment.get("controls")
-    names = [str(one) for one in told] if isinstance(told, list) else []
-    found = {
+    """The controls of the run: stock system calls that every run measures."""
+    recorded = run.environment.get("controls")
+    names = [str(name) for name in recorded] if isinstance(recorded, list) else []
+    measured = {
         "-".join((row.channel, row.mode, row.operation, str(row.size))): row
         for row in run.rows
         if row.measured
     }
     return tuple(
         Control(
-            name=found[one].title,
-            median=words.number(found[one].median),
-            interval=_interval(found[one]),
-            minimum=words.number(found[one].min),
-            spread=_percent(found[one].spread),
+            name=measured[name].title,
+            median=words.number(measured[name].median),
+            interval=_interval(measured[name]),
+            minimum=words.number(measured[name].min),
+            spread=_percent(measured[name].spread),
         )
-        for one in names
-        if one in found
+        for name in names
+        if name in measured
     )
 
 
@@ -271,7 +275,7 @@ def _interval(row: Measured) -> str:
 
 
 def outliers(run: Run) -> tuple[Outliers, ...]:
-    """Classes by operation, and all together."""
+    """Outliers by operation, and for all operations together."""
     found = []
     for operation in (*OPERATIONS, "all"):
         rows = [row for row in run.rows if row.measured and operation in (row.operation, "all")]
@@ -289,18 +293,18 @@ def outliers(run: Run) -> tuple[Outliers, ...]:
 
 
 def knobs(run: Run) -> tuple[Knob, ...]:
-    """How the machine and the kernel were set, what stands badly first."""
-    told = run.environment.get("knobs")
+    """The settings of the machine and the kernel, problems first."""
+    recorded = run.environment.get("knobs")
     rank = {"poor": 0, "good": 1}
     found = [
         Knob(
-            name=str(one.get("name", "")),
-            place=str(one.get("place", "")),
-            state=str(one.get("state", "")),
-            found=str(one.get("found", "")),
-            note=str(one.get("warning", "")),
+            name=str(knob.get("name", "")),
+            place=str(knob.get("place", "")),
+            state=str(knob.get("state", "")),
+            found=str(knob.get("found", "")),
+            note=str(knob.get("warning", "")),
         )
-        for one in (told if isinstance(told, list) else [])
-        if isinstance(one, dict)
+        for knob in (recorded if isinstance(recorded, list) else [])
+        if isinstance(knob, dict)
     ]
     return tuple(sorted(found, key=lambda knob: (rank.get(knob.state, 2), knob.name)))

@@ -1,1 +1,1 @@
-"""Reading run folders and the sources of the channels."""
+"""Read run folders and the sources of the channels."""

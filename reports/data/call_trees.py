@@ -12,7 +12,7 @@ from reports.data.run import DamagedRun, Run
 
 @dataclass(frozen=True)
 class Call:
-    """A function where it was called; costs in units of the run's clock."""
+    """One function at one call site; costs are in units of the run's clock."""
 
     name: str
     module: str
@@ -25,7 +25,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation as the run recorded it; without a tree it has a reason."""
+    """The x-ray of one operation; ``reason`` says why ``tree`` is None."""
 
     channel: str
     mode: str
@@ -42,12 +42,12 @@ class Operation:
 
 @dataclass(frozen=True)
 class Xrays:
-    """All that ``xray.json`` holds.
+    """The content of ``xray.json``.
 
     Attributes:
-        kinds: what costs can be for, and what each is called.
-        per_call: what the tracer itself cost for each call, which is taken off.
-        fitted: its cost varied, and was fitted to each operation.
+        kinds: the title of each kind of cost, by its key.
+        per_call: the cost of the tracer itself per call; it is already subtracted.
+        fitted: the tracer's cost varied and was fitted to each operation.
     """
 
     kinds: dict[str, str]
@@ -57,10 +57,10 @@ class Xrays:
 
 
 def load(run: Run) -> Xrays | None:
-    """The x-rays of a run; None when it has taken none.
+    """The x-rays of a run; None if it has no ``xray.json``.
 
     Raises:
-        DamagedRun: ``xray.json`` cannot be understood.
+        DamagedRun: ``xray.json`` cannot be parsed.
     """
     path = run.path / "xray.json"
     try:
@@ -73,49 +73,49 @@ def load(run: Run) -> Xrays | None:
 
 def _damaged(path: Path, error: Exception) -> DamagedRun:
     return DamagedRun(
-        f"{path} cannot be understood ({type(error).__name__}: {error}); delete it to see the run "
+        f"{path} cannot be parsed ({type(error).__name__}: {error}). Delete it to render the run "
         "without its x-ray."
     )
 
 
-def _xrays(told: dict[str, Any]) -> Xrays:
-    kinds = {str(kind): str(title) for kind, title in told["classes"].items()}
-    tracer = told["tracer"] or {}
-    operations = tuple(_operation(one, kinds) for one in told["operations"])
-    return Xrays(kinds, float(tracer.get("call", 0)), bool(told.get("fitted")), operations)
+def _xrays(document: dict[str, Any]) -> Xrays:
+    kinds = {str(kind): str(title) for kind, title in document["classes"].items()}
+    tracer = document["tracer"] or {}
+    operations = tuple(_operation(entry, kinds) for entry in document["operations"])
+    return Xrays(kinds, float(tracer.get("call", 0)), bool(document.get("fitted")), operations)
 
 
-def _operation(told: dict[str, Any], kinds: dict[str, str]) -> Operation:
-    bare = Operation(
-        channel=str(told["channel"]),
-        mode=str(told["mode"]),
-        operation=str(told["operation"]),
-        size=int(told["size"]),
-        reason=str(told["reason"]),
+def _operation(entry: dict[str, Any], kinds: dict[str, str]) -> Operation:
+    without_tree = Operation(
+        channel=str(entry["channel"]),
+        mode=str(entry["mode"]),
+        operation=str(entry["operation"]),
+        size=int(entry["size"]),
+        reason=str(entry["reason"]),
     )
-    if "tree" not in told:
-        return bare
-    if min(told["untraced"], told["corrected"]) <= 0:
-        raise ValueError(f"{bare.channel} {bare.operation} costs nothing")
+    if "tree" not in entry:
+        return without_tree
+    if min(entry["untraced"], entry["corrected"]) <= 0:
+        raise ValueError(f"{without_tree.channel} {without_tree.operation} has no positive cost")
     return replace(
-        bare,
-        untraced=float(told["untraced"]),
-        corrected=float(told["corrected"]),
-        agrees=bool(told["agrees"]),
-        calls=int(told["calls"]),
-        kinds={kind: float(told["classes"].get(kind, 0)) for kind in kinds},
-        tree=_call(told["tree"]),
+        without_tree,
+        untraced=float(entry["untraced"]),
+        corrected=float(entry["corrected"]),
+        agrees=bool(entry["agrees"]),
+        calls=int(entry["calls"]),
+        kinds={kind: float(entry["classes"].get(kind, 0)) for kind in kinds},
+        tree=_call(entry["tree"]),
     )
 
 
-def _call(told: dict[str, Any]) -> Call:
-    below = tuple(_call(one) for one in told.get("children", ()))
+def _call(node: dict[str, Any]) -> Call:
+    below = tuple(_call(child) for child in node.get("children", ()))
     return Call(
-        str(told["name"]),
-        str(told["module"]),
-        str(told["class"]),
-        int(told["calls"]),
-        max(0.0, float(told["total"])),
-        max(0.0, float(told["self"])),  # the correction may take off some instructions too many
+        str(node["name"]),
+        str(node["module"]),
+        str(node["class"]),
+        int(node["calls"]),
+        max(0.0, float(node["total"])),
+        max(0.0, float(node["self"])),  # the correction may subtract a little too much
         below,
     )

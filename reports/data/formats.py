@@ -1,8 +1,9 @@
-"""Run folders of older formats, brought to the names of today.
+"""Translate run folders of older formats to the current names.
 
-``environment.json`` states the format of its folder.  Format 1, which stated none, used other
-names for some fields and values; the tables here translate them when a file is read.  The
-folder itself is never rewritten.  ``docs/run-folder.md`` describes the format.
+The field ``format`` of ``environment.json`` states the format of the folder.  Format 1 has no
+such field and uses other names for some fields and values.  The tables here translate these
+names when a file is read; the folder itself is never changed.  ``docs/run-folder.md`` describes
+the format.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def environment(table: dict[str, Any]) -> dict[str, Any]:
     if isinstance(listing := table.get("channels"), dict):
         channels = listing.get("channels")
         upgraded["channels"] = listing | {
-            "channels": [_channel(one) for one in channels] if isinstance(channels, list) else []
+            "channels": [_channel(entry) for entry in channels]
+            if isinstance(channels, list)
+            else []
         }
     return upgraded
 
@@ -73,7 +76,7 @@ def _channel(entry: Any) -> Any:
 
 
 def marks(text: str) -> str:
-    """The marks of a row of ``cells.csv``, in the words of the newest format."""
+    """The marks of a row of ``cells.csv`` with the names of the newest format."""
     return " ".join(_MARKS.get(mark, mark) for mark in text.split())
 
 

@@ -1,4 +1,4 @@
-"""The properties that the probes of a run found, read from ``properties.json``."""
+"""Read the properties of the channels from ``properties.json``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from reports.data.run import DamagedRun, Run
 
 @dataclass(frozen=True)
 class Property:
-    """One property as the run recorded it; ``mode`` is empty for a whole channel."""
+    """One property as the run recorded it.
+
+    Attributes:
+        mode: empty for a property of the channel as a whole.
+        how: ``probe``, ``counted``, ``documented``, ``none`` (the property does not apply) or
+            ``failed`` (the probe got no answer).
+        detail: sentences about how the value was determined.
+    """
 
     channel: str
     mode: str
@@ -24,25 +31,25 @@ class Property:
 
 
 def load(run: Run) -> tuple[Property, ...]:
-    """All properties that the run recorded; none when it did not look for them.
+    """All properties that the run recorded; empty if it ran no probes.
 
     Raises:
-        DamagedRun: ``properties.json`` cannot be understood.
+        DamagedRun: ``properties.json`` cannot be parsed.
     """
     return _read(run.path / "properties.json")
 
 
 def _read(path: Path) -> tuple[Property, ...]:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))["properties"]
+        records = json.loads(path.read_text(encoding="utf-8"))["properties"]
         return tuple(
-            Property(**{key: one[key] for key in Property.__annotations__})
-            for one in map(formats.property_record, told)
+            Property(**{key: record[key] for key in Property.__annotations__})
+            for record in map(formats.property_record, records)
         )
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedRun(
-            f"{path} cannot be understood ({type(error).__name__}: {error}); delete it to see the "
+            f"{path} cannot be parsed ({type(error).__name__}: {error}). Delete it to render the "
             "run without its properties."
         ) from None

@@ -1,4 +1,4 @@
-"""Rounds of a run by cell, boot and load."""
+"""The rounds of a run by cell, boot and load."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from reports.data.run import KEY, Measured, Run
 Floats = NDArray[np.float64]
 Key = tuple[Any, ...]
 Boots = list[list[Floats]]
-"""Rounds of each load of each boot."""
+"""The rounds of each load, grouped by boot."""
 
 
 class Rounds:
-    """Net rounds per operation; nothing where the run did not keep them."""
+    """Rounds in net cost per operation; empty if the run has no ``rounds.parquet``."""
 
     def __init__(self, run: Run) -> None:
         frame = run.rounds
@@ -42,7 +42,7 @@ class Rounds:
         return list(self._boots.get(tuple(getattr(row, n) for n in self._names), {}).values())
 
     def units(self, row: Measured) -> list[Floats]:
-        """Its rounds at the highest level that has more than one: boots, else loads."""
+        """The rounds of a cell, one array per boot; one per load if there is a single boot."""
         boots = self.of(row)
         if len(boots) > 1:
             return [np.concatenate(loads) for loads in boots]

@@ -1,4 +1,4 @@
-"""Read a run folder into data; nothing here draws or prints."""
+"""Read a run folder into dataclasses."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Any
 import pandas as pd
 
 from reports.data import formats
-from reports.text import words
+from reports.text import markup, words
 
 OPERATIONS = ("push", "pull", "call", "notify", "stream")
 
-NEEDED = ("channel", "operation", "size", "mode", "clock", "status")
-"""Columns of ``cells.csv`` without which a row means nothing."""
+REQUIRED = ("channel", "operation", "size", "mode", "clock", "status")
+"""Required columns of ``cells.csv``."""
 
 KEY = (
     "channel", "mode", "operation", "size", "threads", "context", "rate", "burst", "wait", "queue",
 )  # fmt: skip
-"""What makes two rows the same point, in two boots or in two runs."""
+"""Columns that identify a cell, within a run and between runs."""
 
 NUMBERS = (
     "rounds n min median mean p50 p90 p99 p999 max ci_low ci_high overhead messages_per_unit "
@@ -32,8 +32,8 @@ NUMBERS = (
     "low_severe low_mild high_mild high_severe spread refused overruns offered_per_unit "
     "cpu_user_side cpu_other_side"
 ).split()
-WHOLE = {"size": 0, "threads": 1, "interval": 0, "burst": 1, "queue": 0}
-WORDS = {
+INTEGERS = {"size": 0, "threads": 1, "interval": 0, "burst": 1, "queue": 0}
+TEXTS = {
     "mode": "",
     "clock": "",
     "unit": "",
@@ -49,12 +49,12 @@ WORDS = {
 
 
 class DamagedRun(Exception):
-    """A run folder that cannot be read; the message says which file and what to do."""
+    """A run folder that cannot be read; the message names the file and the next step."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One row of ``cells.csv``; what was not recorded is None."""
+    """One row of ``cells.csv``; numbers that were not recorded are None."""
 
     channel: str
     mode: str
@@ -115,44 +115,44 @@ class Measured:
 
     @property
     def title(self) -> str:
-        """Channel, mode, operation and size, and the factors that are not as usual."""
+        """Channel, mode, operation and size, and the factors that differ from the default."""
         first = f"{self.channel} {self.mode} {self.operation} {words.size(self.size)}"
         return f"{first}, {self.factors}" if self.factors else first
 
     @property
     def measured(self) -> bool:
-        """It has a number."""
+        """The cell succeeded and has a median."""
         return self.status == "ok" and self.median is not None
 
     @property
-    def usual(self) -> bool:
-        """No factor but the size was varied: what tables and figures of all channels show."""
+    def has_default_factors(self) -> bool:
+        """All factors but the size have their default; tables of all channels show these rows."""
         return not self.factors
 
     @property
     def outliers(self) -> float:
-        """Rounds beyond Tukey's fences, mild and severe."""
-        found = (self.low_severe, self.low_mild, self.high_mild, self.high_severe)
-        return sum(value or 0 for value in found)
+        """Number of rounds outside Tukey's fences, mild and severe."""
+        classes = (self.low_severe, self.low_mild, self.high_mild, self.high_severe)
+        return sum(value or 0 for value in classes)
 
     @property
     def missing(self) -> float | None:
-        """Messages offered and not delivered, be it a gap or the end that never came."""
-        short = None
+        """Messages offered and not delivered, as a gap or at the end of the stream."""
+        undelivered = None
         if self.offered is not None and self.delivered is not None:
-            short = self.offered - self.delivered
-        known = [value for value in (self.lost, short) if value is not None]
+            undelivered = self.offered - self.delivered
+        known = [value for value in (self.lost, undelivered) if value is not None]
         return max(0.0, *known) if known else None
 
     @property
     def lossy(self) -> bool:
-        """It delivered less than was offered."""
+        """Fewer messages were delivered than offered."""
         return bool(self.missing)
 
 
 @dataclass(frozen=True)
 class Channel:
-    """What the agent says of a channel; empty where the run did not record it."""
+    """What the agent lists about a channel; fields that were not recorded are empty."""
 
     name: str
     summary: str = ""
@@ -165,8 +165,8 @@ class Channel:
 
     @property
     def tag(self) -> str:
-        """What it is when it is no channel to choose; empty else."""
-        return "floor" if self.baseline else "reference" if self.reference else ""
+        """``baseline`` or ``reference``; empty for a channel to the kernel."""
+        return "baseline" if self.baseline else "reference" if self.reference else ""
 
 
 @dataclass(frozen=True)
@@ -183,49 +183,53 @@ class Run:
 
     @cached_property
     def samples(self) -> pd.DataFrame | None:
-        """Raw samples, read when first asked for; None where there are none."""
+        """Raw samples, read on first use; None if the run has none."""
         return _parquet(
             self.path / "samples.parquet", ("channel", "mode", "operation", "size", "value")
         )
 
     @cached_property
     def rounds(self) -> pd.DataFrame | None:
-        """Value per operation of each round; None where there are none."""
+        """Cost per operation of each round, read on first use; None if the run has none."""
         return _parquet(
             self.path / "rounds.parquet", ("channel", "mode", "operation", "size", "value")
         )
 
     def channel(self, name: str) -> Channel:
-        """The channel called so."""
+        """The channel of this name.
+
+        Raises:
+            StopIteration: the run has no such channel.
+        """
         return next(channel for channel in self.channels if channel.name == name)
 
     def of(self, channel: str, operation: str = "") -> Iterator[Measured]:
-        """Usual rows of a channel, of one operation or of all; others where none is usual."""
+        """Rows of a channel with default factors, or all its rows of an operation without such."""
         rows = [
             row for row in self.rows if row.channel == channel and operation in ("", row.operation)
         ]
-        plain = {row.operation for row in rows if row.usual}
-        return (row for row in rows if row.usual or row.operation not in plain)
+        plain = {row.operation for row in rows if row.has_default_factors}
+        return (row for row in rows if row.has_default_factors or row.operation not in plain)
 
 
 def load_run(path: Path | str) -> Run:
     """Read the run folder at ``path``.
 
     Raises:
-        DamagedRun: a file is missing or cannot be understood.
+        DamagedRun: a file is missing or cannot be parsed.
     """
     path = Path(path)
     if not path.is_dir():
-        raise DamagedRun(f"{path} is not a folder; give a run folder from reports/runs/.")
+        raise DamagedRun(f"{path} is not a folder. Give a run folder from reports/runs/.")
     cells = _cells(path / "cells.csv")
     environment = _environment(path / "environment.json")
     rows = tuple(_row(record) for record in cells.to_dict("records"))
     clock = str(environment.get("clock") or (cells["clock"].iloc[0] if len(cells) else ""))
-    strange = sorted({str(c) for c in cells["clock"] if str(c) != clock})
-    if strange:
+    other_clocks = sorted({str(c) for c in cells["clock"] if str(c) != clock})
+    if other_clocks:
         raise DamagedRun(
-            f"{path / 'cells.csv'} holds rows of the clock {strange[0]!r} in a run of "
-            f"{clock!r}; measure into a new folder, since clocks do not mix."
+            f"{path / 'cells.csv'} has rows of the clock {other_clocks[0]!r} in a run of the "
+            f"clock {clock!r}. A run has one clock: measure into a new folder."
         )
     return Run(
         path=path,
@@ -239,53 +243,57 @@ def load_run(path: Path | str) -> Run:
 
 
 def _cells(path: Path) -> pd.DataFrame:
-    """The table of cells, all columns there, the newest row where one was measured twice."""
+    """The table of cells with all columns; the newest row if a cell was measured twice."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise DamagedRun(
-            f"{path} is missing; give a run folder, or measure again with `make bench`."
+            f"{path} is missing. Give a run folder, or measure again with `make bench`."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DamagedRun(f"{path} cannot be read ({error}); measure again.") from None
-    _whole(path, text)
+        raise DamagedRun(f"{path} cannot be read ({error}). Measure again.") from None
+    _check_complete(path, text)
     frame = pd.read_csv(path, keep_default_na=False, na_values=["", "nan", "NaN"],
-                        dtype=dict.fromkeys(WORDS, str))  # fmt: skip
-    for name, word in WORDS.items():
+                        dtype=dict.fromkeys(TEXTS, str))  # fmt: skip
+    for name, word in TEXTS.items():
         frame[name] = frame[name].astype(object).fillna(word).astype(str) if name in frame else word
     frame["marks"] = frame["marks"].map(formats.marks)
     for name in NUMBERS:
         frame[name] = _numbers(path, frame, name) if name in frame else math.nan
-    for name, default in WHOLE.items():
+    for name, default in INTEGERS.items():
         column = _numbers(path, frame, name) if name in frame else None
         frame[name] = default if column is None else column.fillna(default).astype(int)
     frame["channel"] = frame["channel"].astype(str)
     return frame.drop_duplicates(list(KEY), keep="last").reset_index(drop=True)
 
 
-def _whole(path: Path, text: str) -> None:
-    """Check that no row is cut and no column that counts is missing."""
+def _check_complete(path: Path, text: str) -> None:
+    """Check that no row is truncated and no required column is missing.
+
+    Raises:
+        DamagedRun: the table is not complete.
+    """
     if "\0" in text:
         raise DamagedRun(
-            f"{path} holds zero bytes, as a crash of the machine leaves them; measure again."
+            f"{path} contains zero bytes, as after a crash of the machine. Measure again."
         )
     records = list(csv.reader(text.splitlines()))
     header = records[0] if records else []
-    missing = [name for name in NEEDED if name not in header]
+    missing = [name for name in REQUIRED if name not in header]
     if missing:
         raise DamagedRun(
-            f"{path} has no column {missing[0]!r}; restore its first line or measure again."
+            f"{path} has no column {missing[0]!r}. Restore its first line, or measure again."
         )
     for number, record in enumerate(records[1:], start=2):
         if record and len(record) != len(header):
             raise DamagedRun(
-                f"{path} line {number} has {len(record)} of {len(header)} columns; delete that "
-                f"line and go on with `ringcross run --resume {path.parent}`."
+                f"{path} line {number} has {len(record)} of {len(header)} columns. Delete that "
+                f"line and continue with `ringcross run --resume {path.parent}`."
             )
     if not text.endswith("\n"):
         raise DamagedRun(
-            f"{path} line {len(records)} ends without a line break, so it may be cut; delete "
-            f"that line and go on with `ringcross run --resume {path.parent}`."
+            f"{path} line {len(records)} ends without a line break and may be truncated. "
+            f"Delete that line and continue with `ringcross run --resume {path.parent}`."
         )
 
 
@@ -295,54 +303,56 @@ def _numbers(path: Path, frame: pd.DataFrame, name: str) -> pd.Series[float]:
         return pd.to_numeric(frame[name]).astype(float).replace([math.inf, -math.inf], math.nan)
     except (ValueError, TypeError):
         raise DamagedRun(
-            f"{path} has a value in column {name!r} that is no number; correct it or measure again."
+            f"{path} has a value in column {name!r} that is not a number. Correct it, or measure "
+            "again."
         ) from None
 
 
 def _row(record: dict[Any, Any]) -> Measured:
     values: dict[str, Any] = {name: record[name] for name in ("channel", "operation")}
-    values |= {name: record[name] for name in WORDS if name not in ("clock", "unit")}
-    values |= {name: int(record[name]) for name in WHOLE}
+    values |= {name: record[name] for name in TEXTS if name not in ("clock", "unit")}
+    values |= {name: int(record[name]) for name in INTEGERS}
     for name in NUMBERS:
         values[name] = float(record[name]) if math.isfinite(record[name]) else None
     return Measured(**values)
 
 
 def _environment(path: Path) -> dict[str, Any]:
-    """What ``environment.json`` holds; empty when the run ended before it was written."""
+    """The content of ``environment.json``; empty if the run ended before it was written."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise DamagedRun(
-            f"{path} is not valid JSON ({error}); correct it, or delete it to see the run "
+            f"{path} is not valid JSON ({error}). Correct it, or delete it to render the run "
             "without its machine."
         ) from None
     if not isinstance(value, dict):
-        raise DamagedRun(f"{path} holds no JSON object; correct it or delete it.")
-    written = value.get("format", 1)
-    if written not in range(1, formats.FORMAT + 1):
+        raise DamagedRun(f"{path} does not contain a JSON object. Correct it, or delete it.")
+    format_number = value.get("format", 1)
+    if format_number not in range(1, formats.FORMAT + 1):
         raise DamagedRun(
-            f"{path} states format {written!r}, and this ringcross reads up to {formats.FORMAT}: "
-            "render it with the version that wrote it, or update."
+            f"{path} has format {format_number!r}, but this ringcross reads formats up to "
+            f"{formats.FORMAT}. Render it with the version that wrote it, or update ringcross."
         )
     return formats.environment(value)
 
 
 def _channels(environment: dict[str, Any], rows: tuple[Measured, ...]) -> tuple[Channel, ...]:
-    """The agent's list for the channels that have rows, and those that only have rows."""
-    told = environment.get("channels") or []
-    if isinstance(told, dict):
-        told = told.get("channels") or []
-    entries = {str(e["name"]): e for e in told if isinstance(e, dict) and e.get("name")}
-    asked = {row.channel for row in rows}
-    names = [name for name in entries if not asked or name in asked]
-    names += sorted(asked - set(names))
+    """The channels that have rows, or all listed ones if the run has no rows."""
+    listing = environment.get("channels") or []
+    if isinstance(listing, dict):
+        listing = listing.get("channels") or []
+    entries = {str(e["name"]): e for e in listing if isinstance(e, dict) and e.get("name")}
+    with_rows = {row.channel for row in rows}
+    names = [name for name in entries if not with_rows or name in with_rows]
+    names += sorted(with_rows - set(names))
     return tuple(_channel(name, entries.get(name, {})) for name in names)
 
 
-def _channel(name: str, entry: dict[str, Any]) -> Channel:
+def _channel(name: str, listed: dict[str, Any]) -> Channel:
+    entry: Any = markup.plain_texts(listed)
     unsupported = entry.get("unsupported_reason") or {}
     return Channel(
         name=name,
@@ -361,12 +371,12 @@ def _parquet(path: Path, needed: tuple[str, ...]) -> pd.DataFrame | None:
         return None
     try:
         frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's own errors are both
+    except (OSError, ValueError) as error:  # pyarrow's errors derive from these
         raise DamagedRun(
-            f"{path} cannot be read ({str(error).splitlines()[0]}); delete it to see the run "
-            "without its samples, or measure again."
+            f"{path} cannot be read ({str(error).splitlines()[0]}). Delete it to render the run "
+            f"without its {path.stem}, or measure again."
         ) from None
     missing = [name for name in needed if name not in frame]
     if missing:
-        raise DamagedRun(f"{path} has no column {missing[0]!r}; delete it or measure again.")
+        raise DamagedRun(f"{path} has no column {missing[0]!r}. Delete it, or measure again.")
     return frame

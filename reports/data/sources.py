@@ -1,4 +1,4 @@
-"""A channel's folder as a page shows it: its DOC: text, its code, where its loops are."""
+"""The sources of a channel as its page shows them: the DOC: text, the code, the timed loops."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import CLexer
 
 from reports.data.run import OPERATIONS
+from reports.text import markup
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ROOT / "modules"
 
 SHARED = "shared.html"
-"""The page of what several channels are made of."""
+"""The page of the code that several channels share."""
 
 _TEST = "hostile.c"
-"""What is hostile to the kernel half proves it, and is no part of the example."""
+"""Tests of the kernel half with invalid input; not part of the example, so not shown."""
 
 _COMMENT = re.compile(r"/\*\*?\s*\n?\s*\*?\s*DOC:\s*(?P<text>.*?)\*/", re.S)
 _INCLUDE = re.compile(r'^#include "([\w/]+)\.h"', re.M)
@@ -33,7 +34,7 @@ _FUNCTION = re.compile(
 _MACRO = re.compile(r"^#define (?P<name>[A-Z]+) (?P<body>(?:.*\\\n)*.*)$", re.M)
 _WORD = re.compile(r"\w+")
 _PLAIN = re.compile(r'<span class="(?:p|n|w|o|nl)">([^<]*)</span>')
-"""What the style sheet leaves in the colour of the text."""
+"""Token classes that the style sheet does not colour."""
 
 _BULLET = re.compile(r"^(?P<indent> *)(?:[-*•]|\d+[.)]) +(?P<text>.*)$")
 
@@ -44,10 +45,10 @@ class Code:
 
     Attributes:
         name: file name.
-        path: where it lies, from the top of the repository.
-        anchor: what its anchors start with, as in ``user-12``.
-        html: markup, a span a line, with an anchor where a function begins.
-        functions: line of each function's name.
+        path: relative to the top of the repository.
+        anchor: prefix of its anchors, as in ``user-12``.
+        html: markup with one element per line and an anchor at the start of each function.
+        functions: line number of each function, by name.
     """
 
     name: str
@@ -60,11 +61,13 @@ class Code:
 
 @dataclass(frozen=True)
 class Sources:
-    """What a channel's folder holds, and the code it shares with others.
+    """The files of a channel and the code it shares with others.
 
     Attributes:
-        loops: by mode and operation, the names that its entry in the table of modes has;
-            the first that is a function is the loop.
+        title: first line of the DOC: comment.
+        doc: the rest of the DOC: comment as markup.
+        loops: by mode and operation, the identifiers of its entry in the table of modes;
+            the first one that is a function is the timed loop.
     """
 
     title: str
@@ -74,7 +77,7 @@ class Sources:
     loops: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     def loop(self, mode: str, operation: str) -> str:
-        """Link to the loop that made a number; empty when it cannot be told."""
+        """Link to the timed loop of an operation; empty if it was not found."""
         pages = [("", code) for code in self.files] + [(SHARED, code) for code in self.shared]
         for name in self.loops.get((mode, operation), ()):
             for page, code in pages:
@@ -84,7 +87,7 @@ class Sources:
 
 
 def read_sources(channel: str, modules: Path = MODULES) -> Sources:
-    """The folder of a channel; empty parts where files are missing."""
+    """Read the folder of a channel; parts whose files are missing are empty."""
     texts = _texts(modules / channel)
     comment = next(
         (
@@ -105,26 +108,26 @@ def read_sources(channel: str, modules: Path = MODULES) -> Sources:
 
 
 def read_shared(channels: Iterable[str], modules: Path = MODULES) -> tuple[Code, ...]:
-    """What several of *channels* are made of, each file once."""
-    found = [code for name in channels for code in _shared(_texts(modules / name), modules)]
-    return tuple({code.path: code for code in found}.values())
+    """The code that ``channels`` share, each file once."""
+    files = [code for name in channels for code in _shared(_texts(modules / name), modules)]
+    return tuple({code.path: code for code in files}.values())
 
 
 def _texts(folder: Path) -> dict[str, tuple[Path, str]]:
-    """The sources of a channel by name, in the order in which to read them."""
+    """The sources of a channel by file name, in reading order."""
     if not folder.is_dir():
         return {}
-    found = sorted(
+    paths = sorted(
         (path for path in folder.glob("*.[ch]") if path.name != _TEST),
         key=lambda path: (_order(path.name), path.name),
     )
-    return {path.name: (path, _read(path)) for path in found}
+    return {path.name: (path, _read(path)) for path in paths}
 
 
 def _loops(text: str) -> dict[tuple[str, str], tuple[str, ...]]:
-    """What the table of modes names for each operation of each mode, behind its macros."""
+    """The identifiers in the table of modes for each operation of each mode, macros expanded."""
     macros = {match["name"]: match["body"] for match in _MACRO.finditer(text)}
-    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    loops: dict[tuple[str, str], tuple[str, ...]] = {}
     _, *modes = re.split(r"\t\t\.name = ", text)
     for block in modes:
         mode = block[1 : block.index('"', 1)]
@@ -134,8 +137,8 @@ def _loops(text: str) -> dict[tuple[str, str], tuple[str, ...]]:
             _, _, entry = operations.partition(f"[RCX_{operation.upper()}] =")
             names = _WORD.findall(entry.partition("[RCX_")[0])
             if names:
-                found[mode, operation] = tuple(names)
-    return found
+                loops[mode, operation] = tuple(names)
+    return loops
 
 
 def _read(path: Path) -> str:
@@ -143,15 +146,17 @@ def _read(path: Path) -> str:
 
 
 def _shared(texts: dict[str, tuple[Path, str]], modules: Path) -> tuple[Code, ...]:
-    """What several channels are made of: headers with loops, helpers in the core.
+    """Code that several channels share: headers with loops, and helpers in the core.
 
-    The agent's interface and ringcross_core itself are the frame, and not part of a channel.
+    The agent's interface and ringcross_core itself are not part of a channel and are omitted.
     """
-    wanted = dict.fromkeys(name for _, text in texts.values() for name in _INCLUDE.findall(text))
+    includes = dict.fromkeys(name for _, text in texts.values() for name in _INCLUDE.findall(text))
     agent, core = modules.parent / "bench" / "agent", modules / "core"
-    found = [agent / f"{name}.h" for name in wanted if name.startswith("loops/")]
-    found += [core / f"{name.removeprefix('rcx_')}.c" for name in wanted if name.startswith("rcx_")]
-    return tuple(_code(path, modules) for path in found if path.is_file())
+    paths = [agent / f"{name}.h" for name in includes if name.startswith("loops/")]
+    paths += [
+        core / f"{name.removeprefix('rcx_')}.c" for name in includes if name.startswith("rcx_")
+    ]
+    return tuple(_code(path, modules) for path in paths if path.is_file())
 
 
 def _order(name: str) -> int:
@@ -163,13 +168,16 @@ def _doc(text: str) -> re.Match[str] | None:
 
 
 def _undecorated(body: str) -> list[str]:
-    """The comment's lines without their stars, tabs as eight blanks."""
+    """The comment's lines without the leading asterisks, with tabs expanded to 8 columns."""
     lines = [re.sub(r"^\s*\* ?", "", line).rstrip() for line in body.split("\n")]
     return [line.expandtabs(8) for line in lines]
 
 
 def doc_html(lines: list[str]) -> str:
-    """Paragraphs, lists and literal blocks of a kernel-doc comment as markup."""
+    """Convert the paragraphs, lists and literal blocks of a kernel-doc comment to HTML.
+
+    Inline emphasis (``*word*``) and code (one or two backticks) are converted too.
+    """
     blocks: list[str] = []
     at = 0
     while at < len(lines):
@@ -196,7 +204,7 @@ def _starts_list(lines: list[str], first: int, at: int) -> bool:
 
 
 def _list_end(lines: list[str], at: int) -> int:
-    """A list ends at the first line that is neither an item nor part of one."""
+    """Index of the first line that is neither a list item nor the continuation of one."""
     while at < len(lines):
         blank = not lines[at].strip()
         if blank:
@@ -236,7 +244,7 @@ def _literal(lines: list[str]) -> str:
 
 
 def _paragraph(lines: list[str]) -> str:
-    """A paragraph; a short first sentence before two blanks is its heading."""
+    """A paragraph; a first sentence of up to six words before two spaces becomes its heading."""
     text = " ".join(lines)
     if text == "::":
         return ""
@@ -248,15 +256,15 @@ def _paragraph(lines: list[str]) -> str:
 
 
 def _words(text: str) -> str:
-    """Escaped; ``code`` and function() names set as code."""
+    """Escaped text with inline code, emphasis and function() names as markup."""
     text = escape(re.sub(r"  +", " ", text))
-    text = re.sub(r"``(.+?)``", r"<code>\1</code>", text)
+    text = markup.html(text)
     return re.sub(r"(?<![\w>/])(&amp;)?(\w+\(\))(?![^<]*</code>)", r"<code>\2</code>", text)
 
 
 @cache
 def _code(path: Path, modules: Path) -> Code:
-    """A file in colours: that takes long, and several channels share some."""
+    """Highlight a file; cached, because highlighting is slow and channels share files."""
     name, text = path.name, _read(path)
     anchor = name.rsplit(".", 1)[0] if name.endswith(".c") else name.replace(".", "-")
     functions = {
@@ -269,7 +277,7 @@ def _code(path: Path, modules: Path) -> Code:
         f"<i{_id(anchor, number) if number in targets else ''}>{line}</i>"
         for number, line in enumerate(_closed(lines.split("\n")), start=1)
     )
-    # The shortest markup that will do: a page of code has thousands of these.
+    # Short tags, because a page of code has thousands of them.
     html = re.sub(r'<span class="(\w+)">', r"<b class=\1>", html).replace("</span>", "</b>")
     html = re.sub(r"(<i[^>]*)><b( class=cm?1?)>([^<]*)</b></i>", r"\1\2>\3</i>", html)
     return Code(
@@ -282,12 +290,12 @@ def _id(anchor: str, number: int) -> str:
 
 
 def _closed(lines: list[str]) -> list[str]:
-    """Close a span that runs over several lines at each of them, and open it again."""
-    done, inside = [], ""
-    for line in lines:
-        whole = inside + line
-        inside = ""
-        for tag in re.finditer(r'<span class="[^"]*">|</span>', whole):
-            inside = "" if tag.group() == "</span>" else tag.group()
-        done.append(whole + ("</span>" if inside else ""))
-    return done
+    """Close a span at the end of each line it covers, and reopen it on the next line."""
+    closed, open_tag = [], ""
+    for text in lines:
+        line = open_tag + text
+        open_tag = ""
+        for tag in re.finditer(r'<span class="[^"]*">|</span>', line):
+            open_tag = "" if tag.group() == "</span>" else tag.group()
+        closed.append(line + ("</span>" if open_tag else ""))
+    return closed

@@ -1,4 +1,4 @@
-"""The rate searches of a run, read from ``trials.csv``."""
+"""Read the rate searches of a run from ``trials.csv``."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reports.data import formats
-from reports.data.run import KEY, WHOLE, DamagedRun, Measured, Run
+from reports.data.run import INTEGERS, KEY, DamagedRun, Measured, Run
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One stream that was tried.
+    """One stream of a rate search.
 
     Attributes:
-        offered: messages per second or per million instructions.
-        loss: share of them that did not arrive, in percent.
-        arrived: as ``offered``, but of those that did.
-        p99: units of the clock that 99 % of the latencies do not exceed.
+        offered: offered rate, in messages per second or per million instructions.
+        loss: share of the offered messages that did not arrive, in percent.
+        arrived: rate of delivered messages, in the unit of ``offered``.
+        p99: 99th percentile of the latency, in units of the clock.
         verdict: of the agent, see ``bench/agent/protocol/PROTOCOL.md``.
     """
 
@@ -32,9 +32,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A searched cell and all that was tried for it, slowest first.
+    """The rate search of one cell: its row and its trials, lowest rate first.
 
-    Streams whose producer could not keep the rate are left out: they were of another one.
+    Trials whose producer was too slow are omitted, because they did not run at the stated rate.
     """
 
     row: Measured
@@ -42,42 +42,42 @@ class Sweep:
 
     @property
     def rate(self) -> float | None:
-        """The highest rate without loss; None where there is none."""
+        """The highest rate without loss; None if the search found none."""
         return self.row.offered_per_unit if self.row.measured else None
 
 
 def sweeps(run: Run) -> tuple[Sweep, ...]:
-    """All cells that were searched.
+    """The rate searches of a run, one per cell.
 
     Raises:
-        DamagedRun: ``trials.csv`` cannot be understood.
+        DamagedRun: ``trials.csv`` cannot be parsed.
     """
-    tried = _trials(run.path / "trials.csv")
+    trials = _trials(run.path / "trials.csv")
     return tuple(
-        Sweep(row, tuple(sorted(tried.get(row.key, ()), key=lambda trial: trial.offered)))
+        Sweep(row, tuple(sorted(trials.get(row.key, ()), key=lambda trial: trial.offered)))
         for row in run.rows
         if row.rate == "search"
     )
 
 
 def _trials(path: Path) -> dict[tuple[str | int, ...], list[Trial]]:
-    """The trials of each cell; nothing where none were recorded."""
+    """The trials of each cell by its key; empty if the run has no ``trials.csv``."""
     if not path.exists():
         return {}
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        found: dict[tuple[str | int, ...], list[Trial]] = {}
+        trials: dict[tuple[str | int, ...], list[Trial]] = {}
         for row in rows:
-            key = tuple(int(row[name]) if name in WHOLE else row[name] for name in KEY)
+            key = tuple(int(row[name]) if name in INTEGERS else row[name] for name in KEY)
             if row["offered_per_unit"] and row["verdict"] != "late":
-                found.setdefault(key, []).append(_trial(formats.trial(row)))
+                trials.setdefault(key, []).append(_trial(formats.trial(row)))
     except (OSError, KeyError, ValueError, TypeError, ZeroDivisionError) as error:
         raise DamagedRun(
-            f"{path} cannot be read ({type(error).__name__}: {error}); delete it to see the run "
-            "without what was tried around the highest rates."
+            f"{path} cannot be read ({type(error).__name__}: {error}). Delete it to render the run "
+            "without the trials of its rate searches."
         ) from None
-    return found
+    return trials
 
 
 def _trial(row: Mapping[str, str]) -> Trial:

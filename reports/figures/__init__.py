@@ -1,1 +1,1 @@
-"""Figures, drawn from data to SVG."""
+"""Figures of a report, drawn as SVG."""

@@ -1,4 +1,4 @@
-"""The figures of a report: rows in, plots with their reading instructions out."""
+"""Figures of cost and rate, each with its instructions for reading."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from reports.figures.svg import Plot, Series, draw, slots
 from reports.text import words
 
 COST = (
-    "Each line is one channel, at each size in its cheapest mode. Point at a line for the modes. "
-    "Low and flat is good. Where a line turns "
-    "upward, copying the body costs more than the crossing. The dotted line is a call to an "
-    "empty handler, the dashed one a plain copy in user space. A channel below the dotted line "
-    "gets by with less than one system call a message. Both axes are logarithmic."
+    "Each line is one channel, in its cheapest mode at each size. Point at a line to see its "
+    "modes. A low, flat line is best. Where a line turns upward, copying the body costs more than "
+    "the crossing. The dotted line is a call to an empty handler, the dashed line a plain copy in "
+    "user space. A channel below the dotted line needs less than one system call per message. "
+    "Both axes are logarithmic."
 )
 RATE = (
-    "Further right is better. Each mark is one operation of a channel at its smallest size, in "
-    "its cheapest mode. The axis is logarithmic."
+    "Each mark is one operation of a channel, at its smallest size in its cheapest mode. Further "
+    "right is better. The axis is logarithmic."
 )
 BYTES = (
-    "Higher is better. A line that still climbs at its right end pays for the crossing; one that "
-    "has become flat pays for the copy."
+    "Higher is better. If a line still rises at its right end, the crossing dominates the cost. "
+    "If it has become flat, the copy does."
 )
 MODES = (
-    "One line per mode of this channel. The band is the 95 % interval, and often too narrow to "
-    "be seen. Dotted: an empty handler. Dashed: a plain copy in user space."
+    "Each line is one mode of this channel. The band is the 95 % interval; it is often too narrow "
+    "to be visible. The dotted line is a call to an empty handler, the dashed line a plain copy "
+    "in user space."
 )
 
 
@@ -36,10 +37,11 @@ class Figure:
     """Plots that are read together.
 
     Attributes:
-        name: part of its anchor.
-        unit: the one unit its plots share.
-        how: how to read it.
-        legend: name, colour slot and link of each series; empty where labels stand in the plot.
+        name: its anchor on the page.
+        unit: the unit that all its plots share.
+        how: how to read it, in sentences.
+        legend: name and colour slot of each series.
+        baselines: the plots contain the empty handler and the plain copy.
     """
 
     name: str
@@ -48,7 +50,7 @@ class Figure:
     how: str
     plots: tuple[str, ...]
     legend: tuple[tuple[str, int], ...] = ()
-    floors: bool = False
+    baselines: bool = False
 
 
 def colours(run: Run) -> dict[str, int]:
@@ -57,20 +59,20 @@ def colours(run: Run) -> dict[str, int]:
 
 
 def _sizes(rows: Iterable[Measured]) -> tuple[tuple[float, str], ...]:
-    """Ticks for the sizes that were measured, thinned to what fits."""
-    found = sorted({row.size for row in rows if row.size > 0}, reverse=True)
-    if not found:
+    """Ticks at the measured sizes; sizes too close to each other are omitted."""
+    sizes = sorted({row.size for row in rows if row.size > 0}, reverse=True)
+    if not sizes:
         return ()
-    apart = max(1.5, (found[0] / found[-1]) ** (1 / 7))
+    smallest_step = max(1.5, (sizes[0] / sizes[-1]) ** (1 / 7))
     kept: list[int] = []
-    for size in found:
-        if not kept or kept[-1] / size >= apart:
+    for size in sizes:
+        if not kept or kept[-1] / size >= smallest_step:
             kept.append(size)
     return tuple((float(size), words.size(size)) for size in reversed(kept))
 
 
 def _points(rows: Iterable[Measured], field: str = "median") -> list[tuple[Measured, float]]:
-    """Rows with a value that a logarithmic axis can show."""
+    """Rows and their values, as far as a logarithmic axis can show them."""
     pairs = [(row, getattr(row, field)) for row in rows if row.size > 0]
     return [(row, value) for row, value in pairs if value is not None and value > 0]
 
@@ -94,25 +96,26 @@ def _line(
     )
 
 
-def _told(run: Run, name: str, rows: list[Measured]) -> str:
+def _label(run: Run, name: str, rows: list[Measured]) -> str:
+    """The channel and the modes of its line."""
     kind = "reference: " if run.channel(name).reference else ""
     return f"{name} ({kind}{selection.modes_of(rows)})"
 
 
-def _floors(run: Run, operation: str, series: list[Series]) -> list[Series]:
-    """The empty handler and the plain copy, as far as the run has them."""
-    found = []
+def _baselines(run: Run, operation: str, series: list[Series]) -> list[Series]:
+    """The empty handler and the plain copy, as far as the run measured them."""
+    baselines = []
     null = selection.floor(run, operation)
-    xs = [x for one in series for x in one.xs]
+    xs = [x for line in series for x in line.xs]
     if null and xs:
         ends = (min(xs), max(xs))
         label = f"empty handler: {words.number(null)}"
-        found.append(Series("floor", label, 0, ends, (null, null), style="floor"))
+        baselines.append(Series("floor", label, 0, ends, (null, null), style="floor"))
     copies = {size: units for size, units in selection.copies(run).items() if size > 0 < units}
     if copies:
         sizes, costs = tuple(map(float, copies)), tuple(copies.values())
-        found.append(Series("floor", "plain copy", 0, sizes, costs, style="floor", dash=1))
-    return found
+        baselines.append(Series("floor", "plain copy", 0, sizes, costs, style="floor", dash=1))
+    return baselines
 
 
 def _cost_plot(
@@ -125,17 +128,17 @@ def _cost_plot(
             name=name,
             title=operation,
             alt=f"Cost of {operation} against message size in {clock.axis}: "
-            + "; ".join(f"{one.label} {words.number(one.ys[0])}" for one in series),
+            + "; ".join(f"{line.label} {words.number(line.ys[0])}" for line in series),
             x="body of the message",
             y=clock.axis,
-            series=(*_floors(run, operation, series), *series),
+            series=(*_baselines(run, operation, series), *series),
             xticks=ticks,
         )
     )
 
 
 def cost(run: Run) -> Figure | None:
-    """Cost against size, one plot per operation, all channels."""
+    """Cost against size: a plot per operation, a line per channel."""
     slot = colours(run)
     plots, seen = [], set()
     for operation in selection.used(run):
@@ -143,12 +146,12 @@ def cost(run: Run) -> Figure | None:
         series = [
             line
             for name, rows in lines.items()
-            if (line := _line(rows, slot[name], _told(run, name, rows)))
+            if (line := _line(rows, slot[name], _label(run, name, rows)))
         ]
         if series:
             shown = [row for rows in lines.values() for row in rows]
             plots.append(_cost_plot(run, f"cost-{operation}", operation, series, shown))
-            seen |= {one.name for one in series}
+            seen |= {line.name for line in series}
     if not plots:
         return None
     unit = words.clock_words(run.clock).axis
@@ -158,20 +161,20 @@ def cost(run: Run) -> Figure | None:
 
 
 def modes(run: Run, channel: str) -> Figure | None:
-    """Cost against size of one channel, a line per mode."""
+    """Cost against size of one channel: a plot per operation, a line per mode."""
     slot = slots(sorted({row.mode for row in run.of(channel)}))
     plots, seen = [], set()
     for operation in selection.used(run):
         lines = selection.variants(run, channel, operation)
         series = []
         for number, rows in enumerate(lines):
-            line = _line(rows, slot[rows[0].mode], _setting(rows[0]), dash=number)
+            line = _line(rows, slot[rows[0].mode], _setting(rows[0], run.clock), dash=number)
             if line:
                 series.append(_renamed(line, rows[0].mode))
-        if series and max(len(one.xs) for one in series) > 1:
+        if series and max(len(line.xs) for line in series) > 1:
             shown = [row for rows in lines for row in rows]
             plots.append(_cost_plot(run, f"{channel}-{operation}", operation, series, shown))
-            seen |= {one.name for one in series}
+            seen |= {line.name for line in series}
     if not plots:
         return None
     unit = words.clock_words(run.clock).axis
@@ -184,11 +187,11 @@ def _renamed(series: Series, name: str) -> Series:
     return Series(**{**series.__dict__, "name": name})
 
 
-def _setting(row: Measured) -> str:
-    """A row's mode, and what else tells it from its neighbours."""
+def _setting(row: Measured, clock: str) -> str:
+    """The mode of a row, and the factors that distinguish it from other rows of the mode."""
     parts = [row.mode]
     if row.operation == "stream":
-        parts.append(words.nanoseconds(row.interval))
+        parts.append(words.interval(row.interval, clock))
         if row.burst > 1:
             parts.append(f"bursts of {row.burst}")
     if row.context:
@@ -201,12 +204,14 @@ def _legend(names: Iterable[str], slot: dict[str, int]) -> tuple[tuple[str, int]
 
 
 def rates(run: Run) -> Figure | None:
-    """Messages per unit of the clock at the smallest size, a mark per operation."""
+    """Messages per unit of the clock at the smallest size: a mark per operation and channel."""
     clock = words.clock_words(run.clock)
     names = [channel.name for channel in reversed(selection.ordered(run))]
     used = selection.used(run)
     series = []
-    for slot, operation in enumerate(used, start=7):  # unlike the first channels
+    for slot, operation in enumerate(
+        used, start=7
+    ):  # colours other than those of the first channels
         marks = [
             (row.messages_per_unit, float(place))
             for place, name in enumerate(names)
@@ -222,7 +227,8 @@ def rates(run: Run) -> Figure | None:
     plot = Plot(
         name="rates",
         title="smallest message",
-        alt=f"Messages per {clock.per} by channel and operation; the full table has the numbers",
+        alt=f"Messages per {clock.per} by channel and operation; the table of all cells has the "
+        "numbers",
         x=f"messages per {clock.per}",
         y="",
         series=tuple(series),
@@ -233,13 +239,13 @@ def rates(run: Run) -> Figure | None:
         height=1.0 + 0.3 * len(names),
         margin=0.25 + 0.085 * max(map(len, names)),
     )
-    legend = tuple((one.name, one.slot) for one in series)
-    title, unit = "Messages through a channel", f"messages per {clock.per}"
+    legend = tuple((line.name, line.slot) for line in series)
+    title, unit = "Message rate", f"messages per {clock.per}"
     return Figure("rates", title, unit, RATE, (draw(plot),), legend)
 
 
 def bandwidth(run: Run) -> Figure | None:
-    """Bytes per unit of the clock against size, one plot per operation."""
+    """Bytes per unit of the clock against size: a plot per operation, a line per channel."""
     clock = words.clock_words(run.clock)
     slot = colours(run)
     plots, seen = [], set()
@@ -248,19 +254,19 @@ def bandwidth(run: Run) -> Figure | None:
         series = [
             line
             for name, rows in lines.items()
-            if (line := _line(rows, slot[name], _told(run, name, rows), "bytes_per_unit"))
+            if (line := _line(rows, slot[name], _label(run, name, rows), "bytes_per_unit"))
         ]
-        if not series or max(len(one.xs) for one in series) < 2:
+        if not series or max(len(line.xs) for line in series) < 2:
             continue
-        seen |= {one.name for one in series}
+        seen |= {line.name for line in series}
         plots.append(
             draw(
                 Plot(
                     name=f"bytes-{operation}",
                     title=operation,
-                    alt=f"Bytes per {clock.per} of {operation} against message size, at the "
-                    "largest: "
-                    + "; ".join(f"{one.label} {words.number(one.ys[-1])}" for one in series),
+                    alt=f"Bytes per {clock.per} of {operation} against message size; at the "
+                    "largest size: "
+                    + "; ".join(f"{line.label} {words.number(line.ys[-1])}" for line in series),
                     x="body of the message",
                     y=f"bytes per {clock.per}",
                     series=tuple(series),
@@ -270,12 +276,12 @@ def bandwidth(run: Run) -> Figure | None:
         )
     if not plots:
         return None
-    title, unit = "Bytes through a channel", f"bytes per {clock.per}"
+    title, unit = "Byte rate", f"bytes per {clock.per}"
     return Figure("bytes", title, unit, BYTES, tuple(plots), _legend(seen, slot))
 
 
 def cost_of_several(sides: list[tuple[str, Run]]) -> Figure | None:
-    """Cost against size of several runs of one clock: a colour a channel, a dash a run."""
+    """Cost against size of several runs of one clock: a colour per channel, a dash per run."""
     clock = words.clock_words(sides[0][1].clock)
     slot = slots(sorted({channel.name for _, run in sides for channel in run.channels}))
     plots, seen = [], set()
@@ -283,20 +289,20 @@ def cost_of_several(sides: list[tuple[str, Run]]) -> Figure | None:
         series, shown = [], []
         for dash, (letter, run) in enumerate(sides):
             for name, rows in selection.lines(run, operation).items():
-                label = f"{letter}: {_told(run, name, rows)}"
+                label = f"{letter}: {_label(run, name, rows)}"
                 if line := _line(rows, slot[name], label, dash=dash):
                     series.append(line)
                     shown += rows
         if not series:
             continue
-        seen |= {one.name for one in series}
+        seen |= {line.name for line in series}
         plots.append(
             draw(
                 Plot(
                     name=f"several-{sides[0][1].clock}-{operation}",
                     title=operation,
                     alt=f"Cost of {operation} against message size in {clock.axis}: "
-                    + "; ".join(f"{one.label} {words.number(one.ys[0])}" for one in series),
+                    + "; ".join(f"{line.label} {words.number(line.ys[0])}" for line in series),
                     x="body of the message",
                     y=clock.axis,
                     series=tuple(series),
@@ -308,7 +314,10 @@ def cost_of_several(sides: list[tuple[str, Run]]) -> Figure | None:
         return None
     drawn = ("solid", "dashed", "dotted", "dash-dotted")
     dashes = words.listed([f"{letter} {drawn[i % 4]}" for i, (letter, _) in enumerate(sides)])
-    how = f"A colour is a channel, a dash is a run: {dashes}. Lines that hide each other are equal."
+    how = (
+        f"The colour shows the channel, and the dash shows the run: {dashes}. Equal lines cover "
+        "each other."
+    )
     name = f"cost-{sides[0][1].clock}"
     legend = _legend(seen, slot)
     return Figure(name, "Cost against message size", clock.axis, how, tuple(plots), legend)

@@ -1,4 +1,4 @@
-"""Figures of what varied in a run: over the run, within a cell, between boots."""
+"""Figures of the variation in a run: over the run, within a cell, between boots."""
 
 from __future__ import annotations
 
@@ -13,51 +13,57 @@ from reports.figures.svg import Plot, Series, draw
 from reports.text import words
 
 BINS = 60
-"""Points that the run's course is drawn with."""
+"""Maximum number of points of the curve over the run."""
 LEAST = 0.01
-"""Percent; what agrees even better is drawn here."""
+"""Percent; smaller spreads are drawn at this value."""
 PERCENTS = (
     (LEAST, f"≤ {LEAST:g}"), (0.03, "0.03"), (0.1, "0.1"), (0.5, "0.5"), (1.0, "1"), (3.0, "3"),
     (10.0, "10"), (30.0, "30"), (100.0, "100"),
 )  # fmt: skip
 
 DRIFT = (
-    "Each point is a stretch of the run, in the order in which cells were measured: how far what "
-    "was measured then lies from the same cells at other times. The line is the median, the band "
-    "holds eight of ten. A line that climbs or falls is a machine that drifts; cells are shuffled, "
-    "so that a drift blurs all of them alike instead of favouring some."
+    "Each point is a section of the run, in the order of measurement. It shows by how much the "
+    "results in this section differ from other results of the same cells. The line is the median; "
+    "the band contains 80 % of the results. A rising or falling line means that the machine "
+    "drifts. Cells are measured in random order, so a drift affects all of them alike."
 )
 COURSE = (
-    "The first, second, third … round of all cells, as the distance from the median of their own "
-    "load. The line is the median of all cells, the band holds eight of ten. A line that starts "
-    "high is a warm-up that was too short; it should be flat from the first round on."
+    "For the first, second, third … round of each cell: its difference from the median of all "
+    "rounds of the same load. The line is the median of all cells; the band contains 80 % of them. "
+    "The line should be flat from the first round on. If it starts high, the warm-up was too short."
 )
 SPREAD = (
-    "How many cells have repetitions that agree within so much. The further left the line rises, "
-    "the better."
+    "At each percentage, the share of cells whose repetitions agree within it. A line that rises "
+    "further left is better."
 )
-PROMISE = " The dotted lines are the promise: 95 % of the cells within 0.5 %."
-ALONE = (
-    "Each mark is a cell: what one operation costs among many in a row (across), and what one "
-    "stamped alone costs (upward). On the dotted line both are the same. Above it, an operation "
-    "that stands alone pays for something that a row of them shares, such as cold caches."
+TARGET = " The dotted lines mark the target: 95 % of the cells within 0.5 %."
+SINGLE = (
+    "Each mark is a cell. The horizontal axis shows the cost of an operation in a round of many, "
+    "the vertical axis the cost of an operation that is timed on its own. On the dotted line the "
+    "two are equal. Above it, a single operation pays for something that the operations of a "
+    "round share"
 )
-SERIES = (
-    "The rounds of each marked cell in the order in which they were measured, one colour per "
-    "repetition. Two levels mean two ways through the kernel, a slope a state that fills up, "
-    "single high points something that happens now and then."
+SHARED = {
+    "time": ", such as cold caches.",
+    "instructions": ". Caches are not among the reasons, because this clock does not see them.",
+}
+"""The end of ``SINGLE``, by clock."""
+ROUNDS = (
+    "The rounds of each marked cell in the order of measurement, one colour per boot. Two "
+    "levels mean two paths through the kernel, a slope means a state that builds up, and single "
+    "high points mean something that happens occasionally."
 )
 
 
 def drift(run: Run) -> Figure | None:
-    """How results lie beside the other results of their cell, over the run."""
+    """Difference of each result from the median of its cell, over the run."""
     frame = run.rounds
     if frame is None or "place" not in frame or not diagnostics.repeated(run):
         return None
     names = [name for name in KEY if name in frame]
     medians = frame.groupby([*names, "place"])["value"].median().reset_index()
-    whole = medians.groupby(names)["value"].transform("median")
-    shares = 100 * (medians["value"] / whole - 1).to_numpy(dtype=float)
+    of_cell = medians.groupby(names)["value"].transform("median")
+    shares = 100 * (medians["value"] / of_cell - 1).to_numpy(dtype=float)
     places = medians["place"].to_numpy(dtype=float)
     series = _band(places, shares, "results", BINS)
     if series is None:
@@ -67,13 +73,13 @@ def drift(run: Run) -> Figure | None:
 
 
 def course(run: Run) -> Figure | None:
-    """How rounds lie beside the other rounds of their load, by their number."""
+    """Difference of each round from the median of its load, by the number of the round."""
     frame = run.rounds
     if frame is None or "round" not in frame or not len(frame):
         return None
-    whose = ["place"] if "place" in frame else ["channel", "mode", "operation", "size"]
-    whole = frame.groupby(whose)["value"].transform("median")
-    shares = 100 * (frame["value"] / whole - 1).to_numpy(dtype=float)
+    load = ["place"] if "place" in frame else ["channel", "mode", "operation", "size"]
+    median = frame.groupby(load)["value"].transform("median")
+    shares = 100 * (frame["value"] / median - 1).to_numpy(dtype=float)
     series = _band(frame["round"].to_numpy(dtype=float) + 1, shares, "rounds", 0)
     if series is None:
         return None
@@ -82,7 +88,7 @@ def course(run: Run) -> Figure | None:
 
 
 def _band(xs: Floats, ys: Floats, label: str, bins: int) -> Series | None:
-    """Median and the middle eight tenths of ``ys`` over ``xs``, gathered into ``bins``."""
+    """Median and 10th to 90th percentile of ``ys`` over ``xs``, grouped into ``bins``."""
     known = np.isfinite(ys)
     xs, ys = xs[known], ys[known]
     if len(xs) < 2:
@@ -100,13 +106,13 @@ def _band(xs: Floats, ys: Floats, label: str, bins: int) -> Series | None:
 
 
 def _percent_plot(name: str, title: str, x: str, series: Series) -> Plot:
-    widest = max(abs(value) for value in (*series.low, *series.high, 0.01))
+    largest = max(abs(value) for value in (*series.low, *series.high, 0.01))
     return Plot(
         name=name,
         title=title,
-        alt=f"Distance from the median in percent over {x}; the widest is {widest:.2g} %",
+        alt=f"Difference from the median in percent over {x}; the largest is {largest:.2g} %",
         x=x,
-        y="distance from the median, %",
+        y="difference from the median, %",
         series=(series,),
         xscale="linear",
         yscale="linear",
@@ -116,29 +122,29 @@ def _percent_plot(name: str, title: str, x: str, series: Series) -> Plot:
 
 
 def spread(run: Run) -> Figure | None:
-    """Share of the cells whose repetitions agree within so much."""
-    found = sorted(row.spread for row in run.rows if row.measured and row.spread is not None)
-    if len(found) < 2:
+    """Share of the cells whose repetitions agree within each percentage."""
+    spreads = sorted(row.spread for row in run.rows if row.measured and row.spread is not None)
+    if len(spreads) < 2:
         return None
-    xs = tuple(max(100 * value, LEAST) for value in found)
-    ys = tuple((at + 1) / len(found) for at in range(len(found)))
+    xs = tuple(max(100 * value, LEAST) for value in spreads)
+    ys = tuple((at + 1) / len(spreads) for at in range(len(spreads)))
     ends = (LEAST, max(xs[-1], 1.0))
-    counted = run.clock == "instructions"
-    at = 100 * diagnostics.APART
-    promise = (
+    has_target = run.clock == "instructions"
+    at = 100 * diagnostics.DIFFERS
+    target = (
         Series("floor", "95 % of the cells", 0, ends, (0.95, 0.95), style="floor"),
         Series("floor", "0.5 %", 0, (at, at), (0.0, 1.02), style="floor"),
     )
     plot = Plot(
         name="spread",
         title="",
-        alt=f"Share of cells by spread: half within {100 * found[len(found) // 2]:.2g} %, "
-        f"all within {100 * found[-1]:.2g} %",
-        x=f"largest over smallest median of the {diagnostics.units(run)}, less one, %",
+        alt=f"Share of cells by spread: half within {100 * spreads[len(spreads) // 2]:.2g} %, "
+        f"all within {100 * spreads[-1]:.2g} %",
+        x=f"largest over smallest median of the {diagnostics.units(run)}, minus 1, %",
         y="share of cells",
         series=(
             Series("cells", "cells", 0, (ends[0], *xs, ends[1]), (0.0, *ys, 1.0), style="step"),
-            *(promise if counted else ()),
+            *(target if has_target else ()),
         ),
         xticks=tuple((at, text) for at, text in PERCENTS if at <= ends[1]),
         yscale="linear",
@@ -148,12 +154,12 @@ def spread(run: Run) -> Figure | None:
         height=2.8,
     )
     title = f"Between {diagnostics.units(run)}"
-    how = SPREAD + PROMISE if counted else SPREAD
+    how = SPREAD + TARGET if has_target else SPREAD
     return Figure("spread", title, "percent", how, (draw(plot),))
 
 
-def alone(run: Run) -> Figure | None:
-    """One operation alone against one in a row."""
+def single(run: Run) -> Figure | None:
+    """Cost of an operation timed on its own against cost of one in a round of many."""
     axis = words.clock_words(run.clock).axis
     series = []
     for slot, operation in enumerate(OPERATIONS):
@@ -165,31 +171,32 @@ def alone(run: Run) -> Figure | None:
             series.append(Series(operation, operation, slot, xs, ys, style="dots"))
     if not series:
         return None
-    every = [x for one in series for x in (*one.xs, *one.ys)]
-    ends = (min(every), max(every))
-    diagonal = Series("floor", "both the same", 0, ends, ends, style="floor")
+    values = [x for marks in series for x in (*marks.xs, *marks.ys)]
+    ends = (min(values), max(values))
+    diagonal = Series("floor", "both are equal", 0, ends, ends, style="floor")
     plot = Plot(
         name="alone",
         title="",
-        alt=f"Cost of one operation alone against one in a row, {len(every) // 2} cells",
-        x=f"in a row, {axis}",
-        y="alone",
+        alt=f"Cost of a single operation against one in a round, {len(values) // 2} cells",
+        x=f"in a round of many, {axis}",
+        y="timed on its own",
         series=(*series, diagonal),
         width=5.6,
         height=4.6,
     )
-    legend = tuple((one.name, one.slot) for one in series)
-    return Figure("alone", "Alone and in a row", axis, ALONE, (draw(plot),), legend)
+    legend = tuple((marks.name, marks.slot) for marks in series)
+    how = SINGLE + SHARED.get(run.clock, ".")
+    return Figure("alone", "Single operations and rounds", axis, how, (draw(plot),), legend)
 
 
-def order(run: Run, rounds: Rounds, found: tuple[Suspect, ...]) -> Figure | None:
-    """Rounds of the marked cells in the order in which they were measured."""
+def order(run: Run, rounds: Rounds, suspects: tuple[Suspect, ...]) -> Figure | None:
+    """Rounds of the marked cells in the order of measurement."""
     axis = words.clock_words(run.clock).axis
-    shown = [suspect.row for suspect in found[: diagnostics.MOST] if rounds.of(suspect.row)]
+    shown = [suspect.row for suspect in suspects[: diagnostics.MOST] if rounds.of(suspect.row)]
     if not shown:
         return None
     plots = tuple(_order(axis, f"order-{at}", row, rounds) for at, row in enumerate(shown))
-    return Figure("order", "Rounds of marked cells", axis, SERIES, plots)
+    return Figure("order", "Rounds of marked cells", axis, ROUNDS, plots)
 
 
 def _order(axis: str, name: str, row: Measured, rounds: Rounds) -> str:
@@ -215,7 +222,7 @@ def _order(axis: str, name: str, row: Measured, rounds: Rounds) -> str:
     )
 
 
-def figures(run: Run, rounds: Rounds, found: tuple[Suspect, ...]) -> tuple[Figure, ...]:
-    """All that this run has data for."""
-    drawn = (spread(run), drift(run), course(run), order(run, rounds, found), alone(run))
+def figures(run: Run, rounds: Rounds, suspects: tuple[Suspect, ...]) -> tuple[Figure, ...]:
+    """All figures for which this run has data."""
+    drawn = (spread(run), drift(run), course(run), order(run, rounds, suspects), single(run))
     return tuple(figure for figure in drawn if figure)

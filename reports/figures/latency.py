@@ -1,4 +1,4 @@
-"""Figures made from samples of single operations: percentile spectrum and distribution."""
+"""Figures of single operations: latency percentiles and distribution."""
 
 from __future__ import annotations
 
@@ -20,37 +20,36 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 POINTS = 120
-"""Points that a curve of samples is drawn with."""
+"""Maximum number of evenly spaced points per curve; the tail gets as many more."""
 
 SPECTRUM = (
-    "Read it from left to right: how dear is the one operation in two, in ten, in a hundred, in a "
-    "thousand? A flat line is a predictable channel, a step upward is something that happens now "
-    "and then, such as a timer tick. The right end of a line rests on very few operations."
+    "At each percentile, the cost that this share of operations does not exceed. A flat line is a "
+    "predictable channel. A step upward is something that happens occasionally, such as a timer "
+    "tick. The right end of a line is based on very few operations."
 )
 ECDF = (
     "At each cost, the share of operations that cost that much or less. A steep line means that "
-    "all operations cost the same, steps mean that there are two or more ways through the kernel."
+    "all operations cost the same. Steps mean that there are two or more paths through the kernel."
 )
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Samples of one cell, sorted and net, with the series they are drawn as."""
+    """Sorted net samples of one cell, and the series that shows them."""
 
     series: Series
     values: Floats
 
     @property
-    def told(self) -> str:
-        """Its name and median, for those who cannot see the line."""
+    def alt(self) -> str:
+        """Label and median, for the text alternative of the plot."""
         return f"{self.series.label} {words.number(float(np.median(self.values)))}"
 
 
 def sampled(frame: pd.DataFrame, row: Measured) -> Floats:
-    """Sorted samples of a row, the harness's own cost taken off.
+    """Sorted samples of a row, minus the cost of the harness.
 
-    What lies below one unit of the clock is drawn as one unit, since the axes
-    are logarithmic.
+    Values below one unit of the clock become one unit, because the axes are logarithmic.
     """
     chosen = frame[
         (frame["channel"] == row.channel)
@@ -76,14 +75,14 @@ def _curve(run: Run, row: Measured, name: str, slot: int) -> Curve | None:
 
 
 def _kept(count: int) -> list[int]:
-    """Indices of sorted samples to draw: evenly spread, and closer towards the tail."""
+    """Indices of the sorted samples to draw: evenly spaced, and denser towards the tail."""
     even = np.linspace(0, count - 1, min(count, POINTS))
     tail = count - np.geomspace(1, count, min(count, POINTS))
     return sorted({int(at) for at in np.concatenate([even, tail]) if 0 <= at < count})
 
 
 def _steps(curve: Curve) -> list[int]:
-    """Of those to draw, the first and last of each run of equal values: between them is a line."""
+    """The same indices, with only the first and last of each sequence of equal values."""
     at = _kept(len(curve.values))
     value = [float(curve.values[i]) for i in at]
     last = len(at) - 1
@@ -95,7 +94,7 @@ def _steps(curve: Curve) -> list[int]:
 
 
 def spectrum(curve: Curve) -> Series:
-    """Cost over 1/(1-p): the k-th of n sorted samples stands at n/(n-k)."""
+    """Cost over 1/(1-p): the k-th of n sorted samples is at x = n/(n-k)."""
     count = len(curve.values)
     at = _steps(curve)
     xs = tuple(count / (count - i) for i in at)
@@ -103,7 +102,7 @@ def spectrum(curve: Curve) -> Series:
 
 
 def ecdf(curve: Curve) -> Series:
-    """Share of the samples that cost no more, over cost."""
+    """Share of the samples that cost no more than x."""
     count = len(curve.values)
     at = _steps(curve)
     xs = (float(curve.values[0]), *(float(curve.values[i]) for i in at))
@@ -117,11 +116,11 @@ def _percentiles(most: float) -> tuple[tuple[float, str], ...]:
 
 
 def _spectrum_plot(axis: str, name: str, operation: str, curves: list[Curve]) -> str:
-    told = "; ".join(curve.told for curve in curves)
+    medians = "; ".join(curve.alt for curve in curves)
     plot = Plot(
         name=name,
         title=operation,
-        alt=f"Percentiles of {operation} in {axis}, medians: {told}",
+        alt=f"Percentiles of {operation} in {axis}, medians: {medians}",
         x="share of operations that cost no more",
         y=axis,
         series=tuple(spectrum(curve) for curve in curves),
@@ -131,11 +130,11 @@ def _spectrum_plot(axis: str, name: str, operation: str, curves: list[Curve]) ->
 
 
 def _ecdf_plot(axis: str, name: str, operation: str, curves: list[Curve]) -> str:
-    told = "; ".join(curve.told for curve in curves)
+    medians = "; ".join(curve.alt for curve in curves)
     plot = Plot(
         name=name,
         title=operation,
-        alt=f"Share of {operation} operations by cost in {axis}, medians: {told}",
+        alt=f"Share of {operation} operations by cost in {axis}, medians: {medians}",
         x=axis,
         y="share of operations",
         series=tuple(ecdf(curve) for curve in curves),
@@ -151,7 +150,7 @@ def _legend(curves: list[Curve]) -> tuple[tuple[str, int], ...]:
 
 
 def channels_latency(run: Run) -> tuple[Figure, ...]:
-    """Spectrum and distribution of all channels, each in its cheapest mode at its smallest size."""
+    """Percentiles and distribution of all channels, in the cheapest mode at the smallest size."""
     slot = colours(run)
     axis = words.clock_words(run.clock).axis
     spectra, shares, seen = [], [], []
@@ -176,7 +175,7 @@ def channels_latency(run: Run) -> tuple[Figure, ...]:
 
 
 def modes_latency(run: Run, channel: str) -> Figure | None:
-    """Spectrum of one channel's modes at their smallest size."""
+    """Percentiles of the modes of one channel at their smallest size."""
     slot = slots(sorted({row.mode for row in run.of(channel)}))
     axis = words.clock_words(run.clock).axis
     spectra, seen = [], []

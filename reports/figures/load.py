@@ -1,4 +1,4 @@
-"""Streams at a rate: loss and latency against what was offered, and the highest rate without."""
+"""Rate searches: loss and latency against the offered rate, and the highest rate without loss."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from reports.figures.svg import Plot, Series, draw, slots
 from reports.text import words
 
 BURST = 16
-"""The burst that figures of all channels show, or the nearest to it that was measured."""
+"""The burst size in figures of all channels; else the nearest measured one."""
 BOUNDS = {
     "lost": "messages are lost",
     "behind": "the reader falls behind",
-    "late": "the producer itself is too slow",
-    "clean": "nothing: no higher rate was tried",
+    "late": "the producer is too slow",
+    "clean": "no higher rate was tried",
 }
-"""What a higher rate than the one found brings."""
+"""What happens at a rate higher than the highest one without loss."""
 HOW = (
-    "Each point is one stream at the rate below it, from a timer in softirq context that does not "
-    "give way to the reader. A ring on the zero line is the highest rate found without "
-    "loss. A rate counts as too high also when the reader falls further and further behind, "
-    "since a longer stream would then have lost something. Latency counts from the moment an "
-    "event was due, so waiting in a queue is in it. What the producer takes from one CPU "
-    "the reader has not: beyond the knee, offering more can mean that less arrives."
+    "Each point is one stream at an offered rate. A timer emits the events in softirq context, "
+    "where the producer does not give way to the reader. For channels that cannot emit in softirq "
+    "context, the timer wakes a kernel thread that emits them. A ring on the zero line marks the "
+    "highest rate without loss. A rate also counts as too high if the reader falls further and "
+    "further behind, because a longer stream would then lose messages. Latency starts when an "
+    "event is due, so it includes the time in a queue. If producer and reader share a CPU, the producer takes time "
+    "from the reader, so a higher offered rate can deliver fewer messages."
 )
 
 
 @dataclass(frozen=True)
 class SearchRow:
-    """One row of the table of highest rates; texts for people, numbers for sorting."""
+    """One row of the table of highest rates, as texts; ``row`` has the numbers."""
 
     row: Measured
     rate: str
@@ -44,18 +45,18 @@ class SearchRow:
     bound: str
 
 
-def table(found: Iterable[Sweep]) -> tuple[SearchRow, ...]:
-    """The highest rate of each searched cell, or why there is none."""
+def table(searches: Iterable[Sweep]) -> tuple[SearchRow, ...]:
+    """The highest rate of each searched cell, or the reason why there is none."""
     rows = []
-    for sweep in sorted(found, key=lambda one: -(one.rate or 0)):
+    for sweep in sorted(searches, key=lambda sweep: -(sweep.rate or 0)):
         row = sweep.row
         bound = BOUNDS.get(row.bound, row.bound) if row.measured else row.reason
-        carried = (sweep.rate or 0) * row.size
+        byte_rate = (sweep.rate or 0) * row.size
         rows.append(
             SearchRow(
                 row=row,
                 rate=words.number(sweep.rate),
-                bytes=words.number(carried) if sweep.rate else words.MISSING,
+                bytes=words.number(byte_rate) if sweep.rate else words.MISSING,
                 median=words.number(row.p50),
                 p99=words.number(row.p99),
                 bound=words.sentence(bound),
@@ -64,39 +65,39 @@ def table(found: Iterable[Sweep]) -> tuple[SearchRow, ...]:
     return tuple(rows)
 
 
-def _representative(found: Iterable[Sweep]) -> Sweep:
-    """Of one channel: the usual burst at the smallest size, in the mode that carries most."""
+def _representative(searches: Iterable[Sweep]) -> Sweep:
+    """The search that represents a channel: burst ``BURST``, smallest size, fastest mode."""
 
     def rank(sweep: Sweep) -> tuple[object, ...]:
         row = sweep.row
-        odd = bool(row.wait or row.queue)
-        return odd, row.size, abs(row.burst - BURST), not row.measured, -(sweep.rate or 0)
+        extra_factors = bool(row.wait or row.queue)
+        return extra_factors, row.size, abs(row.burst - BURST), not row.measured, -(sweep.rate or 0)
 
-    return min(found, key=rank)
+    return min(searches, key=rank)
 
 
-def of_channels(run: Run, found: Iterable[Sweep]) -> Figure | None:
+def of_channels(run: Run, searches: Iterable[Sweep]) -> Figure | None:
     """Loss and latency against the offered rate, one line per channel."""
-    ordered = sorted(found, key=lambda sweep: sweep.row.channel)
+    ordered = sorted(searches, key=lambda sweep: sweep.row.channel)
     lines = {
         name: _representative(list(group))
         for name, group in groupby(ordered, key=lambda sweep: sweep.row.channel)
     }
-    return _figure(run, "overload-all", lines, colours(run))
+    return _figure(run, "load-all", lines, colours(run))
 
 
-def of_modes(run: Run, channel: str, found: Iterable[Sweep]) -> Figure | None:
-    """The same for one channel, a line per mode and factor."""
+def of_modes(run: Run, channel: str, searches: Iterable[Sweep]) -> Figure | None:
+    """Loss and latency against the offered rate for one channel, one line per cell."""
     lines = {
-        _told(sweep.row): sweep
-        for sweep in sorted(found, key=lambda sweep: sweep.row.key)
+        _setting(sweep.row): sweep
+        for sweep in sorted(searches, key=lambda sweep: sweep.row.key)
         if sweep.row.channel == channel
     }
-    return _figure(run, f"overload-{channel}", lines, slots(list(lines)))
+    return _figure(run, f"load-{channel}", lines, slots(list(lines)))
 
 
-def _told(row: Measured) -> str:
-    """Mode and factors, without the search that they share."""
+def _setting(row: Measured) -> str:
+    """Mode, factors and size, without the word ``search``, which all have in common."""
     factors = [word for word in row.factors.split() if word != "search"]
     return " ".join([row.mode, *factors, words.size(row.size)])
 
@@ -109,31 +110,33 @@ def _figure(
         return None
     clock = words.clock_words(run.clock)
     offered = f"messages offered per {clock.per}"
-    found = "; ".join(f"{told} {words.number(sweep.rate)}" for told, sweep in lines.items())
-    loss = [series for told, sweep in lines.items() for series in _loss(told, sweep, slot[told])]
-    late = [_line(told, sweep, slot[told], "p99") for told, sweep in lines.items()]
-    went = [_line(told, sweep, slot[told], "arrived") for told, sweep in lines.items()]
+    rates = "; ".join(f"{name} {words.number(sweep.rate)}" for name, sweep in lines.items())
+    loss = [series for label, sweep in lines.items() for series in _loss(label, sweep, slot[label])]
+    latency = [_line(label, sweep, slot[label], "p99") for label, sweep in lines.items()]
+    delivered = [_line(label, sweep, slot[label], "arrived") for label, sweep in lines.items()]
     plots = (
         Plot(
-            name=f"{name}-loss", title="what is lost",
-            alt=f"Share of messages lost against the offered rate; highest without loss: {found}",
+            name=f"{name}-loss", title="share lost",
+            alt="Share of messages lost against the offered rate; "
+            f"highest rate without loss: {rates}",
             x=offered, y="share lost", series=tuple(loss), yscale="linear",
             yticks=tuple((25.0 * i, f"{25 * i} %") for i in range(5)), ylimits=(-4.0, 104.0),
         ),
         Plot(
-            name=f"{name}-p99", title="latency that 99 % do not exceed",
-            alt=f"Latency against the offered rate; highest without loss: {found}",
-            x=offered, y=clock.unit, series=tuple(late),
+            name=f"{name}-p99", title="99th percentile of latency",
+            alt="99th percentile of latency against the offered rate; "
+            f"highest rate without loss: {rates}",
+            x=offered, y=clock.unit, series=tuple(latency),
         ),
         Plot(
-            name=f"{name}-arrived", title="what arrives",
-            alt=f"Delivered against offered rate; highest without loss: {found}",
-            x=offered, y=f"messages per {clock.per}", series=tuple(went),
+            name=f"{name}-arrived", title="delivered",
+            alt=f"Delivered against offered rate; highest rate without loss: {rates}",
+            x=offered, y=f"messages per {clock.per}", series=tuple(delivered),
         ),
     )  # fmt: skip
     return Figure(
         name, "Loss and latency against the offered rate", f"messages per {clock.per}", HOW,
-        tuple(draw(plot) for plot in plots), tuple((told, slot[told]) for told in lines),
+        tuple(draw(plot) for plot in plots), tuple((label, slot[label]) for label in lines),
     )  # fmt: skip
 
 
@@ -143,15 +146,16 @@ def _points(sweep: Sweep, field: str) -> tuple[tuple[float, ...], tuple[float, .
     return tuple(x for x, _ in shown), tuple(y for _, y in shown)
 
 
-def _line(told: str, sweep: Sweep, slot: int, field: str) -> Series:
+def _line(name: str, sweep: Sweep, slot: int, field: str) -> Series:
     xs, ys = _points(sweep, field)
-    return Series(told, f"{told}: {_told(sweep.row)}", slot, xs, ys)
+    setting = _setting(sweep.row)
+    return Series(name, name if name == setting else f"{name}: {setting}", slot, xs, ys)
 
 
-def _loss(told: str, sweep: Sweep, slot: int) -> list[Series]:
-    """The line, and the mark where nothing is lost yet."""
-    found = [_line(told, sweep, slot, "loss")]
+def _loss(name: str, sweep: Sweep, slot: int) -> list[Series]:
+    """The line of losses, and a mark at the highest rate without loss."""
+    series = [_line(name, sweep, slot, "loss")]
     if sweep.rate and math.isfinite(sweep.rate):
-        label = f"{told}: {words.number(sweep.rate)} without loss"
-        found.append(Series(told, label, slot, (sweep.rate,), (0.0,), style="mark"))
-    return found
+        label = f"{name}: {words.number(sweep.rate)} without loss"
+        series.append(Series(name, label, slot, (sweep.rate,), (0.0,), style="mark"))
+    return series

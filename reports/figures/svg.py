@@ -1,7 +1,7 @@
-"""One small plot as an SVG string that takes its colours from the page around it.
+"""Draw small plots as SVG strings that take their colours from the page.
 
-Matplotlib draws in marker colours that no reader sees; they are replaced by CSS
-variables, so that one drawing serves light and dark.  Text stays text.
+Matplotlib draws in placeholder colours.  They are replaced by CSS variables, so the same plot
+works in light and dark mode.  Text remains text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from reports.text import words
 
 SERIES = 12
-"""How many series colours the style sheet knows, ``--s0`` and on."""
+"""Number of series colours in the style sheet: ``--s0``, ``--s1`` …"""
 
 TEXT, GRID, FLOOR = "#010201", "#010202", "#010203"
 COLOURS = {TEXT: "var(--text)", GRID: "var(--grid)", FLOOR: "var(--muted)"} | {
@@ -68,12 +68,13 @@ class Series:
     """One line of a plot.
 
     Attributes:
-        name: the legend entry it belongs to.
-        label: what a pointer over it says.
+        name: its legend entry.
+        label: its tooltip.
         slot: number of its colour and marker.
         low, high: interval around each y, or empty.
-        style: ``line``, ``band``, ``step``, ``dots``, ``small`` (dots), ``mark`` (a ring)
-            or ``floor``.
+        style: ``line``, ``band``, ``step``, ``dots``, ``small`` (small dots), ``mark`` (a ring)
+            or ``floor`` (a baseline).
+        dash: number of its dash pattern.
     """
 
     name: str
@@ -89,7 +90,14 @@ class Series:
 
 @dataclass(frozen=True)
 class Plot:
-    """What to draw, in words and numbers."""
+    """The content of a plot.
+
+    Attributes:
+        alt: text alternative of the plot.
+        x, y: labels of the axes.
+        xticks, yticks: position and label of each tick; empty for automatic ticks.
+        width, height, margin: in inches; the margin is the one to the left of the axes.
+    """
 
     name: str
     title: str
@@ -108,7 +116,7 @@ class Plot:
 
 
 def draw(plot: Plot) -> str:
-    """The plot as an ``<svg>`` element."""
+    """Draw the plot as an ``<svg>`` element."""
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": plot.name}):
         figure = Figure(figsize=(plot.width, plot.height))
         figure.subplots_adjust(
@@ -133,7 +141,7 @@ def draw(plot: Plot) -> str:
 
 
 def _frame(axes: Axes, plot: Plot) -> None:
-    axes.set_title(plot.title, y=1.0)  # a place of its own is not searched for, which takes long
+    axes.set_title(plot.title, y=1.0)  # a fixed position skips a slow automatic placement
     axes.set_xlabel(plot.x)
     axes.set_ylabel(plot.y)
     axes.set_axisbelow(True)
@@ -152,7 +160,7 @@ def _frame(axes: Axes, plot: Plot) -> None:
                 axis.set_major_locator(LogLocator(numticks=8))
             axis.set_major_formatter(FuncFormatter(lambda value, _: words.short(value)))
     if plot.xticks:
-        xs = [x for one in plot.series if one.style != "floor" for x in one.xs]
+        xs = [x for series in plot.series if series.style != "floor" for x in series.xs]
         axes.set_xlim(min(xs) / 1.15, max(xs) * 1.15)
     if plot.ylimits:
         axes.set_ylim(*plot.ylimits)
@@ -165,7 +173,7 @@ def _named(names: dict[float, str]) -> Callable[[float, int | None], str]:
 def _decade(
     axis: Axis, limits: Callable[[], tuple[float, float]], limit: Callable[[float, float], object]
 ) -> None:
-    """A log axis of at least a decade, with ticks between decades where it is short."""
+    """Extend a log axis to at least a decade; add ticks between decades if it is short."""
     low, high = limits()
     if high / low < 10:
         middle = (high * low) ** 0.5
@@ -206,7 +214,7 @@ def _add(axes: Axes, series: Series) -> None:
 
 
 def _inline(text: str, plot: Plot) -> str:
-    """Cut what a page does not need, name the series, hand the colours to CSS."""
+    """Remove what a page does not need, name the series and replace the colours."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.S)
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.S)
@@ -218,11 +226,11 @@ def _inline(text: str, plot: Plot) -> str:
     text = re.sub(r'<g id="[^"]*">', "<g>", text)
     text = text.replace("xlink:href", "href")
     text = _leaner(text)
-    text = re.sub(r"#0102[0-9a-f]{2}", lambda found: COLOURS[found.group()], text)
+    text = re.sub(r"#0102[0-9a-f]{2}", lambda match: COLOURS[match.group()], text)
     text = re.sub(r'<(?!g class="series")[^>]*>', _rounded, text)
-    text = re.sub(r'(?<= [dxy]=")[^"]*', lambda found: re.sub(r"\.0\b", "", found[0]), text)
+    text = re.sub(r'(?<= [dxy]=")[^"]*', lambda match: re.sub(r"\.0\b", "", match[0]), text)
     text = re.sub(r'(?<= d=")[^"]*', _path, text)
-    text = re.sub(r'(?<= style=")[^"]*', lambda found: found[0].replace(": ", ":"), text)
+    text = re.sub(r'(?<= style=")[^"]*', lambda match: match[0].replace(": ", ":"), text)
     text = re.sub(r"([\"#][mp][0-9a-f]{6})[0-9a-f]{4}(?=[\")])", r"\1", text)
     box = re.search(r'viewBox="([^"]*)"', text)
     assert box, "matplotlib writes a viewBox"
@@ -231,12 +239,12 @@ def _inline(text: str, plot: Plot) -> str:
 
 
 def _rounded(tag: re.Match[str]) -> str:
-    """Coordinates to a tenth of a point; what a reader reads is no tag."""
+    """Round coordinates to a tenth of a point; text between tags is not affected."""
     return re.sub(r"(\d+\.\d)\d+", r"\1", tag[0])
 
 
 def _leaner(text: str) -> str:
-    """Without what changes nothing: turns by nothing, empty paper, groups without a word."""
+    """Remove markup without effect: zero rotations, empty paths, groups without attributes."""
     text = re.sub(r"\s*\n\s*", " ", text).replace("> <", "><")
     text = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", text)
     text = re.sub(r'<path d="[^"]*" style="fill: none"/>', "", text)
@@ -257,14 +265,14 @@ def _leaner(text: str) -> str:
 
 
 def _ungrouped(text: str) -> str:
-    """Groups that say nothing of what is in them are left out."""
-    left_out: list[bool] = []
+    """Remove ``<g>`` elements without attributes."""
+    removed: list[bool] = []
 
-    def tag(found: re.Match[str]) -> str:
-        if found[0] != "</g>":
-            left_out.append(found[0] == "<g>")
-            return "" if left_out[-1] else found[0]
-        return "" if left_out.pop() else found[0]
+    def tag(match: re.Match[str]) -> str:
+        if match[0] != "</g>":
+            removed.append(match[0] == "<g>")
+            return "" if removed[-1] else match[0]
+        return "" if removed.pop() else match[0]
 
     return re.sub(r"<g(?: [^>]*)?(?<!/)>|</g>", tag, text)
 
@@ -272,42 +280,42 @@ def _ungrouped(text: str) -> str:
 _MARKER = r'<use [^>]* style="[^"]*"/>'
 
 
-def _path(found: re.Match[str]) -> str:
-    """A line in fewer letters: level and upright parts name one coordinate alone."""
-    drawn, here = [], ("", "")
-    for part in re.findall(r"[A-Za-z][^A-Za-z]*", found[0]):
+def _path(match: re.Match[str]) -> str:
+    """Shorten a path: horizontal and vertical segments use H and V."""
+    segments, here = [], ("", "")
+    for part in re.findall(r"[A-Za-z][^A-Za-z]*", match[0]):
         kind, numbers = part[0], part[1:].split()
         there = (numbers[-2], numbers[-1]) if len(numbers) > 1 else ("", "")
         if kind == "L" and there[1] == here[1]:
-            drawn.append("" if there[0] == here[0] else f"H{there[0]}")
+            segments.append("" if there[0] == here[0] else f"H{there[0]}")
         elif kind == "L" and there[0] == here[0]:
-            drawn.append(f"V{there[1]}")
+            segments.append(f"V{there[1]}")
         else:
-            drawn.append(kind + " ".join(numbers))
+            segments.append(kind + " ".join(numbers))
         here = there
-    return "".join(drawn)
+    return "".join(segments)
 
 
-def _styled_once(found: re.Match[str]) -> str:
-    """A line's markers: what all of them look like is said of their group."""
-    attributes, markers = found[1] or "", found[2]
+def _styled_once(match: re.Match[str]) -> str:
+    """Move the style that all markers of a line share to their group."""
+    attributes, markers = match[1] or "", match[2]
     style = re.search(r' style="[^"]*"', markers)
     assert style, "a marker has a style"
     if markers.count("<use ") != markers.count(style[0]) or "style=" in attributes:
-        return found[0]
+        return match[0]
     return f"<g{attributes}{style[0]}>{markers.replace(style[0], '')}</g>"
 
 
-def _font(found: re.Match[str]) -> str:
-    weight, pixels = found.groups()
+def _font(match: re.Match[str]) -> str:
+    weight, pixels = match.groups()
     return f"font-weight: {weight or 'normal'}; font-size: {pixels}px"
 
 
-def _series(found: re.Match[str]) -> str:
-    name, label = found.groups()
+def _series(match: re.Match[str]) -> str:
+    name, label = match.groups()
     return f'<g class="series" data-series="{name}"><title>{label}</title>'
 
 
 def slots(names: Sequence[str]) -> dict[str, int]:
-    """A colour for each name that does not change when others come and go in order."""
+    """A colour slot for each name, in alphabetical order."""
     return {name: slot for slot, name in enumerate(sorted(names))}

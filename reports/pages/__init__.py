@@ -1,1 +1,1 @@
-"""Pages, written from data through the templates."""
+"""Render the pages of a report from data and templates."""

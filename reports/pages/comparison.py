@@ -1,4 +1,4 @@
-"""The page of a comparison, with its forest plot."""
+"""Render the page of a comparison with its forest plot."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from reports.analysis.compare import Comparison, Row, interval_text
 from reports.pages.template import write
 from reports.text import words
 
+FORCED = "One of the two runs measured time under emulation, because --force-time was given."
+
 
 @dataclass(frozen=True)
 class Drawn:
-    """A row with its places on the forest plot, in percent of its width."""
+    """A row with its positions on the forest plot, in percent of the width."""
 
     row: Row
     point: float
     left: float
     width: float
     interval: str
-    counts: bool
 
 
 def _drawn(comparison: Comparison) -> tuple[list[Drawn], list[tuple[float, str]]]:
-    """Rows and ticks of the forest plot, on one logarithmic scale around 1."""
+    """Rows and ticks of the forest plot, on a logarithmic scale centred on 1."""
     reach = max(
         [math.log(1.1)]
         + [
@@ -43,19 +44,16 @@ def _drawn(comparison: Comparison) -> tuple[list[Drawn], list[tuple[float, str]]
     rest = [row for row in comparison.rows if row not in comparison.changed]
     for row in (*comparison.changed, *rest):
         left, right = place(row.low or row.ratio), place(row.high or row.ratio)
-        counts = row.verdict in ("slower", "faster")
-        drawn.append(
-            Drawn(row, place(row.ratio), left, round(right - left, 2), interval_text(row), counts)
-        )
-    most = math.exp(reach)
-    steps = [step for step in (1.02, 1.05, 1.1, 1.2, 1.5, 2, 5, 10) if step < most]
+        drawn.append(Drawn(row, place(row.ratio), left, round(right - left, 2), interval_text(row)))
+    largest = math.exp(reach)
+    steps = [step for step in (1.02, 1.05, 1.1, 1.2, 1.5, 2, 5, 10) if step < largest]
     top = steps[-1] if steps else 1.0
     ticks = [(place(1 / top), f"{1 / top:.2g}×"), (50.0, "1×"), (place(top), f"{top:.2g}×")]
     return drawn, ticks
 
 
 def render_comparison(comparison: Comparison, out: Path) -> Path:
-    """Write the comparison's page into the folder ``out`` and return it."""
+    """Write the page of the comparison into the folder ``out`` and return its path."""
     out.mkdir(parents=True, exist_ok=True)
     drawn, ticks = _drawn(comparison)
     page = out / "index.html"
@@ -67,6 +65,6 @@ def render_comparison(comparison: Comparison, out: Path) -> Path:
         clock=words.clock_words(comparison.clock),
         drawn=drawn,
         ticks=ticks,
-        banners=["One of the two runs took its times under emulation, by force."] if forced else [],
+        banners=[FORCED] if forced else [],
     )
     return page

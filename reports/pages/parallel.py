@@ -1,4 +1,4 @@
-"""Work on all processors at once, in forked processes that have what this one has."""
+"""Run jobs in parallel, in forked processes that inherit the memory of this one."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 _jobs: tuple[Callable[[], None], ...] = ()
-"""What a pool works on: inherited by its processes, since functions made here cannot be sent."""
+"""Jobs of the running pool; the processes inherit them, because closures cannot be pickled."""
 
 
 def in_parallel(*jobs: Callable[[], None]) -> None:
-    """Do all *jobs*, in their order as far as there are processors.
+    """Run all ``jobs``, starting them in the given order.
 
-    They work on copies: only what they write to files is seen afterwards.
+    The jobs run in copies of this process: only the files they write remain.
 
     Raises:
-        Exception: the first that one of them has raised.
+        Exception: the first exception that a job raised.
     """
     global _jobs
     processors = min(len(os.sched_getaffinity(0)), len(jobs))
@@ -28,11 +28,11 @@ def in_parallel(*jobs: Callable[[], None]) -> None:
     _jobs = jobs
     try:
         with ProcessPoolExecutor(processors, mp_context=get_context("fork")) as pool:
-            for _ in pool.map(_do, range(len(jobs))):
+            for _ in pool.map(_run, range(len(jobs))):
                 pass
     finally:
         _jobs = ()
 
 
-def _do(number: int) -> None:
+def _run(number: int) -> None:
     _jobs[number]()

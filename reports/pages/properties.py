@@ -1,4 +1,4 @@
-"""What kind of channel each one is: the matrix of all modes, and the list of one channel."""
+"""Properties of the channels: the matrix of all modes, and the table of one channel."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from reports.data.run import Run
 from reports.text import words
 
 HOW = {
-    "counted": "Counted",
-    "documented": "Documented, not tried",
-    "failed": "The probe came to no answer",
+    "counted": "Counted or calculated",
+    "documented": "From documentation, not tested",
+    "failed": "The probe got no answer",
 }
 NONE, FAILED, DAGGER = "–", "failed", "†"
 
 
-# ---- values as people read them ------------------------------------------------
+# ---- values as text ------------------------------------------------------------
 
 
 def _plain(value: Any) -> str:
@@ -29,12 +29,12 @@ def _plain(value: Any) -> str:
 
 
 def _contexts(value: Any) -> str:
-    found = str(value).split()
-    return "any" if len(found) == 3 else ", ".join(found) or "none"
+    contexts = str(value).split()
+    return "any" if len(contexts) == 3 else ", ".join(contexts) or "none"
 
 
-def _opens(value: Any) -> str:
-    """Capabilities that override file permissions mean that the file's owner and mode decide."""
+def _permissions(value: Any) -> str:
+    """If only capabilities that override file permissions are needed, the file mode decides."""
     caps = str(value).split()
     if all(cap in ("CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH") for cap in caps):
         return "file mode"
@@ -54,15 +54,15 @@ Show = Callable[[Any], str]
 
 @dataclass(frozen=True)
 class Column:
-    """A property in the matrix, and on a channel's page.
+    """A property in the matrix and in the table of a channel.
 
     Attributes:
-        name: of the property.
-        group: the heading that several share.
-        title: its own heading.
-        ask: what it answers.
-        show: its value in a word or two; of one operation, where each has one.
-        rare: few modes have it: it stands on their channels' pages alone.
+        name: name of the property in ``properties.json``.
+        group: heading of a group of columns.
+        title: heading of the column.
+        ask: the question that the property answers.
+        show: converts a value, or the value of one operation, to text.
+        rare: few modes have the property; only the pages of their channels show it.
     """
 
     name: str
@@ -74,62 +74,64 @@ class Column:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("kernel_initiated", "Events", "kernel starts",
-           "Can the kernel start the conversation?"),
-    Column("contexts", "Events", "emits from",
-           "From which contexts can the kernel half emit?", _contexts),
+    Column("kernel_initiated", "Events", "kernel initiated",
+           "Can the kernel send a message that was not requested?"),
+    Column("contexts", "Events", "contexts",
+           "From which contexts can the kernel half emit an event?", _contexts),
     Column("poll", "Events", "poll",
            "Does an event make poll() and epoll return?"),
     Column("readers", "Events", "two readers",
-           "Who gets what when two processes read?"),
-    Column("size_limit", "Messages", "size_limit",
-           "How many bytes of body were carried, and what does a byte more do?", _bytes),
+           "Which events does each of two readers get?"),
+    Column("size_limit", "Messages", "size limit",
+           "What is the largest body that works, and what happens with one byte more?", _bytes),
     Column("boundaries", "Messages", "boundaries",
-           "Do two messages stay two?"),
+           "Do two messages remain separate?"),
     Column("ordering", "Messages", "order",
-           "Do messages arrive in the order in which they went?"),
+           "Do messages arrive in the order in which they were sent?"),
     Column("load_parameter", "Messages", "one-shot",
-           "When does the only value arrive of a mode that repeats nothing?", rare=True),
-    Column("queue_full", "Nobody reads", "when full",
-           "What happens to an event when those before it were not read?"),
-    Column("queue_capacity", "Nobody reads", "full after",
-           "How many small messages wait before it is full?"),
-    Column("producer_error", "Nobody reads", "producer told",
-           "What is the producer told of an event that was not taken?"),
-    Column("reader_error", "Nobody reads", "reader told",
-           "Which error tells the reader that something was lost?"),
-    Column("permissions", "Life", "who may",
-           "Who may open and use it?", _opens),
-    Column("reader_exit", "Life", "reader killed",
-           "What when a reader is killed in its wait?"),
-    Column("module_unload", "Life", "unload",
-           "What does an unload do under an open session?"),
+           "When does the single value of a one-shot mode arrive?", rare=True),
+    Column("queue_full", "Full queue", "new event",
+           "What happens to an event when the queue is full?"),
+    Column("queue_capacity", "Full queue", "capacity",
+           "How many small messages fit into the queue?"),
+    Column("producer_error", "Full queue", "producer error",
+           "Which error does the producer get for an event that was not accepted?"),
+    Column("reader_error", "Full queue", "reader error",
+           "Which error reports to the reader that messages were lost?"),
+    Column("permissions", "Access and lifetime", "permissions",
+           "Which permission does a user of the channel need?", _permissions),
+    Column("reader_exit", "Access and lifetime", "reader killed",
+           "What happens after a reader was killed while it waited?"),
+    Column("module_unload", "Access and lifetime", "module unload",
+           "What happens when the module is unloaded while a session is open?"),
     Column("syscalls", "Cost", "system calls",
-           "How many system calls does an operation take?", _count),
+           "How many system calls does one operation take?", _count),
     Column("copies", "Cost", "copies ≤",
            "How many copies of the body would explain the slope of cost against size?", _count),
     Column("lines_kernel", "Lines of code", "kernel half",
-           "How many lines of code has the kernel half here?"),
+           "How many lines of code does the kernel half have?"),
     Column("lines_user", "Lines of code", "user half",
-           "How many lines of code has the user half here?"),
+           "How many lines of code does the user half have?"),
     Column("since", "Kernel", "since",
-           "Which kernel is the first to have it?"),
+           "Which kernel version was the first to have the mechanism?"),
 )  # fmt: skip
 
 
 def _text(column: Column, one: Property | None, *, short: bool) -> str:
-    """A property in a word or two; not ``short`` tells of each operation."""
+    """The value of a property; if not ``short``, with the value of each operation."""
     if one is None or one.how == "none":
         return NONE
     if one.how == "failed" or one.value is None:
         return FAILED
     if isinstance(one.value, dict):
-        return _span(one.value, column.show) if short else _each(one.value, column.show)
-    return column.show(one.value) + (DAGGER if one.how == "documented" else "")
+        text = _span(one.value, column.show) if short else _each(one.value, column.show)
+    else:
+        text = column.show(one.value)
+    return text + (DAGGER if one.how == "documented" else "")
 
 
 def _span(value: dict[str, float], show: Show) -> str:
-    """What the operations have in common, or from the least to the most: ``1``, ``1–3``."""
+    """The value that all operations share, or the range of their values: ``1``, ``1–3``."""
     if not value:
         return NONE
     low, high = show(min(value.values())), show(max(value.values()))
@@ -140,10 +142,10 @@ def _span(value: dict[str, float], show: Show) -> str:
 
 
 def _each(value: dict[str, float], show: Show) -> str:
-    """``1``, or ``push 1, pull 2`` where they differ."""
+    """``1``, or ``push 1, pull 2`` if the operations differ."""
     if len(set(value.values())) < 2:
         return _span(value, show)
-    return ", ".join(f"{operation} {show(one)}" for operation, one in value.items())
+    return ", ".join(f"{operation} {show(each)}" for operation, each in value.items())
 
 
 # ---- the matrix ------------------------------------------------------------------
@@ -154,21 +156,21 @@ class Field:
     """One field of a table.
 
     Attributes:
-        text: the value in a word or two.
+        text: the value.
         kind: its class: ``yes``, ``no``, ``none``, ``failed``, ``documented`` or empty.
-        title: how it was found, in sentences.
-        whole: it holds for all modes of the channel.
+        title: its tooltip: how the value was determined, in sentences.
+        all_modes: the value holds for all modes of the channel.
     """
 
     text: str
     kind: str
     title: str
-    whole: bool = False
+    all_modes: bool = False
 
 
 @dataclass(frozen=True)
 class Line:
-    """One mode in the matrix."""
+    """One mode in the matrix; ``first`` marks the first mode of its channel."""
 
     channel: str
     mode: str
@@ -183,11 +185,11 @@ class Matrix:
     """All modes by the properties in which they differ.
 
     Attributes:
-        groups: headings over several columns, and how many.
+        groups: headings of groups of columns, each with its number of columns.
         columns: the columns.
         lines: one for each mode.
-        same: what holds for all of them, in sentences.
-        documented: something in it is not tried.
+        same: the properties that are equal for all modes, in sentences.
+        documented: some values are from documentation.
     """
 
     groups: tuple[tuple[str, int], ...]
@@ -204,36 +206,36 @@ def _field(column: Column, one: Property | None, *, short: bool = True) -> Field
     kind = {"none": "none", "failed": "failed", "documented": "documented"}.get(one.how, "")
     if not kind and isinstance(one.value, bool):
         kind = "yes" if one.value else "no"
-    return Field(text, kind, _told(one), whole=not one.mode)
+    return Field(text, kind, _explanation(one), all_modes=not one.mode)
 
 
-def _told(one: Property) -> str:
-    """What was done and came of it; how it was found, unless it was tried."""
+def _explanation(one: Property) -> str:
+    """How the value was determined, and the source of the value unless it is a probe."""
     how = HOW.get(one.how, "")
     return words.sentence(one.detail) + (f" ({how}.)" if how else "")
 
 
 def matrix(run: Run, found: Sequence[Property]) -> Matrix | None:
-    """The comparison of all probed modes that carry messages; None when there is none."""
+    """The matrix of all probed modes except baselines; None if there are none."""
     table = list(_table(run, found))
     if not table:
         return None
     rows = [fields for _, fields in table]
     common = [at for at, column in enumerate(COLUMNS) if not column.rare]
-    apart = [at for at in common if len(rows) == 1 or _differ(rows, at)]
-    columns = tuple(COLUMNS[at] for at in apart)
-    lines = tuple(replace(line, fields=tuple(fields[at] for at in apart)) for line, fields in table)
+    shown = [at for at in common if len(rows) == 1 or _differ(rows, at)]
+    columns = tuple(COLUMNS[at] for at in shown)
+    lines = tuple(replace(line, fields=tuple(fields[at] for at in shown)) for line, fields in table)
     return Matrix(
         groups=_groups(columns),
         columns=columns,
         lines=lines,
-        same=_same(rows, [at for at in common if at not in apart]),
+        same=_same(rows, [at for at in common if at not in shown]),
         documented=any(field.kind == "documented" for fields in rows for field in fields),
     )
 
 
 def _table(run: Run, found: Sequence[Property]) -> Iterator[tuple[Line, tuple[Field, ...]]]:
-    """Each mode with all its fields."""
+    """Each mode with its fields for all columns."""
     values = {(one.channel, one.mode, one.name): one for one in found}
     probed = {one.channel for one in found}
     for channel in selection.ordered(run):
@@ -243,25 +245,23 @@ def _table(run: Run, found: Sequence[Property]) -> Iterator[tuple[Line, tuple[Fi
             link = f"channel-{channel.name}.html#properties"
             line = Line(channel.name, mode, len(channel.modes), at == 0, link, ())
             keys = [((channel.name, mode, it.name), (channel.name, "", it.name)) for it in COLUMNS]
-            ones = [values.get(own) or values.get(whole) for own, whole in keys]
-            yield line, tuple(map(_field, COLUMNS, ones))
+            recorded = [values.get(own) or values.get(shared) for own, shared in keys]
+            yield line, tuple(map(_field, COLUMNS, recorded))
 
 
 def _differ(table: Sequence[Sequence[Field]], at: int) -> bool:
-    """A column tells something: those modes that have an answer do not all have the same."""
+    """Whether the modes that have an answer have different ones."""
     answers = {row[at].text for row in table if row[at].kind != "none"}
     return len(answers) > 1
 
 
 def _same(table: Sequence[Sequence[Field]], columns: Sequence[int]) -> tuple[str, ...]:
-    told = []
+    sentences = []
     for at in columns:
         answers = {row[at].text for row in table if row[at].kind != "none"}
         if answers:
-            told.append(
-                f"{COLUMNS[at].title.capitalize()}: {words.sentence(answers.pop()).lower()}"
-            )
-    return tuple(told)
+            sentences.append(f"{COLUMNS[at].title.capitalize()}: {answers.pop()}.")
+    return tuple(sentences)
 
 
 def _groups(columns: Sequence[Column]) -> tuple[tuple[str, int], ...]:
@@ -274,7 +274,7 @@ def _groups(columns: Sequence[Column]) -> tuple[tuple[str, int], ...]:
 
 @dataclass(frozen=True)
 class Row:
-    """One property of a channel, in each of its modes or for the whole."""
+    """One property of a channel, for each of its modes or for the channel as a whole."""
 
     column: Column
     fields: tuple[Field, ...]
@@ -282,10 +282,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Detail:
-    """How one property was found."""
+    """How the value of one property was determined."""
 
     title: str
-    told: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -295,8 +295,8 @@ class Sheet:
     Attributes:
         modes: its modes, in the order of the fields.
         rows: the properties.
-        details: for each mode, and for the whole channel under an empty name, what was done.
-        documented: something in it is not tried.
+        details: by mode, how the values were determined; the empty mode is the channel as a whole.
+        documented: some values are from documentation.
     """
 
     modes: tuple[str, ...]
@@ -306,32 +306,35 @@ class Sheet:
 
 
 def sheet(run: Run, channel: str, found: Sequence[Property]) -> Sheet | None:
-    """The properties of one channel; None when nothing was recorded."""
-    mine = {(one.mode, one.name): one for one in found if one.channel == channel}
-    if not mine:
+    """The properties of one channel; None if the run recorded none."""
+    recorded = {(one.mode, one.name): one for one in found if one.channel == channel}
+    if not recorded:
         return None
     modes = tuple(str(mode["name"]) for mode in run.channel(channel).modes)
     rows = []
     for column in COLUMNS:
-        of_all = mine.get(("", column.name))
-        own = [of_all] if of_all else [mine.get((mode, column.name)) for mode in modes]
-        if any(own):
-            rows.append(Row(column, tuple(_field(column, one, short=False) for one in own)))
-    details = [(mode, _details(mine, mode)) for mode in (*modes, "")]
+        of_channel = recorded.get(("", column.name))
+        values = (
+            [of_channel] if of_channel else [recorded.get((mode, column.name)) for mode in modes]
+        )
+        if any(values):
+            rows.append(Row(column, tuple(_field(column, one, short=False) for one in values)))
+    details = [(mode, _details(recorded, mode)) for mode in (*modes, "")]
     return Sheet(
         modes=modes,
         rows=tuple(rows),
-        details=tuple((mode, told) for mode, told in details if told),
-        documented=any(one.how == "documented" for one in mine.values()),
+        details=tuple((mode, entries) for mode, entries in details if entries),
+        documented=any(one.how == "documented" for one in recorded.values()),
     )
 
 
-def _details(mine: dict[tuple[str, str], Property], mode: str) -> tuple[Detail, ...]:
-    """What was done for each property of a mode, those without a column last."""
+def _details(recorded: dict[tuple[str, str], Property], mode: str) -> tuple[Detail, ...]:
+    """How each property of a mode was determined; properties without a column come last."""
     known = [column.name for column in COLUMNS]
     titles = {column.name: f"{column.group}: {column.title}" for column in COLUMNS}
-    names = [name for at, name in mine if at == mode and mine[at, name].how != "none"]
+    names = [name for at, name in recorded if at == mode and recorded[at, name].how != "none"]
     names.sort(key=lambda name: known.index(name) if name in known else len(known))
     return tuple(
-        Detail(titles.get(name, name.replace("_", " ")), _told(mine[mode, name])) for name in names
+        Detail(titles.get(name, name.replace("_", " ")), _explanation(recorded[mode, name]))
+        for name in names
     )

@@ -1,4 +1,4 @@
-"""Render a report: one run in depth, or several side by side."""
+"""Render a report: one run in detail, or several side by side."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from reports.pages.runs_beside import render_several
 def render(
     run_dirs: Sequence[Path | str], out: Path | None = None, modules: Path = MODULES
 ) -> Path:
-    """Write a report and return its first page.
+    """Write a report and return the path of its first page.
 
-    One run goes to ``<run>/report/`` unless ``out`` says otherwise.  Several go
-    side by side into ``out``, each with its own report in a folder below it.
+    The report of one run goes to ``out``, by default ``<run>/report/``.  Several runs need
+    ``out``: it gets a page that shows them side by side, and a folder with the report of each.
 
     Raises:
         DamagedRun: a run cannot be read.
-        ValueError: no run, or several without ``out``.
+        ValueError: no run is given, or several without ``out``.
     """
     if not run_dirs:
         raise ValueError("Name at least one run folder.")
@@ -29,5 +29,5 @@ def render(
     if len(runs) == 1:
         return render_run(runs[0], out or runs[0].path / "report", modules)
     if out is None:
-        raise ValueError("Several runs side by side need a folder to write to.")
+        raise ValueError("A report of several runs needs a folder to write to. Name one.")
     return render_several(runs, out, modules)

@@ -1,4 +1,4 @@
-"""Write the report of one run: its index, a page per channel, diagnostics, shared code."""
+"""Write the report of one run: index, channel pages, diagnostics and shared code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from reports.text import words
 
 
 def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
-    """Write the pages of one run into the folder ``out``."""
+    """Write the report of one run into the folder ``out`` and return the path of its index."""
     out.mkdir(parents=True, exist_ok=True)
     common = {
         "run": run,
@@ -35,23 +35,23 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
         "banners": [text for text in [view.banner(run)] if text],
     }
     heat = view.heat_map(run)
-    found = data_properties.load(run)
-    searched = trials.sweeps(run)
+    recorded = data_properties.load(run)
+    sweeps = trials.sweeps(run)
     xrays = call_trees.load(run)
 
     def channel_page(row: view.HeatRow) -> None:
         more = {
-            "sheet": properties.sheet(run, row.channel, found),
-            "searches": [one for one in searched if one.row.channel == row.channel],
-            "seen": xray.sheet(run, row.channel, xrays),
-            "beside": counterparts.rows(run, run.channel(row.channel), xrays),
+            "sheet": properties.sheet(run, row.channel, recorded),
+            "searches": [sweep for sweep in sweeps if sweep.row.channel == row.channel],
+            "xrays": xray.sheet(run, row.channel, xrays),
+            "counterparts": counterparts.rows(run, run.channel(row.channel), xrays),
         }
         _channel_page(run, row, [other.channel for other in heat], out, modules, common | more)
 
     def index_page() -> None:
-        _index_page(run, out, heat, found, searched, xrays, common)
+        _index_page(run, out, heat, recorded, sweeps, xrays, common)
 
-    # The largest first, so that nobody waits for it in the end.
+    # The slowest pages first, so that no processor is idle at the end.
     in_parallel(
         index_page,
         partial(_diagnostics_page, run, out, common),
@@ -65,17 +65,17 @@ def _index_page(
     run: Run,
     out: Path,
     heat: Sequence[view.HeatRow],
-    found: Sequence[Property],
-    searched: Sequence[Sweep],
+    recorded: Sequence[Property],
+    sweeps: Sequence[Sweep],
     xrays: Xrays | None,
     common: dict[str, Any],
 ) -> None:
     stacks = xray.stacks(run, xrays) if xrays else ()
     drawn = [cost.cost(run), *latency.channels_latency(run)]
     drawn += [cost.rates(run), cost.bandwidth(run)]
-    shown = [figure for figure in drawn if figure]
+    figures = [figure for figure in drawn if figure]
     streams = view.streams(run)
-    loads = [figure for figure in [load.of_channels(run, searched)] if figure]
+    loads = [figure for figure in [load.of_channels(run, sweeps)] if figure]
     write(
         out / "index.html",
         "index.html.j2",
@@ -86,30 +86,31 @@ def _index_page(
         tools=view.pairs(run, "tools"),
         warnings=view.warnings(run),
         heat=heat,
-        kinds=properties.matrix(run, found),
+        kinds=properties.matrix(run, recorded),
         stacks=stacks,
         stack_kinds=xray.kinds_of(xrays, xrays.operations) if xrays else (),
-        figures=shown,
+        figures=figures,
         has_samples=run.samples is not None,
         streams=streams,
         loads=loads,
-        searches=load.table(searched),
+        searches=load.table(sweeps),
         results=view.results(run),
         overhead=view.overhead(run),
-        sections=_sections(shown, bool(streams), bool(searched), bool(stacks)),
+        sections=_sections(figures, bool(streams), bool(sweeps), bool(stacks)),
         **common,
     )
 
 
 def _sections(
-    shown: list[cost.Figure], streams: bool, loads: bool, stacks: bool
+    figures: list[cost.Figure], streams: bool, loads: bool, stacks: bool
 ) -> list[tuple[str, str]]:
+    """Anchor and title of each section of the index, for its navigation."""
     names = [("machine", "Machine"), ("clock", "Clock"), ("map", "Heat map")]
     names += [("properties", "Properties")]
-    names += [(figure.name, figure.title) for figure in shown]
+    names += [(figure.name, figure.title) for figure in figures]
     names += [("xray", "X-ray")] if stacks else []
     names += [("streams", "Streams")] if streams else []
-    names += [("overload", "Streams under load")] if loads else []
+    names += [("load", "Streams under load")] if loads else []
     return [*names, ("all", "All cells"), ("harness", "Overhead"), ("channels", "Channels")]
 
 
@@ -132,8 +133,8 @@ def _diagnostics_page(run: Run, out: Path, common: dict[str, Any]) -> None:
 
 
 def _shared_page(run: Run, out: Path, modules: Path, common: dict[str, Any]) -> None:
-    found = sources.read_shared((channel.name for channel in run.channels), modules)
-    write(out / sources.SHARED, "shared.html.j2", shared=found, **common)
+    shared = sources.read_shared((channel.name for channel in run.channels), modules)
+    write(out / sources.SHARED, "shared.html.j2", shared=shared, **common)
 
 
 def _channel_page(
@@ -158,6 +159,8 @@ def _channel_page(
         ],
         figures=[figure for figure in drawn if figure],
         streams=view.streams(run, channel.name),
-        loads=[it for it in [load.of_modes(run, channel.name, common["searches"])] if it],
+        loads=[
+            figure for figure in [load.of_modes(run, channel.name, common["searches"])] if figure
+        ],
         **common | {"searches": load.table(common["searches"])},
     )

@@ -1,4 +1,4 @@
-"""Several runs side by side; each clock stands for itself."""
+"""Show several runs side by side, one section per clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reports.text.words import ClockWords
 
 @dataclass(frozen=True)
 class Side:
-    """One run of several: its letter, its own report, where it was made."""
+    """One of several runs: its letter, the link to its report, and its machine."""
 
     letter: str
     run: Run
@@ -62,7 +62,11 @@ class Group:
 
 
 def render_several(runs: Sequence[Run], out: Path, modules: Path) -> Path:
-    """Write the page that shows the runs side by side, and each run's own report below it."""
+    """Write the page that shows the runs side by side, and the report of each run.
+
+    Returns:
+        The path of the page.
+    """
     out.mkdir(parents=True, exist_ok=True)
     sides = [_side(letter, run) for letter, run in zip(_letters(len(runs)), runs, strict=True)]
     for side in sides:
@@ -109,20 +113,20 @@ def _group(sides: list[Side]) -> Group:
 
 
 def _lines(sides: list[Side]) -> list[Line]:
-    """The heat map's numbers; a later run is given the mode and size of the first."""
+    """The medians of each channel and operation, in the cell that represents the first run."""
     names = list(dict.fromkeys(c.name for side in sides for c in selection.ordered(side.run)))
-    found = []
+    lines = []
     for name in names:
         for operation in OPERATIONS:
             rows = [selection.best(list(side.run.of(name, operation))) for side in sides]
             lead = next((row for row in rows if row), None)
             if not lead:
                 continue
-            same = [
+            in_all = [
                 next((row for row in side.run.rows if row.key == lead.key and row.measured), None)
                 for side in sides
             ]
-            base = same[0].median if same[0] else None
+            base = in_all[0].median if in_all[0] else None
             numbers = tuple(
                 Number(
                     text=words.number(row.median if row else None),
@@ -131,7 +135,7 @@ def _lines(sides: list[Side]) -> list[Line]:
                     else "",
                     title=f"{lead.mode}, {words.size(lead.size)}",
                 )
-                for at, row in enumerate(same)
+                for at, row in enumerate(in_all)
             )
-            found.append(Line(name, operation, numbers))
-    return found
+            lines.append(Line(name, operation, numbers))
+    return lines

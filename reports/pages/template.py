@@ -1,4 +1,4 @@
-"""The templates with their filters, and writing a page from one."""
+"""Load the templates with their filters, and write pages from them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from reports.text import words
 
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 MARKS = "●■◆▲▼✚✖⬢♦◀▶⬟"
-"""The legend's sign for each of the plots' markers."""
+"""The characters in legends for the markers of the plots."""
 
 
 @lru_cache(maxsize=1)
 def templates() -> Environment:
-    """The templates with their filters, style and script."""
+    """The template environment with filters, style sheet and script."""
     jinja = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -49,12 +49,12 @@ def _read(name: str) -> str:
 
 
 def _lean(text: str) -> str:
-    """A style or script without its comments and indentation: each page has all of it."""
+    """A style sheet or script without comments and indentation; every page contains both."""
     return re.sub(r"\s*\n\s*", "\n", re.sub(r"/\*.*?\*/", "", text, flags=re.S)).strip()
 
 
 def _keyed(value: float | None, text: object) -> Markup:
-    """What a table is sorted by where a cell's *text* is not: a number in full says it itself."""
+    """The attribute ``data-v`` for sorting; empty if ``text`` itself sorts like ``value``."""
     key = "" if value is None or not math.isfinite(value) else f"{value:.6g}"
     rounded = f"{value:.0f}" if key and value and value >= 100 else key
     if str(text).replace(",", "") in (key, rounded):
@@ -63,5 +63,5 @@ def _keyed(value: float | None, text: object) -> Markup:
 
 
 def write(path: Path, template: str, **values: Any) -> None:
-    """Render a template into a file."""
+    """Render ``template`` with ``values`` into the file ``path``."""
     path.write_text(templates().get_template(template).render(values), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the pages print, made ready: templates look up attributes and no more."""
+"""Prepare the values that the templates print."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from reports.data.run import OPERATIONS, Channel, Measured, Run
 from reports.text import words
 
 SHADES = 8
-"""Steps of the heat map's colour that the style sheet knows, ``heat-0`` and on."""
+"""Number of colours of the heat map in the style sheet: ``heat-0``, ``heat-1`` …"""
 
 
 WAITS = {
-    "block": "sleeps in a call that waits",
-    "poll": "sleeps in poll()",
-    "busy": "never sleeps",
+    "block": "reader sleeps in a blocking call",
+    "poll": "reader sleeps in poll()",
+    "busy": "reader never sleeps",
 }
-"""Ways to wait for an event."""
+"""Text for each way to wait for an event."""
 
 
 @dataclass(frozen=True)
 class HeatCell:
-    """One field of the heat map."""
+    """One cell of the heat map; ``kind`` is the state of its :class:`CellSummary`."""
 
     operation: str
     text: str
@@ -38,7 +38,7 @@ class HeatCell:
 
 @dataclass(frozen=True)
 class HeatRow:
-    """One channel of the heat map."""
+    """One row of the heat map: a channel."""
 
     channel: str
     summary: str
@@ -49,7 +49,7 @@ class HeatRow:
 
 @dataclass(frozen=True)
 class Fact:
-    """A named thing about the machine or the harness."""
+    """A named value about the machine or the harness."""
 
     name: str
     value: str
@@ -57,7 +57,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One row of a table of cells; texts for people, numbers for sorting."""
+    """One row of a table of cells, as texts; ``row`` has the numbers."""
 
     row: Measured
     link: str
@@ -73,7 +73,7 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class StreamRow:
-    """One stream and what became of it."""
+    """One row of the table of streams, as texts; ``row`` has the numbers."""
 
     row: Measured
     link: str
@@ -89,21 +89,21 @@ class StreamRow:
 
 
 def page_of(channel: str) -> str:
-    """File name of a channel's page."""
+    """File name of the page of a channel."""
     return f"channel-{channel}.html"
 
 
 def heat_map(run: Run) -> tuple[HeatRow, ...]:
-    """All channels by all operations, each with a number or a reason."""
-    spots = {
-        channel.name: [selection.spot(run, channel, operation) for operation in OPERATIONS]
+    """All channels by all operations; each cell has a number or a reason."""
+    summaries = {
+        channel.name: [selection.summarize(run, channel, operation) for operation in OPERATIONS]
         for channel in selection.ordered(run)
     }
     values = [
-        spot.row.median
-        for row in spots.values()
-        for spot in row
-        if spot.row and spot.row.median and spot.row.median > 0
+        cell.row.median
+        for cells in summaries.values()
+        for cell in cells
+        if cell.row and cell.row.median and cell.row.median > 0
     ]
     low, high = (min(values), max(values)) if values else (1.0, 1.0)
     return tuple(
@@ -112,34 +112,34 @@ def heat_map(run: Run) -> tuple[HeatRow, ...]:
             summary=run.channel(name).summary,
             tag=run.channel(name).tag,
             link=page_of(name),
-            cells=tuple(_heat_cell(run, spot, low, high) for spot in row),
+            cells=tuple(_heat_cell(run, cell, low, high) for cell in cells),
         )
-        for name, row in spots.items()
+        for name, cells in summaries.items()
     )
 
 
-def _heat_cell(run: Run, spot: selection.CellSummary, low: float, high: float) -> HeatCell:
-    link = f"{page_of(spot.channel)}#{spot.operation}"
-    if not spot.row or spot.row.median is None:
-        text = {"fail": "failed", "open": "not run"}.get(spot.state, "no")
+def _heat_cell(run: Run, cell: selection.CellSummary, low: float, high: float) -> HeatCell:
+    link = f"{page_of(cell.channel)}#{cell.operation}"
+    if not cell.row or cell.row.median is None:
+        text = {"fail": "failed", "open": "not run"}.get(cell.state, "no")
         return HeatCell(
-            spot.operation, text, "", spot.state, 0, False, spot.reason, f"{link}-reason"
+            cell.operation, text, "", cell.state, 0, False, cell.reason, f"{link}-reason"
         )
-    row, value = spot.row, spot.row.median
+    row, value = cell.row, cell.row.median
     clock = words.clock_words(run.clock)
-    title = f"{spot.channel} {spot.operation}, {row.mode}, {words.size(row.size)}: "
+    title = f"{cell.channel} {cell.operation}, {row.mode}, {words.size(row.size)}: "
     title += f"{words.number(value)} {clock.unit} per operation"
     if row.ci_low is not None and row.ci_high is not None:
-        title += f" ({words.number(row.ci_low)} to {words.number(row.ci_high)})"
-    if spot.losses:
-        title += ". Loss: " + "; ".join(spot.losses)
+        title += f" (95 % interval {words.number(row.ci_low)} to {words.number(row.ci_high)})"
+    if cell.losses:
+        title += ". Loss: " + "; ".join(cell.losses)
     return HeatCell(
-        operation=spot.operation,
+        operation=cell.operation,
         text=words.number(value),
         note=row.mode,
         kind="ok",
         shade=_shade(value, low, high),
-        lossy=bool(spot.losses),
+        lossy=bool(cell.losses),
         title=title,
         link=link,
     )
@@ -153,43 +153,47 @@ def _shade(value: float, low: float, high: float) -> int:
 
 
 def answer(run: Run) -> str:
-    """The run in two sentences: the cheapest way to do each thing, and the floor."""
+    """The run in two sentences: the cheapest channel per operation, and the empty handler."""
     clock = words.clock_words(run.clock)
-    found: list[str] = []
-    for operation, what in (
-        ("push", "handing the kernel a message takes"),
-        ("pull", "getting a fresh one from it"),
-        ("call", "a request with its reply"),
-        ("notify", "being woken by an event"),
+    cheapest_per_operation: list[str] = []
+    for operation, purpose in (
+        ("push", "to send a message to the kernel"),
+        ("pull", "to request a message from it"),
+        ("call", "for a request with a reply"),
+        ("notify", "to be woken by an event"),
     ):
         rows = [
             row
             for channel in run.channels
             if not channel.tag and channel.name not in ("null", "syscall")
-            if (row := selection.best(_asleep(run, channel, operation)))
+            if (row := selection.best(_without_busy_modes(run, channel, operation)))
         ]
         if rows:
             cheapest = min(rows, key=lambda row: row.median or 0.0)
-            unit = "" if found else f" {clock.unit}"
-            found.append(f"{what} {words.number(cheapest.median)}{unit} ({cheapest.channel})")
-    if not found:
-        return "No channel has a number yet; the reasons stand below."
+            cheapest_per_operation.append(
+                f"{words.number(cheapest.median)} {purpose} ({cheapest.channel})"
+            )
+    if not cheapest_per_operation:
+        return "No channel has a number yet; the reasons are below."
     null = selection.floor(run)
-    text = f"At best, and with the smallest message, {words.listed(found)}."
+    text = (
+        f"Lowest costs with the smallest message, in {clock.unit}: "
+        f"{words.listed(cheapest_per_operation)}."
+    )
     if null:
-        text += f" A call to an empty handler takes {words.number(null)}."
+        text += f" For comparison, a call to an empty handler costs {words.number(null)}."
     return text
 
 
-def _asleep(run: Run, channel: Channel, operation: str) -> list[Measured]:
-    """Rows of modes whose reader, if it waits, sleeps until the message comes."""
+def _without_busy_modes(run: Run, channel: Channel, operation: str) -> list[Measured]:
+    """Rows of all modes but those whose reader can only wait by busy polling."""
     limits = {mode["name"]: (mode.get("operations") or {}).get(operation) for mode in channel.modes}
-    rows = selection.whole(run, channel, operation)
+    rows = selection.message_rows(run, channel, operation)
     return [row for row in rows if (limits.get(row.mode) or {}).get("waits") != ["busy"]]
 
 
 def machine(run: Run) -> tuple[Fact, ...]:
-    """Where and how the run was made; what is missing says so."""
+    """The machine and the settings of the run; missing values read "not recorded"."""
     env = run.environment
     accelerator = {
         "icount": "TCG, counting instructions (-icount)",
@@ -222,12 +226,12 @@ def _text(env: dict[str, Any], key: str, names: dict[str, str] | None = None) ->
     if value is None or value == "":
         return "not recorded"
     if isinstance(value, list):
-        return ", ".join(str(one) for one in value)
+        return ", ".join(map(str, value))
     return (names or {}).get(str(value), str(value))
 
 
 def pairs(run: Run, key: str) -> tuple[Fact, ...]:
-    """A table of environment.json, e.g. ``mitigations``."""
+    """The entries of a table of environment.json, e.g. ``mitigations``."""
     table = run.environment.get(key)
     if not isinstance(table, dict):
         return ()
@@ -239,55 +243,57 @@ def _plain(value: Any) -> str:
 
 
 def warnings(run: Run) -> tuple[str, ...]:
-    """What the harness warned of, and what the run lacks."""
-    told = run.environment.get("warnings") or []
-    found = [str(one) for one in told] if isinstance(told, list) else [str(told)]
+    """The warnings of the harness, and warnings about missing parts of the run."""
+    recorded = run.environment.get("warnings") or []
+    texts = [str(text) for text in recorded] if isinstance(recorded, list) else [str(recorded)]
     if not run.environment:
-        found.append(
+        texts.append(
             "environment.json is missing: the run ended early, or the file was lost. "
             "Machine, warnings and limits are not recorded."
         )
     elif not run.environment.get("finished"):
-        found.append("The run is not finished; cells that were not reached are shown as not run.")
+        texts.append("The run is not finished. Cells that it did not reach are shown as not run.")
     failed = [row for row in run.rows if row.status == "fail"]
     if failed:
-        were = "cell failed and has" if len(failed) == 1 else "cells failed and have"
-        found.append(f"{len(failed)} {were} no number; the reasons are in the full table.")
-    return tuple(words.sentence(one) for one in found)
+        have = "cell failed and has" if len(failed) == 1 else "cells failed and have"
+        texts.append(f"{len(failed)} {have} no number. The table of all cells shows the reasons.")
+    return tuple(words.sentence(text) for text in texts)
 
 
 def banner(run: Run) -> str:
-    """The warning that every page of a forced run carries."""
+    """The warning on every page of a forced run; empty for other runs."""
     if not run.environment.get("forced"):
         return ""
     return (
-        "These times were taken under emulation, by force. They tell how fast QEMU runs the code, "
-        "not how fast any machine does. Do not quote them."
+        "These times were measured under emulation, because --force-time was given. They show how "
+        "fast QEMU runs the code, not how fast a machine runs it. Do not quote them."
     )
 
 
 def overhead(run: Run) -> tuple[Fact, ...]:
-    """What the harness costs, next to what it may cost."""
+    """The cost of the harness, its limit, and the baselines."""
     clock = words.clock_words(run.clock)
-    told = run.environment.get("overhead")
-    told = told if isinstance(told, dict) else {}
+    recorded = run.environment.get("overhead")
+    costs = recorded if isinstance(recorded, dict) else {}
     found = [
-        Fact("One reading of the clock", _amount(told.get("read"), clock.unit)),
-        Fact("One turn of the empty loop", _amount(told.get("loop"), clock.unit)),
+        Fact("One reading of the clock", _amount(costs.get("read"), clock.unit)),
+        Fact("One iteration of the empty loop", _amount(costs.get("loop"), clock.unit)),
     ]
-    loop = told.get("loop")
+    loop = costs.get("loop")
     if run.clock == "instructions" and isinstance(loop, int | float):
-        verdict = "kept" if loop <= 5 else "broken"
-        found.append(Fact("Promise: at most 5 instructions per operation", verdict))
-    null, bare = selection.floor(run), _bare(run)
+        verdict = "met" if loop <= 5 else "not met"
+        found.append(Fact("Limit: 5 instructions per operation", verdict))
+    null, system_call = selection.floor(run), _cheapest_system_call(run)
     found.append(Fact("Empty handler (null)", _amount(null, clock.unit)))
-    if bare:
-        value = f"{words.number(bare.median)} {clock.unit}"
-        found.append(Fact(f"System call without a kernel half (syscall, {bare.mode})", value))
+    if system_call:
+        value = f"{words.number(system_call.median)} {clock.unit}"
+        found.append(
+            Fact(f"System call without a kernel half (syscall, {system_call.mode})", value)
+        )
     return tuple(found)
 
 
-def _bare(run: Run) -> Measured | None:
+def _cheapest_system_call(run: Run) -> Measured | None:
     rows = [row for row in run.of("syscall") if row.measured and row.operation != "stream"]
     return min(rows, key=lambda row: row.median or 0.0, default=None)
 
@@ -299,7 +305,7 @@ def _amount(value: Any, unit: str) -> str:
 
 
 def results(run: Run, channel: str = "") -> tuple[ResultRow, ...]:
-    """Rows for the full table, or those of one channel."""
+    """Rows for the table of all cells, or of one channel."""
     place = {entry.name: at for at, entry in enumerate(selection.ordered(run))}
     rows = [row for row in run.rows if channel in ("", row.channel)]
     rows.sort(
@@ -311,17 +317,17 @@ def results(run: Run, channel: str = "") -> tuple[ResultRow, ...]:
             str(row.key),
         )
     )
-    return tuple(_result(row) for row in rows)
+    return tuple(_result(row, run.clock) for row in rows)
 
 
-def _result(row: Measured) -> ResultRow:
+def _result(row: Measured, clock: str) -> ResultRow:
     interval = ""
     if row.ci_low is not None and row.ci_high is not None:
         low, high = words.number(row.ci_low), words.number(row.ci_high)
         interval = low if low == high else f"{low} … {high}"
     note = words.sentence(row.reason)
     if row.measured and (row.factors or row.interval or row.burst > 1):
-        note = ", ".join(setting(row))
+        note = ", ".join(setting(row, clock))
     return ResultRow(
         row=row,
         link=f"{page_of(row.channel)}#{row.operation}",
@@ -336,38 +342,38 @@ def _result(row: Measured) -> ResultRow:
     )
 
 
-def setting(row: Measured) -> list[str]:
-    """How the operation was done: its factors, and what a stream's producer did."""
-    found = []
+def setting(row: Measured, clock: str) -> list[str]:
+    """The factors of a cell as phrases; for a stream, also the interval of its producer."""
+    phrases = []
     if row.operation == "stream":
-        found.append(words.nanoseconds(row.interval))
+        phrases.append(words.interval(row.interval, clock))
     if row.burst > 1:
-        found.append(f"bursts of {row.burst}")
+        phrases.append(f"bursts of {row.burst}")
     if row.context and row.operation in ("notify", "stream"):
-        found.append(f"from {row.context} context")
+        phrases.append(f"from {row.context} context")
     if row.wait:
-        found.append(WAITS.get(row.wait, row.wait))
+        phrases.append(WAITS.get(row.wait, row.wait))
     if row.queue:
-        found.append(f"queue set to {row.queue}")
+        phrases.append(f"queue set to {row.queue}")
     if row.threads > 1:
-        found.append(f"{row.threads} threads at once")
-    return found
+        phrases.append(f"{row.threads} threads in parallel")
+    return phrases
 
 
 def streams(run: Run, channel: str = "") -> tuple[StreamRow, ...]:
-    """Every usual stream with its losses."""
+    """A row for every stream with default factors."""
     found = []
-    shown = {row for one in run.channels for row in run.of(one.name, "stream")}
+    default = {row for listed in run.channels for row in run.of(listed.name, "stream")}
     for result in results(run, channel):
         row = result.row
-        if not row.measured or row not in shown:
+        if not row.measured or row not in default:
             continue
         share = words.percent(row.missing, row.offered)
         found.append(
             StreamRow(
                 row=row,
                 link=result.link,
-                pace=", ".join(setting(row)),
+                pace=", ".join(setting(row, run.clock)),
                 rate=words.number(row.messages_per_unit),
                 offered=words.number(row.offered),
                 delivered=words.number(row.delivered),
@@ -383,7 +389,7 @@ def streams(run: Run, channel: str = "") -> tuple[StreamRow, ...]:
 
 @dataclass(frozen=True)
 class Limit:
-    """How large a message of a mode may be in some of its operations, and who says so."""
+    """The size limits of a mode for some of its operations, and what sets them."""
 
     mode: str
     operations: str
@@ -393,27 +399,27 @@ class Limit:
 
 
 def limits(channel: Channel) -> tuple[Limit, ...]:
-    """The limits a channel declares; operations with the same ones share a row."""
-    found: dict[tuple[str, str, str, str], list[str]] = {}
+    """The size limits that a channel declares; operations with equal limits share a row."""
+    rows: dict[tuple[str, str, str, str], list[str]] = {}
     for mode in channel.modes:
-        for operation, told in (mode.get("operations") or {}).items():
-            low, high = (told or {}).get("min"), (told or {}).get("max")
-            same = (
+        for operation, declared in (mode.get("operations") or {}).items():
+            low, high = (declared or {}).get("min"), (declared or {}).get("max")
+            key = (
                 str(mode.get("name", "")),
                 words.MISSING if low is None else words.size(low),
                 words.MISSING if high is None else words.size(high),
-                words.sentence(str((told or {}).get("limit") or "")),
+                words.sentence(str((declared or {}).get("limit") or "")),
             )
-            found.setdefault(same, []).append(operation)
+            rows.setdefault(key, []).append(operation)
     return tuple(
         Limit(mode, ", ".join(operations), smallest, largest, limit)
-        for (mode, smallest, largest, limit), operations in found.items()
+        for (mode, smallest, largest, limit), operations in rows.items()
     )
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why there is no number."""
+    """The reason why there is no number."""
 
     operation: str
     what: str
@@ -421,12 +427,12 @@ class Refusal:
 
 
 def refusals(run: Run, channel: Channel) -> tuple[Refusal, ...]:
-    """What a channel cannot do, by operation, and which of its cells failed."""
+    """The operations of a channel that have no number, and its failed cells."""
     found = []
     for operation in OPERATIONS:
-        spot = selection.spot(run, channel, operation)
-        if spot.state != "ok":
-            found.append(Refusal(operation, operation, spot.reason))
+        summary = selection.summarize(run, channel, operation)
+        if summary.state != "ok":
+            found.append(Refusal(operation, operation, summary.reason))
     for row in run.rows:
         if row.channel == channel.name and row.status == "fail":
             what = f"{row.operation}, {row.mode}, {words.size(row.size)}, failed"

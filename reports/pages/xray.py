@@ -1,4 +1,4 @@
-"""The x-ray of a run: costs stacked by what they are for, icicles, and trees to unfold."""
+"""The x-rays of a run: costs stacked by kind, icicle diagrams, and call trees."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from reports.pages import view
 from reports.text import words
 
 WIDTH, ROW, LETTER = 1000, 18, 6.3  # of an icicle, in its own units
-NARROWEST = 9.0  # a box that is narrower can hardly be seen, nor what is below it
+NARROWEST = 9.0  # width below which a box and its callees are omitted
 SMALLEST = 0.02  # share below which calls are summed up in one line of the tree
-FAR = 5  # times the median: what costs more has its bar cut
-OPEN = 0.2  # share from which the tree is unfolded at first
-TELLING = ("call", "pull", "push", "notify", "stream")  # the operation to show first
+CUT = 5  # times the median: longer bars are cut
+OPEN = 0.2  # share from which a part of the tree is open at first
+FIRST = ("call", "pull", "push", "notify", "stream")  # the operation to show first
 
 
 # ---- stacked costs --------------------------------------------------------------
@@ -25,7 +25,7 @@ TELLING = ("call", "pull", "push", "notify", "stream")  # the operation to show 
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a bar: percent of the bar's width, and what a pointer over it says."""
+    """A part of a bar: its width in percent of the bar, and its tooltip."""
 
     kind: str
     width: float
@@ -34,7 +34,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Bar:
-    """The cost of one operation, by what it is for; cut when it would be too long."""
+    """The cost of one operation by kind; ``cut`` if it would be too long."""
 
     name: str
     mode: str
@@ -46,72 +46,74 @@ class Bar:
 
 @dataclass(frozen=True)
 class Stack:
-    """Bars to compare, on one scale."""
+    """The bars of one operation, on one scale."""
 
     operation: str
     bars: tuple[Bar, ...]
 
 
 def stacks(run: Run, xrays: Xrays) -> tuple[Stack, ...]:
-    """For each operation a bar per channel, in the mode that the heat map shows."""
+    """A bar per channel for each operation, in the mode that the heat map shows."""
     found = []
     for operation in OPERATIONS:
         shown = [
-            one
+            xray
             for channel in selection.ordered(run)
-            if (one := _shown(run, xrays, channel.name, operation))
+            if (xray := _representative(run, xrays, channel.name, operation))
         ]
         if shown:
-            longest = _longest([one.corrected for one in shown])
-            bars = tuple(_bar(run, xrays, one, longest) for one in shown)
+            longest = _longest([xray.corrected for xray in shown])
+            bars = tuple(_bar(run, xrays, xray, longest) for xray in shown)
             found.append(Stack(operation, bars))
     return tuple(found)
 
 
 def _longest(totals: list[float]) -> float:
-    """What is a whole bar: the most that any costs, but for who would leave the others no width."""
-    near = FAR * median(totals)
-    return max(total for total in totals if total <= near)
+    """The cost of a bar of full width: the largest one that is at most ``CUT`` times the median."""
+    limit = CUT * median(totals)
+    return max(total for total in totals if total <= limit)
 
 
-def _shown(run: Run, xrays: Xrays, channel: str, operation: str) -> Operation | None:
-    """A channel's operation in its cheapest mode, as far as there are x-rays."""
-    seen = [
-        one
-        for one in xrays.operations
-        if (one.channel, one.operation) == (channel, operation) and one.tree
+def _representative(run: Run, xrays: Xrays, channel: str, operation: str) -> Operation | None:
+    """The x-ray of a channel's operation in its cheapest mode; else the cheapest x-ray."""
+    candidates = [
+        xray
+        for xray in xrays.operations
+        if (xray.channel, xray.operation) == (channel, operation) and xray.tree
     ]
-    best = selection.best(selection.whole(run, run.channel(channel), operation))
-    same = [one for one in seen if best and one.mode == best.mode]
-    return next(iter(same), None) or min(seen, key=lambda one: one.untraced, default=None)
-
-
-def _bar(run: Run, xrays: Xrays, one: Operation, longest: float) -> Bar:
-    return Bar(
-        name=one.channel,
-        mode=one.mode,
-        link=f"{view.page_of(one.channel)}#xray",
-        total=words.number(one.corrected),
-        parts=parts(run, xrays, one, max(longest, one.corrected)),
-        cut=one.corrected > longest,
+    best = selection.best(selection.message_rows(run, run.channel(channel), operation))
+    of_mode = [xray for xray in candidates if best and xray.mode == best.mode]
+    return next(iter(of_mode), None) or min(
+        candidates, key=lambda xray: xray.untraced, default=None
     )
 
 
-def parts(run: Run, xrays: Xrays, one: Operation, longest: float) -> tuple[Part, ...]:
-    """The pieces of an operation's bar, of which the longest one is 100 % wide."""
+def _bar(run: Run, xrays: Xrays, xray: Operation, longest: float) -> Bar:
+    return Bar(
+        name=xray.channel,
+        mode=xray.mode,
+        link=f"{view.page_of(xray.channel)}#xray",
+        total=words.number(xray.corrected),
+        parts=parts(run, xrays, xray, max(longest, xray.corrected)),
+        cut=xray.corrected > longest,
+    )
+
+
+def parts(run: Run, xrays: Xrays, xray: Operation, longest: float) -> tuple[Part, ...]:
+    """The parts of an operation's bar; a cost of ``longest`` is 100 % wide."""
     unit = words.clock_words(run.clock).unit
     found = []
-    for kind, units in one.kinds.items():
+    for kind, units in xray.kinds.items():
         if units > 0:
-            share = 100 * units / one.corrected
+            share = 100 * units / xray.corrected
             title = f"{xrays.kinds[kind]}: {words.number(units)} {unit}, {share:.1f} %"
             found.append(Part(kind, round(100 * units / longest, 2), title))
     return tuple(found)
 
 
 def kinds_of(xrays: Xrays, operations: tuple[Operation, ...]) -> tuple[tuple[str, str], ...]:
-    """The legend: each kind of cost that some of the operations have, and its name."""
-    used = {kind for one in operations for kind, units in one.kinds.items() if units > 0}
+    """The legend: key and title of each kind of cost that occurs in the operations."""
+    used = {kind for xray in operations for kind, units in xray.kinds.items() if units > 0}
     return tuple((kind, title) for kind, title in xrays.kinds.items() if kind in used)
 
 
@@ -132,7 +134,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Branch:
-    """A function in the tree to unfold."""
+    """A function in the tree."""
 
     kind: str
     share: str
@@ -146,7 +148,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Shown:
-    """One operation of a channel's page."""
+    """One operation on the page of a channel."""
 
     operation: str
     mode: str
@@ -162,7 +164,15 @@ class Shown:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A channel's x-rays, the legend of their colours, and what has none."""
+    """The x-rays of a channel.
+
+    Attributes:
+        legend: key and title of each kind of cost.
+        per_call: the tracer's cost per call, as text.
+        fitted: see :class:`Xrays`.
+        events: one of the operations is a notify.
+        without: a sentence for each operation that has no x-ray.
+    """
 
     shown: tuple[Shown, ...]
     legend: tuple[tuple[str, str], ...]
@@ -173,97 +183,101 @@ class Sheet:
 
 
 def sheet(run: Run, channel: str, xrays: Xrays | None) -> Sheet | None:
-    """What a channel's page shows; None when nothing of it was looked through."""
-    mine = tuple(one for one in xrays.operations if one.channel == channel) if xrays else ()
-    if xrays is None or not mine:
+    """The x-rays of a channel for its page; None if the run took none of it."""
+    of_channel = (
+        tuple(xray for xray in xrays.operations if xray.channel == channel) if xrays else ()
+    )
+    if xrays is None or not of_channel:
         return None
-    seen = [one for one in mine if one.tree]
-    first = min(seen, key=lambda one: TELLING.index(one.operation), default=None)
+    with_tree = [xray for xray in of_channel if xray.tree]
+    first = min(with_tree, key=lambda xray: FIRST.index(xray.operation), default=None)
     return Sheet(
-        shown=tuple(_seen(run, xrays, one, first=one is first) for one in seen),
-        legend=kinds_of(xrays, mine),
+        shown=tuple(_shown(run, xrays, xray, first=xray is first) for xray in with_tree),
+        legend=kinds_of(xrays, of_channel),
         per_call=words.number(xrays.per_call),
         fitted=xrays.fitted,
-        events=any(one.operation == "notify" for one in seen),
+        events=any(xray.operation == "notify" for xray in with_tree),
         without=tuple(
-            f"{one.operation}, {one.mode}: {words.sentence(one.reason)}"
-            for one in mine
-            if not one.tree
+            f"{xray.operation}, {xray.mode}: {words.sentence(xray.reason)}"
+            for xray in of_channel
+            if not xray.tree
         ),
     )
 
 
-def _seen(run: Run, xrays: Xrays, one: Operation, *, first: bool) -> Shown:
-    assert one.tree
+def _shown(run: Run, xrays: Xrays, xray: Operation, *, first: bool) -> Shown:
+    assert xray.tree
     unit = words.clock_words(run.clock).unit
-    boxes = tuple(_boxes(one.tree, one.corrected))
-    apart = 100 * (one.corrected / one.untraced - 1)
+    boxes = tuple(_boxes(xray.tree, xray.corrected))
+    difference = 100 * (xray.corrected / xray.untraced - 1)
     sums = (
-        f"{words.number(one.untraced)} {unit} for {words.size(one.size)}; the {one.calls} calls "
-        f"seen add up to {words.number(one.corrected)} ({apart:+.1f} %)"
+        f"{words.number(xray.untraced)} {unit} for {words.size(xray.size)}; the {xray.calls} "
+        f"traced calls add up to {words.number(xray.corrected)} ({difference:+.1f} %)"
     )
-    dearest = sorted(one.kinds.items(), key=lambda entry: -entry[1])[:3]
-    told = words.listed([f"{xrays.kinds[kind]} {_percent(units, one)}" for kind, units in dearest])
+    largest = sorted(xray.kinds.items(), key=lambda entry: -entry[1])[:3]
+    shares = words.listed(
+        [f"{xrays.kinds[kind]} {_percent(units, xray)}" for kind, units in largest]
+    )
     return Shown(
-        operation=one.operation,
-        mode=one.mode,
+        operation=xray.operation,
+        mode=xray.mode,
         first=first,
         sums=sums,
-        differs="" if one.agrees else _DIFFERS,
-        parts=parts(run, xrays, one, one.corrected),
+        differs="" if xray.agrees else _DIFFERS,
+        parts=parts(run, xrays, xray, xray.corrected),
         height=ROW * (1 + max(box.y for box in boxes) // ROW),
         boxes=boxes,
-        alt=f"Icicle of {one.channel} {one.operation}, {one.mode}: {told}; a tree is below.",
-        tree=_branch(one.tree, one.corrected),
+        alt=f"Icicle of {xray.channel} {xray.operation}, {xray.mode}: {shares}. A tree follows.",
+        tree=_branch(xray.tree, xray.corrected),
     )
 
 
 _DIFFERS = (
-    "The two differ: this operation can go more than one way, and took another one while it was "
-    "watched. Read its shares, not its sum."
+    "The two sums differ. This operation has more than one path through the kernel and took "
+    "another one while it was traced. Its shares are valid, its sum is not."
 )
 
 
-def _percent(units: float, one: Operation) -> str:
-    return f"{100 * units / one.corrected:.0f} %"
+def _percent(units: float, xray: Operation) -> str:
+    return f"{100 * units / xray.corrected:.0f} %"
 
 
-def spoken(name: str) -> str:
-    """A function's name, or words for a task and for the whole."""
-    told = {
+def display_name(name: str) -> str:
+    """The name of a function as shown; a description for the operation and for tasks."""
+    descriptions = {
         "operation": "the operation",
-        "task:process": "the process, woken",
-        "task:idle": "the idle CPU, interrupted",
+        "task:process": "the woken process",
+        "task:idle": "the interrupted idle CPU",
     }
     if name.startswith("task:k"):
         return f"kernel thread {name.removeprefix('task:')}"
-    return told.get(name, name.removeprefix("task:"))
+    return descriptions.get(name, name.removeprefix("task:"))
 
 
-def _boxes(root: Call, whole: float) -> Iterator[Box]:
-    """The boxes of an icicle, callers first; each is as wide as its share."""
+def _boxes(root: Call, total: float) -> Iterator[Box]:
+    """The boxes of an icicle, callers first; the width of a box is its share of the cost."""
 
     def place(call: Call, x: float, y: int, scale: float) -> Iterator[Box]:
         width = call.total * scale
         if width < NARROWEST:
             return
-        name = spoken(call.name)
+        name = display_name(call.name)
         title = f"{name}{f' [{call.module}]' if call.module else ''}: {_cost(call)}, "
-        title += f"{100 * call.total / whole:.1f} %"
+        title += f"{100 * call.total / total:.1f} %"
         label = _fitting(name, width)
         yield Box(call.kind, round(x), y, round(width), title, label)
-        inside = sum(below.total for below in call.below)
-        # Rounding and correction may leave callees a little more than their caller.
-        part = scale * min(1.0, call.total / inside) if inside else scale
+        callees = sum(below.total for below in call.below)
+        # After rounding and correction, callees may cost slightly more than their caller.
+        callee_scale = scale * min(1.0, call.total / callees) if callees else scale
         for below in call.below:
-            yield from place(below, x, y + ROW, part)
-            x += below.total * part
+            yield from place(below, x, y + ROW, callee_scale)
+            x += below.total * callee_scale
 
-    yield from place(root, 0.0, 0, WIDTH / whole)
+    yield from place(root, 0.0, 0, WIDTH / total)
 
 
 def _fitting(name: str, width: float) -> str:
-    """As much of a name as fits into a box; nothing when that tells nothing."""
+    """As much of a name as fits into a box; empty for fewer than five letters."""
     room = int((width - 6) / LETTER)
     if len(name) <= room:
         return name
@@ -271,25 +285,25 @@ def _fitting(name: str, width: float) -> str:
 
 
 def _cost(call: Call) -> str:
-    """Its total, with its own part and number of calls where these tell more."""
+    """The total cost of a call, its own part if it has callees, and the number of calls."""
     text = words.number(round(call.total))
     if call.below:
         text += f" ({words.number(round(call.own))} own)"
     return text + (f" in {call.calls} calls" if call.calls > 1 else "")
 
 
-def _branch(call: Call, whole: float) -> Branch:
-    shown = [below for below in call.below if below.total >= SMALLEST * whole]
-    rest = [below for below in call.below if below.total < SMALLEST * whole]
+def _branch(call: Call, total: float) -> Branch:
+    shown = [below for below in call.below if below.total >= SMALLEST * total]
+    rest = [below for below in call.below if below.total < SMALLEST * total]
     units = sum(below.total for below in rest)
-    share = call.total / whole
+    share = call.total / total
     return Branch(
         kind=call.kind,
         share=f"{100 * share:.1f} %",
-        name=spoken(call.name),
+        name=display_name(call.name),
         module=call.module,
         cost=_cost(call),
-        below=tuple(_branch(below, whole) for below in shown),
+        below=tuple(_branch(below, total) for below in shown),
         rest=f"{len(rest)} more: {words.number(round(units))}" if rest else "",
         open=share >= OPEN,
     )

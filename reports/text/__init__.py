@@ -1,1 +1,1 @@
-"""Numbers, units and the fixed sentences of each clock."""
+"""Numbers, units and the fixed sentences about each clock."""

@@ -1,4 +1,4 @@
-"""Numbers and units as people read them, and what a clock tells in plain words."""
+"""Numbers and units as text, and the fixed sentences about each clock."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ MISSING = "–"
 
 @dataclass(frozen=True)
 class ClockWords:
-    """How a report speaks of a clock.
+    """The words a report uses for a clock.
 
     Attributes:
-        title: what it is called in a heading.
+        title: its name in a heading.
         unit: the unit of a cost, e.g. ``ns``.
-        axis: the unit of a cost, on an axis.
-        per: what a rate is given per.
-        tells: what a number means, in sentences.
-        silent: what it does not tell, in sentences.
+        axis: the unit of a cost, as the label of an axis.
+        per: the denominator of a rate.
+        shows: what a number means, in sentences.
+        omits: what a number does not include, in sentences.
     """
 
     title: str
     unit: str
     axis: str
     per: str
-    tells: tuple[str, ...]
-    silent: tuple[str, ...]
+    shows: tuple[str, ...]
+    omits: tuple[str, ...]
 
 
 INSTRUCTIONS = ClockWords(
@@ -34,23 +34,24 @@ INSTRUCTIONS = ClockWords(
     unit="instructions",
     axis="instructions per operation",
     per="million instructions",
-    tells=(
-        "Every figure here counts the machine instructions that the guest executed, kernel and "
-        "user space together. QEMU runs with -icount shift=0, so the guest's clock is that count.",
-        "The same kernel, image, QEMU and seed give the same counts on a laptop, in CI or on a "
-        "busy server. That makes the counts good for comparing channels, kernels and builds.",
+    shows=(
+        "Each number is a count of the machine instructions that the guest executed, in the "
+        "kernel and in user space together. QEMU runs with -icount shift=0, so this count is the "
+        "guest's clock.",
+        "The same kernel, image, QEMU and seed give the same counts on a laptop, in CI and on a "
+        "busy server. This makes the counts suitable for comparing channels, kernels and builds.",
     ),
-    silent=(
-        "An instruction is not a nanosecond. The count is blind to caches, TLBs and memory, to "
-        "the price of the mode switch itself, to interrupts between CPUs, and to what mitigations "
-        "do inside the processor.",
-        "Where an event is awaited, instructions executed while waiting count too.",
-        "Rounds are kept clear of the kernel's timer ticks, and so of what it puts off to them, "
-        "such as memory that it gives back after files were closed. The tail of the samples has "
-        "both.",
-        "A string copy (rep movsb) counts each repetition. Fast string copies are therefore hidden "
-        "from the guest (-cpu max,-erms,-fsrm …), so the kernel copies 8 bytes per instruction, "
-        "which is nearer to what copies cost on hardware.",
+    omits=(
+        "An instruction is not a nanosecond. The count does not include the cost of caches, TLBs "
+        "and memory, of the mode switch itself, of interrupts between CPUs, or of what "
+        "mitigations do inside the processor.",
+        "When an operation waits for an event, the instructions executed while waiting count too.",
+        "Timed rounds avoid the kernel's timer ticks. They therefore also miss the work that the "
+        "kernel defers to a tick, such as freeing memory after files were closed. The tail of "
+        "the samples includes both.",
+        "A string copy (rep movsb) counts every repetition. Fast string copies are therefore "
+        "hidden from the guest (-cpu max,-erms,-fsrm …), and the kernel copies 8 bytes per "
+        "instruction. This is closer to the cost of a copy on hardware.",
     ),
 )
 TIME = ClockWords(
@@ -58,26 +59,26 @@ TIME = ClockWords(
     unit="ns",
     axis="nanoseconds per operation",
     per="second",
-    tells=(
-        "Every figure here is elapsed time on the machine named below, read from "
+    shows=(
+        "Each number is elapsed time on the machine described above. It is read from "
         "CLOCK_MONOTONIC, which is the same clock in the kernel and in user space.",
         "It includes everything that happens on that machine: caches, TLBs, the mode switch, "
-        "mitigations, wake-ups.",
+        "mitigations and wake-ups.",
     ),
-    silent=(
-        "It holds for this machine in this state. Another CPU, governor or neighbour on the same "
-        "host gives other numbers, so compare channels within one run, and runs only where the "
-        "machine is the same.",
+    omits=(
+        "The numbers hold for this machine in this state. Another CPU, another governor or "
+        "another load on the same host gives other numbers. Compare channels within one run, and "
+        "compare runs only if the machine is the same.",
     ),
 )
 UNKNOWN = ClockWords(
     "an unnamed clock", "units", "units per operation", "unit of rate",
-    ("The run did not record which clock it used.",), ("So its numbers have no unit.",),
+    ("The run did not record which clock it used.",), ("Its numbers therefore have no unit.",),
 )  # fmt: skip
 
 
 def clock_words(clock: str) -> ClockWords:
-    """How to speak of the clock called so in a run."""
+    """The words for the clock that a run names ``clock``."""
     return {"instructions": INSTRUCTIONS, "time": TIME}.get(clock, UNKNOWN)
 
 
@@ -96,7 +97,7 @@ def number(value: float | None) -> str:
 
 
 def short(value: float) -> str:
-    """For an axis: ``1``, ``20``, ``1k``, ``5M``."""
+    """A tick label: ``1``, ``20``, ``1k``, ``5M``."""
     for step, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= step:
             return f"{value / step:g}{letter}"
@@ -112,7 +113,7 @@ def size(value: float) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """``1.50×``, with as many digits as tell something."""
+    """Three digits: ``1.50×``; without decimals from 100 on."""
     if value is None or not math.isfinite(value):
         return MISSING
     return f"{value:.0f}×" if value >= 99.5 else f"{value:.3g}×"
@@ -125,10 +126,16 @@ def percent(part: float | None, whole: float | None) -> float | None:
     return min(100.0, max(0.0, 100 * part / whole))
 
 
-def nanoseconds(value: float) -> str:
-    """A set interval: ``0`` is as fast as it goes."""
+def interval(value: float, clock: str) -> str:
+    """The interval between two bursts of a producer; ``0`` means no pause.
+
+    ``value`` is in units of the run's clock: the guest's clock advances by one
+    nanosecond per instruction under ``instructions``.
+    """
     if not value:
-        return "as fast as it goes"
+        return "as fast as possible"
+    if clock != "time":
+        return f"every {value:,.0f} {clock_words(clock).unit}"
     for step, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")):
         if value >= step:
             return f"every {value / step:g} {unit}"
@@ -136,7 +143,7 @@ def nanoseconds(value: float) -> str:
 
 
 def sentence(text: str) -> str:
-    """With a full stop, and a capital letter unless it starts with the name of a thing."""
+    """``text`` with a full stop, and with a capital letter unless it starts with an identifier."""
     text = text.strip()
     if not text:
         return text

@@ -1,4 +1,4 @@
-"""A synthetic run folder, as the harness writes them, for the tests of the reports."""
+"""A synthetic run folder in the format of the harness, for the tests of the reports."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CHANNELS: dict[str, dict[str, Any]] = {
     "procfs": {"modes": {"text": 760}, "operations": ("push", "pull", "call"), "max": 65536},
     "signal": {"modes": {"realtime": 4100}, "operations": ("notify", "stream"), "max": 4},
 }
-CANNOT = "A signal carries nothing from the process to the kernel"
+UNSUPPORTED = "A signal carries nothing from the process to the kernel"
 FAILED = "the reply of message 7 differs at byte 12"
 FACTOR = {"push": 1.0, "pull": 1.1, "call": 1.9, "notify": 3.2, "stream": 1.4}
 
@@ -58,15 +58,15 @@ def build_run(tmp_path: Path) -> Build:
 
 @dataclass(frozen=True)
 class Reasons:
-    """Sentences that the pages must print."""
+    """Sentences that the pages must contain."""
 
-    cannot: str
+    unsupported: str
     failed: str
 
 
 @pytest.fixture(scope="session")
 def reasons() -> Reasons:
-    return Reasons(CANNOT, FAILED)
+    return Reasons(UNSUPPORTED, FAILED)
 
 
 @pytest.fixture(scope="session", name="make_run")
@@ -85,7 +85,7 @@ def make_run(
     rounds: bool = False,
     channels: tuple[str, ...] = tuple(CHANNELS),
 ) -> Path:
-    """A run with several channels, one lossy stream, one failed cell and skips."""
+    """A run with several channels, one lossy stream, one failed cell and skipped cells."""
     path.mkdir(parents=True)
     random = np.random.default_rng(noise)
     rows = [row for name in channels for row in _rows(name, clock, scale, random)]
@@ -117,7 +117,7 @@ def _rows(name: str, clock: str, scale: float, random: np.random.Generator) -> l
                 elif (name, operation, size) == ("procfs", "call", 8):
                     row |= {"status": "fail", "reason": FAILED}
                 else:
-                    # Stock system calls are the control: no change of a channel moves them.
+                    # System calls are the control: a change of a channel does not affect them.
                     each = base if name == "syscall" else base * scale
                     _measure(row, each * FACTOR[operation], random)
                 found.append(row)
@@ -129,7 +129,7 @@ def _sizes(largest: int) -> tuple[int, ...]:
 
 
 def _why(name: str) -> str:
-    return CANNOT if name == "signal" else "Nothing is there to answer"
+    return UNSUPPORTED if name == "signal" else "Nothing answers a request"
 
 
 def _row(
@@ -145,7 +145,7 @@ def _row(
 
 
 def _measure(row: dict[str, Any], base: float, random: np.random.Generator) -> None:
-    """Two boots of eleven rounds, and the figures made from them."""
+    """Fill ``row`` with the results of two boots with eleven rounds each."""
     loose = 0.02 if row["clock"] == "time" else 0.0002
     cost = base + row["size"] / 5
     boots = 1 + loose / 3 * random.standard_normal((2, 1))
@@ -193,7 +193,7 @@ def _samples(rows: list[dict[str, Any]], random: np.random.Generator) -> pd.Data
 
 
 def _long(rows: list[dict[str, Any]], values: list[list[Any]], overhead: float) -> pd.DataFrame:
-    """One line a value."""
+    """A table with one row per value."""
     frames: list[pd.DataFrame] = []
     for row, boots in zip(rows, values, strict=True):
         for boot, each in enumerate(boots):
@@ -235,7 +235,7 @@ def _listed(name: str) -> dict[str, Any]:
     channel = CHANNELS[name]
     can = {"min": 0, "max": channel["max"], "limit": "the socket buffer holds no more"}
     return {
-        "name": name, "summary": f"{name}, as the tests imagine it", "baseline": name == "null",
+        "name": name, "summary": f"{name}, made up for the tests", "baseline": name == "null",
         "module": None if name == "syscall" else f"ringcross_{name}", "needs": [],
         "unsupported_reason": {
             op: _why(name) for op in OPERATIONS if op not in channel["operations"]

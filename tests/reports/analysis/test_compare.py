@@ -1,4 +1,4 @@
-"""Ratios count only when they are more than chance; runs of two clocks have none."""
+"""Only significant ratios count as changes; runs of two clocks are not compared."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_threshold(load: Callable[..., Run]) -> None:
 
 
 def test_medians_alone_are_no_change_of_instructions(build_run: Build) -> None:
-    """A tick in most rounds moves the median, not the cost."""
+    """A timer tick in most rounds changes the median, but not the cost."""
     a, b = build_run(name="one"), build_run(name="two")
     cells = b / "cells.csv"
     lines = cells.read_text().splitlines()
@@ -97,8 +97,8 @@ def test_without_intervals_nothing_is_claimed(build_run: Build) -> None:
     assert {row.verdict for row in comparison.rows} == {"unknown"}
 
 
-def repeat(path: Path, boots: int, seed: int, apart: float, unlucky: str = "") -> Run:
-    """Rounds of so many boots that lie so far apart, around the medians of the run's rows."""
+def repeat(path: Path, boots: int, seed: int, spread: float, unlucky: str = "") -> Run:
+    """The run with rounds of ``boots`` boots; ``spread`` is the deviation between boots."""
     random = np.random.default_rng(seed)
     run = load_run(path)
     frames = []
@@ -107,7 +107,7 @@ def repeat(path: Path, boots: int, seed: int, apart: float, unlucky: str = "") -
         if not row.measured or row.median is None:
             rows.append(row)
             continue
-        centres = row.median * np.exp(apart * random.standard_normal(boots))
+        centres = row.median * np.exp(spread * random.standard_normal(boots))
         if row.channel == unlucky:  # boots that agree by chance, in the wrong place
             centres = np.full(boots, row.median * 1.02)
         each = centres[:, None] * (1 + 0.001 * random.standard_normal((boots, 11)))
@@ -127,7 +127,7 @@ def repeat(path: Path, boots: int, seed: int, apart: float, unlucky: str = "") -
 def test_boots_that_vary_find_nothing_in_their_like(
     build_run: Build, boots: int, seed: int
 ) -> None:
-    """Some cells of many agree between a few boots by chance; that must not pass for precision."""
+    """Some of many cells agree between a few boots by chance; this is not precision."""
     a, b = (
         repeat(build_run(name=name, clock="time", samples=False), boots, 2 * seed + at, 0.02)
         for at, name in enumerate(("one", "two"))
@@ -162,7 +162,7 @@ def test_loads_are_the_level_where_there_is_one_boot(build_run: Build) -> None:
 
 
 def once(run: Run) -> Run:
-    """As of one boot, whose spread over seeds nobody knows."""
+    """The run as if measured in one boot and load, so that the spread is not known."""
     return replace(run, rows=tuple(replace(row, boots=1.0, loads=1.0) for row in run.rows))
 
 
@@ -172,12 +172,12 @@ def test_one_boot_of_instructions_tells_no_fine_change(build_run: Build) -> None
     assert fine.changed
     coarse = compare(once(a), once(b))
     assert coarse.changed == ()
-    assert ["of one boot" in note for note in coarse.notes] == [True, True]
-    assert not any("of one boot" in note for note in fine.notes)
+    assert ["in one boot" in note for note in coarse.notes] == [True, True]
+    assert not any("in one boot" in note for note in fine.notes)
 
 
 def moved(run: Run, share: float) -> Run:
-    """The run, with its control slower by so much."""
+    """The run with its control slower by ``share``."""
 
     def slower(row: Measured) -> Measured:
         if row.channel != "syscall" or not row.measured:
@@ -192,14 +192,14 @@ def moved(run: Run, share: float) -> Run:
 
 
 def test_unrest_of_the_machine_is_no_change_of_a_channel(build_run: Build) -> None:
-    """Same place, same kernel: stock calls that moved tell how far anything may move."""
+    """On the same machine and kernel, the change of the controls is the threshold."""
     a = load_run(build_run(name="one", clock="time", samples=False))
     b = load_run(build_run(name="two", clock="time", scale=1.05, noise=1))
     assert compare(a, b).changed
     shaken = compare(a, moved(b, 0.1))
     assert shaken.changed == ()
     assert shaken.threshold > 0.08
-    assert any("machine's own unrest" in note for note in shaken.notes)
+    assert any("noise of the machine" in note for note in shaken.notes)
 
 
 def test_controls_that_differ_between_kernels_are_told_and_hide_nothing(build_run: Build) -> None:
@@ -209,11 +209,11 @@ def test_controls_that_differ_between_kernels_are_told_and_hide_nothing(build_ru
     comparison = compare(a, other)
     assert comparison.threshold == 0.01
     assert comparison.changed
-    assert any("Stock system calls changed too" in note for note in comparison.notes)
+    assert any("The control system calls changed too" in note for note in comparison.notes)
 
 
 def test_two_clocks_are_refused(load: Callable[..., Run]) -> None:
-    with pytest.raises(Refused, match="no ratio between the two"):
+    with pytest.raises(Refused, match="Compare two runs of the same clock"):
         compare(load("one"), load("two", clock="time"))
 
 
@@ -257,7 +257,7 @@ def test_each_thing_that_matters_is_marked(
 
 
 def test_means_of_ratios_are_geometric(build_run: Build) -> None:
-    """Twice as slow and twice as fast are together no change."""
+    """The mean of twice as slow and twice as fast is no change."""
     a = load_run(build_run(name="one", channels=("ioctl",)))
     pushes = [row for row in a.rows if row.operation == "push" and row.measured][:2]
     factor = dict(zip(pushes, (2.0, 0.5), strict=True))
@@ -271,13 +271,13 @@ def test_means_of_ratios_are_geometric(build_run: Build) -> None:
 
 def test_json_has_numbers(build_run: Build) -> None:
     a, b = load_run(build_run(name="one")), load_run(build_run(name="two", scale=1.3, noise=1))
-    told = json.loads(json.dumps(compare(a, b, fail_above=0.2).to_json()))
-    assert told["unit"] == "instructions"
-    row = next(row for row in told["rows"] if row["channel"] == "ioctl" and row["size"] == 8)
+    document = json.loads(json.dumps(compare(a, b, fail_above=0.2).to_json()))
+    assert document["unit"] == "instructions"
+    row = next(row for row in document["rows"] if row["channel"] == "ioctl" and row["size"] == 8)
     assert row["verdict"] == "slower"
     assert row["low"] < row["ratio"] < row["high"]
-    assert told["failed"]
-    assert {mean["operation"] for mean in told["means"]} <= set(OPERATIONS)
+    assert document["failed"]
+    assert {mean["operation"] for mean in document["means"]} <= set(OPERATIONS)
 
 
 def test_factors_stand_in_a_cells_name(build_run: Build) -> None:

@@ -1,4 +1,4 @@
-"""What a run says of itself: who varies, why, and how the machine was set."""
+"""Diagnostics: which cells vary, why, and how the machine was set."""
 
 from __future__ import annotations
 
@@ -40,41 +40,40 @@ def run(build_run: Build) -> Run:
 
 
 def change(run: Run, **values: Any) -> Run:
-    """The run, with each of its measured rows changed."""
+    """The run with ``values`` in each of its measured rows."""
     rows = tuple(replace(row, **values) if row.measured else row for row in run.rows)
     return replace(run, rows=rows)
 
 
 def test_boots_that_differ_are_told_from_rounds_that_do() -> None:
     (boots,) = reasons(ROW, [steady(500), steady(510)], "boots", "instructions")
-    assert "settled once per boot" in boots
+    assert "fixed once per boot" in boots
     (rounds,) = reasons(ROW, [loose(500), loose(510)], "loads", "instructions")
-    assert "it is the operation itself" in rounds
-    assert "one load differ as much as the loads do" in rounds
+    assert "The operation itself varies" in rounds
+    assert "within one load differ as much as the loads do" in rounds
 
 
 @pytest.mark.parametrize(
     ("values", "word"),
     [
         ({"n": 12.0}, "Only 12 operations fit"),
-        ({"n": 100_000.0}, "timer ticks fall into"),
-        ({"operation": "notify"}, "the way out of idle"),
-        ({"operation": "stream"}, "as the scheduler decides"),
+        ({"n": 100_000.0}, "contain timer ticks"),
+        ({"operation": "notify"}, "the path out of idle varies"),
+        ({"operation": "stream"}, "The scheduler decides"),
         ({"high_severe": 9.0}, "9 of its 22 rounds are outliers"),
     ],
 )
 def test_a_cells_own_shape_is_a_reason(values: dict[str, Any], word: str) -> None:
-    told = reasons(replace(ROW, **values), [], "boots", "instructions")
-    assert len(told) == 1
-    assert word in told[0]
+    (cause,) = reasons(replace(ROW, **values), [], "boots", "instructions")
+    assert word in cause
 
 
 def test_a_machine_that_changed_its_pace_is_no_cells_own_doing(run: Run) -> None:
     found = [steady(500), steady(510)]
     (alike,) = reasons(ROW, found, "boots", "time", common=0.018)
-    assert "the machine changed its pace" in alike
+    assert "the speed of the machine changed" in alike
     (own,) = reasons(ROW, found, "boots", "time", common=0.005)
-    assert "settled once per boot" in own
+    assert "fixed once per boot" in own
 
 
 def test_the_pace_is_what_all_cells_have_in_common(build_run: Build) -> None:
@@ -92,7 +91,7 @@ def test_the_pace_is_what_all_cells_have_in_common(build_run: Build) -> None:
 
 
 def test_no_reason_is_told_as_such() -> None:
-    assert reasons(ROW, [], "boots", "instructions") == ["Nothing in its rounds tells why."]
+    assert reasons(ROW, [], "boots", "instructions") == ["The rounds show no cause."]
 
 
 def test_the_report_names_the_cells_that_do_not_agree(run: Run) -> None:
@@ -107,11 +106,11 @@ def test_the_report_names_the_cells_that_do_not_agree(run: Run) -> None:
 
 
 def test_the_share_that_agrees_is_counted(run: Run) -> None:
-    told = {fact.name: fact.value for fact in diagnostics.facts(change(run, spread=0.004))}
+    facts = {fact.name: fact.value for fact in diagnostics.facts(change(run, spread=0.004))}
     count = sum(row.measured for row in run.rows)
-    assert told["Cells whose boots agree within 0.5 %"] == f"{count} of {count} (100.0 %)"
-    told = {fact.name: fact.value for fact in diagnostics.facts(change(run, spread=0.006))}
-    assert told["Cells whose boots agree within 0.5 %"] == f"0 of {count} (0.0 %)"
+    assert facts["Cells whose boots agree within 0.5 %"] == f"{count} of {count} (100.0 %)"
+    facts = {fact.name: fact.value for fact in diagnostics.facts(change(run, spread=0.006))}
+    assert facts["Cells whose boots agree within 0.5 %"] == f"0 of {count} (0.0 %)"
 
 
 def test_outliers_are_counted_by_class(run: Run) -> None:
@@ -180,7 +179,7 @@ def test_a_drift_is_seen_and_a_steady_run_is_flat(build_run: Build) -> None:
     def middle(run: Run) -> str:
         figure = diagnostic_figures.drift(run)
         assert figure is not None
-        found = re.search(r"the widest is ([\d.e+]+) %", figure.plots[0])
+        found = re.search(r"the largest is ([\d.e+]+) %", figure.plots[0])
         assert found
         return found[1]
 
@@ -216,5 +215,5 @@ def test_a_run_of_nothing_has_a_page(build_run: Build) -> None:
     lines = (path / "cells.csv").read_text().splitlines()
     (path / "cells.csv").write_text(lines[0] + "\n")
     text = (render.render([path]).parent / "diagnostics.html").read_text()
-    assert "holds no control cells" in text
+    assert "has no controls" in text
     assert "Not recorded." in text

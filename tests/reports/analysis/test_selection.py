@@ -1,4 +1,4 @@
-"""Which rows stand for a channel."""
+"""Which rows represent a channel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MODES = (
 
 
 class Rows:
-    """As much of a run as is asked for here."""
+    """The part of a run that the tests use."""
 
     def __init__(self, *rows: Measured) -> None:
         self.rows = rows
@@ -26,20 +26,20 @@ class Rows:
         return iter(self.rows)
 
 
-def whole(*rows: Measured, **values: Any) -> list[Measured]:
+def message_rows(*rows: Measured, **values: Any) -> list[Measured]:
     run: Any = Rows(*rows)
-    return selection.whole(run, Channel("x", modes=MODES, **values), "push")
+    return selection.message_rows(run, Channel("x", modes=MODES, **values), "push")
 
 
 def test_a_number_alone_does_not_stand_for_who_carries_messages() -> None:
-    assert whole(NUMBER, MESSAGE) == [MESSAGE]
+    assert message_rows(NUMBER, MESSAGE) == [MESSAGE]
 
 
 def test_it_does_where_there_is_nothing_else() -> None:
-    assert whole(NUMBER) == [NUMBER]
+    assert message_rows(NUMBER) == [NUMBER]
     failed = Measured("x", "message", "push", 8, status="fail")
-    assert whole(NUMBER, failed) == [NUMBER, failed]
+    assert message_rows(NUMBER, failed) == [NUMBER, failed]
 
 
 def test_baselines_carry_no_messages_at_all() -> None:
-    assert whole(NUMBER, MESSAGE, baseline=True) == [NUMBER, MESSAGE]
+    assert message_rows(NUMBER, MESSAGE, baseline=True) == [NUMBER, MESSAGE]

@@ -1,4 +1,4 @@
-"""A run folder is read whole, or refused in one sentence that says what to do."""
+"""A run folder is read completely, or refused with a message that names the next step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.data.run import NEEDED, DamagedRun, load_run
+from reports.data.run import REQUIRED, DamagedRun, load_run
 
 Build = Callable[..., Path]
 
@@ -32,7 +32,7 @@ def test_missing_numbers_are_none(build_run: Build) -> None:
 
 
 def test_minimal_run_loads(tmp_path: Path) -> None:
-    header = ",".join(NEEDED)
+    header = ",".join(REQUIRED)
     (tmp_path / "cells.csv").write_text(f"{header}\nioctl,push,8,direct,time,ok\n")
     run = load_run(tmp_path)
     assert run.environment == {}
@@ -42,7 +42,7 @@ def test_minimal_run_loads(tmp_path: Path) -> None:
 
 
 def test_empty_table_loads(tmp_path: Path) -> None:
-    (tmp_path / "cells.csv").write_text(",".join(NEEDED) + "\n")
+    (tmp_path / "cells.csv").write_text(",".join(REQUIRED) + "\n")
     assert load_run(tmp_path).rows == ()
 
 
@@ -86,10 +86,10 @@ def test_row_cut_in_its_last_number(build_run: Build) -> None:
     path = build_run()
     cells = path / "cells.csv"
     cells.write_text(cells.read_text().rstrip())
-    assert "may be cut" in refusal(path)
+    assert "may be truncated" in refusal(path)
 
 
-@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("name", REQUIRED)
 def test_missing_column(build_run: Build, name: str) -> None:
     path = build_run()
     cells = path / "cells.csv"
@@ -108,7 +108,7 @@ def test_word_for_a_number(build_run: Build) -> None:
     path = build_run()
     cells = path / "cells.csv"
     cells.write_text(cells.read_text().replace(",400,", ",many,", 1))
-    assert "'n' that is no number" in refusal(path)
+    assert "'n' that is not a number" in refusal(path)
 
 
 @pytest.mark.parametrize("text", ['{"kernel": ', "[1]", "\xff"])
@@ -130,7 +130,7 @@ def test_mixed_clocks(build_run: Build) -> None:
     path = build_run()
     env = path / "environment.json"
     env.write_text(json.dumps(json.loads(env.read_text()) | {"clock": "time"}))
-    assert "clocks do not mix" in refusal(path)
+    assert "A run has one clock" in refusal(path)
 
 
 def test_a_tail_that_never_came_is_a_loss(build_run: Build) -> None:

@@ -1,4 +1,4 @@
-"""What of a channel's folder its page shows."""
+"""Which sources the page of a channel shows, and how."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loss against the offered rate: what is drawn, said and refused."""
+"""Rate searches: the table, the figures and damaged files."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ TRIALS = [
 
 @pytest.fixture
 def folder(build_run: Build) -> Path:
-    """A run with searched streams."""
+    """A run with rate searches."""
     run = build_run()
     with (run / "cells.csv").open(newline="") as file:
         header = next(csv.reader(file))
@@ -95,11 +95,11 @@ def test_a_figure_of_all_channels_has_each_in_its_best_mode(folder: Path) -> Non
     figure = load.of_channels(run, trials.sweeps(run))
     assert figure is not None
     assert [name for name, _ in figure.legend] == ["netlink", "signal"]
-    loss, late, went = figure.plots
+    loss, latency, delivered = figure.plots
     assert "netlink: 800 without loss" in loss
     assert "unicast" not in loss
-    assert "highest without loss: netlink 800" in late
-    assert "messages offered per million instructions" in went
+    assert "highest rate without loss: netlink 800" in latency
+    assert "messages offered per million instructions" in delivered
 
 
 def test_a_channels_figure_has_all_its_modes(folder: Path) -> None:
@@ -114,15 +114,15 @@ def test_pages_show_it_where_it_was_measured(folder: Path) -> None:
     render.render([folder])
     index = (folder / "report/index.html").read_text()
     assert "Streams under load" in index
-    assert 'id="overload-all"' in index
+    assert 'id="load-all"' in index
     assert "Streams under load" in (folder / "report/channel-netlink.html").read_text()
     assert "Streams under load" not in (folder / "report/channel-ioctl.html").read_text()
 
 
 def test_searched_streams_are_not_among_the_usual_ones(folder: Path) -> None:
     run = load_run(folder)
-    assert all(row.usual for row in run.of("netlink", "stream"))
-    assert sum(not row.usual for row in run.rows) == 3
+    assert all(row.has_default_factors for row in run.of("netlink", "stream"))
+    assert sum(not row.has_default_factors for row in run.rows) == 3
 
 
 def test_a_run_without_searches_has_no_such_section(build_run: Build) -> None:
@@ -135,5 +135,5 @@ def test_a_run_without_searches_has_no_such_section(build_run: Build) -> None:
 def test_damaged_trials_are_told(folder: Path, damage: str | None) -> None:
     text = (folder / "trials.csv").read_text()
     (folder / "trials.csv").write_text(damage or text.replace("800,400", "many,400"))
-    with pytest.raises(DamagedRun, match=r"trials\.csv cannot be read .*; delete it"):
+    with pytest.raises(DamagedRun, match=r"trials\.csv cannot be read .*\. Delete it"):
         trials.sweeps(load_run(folder))

@@ -1,4 +1,4 @@
-"""Plots: what is left out of them changes nothing."""
+"""Plots: shortening the SVG does not change what is drawn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reports.figures import svg
 
 
 def _points(path: str) -> list[tuple[float, float]]:
-    """Where a line of M, L, H and V goes."""
+    """The points of a path of M, L, H and V."""
     x = y = 0.0
     found = []
     for kind, rest in re.findall(r"([MLHV])([^MLHV]*)", path):
@@ -50,7 +50,7 @@ def test_groups_that_say_nothing_are_left_out() -> None:
 
 
 def test_a_drawing_is_well_formed() -> None:
-    """And its series are groups that the page's script finds."""
+    """Its series are groups that the script of the page finds."""
     series = svg.Series(
         "a", "a", 0, (1, 2, 4, 8), (1, 3, 9, 27), low=(1, 2, 8, 25), high=(2, 4, 9, 30)
     )
@@ -62,7 +62,7 @@ def test_a_drawing_is_well_formed() -> None:
 
 
 def test_words_keep_their_numbers() -> None:
-    """Coordinates are shortened, and neither a tick's label nor a name."""
+    """Coordinates are shortened; tick labels and names are not."""
     series = svg.Series("Linux 6.12", "costs 1.25", 0, (1, 2, 3), (0.01, 0.02, 0.03))
     ticks = ((0.01, "0.01"), (0.03, "0.03"))
     plot = svg.Plot("p", "P", "a line", "x", "y", (series,), "linear", "linear", yticks=ticks)

@@ -1,4 +1,4 @@
-"""Properties in the report: every mode in the matrix, and how each was found."""
+"""Properties in the report: the matrix of all modes, and the source of each value."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ FOUND = (
 
 
 def record(path: Path, found: tuple[Property, ...] = FOUND) -> Path:
-    told = {"version": 1, "properties": [vars(one) for one in found]}
-    (path / "properties.json").write_text(json.dumps(told))
+    document = {"version": 1, "properties": [vars(one) for one in found]}
+    (path / "properties.json").write_text(json.dumps(document))
     return path
 
 
@@ -83,7 +83,7 @@ def test_a_run_without_properties_has_no_matrix(build_run: Build) -> None:
 def test_damage_is_one_sentence(build_run: Build, text: str) -> None:
     run = load_run(build_run())
     (run.path / "properties.json").write_text(text)
-    with pytest.raises(DamagedRun, match="delete it to see the run"):
+    with pytest.raises(DamagedRun, match="Delete it to render the run"):
         data_properties.load(run)
 
 
@@ -121,9 +121,9 @@ def test_what_all_modes_share_is_a_sentence_and_no_column(run: Run) -> None:
     assert matrix
     names = {column.name for column in matrix.columns}
     assert "ordering" not in names
-    assert "contexts" not in names  # one has it, and for the other the question does not arise
+    assert "contexts" not in names  # the question does not apply to the other mode
     assert "Order: kept." in matrix.same
-    assert "Emits from: any." in matrix.same
+    assert "Contexts: any." in matrix.same
 
 
 def test_what_is_documented_is_marked(run: Run) -> None:
@@ -132,8 +132,8 @@ def test_what_is_documented_is_marked(run: Run) -> None:
     assert sheet.documented
     (since,) = [row for row in sheet.rows if row.column.name == "since"]
     (field,) = since.fields
-    assert (field.text, field.kind, field.whole) == ("1.0†", "documented", True)
-    assert field.title == "As old as devices. (Documented, not tried.)"
+    assert (field.text, field.kind, field.all_modes) == ("1.0†", "documented", True)
+    assert field.title == "As old as devices. (From documentation, not tested.)"
 
 
 def test_a_channels_page_tells_each_operation_apart(run: Run) -> None:
@@ -148,12 +148,12 @@ def test_a_channels_page_tells_each_operation_apart(run: Run) -> None:
 def test_every_answer_is_explained_and_no_failure_is_hidden(run: Run) -> None:
     sheet = properties.sheet(run, "ioctl", FOUND)
     assert sheet
-    told = {mode: {one.title: one.told for one in details} for mode, details in sheet.details}
-    assert set(told) == {"direct", "indirect", ""}
-    assert told["direct"]["Cost: system calls"].endswith("(Counted.)")
-    assert told["direct"]["Messages: order"] == "It was tried: kept."
-    assert "The drain did not end. (The probe" in told["indirect"]["Nobody reads: when full"]
-    assert told["indirect"]["kernel log"].startswith("The kernel warned.")
+    texts = {mode: {one.title: one.text for one in details} for mode, details in sheet.details}
+    assert set(texts) == {"direct", "indirect", ""}
+    assert texts["direct"]["Cost: system calls"].endswith("(Counted or calculated.)")
+    assert texts["direct"]["Messages: order"] == "It was tried: kept."
+    assert "The drain did not end. (The probe" in texts["indirect"]["Full queue: new event"]
+    assert texts["indirect"]["kernel log"].startswith("The kernel warned.")
 
 
 def test_the_pages_carry_them(run: Run) -> None:
@@ -162,17 +162,17 @@ def test_the_pages_carry_them(run: Run) -> None:
     index = (folder / "index.html").read_text()
     assert "refuses newest" in index
     assert "Since: 1.0†." in index
-    assert "dagger (†) is taken from documentation" in index
+    assert "A dagger (†) marks a value from documentation" in index
     assert "channel-ioctl.html#properties" in index
     page = (folder / "channel-ioctl.html").read_text()
-    assert "How it was found: indirect" in page
-    assert "How it was found: the channel as a whole" in page
+    assert "How the values were determined: indirect" in page
+    assert "How the values were determined: the channel as a whole" in page
     assert 'id="properties"' not in (folder / "channel-signal.html").read_text()
 
 
 def test_a_page_without_them_says_so(build_run: Build) -> None:
     folder = render.render([build_run(channels=("ioctl",))]).parent
-    assert "did not look for properties" in (folder / "index.html").read_text()
+    assert "This run recorded no properties" in (folder / "index.html").read_text()
 
 
 ONCE = prop("ioctl", "indirect", "load_parameter", "at load")
@@ -191,10 +191,10 @@ def test_what_happens_once_stands_on_its_channels_page_alone(run: Run) -> None:
 
 def test_a_mode_that_happens_once_says_so_on_its_page(build_run: Build) -> None:
     path = record(build_run(channels=("ioctl",)), (*FOUND, ONCE))
-    told = json.loads((path / "environment.json").read_text())
-    (ioctl,) = (each for each in told["channels"]["channels"] if each["name"] == "ioctl")
+    document = json.loads((path / "environment.json").read_text())
+    (ioctl,) = (each for each in document["channels"]["channels"] if each["name"] == "ioctl")
     ioctl["modes"][1] |= {"operations": {}, "one_shot_reason": "it reaches the module at load"}
-    (path / "environment.json").write_text(json.dumps(told))
+    (path / "environment.json").write_text(json.dumps(document))
     folder = render.render([path]).parent
     check(folder)
     page = (folder / "channel-ioctl.html").read_text()

@@ -1,4 +1,4 @@
-"""A channel between two processes is shown as a reference, and never as a way to the kernel."""
+"""A channel between two processes is shown as a reference, not as a channel to the kernel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reports.pages import run_report, view
 
 @pytest.fixture
 def run(build_run: Callable[..., Path]) -> Run:
-    """The cheapest channel of all, mmap, is to another process."""
+    """A run in which the cheapest channel, mmap, is a reference."""
     loaded = load_run(build_run())
     channels = (
         replace(c, reference=True, module=None) if c.name == "mmap" else c for c in loaded.channels
@@ -34,7 +34,7 @@ def test_the_list_says_what_is_a_reference(build_run: Callable[..., Path]) -> No
     path.write_text(json.dumps(environment))
     run = load_run(folder)
     tags = {channel.name: channel.tag for channel in run.channels}
-    assert (tags["null"], tags["mmap"], tags["ioctl"]) == ("floor", "reference", "")
+    assert (tags["null"], tags["mmap"], tags["ioctl"]) == ("baseline", "reference", "")
 
 
 def test_it_stands_last_and_is_no_answer(run: Run) -> None:
@@ -49,7 +49,7 @@ def test_it_is_marked_wherever_it_stands(run: Run, tmp_path: Path) -> None:
     assert index.count('<span class="tag">reference</span>') == 1
     page = (tmp_path / "channel-mmap.html").read_text()
     assert '<span class="tag">reference</span></h1>' in page
-    assert "a second process, the <em>peer</em>, stands at the other end" in page
+    assert "a second process, the <em>peer</em>, does what a kernel half does" in page
     assert "reference</span></h1>" not in (tmp_path / "channel-ioctl.html").read_text()
     figure = cost.cost(run)
     assert figure is not None

@@ -1,4 +1,4 @@
-"""The pages are whole: every link leads somewhere, nothing is fetched, reasons are printed."""
+"""Every link has a target, pages fetch nothing, and reasons are shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Build = Callable[..., Path]
 
 
 class Page(HTMLParser):
-    """Collects ids, links and resources; fails on markup that does not balance."""
+    """Collects ids, links and text; fails on unbalanced markup."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Page(HTMLParser):
 
 
 def check(folder: Path) -> dict[Path, Page]:
-    """All pages under a folder, checked as far as any page can be."""
+    """Check markup, ids and links of all pages under a folder, and return the pages."""
     found = {path.resolve(): Page(path) for path in folder.rglob("*.html")}
     for path, page in found.items():
         assert len(page.ids) == len(set(page.ids)), f"{path} has an id twice"
@@ -105,12 +105,12 @@ def test_same_run_same_bytes(report: Path, tmp_path: Path) -> None:
 
 def test_heat_map_names_every_reason(report: Path, reasons: Any) -> None:
     text = (report / "index.html").read_text()
-    assert reasons.cannot in text
+    assert reasons.unsupported in text
     assert reasons.failed in text[1:].replace("The reply", "the reply")
     page = (report / "channel-signal.html").read_text()
     for operation in ("push", "pull", "call"):
         assert f'id="{operation}-reason"' in page
-    assert page.count(reasons.cannot) >= 3
+    assert page.count(reasons.unsupported) >= 3
 
 
 def test_loss_is_hatched_and_told(report: Path) -> None:
@@ -120,10 +120,10 @@ def test_loss_is_hatched_and_told(report: Path) -> None:
 
 def test_clock_and_overhead_are_named(report: Path) -> None:
     text = " ".join(" ".join(Page(report / "index.html").text).split())
-    assert "blind to caches, TLBs" in text
+    assert "does not include the cost of caches, TLBs" in text
     assert "rep movsb" in text
-    assert "One turn of the empty loop 3 instructions" in text
-    assert "at most 5 instructions per operation kept" in text
+    assert "One iteration of the empty loop 3 instructions" in text
+    assert "Limit: 5 instructions per operation met" in text
 
 
 def test_processor_time_is_shown_where_it_was_read(report: Path, build_run: Any) -> None:
@@ -190,7 +190,7 @@ def test_run_without_its_machine(build_run: Build) -> None:
     text = (report / "index.html").read_text()
     assert "not recorded" in text
     assert "environment.json is missing" in text
-    assert "holds no samples" in text
+    assert "has no samples" in text
 
 
 def test_run_without_cells(build_run: Build) -> None:
@@ -204,7 +204,7 @@ def test_run_without_cells(build_run: Build) -> None:
 
 @pytest.mark.parametrize("value", ["", "nan", "0", "-3.5"])
 def test_odd_numbers(build_run: Build, value: Any) -> None:
-    """A missing, zero or negative figure is printed and left out of log plots."""
+    """A missing, zero or negative number is printed and omitted from logarithmic plots."""
     path = build_run(channels=FEW, samples=False)
     cells = path / "cells.csv"
     lines = cells.read_text().splitlines()
@@ -228,7 +228,7 @@ def test_environment_of_nulls(build_run: Build) -> None:
 
 
 def test_doc_and_both_halves(make_run: Build, tmp_path: Path) -> None:
-    """The page shows the real sources, and a number leads to the loop that made it."""
+    """The page shows the sources, and a number links to its timed loop."""
     modules = tmp_path / "modules" / "ioctl"
     modules.mkdir(parents=True)
     (modules / "kernel.c").write_text(
@@ -251,7 +251,7 @@ def test_doc_and_both_halves(make_run: Build, tmp_path: Path) -> None:
     assert "<li>one more</li><li>two</li>" in text
     assert ">user | kernel</pre>" in text
     assert '<a href="#user-3">direct</a>' in text
-    assert "holds no DOC: comment" in (report / "channel-mmap.html").read_text()
+    assert "have no DOC: comment" in (report / "channel-mmap.html").read_text()
 
 
 def test_several_runs(build_run: Build, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_several_runs(build_run: Build, tmp_path: Path) -> None:
     text = index.read_text()
     assert 'id="cost-instructions"' in text
     assert 'id="cost-time"' in text
-    assert "Run C: These times were taken under emulation" in text
+    assert "Run C: These times were measured under emulation" in text
     assert "1.5×" in text
 
 
@@ -292,7 +292,7 @@ def test_comparison_page(build_run: Build, tmp_path: Path) -> None:
 
 
 def test_line_goes_on_in_another_mode(build_run: Build) -> None:
-    """Where the cheapest mode ends at its limit, the next one carries the line on."""
+    """Where the cheapest mode ends at its limit, the line continues in the next one."""
     path = build_run(channels=("ioctl",))
     cells = path / "cells.csv"
     lines = cells.read_text().splitlines()
@@ -303,7 +303,7 @@ def test_line_goes_on_in_another_mode(build_run: Build) -> None:
 
 
 def test_samples_of_nothing(build_run: Build) -> None:
-    """Net samples at or below zero are drawn, not dropped."""
+    """Net samples at or below zero are drawn, not omitted."""
     path = build_run(channels=FEW)
     frame = pd.read_parquet(path / "samples.parquet")
     frame["value"] = 0

@@ -1,4 +1,4 @@
-"""The x-ray in the report: bars that add up, boxes in their callers, reasons for gaps."""
+"""X-rays in the report: sums of bars, positions of boxes, reasons for missing x-rays."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from reports.pages import render, xray
 from tests.reports.pages.test_render import check
 
 Build = Callable[..., Path]
-Told = dict[str, Any]
+Json = dict[str, Any]
 
 KINDS = {"entry": "entry and exit", "vfs": "VFS and security", "channel": "its own code"}
 
 
-def node(name: str, kind: str, own: float, *below: Told, module: str = "", calls: int = 1) -> Told:
+def node(name: str, kind: str, own: float, *below: Json, module: str = "", calls: int = 1) -> Json:
     total = own + sum(one["total"] for one in below)
-    told = {"name": name, "module": module, "class": kind, "calls": calls}
-    return told | {"total": total, "self": own, "children": list(below)}
+    fields = {"name": name, "module": module, "class": kind, "calls": calls}
+    return fields | {"total": total, "self": own, "children": list(below)}
 
 
-def tree(scale: float = 1.0, task: str = "operation") -> Told:
+def tree(scale: float = 1.0, task: str = "operation") -> Json:
     handler = node("<handler>", "channel", 300 * scale, module="ringcross_ioctl")
     lock = node("mutex_lock", "vfs", 2 * scale)
     vfs = node("vfs_read", "vfs", 500 * scale, handler, lock, calls=2)
     return node(task, "entry", 198 * scale, vfs)
 
 
-def operation(channel: str, mode: str, name: str, of: Told, **fields: Any) -> Told:
+def operation(channel: str, mode: str, name: str, of: Json, **fields: Any) -> Json:
     sums = dict.fromkeys(KINDS, 0.0)
     stack = [of]
     while stack:
@@ -48,7 +48,7 @@ def operation(channel: str, mode: str, name: str, of: Told, **fields: Any) -> To
     } | fields
 
 
-def event() -> Told:
+def event() -> Json:
     sides = (tree(task="task:idle"), tree(task="task:kworker/0:1"), tree(task="task:process"))
     return node("operation", "entry", 0.0, *sides)
 
@@ -66,9 +66,14 @@ OPERATIONS = (
 )
 
 
-def record(path: Path, *operations: Told, **fields: Any) -> Path:
-    told = {"version": 1, "classes": KINDS, "tracer": {"call": 1270.4}, "operations": operations}
-    (path / "xray.json").write_text(json.dumps(told | fields))
+def record(path: Path, *operations: Json, **fields: Any) -> Path:
+    document = {
+        "version": 1,
+        "classes": KINDS,
+        "tracer": {"call": 1270.4},
+        "operations": operations,
+    }
+    (path / "xray.json").write_text(json.dumps(document | fields))
     return path
 
 
@@ -118,7 +123,7 @@ def test_the_figure_says_how_to_read_it(report: Path) -> None:
     section = re.search(r'<section id="xray">.*?</section>', text, re.DOTALL)
     assert section
     assert "How to read this" in section[0]
-    assert "copy_to_user() counts with the function it stands in" in section[0]
+    assert "copy_to_user() counts as part of the function that contains it" in section[0]
     for title in KINDS.values():
         assert title in section[0]
 
@@ -141,7 +146,7 @@ def test_boxes_lie_in_their_callers(xrays: call_trees.Xrays) -> None:
 
 
 def test_callees_of_more_than_their_caller_stay_in_it() -> None:
-    """As rounding and the correction can leave them."""
+    """Rounding and the correction can produce such callees."""
     below = (
         call_trees.Call("b", "", "vfs", 1, 70, 70, ()),
         call_trees.Call("c", "", "vfs", 1, 50, 50, ()),
@@ -175,9 +180,9 @@ def test_tasks_are_spoken_of(run: Run, xrays: call_trees.Xrays) -> None:
     assert sheet
     notify = next(one for one in sheet.shown if one.operation == "notify")
     assert [below.name for below in notify.tree.below] == [
-        "the idle CPU, interrupted",
+        "the interrupted idle CPU",
         "kernel thread kworker/0:1",
-        "the process, woken",
+        "the woken process",
     ]
 
 
@@ -187,20 +192,20 @@ def test_a_channels_page(report: Path) -> None:
     shown = " ".join("".join(found[(report / "channel-ioctl.html").resolve()].text).split())
     assert text.count('<svg class="icicle"') == 3
     assert "&lt;handler&gt;" in text
-    assert "990 instructions for 8 B; the 4 calls seen add up to 1,000 (+1.0 %)" in shown
+    assert "990 instructions for 8 B; the 4 traced calls add up to 1,000 (+1.0 %)" in shown
     assert "add up to 2,000 (+33.3 %)" in shown
-    assert shown.count("took another one while it was watched") == 1
-    assert "Its cost, 1,270 instructions for each call" in shown
-    assert "A notify begins with the kernel's stamp" in shown
+    assert shown.count("took another one while it was traced") == 1
+    assert "The cost of the tracer, 1,270 instructions per call" in shown
+    assert "A notify starts at the kernel's timestamp" in shown
     assert len(re.findall(r'<details class="xray" open>', text)) == 1
     null = (report / "channel-null.html").read_text()
-    assert "A notify begins" not in null
+    assert "A notify starts" not in null
 
 
 def test_rough_shares_are_called_rough(build_run: Build) -> None:
     path = record(build_run(channels=("null",), clock="time"), OPERATIONS[3], fitted=True)
     text = (render.render([path]).parent / "channel-null.html").read_text()
-    assert "the shares are rough" in text
+    assert "the shares are approximate" in text
     assert "was measured in the same boot" not in text
 
 
@@ -241,14 +246,14 @@ def test_a_tracer_that_was_never_calibrated(build_run: Build) -> None:
 def test_a_damaged_file(build_run: Build, text: str) -> None:
     path = build_run(channels=("null",))
     (path / "xray.json").write_text(text)
-    with pytest.raises(DamagedRun, match=r"xray\.json cannot be understood"):
+    with pytest.raises(DamagedRun, match=r"xray\.json cannot be parsed"):
         render.render([path])
 
 
 def test_many_x_rays_are_not_much_to_load(build_run: Build) -> None:
-    """Ten operations of a channel, of 400 calls each, as the dearest channel has."""
+    """Ten operations with 400 calls each, as the most expensive channel has."""
 
-    def grow(depth: int) -> Told:
+    def grow(depth: int) -> Json:
         below = [grow(depth - 1) for _ in range(3)] if depth else []
         return node(f"a_function_of_depth_{depth}", "vfs", 10, *below)
 

@@ -1,4 +1,4 @@
-"""Numbers are printed as people read them."""
+"""Numbers and units are printed in a readable form."""
 
 from __future__ import annotations
 
@@ -42,10 +42,16 @@ def test_size(value: Any, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "as fast as it goes"), (500, "every 500 ns"), (2e6, "every 2 ms")]
+    ("value", "text"), [(0, "as fast as possible"), (500, "every 500 ns"), (2e6, "every 2 ms")]
 )
 def test_nanoseconds(value: Any, text: str) -> None:
-    assert words.nanoseconds(value) == text
+    assert words.interval(value, "time") == text
+
+
+def test_an_interval_has_the_unit_of_its_clock() -> None:
+    assert words.interval(0, "instructions") == "as fast as possible"
+    assert words.interval(21_954, "instructions") == "every 21,954 instructions"
+    assert words.interval(500, "") == "every 500 units"
 
 
 def test_listed() -> None:
