@@ -9,6 +9,7 @@ from typing import Any
 
 from reports.data import formats
 from reports.data.run import DamagedRun, Run
+from reports.text import markup
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ def _read(path: Path) -> tuple[Property, ...]:
     try:
         records = json.loads(path.read_text(encoding="utf-8"))["properties"]
         return tuple(
-            Property(**{key: record[key] for key in Property.__annotations__})
+            Property(
+                **{key: record[key] for key in Property.__annotations__}
+                | {"detail": markup.plain(record["detail"])}
+            )
             for record in map(formats.property_record, records)
         )
     except FileNotFoundError:

@@ -311,6 +311,7 @@ def _numbers(path: Path, frame: pd.DataFrame, name: str) -> pd.Series[float]:
 def _row(record: dict[Any, Any]) -> Measured:
     values: dict[str, Any] = {name: record[name] for name in ("channel", "operation")}
     values |= {name: record[name] for name in TEXTS if name not in ("clock", "unit")}
+    values["reason"] = markup.plain(values["reason"])
     values |= {name: int(record[name]) for name in INTEGERS}
     for name in NUMBERS:
         values[name] = float(record[name]) if math.isfinite(record[name]) else None

@@ -194,8 +194,8 @@ def _setting(row: Measured, clock: str) -> str:
         parts.append(words.interval(row.interval, clock))
         if row.burst > 1:
             parts.append(f"bursts of {row.burst}")
-    if row.context:
-        parts.append(f"from {row.context}")
+    if row.context and row.operation in ("notify", "stream"):
+        parts.append(f"from {row.context} context")
     return ", ".join(parts)
 
 

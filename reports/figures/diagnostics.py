@@ -28,9 +28,9 @@ DRIFT = (
     "drifts. Cells are measured in random order, so a drift affects all of them alike."
 )
 COURSE = (
-    "For the first, second, third … round of each cell: its difference from the median of all "
-    "rounds of the same load. The line is the median of all cells; the band contains 80 % of them. "
-    "The line should be flat from the first round on. If it starts high, the warm-up was too short."
+    "Each point shows by how much the first, second, third … round of the cells differs from the "
+    "median of its load. The line is the median of all cells; the band contains 80 % of them. The "
+    "line should be flat from the first round on. If it starts high, the warm-up was too short."
 )
 SPREAD = (
     "At each percentage, the share of cells whose repetitions agree within it. A line that rises "

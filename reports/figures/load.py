@@ -28,8 +28,8 @@ HOW = (
     "context, the timer wakes a kernel thread that emits them. A ring on the zero line marks the "
     "highest rate without loss. A rate also counts as too high if the reader falls further and "
     "further behind, because a longer stream would then lose messages. Latency starts when an "
-    "event is due, so it includes the time in a queue. If producer and reader share a CPU, the producer takes time "
-    "from the reader, so a higher offered rate can deliver fewer messages."
+    "event is due, so it includes the time in a queue. If producer and reader share a CPU, the "
+    "producer takes time from the reader, so a higher offered rate can deliver fewer messages."
 )
 
 

@@ -13,7 +13,7 @@ from reports.text import words
 
 HOW = {
     "counted": "Counted or calculated",
-    "documented": "From documentation, not tested",
+    "documented": "Documented or declared, not tested",
     "failed": "The probe got no answer",
 }
 NONE, FAILED, DAGGER = "–", "failed", "†"

@@ -224,7 +224,7 @@ def _environment(clock: str, forced: bool) -> dict[str, Any]:
              "warning": ""},
         ],
         "warnings": ["KVM is there but did not boot within 20 s"],
-        "overhead": {"read": 24.0, "loop": 3.0},
+        "overhead": {"read": 24.0, "loop": 3.0, "min_round": 12_345.0},
         "floors": {"copy": {str(size): 9 + size / 8 for size in SIZES}},
         "channels": {"protocol": 2, "channels": [_listed(name) for name in CHANNELS]},
         "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:03:10Z",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from reports.data.sources import MODULES, read_sources
+from reports.data.sources import MODULES, doc_html, read_sources
 from tests.vm.machine import listing
 
 CHANNELS = sorted(path.parent.name for path in MODULES.glob("*/hostile.c"))
@@ -15,6 +17,29 @@ def test_what_is_hostile_to_the_kernel_half_is_no_part_of_the_example(channel: s
     shown = {code.name for code in read_sources(channel).files}
     assert "kernel.c" in shown
     assert "hostile.c" not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        (
+            "Here is *a process, not the kernel*: it",
+            "Here is <em>a process, not the kernel</em>: it",
+        ),
+        ("``a *b*`` and `c`", "<code>a *b*</code> and <code>c</code>"),
+        ("char *p, int *q; /proc/*/fd/*; 2*3*4", "char *p, int *q; /proc/*/fd/*; 2*3*4"),
+        ("call poll() on <it>", "call <code>poll()</code> on &lt;it&gt;"),
+    ],
+)
+def test_inline_markup_is_converted(text: str, html: str) -> None:
+    assert doc_html([text]) == f"<p>{html}</p>"
+
+
+@pytest.mark.parametrize("channel", sorted(path.parent.name for path in MODULES.glob("*/user.c")))
+def test_no_doc_text_shows_markup(channel: str) -> None:
+    doc = re.sub(r"<(pre|code)\b.*?</\1>", "", read_sources(channel).doc, flags=re.DOTALL)
+    assert doc or channel == "skeleton"
+    assert not re.search(r"\*\w[^*]*\*|`", doc)
 
 
 def test_what_channels_share_is_told_apart_from_their_own() -> None:

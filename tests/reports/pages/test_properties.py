@@ -133,7 +133,25 @@ def test_what_is_documented_is_marked(run: Run) -> None:
     (since,) = [row for row in sheet.rows if row.column.name == "since"]
     (field,) = since.fields
     assert (field.text, field.kind, field.all_modes) == ("1.0†", "documented", True)
-    assert field.title == "As old as devices. (From documentation, not tested.)"
+    assert field.title == "As old as devices. (Documented or declared, not tested.)"
+
+
+def test_a_documented_value_per_operation_is_marked_too() -> None:
+    column = next(column for column in properties.COLUMNS if column.name == "size_limit")
+    value = {"push": 4096, "pull": 1024}
+    documented = prop("ioctl", "direct", "size_limit", value, "documented")
+    assert properties._text(column, documented, short=True) == "1–4 KiB†"
+    assert properties._text(column, documented, short=False) == "push 4 KiB, pull 1 KiB†"
+
+
+def test_every_documented_field_has_its_dagger(run: Run) -> None:
+    sheet, matrix = properties.sheet(run, "ioctl", FOUND), properties.matrix(run, FOUND)
+    assert sheet
+    assert matrix
+    fields = [field for row in sheet.rows for field in row.fields]
+    fields += [field for line in matrix.lines for field in line.fields]
+    for field in fields:
+        assert field.text.endswith("†") == (field.kind == "documented"), field
 
 
 def test_a_channels_page_tells_each_operation_apart(run: Run) -> None:

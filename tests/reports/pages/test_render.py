@@ -126,6 +126,36 @@ def test_clock_and_overhead_are_named(report: Path) -> None:
     assert "Limit: 5 instructions per operation met" in text
 
 
+@pytest.mark.parametrize("clock", ["instructions", "time"])
+def test_pages_have_only_the_unit_of_their_clock(
+    build_run: Build, tmp_path: Path, clock: str
+) -> None:
+    """A page of an instructions run shows no time; the sources of channels are left out."""
+    path = build_run(clock=clock, rounds=True)
+    cells = path / "cells.csv"
+    head, *lines = cells.read_text().splitlines()
+    at = head.split(",").index("interval")
+    stream = next(line for line in lines if line.startswith("netlink,stream,8,")).split(",")
+    stream[at] = "21954"
+    searched = list(stream)
+    searched[head.split(",").index("rate")] = "search"
+    searched[head.split(",").index("factors")] = "search"
+    searched[head.split(",").index("bound")] = "behind"
+    cells.write_text("\n".join([head, *lines, ",".join(stream), ",".join(searched)]) + "\n")
+    report = render.render([path], modules=tmp_path / "no modules").parent
+    texts = {}
+    for page in report.glob("*.html"):
+        source = re.sub(r"<(style|script)>.*?</\1>", "", page.read_text(), flags=re.DOTALL)
+        times = re.findall(r"[^<>]{0,40}(?:µs|(?<![\w<-])ns\b|\bms\b)[^<>]{0,20}", source)
+        assert bool(times) == (clock == "time") or page.name == "shared.html", times
+        texts[page.name] = source
+    interval = "every 21.954 µs" if clock == "time" else "every 21,954 instructions"
+    assert interval in texts["channel-netlink.html"]
+    assert interval in texts["index.html"]
+    assert ("such as cold caches" in texts["diagnostics.html"]) == (clock == "time")
+    assert ("12,345 ns" in texts["diagnostics.html"]) == (clock == "time")
+
+
 def test_processor_time_is_shown_where_it_was_read(report: Path, build_run: Any) -> None:
     timed = render.render([build_run(clock="time", channels=FEW)]).parent
     check(timed)
