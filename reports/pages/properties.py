@@ -16,7 +16,8 @@ HOW = {
     "documented": "Documented or declared, not tested",
     "failed": "The probe got no answer",
 }
-NONE, FAILED, DAGGER = "–", "failed", "†"
+NONE, FAILED = "–", "failed"
+DAGGER = "\u202f†"  # with a space: without it, an italic "no†" looks like "not"
 
 
 # ---- values as text ------------------------------------------------------------

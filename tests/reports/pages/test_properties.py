@@ -132,7 +132,7 @@ def test_what_is_documented_is_marked(run: Run) -> None:
     assert sheet.documented
     (since,) = [row for row in sheet.rows if row.column.name == "since"]
     (field,) = since.fields
-    assert (field.text, field.kind, field.all_modes) == ("1.0†", "documented", True)
+    assert (field.text, field.kind, field.all_modes) == ("1.0\u202f†", "documented", True)
     assert field.title == "As old as devices. (Documented or declared, not tested.)"
 
 
@@ -140,8 +140,8 @@ def test_a_documented_value_per_operation_is_marked_too() -> None:
     column = next(column for column in properties.COLUMNS if column.name == "size_limit")
     value = {"push": 4096, "pull": 1024}
     documented = prop("ioctl", "direct", "size_limit", value, "documented")
-    assert properties._text(column, documented, short=True) == "1–4 KiB†"
-    assert properties._text(column, documented, short=False) == "push 4 KiB, pull 1 KiB†"
+    assert properties._text(column, documented, short=True) == "1–4 KiB\u202f†"
+    assert properties._text(column, documented, short=False) == "push 4 KiB, pull 1 KiB\u202f†"
 
 
 def test_every_documented_field_has_its_dagger(run: Run) -> None:
@@ -179,7 +179,7 @@ def test_the_pages_carry_them(run: Run) -> None:
     check(folder)
     index = (folder / "index.html").read_text()
     assert "refuses newest" in index
-    assert "Since: 1.0†." in index
+    assert "Since: 1.0\u202f†." in index
     assert "A dagger (†) marks a value from documentation" in index
     assert "channel-ioctl.html#properties" in index
     page = (folder / "channel-ioctl.html").read_text()
