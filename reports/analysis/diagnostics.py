@@ -84,7 +84,7 @@ class Knob:
     name: str
     place: str
     state: str
-    found: str
+    value: str
     note: str
 
 
@@ -93,24 +93,24 @@ def facts(run: Run) -> tuple[Fact, ...]:
     rows = [row for row in run.rows if row.measured]
     rounds = sum(row.rounds or 0 for row in rows)
     outside = sum(row.outliers for row in rows)
-    found = [
+    listed = [
         Fact("Measured cells", str(len(rows))),
         Fact("Boots, each with its own seed", _most(row.boots for row in rows)),
         Fact("Loads of each module per boot", _most(row.loads for row in rows)),
         Fact("Rounds", words.number(rounds)),
     ]
     if rounds:
-        found.append(Fact("Rounds outside Tukey's fences", f"{100 * outside / rounds:.1f} %"))
+        listed.append(Fact("Rounds outside Tukey's fences", f"{100 * outside / rounds:.1f} %"))
     spreads = [row.spread for row in rows if row.spread is not None]
     if spreads and run.clock == "instructions":
         close = sum(spread <= DIFFERS for spread in spreads)
         count = f"{close} of {len(spreads)} ({100 * close / len(spreads):.1f} %)"
-        found.append(Fact(f"Cells whose {units(run)} agree within 0.5 %", count))
+        listed.append(Fact(f"Cells whose {units(run)} agree within 0.5 %", count))
     if run.clock == "time":
         imprecise = sum("imprecise" in row.marks.split() for row in rows)
-        found.append(Fact("Cells with an interval wider than 5 %", f"{imprecise} of {len(rows)}"))
-        found.append(Fact("Shortest round that this clock can measure", _min_round(run)))
-    return tuple(found)
+        listed.append(Fact("Cells with an interval wider than 5 %", f"{imprecise} of {len(rows)}"))
+        listed.append(Fact("Shortest round that this clock can measure", _min_round(run)))
+    return tuple(listed)
 
 
 def _most(values: Iterable[float | None]) -> str:
@@ -276,11 +276,11 @@ def _interval(row: Measured) -> str:
 
 def outliers(run: Run) -> tuple[Outliers, ...]:
     """Outliers by operation, and for all operations together."""
-    found = []
+    classes = []
     for operation in (*OPERATIONS, "all"):
         rows = [row for row in run.rows if row.measured and operation in (row.operation, "all")]
         if rows:
-            found.append(
+            classes.append(
                 Outliers(
                     operation,
                     *(
@@ -289,22 +289,22 @@ def outliers(run: Run) -> tuple[Outliers, ...]:
                     ),
                 )
             )
-    return tuple(found)
+    return tuple(classes)
 
 
 def knobs(run: Run) -> tuple[Knob, ...]:
     """The settings of the machine and the kernel, problems first."""
     recorded = run.environment.get("knobs")
     rank = {"poor": 0, "good": 1}
-    found = [
+    settings = [
         Knob(
             name=str(knob.get("name", "")),
             place=str(knob.get("place", "")),
             state=str(knob.get("state", "")),
-            found=str(knob.get("found", "")),
+            value=str(knob.get("found", "")),
             note=str(knob.get("warning", "")),
         )
         for knob in (recorded if isinstance(recorded, list) else [])
         if isinstance(knob, dict)
     ]
-    return tuple(sorted(found, key=lambda knob: (rank.get(knob.state, 2), knob.name)))
+    return tuple(sorted(settings, key=lambda knob: (rank.get(knob.state, 2), knob.name)))

@@ -119,9 +119,9 @@ def _baselines(run: Run, operation: str, series: list[Series]) -> list[Series]:
 
 
 def _cost_plot(
-    run: Run, name: str, operation: str, series: list[Series], shown: list[Measured]
+    run: Run, name: str, operation: str, series: list[Series], rows: list[Measured]
 ) -> str:
-    ticks = _sizes(shown)
+    ticks = _sizes(rows)
     clock = words.clock_words(run.clock)
     return draw(
         Plot(
@@ -140,7 +140,7 @@ def _cost_plot(
 def cost(run: Run) -> Figure | None:
     """Cost against size: a plot per operation, a line per channel."""
     slot = colours(run)
-    plots, seen = [], set()
+    plots, names = [], set()
     for operation in selection.used(run):
         lines = selection.lines(run, operation)
         series = [
@@ -149,21 +149,21 @@ def cost(run: Run) -> Figure | None:
             if (line := _line(rows, slot[name], _label(run, name, rows)))
         ]
         if series:
-            shown = [row for rows in lines.values() for row in rows]
-            plots.append(_cost_plot(run, f"cost-{operation}", operation, series, shown))
-            seen |= {line.name for line in series}
+            rows_drawn = [row for rows in lines.values() for row in rows]
+            plots.append(_cost_plot(run, f"cost-{operation}", operation, series, rows_drawn))
+            names |= {line.name for line in series}
     if not plots:
         return None
     unit = words.clock_words(run.clock).axis
     return Figure(
-        "cost", "Cost against message size", unit, COST, tuple(plots), _legend(seen, slot), True
+        "cost", "Cost against message size", unit, COST, tuple(plots), _legend(names, slot), True
     )
 
 
 def modes(run: Run, channel: str) -> Figure | None:
     """Cost against size of one channel: a plot per operation, a line per mode."""
     slot = slots(sorted({row.mode for row in run.of(channel)}))
-    plots, seen = [], set()
+    plots, names = [], set()
     for operation in selection.used(run):
         lines = selection.variants(run, channel, operation)
         series = []
@@ -172,14 +172,14 @@ def modes(run: Run, channel: str) -> Figure | None:
             if line:
                 series.append(_renamed(line, rows[0].mode))
         if series and max(len(line.xs) for line in series) > 1:
-            shown = [row for rows in lines for row in rows]
-            plots.append(_cost_plot(run, f"{channel}-{operation}", operation, series, shown))
-            seen |= {line.name for line in series}
+            rows_drawn = [row for rows in lines for row in rows]
+            plots.append(_cost_plot(run, f"{channel}-{operation}", operation, series, rows_drawn))
+            names |= {line.name for line in series}
     if not plots:
         return None
     unit = words.clock_words(run.clock).axis
     return Figure(
-        "cost", "Cost against message size", unit, MODES, tuple(plots), _legend(seen, slot), True
+        "cost", "Cost against message size", unit, MODES, tuple(plots), _legend(names, slot), True
     )
 
 
@@ -248,7 +248,7 @@ def bandwidth(run: Run) -> Figure | None:
     """Bytes per unit of the clock against size: a plot per operation, a line per channel."""
     clock = words.clock_words(run.clock)
     slot = colours(run)
-    plots, seen = [], set()
+    plots, names = [], set()
     for operation in selection.used(run):
         lines = selection.lines(run, operation)
         series = [
@@ -258,7 +258,7 @@ def bandwidth(run: Run) -> Figure | None:
         ]
         if not series or max(len(line.xs) for line in series) < 2:
             continue
-        seen |= {line.name for line in series}
+        names |= {line.name for line in series}
         plots.append(
             draw(
                 Plot(
@@ -277,25 +277,25 @@ def bandwidth(run: Run) -> Figure | None:
     if not plots:
         return None
     title, unit = "Byte rate", f"bytes per {clock.per}"
-    return Figure("bytes", title, unit, BYTES, tuple(plots), _legend(seen, slot))
+    return Figure("bytes", title, unit, BYTES, tuple(plots), _legend(names, slot))
 
 
 def cost_of_several(sides: list[tuple[str, Run]]) -> Figure | None:
     """Cost against size of several runs of one clock: a colour per channel, a dash per run."""
     clock = words.clock_words(sides[0][1].clock)
     slot = slots(sorted({channel.name for _, run in sides for channel in run.channels}))
-    plots, seen = [], set()
+    plots, names = [], set()
     for operation in OPERATIONS:
-        series, shown = [], []
+        series, rows_drawn = [], []
         for dash, (letter, run) in enumerate(sides):
             for name, rows in selection.lines(run, operation).items():
                 label = f"{letter}: {_label(run, name, rows)}"
                 if line := _line(rows, slot[name], label, dash=dash):
                     series.append(line)
-                    shown += rows
+                    rows_drawn += rows
         if not series:
             continue
-        seen |= {line.name for line in series}
+        names |= {line.name for line in series}
         plots.append(
             draw(
                 Plot(
@@ -306,7 +306,7 @@ def cost_of_several(sides: list[tuple[str, Run]]) -> Figure | None:
                     x="body of the message",
                     y=clock.axis,
                     series=tuple(series),
-                    xticks=_sizes(shown),
+                    xticks=_sizes(rows_drawn),
                 )
             )
         )
@@ -319,5 +319,5 @@ def cost_of_several(sides: list[tuple[str, Run]]) -> Figure | None:
         "each other."
     )
     name = f"cost-{sides[0][1].clock}"
-    legend = _legend(seen, slot)
+    legend = _legend(names, slot)
     return Figure(name, "Cost against message size", clock.axis, how, tuple(plots), legend)

@@ -192,10 +192,10 @@ def single(run: Run) -> Figure | None:
 def order(run: Run, rounds: Rounds, suspects: tuple[Suspect, ...]) -> Figure | None:
     """Rounds of the marked cells in the order of measurement."""
     axis = words.clock_words(run.clock).axis
-    shown = [suspect.row for suspect in suspects[: diagnostics.MOST] if rounds.of(suspect.row)]
-    if not shown:
+    rows = [suspect.row for suspect in suspects[: diagnostics.MOST] if rounds.of(suspect.row)]
+    if not rows:
         return None
-    plots = tuple(_order(axis, f"order-{at}", row, rounds) for at, row in enumerate(shown))
+    plots = tuple(_order(axis, f"order-{at}", row, rounds) for at, row in enumerate(rows))
     return Figure("order", "Rounds of marked cells", axis, ROUNDS, plots)
 
 

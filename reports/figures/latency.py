@@ -153,21 +153,21 @@ def channels_latency(run: Run) -> tuple[Figure, ...]:
     """Percentiles and distribution of all channels, in the cheapest mode at the smallest size."""
     slot = colours(run)
     axis = words.clock_words(run.clock).axis
-    spectra, shares, seen = [], [], []
+    spectra, shares, drawn = [], [], []
     for operation in selection.used(run):
-        found = [
+        candidates = [
             _curve(run, row, channel.name, slot[channel.name])
             for channel in selection.ordered(run)
             if (row := selection.best(list(run.of(channel.name, operation))))
         ]
-        curves = [curve for curve in found if curve]
+        curves = [curve for curve in candidates if curve]
         if curves:
             spectra.append(_spectrum_plot(axis, f"spectrum-{operation}", operation, curves))
             shares.append(_ecdf_plot(axis, f"ecdf-{operation}", operation, curves))
-            seen += curves
-    if not seen:
+            drawn += curves
+    if not drawn:
         return ()
-    legend = _legend(seen)
+    legend = _legend(drawn)
     return (
         Figure("latency", "Latency percentiles", axis, SPECTRUM, tuple(spectra), legend),
         Figure("ecdf", "Distribution of cost", axis, ECDF, tuple(shares), legend),
@@ -178,17 +178,17 @@ def modes_latency(run: Run, channel: str) -> Figure | None:
     """Percentiles of the modes of one channel at their smallest size."""
     slot = slots(sorted({row.mode for row in run.of(channel)}))
     axis = words.clock_words(run.clock).axis
-    spectra, seen = [], []
+    spectra, drawn = [], []
     for operation in selection.used(run):
         firsts: dict[str, Measured] = {}
         for rows in selection.variants(run, channel, operation):
             firsts.setdefault(rows[0].mode, rows[0])
-        found = [_curve(run, row, mode, slot[mode]) for mode, row in firsts.items()]
-        curves = [curve for curve in found if curve]
+        candidates = [_curve(run, row, mode, slot[mode]) for mode, row in firsts.items()]
+        curves = [curve for curve in candidates if curve]
         if curves:
             name = f"{channel}-spectrum-{operation}"
             spectra.append(_spectrum_plot(axis, name, operation, curves))
-            seen += curves
-    if not seen:
+            drawn += curves
+    if not drawn:
         return None
-    return Figure("latency", "Latency percentiles", axis, SPECTRUM, tuple(spectra), _legend(seen))
+    return Figure("latency", "Latency percentiles", axis, SPECTRUM, tuple(spectra), _legend(drawn))

@@ -118,17 +118,17 @@ COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 
 
-def _text(column: Column, one: Property | None, *, short: bool) -> str:
+def _text(column: Column, record: Property | None, *, short: bool) -> str:
     """The value of a property; if not ``short``, with the value of each operation."""
-    if one is None or one.how == "none":
+    if record is None or record.how == "none":
         return NONE
-    if one.how == "failed" or one.value is None:
+    if record.how == "failed" or record.value is None:
         return FAILED
-    if isinstance(one.value, dict):
-        text = _span(one.value, column.show) if short else _each(one.value, column.show)
+    if isinstance(record.value, dict):
+        text = _span(record.value, column.show) if short else _each(record.value, column.show)
     else:
-        text = column.show(one.value)
-    return text + (DAGGER if one.how == "documented" else "")
+        text = column.show(record.value)
+    return text + (DAGGER if record.how == "documented" else "")
 
 
 def _span(value: dict[str, float], show: Show) -> str:
@@ -200,25 +200,25 @@ class Matrix:
     documented: bool
 
 
-def _field(column: Column, one: Property | None, *, short: bool = True) -> Field:
-    text = _text(column, one, short=short)
-    if one is None:
+def _field(column: Column, record: Property | None, *, short: bool = True) -> Field:
+    text = _text(column, record, short=short)
+    if record is None:
         return Field(text, "none", "Not recorded in this run.")
-    kind = {"none": "none", "failed": "failed", "documented": "documented"}.get(one.how, "")
-    if not kind and isinstance(one.value, bool):
-        kind = "yes" if one.value else "no"
-    return Field(text, kind, _explanation(one), all_modes=not one.mode)
+    kind = {"none": "none", "failed": "failed", "documented": "documented"}.get(record.how, "")
+    if not kind and isinstance(record.value, bool):
+        kind = "yes" if record.value else "no"
+    return Field(text, kind, _explanation(record), all_modes=not record.mode)
 
 
-def _explanation(one: Property) -> str:
+def _explanation(record: Property) -> str:
     """How the value was determined, and the source of the value unless it is a probe."""
-    how = HOW.get(one.how, "")
-    return words.sentence(one.detail) + (f" ({how}.)" if how else "")
+    how = HOW.get(record.how, "")
+    return words.sentence(record.detail) + (f" ({how}.)" if how else "")
 
 
-def matrix(run: Run, found: Sequence[Property]) -> Matrix | None:
+def matrix(run: Run, properties: Sequence[Property]) -> Matrix | None:
     """The matrix of all probed modes except baselines; None if there are none."""
-    table = list(_table(run, found))
+    table = list(_table(run, properties))
     if not table:
         return None
     rows = [fields for _, fields in table]
@@ -235,10 +235,10 @@ def matrix(run: Run, found: Sequence[Property]) -> Matrix | None:
     )
 
 
-def _table(run: Run, found: Sequence[Property]) -> Iterator[tuple[Line, tuple[Field, ...]]]:
+def _table(run: Run, properties: Sequence[Property]) -> Iterator[tuple[Line, tuple[Field, ...]]]:
     """Each mode with its fields for all columns."""
-    values = {(one.channel, one.mode, one.name): one for one in found}
-    probed = {one.channel for one in found}
+    values = {(record.channel, record.mode, record.name): record for record in properties}
+    probed = {record.channel for record in properties}
     for channel in selection.ordered(run):
         if channel.baseline or channel.name not in probed:
             continue
@@ -306,26 +306,28 @@ class Sheet:
     documented: bool
 
 
-def sheet(run: Run, channel: str, found: Sequence[Property]) -> Sheet | None:
+def sheet(run: Run, channel: str, properties: Sequence[Property]) -> Sheet | None:
     """The properties of one channel; None if the run recorded none."""
-    recorded = {(one.mode, one.name): one for one in found if one.channel == channel}
+    recorded = {
+        (record.mode, record.name): record for record in properties if record.channel == channel
+    }
     if not recorded:
         return None
     modes = tuple(str(mode["name"]) for mode in run.channel(channel).modes)
     rows = []
     for column in COLUMNS:
-        of_channel = recorded.get(("", column.name))
-        values = (
-            [of_channel] if of_channel else [recorded.get((mode, column.name)) for mode in modes]
-        )
+        shared = recorded.get(("", column.name))
+        values = [shared] if shared else [recorded.get((mode, column.name)) for mode in modes]
         if any(values):
-            rows.append(Row(column, tuple(_field(column, one, short=False) for one in values)))
+            rows.append(
+                Row(column, tuple(_field(column, record, short=False) for record in values))
+            )
     details = [(mode, _details(recorded, mode)) for mode in (*modes, "")]
     return Sheet(
         modes=modes,
         rows=tuple(rows),
         details=tuple((mode, entries) for mode, entries in details if entries),
-        documented=any(one.how == "documented" for one in recorded.values()),
+        documented=any(record.how == "documented" for record in recorded.values()),
     )
 
 

@@ -275,22 +275,22 @@ def overhead(run: Run) -> tuple[Fact, ...]:
     clock = words.clock_words(run.clock)
     recorded = run.environment.get("overhead")
     costs = recorded if isinstance(recorded, dict) else {}
-    found = [
+    facts = [
         Fact("One reading of the clock", _amount(costs.get("read"), clock.unit)),
         Fact("One iteration of the empty loop", _amount(costs.get("loop"), clock.unit)),
     ]
     loop = costs.get("loop")
     if run.clock == "instructions" and isinstance(loop, int | float):
         verdict = "met" if loop <= 5 else "not met"
-        found.append(Fact("Limit: 5 instructions per operation", verdict))
+        facts.append(Fact("Limit: 5 instructions per operation", verdict))
     null, system_call = selection.floor(run), _cheapest_system_call(run)
-    found.append(Fact("Empty handler (null)", _amount(null, clock.unit)))
+    facts.append(Fact("Empty handler (null)", _amount(null, clock.unit)))
     if system_call:
         value = f"{words.number(system_call.median)} {clock.unit}"
-        found.append(
+        facts.append(
             Fact(f"System call without a kernel half (syscall, {system_call.mode})", value)
         )
-    return tuple(found)
+    return tuple(facts)
 
 
 def _cheapest_system_call(run: Run) -> Measured | None:
@@ -362,14 +362,14 @@ def setting(row: Measured, clock: str) -> list[str]:
 
 def streams(run: Run, channel: str = "") -> tuple[StreamRow, ...]:
     """A row for every stream with default factors."""
-    found = []
+    rows = []
     default = {row for listed in run.channels for row in run.of(listed.name, "stream")}
     for result in results(run, channel):
         row = result.row
         if not row.measured or row not in default:
             continue
         share = words.percent(row.missing, row.offered)
-        found.append(
+        rows.append(
             StreamRow(
                 row=row,
                 link=result.link,
@@ -384,7 +384,7 @@ def streams(run: Run, channel: str = "") -> tuple[StreamRow, ...]:
                 duplicated=words.number(row.duplicated),
             )
         )
-    return tuple(found)
+    return tuple(rows)
 
 
 @dataclass(frozen=True)
@@ -428,13 +428,13 @@ class Refusal:
 
 def refusals(run: Run, channel: Channel) -> tuple[Refusal, ...]:
     """The operations of a channel that have no number, and its failed cells."""
-    found = []
+    refused = []
     for operation in OPERATIONS:
         summary = selection.summarize(run, channel, operation)
         if summary.state != "ok":
-            found.append(Refusal(operation, operation, summary.reason))
+            refused.append(Refusal(operation, operation, summary.reason))
     for row in run.rows:
         if row.channel == channel.name and row.status == "fail":
             what = f"{row.operation}, {row.mode}, {words.size(row.size)}, failed"
-            found.append(Refusal("", what, words.sentence(row.reason)))
-    return tuple(found)
+            refused.append(Refusal("", what, words.sentence(row.reason)))
+    return tuple(refused)

@@ -54,18 +54,18 @@ class Stack:
 
 def stacks(run: Run, xrays: Xrays) -> tuple[Stack, ...]:
     """A bar per channel for each operation, in the mode that the heat map shows."""
-    found = []
+    stacked = []
     for operation in OPERATIONS:
-        shown = [
+        representatives = [
             xray
             for channel in selection.ordered(run)
             if (xray := _representative(run, xrays, channel.name, operation))
         ]
-        if shown:
-            longest = _longest([xray.corrected for xray in shown])
-            bars = tuple(_bar(run, xrays, xray, longest) for xray in shown)
-            found.append(Stack(operation, bars))
-    return tuple(found)
+        if representatives:
+            longest = _longest([xray.corrected for xray in representatives])
+            bars = tuple(_bar(run, xrays, xray, longest) for xray in representatives)
+            stacked.append(Stack(operation, bars))
+    return tuple(stacked)
 
 
 def _longest(totals: list[float]) -> float:
@@ -102,13 +102,13 @@ def _bar(run: Run, xrays: Xrays, xray: Operation, longest: float) -> Bar:
 def parts(run: Run, xrays: Xrays, xray: Operation, longest: float) -> tuple[Part, ...]:
     """The parts of an operation's bar; a cost of ``longest`` is 100 % wide."""
     unit = words.clock_words(run.clock).unit
-    found = []
+    pieces = []
     for kind, units in xray.kinds.items():
         if units > 0:
             share = 100 * units / xray.corrected
             title = f"{xrays.kinds[kind]}: {words.number(units)} {unit}, {share:.1f} %"
-            found.append(Part(kind, round(100 * units / longest, 2), title))
-    return tuple(found)
+            pieces.append(Part(kind, round(100 * units / longest, 2), title))
+    return tuple(pieces)
 
 
 def kinds_of(xrays: Xrays, operations: tuple[Operation, ...]) -> tuple[tuple[str, str], ...]:
@@ -293,9 +293,9 @@ def _cost(call: Call) -> str:
 
 
 def _branch(call: Call, total: float) -> Branch:
-    shown = [below for below in call.below if below.total >= SMALLEST * total]
-    rest = [below for below in call.below if below.total < SMALLEST * total]
-    units = sum(below.total for below in rest)
+    large = [below for below in call.below if below.total >= SMALLEST * total]
+    small = [below for below in call.below if below.total < SMALLEST * total]
+    units = sum(below.total for below in small)
     share = call.total / total
     return Branch(
         kind=call.kind,
@@ -303,7 +303,7 @@ def _branch(call: Call, total: float) -> Branch:
         name=display_name(call.name),
         module=call.module,
         cost=_cost(call),
-        below=tuple(_branch(below, total) for below in shown),
-        rest=f"{len(rest)} more: {words.number(round(units))}" if rest else "",
+        below=tuple(_branch(below, total) for below in large),
+        rest=f"{len(small)} more: {words.number(round(units))}" if small else "",
         open=share >= OPEN,
     )

@@ -119,11 +119,11 @@ def ratio(value: float | None) -> str:
     return f"{value:.0f}×" if value >= 99.5 else f"{value:.3g}×"
 
 
-def percent(part: float | None, whole: float | None) -> float | None:
-    """``part`` of ``whole`` in percent."""
-    if part is None or not whole:
+def percent(part: float | None, total: float | None) -> float | None:
+    """``part`` of ``total`` in percent."""
+    if part is None or not total:
         return None
-    return min(100.0, max(0.0, 100 * part / whole))
+    return min(100.0, max(0.0, 100 * part / total))
 
 
 def interval(value: float, clock: str) -> str:
