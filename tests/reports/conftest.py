@@ -104,10 +104,10 @@ def make_run(
 
 def _rows(name: str, clock: str, scale: float, random: np.random.Generator) -> list[dict[str, Any]]:
     channel = CHANNELS[name]
-    found = []
+    rows = []
     for operation in OPERATIONS:
         if operation not in channel["operations"]:
-            found.append(_row(name, "", operation, 0, clock, status="skip", reason=_why(name)))
+            rows.append(_row(name, "", operation, 0, clock, status="skip", reason=_why(name)))
             continue
         for mode, base in channel["modes"].items():
             for size in _sizes(channel["max"]):
@@ -120,8 +120,8 @@ def _rows(name: str, clock: str, scale: float, random: np.random.Generator) -> l
                     # System calls are the control: a change of a channel does not affect them.
                     each = base if name == "syscall" else base * scale
                     _measure(row, each * FACTOR[operation], random)
-                found.append(row)
-    return found
+                rows.append(row)
+    return rows
 
 
 def _sizes(largest: int) -> tuple[int, ...]:
@@ -167,8 +167,8 @@ def _measure(row: dict[str, Any], base: float, random: np.random.Generator) -> N
     }  # fmt: skip
     if row["clock"] == "time":
         row |= {"cpu_user_side": median + 1234, "cpu_other_side": 56.5}
-    apart = np.median(rounds, axis=1)
-    row["spread"] = apart.max() / apart.min() - 1
+    medians = np.median(rounds, axis=1)
+    row["spread"] = medians.max() / medians.min() - 1
     if row["clock"] == "instructions" and row["spread"] > 0.005:
         row["marks"] = "differs"
     if row["clock"] == "time" and 2 * error > 0.05 * median:
@@ -184,12 +184,12 @@ def _rounds(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _samples(rows: list[dict[str, Any]], random: np.random.Generator) -> pd.DataFrame:
-    found = []
+    samples = []
     for row in rows:
         values = row["median"] * (1 + 0.03 * random.standard_exponential((2, 300))) + 3.1
         values[:, ::101] += row["median"] * 0.6
-        found.append(list(values))
-    return _long(rows, found, 3.1)
+        samples.append(list(values))
+    return _long(rows, samples, 3.1)
 
 
 def _long(rows: list[dict[str, Any]], values: list[list[Any]], overhead: float) -> pd.DataFrame:

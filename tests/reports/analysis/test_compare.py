@@ -147,8 +147,8 @@ def test_boots_that_agree_by_chance_are_trusted_no_more_than_is_usual(build_run:
 def test_a_real_change_is_found_through_boots_that_vary(build_run: Build) -> None:
     a = repeat(build_run(name="one", clock="time", samples=False), 3, 1, 0.005)
     b = repeat(build_run(name="two", clock="time", scale=1.2), 3, 2, 0.005)
-    found = compare(a, b)
-    small = [row for row in found.rows if row.cell.size == 8 and row.cell.channel != "syscall"]
+    comparison = compare(a, b)
+    small = [row for row in comparison.rows if row.cell.size == 8 and row.cell.channel != "syscall"]
     assert {row.verdict for row in small} == {"slower"}
 
 

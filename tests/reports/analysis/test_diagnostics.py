@@ -69,10 +69,10 @@ def test_a_cells_own_shape_is_a_reason(values: dict[str, Any], word: str) -> Non
 
 
 def test_a_machine_that_changed_its_pace_is_no_cells_own_doing(run: Run) -> None:
-    found = [steady(500), steady(510)]
-    (alike,) = reasons(ROW, found, "boots", "time", common=0.018)
+    repetitions = [steady(500), steady(510)]
+    (alike,) = reasons(ROW, repetitions, "boots", "time", common=0.018)
     assert "the speed of the machine changed" in alike
-    (own,) = reasons(ROW, found, "boots", "time", common=0.005)
+    (own,) = reasons(ROW, repetitions, "boots", "time", common=0.005)
     assert "fixed once per boot" in own
 
 
@@ -179,9 +179,9 @@ def test_a_drift_is_seen_and_a_steady_run_is_flat(build_run: Build) -> None:
     def middle(run: Run) -> str:
         figure = diagnostic_figures.drift(run)
         assert figure is not None
-        found = re.search(r"the largest is ([\d.e+]+) %", figure.plots[0])
-        assert found
-        return found[1]
+        match = re.search(r"the largest is ([\d.e+]+) %", figure.plots[0])
+        assert match
+        return match[1]
 
     before = float(middle(run))
     frame["value"] *= 1 + frame["boot"] * 0.2

@@ -70,14 +70,14 @@ def folder(build_run: Build) -> Path:
 
 
 def test_trials_belong_to_their_cell_and_are_in_order(folder: Path) -> None:
-    found = {sweep.row.mode: sweep for sweep in trials.sweeps(load_run(folder))}
-    assert found.keys() == {"unicast", "multicast", "realtime"}
-    unicast = found["unicast"]
+    sweeps = {sweep.row.mode: sweep for sweep in trials.sweeps(load_run(folder))}
+    assert sweeps.keys() == {"unicast", "multicast", "realtime"}
+    unicast = sweeps["unicast"]
     assert unicast.rate == 400
     assert [(t.offered, t.loss, t.arrived) for t in unicast.trials] == [(200, 0, 200),
                                                                         (800, 50, 400)]  # fmt: skip
-    assert found["realtime"].rate is None
-    assert found["realtime"].trials[0].loss == 94
+    assert sweeps["realtime"].rate is None
+    assert sweeps["realtime"].trials[0].loss == 94
 
 
 def test_the_table_leads_with_the_highest_rate_and_says_what_is_beyond(folder: Path) -> None:

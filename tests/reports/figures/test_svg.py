@@ -13,13 +13,13 @@ from reports.figures import svg
 def _points(path: str) -> list[tuple[float, float]]:
     """The points of a path of M, L, H and V."""
     x = y = 0.0
-    found = []
+    points = []
     for kind, rest in re.findall(r"([MLHV])([^MLHV]*)", path):
         numbers = [float(number) for number in rest.split()]
         x = numbers[0] if kind in "MLH" else x
         y = numbers[-1] if kind in "MLV" else y
-        found.append((x, y))
-    return found
+        points.append((x, y))
+    return points
 
 
 @pytest.mark.parametrize(

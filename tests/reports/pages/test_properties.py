@@ -45,8 +45,8 @@ FOUND = (
 )
 
 
-def record(path: Path, found: tuple[Property, ...] = FOUND) -> Path:
-    document = {"version": 1, "properties": [vars(one) for one in found]}
+def record(path: Path, recorded: tuple[Property, ...] = FOUND) -> Path:
+    document = {"version": 1, "properties": [vars(one) for one in recorded]}
     (path / "properties.json").write_text(json.dumps(document))
     return path
 
@@ -197,8 +197,8 @@ ONCE = prop("ioctl", "indirect", "load_parameter", "at load")
 
 
 def test_what_happens_once_stands_on_its_channels_page_alone(run: Run) -> None:
-    found = (*FOUND, ONCE)
-    matrix, sheet = properties.matrix(run, found), properties.sheet(run, "ioctl", found)
+    recorded = (*FOUND, ONCE)
+    matrix, sheet = properties.matrix(run, recorded), properties.sheet(run, "ioctl", recorded)
     assert matrix
     assert sheet
     assert "load_parameter" not in {column.name for column in matrix.columns}

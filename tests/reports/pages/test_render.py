@@ -64,8 +64,8 @@ class Page(HTMLParser):
 
 def check(folder: Path) -> dict[Path, Page]:
     """Check markup, ids and links of all pages under a folder, and return the pages."""
-    found = {path.resolve(): Page(path) for path in folder.rglob("*.html")}
-    for path, page in found.items():
+    pages = {path.resolve(): Page(path) for path in folder.rglob("*.html")}
+    for path, page in pages.items():
         assert len(page.ids) == len(set(page.ids)), f"{path} has an id twice"
         source = path.read_text(encoding="utf-8")
         assert not re.search(r"url\(\s*['\"]?(?!#)|@import|<link|<iframe", source)
@@ -73,9 +73,9 @@ def check(folder: Path) -> dict[Path, Page]:
             assert not re.match(r"\w+:|//", link), f"{path} refers to {link}"
             name, _, anchor = link.partition("#")
             target = (path.parent / name).resolve() if name else path
-            assert target in found, f"{path} links to {link}"
-            assert not anchor or anchor in found[target].ids, f"{path}: no anchor {link}"
-    return found
+            assert target in pages, f"{path} links to {link}"
+            assert not anchor or anchor in pages[target].ids, f"{path}: no anchor {link}"
+    return pages
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +86,9 @@ def report(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
 
 
 def test_links_and_markup(report: Path) -> None:
-    found = check(report)
-    channels = [path for path in found if path.name.startswith("channel-")]
-    others = {path.name for path in found} - {path.name for path in channels}
+    pages = check(report)
+    channels = [path for path in pages if path.name.startswith("channel-")]
+    others = {path.name for path in pages} - {path.name for path in channels}
     assert len(channels) == 7
     assert others == {"index.html", "diagnostics.html", "shared.html"}
 
@@ -291,8 +291,8 @@ def test_several_runs(build_run: Build, tmp_path: Path) -> None:
         build_run(name="three", channels=FEW, clock="time", forced=True),
     ]
     index = render.render(runs, tmp_path / "side")
-    found = check(index.parent)
-    assert len(found) == 1 + 3 * (3 + len(FEW))
+    pages = check(index.parent)
+    assert len(pages) == 1 + 3 * (3 + len(FEW))
     text = index.read_text()
     assert 'id="cost-instructions"' in text
     assert 'id="cost-time"' in text

@@ -84,9 +84,9 @@ def run(build_run: Build) -> Run:
 
 @pytest.fixture
 def xrays(run: Run) -> call_trees.Xrays:
-    found = call_trees.load(run)
-    assert found is not None
-    return found
+    loaded = call_trees.load(run)
+    assert loaded is not None
+    return loaded
 
 
 @pytest.fixture
@@ -187,9 +187,9 @@ def test_tasks_are_spoken_of(run: Run, xrays: call_trees.Xrays) -> None:
 
 
 def test_a_channels_page(report: Path) -> None:
-    found = check(report)
+    pages = check(report)
     text = (report / "channel-ioctl.html").read_text()
-    shown = " ".join("".join(found[(report / "channel-ioctl.html").resolve()].text).split())
+    shown = " ".join("".join(pages[(report / "channel-ioctl.html").resolve()].text).split())
     assert text.count('<svg class="icicle"') == 3
     assert "&lt;handler&gt;" in text
     assert "990 instructions for 8 B; the 4 traced calls add up to 1,000 (+1.0 %)" in shown
