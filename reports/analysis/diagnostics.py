@@ -184,7 +184,7 @@ def _percent(share: float | None) -> str:
 
 
 def _within(repetitions: Sequence[Floats]) -> float | None:
-    """Median distance of the rounds from the median of their boot or load; the largest share."""
+    """Median distance of rounds from the median of their repetition, as a share; the largest."""
     shares = [
         float(np.median(np.abs(rounds - np.median(rounds))) / np.median(rounds))
         for rounds in repetitions
