@@ -191,7 +191,8 @@ def compare(
     if a.clock != b.clock:
         raise Refused(
             f"{a.name} was measured in {words.clock_words(a.clock).unit} and {b.name} in "
-            f"{words.clock_words(b.clock).unit}. Compare two runs of the same clock."
+            f"{words.clock_words(b.clock).unit}. There is no ratio between the two units. Compare "
+            "two runs of the same clock."
         )
     left = {row.key: row for row in a.rows if _usable(row)}
     right = {row.key: row for row in b.rows if _usable(row)}
