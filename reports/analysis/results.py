@@ -74,7 +74,7 @@ def _costs(run: Run, channel: Channel, name: str, mode: str | None) -> Costs:
 
 def _rows(run: Run, channel: Channel, operation: str, mode: str | None) -> list[Measured]:
     if mode is None:
-        return selection.whole(run, channel, operation)
+        return selection.message_rows(run, channel, operation)
     return [row for row in run.of(channel.name, operation) if row.mode == mode]
 
 

@@ -168,4 +168,4 @@ def test_without_the_word_on_the_command_line_nothing_is_claimed() -> None:
     (answer,) = (a for a in machine.boot(plain, [machine.SETUP, asked]) if a["re"] == "probe")
     found = answer["properties"]["load_parameter"]
     assert (found["value"], found["how"]) == (None, "none")
-    assert "was not booted with rcx_modparam.boot=" in found["detail"]
+    assert "was not booted with ringcross_modparam.boot=" in found["detail"]
