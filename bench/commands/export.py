@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench.errors import UsageError
+from bench.errors import RingcrossError
 
 
 @click.command()
@@ -29,6 +29,6 @@ def export(run: Path, form: str) -> None:
     try:
         cells = load_run(run).cells
     except DamagedRun as error:
-        raise UsageError(str(error)) from error
+        raise RingcrossError(str(error), exit_code=5) from error
     text = cells.to_csv(index=False) if form == "csv" else cells.to_json(orient="records")
     click.echo(text, nl=form == "json")

@@ -17,7 +17,7 @@ CHANNEL = "channel"
 """Class of functions in the modules of ringcross."""
 
 TITLES: dict[str, str] = {
-    "entry": "entry and exit",
+    "entry": "entry, exit and user half",
     "vfs": "VFS and security",
     "copy": "copying",
     "format": "formatting",

@@ -310,6 +310,14 @@ def test_export_is_rows(tmp_path: Path) -> None:
     assert ringcross(tmp_path, "export", "r").stdout.startswith("channel,operation,size")
 
 
+def test_export_of_a_damaged_folder_ends_with_5(tmp_path: Path) -> None:
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r/cells.csv").write_text("channel\n")
+    done = ringcross(tmp_path, "export", "r")
+    assert done.returncode == 5
+    assert "has no column" in done.stderr
+
+
 def test_doctor_sets_knobs_and_says_how_to_undo(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
