@@ -7,19 +7,12 @@ from typing import Literal
 import click
 
 from bench.commands import console
+from bench.commands.options import accelerator, boot_kernel
 
 
 @click.command()
-@click.option(
-    "--kernel",
-    "spec",
-    default="stock",
-    show_default=True,
-    metavar="SPEC",
-    help="Kernel to boot: stock, a series such as 6.12, or an exact release.",
-)
-@click.option("--accel", type=click.Choice(["kvm", "tcg"]), default="tcg", show_default=True,
-              help="How QEMU runs the guest: kvm is faster where it works.")  # fmt: skip
+@boot_kernel
+@accelerator
 def demo(spec: str, accel: Literal["kvm", "tcg"]) -> None:
     """Show how a module and a program share memory through /dev/mem.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from reports.analysis import selection
@@ -137,17 +137,26 @@ def _cost_plot(
     )
 
 
+def _channel_series(
+    run: Run,
+    lines: Mapping[str, list[Measured]],
+    slot: Mapping[str, int],
+    field: str = "median",
+) -> list[Series]:
+    """A series per channel that has points."""
+    found = (
+        _line(rows, slot[name], _label(run, name, rows), field) for name, rows in lines.items()
+    )
+    return [series for series in found if series]
+
+
 def cost(run: Run) -> Figure | None:
     """Cost against size: a plot per operation, a line per channel."""
     slot = colours(run)
     plots, names = [], set()
     for operation in selection.used(run):
         lines = selection.lines(run, operation)
-        series = [
-            line
-            for name, rows in lines.items()
-            if (line := _line(rows, slot[name], _label(run, name, rows)))
-        ]
+        series = _channel_series(run, lines, slot)
         if series:
             rows_drawn = [row for rows in lines.values() for row in rows]
             plots.append(_cost_plot(run, f"cost-{operation}", operation, series, rows_drawn))
@@ -251,11 +260,7 @@ def bandwidth(run: Run) -> Figure | None:
     plots, names = [], set()
     for operation in selection.used(run):
         lines = selection.lines(run, operation)
-        series = [
-            line
-            for name, rows in lines.items()
-            if (line := _line(rows, slot[name], _label(run, name, rows), "bytes_per_unit"))
-        ]
+        series = _channel_series(run, lines, slot, "bytes_per_unit")
         if not series or max(len(line.xs) for line in series) < 2:
             continue
         names |= {line.name for line in series}
