@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from bench.plan.cells import OPERATIONS
 from bench.plan.plans import Listing
 
-README_BEGINS = "<!-- made by: ringcross list --markdown -->"
-README_ENDS = "<!-- end of what is made -->"
+BEGINS = "<!-- made by: ringcross list --markdown -->"
+ENDS = "<!-- end of what is made -->"
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ def _sort_key(channel: Listing) -> tuple[bool, bool, str]:
 
 
 def markdown(listing: Listing) -> str:
-    """The table of the README, between the two marker lines of the README."""
+    """The table of ``docs/results/channels.md``, between its two marker lines."""
     lines = [
-        README_BEGINS,
+        BEGINS,
         f"| channel | what it is | {' | '.join(OPERATIONS)} |",
         f"| --- | --- |{' :-: |' * len(OPERATIONS)}",
     ]
@@ -74,4 +74,4 @@ def markdown(listing: Listing) -> str:
         kind = " (a reference)" if row.reference else ""
         marks = " | ".join("✓" if supported else "–" for supported in row.supports)
         lines.append(f"| [`{row.name}`](modules/{row.name}) | {row.summary}{kind} | {marks} |")
-    return "\n".join([*lines, README_ENDS]) + "\n"
+    return "\n".join([*lines, ENDS]) + "\n"

@@ -13,7 +13,9 @@ from bench.plan.cells import OPERATIONS
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print the agent's own listing as JSON.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table of the README.")
+@click.option(
+    "--markdown", "as_markdown", is_flag=True, help="Print the table of docs/results/channels.md."
+)
 def list_channels(as_json: bool, as_markdown: bool) -> None:
     """List the channels and their operations.
 
@@ -25,7 +27,7 @@ def list_channels(as_json: bool, as_markdown: bool) -> None:
     Examples:
       ringcross list
       ringcross list --json | jq '.channels[].name'
-      ringcross list --markdown     the table of the README
+      ringcross list --markdown     the table of docs/results/channels.md
     """
     from bench.commands import channel_table
     from bench.targets.provision import Provisioner

@@ -1,6 +1,6 @@
 """``make results``: measure, and write the results that the documentation shows.
 
-Two quick runs of the stock kernel, with the instructions clock and seed 1, make
+Two runs with the plan ``quick``, the stock kernel, the ``instructions`` clock and seed 1 make
 
 - ``docs/results/``: what each channel can do and what it costs, with the data;
 - ``docs/sample/``: a complete report of four channels, with the data;
@@ -43,7 +43,7 @@ BEGIN, END = "<!-- made by: make results -->", "<!-- end of what is made -->"
 _DATA = ("cells.csv", "trials.csv")
 _SAMPLE_DATA = (*_DATA, "properties.json", "xray.json", "rounds.parquet", "samples.parquet")
 _PRIVATE = ("command_line",)
-"""Entries of ``environment.json``'s session that name folders of this machine."""
+"""Fields of ``session`` in ``environment.json`` that name folders of this machine."""
 
 
 def main(words: Sequence[str] = ()) -> None:
@@ -59,7 +59,7 @@ def main(words: Sequence[str] = ()) -> None:
 
 
 def _measure(folder: Path, files: Sequence[str], channels: Sequence[str]) -> None:
-    """A quick run whose ``files`` go to ``folder``."""
+    """Make a run with the plan ``quick``, and copy its ``files`` to ``folder``."""
     from bench.commands import console
 
     with tempfile.TemporaryDirectory(prefix="ringcross-publish-") as scratch:
@@ -92,7 +92,7 @@ def public(environment: dict[str, Any]) -> dict[str, Any]:
 
 
 def documents(run: Run) -> dict[Path, str]:
-    """The text of each file that the data in ``docs/results/data`` determine."""
+    """The text of each file that is made from the data in ``docs/results/data``."""
     return {
         RESULTS / "README.md": _index(run),
         RESULTS / "channels.md": _channels(run),
@@ -102,7 +102,7 @@ def documents(run: Run) -> dict[Path, str]:
 
 
 def readme(text: str, run: Run) -> str:
-    """The README with its table of results made anew."""
+    """``text`` of the README, with its table of results replaced by that of ``run``."""
     rows = {costs.name: costs for costs in results.by_channel(run)}
     table = _table([rows[name] for name in SHOWN if name in rows])
     before, rest = text.split(BEGIN, 1)
@@ -122,9 +122,10 @@ def _line(row: results.Costs) -> list[str]:
 def _conditions(run: Run) -> str:
     env = run.environment
     return (
-        f"Kernel {env['kernel']}, QEMU {env['qemu']}, plan `{env['plan']}`, seed {env['seed']}, "
-        "clock `instructions`: guest instructions per operation, medians, smallest message, with "
-        "the harness's own cost taken off. `make results` measures and writes this folder again."
+        f"Conditions: kernel {env['kernel']}, QEMU {env['qemu']}, plan `{env['plan']}`, "
+        f"seed {env['seed']}, clock `instructions`. A figure is the median number of guest "
+        "instructions per operation for the smallest message, after the harness's own cost is "
+        "subtracted. `make results` measures again and replaces this folder."
     )
 
 
@@ -132,12 +133,13 @@ def _index(run: Run) -> str:
     return (
         "# Results\n\n"
         f"{_conditions(run)}\n\n"
-        "- [costs.md](costs.md): what each channel costs, and each of its modes\n"
-        "- [channels.md](channels.md): what each channel can do, and the reason where it cannot\n"
+        "- [costs.md](costs.md): what each channel and each mode costs\n"
+        "- [channels.md](channels.md): which operations each channel has, and why it lacks"
+        " the others\n"
         "- [data/](data): the run behind the tables, in the format of"
         " [run-folder.md](../run-folder.md)\n\n"
-        "Counts compare between machines that run the same version of QEMU. Another version"
-        " emulates another processor, for which the kernel chooses other mitigations.\n"
+        "Counts can be compared between machines that run the same version of QEMU. Another"
+        " version emulates another processor, for which the kernel chooses other mitigations.\n"
     )
 
 
@@ -148,7 +150,7 @@ def _channels(run: Run) -> str:
     return (
         "# What each channel can do\n\n"
         f"{table.replace('](modules/', '](../../modules/')}\n"
-        "## Why not\n\n"
+        "## Why a channel lacks an operation\n\n"
         "| channel | operation | reason |\n| --- | --- | --- |\n" + "".join(lines)
     )
 
@@ -157,13 +159,14 @@ def _costs(run: Run) -> str:
     return (
         "# What each channel costs\n\n"
         f"{_conditions(run)}\n\n"
-        "- **push, pull, call**: per operation.\n"
+        "- **push, pull, call**: instructions per operation.\n"
         "- **one event**: a `notify`. Unless its reader spins, the figure contains a complete"
         " wake-up.\n"
         f"- **event in a burst of {results.BATCH}**: from one event to the next in a `stream` at"
         " the highest rate without loss.\n\n"
         "## Channels\n\n"
-        "Each channel stands in the cheapest of its modes that carry a whole message.\n\n"
+        "Each figure is that of the channel's cheapest mode that carries a whole message. If no"
+        " mode does, it is that of the cheapest mode.\n\n"
         f"{_table(results.by_channel(run))}\n"
         "## Modes\n\n"
         f"{_table(list(results.by_mode(run)))}"

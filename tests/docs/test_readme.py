@@ -1,27 +1,35 @@
-"""The README agrees with the code."""
+"""The README, and the table of channels that it refers to, agree with the code."""
 
 from __future__ import annotations
 
 import re
 
-from bench.commands.channel_table import README_BEGINS, README_ENDS, markdown
+from bench.commands import channel_table, publish
 from bench.paths import ROOT
 from tests.vm import machine
 
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_table_of_channels_is_the_one_that_is_made() -> None:
-    """To update the README, insert the output of ``ringcross list --markdown``."""
-    begin, end = README.index(README_BEGINS), README.index(README_ENDS)
-    assert README[begin : end + len(README_ENDS) + 1] == markdown(machine.listing())
+def operations(table: str) -> list[tuple[str, str]]:
+    """Name of each channel in a table of channels, and its ✓ and –, one per operation."""
+    return re.findall(r"^\| \[`(\w+)`\]\([^)]*\) \| [^|]* \|((?: [✓–] \|)+)$", table, re.M)
+
+
+def test_the_table_of_channels_has_the_channels_and_operations_of_the_agent() -> None:
+    """After a change: ``make results``.  The summaries are those of the recorded run."""
+    page = (publish.RESULTS / "channels.md").read_text()
+    begin, end = page.index(channel_table.BEGINS), page.index(channel_table.ENDS)
+    present = operations(channel_table.markdown(machine.listing()))
+    assert len(present) == len(machine.listing()["channels"])
+    assert operations(page[begin:end]) == present
 
 
 def test_figures_are_of_channels_that_exist() -> None:
-    figures = README.split("## What it shows")[1].split("## What an operation is")[0]
-    channels = set(re.findall(r"^\| `(\w+)`", figures, re.M))
-    assert len(channels) > 9
-    assert channels <= {channel["name"] for channel in machine.listing()["channels"]}
+    figures = README.split(publish.BEGIN)[1].split(publish.END)[0]
+    channels = re.findall(r"^\| `(\w+)`", figures, re.M)
+    assert channels == list(publish.SHOWN)
+    assert set(channels) <= {channel["name"] for channel in machine.listing()["channels"]}
 
 
 def test_the_make_targets_it_names_exist() -> None:
