@@ -56,10 +56,13 @@ static void skeleton_hostile(struct rcx_hostile *h)
 
 	try_push(h, false);
 	try_push(h, true);
-	/* The agent has cases for a read() that sleeps for events, as in core/file.c. */
+	/* The agent has cases for files whose read() sleeps until an event. */
 	rcx_try_events_file(h, RCX_SKELETON_DEVICE, "file");
 
-	/* Operations that the mechanism lacks must be refused; test known commands, too. */
+	/*
+	 * The device must refuse ioctl(), lseek() and mmap().  A device with commands passes a
+	 * function that recognizes them instead of NULL, and tests each of them as well.
+	 */
 	rcx_topic(h, "device");
 	rcx_try_commands(h, fd, NULL);
 	rcx_try_no_seek(h, fd);

@@ -13,8 +13,8 @@
 #include "abi.h"
 
 /*
- * The open hook: required, not timed.  It prepares all that the loops need, so that they
- * do not allocate or open anything.  It returns 0, or -1 after rcx_fail() with the
+ * The open hook: required, not timed.  It prepares everything that the loops need, so
+ * that they do not allocate or open anything.  It returns 0, or -1 after rcx_fail() with the
  * sentence that the report prints.
  *
  * s->tx and s->rx already exist; they are page-aligned, touched and large enough.
@@ -172,7 +172,7 @@ static const struct rcx_channel skeleton = {
 	.module = "ringcross_skeleton",		/* NULL without a kernel half */
 	.needs = NULL,				/* optional: kernel modules to load first */
 	.boot = NULL,				/* optional: words of the kernel's command line */
-	.since = "1.0: a character device",	/* required: first kernel, colon, mechanism */
+	.since = "1.0: a character device",	/* optional: first kernel, colon, mechanism */
 	.flags = RCX_UNMEASURED,		/* remove this line in a measured channel */
 	.modes = skeleton_modes,
 	/* Required for each operation that no mode has: the reason, in one sentence. */
