@@ -24,7 +24,7 @@ from bench.paths import ROOT
 from bench.plan.options import RunOptions
 from bench.run.progress import for_console
 from bench.run.pytest_bridge import run_campaign
-from reports.analysis import results
+from reports.analysis import cost_tables
 from reports.data.run import Run, load_run
 from reports.pages.render import render
 from reports.text import words
@@ -103,18 +103,18 @@ def documents(run: Run) -> dict[Path, str]:
 
 def readme(text: str, run: Run) -> str:
     """``text`` of the README, with its table of results replaced by that of ``run``."""
-    rows = {costs.name: costs for costs in results.by_channel(run)}
+    rows = {costs.name: costs for costs in cost_tables.by_channel(run)}
     table = _table([rows[name] for name in SHOWN if name in rows])
     before, rest = text.split(BEGIN, 1)
     _, after = rest.split(END, 1)
     return f"{before}{BEGIN}\n{table}{END}{after}"
 
 
-def _table(rows: Sequence[results.Costs]) -> str:
-    return markdown(("channel", *results.COLUMNS), [_line(row) for row in rows])
+def _table(rows: Sequence[cost_tables.Costs]) -> str:
+    return markdown(("channel", *cost_tables.COLUMNS), [_line(row) for row in rows])
 
 
-def _line(row: results.Costs) -> list[str]:
+def _line(row: cost_tables.Costs) -> list[str]:
     name = f"`{row.name}`" + (f" ({row.tag})" if row.tag else "")
     return [name, *(words.number(value) for value in row.values)]
 
@@ -146,7 +146,7 @@ def _index(run: Run) -> str:
 def _channels(run: Run) -> str:
     table = channel_table.markdown(run.environment["channels"])
     lines = [f"| `{channel}` | {operation} | {reason} |\n" for channel, operation, reason
-             in results.reasons(run)]  # fmt: skip
+             in cost_tables.reasons(run)]  # fmt: skip
     return (
         "# What each channel can do\n\n"
         f"{table.replace('](modules/', '](../../modules/')}\n"
@@ -162,14 +162,14 @@ def _costs(run: Run) -> str:
         "- **push, pull, call**: instructions per operation.\n"
         "- **one event**: a `notify`. Unless its reader spins, the figure contains a complete"
         " wake-up.\n"
-        f"- **event in a burst of {results.BATCH}**: from one event to the next in a `stream` at"
-        " the highest rate without loss.\n\n"
+        f"- **event in a burst of {cost_tables.BATCH}**: from one event to the next in a"
+        " `stream` at the highest rate without loss.\n\n"
         "## Channels\n\n"
         "Each figure is that of the channel's cheapest mode that carries a whole message. If no"
         " mode does, it is that of the cheapest mode.\n\n"
-        f"{_table(results.by_channel(run))}\n"
+        f"{_table(cost_tables.by_channel(run))}\n"
         "## Modes\n\n"
-        f"{_table(list(results.by_mode(run)))}"
+        f"{_table(list(cost_tables.by_mode(run)))}"
     )
 
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from bench.errors import RingcrossError, UsageError, writing
 from bench.plan.cells import UNITS, Cell, CellResult, Clock, interval_of
-from bench.run import estimates, rate_search
+from bench.run import estimates, stream_counts
 
 COLUMNS = (
     "channel operation size threads mode clock unit status reason rounds n min median mean "
@@ -130,7 +130,7 @@ def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, An
         values |= asdict(estimates.summarise(results, clock))
         totals = {name: estimates.stream_total(results, key) for name, key in _COUNTERS.items()}
         values |= {name: "" if total is None else total for name, total in totals.items()}
-        rates = [rate_search.offered_rate(result, clock) for result in results]
+        rates = [stream_counts.offered_rate(result, clock) for result in results]
         values["offered_per_unit"] = estimates.known_median(rates)
     return values
 
@@ -262,7 +262,7 @@ class Recorder:
         with writing("the samples"):
             _write_parquet(self.folder / "samples.parquet", _sample_columns(self._order))
             _write_parquet(self.folder / "rounds.parquet", _round_columns(self._order))
-            if trials := rate_search.table(self._order, self.header.clock):
+            if trials := stream_counts.table(self._order, self.header.clock):
                 self._replace("trials.csv", trials.encode())
         self.close()
         if complete:

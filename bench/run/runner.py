@@ -16,7 +16,7 @@ import numpy as np
 from bench.errors import SessionLost, TargetError
 from bench.plan.cells import Cell, CellResult, Clock, failed, skipped
 from bench.plan.plans import Plan, request, schedule
-from bench.run import environment, rate_search
+from bench.run import environment, stream_counts
 from bench.run.progress import Progress, Silent
 from bench.run.run_folder import Recorder
 from bench.targets import kernel_log
@@ -314,8 +314,8 @@ def _with_valid_figures(result: CellResult) -> CellResult:
         delivered = result.stream.get("delivered", ())
         if len(delivered) != len(result.rounds) or not any(delivered):
             reason = "No message of the stream was delivered."
-        reason = reason or rate_search.first_violation(result.stream)
-        reason = reason or rate_search.first_violation(result.trials)
+        reason = reason or stream_counts.first_violation(result.stream)
+        reason = reason or stream_counts.first_violation(result.trials)
     return replace(result, status="fail", reason=reason) if reason else result
 
 

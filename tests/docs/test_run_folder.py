@@ -16,7 +16,7 @@ from bench.explore.xray import Xray, Xrays
 from bench.host.knobs.base import State
 from bench.plan.cells import Cell, CellResult, Clock, Status
 from bench.plan.options import RunOptions
-from bench.run import estimates, rate_search, run_folder
+from bench.run import estimates, run_folder, stream_counts
 from bench.run.campaign import Campaign
 from bench.run.replay import Measured
 from bench.run.run_folder import Header, Recorder
@@ -120,7 +120,7 @@ def test_columns_of_cells(run: Path) -> None:
 
 
 def test_columns_of_trials(run: Path) -> None:
-    assert names("`trials.csv`") == list(rate_search.COLUMNS)
+    assert names("`trials.csv`") == list(stream_counts.COLUMNS)
     assert names("`trials.csv`") == header(run / "trials.csv")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.run.rate_search import violation
+from bench.run.stream_counts import violation
 from tests.vm import machine
 from tests.vm.machine import Answer
 

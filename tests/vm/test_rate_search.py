@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench.run.rate_search import violation
+from bench.run.stream_counts import violation
 from tests.vm import machine
 from tests.vm.machine import Answer, Operation
 

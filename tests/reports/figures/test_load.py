@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench.run.rate_search import COLUMNS
+from bench.run.stream_counts import COLUMNS
 from reports.data import trials
 from reports.data.run import KEY, DamagedRun, Measured, load_run
 from reports.figures import load
