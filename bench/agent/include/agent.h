@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the parts of the agent share.  Channels see only channel.h. */
+/* Declarations that the agent's files share.  The user halves see only channel.h. */
 #ifndef RCX_AGENT_H
 #define RCX_AGENT_H
 
@@ -13,13 +13,13 @@
 #define RCX_SAMPLES_MAX 65536
 #define RCX_THREADS_MAX 64
 
-/* ---- registry.c: the channels that were linked in ---------------------- */
+/* ---- protocol/registry.c: the channels that are linked in -------------- */
 
 extern const char *const rcx_op_names[RCX_OPS];
 extern const char *const rcx_context_names[RCX_CONTEXTS];
 extern const char *const rcx_wait_names[RCX_WAITS];	/* of bit 0, 1, ... */
 
-/* The enum rcx_wait that an operation knows; 0 where nobody waits. */
+/* The bits of enum rcx_wait that an operation supports; 0 for an operation that does not wait. */
 uint32_t rcx_waits(const struct rcx_mode *mode, enum rcx_op op);
 
 const struct rcx_channel *rcx_find_channel(const char *name);
@@ -27,43 +27,44 @@ const struct rcx_mode *rcx_find_mode(const struct rcx_channel *channel, const ch
 int rcx_find_name(const char *const *names, int count, const char *name);
 const struct rcx_program *rcx_find_program(const char *name);
 
-/* Check every registration against its own hooks; the number of mistakes, each
- * told on stderr.
+/* Check every registration against its own hooks.  Each mistake is reported on stderr; the
+ * number of mistakes is returned.
  */
 int rcx_check_channels(void);
 json_object *rcx_list(void);
 
-/* ---- answer.c: the way out --------------------------------------------- */
+/* ---- protocol/output.c: where answers are written ---------------------- */
 
 /* "-" is stdout, "port:0xe9" QEMU's debug console, else a file.  0 or -1. */
 int rcx_answer_open(const char *where);
 void rcx_answer(json_object *answer);			/* takes the reference */
 void rcx_answer_binary(const void *data, size_t len);
-/* In a child that measures and never answers: a process that may use an I/O
- * port pays for it at each return from the kernel.
+/* For a child that measures and never answers: give up the permission for the I/O port.  A
+ * process with that permission pays for it at each return from the kernel.
  */
-void rcx_answer_give_up(void);
+void rcx_answer_release_port(void);
 json_object *rcx_answer_new(const char *re);
 
-/* ---- calibrate.c: what the harness itself costs ------------------------ */
+/* ---- measure/calibrate.c: the cost of the harness itself --------------- */
 
 /* Calibrated once per boot, in units of the clock. */
 struct rcx_overhead {
 	double read;		/* one clock reading */
-	double loop;		/* one turn of an empty loop hook */
-	double round;		/* a round of no turns */
-	double sample;		/* a round of one turn */
-	uint64_t min_round;	/* how long a round must be for this clock; 0: any */
+	double loop;		/* one iteration of an empty loop hook */
+	double round;		/* a round of no iterations */
+	double sample;		/* a round of one iteration */
+	uint64_t min_round;	/* shortest round that this clock can measure; 0: any length */
 	bool scales;		/* such a length was found */
 };
 
-/* Time the session's loop over @n operations, as every round is timed. */
-int rcx_timed(struct rcx_session *s, uint64_t n, uint64_t *total);
+/* Time the session's loop over @n operations.  Every round is timed by this function. */
+int rcx_time_loop(struct rcx_session *s, uint64_t n, uint64_t *total);
 
 void rcx_calibrate(uint32_t clock, struct rcx_overhead *overhead);
-double rcx_copy_floor(uint32_t clock, uint32_t size);
+/* Cost of a plain copy of @size bytes in user space: the baseline of all channels. */
+double rcx_copy_cost(uint32_t clock, uint32_t size);
 
-/* ---- module.c, log.c, machine.c ---------------------------------------- */
+/* ---- platform/: modules.c, kmsg.c, init.c ------------------------------ */
 
 /* Keep the record of what was loaded in the file @path, for a harness that outlives
  * the agent.  0 or -1.
@@ -87,13 +88,13 @@ bool rcx_module_loaded(const char *name);
 bool rcx_module_is_ours(const char *name);	/* this run has loaded it */
 void rcx_module_unload_all(void);	/* all that this run has loaded */
 
-void rcx_log_skip(void);			/* forget what the kernel logged so far */
-json_object *rcx_log_lines(void);	/* what it logged since, warnings and worse */
+void rcx_log_skip(void);		/* skip what the kernel has logged so far */
+json_object *rcx_log_lines(void);	/* its lines since then, of priority warning or higher */
 
-void rcx_machine_prepare(void);		/* as process 1: mount what is missing */
+void rcx_machine_prepare(void);		/* as process 1: mount the file systems of the guest */
 void rcx_machine_restart(void) __attribute__((noreturn));
 
-/* ---- cell.c ------------------------------------------------------------ */
+/* ---- measure/cell.c and failure.c, platform/child.c: one cell ---------- */
 
 struct rcx_cell {
 	const struct rcx_channel *channel;
@@ -102,12 +103,12 @@ struct rcx_cell {
 	uint32_t size;
 	int context;		/* enum rcx_context, or -1 for the channel's default */
 	uint32_t burst;
-	uint64_t interval;	/* ns between two bursts of a stream, 0: as fast as it goes */
-	bool search;		/* find the shortest interval without loss, from @interval on */
-	bool sweep;		/* and try others around it */
-	uint32_t wait;		/* enum rcx_wait, or 0 for the usual one */
-	uint32_t threads;	/* that do the operation at once; 0 is one */
-	uint32_t queue;		/* as struct rcx_queue has it; 0 for what the system gives */
+	uint64_t interval;	/* ns between two bursts of a stream, 0: as fast as possible */
+	bool search;		/* find the shortest interval without loss, starting at @interval */
+	bool sweep;		/* then try other intervals around it */
+	uint32_t wait;		/* enum rcx_wait, or 0 for the operation's first one */
+	uint32_t threads;	/* that do the operation at the same time; 0 means one */
+	uint32_t queue;		/* length in the unit of struct rcx_queue; 0: system default */
 	uint32_t rounds;
 	uint64_t round_units;
 	uint32_t samples;
@@ -117,17 +118,17 @@ struct rcx_cell {
 
 enum rcx_status { RCX_FAIL, RCX_OK, RCX_SKIP };
 
-/* What became of one stream. */
+/* The outcome of one stream. */
 struct rcx_stream_counts {
-	uint64_t emitted, refused;	/* by the kernel half's count */
-	uint64_t delivered, lost, reordered, duplicated;	/* by sequence numbers */
-	uint64_t overruns;	/* by the channel's word to the reader */
+	uint64_t emitted, refused;	/* counted by the kernel half */
+	uint64_t delivered, lost, reordered, duplicated;	/* from sequence numbers */
+	uint64_t overruns;	/* losses that the channel reported to the reader */
 	uint64_t span;		/* units from the first burst to the last one */
-	uint64_t missed;	/* bursts that the producer came too late for */
-	uint64_t behind;	/* units that the reader was late at best, at the end */
+	uint64_t missed;	/* bursts for which the producer was too late */
+	uint64_t behind;	/* smallest latency in the last quarter, in units */
 };
 
-/* One stream of a search or sweep; latencies are from when an event was due. */
+/* One stream of a search or sweep.  Latencies count from the time an event was due. */
 struct rcx_trial {
 	uint64_t interval;
 	struct rcx_stream_counts counts;
@@ -139,14 +140,14 @@ struct rcx_trial {
 
 /* Processor time of both sides in nanoseconds; see cpu_time.c. */
 struct rcx_cpu_use {
-	bool known;		/* under the clock of time */
-	uint64_t wall;		/* how long it was watched */
-	uint64_t own;		/* of the process that measures, all its threads */
-	bool other_known;	/* the kernel tells how long it idled */
-	uint64_t other;		/* of all else */
+	bool known;		/* false under the instructions clock */
+	uint64_t wall;		/* length of the period */
+	uint64_t own;		/* of the process that measures, with all its threads */
+	bool other_known;	/* the kernel reports its idle time */
+	uint64_t other;		/* of everything else on the machine */
 };
 
-/* Lies in memory that the agent shares with the child that runs the cell. */
+/* In memory that the agent shares with the child that runs the cell. */
 struct rcx_result {
 	enum rcx_status status;
 	char reason[256];
@@ -154,8 +155,8 @@ struct rcx_result {
 	uint64_t n;
 	uint32_t rounds;
 	double round_overhead, sample_overhead;
-	uint64_t interval;	/* ns between two bursts, as asked for or as found */
-	uint32_t bound;		/* enum rcx_verdict: what forbids a shorter one */
+	uint64_t interval;	/* ns between two bursts, as requested or as found */
+	uint32_t bound;		/* enum rcx_verdict: why a shorter interval was rejected */
 	uint32_t trials;
 	uint64_t total[RCX_ROUNDS_MAX];
 	struct rcx_stream_counts stream[RCX_ROUNDS_MAX];
@@ -169,13 +170,13 @@ struct rcx_result {
 
 #define RCX_MESSAGE_LOG_MAX 65536
 
-/* What came to a session of a probe, in the order in which it came. */
+/* The messages that a probe's session received, in the order of their arrival. */
 struct rcx_message_log {
 	uint64_t count;
 	struct rcx_logged_message {
-		uint64_t seq;		/* UINT64_MAX for what was none of ours */
-		uint32_t len;		/* bytes that came; 0 for narrow ones */
-		uint32_t size;		/* bytes of body by the message's own word */
+		uint64_t seq;		/* UINT64_MAX when it is not a ringcross message */
+		uint32_t len;		/* bytes received; 0 for narrow messages */
+		uint32_t size;		/* bytes of body, according to the message's header */
 	} message[RCX_MESSAGE_LOG_MAX];
 };
 
@@ -183,45 +184,47 @@ struct rcx_message_log {
 void rcx_cell_run(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
 		 struct rcx_result *result);
 
-/* The cell itself, in this process. */
+/* Run the cell in this process. */
 void rcx_cell_measure(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
 		     struct rcx_result *result);
 
-/* Run @work in a child that may be killed; true when it ended by itself, and well. */
+/* Run @work in a child, which is killed at the deadline.  True when it exited by itself with
+ * status 0; else @reason says what happened.
+ */
 bool rcx_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
 		 char *reason, size_t len);
 
-/* ---- stream.c ---------------------------------------------------------- */
+/* ---- measure/stream.c: one stream -------------------------------------- */
 
 #define RCX_STREAM_MAX 4000	/* messages of one stream: below RCX_TIMESTAMPS */
 
-/* @n, but whole bursts where there is an interval between them. */
+/* @n, rounded down to whole bursts (at least one) when the bursts have an interval. */
 uint64_t rcx_stream_length(const struct rcx_cell *cell, uint64_t n);
 
-/* Raise @n events, drain them, and account for each: a sum that does not come
- * out, or a loss that the channel should have told of, is a failure.  @total is
- * the time from the first event's stamp to the last message in hand.
+/* Emit @n events, drain them, and account for each.  The round fails when the counts do not
+ * add up, or when the channel did not report a loss that it had to report.  @total is the time
+ * from the first event's timestamp to the receipt of the last message.
  */
 int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
 		    struct rcx_stream_counts *counts, uint64_t *total);
 
-/* ---- threads.c --------------------------------------------------------- */
+/* ---- measure/threads.c: several threads at the same time --------------- */
 
-/* Have @cell->threads - 1 threads more do what @s does, each with an open of its own. */
+/* Start @cell->threads - 1 more threads that do what @s does, each with its own open. */
 int rcx_threads_start(struct rcx_session *s, const struct rcx_cell *cell);
 
-/* A round of @n operations by each at once: its total from the first's start to
- * the last one's end.
+/* A round in which every thread does @n operations.  @total is the time from the start of the
+ * first thread to the end of the last one.
  */
 int rcx_threads_round(struct rcx_session *s, uint64_t n, uint64_t *total);
 
-/* What of a round's total is not the operations. */
+/* The part of a round's total that is the harness's own cost. */
 double rcx_threads_overhead(const struct rcx_session *s, uint64_t n, double loop);
 
-/* End them, and add what they have sent and seen to @s. */
+/* End the threads, and add their counts of sent and received messages to those of @s. */
 void rcx_threads_end(struct rcx_session *s);
 
-/* ---- cpu_time.c: who used the processors --------------------------------- */
+/* ---- measure/cpu_time.c: processor time of both sides ------------------ */
 
 struct rcx_cpu_reading {
 	bool known;
@@ -232,15 +235,15 @@ struct rcx_cpu_reading {
 void rcx_cpu_begin(struct rcx_cpu_reading *begin, uint32_t clock);
 void rcx_cpu_end(const struct rcx_cpu_reading *begin, uint32_t clock, struct rcx_cpu_use *use);
 
-/* ---- tick_align.c: where rounds begin ------------------------------------ */
+/* ---- measure/tick_align.c: where rounds begin -------------------------- */
 
-/* Before a round about as long as the last, sleep until a tick of the kernel's timer is
- * just over, unless it ends before the next anyway.  Under the clock of instructions
- * alone: in real time, to wait is to cool down.
+/* Sleep until just after a tick of the kernel's timer, unless a round as long as the last one
+ * ends before the next tick anyway.  Only under the instructions clock: in real time, the caches
+ * would go cold during the sleep.
  */
 int rcx_align_to_tick(struct rcx_session *s);
 
-/* ---- slab_prefill.c: that no boot's free memory decides what a round costs */
+/* ---- measure/slab_prefill.c: make the free memory of all boots alike --- */
 
 #define RCX_PREFILL_BLOCKS 8
 #define RCX_PREFILL_HOLES 64
@@ -251,55 +254,55 @@ struct rcx_slab_prefill {
 	char *message;
 	bool split;
 	int block[RCX_PREFILL_BLOCKS][2];	/* pipes */
-	int hole[RCX_PREFILL_HOLES][2];	/* pipes that fill one each */
+	int hole[RCX_PREFILL_HOLES][2];	/* pipes, each of which fills one hole in a slab */
 };
 
-void rcx_slab_prefill_begin(struct rcx_slab_prefill *stir, size_t size);
-void rcx_slab_prefill(const struct rcx_slab_prefill *stir);
-void rcx_slab_prefill_end(struct rcx_slab_prefill *stir);
+void rcx_slab_prefill_begin(struct rcx_slab_prefill *prefill, size_t size);
+void rcx_slab_prefill(const struct rcx_slab_prefill *prefill);
+void rcx_slab_prefill_end(struct rcx_slab_prefill *prefill);
 
-/* ---- rate_search.c ----------------------------------------------------- */
+/* ---- measure/rate_search.c --------------------------------------------- */
 
-/* How a stream went. */
+/* The outcome of one stream at a rate. */
 enum rcx_verdict {
-	RCX_CLEAN,	/* all arrived, and as fast as they came */
-	RCX_LOST,
-	RCX_BEHIND,	/* all arrived, but the queue grew: it would have overflowed */
-	RCX_LATE,	/* the producer itself could not keep the rate */
+	RCX_CLEAN,	/* all arrived, as fast as they were emitted */
+	RCX_LOST,	/* some did not arrive */
+	RCX_BEHIND,	/* all arrived, but the queue grew: a longer stream would overflow it */
+	RCX_LATE,	/* the producer could not keep the rate */
 	RCX_VERDICTS,
 };
 
 extern const char *const rcx_verdict_names[RCX_VERDICTS];
 
-/* Find the highest rate that @s carries without loss, and note each trial in
- * @result; @cell's interval becomes the one found.
+/* Find the highest rate that @s carries without loss.  Each trial is recorded in @result, and
+ * @cell's interval becomes the one that was found.
  */
 int rcx_find_rate(struct rcx_session *s, struct rcx_cell *cell, struct rcx_result *result);
 
-/* When rounds at the rate found have lost something, or most came late or fell behind,
- * make @cell a little slower: they are to be done again.  After some @steps it is no
- * longer little.
+/* Decide whether the rounds at the rate that was found must be repeated at a lower rate: they
+ * lost something, or most of them were late or behind.  If so, make @cell's interval longer
+ * and return true.  @steps is the number of steps before; after some the step becomes large.
  */
 bool rcx_step_back(struct rcx_cell *cell, struct rcx_result *result, int steps);
 
-/* Note trials at other rates around that of @cell. */
+/* Record trials at other rates around that of @cell. */
 int rcx_sweep(struct rcx_session *s, const struct rcx_cell *cell, struct rcx_result *result);
 
-/* ---- session.c --------------------------------------------------------- */
+/* ---- measure/session.c ------------------------------------------------- */
 
 /**
- * struct rcx_endpoint_ops - who is at the other end of a session: takes what is pushed,
- *	counts, and starts events
- * @name: as a sentence has it
- * @begin: get hold of it, and of its status page
- * @bind: start counting from zero, with pulled messages of @size bytes; sets the
- *	contexts that events can come from, as struct rcx_bind has them
+ * struct rcx_endpoint_ops - the other end of a session: a kernel half or a peer.  It consumes
+ *	pushed messages, counts, and emits events
+ * @name: for reasons, for example "the kernel half"
+ * @begin: open the endpoint and map its status page
+ * @bind: start counting from zero, with pulled messages of @size bytes.  Sets @contexts to the
+ *	contexts that it can emit from, in the format of struct rcx_bind
  * @emit: as RCX_CORE_EMIT
  * @stop: as RCX_CORE_STOP
- * @counts: as RCX_CORE_COUNTS; of all threads
- * @join: make @s, another thread's session, one of those of @first; NULL when
- *	there is nothing to do
- * @end: let go of it; also when @begin failed half-way
+ * @counts: as RCX_CORE_COUNTS, the sum of all threads
+ * @join: attach @s, the session of thread @number, to the endpoint of @first; NULL when
+ *	nothing has to be done
+ * @end: release everything; also called when @begin failed half-way
  */
 struct rcx_endpoint_ops {
 	const char *name;
@@ -312,36 +315,36 @@ struct rcx_endpoint_ops {
 	void (*end)(struct rcx_session *s);
 };
 
-/* Buffers alone. */
+/* Allocate the buffers only. */
 int rcx_session_prepare(struct rcx_session *s, const struct rcx_cell *cell, bool validate);
-/* All but the channel's own open: buffers, and the other side bound. */
+/* Everything except the channel's open hook: buffers, and the endpoint bound. */
 int rcx_session_bind(struct rcx_session *s, const struct rcx_cell *cell, bool validate);
-/* Once more, with pulled messages of another @size; counts and sequences start again. */
+/* Bind again, with pulled messages of another @size.  Counts and sequences restart at 0. */
 int rcx_session_bind_again(struct rcx_session *s, uint32_t size, uint32_t *contexts);
 int rcx_session_open(struct rcx_session *s, const struct rcx_cell *cell, bool validate);
-/* Its threads must have ended: see rcx_threads_end(). */
+/* The session's threads must have ended: see rcx_threads_end(). */
 void rcx_session_close(struct rcx_session *s);
 int rcx_session_counts(struct rcx_session *s, struct rcx_counts *counts);
 int rcx_session_emit(struct rcx_session *s, uint64_t count, uint32_t burst, uint64_t interval);
-/* Open for thread @number, from 1, of those that do what @first does. */
+/* Open the session of thread @number (from 1) of those that do what @first does. */
 int rcx_session_join(struct rcx_session *s, const struct rcx_cell *cell,
 		    const struct rcx_session *first, uint32_t number);
 int rcx_session_stop(struct rcx_session *s);
 
-/* ---- kernel_side.c: ringcross_core at the other end --------------------- */
+/* ---- endpoints/kernel_half.c: ringcross_core at the other end ---------- */
 
 extern const struct rcx_endpoint_ops rcx_kernel_endpoint;
 
-/* ---- process_side.c: a process at the other end ------------------------ */
+/* ---- endpoints/peer.c: a process at the other end ---------------------- */
 
 extern const struct rcx_endpoint_ops rcx_peer_endpoint;
 
-/* From now on, a peer that dies ends this process, and leaves the reason there. */
+/* From now on, the death of a peer ends this process, after the reason was written to @reason. */
 void rcx_peer_report_death(char *reason, size_t len);
-/* Whether the agent shares @address with the peer of @s, to give it orders. */
+/* Whether @address lies in the memory by which the agent controls the peer of @s. */
 bool rcx_peer_shares(const struct rcx_session *s, uint64_t address);
 
-/* ---- claims: what registry.c lists and the probes find, in the same words --- */
+/* ---- values that registry.c lists as claims and that the probes report - */
 
 #define RCX_EACH_GETS_ALL "each gets all"
 #define RCX_REFUSES_NEWEST "refuses newest"
@@ -351,47 +354,49 @@ bool rcx_peer_shares(const struct rcx_session *s, uint64_t address);
 #define RCX_SHARE "share"
 #define RCX_AT_LOAD "at load"
 
-/* ---- probe.c ----------------------------------------------------------- */
+/* ---- probes/runner.c --------------------------------------------------- */
 
-/* Try all properties of @mode, each in a child of its own; an object of what was
- * found.  @load gets the modules ready: "" or why not.
+/* Run all probes of @mode, each in its own child.  Returns an object with the properties.
+ * @load loads the modules, and sets its text to "" or to the reason why it cannot.
  */
 json_object *rcx_probe_mode(const struct rcx_channel *channel, const struct rcx_mode *mode,
 			   uint32_t clock,
 			   void (*load)(const struct rcx_channel *, char *, size_t));
 
-/* ---- xray.c ------------------------------------------------------------ */
+/* ---- tracing/ftrace.c -------------------------------------------------- */
 
-/* Lies in memory that the agent shares with the child that runs the operation. */
+/* In memory that the agent shares with the child that runs the operation. */
 struct rcx_xray {
-	bool traced;		/* asked for: with the tracer, which has been started */
-	uint32_t repeat;	/* asked for: operations in a row; 1 but for calibration */
+	bool traced;		/* requested: with the tracer, which is started before */
+	uint32_t repeat;	/* requested: operations in one batch; 1 except for calibration */
 	enum rcx_status status;
 	char reason[256];
-	double overhead;	/* what of @units is the harness's own */
-	uint64_t units;		/* raw; untraced the median of some */
-	uint64_t start, end;	/* the clock around it */
-	uint64_t dropped;	/* events that found no room in the ring buffer */
-	bool lengthy;		/* a timer tick falls into each: none is better than another */
-	size_t names_len;	/* bytes of @names: a line for each function entered */
-	size_t tasks_len;	/* bytes of @tasks: lines of process and name */
-	size_t pages_len;	/* bytes of @pages: the kernel's ring buffer */
+	double overhead;	/* the part of @units that is the harness's own cost */
+	uint64_t units;		/* raw; without the tracer the median of several */
+	uint64_t start, end;	/* clock before and after the operation */
+	uint64_t dropped;	/* events for which the ring buffer had no room */
+	bool lengthy;		/* each operation includes a timer tick, so repeats do not help */
+	size_t names_len;	/* bytes of @names: one line for each function entered */
+	size_t tasks_len;	/* bytes of @tasks: lines of process number and name */
+	size_t pages_len;	/* bytes of @pages: pages of the kernel's ring buffer */
 	char names[1 << 19];
 	char tasks[1 << 12];
 	char pages[1 << 21];
 };
 
-/* Start takes seconds: each function of the kernel is patched.  0 or -errno. */
+/* 0 or -errno.  The start takes seconds, because every function of the kernel is patched. */
 int rcx_tracer_start(uint32_t clock);
 int rcx_tracer_stop(void);
 
-/* Do @cell's operation once, as @xray asks. */
+/* Do @cell's operation with or without the tracer, as requested in @xray. */
 void rcx_xray_take(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
 		  struct rcx_xray *xray);
 
-/* ---- lifecycle.c ------------------------------------------------------- */
+/* ---- hostile/lifecycle.c ----------------------------------------------- */
 
-/* Load and unload twice, unload under a blocked reader: "" or what went wrong. */
+/* Load and unload twice, and try to unload under a blocked reader.  @reason becomes "" or what
+ * went wrong.
+ */
 void rcx_lifecycle(const struct rcx_channel *channel, const char *modules,
 		  char *reason, size_t len);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a user half uses of the agent: one struct to register itself, and the
- * inline pieces its loops are made of.
+ * The interface of the agent for user halves: the structs to register a channel, and the
+ * inline functions that its loops call.
  *
- * The loop over n operations is in the channel.  Nothing is dispatched per
- * message, so what is timed is the crossing and the few instructions below.
+ * The loop over n operations is in the channel.  Nothing is dispatched per message, so only
+ * the crossing and the few instructions below are timed.
  */
 #ifndef RCX_CHANNEL_H
 #define RCX_CHANNEL_H
@@ -17,7 +17,7 @@
 
 enum rcx_op { RCX_PUSH, RCX_PULL, RCX_CALL, RCX_NOTIFY, RCX_STREAM, RCX_OPS };
 
-/* Whether the other side starts it: the user half only waits and takes what comes. */
+/* Whether the kernel half (or the peer) starts the operation and the user half only waits. */
 static inline bool rcx_kernel_initiated(enum rcx_op op)
 {
 	return op == RCX_NOTIFY || op == RCX_STREAM;
@@ -26,15 +26,15 @@ static inline bool rcx_kernel_initiated(enum rcx_op op)
 struct rcx_session;
 struct rcx_peer_half;		/* peer.h */
 
-/* Do @n operations.  0, or -1 after rcx_fail() has told why. */
+/* Do @n operations.  0, or -1 after rcx_fail() has recorded the reason. */
 typedef int rcx_loop(struct rcx_session *s, uint64_t n);
 
 /**
- * struct rcx_queue - a queue whose length the user half can set, by s->queue
- * @what: the unit, as in "slots of the ring"
- * @min: shortest
- * @max: longest
- * @values: some to try, ended by 0
+ * struct rcx_queue - a queue whose length the user half can set, from s->queue
+ * @what: the unit, for example "slots of the ring"
+ * @min: shortest length
+ * @max: longest length
+ * @values: lengths to measure; unused entries at the end are 0
  */
 struct rcx_queue {
 	const char *what;
@@ -42,13 +42,13 @@ struct rcx_queue {
 	uint32_t values[4];
 };
 
-/* How a user half waits for an event; bits, since an operation may know several. */
+/* How a user half waits for an event.  These are bits: an operation may support several. */
 enum rcx_wait {
-	RCX_WAIT_BLOCK = 1,	/* in a call that brings the event as well */
-	RCX_WAIT_POLL = 2,	/* in poll(), then a call that does not wait; where nothing
-				 * can be polled, asleep by the clock from look to look
+	RCX_WAIT_BLOCK = 1,	/* in the call that returns the event */
+	RCX_WAIT_POLL = 2,	/* in poll(), followed by a non-blocking call; where poll() is
+				 * not possible, in a timed sleep between two checks
 				 */
-	RCX_WAIT_BUSY = 4,	/* not at all: such calls until one brings it */
+	RCX_WAIT_BUSY = 4,	/* repeats non-blocking calls until one returns the event */
 };
 
 #define RCX_WAITS	3
@@ -57,15 +57,15 @@ enum rcx_wait {
 
 /**
  * struct rcx_operation - one operation of one mode
- * @run: its loop; NULL where this mode has not got it
+ * @run: its loop; NULL when this mode does not have the operation
  * @min: smallest body in bytes
  * @max: largest body in bytes; @min == @max marks a channel too narrow for the
- *	header, which carries the sequence number alone in that many bytes
+ *	header: it carries only the sequence number, in that many bytes
  * @limit: one sentence: what sets @max
- * @waits: for notify and stream: each enum rcx_wait that the loop follows when
- *	s->wait has it; the first of them is the usual one.  0 is RCX_WAIT_BLOCK
- *	for notify, and RCX_WAIT_POLL for stream, alone
- * @queue: for stream, what its open hook makes of s->queue; NULL when nothing
+ * @waits: for notify and stream: the enum rcx_wait bits that the loop supports in
+ *	s->wait; the lowest bit is the default.  0 means only RCX_WAIT_BLOCK for notify
+ *	and only RCX_WAIT_POLL for stream
+ * @queue: for stream, how its open hook uses s->queue; NULL when it does not
  */
 struct rcx_operation {
 	rcx_loop *run;
@@ -77,26 +77,26 @@ struct rcx_operation {
 
 /**
  * struct rcx_mode - one way to use a channel
- * @name: short, e.g. "multicast"; the kernel half's emitter has the same
+ * @name: short, e.g. "multicast"; the kernel half's emitter has the same name
  * @summary: half a line
- * @open: get file descriptors and buffers ready, untimed; 0 or -1 after rcx_fail()
- * @close: give back what @open took besides s->fd, s->fd2 and s->map, which are closed
- *	and unmapped behind it; NULL when there is nothing else.  Also called when @open
- *	failed half-way
+ * @open: open file descriptors and allocate buffers, untimed; 0 or -1 after rcx_fail()
+ * @close: release what @open allocated, except s->fd, s->fd2 and s->map, which the agent
+ *	closes and unmaps afterwards; NULL when there is nothing else.  Also called when
+ *	@open failed half-way
  * @operations: indexed by enum rcx_op
- * @single_threaded_reason: one sentence: why two threads cannot use it at once; NULL when each
- *	open has a sequence of its own
+ * @single_threaded_reason: one sentence: why two threads cannot use the mode at the same time;
+ *	NULL when each open has its own sequence
  * @claims: RCX_POLLABLE, one of RCX_READERS_*, one of RCX_FULL_*; 0 claims nothing
- * @counterpart: the mode of channel stock that does the same work with a facility of
- *	the kernel's own, for comparison; NULL when there is none
- * @peer: what the process at the other end does, see peer.h; NULL when a kernel
- *	half is there, or nobody
+ * @counterpart: the mode of channel stock that does the same work with the kernel's own
+ *	facility, for comparison; NULL when there is none
+ * @peer: hooks of the process at the other end, see peer.h; NULL when the other end is a
+ *	kernel half, or when there is no other end
  * @one_shot_reason: one sentence: why this mode carries one value and cannot repeat it, so that
- *	it has no operation to time; a probe tries that the value arrives.  NULL for
+ *	it has no operation to time; a probe checks that the value arrives.  NULL for
  *	every mode that has operations
- * @received: with @one_shot_reason: the value that reached the kernel half when it was loaded,
- *	of a word "module.key=value" in the channel's @boot; "" for none.  0, or -1
- *	after rcx_fail()
+ * @received: with @one_shot_reason: get the value that the kernel half received when it was
+ *	loaded, from a word "module.key=value" of the channel's @boot; "" for none.  0, or
+ *	-1 after rcx_fail()
  */
 struct rcx_mode {
 	const char *name;
@@ -113,37 +113,37 @@ struct rcx_mode {
 };
 
 /*
- * What a mode claims of how it behaves when the kernel starts, none or some.
- * Each is tried by a probe on a booted kernel, and one that is wrong fails the
- * test suite.  A new one takes a line here and one in registry.c's table.
+ * Claims of a mode about its behavior when the kernel emits events; a mode has none or
+ * several.  A probe checks each claim on a booted kernel, and a wrong claim fails the test
+ * suite.  A new claim needs a line here and a line in registry.c's table.
  */
-#define RCX_POLLABLE		0x01	/* poll() or epoll on one of its fds finds an event */
-#define RCX_READERS_EACH		0x02	/* several readers: each gets all */
-#define RCX_FULL_REFUSES		0x04	/* the newest is refused, and the producer told so */
-#define RCX_FULL_COALESCES	0x08	/* many become one */
-#define RCX_FULL_OVERWRITES	0x10	/* the newest takes the place of the oldest */
+#define RCX_POLLABLE		0x01	/* poll() or epoll on one of its fds reports an event */
+#define RCX_READERS_EACH		0x02	/* several readers: each gets all events */
+#define RCX_FULL_REFUSES		0x04	/* refuses the newest with an error */
+#define RCX_FULL_COALESCES	0x08	/* many events become one */
+#define RCX_FULL_OVERWRITES	0x10	/* the newest replaces the oldest */
 #define RCX_READERS_SHARE	0x20	/* several readers: each event goes to one of them */
-#define RCX_FULL_EMPTIES		0x40	/* all that is queued goes, and the newest with it */
+#define RCX_FULL_EMPTIES		0x40	/* drops all queued events, and the newest too */
 
 /* Flags of a channel. */
-#define RCX_BASELINE	0x1	/* a floor: carries no message, calls are counted */
-#define RCX_UNMEASURED	0x2	/* compiled and listed nowhere: the skeleton */
-#define RCX_REFERENCE	0x4	/* for scale: between two processes, not with the kernel */
+#define RCX_BASELINE	0x1	/* carries no message, only calls are counted */
+#define RCX_UNMEASURED	0x2	/* compiled but not listed: the skeleton */
+#define RCX_REFERENCE	0x4	/* between two processes, measured for scale */
 
 /**
  * struct rcx_channel - a channel's registration, the last thing in user.c
  * @name: the folder's name
  * @summary: one line, for tables
  * @module: its kernel half, e.g. "ringcross_netlink"; NULL when it needs none
- * @needs: modules of the kernel's own to load before, blank-separated, or NULL
- * @boot: words that the kernel's command line must have, blank-separated, or NULL;
- *	a virtual machine is booted with them, elsewhere open says that they are
- *	missing by rcx_skip()
+ * @needs: modules of the stock kernel to load before, blank-separated, or NULL
+ * @boot: words that the kernel's command line must have, blank-separated, or NULL.  A
+ *	virtual machine is booted with them; elsewhere, the open hook calls rcx_skip()
+ *	when they are missing
  * @flags: RCX_BASELINE, RCX_UNMEASURED, RCX_REFERENCE
- * @since: first kernel that has the mechanism, a colon, and what came with it,
+ * @since: first kernel that has the mechanism, a colon, and what it added,
  *	e.g. "2.6.22: eventfd() with CONFIG_EVENTFD"
  * @modes: ended by an entry without a name
- * @unsupported_reason: for each operation that no mode has: why, in one sentence
+ * @unsupported_reason: for each operation that no mode has: the reason, in one sentence
  */
 struct rcx_channel {
 	const char *name;
@@ -158,9 +158,9 @@ struct rcx_channel {
 };
 
 /*
- * A program that the kernel or somebody at a prompt starts: "ringcross_agent --program
- * NAME ..." runs @main with the arguments behind NAME.  For channels that begin a
- * process for each message, and for a demonstration.  It may be in a program.c.
+ * A program that the kernel, or a user at a prompt, starts: "ringcross_agent --program
+ * NAME ..." runs @main, with NAME as argv[0] and the arguments after it.  For channels that
+ * start a process for each message, and for demonstrations.  It may be in a program.c.
  */
 struct rcx_program {
 	const char *name;
@@ -178,54 +178,54 @@ struct rcx_program {
 
 /**
  * struct rcx_session - one cell while it runs; a channel may read all of it
- * @channel: what is measured
- * @mode: its mode
- * @op: its operation
+ * @channel: the measured channel
+ * @mode: the measured mode
+ * @op: the measured operation
  * @size: bytes of body
- * @wait: enum rcx_wait: how the user half shall wait
- * @context: enum rcx_context that events are raised from
+ * @wait: the one enum rcx_wait that the user half uses
+ * @context: enum rcx_context from which events are emitted
  * @clock: enum rcx_clock
- * @validate: whole bodies are filled and checked
- * @silent: rcx_arm() raises nothing, so the wait is for ever; for the test that
+ * @validate: the validation pass: every byte of the bodies is filled and checked
+ * @silent: rcx_arm() emits nothing, so the wait does not end; for the test that
  *	unloads a module under a sleeping reader
- * @delay: nanoseconds from rcx_arm() to the event; by then the user half must sleep;
- *	open may make it longer
- * @endpoint: who is at the other end: ringcross_core with a kernel half, or a peer; or NULL
+ * @delay: nanoseconds from rcx_arm() to the event; the user half must sleep before it.
+ *	The open hook may make it longer
+ * @endpoint: the other end: ringcross_core with a kernel half, or a peer; or NULL
  * @core: ringcross_core's control device, or -1 for a channel without a kernel half
- * @page: the other side's status page, or NULL
- * @block: what session and peers share, see peer.h; NULL without a peer
- * @slot: in it, what belongs to this open
+ * @page: the status page of the endpoint, or NULL
+ * @block: memory that session and peers share, see peer.h; NULL without a peer
+ * @slot: the part of @block that belongs to this open
  * @user_end: file descriptors that a peer half's connect hook made for the user
- *	half, to read from and to write to, or -1; its open hook takes copies
+ *	half, to read from and to write to, or -1; its open hook duplicates them
  * @peer_end: the same for the peer
- * @tx: message to send; header ready, seq set by rcx_tx()
+ * @tx: message to send; its header is filled in, except seq, which rcx_tx() sets
  * @rx: room for RCX_HEADER + @size bytes, page-aligned
  * @sent: next sequence number to send
  * @seen: next sequence number expected from the kernel
- * @armed: clock when the pending event was asked for
- * @latency: nanoseconds or instructions per notify operation, @latencies of them
+ * @armed: clock when the pending event was requested
+ * @latency: nanoseconds or instructions per notify operation
  * @latencies: entries used in @latency
  * @latency_max: entries allocated in @latency
- * @delivered: messages that a stream has brought
+ * @delivered: messages that a stream has delivered
  * @lost: gaps in the sequence
- * @reordered: messages behind one with a higher number
- * @duplicated: messages that had come before
- * @overruns: how often the channel told its reader that it has lost something;
- *	for the channel to count, where it is told
- * @paced: the stream has a rate, so each message's latency is noted
- * @queue: how much the channel shall queue, in the unit of its struct rcx_queue;
- *	0 for what the system gives
- * @last: clock when the newest message of a stream was in hand
+ * @reordered: messages that arrived after one with a higher number
+ * @duplicated: messages that arrived a second time
+ * @overruns: how often the channel reported to its reader that it lost something;
+ *	the channel's loop counts these reports
+ * @paced: the stream has a rate, so the latency of each message is recorded
+ * @queue: the queue length that the open hook shall set, in the unit of struct rcx_queue;
+ *	0 for the system's default
+ * @last: clock when the newest message of a stream was received
  * @fd: for the channel
  * @fd2: for the channel
  * @map: for the channel
  * @map_len: for the channel
  * @priv: for the channel
- * @error: what rcx_fail() was told
- * @code: errno behind @error, or 0
- * @log: for probes: messages are noted here as they come and not judged
- * @threads: the others that do the same, or NULL
- * @skip: what failed is no fault: this kernel or half has not got it
+ * @error: the first reason that was passed to rcx_fail()
+ * @code: errno that belongs to @error, or 0
+ * @log: for probes: messages are recorded here on arrival, and are not checked
+ * @threads: the other threads that do the same operation, or NULL
+ * @skip: the failure is a skip: this kernel or kernel half does not support the operation
  */
 struct rcx_session {
 	const struct rcx_channel *channel;
@@ -264,15 +264,15 @@ struct rcx_session {
 	bool skip;
 };
 
-/* Tell why the cell fails; the first reason stands.  Always returns -1. */
+/* Record why the cell fails; only the first reason is kept.  Always returns -1. */
 int rcx_fail(struct rcx_session *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3), cold));
 
-/* rcx_fail() for what cannot be had here, which is a skip and not a failure. */
+/* As rcx_fail(), for something that is not available here: a skip, not a failure. */
 int rcx_skip(struct rcx_session *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3), cold));
 
-/* rcx_fail() with the text of errno behind @what. */
+/* As rcx_fail(), with "@what: " and the text of errno. */
 int rcx_fail_errno(struct rcx_session *s, const char *what) __attribute__((cold));
 
 void rcx_tx_slow(struct rcx_session *s);
@@ -310,13 +310,13 @@ static inline size_t rcx_len(const struct rcx_session *s)
 	return RCX_HEADER + s->size;
 }
 
-/* File descriptors shall not block: the loop polls, or spins. */
+/* Whether file descriptors must be non-blocking, because the loop polls or spins. */
 static inline bool rcx_nonblocking(const struct rcx_session *s)
 {
 	return s->wait != RCX_WAIT_BLOCK;
 }
 
-/* Sleep in poll() where there is nothing to take; else try again at once. */
+/* Whether the loop sleeps in poll() when there is no message; else it tries again at once. */
 static inline bool rcx_polls(const struct rcx_session *s)
 {
 	return s->wait == RCX_WAIT_POLL;
@@ -330,7 +330,7 @@ static inline void rcx_tx(struct rcx_session *s)
 		rcx_tx_slow(s);
 }
 
-/* Check that @msg, of which @len bytes came, is the next one from the kernel. */
+/* Check that @msg, of which @len bytes were received, is the next one from the kernel. */
 static inline int rcx_rx(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
 	uint64_t seq = s->seen++;
@@ -341,7 +341,7 @@ static inline int rcx_rx(struct rcx_session *s, const struct rcx_msg *msg, size_
 	return 0;
 }
 
-/* Check that @msg is the reply to the message rcx_tx() made last. */
+/* Check that @msg is the reply to the last message of rcx_tx(). */
 static inline int rcx_rx_reply(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
 	uint64_t seq = ~(s->sent - 1);
@@ -353,8 +353,8 @@ static inline int rcx_rx_reply(struct rcx_session *s, const struct rcx_msg *msg,
 }
 
 /*
- * A notify loop: rcx_arm(), sleep in the channel's own wait, then rcx_arrived()
- * with the event in hand, and only then the check of what it carried:
+ * A notify loop calls rcx_arm(), sleeps in the channel's own wait, calls rcx_arrived() as
+ * soon as the event is received, and only then checks the message:
  *
  *	while (n--) {
  *		if (rcx_arm(s))
@@ -365,9 +365,9 @@ static inline int rcx_rx_reply(struct rcx_session *s, const struct rcx_msg *msg,
  *			return -1;
  *	}
  *
- * For narrow channels rcx_seen_narrow() takes the place of rcx_rx().  A loop that
- * knows several waits looks at rcx_polls() before the loop, and where the call
- * says EAGAIN goes back to poll(), or to the call itself.
+ * Narrow channels call rcx_seen_narrow() instead of rcx_rx().  A loop that supports several
+ * waits reads rcx_polls() once before the loop.  On EAGAIN it returns to poll(), or repeats
+ * the call.
  */
 static inline int rcx_arm(struct rcx_session *s)
 {
@@ -377,7 +377,7 @@ static inline int rcx_arm(struct rcx_session *s)
 	return err;
 }
 
-/* The event was in hand at @now: for who took the clock himself, elsewhere. */
+/* As rcx_arrived(), for a loop that has read the clock itself: the event was received @now. */
 static inline void rcx_arrived_at(struct rcx_session *s, uint64_t now)
 {
 	if (s->latencies < s->latency_max)
@@ -389,7 +389,7 @@ static inline void rcx_arrived(struct rcx_session *s)
 	rcx_arrived_at(s, rcx_now(s));
 }
 
-/* Check a sequence number that came alone, cut to @mask. */
+/* Check a sequence number that arrived without a header, truncated to @mask. */
 static inline int rcx_seen_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask)
 {
 	uint64_t due = s->seen++;
@@ -399,12 +399,13 @@ static inline int rcx_seen_narrow(struct rcx_session *s, uint64_t seq, uint64_t 
 	return 0;
 }
 
-/* Check a reply that is ~seq alone, to what rcx_tx() made last. */
+/* Check a reply that is only ~seq, for the last message of rcx_tx(). */
 int rcx_reply_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask);
 
 /*
- * A stream loop drains without blocking, looks whether the producer had ended
- * before that, and else waits in the channel's own wait with a limit:
+ * A stream loop reads whether the producer has ended, then drains without blocking.  If the
+ * producer had ended, the loop is done; else it waits in the channel's own wait, with a
+ * time limit:
  *
  *	for (;;) {
  *		bool over = rcx_stream_over(s);
@@ -420,8 +421,8 @@ int rcx_reply_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask);
  */
 #define RCX_STREAM_WAIT 20	/* milliseconds */
 
-/* Messages of a batch, where the kernel half wakes its reader once for each; streams
- * are of whole ones.
+/* Messages of a batch, for kernel halves that wake their reader once per batch.  Timed streams
+ * are made of whole batches where they are long enough; see size_round().
  */
 #define RCX_BATCH 16u
 
@@ -434,7 +435,7 @@ static inline bool rcx_stream_over(const struct rcx_session *s)
 int rcx_streamed(struct rcx_session *s, const struct rcx_msg *msg, size_t len);
 int rcx_streamed_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask);
 
-/* The same of one that was in hand at @now, as rcx_arrived_at(). */
+/* The same for a message that was received @now; compare rcx_arrived_at(). */
 int rcx_streamed_at(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t now);
 
 #endif /* RCX_CHANNEL_H */

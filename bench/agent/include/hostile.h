@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a folder's hostile.c uses: expectations, and the tools of a bad guest.
+ * The interface for a folder's hostile.c: expectations, and tools for hostile input.
  *
- * A channel with a kernel half has, beside its two halves, a hostile.c that does
- * to the kernel half all that user space could.  It is linked into the agent and
- * runs on request, never near a measurement.  Each thing it does is a case: what
- * was tried, what came, what should have come.  The good path is tried first, or
- * a refusal would prove nothing.
+ * Each channel with a kernel half has a hostile.c beside its two halves.  It sends the kernel
+ * half the input that a hostile user could send.  It is linked into the agent and runs on
+ * request, not during a measurement.  Each test is a case: what was tried, the result, and the
+ * expected result.  Valid input is tried first: a kernel half that refuses everything must
+ * not pass.
  *
  *	static void ioctl_hostile(struct rcx_hostile *h)
  *	{
@@ -18,10 +18,9 @@
  *	}
  *	RCX_HOSTILE(ioctl, ioctl_hostile);
  *
- * It runs in a child of the agent with a deadline, so that it may leave files
- * open and need not look behind itself.  When it has ended, the agent proves
- * that the channel still works, that nothing of it is left in the kernel's
- * memory, and that its module unloads.
+ * It runs in a child of the agent with a deadline, so it may leave files open and need not
+ * clean up.  When it has ended, the agent checks that the channel still works, that it has
+ * left nothing in the kernel's memory, and that its module unloads.
  */
 #ifndef RCX_HOSTILE_H
 #define RCX_HOSTILE_H
@@ -32,11 +31,11 @@
 #define RCX_CASES_MAX 1024
 
 /**
- * struct rcx_case - one thing that was tried
- * @name: what it was, behind its topic
- * @got: what came: an errno's name, or a number
- * @want: what should have come
- * @ok: whether it did
+ * struct rcx_case - one test
+ * @name: its topic and what was tried
+ * @got: the result: the name of an errno, a number, or a word
+ * @want: the expected result
+ * @ok: the result was the expected one
  */
 struct rcx_case {
 	char name[112];
@@ -46,7 +45,7 @@ struct rcx_case {
 };
 
 /**
- * struct rcx_cases - all that was tried, in memory shared with every child
+ * struct rcx_cases - all cases of a run, in memory shared with every child
  * @count: entries used in @list
  * @list: the cases, in order
  */
@@ -57,14 +56,14 @@ struct rcx_cases {
 
 /**
  * struct rcx_hostile - one run against one kernel half
- * @channel: whose kernel half it is
- * @cases: what was tried so far
- * @topic: stands before the names of cases, see rcx_topic()
+ * @channel: the channel of the kernel half
+ * @cases: the cases so far
+ * @topic: prefix of the names of cases, see rcx_topic()
  * @core: ringcross_core's control device while rcx_core_bind() has it open, else -1
  * @page: its status page, or NULL
- * @message: room for the largest message and a page more
- * @edge: the last byte before memory that is not mapped, plus one
- * @readonly: a page that may be read alone
+ * @message: room for the largest message and one more page
+ * @edge: address of the first byte that is not mapped; the byte before it is mapped
+ * @readonly: a page that can only be read
  * @forbidden: a page without any access
  */
 struct rcx_hostile {
@@ -78,114 +77,120 @@ struct rcx_hostile {
 };
 
 struct rcx_hostile_entry {
-	const char *name;	/* of the folder */
-	const char *channel;	/* whose module is loaded for it */
+	const char *name;	/* the folder */
+	const char *channel;	/* the channel whose module is loaded for it */
 	void (*run)(struct rcx_hostile *h);
 };
 
 #define RCX_HOSTILE(folder, function) RCX_HOSTILE_BY(folder, folder, function)
 
-/* For a folder that is no channel, and is reached through @by's. */
+/* For a folder that is not a channel itself; it is tested through the channel @by. */
 #define RCX_HOSTILE_BY(folder, by, function)					\
 	static const struct rcx_hostile_entry folder##_hostile_entry = {		\
 		#folder, #by, function };					\
 	static const struct rcx_hostile_entry *const folder##_hostile_pointer	\
 	__attribute__((used, section("rcx_hostiles"))) = &folder##_hostile_entry
 
-/* ---- runner.c: the run -------------------------------------------------- */
+/* ---- runner.c: the run ------------------------------------------------- */
 
 const struct rcx_hostile_entry *rcx_find_hostile(const char *name);
 
-/* Run @entry; its modules must be loaded and its channel known.  The cases, and
- * "" or why it did not come to its end.
+/* Run @entry, whose modules must be loaded.  Returns the cases; @reason says what failed, and
+ * stays unchanged when nothing did.
  */
 json_object *rcx_hostile_run(const struct rcx_hostile_entry *entry, uint32_t deadline_ms,
 			    const struct rcx_overhead *overhead, struct rcx_result *result,
 			    char *reason, size_t len);
 
-/* ---- expect.c: cases ---------------------------------------------------- */
+/* ---- expect.c: cases --------------------------------------------------- */
 
-/* What the cases that follow are about; "" for nothing. */
+/* Set the prefix of the names of the following cases; "" for none. */
 void rcx_topic(struct rcx_hostile *h, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * Judge what a system call has just returned: @result below 0 is a failure with
- * the reason in errno.  @want is an errno, or 0 for success.  True when it came.
+ * Add a case for the system call that has just returned @result.  A result below 0 is a
+ * failure with the reason in errno.  @want is an errno, or 0 for success.  True when the
+ * result is the expected one.
  */
 bool rcx_expect(struct rcx_hostile *h, const char *name, long result, int want);
 bool rcx_expect_either(struct rcx_hostile *h, const char *name, long result, int want, int other);
 
-/* The same where success alone is not enough. */
+/* The same for an exact value, and for a condition. */
 bool rcx_expect_value(struct rcx_hostile *h, const char *name, long result, long want);
 bool rcx_expect_true(struct rcx_hostile *h, const char *name, bool is);
 
-/* Open @path, which must succeed: the file descriptor. */
+/* Open @path, which is expected to succeed.  Returns the file descriptor. */
 int rcx_expect_open(struct rcx_hostile *h, const char *path, int flags);
 
-/* For what was done many times: once for each result, then a case for all. */
+/* For an action that is repeated many times: call rcx_note() for each result, then
+ * rcx_expect_outcomes() for one case.  A failure with another errno than @refusal is unexpected.
+ */
 struct rcx_outcomes {
 	uint64_t fine, refused, other;
 	int last;		/* errno of the last of @other */
 };
 
 void rcx_note(struct rcx_outcomes *outcomes, long result, int refusal);
-void rcx_expect_outcomes(struct rcx_hostile *h, const char *name, const struct rcx_outcomes *outcomes);
+void rcx_expect_outcomes(struct rcx_hostile *h, const char *name,
+			 const struct rcx_outcomes *outcomes);
 
-/* ---- control_device.c: the control device ------------------------------- */
+/* ---- control_device.c: the control device ------------------------------ */
 
-/* Open ringcross_core if need be, and bind @h's channel. */
+/* Open ringcross_core's device if it is not open, and bind @h's channel. */
 bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool validate);
 /* Start a new @topic, named "... in proof" if bodies are validated, and bind @h's channel. */
 void rcx_bind_topic(struct rcx_hostile *h, const char *topic, uint32_t size, bool validate);
 void rcx_core_unbind(struct rcx_hostile *h);		/* and close */
 bool rcx_core_start(struct rcx_hostile *h, enum rcx_context context, uint64_t count, uint32_t burst,
 	      uint64_t interval);
-bool rcx_core_ended(struct rcx_hostile *h, uint32_t ms);	/* the producer, within so long */
+/* Whether the producer has ended, within @ms. */
+bool rcx_core_ended(struct rcx_hostile *h, uint32_t ms);
 struct rcx_counts rcx_core_counts(struct rcx_hostile *h);
 
-/* One thread repeats @pull @times.  Meanwhile binds switch between the two @sizes of the
- * message that it pulls.
+/* Another thread repeats @pull until it has pulled @times.  Meanwhile this one binds again and
+ * again, with the two @sizes of the pulled message in turn.
  */
 void rcx_try_size_changes(struct rcx_hostile *h, long (*pull)(void *arg), void *arg,
 			 uint32_t times, const uint32_t sizes[2]);
 
-/* ---- memory.c: addresses and messages ----------------------------------- */
+/* ---- memory.c: addresses and messages ---------------------------------- */
 
-bool rcx_hostile_memory(struct rcx_hostile *h);	/* get it all; for runner.c */
+bool rcx_hostile_memory(struct rcx_hostile *h);	/* map all memory of @h; for runner.c */
 
 enum rcx_access { RCX_KERNEL_READS, RCX_KERNEL_WRITES };
 
-/* @try with every address the kernel must refuse by EFAULT. */
+/* Call @try with every kind of address that the kernel must refuse with EFAULT. */
 void rcx_try_addresses(struct rcx_hostile *h, const char *name, enum rcx_access access,
 		      long (*try)(void *arg, void *at), void *arg);
 
-/* A page that is brought by userfaultfd(2): who touches it waits until it comes. */
+/* A page that userfaultfd(2) provides late: an access to it waits until it is provided. */
 struct rcx_late_page {
 	int handler;
 	void *page;
 };
 
-void *rcx_late_page(struct rcx_hostile *h, struct rcx_late_page *late);	/* NULL when there is none */
-void rcx_late_page_comes(struct rcx_hostile *h, struct rcx_late_page *late);	/* all zeros */
+void *rcx_late_page(struct rcx_hostile *h, struct rcx_late_page *late);	/* or NULL */
+/* Provide it, filled with zeros. */
+void rcx_late_page_comes(struct rcx_hostile *h, struct rcx_late_page *late);
 
-/* Make @h->message a whole one, as the proof wants it. */
+/* Make @h->message a valid message that also passes the validation pass. */
 struct rcx_msg *rcx_good_message(struct rcx_hostile *h, uint32_t size, uint64_t seq);
 
-/* Whether @msg has a body of @size bytes, which are right if @validate. */
+/* Whether @msg has a body of @size bytes; if @validate, every byte of it must be right. */
 bool rcx_is_whole(const struct rcx_msg *msg, uint32_t size, bool validate);
 
 /* Whether @msg answers request @seq of @size bytes; a body is inverted only if @validate. */
 bool rcx_is_reply(const struct rcx_msg *msg, uint32_t size, uint64_t seq, bool validate);
 
 /**
- * struct rcx_taker - a way into the kernel that takes whole messages
+ * struct rcx_taker - a way to send whole messages to a kernel half
  * @send: send @len bytes at @msg; below 0 is a failure with its errno
  * @arg: for @send
- * @body_max: the largest body it takes
- * @nothing: what no bytes at all are answered by; 0 when that is no mistake
- * @too_short: what less than a header is answered by
- * @too_long: what a larger body is answered by
+ * @body_max: the largest body that it accepts
+ * @nothing: errno for a message of no bytes; 0 when it is accepted
+ * @too_short: errno for less than a header
+ * @too_long: errno for a larger body
  * @seq: number that the next message must have
  */
 struct rcx_taker {
@@ -196,20 +201,20 @@ struct rcx_taker {
 	uint64_t seq;
 };
 
-/* Every wrong message there is, between good ones; @validate as it was bound. */
+/* Send every kind of invalid message, between valid ones.  @validate as in the bind. */
 void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool validate);
 
-/* A good request of 64 bytes by @taker, whose reply then lies at @reply. */
+/* Send a valid request of 64 bytes with @taker, which leaves the reply at @reply; check it. */
 void rcx_try_request(struct rcx_hostile *h, struct rcx_taker *taker, const struct rcx_msg *reply,
 		    bool validate);
 
-/* Messages whose header another thread overwrites while they are sent. */
+/* Send messages whose header another thread overwrites at the same time. */
 void rcx_try_scribbled(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t size,
 		      uint32_t turns);
 
-/* ---- processes.c: threads, children, other users ------------------------ */
+/* ---- processes.c: threads, children, other users ----------------------- */
 
-/* A thread that overwrites @count words at @words with nonsense until the end. */
+/* A thread that overwrites @count words at @words with wrong values until it is stopped. */
 struct rcx_scribbler {
 	pthread_t thread;
 	volatile uint32_t *words;
@@ -221,7 +226,7 @@ void rcx_scribble(struct rcx_hostile *h, struct rcx_scribbler *s, volatile void 
 		 uint32_t count);
 void rcx_scribble_end(struct rcx_scribbler *s);
 
-/* A thread that does one call, which is expected to sleep. */
+/* A thread that makes one call, which is expected to sleep. */
 struct rcx_sleeper {
 	pthread_t thread;
 	long (*call)(void *arg);
@@ -233,51 +238,53 @@ struct rcx_sleeper {
 
 void rcx_sleep_in(struct rcx_hostile *h, struct rcx_sleeper *s, long (*call)(void *arg), void *arg);
 
-/* Interrupt it by a signal. */
+/* Interrupt it with a signal. */
 void rcx_sleeper_interrupt(struct rcx_sleeper *s);
 
-/* Its result, with errno set; -1 and ETIMEDOUT when it does not end. */
+/* Wait for its result, with errno set; -1 and ETIMEDOUT when it does not end. */
 long rcx_sleeper_end(struct rcx_sleeper *s);
 
-/* Three threads do @call at once: the sum of its results. */
+/* Make @call in three threads at the same time.  Returns the sum of the results. */
 long rcx_in_three_threads(struct rcx_hostile *h, long (*call)(void *arg), void *arg);
 
-/* A child sleeps in @call and is killed there. */
+/* Kill a child that sleeps in @call. */
 void rcx_try_kill(struct rcx_hostile *h, const char *name, long (*call)(void *arg), void *arg);
 
-/* @work in a child, which must come to its end. */
+/* Do @work in a child, which must end by itself. */
 void rcx_in_other(struct rcx_hostile *h, const char *name,
 		 void (*work)(struct rcx_hostile *h, void *arg), void *arg);
 
 /* The same as the user nobody, without any capability. */
-void rcx_as_nobody(struct rcx_hostile *h, void (*work)(struct rcx_hostile *h, void *arg), void *arg);
+void rcx_as_nobody(struct rcx_hostile *h, void (*work)(struct rcx_hostile *h, void *arg),
+		   void *arg);
 
-/* Nobody may open @path in any way. */
+/* Check that the user nobody cannot open @path, in any mode. */
 void rcx_try_nobody_opens(struct rcx_hostile *h, const char *path);
 
-/* ---- files.c: what files have in common --------------------------------- */
+/* ---- files.c: cases for files ------------------------------------------ */
 
-/* Commands of our letter that @known does not know must be ENOTTY. */
+/* Unknown ioctl commands must fail with ENOTTY; @known, if not NULL, says which are known. */
 void rcx_try_commands(struct rcx_hostile *h, int fd, bool (*known)(unsigned int cmd));
 
-/* What a file without these must refuse: reading and writing, seeking, mapping. */
+/* A file without these must refuse them: read() and write(), seeking, mmap(). */
 void rcx_try_no_io(struct rcx_hostile *h, int fd);
 void rcx_try_no_seek(struct rcx_hostile *h, int fd);
 void rcx_try_no_map(struct rcx_hostile *h, int fd);
 
-/* pread() of a message of @len bytes to an address under trial.  The kernel may copy up to
- * the fault, and report it only to the next read: a part fails with EFAULT here.
+/* pread() a message of @len bytes to an address under test.  The kernel may copy the part
+ * before the fault and report the fault only to the next read.  So a short read fails with
+ * EFAULT here.
  */
 long rcx_pread_whole(int fd, void *at, size_t len);
 
 /**
  * struct rcx_shared_reply - a file that answers requests, with one reply for all its opens
  * @path: the file
- * @ask: write a request to the open file that its first argument points to
- * @wrong: bytes that the file refuses by EBADMSG
- * @wrong_len: how many
- * @reply_len: bytes that a read of the reply brings
- * @is_reply: whether these are the reply to request @seq
+ * @ask: write a request; its first argument points to the file descriptor
+ * @wrong: bytes that the file refuses with EBADMSG
+ * @wrong_len: number of these bytes
+ * @reply_len: bytes that a read of the reply returns
+ * @is_reply: whether these bytes are the reply to request @seq
  */
 struct rcx_shared_reply {
 	const char *path;
@@ -287,28 +294,28 @@ struct rcx_shared_reply {
 	bool (*is_reply)(struct rcx_hostile *h, const char *reply, uint64_t seq);
 };
 
-/* Ask and read the reply, while another thread reads it too and writes @wrong. */
+/* Write requests and read the replies, while another thread reads them too and writes @wrong. */
 void rcx_try_shared_reply(struct rcx_hostile *h, const struct rcx_shared_reply *file);
 
-/* The files of core/file.c, whoever made them; @mode is the emitter's. */
+/* The files of modules/core/file.c, for any channel; @mode is the emitter's. */
 void rcx_try_message_file(struct rcx_hostile *h, const char *path, bool shared);
 void rcx_try_transaction_file(struct rcx_hostile *h, const char *path);
 void rcx_try_events_file(struct rcx_hostile *h, const char *path, const char *mode);
 
-/* ---- netlink.c: sockets of any netlink family --------------------------- */
+/* ---- netlink.c: sockets of any netlink family -------------------------- */
 
-/* A socket with long queues, on which a receive waits for a second at most; or -1. */
+/* A socket with long queues, on which a receive waits for at most one second; or -1. */
 int rcx_netlink_socket(int protocol);
 
-/* Receive the verdict on the last request: 0, or -1 with errno.  An answer that comes before
- * it is left in the @room bytes at @answer.
+/* Receive the acknowledgement of the last request: 0, or -1 with errno.  An answer that comes
+ * before it is stored in the @room bytes at @answer.
  */
 long rcx_netlink_verdict(int fd, void *answer, size_t room);
 
-/* More events than fit into the shortest queue that @fd can have, before anything is read. */
+/* Emit more events than fit into the shortest queue that @fd can have, before reading any. */
 void rcx_try_unread_events(struct rcx_hostile *h, int fd);
 
-/* The same with answers, on the same socket; @ask sends a request for one. */
+/* The same with answers, on the same socket; @ask sends a request for one answer. */
 void rcx_try_unread_answers(struct rcx_hostile *h, int fd, void (*ask)(void *arg), void *arg);
 
 #endif /* RCX_HOSTILE_H */

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the peer half of a channel uses: the code at the other end of a channel
- * that has no kernel half, run by a process of its own, the peer.  It does what
- * rcx_core.h is for in the kernel: takes messages and checks them, makes replies
- * and events, and counts.
+ * The interface for peer halves.  A peer half is the code at the other end of a channel that
+ * has no kernel half.  It runs in a process of its own, the peer.  It does the work for which
+ * a kernel half uses rcx_core.h: it consumes and checks messages, makes replies and events,
+ * and counts.
  *
  *	user half (this process)		peer half (its child)
  *	connect: both ends
  *	fork ------------------------------->	begin
- *	open: the user's end			serve, or emit when asked to
- *	n operations <--- the channel --->	and for ever
+ *	open: the user's end			serve, or emit on command, in a loop
+ *	n operations <--- the channel --->	that does not end
  *	close: kill
  *
- * All that is not the channel (orders, counts, stamps) goes through memory that
- * both share, so that nothing of it has to be sent.
+ * Everything that does not belong to the channel (commands, counts, timestamps) is in memory
+ * that both processes share, so it is not sent over the channel.
  */
 #ifndef RCX_PEER_H
 #define RCX_PEER_H
@@ -22,9 +22,9 @@
 
 /**
  * struct rcx_event - one event that the peer starts
- * @seq: its number, from 0 at the bind
+ * @seq: its number; the first one after a bind has 0
  * @timestamp: clock at the event
- * @size: bytes of body the message must have
+ * @size: bytes of body that the message must have
  */
 struct rcx_event {
 	uint64_t seq;
@@ -33,18 +33,19 @@ struct rcx_event {
 };
 
 /**
- * struct rcx_peer_half - what a mode lets its peer do
- * @connect: required; make the channel with both its ends for s->op, before there
- *	is a peer.  File descriptors go to s->user_end and s->peer_end, of which
- *	each process then closes the other's; memory goes to s->map
- * @begin: optional; in the peer, before anything else.  s->fd and s->fd2 are its
+ * struct rcx_peer_half - hooks of a mode for its peer
+ * @connect: required; create the channel with both ends for s->op, before the peer is
+ *	started.  File descriptors go to s->user_end and s->peer_end; each process then
+ *	closes those of the other end.  Memory goes to s->map
+ * @begin: optional; called in the peer before the other hooks.  s->fd and s->fd2 are its
  *	end, s->tx and s->rx its own buffers
- * @serve: for push and call: take each message, hand it to rcx_peer_consume(), and
- *	answer a call by rcx_peer_reply().  Never returns, or -1 after rcx_fail()
- * @emit: for notify and stream: hand one event, made by rcx_peer_event(), to the
- *	channel; 0, or a negative errno when it would not take it, which then counts
- *	as refused.  Must not wait for room, except for the rest of what has begun
- * @never_sleeps: while it waits, either, but yields the processor
+ * @serve: for push and call: receive each message, pass it to rcx_peer_consume(), and
+ *	answer a call with rcx_peer_reply().  Does not return, except with -1 after rcx_fail()
+ * @emit: for notify and stream: write one event, made by rcx_peer_event(), to the
+ *	channel.  0, or a negative errno when the channel does not take it; the event then
+ *	counts as refused.  Must not wait for room, except to complete a message that is
+ *	partly written
+ * @never_sleeps: the peer does not sleep while it waits; it yields the processor
  */
 struct rcx_peer_half {
 	int (*connect)(struct rcx_session *s);
@@ -55,11 +56,11 @@ struct rcx_peer_half {
 };
 
 /**
- * struct rcx_peer_slot - what an open of the mode shares with its peer
- * @consumed: messages that were taken, in order and whole
- * @bad: and those that were not
- * @wanted: how many the user half waits for, see rcx_peer_expect()
- * @reached: low half of @wanted, once so many were consumed; a futex
+ * struct rcx_peer_slot - memory that one open of the mode shares with its peer
+ * @consumed: messages that arrived complete and in order
+ * @bad: messages that did not
+ * @wanted: value of @consumed that the user half waits for, see rcx_peer_expect()
+ * @reached: a futex: the low half of @wanted, once @consumed has that value
  * @error: why the peer has ended
  */
 struct rcx_peer_slot {
@@ -72,20 +73,20 @@ struct rcx_peer_slot {
 
 /* ---- for the user half -------------------------------------------------- */
 
-/* Descriptors of its own to the user's end, in s->fd and s->fd2: an open hook. */
+/* An open hook: duplicate the descriptors of the user's end to s->fd and s->fd2. */
 int rcx_peer_open(struct rcx_session *s);
 
-/* The end of the channel was reached, or @what failed for want of a reader: say
- * that the peer has gone.  Always -1.
+/* Fail because the peer has exited: @what met the end of the channel, or failed because
+ * nobody reads it.  Always returns -1.
  */
 int rcx_peer_gone(struct rcx_session *s, const char *what) __attribute__((cold));
 
 int rcx_peer_wait_slow(struct rcx_session *s);
 
 /*
- * A push loop: the peer has consumed all n messages when it returns, as a kernel
- * half has when the call does.  It waits once, at the end, so that the channel
- * may take as many in a row as it has room for:
+ * A push loop returns when the peer has consumed all n messages, as a kernel half has when
+ * the system call returns.  It waits once, at the end, so the channel can take as many
+ * messages at a time as it has room for:
  *
  *	rcx_peer_expect(s, n);
  *	while (n--) {
@@ -94,8 +95,8 @@ int rcx_peer_wait_slow(struct rcx_session *s);
  *	}
  *	return rcx_peer_wait(s);
  *
- * What is expected is said before the first message, which carries it along: the
- * peer cannot see the last one before it sees @wanted.
+ * The expected count is stored before the first message is sent.  The channel orders the two:
+ * the peer sees @wanted before it can receive the last message.
  */
 static inline void rcx_peer_expect(struct rcx_session *s, uint64_t n)
 {
@@ -123,8 +124,8 @@ static inline void rcx_peer_count(struct rcx_session *s)
 		rcx_peer_reached(s);
 }
 
-/* Take a message of which @len bytes arrived.  0, or -1 when length, order or (in
- * the proof) body is wrong; the peer half then gives up, too.
+/* Consume a message of which @len bytes arrived.  0, or -1 when its length, its order or (in
+ * the validation pass) its body is wrong; the serve hook then returns -1, too.
  */
 static inline int rcx_peer_consume(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
@@ -135,7 +136,7 @@ static inline int rcx_peer_consume(struct rcx_session *s, const struct rcx_msg *
 	return 0;
 }
 
-/* Turn a consumed request into its reply, in place, as rcx_reply() does. */
+/* Turn a consumed request into its reply, in place.  The kernel's rcx_reply() does the same. */
 static inline void rcx_peer_reply(struct rcx_session *s, struct rcx_msg *msg, size_t len)
 {
 	msg->seq = ~msg->seq;
@@ -144,7 +145,7 @@ static inline void rcx_peer_reply(struct rcx_session *s, struct rcx_msg *msg, si
 			msg->body[at] ^= 0xff;
 }
 
-/* Write an event's message to @msg, which has room for it; its length. */
+/* Write an event's message to @msg, which has room for it; returns its length. */
 static inline size_t rcx_peer_event(struct rcx_session *s, const struct rcx_event *event,
 				   struct rcx_msg *msg)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What probes share.  A probe tries one property of one mode through the
- * channel's own hooks, in a child that may hang or die, and notes what it found.
- * Each registers itself at the end of its file; see PROTOCOL.md for the names.
+ * Declarations that probes share.  A probe determines one property of one mode, or several,
+ * through the channel's own hooks.  It runs in a child, which may hang or die, and records its
+ * findings.  Each probe registers itself below its function; PROTOCOL.md lists the properties.
  */
 #ifndef RCX_PROBE_H
 #define RCX_PROBE_H
@@ -11,38 +11,38 @@
 #include <sys/types.h>
 #include "agent.h"
 
-#define RCX_FOUND_MAX 32
-#define RCX_SETTLE_US 2000	/* for who waits to be asleep, for events to be through */
-#define RCX_WAIT_MS 300		/* what has not come by then does not come */
+#define RCX_FINDINGS_MAX 32
+#define RCX_SETTLE_US 2000	/* until a waiting process sleeps, and events have arrived */
+#define RCX_WAIT_MS 300		/* an event or report that has not come by then will not come */
 
 /**
- * struct rcx_found - one property of one mode
+ * struct rcx_finding - one property of one mode
  * @name: its name in the answer
- * @kind: which of the members below is its value; RCX_NOTHING: the question does
- *	not arise here, and @detail says why
- * @counted: counted rather than tried
- * @told: the channel's own word, not tried
- * @failed: the probe came to no answer
- * @each: a value per operation; NAN where there is none
+ * @kind: which of the members below is its value; RCX_NOTHING: the property does not apply to
+ *	this mode, and @detail says why
+ * @counted: the value was counted
+ * @documented: the value comes from the channel's registration; it was not tested
+ * @failed: the probe could not determine the value
+ * @each: a value for each operation; NAN where there is none
  */
-struct rcx_found {
+struct rcx_finding {
 	char name[24];
 	enum { RCX_NOTHING, RCX_BOOL, RCX_NUMBER, RCX_TEXT, RCX_EACH } kind;
-	bool counted, told, failed;
+	bool counted, documented, failed;
 	double number;
 	char text[80];
 	double each[RCX_OPS];
 	char detail[400];
 };
 
-/* Lies in memory that all processes of a probe share. */
+/* In memory that all processes of a probe share. */
 struct rcx_findings {
 	uint32_t count;
-	struct rcx_found found[RCX_FOUND_MAX];
+	struct rcx_finding found[RCX_FINDINGS_MAX];
 	struct rcx_message_log log;
 };
 
-/* What a probe is to try. */
+/* The mode that a probe tests, and where it records what it found. */
 struct rcx_probing {
 	const struct rcx_channel *channel;
 	const struct rcx_mode *mode;
@@ -52,9 +52,9 @@ struct rcx_probing {
 
 /**
  * struct rcx_probe - a probe's registration
- * @name: of the property that fails when the probe does
- * @run: tries it; in a child of its own, with the modules loaded
- * @one_shot: for modes that have no operations, and for those alone
+ * @name: the property that is reported as failed when the probe fails
+ * @run: the probe; called in its own child, with the modules loaded
+ * @one_shot: for the modes that have no operations, and only for those
  */
 struct rcx_probe {
 	const char *name;
@@ -70,27 +70,27 @@ struct rcx_probe {
 	static const struct rcx_probe *const function##_entry		\
 	__attribute__((used, section("rcx_probes"))) = &function##_probe
 
-/* Note a property.  @detail is one sentence or more, printf-like. */
-struct rcx_found *rcx_find_text(struct rcx_probing *probing, const char *name, const char *value,
+/* Record a property.  @detail is one sentence or more, in the format of printf(). */
+struct rcx_finding *rcx_find_text(struct rcx_probing *probing, const char *name, const char *value,
 			      const char *detail, ...)
 	__attribute__((format(printf, 4, 5)));
-struct rcx_found *rcx_find_bool(struct rcx_probing *probing, const char *name, bool value,
+struct rcx_finding *rcx_find_bool(struct rcx_probing *probing, const char *name, bool value,
 			      const char *detail, ...)
 	__attribute__((format(printf, 4, 5)));
-struct rcx_found *rcx_find_number(struct rcx_probing *probing, const char *name, double value,
+struct rcx_finding *rcx_find_number(struct rcx_probing *probing, const char *name, double value,
 				const char *detail, ...)
 	__attribute__((format(printf, 4, 5)));
-struct rcx_found *rcx_find_nothing(struct rcx_probing *probing, const char *name,
+struct rcx_finding *rcx_find_nothing(struct rcx_probing *probing, const char *name,
 				 const char *detail, ...)
 	__attribute__((format(printf, 3, 4)));
-struct rcx_found *rcx_find_failure(struct rcx_probing *probing, const char *name,
+struct rcx_finding *rcx_find_failure(struct rcx_probing *probing, const char *name,
 				 const char *detail, ...)
 	__attribute__((format(printf, 3, 4)));
-/* With no value yet: to be filled in by the caller. */
-struct rcx_found *rcx_find_each(struct rcx_probing *probing, const char *name);
+/* A property with a value for each operation, which the caller fills in. */
+struct rcx_finding *rcx_find_each(struct rcx_probing *probing, const char *name);
 
-/* Add to a sentence that may be there; cut, never overrun. */
-void rcx_say(char *text, size_t len, const char *format, ...)
+/* Append to @text, a buffer of @len bytes; what does not fit is cut off. */
+void rcx_append(char *text, size_t len, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* "EAGAIN"; "nothing" for 0. */
@@ -98,78 +98,81 @@ const char *rcx_errno_name(int code);
 
 /* ---- sessions ---------------------------------------------------------- */
 
-/* The size of a small message of @op: 8 bytes where it can be that. */
-uint32_t rcx_small(const struct rcx_mode *mode, enum rcx_op op);
-bool rcx_narrow(const struct rcx_operation *operation);
+/* The size of a small message of @op: 8 bytes, or the nearest size that is possible. */
+uint32_t rcx_small_size(const struct rcx_mode *mode, enum rcx_op op);
+/* Whether the operation has one size only, too small for the message header. */
+bool rcx_is_narrow(const struct rcx_operation *operation);
 
-/* Whether the kernel can start; @op is how a reader takes many events then. */
-bool rcx_starts(const struct rcx_mode *mode, enum rcx_op *op);
+/* Whether the kernel can emit events.  @op is the operation that receives several of them:
+ * stream if the mode has it, else notify.
+ */
+bool rcx_event_operation(const struct rcx_mode *mode, enum rcx_op *op);
 
-/* The cell that a probe of @op with @size bytes is; the default context. */
+/* A cell for a probe of @op with @size bytes, in the default context. */
 struct rcx_cell rcx_probe_cell(const struct rcx_probing *probing, enum rcx_op op, uint32_t size);
 
-/* Let the kernel start @count events and wait till the producer has ended: true
- * when it has, false when it has not got on for @ms.
+/* Let the kernel emit @count events and wait until the producer has ended.  False when it has
+ * emitted nothing for @ms.
  */
-bool rcx_emit_all(struct rcx_session *s, uint64_t count, uint32_t ms);
-/* Wait for the producer alone. */
-bool rcx_emitted(const struct rcx_session *s, uint32_t ms);
+bool rcx_emit_and_wait(struct rcx_session *s, uint64_t count, uint32_t ms);
+/* Only wait until the producer has ended. */
+bool rcx_wait_emitted(const struct rcx_session *s, uint32_t ms);
 
-/* Whether a push since the bind got there: where nobody waits for an answer, a refusal
- * comes unseen and only the kernel's counts tell.
+/* Whether the kernel half has consumed a push since the bind.  Where the user half does not
+ * wait for an acknowledgement, it does not see a refusal; only the kernel's counts show it.
  */
 bool rcx_counts_pushed(const struct rcx_session *s, const struct rcx_counts *counts);
 
-/* ---- probe_peer.c: a session in a process of its own --------------------- */
+/* ---- session_process.c: a session in a process of its own -------------- */
 
-enum rcx_order {
-	RCX_DO_RUN,	/* n operations; for notify each asks for its event */
-	RCX_DO_WAIT,	/* one notify for an event that somebody else raises */
+enum rcx_command {
+	RCX_DO_RUN,	/* n operations; for notify, each requests its own event */
+	RCX_DO_WAIT,	/* n notify operations, whose events the probe emits */
 };
 
 struct rcx_report {
-	int err;		/* of the hook */
-	int code;		/* errno behind it, or 0 */
+	int err;		/* result of the hook */
+	int code;		/* errno that belongs to it, or 0 */
 	uint64_t delivered, overruns;
 	char error[256];
 };
 
-struct rcx_peer {
+struct rcx_process {
 	pid_t pid;
 	int fd;
-	int far;		/* the number that the other end has in the peer */
+	int child_fd;		/* the other end of @fd, in the process */
 };
 
-/* Start a process that opens the mode of @bound, which has no open of its own.
- * @before may change who the process is.  0 when the open went well; the
- * report of the open is in @report either way.
+/* Start a process that opens the mode of @bound; @bound itself is bound but not opened.
+ * @before, if not NULL, is called in the process first, for example to change its user.  0
+ * when the open succeeded; @report has the report of the open in any case.
  */
-int rcx_peer_start(struct rcx_peer *peer, const struct rcx_session *bound,
+int rcx_process_start(struct rcx_process *process, const struct rcx_session *bound,
 		  void (*before)(void *), void *arg, struct rcx_report *report);
-void rcx_peer_order(struct rcx_peer *peer, enum rcx_order order, uint64_t n);
-/* 1 with its report, 0 when there is none after @ms, -1 when the peer has died. */
-int rcx_peer_report(struct rcx_peer *peer, struct rcx_report *report, int ms);
-/* Both at once. */
-int rcx_peer_do(struct rcx_peer *peer, enum rcx_order order, uint64_t n,
+void rcx_process_send(struct rcx_process *process, enum rcx_command order, uint64_t n);
+/* 1 with its report, 0 when there is none after @ms, -1 when the process has died. */
+int rcx_process_report(struct rcx_process *process, struct rcx_report *report, int ms);
+/* Send a command, and wait for its report. */
+int rcx_process_do(struct rcx_process *process, enum rcx_command order, uint64_t n,
 	       struct rcx_report *report, int ms);
-void rcx_peer_kill(struct rcx_peer *peer);
+void rcx_process_kill(struct rcx_process *process);
 
-/* ---- probe_trace.c: what a peer asks of the kernel ----------------------- */
+/* ---- syscall_trace.c: the system calls of such a process ---------------- */
 
-#define RCX_CALLS_MAX 4096
+#define RCX_SYSCALLS_MAX 4096
 
-struct rcx_calls {
+struct rcx_syscalls {
 	uint32_t count;
-	struct rcx_call {
+	struct rcx_syscall {
 		uint64_t number, first, third;	/* arguments */
 		int64_t result;
-	} call[RCX_CALLS_MAX];
+	} call[RCX_SYSCALLS_MAX];
 };
 
-/* Order, and note each system call until the report, @most of them at most.  NULL
- * when the peer cannot be watched; else valid until the next time.
+/* Send a command and record each system call until the report, but not more than @most.  NULL
+ * when the process cannot be traced; else the result is valid until the next call.
  */
-const struct rcx_calls *rcx_peer_trace(struct rcx_peer *peer, enum rcx_order order, uint64_t n,
-				     uint32_t most);
+const struct rcx_syscalls *rcx_process_trace(struct rcx_process *process, enum rcx_command order,
+					     uint64_t n, uint32_t most);
 
 #endif /* RCX_PROBE_H */

@@ -24,7 +24,7 @@ static const struct rcx_mode empty_mode = {
 	.operations = { [RCX_PUSH] = { .run = empty_loop } },
 };
 
-int rcx_timed(struct rcx_session *s, uint64_t n, uint64_t *total)
+int rcx_time_loop(struct rcx_session *s, uint64_t n, uint64_t *total)
 {
 	rcx_loop *run = s->mode->operations[s->op].run;
 	uint64_t start = rcx_now(s);
@@ -65,7 +65,7 @@ static double empty_round(struct rcx_session *s, uint32_t n)
 {
 	uint64_t total;
 
-	rcx_timed(s, n, &total);
+	rcx_time_loop(s, n, &total);
 	return (double)total;
 }
 
@@ -153,7 +153,7 @@ static double one_copy(struct rcx_session *s, uint32_t size)
 	return (double)(rcx_now(s) - start);
 }
 
-double rcx_copy_floor(uint32_t clock, uint32_t size)
+double rcx_copy_cost(uint32_t clock, uint32_t size)
 {
 	struct rcx_session s = { .clock = clock };
 	double read = median_of(two_reads, &s, 0);

@@ -68,7 +68,7 @@ static int counted_round(struct rcx_session *s, const struct rcx_cell *cell, uin
 		return rcx_fail(s, "none of %llu streamed messages arrived",
 			       (unsigned long long)n);
 	}
-	if (rcx_timed(s, n, total))
+	if (rcx_time_loop(s, n, total))
 		return -1;
 	if (!has_timestamp(s))
 		return 0;

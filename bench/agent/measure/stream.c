@@ -114,7 +114,7 @@ int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_
 	s->paced = cell->interval;
 	if (rcx_session_counts(s, &before) ||
 	    rcx_session_emit(s, n, cell->burst, cell->interval) ||
-	    rcx_timed(s, n, &unused) || rcx_session_stop(s) || rcx_session_counts(s, &after))
+	    rcx_time_loop(s, n, &unused) || rcx_session_stop(s) || rcx_session_counts(s, &after))
 		return -1;
 	*total = s->delivered ? s->last - timestamp(s, first) : 0;
 	if (count_end(s, after.emitted, after.refused - before.refused))

@@ -53,7 +53,7 @@ bool rcx_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
 	if (!pid) {
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		rcx_answer_give_up();
+		rcx_answer_release_port();
 		work(arg);
 		_exit(0);
 	}

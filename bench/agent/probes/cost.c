@@ -9,11 +9,11 @@
 #define FEW 4
 #define MANY 12		/* the slope leaves out what is paid once */
 
-/* The harness's own: asking for an event, or whether a peer has all, and the clock
+/* The harness's own: asking for an event, or whether a process has all, and the clock
  * where that is a call.  No kernel half can wake a futex, so that one beside a
  * kernel half is between processes of ours.
  */
-static bool is_ours(const struct rcx_session *s, const struct rcx_call *call)
+static bool is_ours(const struct rcx_session *s, const struct rcx_syscall *call)
 {
 	return call->number == SYS_clock_gettime ||
 	       (call->number == SYS_ioctl && s->core >= 0 && (int)call->first == s->core) ||
@@ -22,17 +22,17 @@ static bool is_ours(const struct rcx_session *s, const struct rcx_call *call)
 }
 
 /* System calls of @n operations, or -1. */
-static int count_calls(struct rcx_session *s, struct rcx_peer *peer, uint64_t n)
+static int count_calls(struct rcx_session *s, struct rcx_process *process, uint64_t n)
 {
-	const struct rcx_calls *calls;
+	const struct rcx_syscalls *calls;
 	struct rcx_report report;
 	int count = 0;
 
 	/* A stream is drained from a queue: all its events are there before. */
-	if (s->op == RCX_STREAM && !rcx_emit_all(s, n, RCX_WAIT_MS))
+	if (s->op == RCX_STREAM && !rcx_emit_and_wait(s, n, RCX_WAIT_MS))
 		return -1;
-	calls = rcx_peer_trace(peer, RCX_DO_RUN, n, RCX_CALLS_MAX);
-	if (!calls || rcx_peer_report(peer, &report, RCX_WAIT_MS) != 1 || report.err)
+	calls = rcx_process_trace(process, RCX_DO_RUN, n, RCX_SYSCALLS_MAX);
+	if (!calls || rcx_process_report(process, &report, RCX_WAIT_MS) != 1 || report.err)
 		return -1;
 	if (s->op == RCX_STREAM && report.delivered != n)
 		return -1;
@@ -44,21 +44,21 @@ static int count_calls(struct rcx_session *s, struct rcx_peer *peer, uint64_t n)
 /* System calls per operation, or NAN. */
 static double calls_of(struct rcx_probing *probing, enum rcx_op op)
 {
-	struct rcx_cell cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
+	struct rcx_cell cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
 	struct rcx_report report;
 	struct rcx_session s;
-	struct rcx_peer peer;
+	struct rcx_process process;
 	double per = NAN;
 
 	if (!rcx_session_bind(&s, &cell, false)) {
-		if (!rcx_peer_start(&peer, &s, NULL, NULL, &report)) {
-			int few = count_calls(&s, &peer, FEW);
-			int many = few < 0 ? few : count_calls(&s, &peer, MANY);
+		if (!rcx_process_start(&process, &s, NULL, NULL, &report)) {
+			int few = count_calls(&s, &process, FEW);
+			int many = few < 0 ? few : count_calls(&s, &process, MANY);
 
 			if (many >= 0)
 				per = (double)(many - few) / (MANY - FEW);
 		}
-		rcx_peer_kill(&peer);
+		rcx_process_kill(&process);
 	}
 	rcx_session_close(&s);
 	return per;
@@ -66,10 +66,10 @@ static double calls_of(struct rcx_probing *probing, enum rcx_op op)
 
 static void probe_syscalls(struct rcx_probing *probing)
 {
-	struct rcx_found *found = rcx_find_each(probing, "syscalls");
+	struct rcx_finding *found = rcx_find_each(probing, "syscalls");
 
 	found->counted = true;
-	rcx_say(found->detail, sizeof(found->detail),
+	rcx_append(found->detail, sizeof(found->detail),
 	       "Counted by ptrace, as the difference between %d operations and %d; a stream's "
 	       "messages were all waiting.", MANY, FEW);
 	for (int op = 0; op < RCX_OPS; op++) {
@@ -81,7 +81,7 @@ static void probe_syscalls(struct rcx_probing *probing)
 		/* A mode that coalesces cannot queue a dozen, which is no fault. */
 		if (op != RCX_STREAM)
 			found->failed = true;
-		rcx_say(found->detail, sizeof(found->detail), " Not counted for %s.",
+		rcx_append(found->detail, sizeof(found->detail), " Not counted for %s.",
 		       rcx_op_names[op]);
 	}
 }
@@ -105,7 +105,7 @@ static double cost_of(struct rcx_probing *probing, enum rcx_op op, uint32_t size
 		uint64_t cost;
 
 		s.latencies = 0;
-		err = rcx_timed(&s, 1, &cost);
+		err = rcx_time_loop(&s, 1, &cost);
 		if (op == RCX_NOTIFY)
 			cost = s.latency[0];
 		if (!err && !((double)cost >= best))
@@ -128,7 +128,7 @@ static double copies_of(struct rcx_probing *probing, enum rcx_op op)
 
 static void probe_copies(struct rcx_probing *probing)
 {
-	struct rcx_found *found;
+	struct rcx_finding *found;
 	bool some = false, converts = false;
 
 	if (probing->clock != RCX_CLOCK_INSTRUCTIONS) {
@@ -140,7 +140,7 @@ static void probe_copies(struct rcx_probing *probing)
 	for (int op = 0; op < RCX_STREAM; op++) {
 		const struct rcx_operation *operation = &probing->mode->operations[op];
 
-		if (!operation->run || rcx_narrow(operation) || operation->max < LEAST)
+		if (!operation->run || rcx_is_narrow(operation) || operation->max < LEAST)
 			continue;
 		found->each[op] = copies_of(probing, (enum rcx_op)op);
 		if (found->each[op] > MOST) {
@@ -150,13 +150,13 @@ static void probe_copies(struct rcx_probing *probing)
 		some = some || !isnan(found->each[op]);
 	}
 	if (some) {
-		rcx_say(found->detail, sizeof(found->detail),
+		rcx_append(found->detail, sizeof(found->detail),
 		       "Inferred from the slope of instructions against size, one for 8 bytes and "
 		       "copy; clearing and allocating pages weighs in too.");
 		return;
 	}
 	found->kind = RCX_NOTHING;
-	rcx_say(found->detail, sizeof(found->detail), converts ?
+	rcx_append(found->detail, sizeof(found->detail), converts ?
 	       "Each byte takes so many instructions that copies do not show: it is converted." :
 	       "Its messages are too small for a copy to show.");
 }

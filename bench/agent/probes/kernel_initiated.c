@@ -22,13 +22,13 @@ static void probe_starts(struct rcx_probing *probing)
 	enum rcx_op op;
 	int err;
 
-	if (!rcx_starts(probing->mode, &op)) {
-		rcx_find_bool(probing, "kernel_initiated", false, "%s", why_not(probing))->told = true;
+	if (!rcx_event_operation(probing->mode, &op)) {
+		rcx_find_bool(probing, "kernel_initiated", false, "%s", why_not(probing))->documented = true;
 		return;
 	}
 	if (probing->mode->operations[RCX_NOTIFY].run)
 		op = RCX_NOTIFY;
-	cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
+	cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
 	err = rcx_session_open(&s, &cell, true);
 	if (!err && op == RCX_STREAM)
 		err = rcx_session_emit(&s, EVENTS, 1, 100000);
@@ -49,19 +49,19 @@ static void probe_starts(struct rcx_probing *probing)
 RCX_PROBE("kernel_initiated", probe_starts);
 
 /* One event from @context to somebody who waits: whether it arrived. */
-static bool arrives_from(struct rcx_session *s, struct rcx_peer *peer, uint32_t context, enum rcx_op op)
+static bool arrives_from(struct rcx_session *s, struct rcx_process *process, uint32_t context, enum rcx_op op)
 {
 	struct rcx_report report;
 
 	s->context = context;
 	if (op == RCX_NOTIFY)
-		rcx_peer_order(peer, RCX_DO_WAIT, 1);
+		rcx_process_send(process, RCX_DO_WAIT, 1);
 	usleep(RCX_SETTLE_US);
 	if (rcx_session_emit(s, 1, 1, 0))
 		return false;
 	if (op == RCX_STREAM)
-		rcx_peer_order(peer, RCX_DO_RUN, 1);
-	return rcx_peer_report(peer, &report, RCX_WAIT_MS) == 1 && !report.err &&
+		rcx_process_send(process, RCX_DO_RUN, 1);
+	return rcx_process_report(process, &report, RCX_WAIT_MS) == 1 && !report.err &&
 	       (op == RCX_NOTIFY || report.delivered == 1);
 }
 
@@ -71,7 +71,7 @@ static void probe_contexts(struct rcx_probing *probing)
 	bool broken = false;
 	enum rcx_op op;
 
-	if (!rcx_starts(probing->mode, &op)) {
+	if (!rcx_event_operation(probing->mode, &op)) {
 		rcx_find_nothing(probing, "contexts", "%s", why_not(probing));
 		return;
 	}
@@ -80,28 +80,28 @@ static void probe_contexts(struct rcx_probing *probing)
 	    (op == RCX_NOTIFY || rcx_waits(probing->mode, RCX_NOTIFY) != RCX_WAIT_BUSY))
 		op = RCX_NOTIFY;
 	for (uint32_t context = 0; context < RCX_CONTEXTS; context++) {
-		struct rcx_cell cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
+		struct rcx_cell cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
 		struct rcx_report report;
 		struct rcx_session s;
-		struct rcx_peer peer;
+		struct rcx_process process;
 
 		cell.context = (int)context;
 		if (rcx_session_bind(&s, &cell, false)) {
-			rcx_say(detail, sizeof(detail), "%s%s: %s.", detail[0] ? " " : "",
+			rcx_append(detail, sizeof(detail), "%s%s: %s.", detail[0] ? " " : "",
 			       rcx_context_names[context], s.error);
-		} else if (rcx_peer_start(&peer, &s, NULL, NULL, &report)) {
+		} else if (rcx_process_start(&process, &s, NULL, NULL, &report)) {
 			rcx_find_failure(probing, "contexts", "No reader could open it: %s.",
 					report.error);
 			return;
 		} else {
-			bool arrived = arrives_from(&s, &peer, context, op);
+			bool arrived = arrives_from(&s, &process, context, op);
 
-			rcx_peer_kill(&peer);
+			rcx_process_kill(&process);
 			if (arrived)
-				rcx_say(names, sizeof(names), "%s%s", names[0] ? " " : "",
+				rcx_append(names, sizeof(names), "%s%s", names[0] ? " " : "",
 				       rcx_context_names[context]);
 			else
-				rcx_say(detail, sizeof(detail),
+				rcx_append(detail, sizeof(detail),
 				       "%sDeclared for %s context, but nothing arrived from there.",
 				       detail[0] ? " " : "", rcx_context_names[context]);
 			broken = broken || !arrived;

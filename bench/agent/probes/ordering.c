@@ -10,7 +10,7 @@
 static void run_in_order(const struct rcx_probing *probing, enum rcx_op op, char *why, size_t len,
 			 struct rcx_session *s)
 {
-	struct rcx_cell cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
+	struct rcx_cell cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
 	struct rcx_counts counts;
 	int err = rcx_session_open(s, &cell, true);
 
@@ -46,9 +46,9 @@ static void probe_ordering(struct rcx_probing *probing)
 			return;
 		}
 		strayed += s.reordered + s.duplicated;
-		rcx_say(detail, sizeof(detail), "%s%s", detail[0] ? ", " : "", rcx_op_names[op]);
+		rcx_append(detail, sizeof(detail), "%s%s", detail[0] ? ", " : "", rcx_op_names[op]);
 		if (op == RCX_STREAM)
-			rcx_say(detail, sizeof(detail),
+			rcx_append(detail, sizeof(detail),
 			       " (%llu arrived, %llu out of order, %llu twice)",
 			       (unsigned long long)s.delivered, (unsigned long long)s.reordered,
 			       (unsigned long long)s.duplicated);

@@ -83,19 +83,19 @@ static void become_nobody(void *arg)
 static int try_as_nobody(struct rcx_session *s, uint64_t keep, struct rcx_report *report)
 {
 	struct rcx_counts counts = { 0 };
-	struct rcx_peer peer;
+	struct rcx_process process;
 	uint32_t unused;
 	int err;
 
 	/* Whoever tries next starts with message 0 again. */
 	if (s->endpoint && rcx_session_bind_again(s, s->size, &unused))
 		return -1;
-	err = rcx_peer_start(&peer, s, become_nobody, &keep, report);
+	err = rcx_process_start(&process, s, become_nobody, &keep, report);
 	if (!err && s->op == RCX_STREAM)
 		err = rcx_session_emit(s, 1, 1, 0);
 	if (!err)
-		err = rcx_peer_do(&peer, RCX_DO_RUN, 1, report, RCX_WAIT_MS) == 1 ? report->err : -1;
-	rcx_peer_kill(&peer);
+		err = rcx_process_do(&process, RCX_DO_RUN, 1, report, RCX_WAIT_MS) == 1 ? report->err : -1;
+	rcx_process_kill(&process);
 	if (!err && s->op == RCX_PUSH)
 		err = rcx_session_counts(s, &counts) || !rcx_counts_pushed(s, &counts) ? -1 : 0;
 	return err;
@@ -132,7 +132,7 @@ static void names_of(uint64_t caps, char *text, size_t len)
 	text[0] = '\0';
 	for (int cap = 0; cap < CAPABILITIES; cap++)
 		if (caps & (1ull << cap))
-			rcx_say(text, len, "%s%s", text[0] ? " " : "", capability_names[cap]);
+			rcx_append(text, len, "%s%s", text[0] ? " " : "", capability_names[cap]);
 }
 
 static void try_all(struct rcx_probing *probing, struct rcx_session *s)
@@ -172,7 +172,7 @@ static void probe_who(struct rcx_probing *probing)
 	}
 	while (!probing->mode->operations[order[i]].run)
 		i++;
-	cell = rcx_probe_cell(probing, order[i], rcx_small(probing->mode, order[i]));
+	cell = rcx_probe_cell(probing, order[i], rcx_small_size(probing->mode, order[i]));
 	if (rcx_session_bind(&s, &cell, false))
 		rcx_find_failure(probing, "permissions", "%s.", s.error);
 	else

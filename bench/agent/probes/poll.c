@@ -58,7 +58,7 @@ static int ignore_ready(int epoll)
 static const char *bits(uint32_t events, char *text, size_t len)
 {
 	text[0] = '\0';
-	rcx_say(text, len, "%s%s%s", events & EPOLLIN ? "EPOLLIN" : "",
+	rcx_append(text, len, "%s%s%s", events & EPOLLIN ? "EPOLLIN" : "",
 	       (events & (EPOLLIN | EPOLLPRI)) == (EPOLLIN | EPOLLPRI) ? " and " : "",
 	       events & EPOLLPRI ? "EPOLLPRI" : "");
 	return text;
@@ -104,11 +104,11 @@ static void probe_pollable(struct rcx_probing *probing)
 	enum rcx_op op;
 	int epoll;
 
-	if (!rcx_starts(probing->mode, &op)) {
+	if (!rcx_event_operation(probing->mode, &op)) {
 		rcx_find_nothing(probing, "poll", "The kernel starts nothing here.");
 		return;
 	}
-	cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
+	cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0 || rcx_session_bind(&s, &cell, false)) {
 		rcx_find_failure(probing, "poll", "%s.", epoll < 0 ? strerror(errno) : s.error);

@@ -31,7 +31,7 @@ struct filled {
 
 static int emit_some(struct rcx_session *s, uint64_t count, struct filled *filled)
 {
-	filled->stuck = !rcx_emit_all(s, count, STEP_MS);
+	filled->stuck = !rcx_emit_and_wait(s, count, STEP_MS);
 	return s->error[0] || rcx_session_counts(s, &filled->counts) ? -1 : 0;
 }
 
@@ -65,7 +65,7 @@ static bool is_news(int64_t result)
 	return result < 0 && result > -512 && result != -EAGAIN && result != -EINTR;
 }
 
-static int reported_of(const struct rcx_calls *calls)
+static int reported_of(const struct rcx_syscalls *calls)
 {
 	for (uint32_t i = 0; i < calls->count; i++)
 		if (is_news(calls->call[i].result))
@@ -154,12 +154,12 @@ static void tell(struct rcx_probing *probing, const struct filled *filled)
 /* ---- what has a stream ------------------------------------------------- */
 
 /* How many of @count events the drain behind them brings, into an empty queue. */
-static int refill(struct rcx_session *s, struct rcx_peer *peer, uint64_t count, uint64_t *kept)
+static int refill(struct rcx_session *s, struct rcx_process *process, uint64_t count, uint64_t *kept)
 {
 	struct rcx_report report;
 
-	if (!rcx_emit_all(s, count, STEP_MS) ||
-	    rcx_peer_do(peer, RCX_DO_RUN, count, &report, 20 * RCX_WAIT_MS) != 1 || report.err)
+	if (!rcx_emit_and_wait(s, count, STEP_MS) ||
+	    rcx_process_do(process, RCX_DO_RUN, count, &report, 20 * RCX_WAIT_MS) != 1 || report.err)
 		return -1;
 	*kept = report.delivered;
 	return 0;
@@ -169,12 +169,12 @@ static int refill(struct rcx_session *s, struct rcx_peer *peer, uint64_t count, 
  * Where the newest were kept, was it room for the newest alone that was made?  One
  * event more than the queue holds tells: of a queue that is emptied nothing is left.
  */
-static int look_at_edge(struct rcx_session *s, struct rcx_peer *peer, struct filled *filled)
+static int look_at_edge(struct rcx_session *s, struct rcx_process *process, struct filled *filled)
 {
 	uint64_t fits = 0, spills = 1, kept;
 
 	while (spills < ENOUGH) {
-		if (refill(s, peer, spills, &kept))
+		if (refill(s, process, spills, &kept))
 			return -1;
 		if (kept < spills)
 			break;
@@ -184,12 +184,12 @@ static int look_at_edge(struct rcx_session *s, struct rcx_peer *peer, struct fil
 	while (spills - fits > 1) {
 		uint64_t middle = (fits + spills) / 2;
 
-		if (refill(s, peer, middle, &kept))
+		if (refill(s, process, middle, &kept))
 			return -1;
 		*(kept < middle ? &spills : &fits) = middle;
 	}
 	filled->held = fits;
-	return refill(s, peer, spills, &filled->left);
+	return refill(s, process, spills, &filled->left);
 }
 
 static bool keeps_newest(const struct filled *filled)
@@ -199,9 +199,9 @@ static bool keeps_newest(const struct filled *filled)
 	return !filled->stuck && (!filled->kept || !strcmp(value, RCX_OVERWRITES_OLDEST));
 }
 
-static void fill_stream(struct rcx_probing *probing, struct rcx_session *s, struct rcx_peer *peer)
+static void fill_stream(struct rcx_probing *probing, struct rcx_session *s, struct rcx_process *process)
 {
-	const struct rcx_calls *calls;
+	const struct rcx_syscalls *calls;
 	struct filled filled = { 0 };
 	struct rcx_report report;
 
@@ -209,8 +209,8 @@ static void fill_stream(struct rcx_probing *probing, struct rcx_session *s, stru
 		rcx_find_failure(probing, "queue_full", "%s.", s->error);
 		return;
 	}
-	calls = rcx_peer_trace(peer, RCX_DO_RUN, filled.counts.emitted, WATCHED);
-	if (!calls || rcx_peer_report(peer, &report, 20 * RCX_WAIT_MS) != 1) {
+	calls = rcx_process_trace(process, RCX_DO_RUN, filled.counts.emitted, WATCHED);
+	if (!calls || rcx_process_report(process, &report, 20 * RCX_WAIT_MS) != 1) {
 		rcx_find_failure(probing, "queue_full", "The drain did not end.");
 		return;
 	}
@@ -222,7 +222,7 @@ static void fill_stream(struct rcx_probing *probing, struct rcx_session *s, stru
 	filled.told = reported_of(calls);
 	filled.overruns = report.overruns;
 	look_at_kept(&probing->findings->log, &filled);
-	if (keeps_newest(&filled) && look_at_edge(s, peer, &filled)) {
+	if (keeps_newest(&filled) && look_at_edge(s, process, &filled)) {
 		rcx_find_failure(probing, "queue_full", "It could not be filled a second time.");
 		return;
 	}
@@ -232,17 +232,17 @@ static void fill_stream(struct rcx_probing *probing, struct rcx_session *s, stru
 /* ---- what has only a wait ---------------------------------------------- */
 
 /* Each wait that returns is an event that was kept. */
-static void fill_wait(struct rcx_probing *probing, struct rcx_session *s, struct rcx_peer *peer)
+static void fill_wait(struct rcx_probing *probing, struct rcx_session *s, struct rcx_process *process)
 {
 	struct filled filled = { 0 };
 	struct rcx_report report;
 
-	if (!rcx_emit_all(s, 64, STEP_MS) || rcx_session_counts(s, &filled.counts)) {
+	if (!rcx_emit_and_wait(s, 64, STEP_MS) || rcx_session_counts(s, &filled.counts)) {
 		rcx_find_failure(probing, "queue_full", "%s.", s->error);
 		return;
 	}
 	while (probing->findings->log.count < 64 &&
-	       rcx_peer_do(peer, RCX_DO_WAIT, 1, &report, RCX_WAIT_MS) == 1)
+	       rcx_process_do(process, RCX_DO_WAIT, 1, &report, RCX_WAIT_MS) == 1)
 		if (report.err) {
 			rcx_find_failure(probing, "queue_full", "A wait failed: %s.", report.error);
 			return;
@@ -256,27 +256,27 @@ static void probe_full(struct rcx_probing *probing)
 	struct rcx_report report;
 	struct rcx_session s;
 	struct rcx_cell cell;
-	struct rcx_peer peer;
+	struct rcx_process process;
 	enum rcx_op op;
 
-	if (!rcx_starts(probing->mode, &op)) {
+	if (!rcx_event_operation(probing->mode, &op)) {
 		rcx_find_nothing(probing, "queue_full", "The kernel starts nothing here, so nothing queues.");
 		return;
 	}
-	cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
+	cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
 	if (rcx_session_bind(&s, &cell, true)) {
 		rcx_find_failure(probing, "queue_full", "%s.", s.error);
 		return;
 	}
 	probing->findings->log.count = 0;
 	s.log = &probing->findings->log;
-	if (rcx_peer_start(&peer, &s, NULL, NULL, &report))
+	if (rcx_process_start(&process, &s, NULL, NULL, &report))
 		rcx_find_failure(probing, "queue_full", "%s.", report.error);
 	else if (op == RCX_STREAM)
-		fill_stream(probing, &s, &peer);
+		fill_stream(probing, &s, &process);
 	else
-		fill_wait(probing, &s, &peer);
-	rcx_peer_kill(&peer);
+		fill_wait(probing, &s, &process);
+	rcx_process_kill(&process);
 	rcx_session_close(&s);
 }
 RCX_PROBE("queue_full", probe_full);

@@ -17,16 +17,16 @@ struct turn {
 	uint64_t active, idle;
 };
 
-static int take_turn(struct rcx_session *s, struct rcx_peer *active, struct rcx_peer *idle,
+static int take_turn(struct rcx_session *s, struct rcx_process *active, struct rcx_process *idle,
 		     struct turn *turn, struct rcx_report *report)
 {
 	s->context = RCX_PROCESS;
 	if (rcx_session_emit(s, EVENTS, 1, APART))
 		return -1;
-	if (rcx_peer_do(active, RCX_DO_RUN, EVENTS, report, RCX_WAIT_MS) != 1 || report->err)
+	if (rcx_process_do(active, RCX_DO_RUN, EVENTS, report, RCX_WAIT_MS) != 1 || report->err)
 		return -1;
 	turn->active = report->delivered;
-	if (rcx_peer_do(idle, RCX_DO_RUN, EVENTS, report, RCX_WAIT_MS) != 1 || report->err)
+	if (rcx_process_do(idle, RCX_DO_RUN, EVENTS, report, RCX_WAIT_MS) != 1 || report->err)
 		return -1;
 	turn->idle = report->delivered;
 	return 0;
@@ -56,7 +56,7 @@ static void judge_turns(struct rcx_probing *probing, const struct turn *newer,
 }
 
 static void read_streams(struct rcx_probing *probing, struct rcx_session *s,
-			 struct rcx_peer *first, struct rcx_peer *second)
+			 struct rcx_process *first, struct rcx_process *second)
 {
 	struct rcx_report report = { 0 };
 	struct turn newer, older;
@@ -71,21 +71,21 @@ static void read_streams(struct rcx_probing *probing, struct rcx_session *s,
 
 /* Both sleep, one event comes: how many wake up. */
 static void read_events(struct rcx_probing *probing, struct rcx_session *s,
-			struct rcx_peer *first, struct rcx_peer *second)
+			struct rcx_process *first, struct rcx_process *second)
 {
 	struct rcx_report report;
 	int woken;
 
-	rcx_peer_order(first, RCX_DO_WAIT, 1);
-	rcx_peer_order(second, RCX_DO_WAIT, 1);
+	rcx_process_send(first, RCX_DO_WAIT, 1);
+	rcx_process_send(second, RCX_DO_WAIT, 1);
 	usleep(RCX_SETTLE_US);
 	s->context = RCX_PROCESS;
 	if (rcx_session_emit(s, 1, 1, 0)) {
 		rcx_find_failure(probing, "readers", "%s.", s->error);
 		return;
 	}
-	woken = rcx_peer_report(first, &report, RCX_WAIT_MS) == 1;
-	woken += rcx_peer_report(second, &report, RCX_WAIT_MS) == 1;
+	woken = rcx_process_report(first, &report, RCX_WAIT_MS) == 1;
+	woken += rcx_process_report(second, &report, RCX_WAIT_MS) == 1;
 	if (!woken)
 		rcx_find_failure(probing, "readers", "Two slept and no event woke either.");
 	else
@@ -96,23 +96,23 @@ static void read_events(struct rcx_probing *probing, struct rcx_session *s,
 
 static void probe_readers(struct rcx_probing *probing)
 {
-	struct rcx_peer first, second;
+	struct rcx_process first, second;
 	struct rcx_report report;
 	struct rcx_session s;
 	struct rcx_cell cell;
 	enum rcx_op op;
 
-	if (!rcx_starts(probing->mode, &op)) {
+	if (!rcx_event_operation(probing->mode, &op)) {
 		rcx_find_nothing(probing, "readers", "The kernel starts nothing here.");
 		return;
 	}
-	cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
-	if (rcx_session_bind(&s, &cell, false) || rcx_peer_start(&first, &s, NULL, NULL, &report)) {
+	cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
+	if (rcx_session_bind(&s, &cell, false) || rcx_process_start(&first, &s, NULL, NULL, &report)) {
 		rcx_find_failure(probing, "readers", "The first reader could not open it: %s.",
 				s.error[0] ? s.error : report.error);
 		return;
 	}
-	if (rcx_peer_start(&second, &s, NULL, NULL, &report))
+	if (rcx_process_start(&second, &s, NULL, NULL, &report))
 		rcx_find_text(probing, "readers", "second refused",
 			     "While one reader has it open, a second one is refused: %s (%s).",
 			     report.error, rcx_errno_name(report.code));
@@ -120,8 +120,8 @@ static void probe_readers(struct rcx_probing *probing)
 		read_streams(probing, &s, &first, &second);
 	else
 		read_events(probing, &s, &first, &second);
-	rcx_peer_kill(&second);
-	rcx_peer_kill(&first);
+	rcx_process_kill(&second);
+	rcx_process_kill(&first);
 	rcx_session_close(&s);
 }
 RCX_PROBE("readers", probe_readers);

@@ -18,13 +18,13 @@ extern const struct rcx_probe *const __stop_rcx_probes[];
 
 /* ---- notes ------------------------------------------------------------- */
 
-static struct rcx_found *note(struct rcx_probing *probing, const char *name)
+static struct rcx_finding *note(struct rcx_probing *probing, const char *name)
 {
 	struct rcx_findings *findings = probing->findings;
-	struct rcx_found *found;
+	struct rcx_finding *found;
 
 	/* More properties than there is room for is a mistake of the program. */
-	if (findings->count == RCX_FOUND_MAX)
+	if (findings->count == RCX_FINDINGS_MAX)
 		_exit(2);
 	found = &findings->found[findings->count++];
 	memset(found, 0, sizeof(*found));
@@ -43,10 +43,10 @@ static struct rcx_found *note(struct rcx_probing *probing, const char *name)
 		va_end(args);							\
 	} while (0)
 
-struct rcx_found *rcx_find_text(struct rcx_probing *probing, const char *name, const char *value,
+struct rcx_finding *rcx_find_text(struct rcx_probing *probing, const char *name, const char *value,
 			      const char *detail, ...)
 {
-	struct rcx_found *found = note(probing, name);
+	struct rcx_finding *found = note(probing, name);
 
 	found->kind = RCX_TEXT;
 	snprintf(found->text, sizeof(found->text), "%s", value);
@@ -54,10 +54,10 @@ struct rcx_found *rcx_find_text(struct rcx_probing *probing, const char *name, c
 	return found;
 }
 
-struct rcx_found *rcx_find_bool(struct rcx_probing *probing, const char *name, bool value,
+struct rcx_finding *rcx_find_bool(struct rcx_probing *probing, const char *name, bool value,
 			      const char *detail, ...)
 {
-	struct rcx_found *found = note(probing, name);
+	struct rcx_finding *found = note(probing, name);
 
 	found->kind = RCX_BOOL;
 	found->number = value;
@@ -65,10 +65,10 @@ struct rcx_found *rcx_find_bool(struct rcx_probing *probing, const char *name, b
 	return found;
 }
 
-struct rcx_found *rcx_find_number(struct rcx_probing *probing, const char *name, double value,
+struct rcx_finding *rcx_find_number(struct rcx_probing *probing, const char *name, double value,
 				const char *detail, ...)
 {
-	struct rcx_found *found = note(probing, name);
+	struct rcx_finding *found = note(probing, name);
 
 	found->kind = RCX_NUMBER;
 	found->number = value;
@@ -76,34 +76,34 @@ struct rcx_found *rcx_find_number(struct rcx_probing *probing, const char *name,
 	return found;
 }
 
-struct rcx_found *rcx_find_nothing(struct rcx_probing *probing, const char *name,
+struct rcx_finding *rcx_find_nothing(struct rcx_probing *probing, const char *name,
 				 const char *detail, ...)
 {
-	struct rcx_found *found = note(probing, name);
+	struct rcx_finding *found = note(probing, name);
 
 	DETAIL(found, detail);
 	return found;
 }
 
-struct rcx_found *rcx_find_failure(struct rcx_probing *probing, const char *name,
+struct rcx_finding *rcx_find_failure(struct rcx_probing *probing, const char *name,
 				 const char *detail, ...)
 {
-	struct rcx_found *found = note(probing, name);
+	struct rcx_finding *found = note(probing, name);
 
 	found->failed = true;
 	DETAIL(found, detail);
 	return found;
 }
 
-struct rcx_found *rcx_find_each(struct rcx_probing *probing, const char *name)
+struct rcx_finding *rcx_find_each(struct rcx_probing *probing, const char *name)
 {
-	struct rcx_found *found = note(probing, name);
+	struct rcx_finding *found = note(probing, name);
 
 	found->kind = RCX_EACH;
 	return found;
 }
 
-void rcx_say(char *text, size_t len, const char *format, ...)
+void rcx_append(char *text, size_t len, const char *format, ...)
 {
 	size_t at = strlen(text);
 	va_list args;
@@ -122,19 +122,19 @@ const char *rcx_errno_name(int code)
 
 /* ---- sessions ---------------------------------------------------------- */
 
-bool rcx_narrow(const struct rcx_operation *operation)
+bool rcx_is_narrow(const struct rcx_operation *operation)
 {
 	return operation->min == operation->max;
 }
 
-uint32_t rcx_small(const struct rcx_mode *mode, enum rcx_op op)
+uint32_t rcx_small_size(const struct rcx_mode *mode, enum rcx_op op)
 {
 	const struct rcx_operation *operation = &mode->operations[op];
 
 	return operation->min > 8 ? operation->min : operation->max < 8 ? operation->max : 8;
 }
 
-bool rcx_starts(const struct rcx_mode *mode, enum rcx_op *op)
+bool rcx_event_operation(const struct rcx_mode *mode, enum rcx_op *op)
 {
 	*op = mode->operations[RCX_STREAM].run ? RCX_STREAM : RCX_NOTIFY;
 	return mode->operations[*op].run;
@@ -152,13 +152,13 @@ struct rcx_cell rcx_probe_cell(const struct rcx_probing *probing, enum rcx_op op
 	};
 }
 
-bool rcx_emit_all(struct rcx_session *s, uint64_t count, uint32_t ms)
+bool rcx_emit_and_wait(struct rcx_session *s, uint64_t count, uint32_t ms)
 {
 	s->context = RCX_PROCESS;
-	return !rcx_session_emit(s, count, 1, 0) && rcx_emitted(s, ms);
+	return !rcx_session_emit(s, count, 1, 0) && rcx_wait_emitted(s, ms);
 }
 
-bool rcx_emitted(const struct rcx_session *s, uint32_t ms)
+bool rcx_wait_emitted(const struct rcx_session *s, uint32_t ms)
 {
 	uint64_t emitted = s->page->emitted;
 
@@ -219,7 +219,7 @@ static json_object *number_of(double number)
 				       : json_object_new_double(number);
 }
 
-static json_object *value_of(const struct rcx_found *found)
+static json_object *value_of(const struct rcx_finding *found)
 {
 	json_object *each;
 
@@ -242,16 +242,16 @@ static json_object *value_of(const struct rcx_found *found)
 	}
 }
 
-static const char *how_of(const struct rcx_found *found)
+static const char *how_of(const struct rcx_finding *found)
 {
 	if (found->failed)
 		return "failed";
 	if (found->kind == RCX_NOTHING)
 		return "none";
-	return found->counted ? "counted" : found->told ? "documented" : "probe";
+	return found->counted ? "counted" : found->documented ? "documented" : "probe";
 }
 
-static json_object *property_of(const struct rcx_found *found)
+static json_object *property_of(const struct rcx_finding *found)
 {
 	json_object *property = json_object_new_object();
 

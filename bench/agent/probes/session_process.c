@@ -3,8 +3,8 @@
  * A session in a process of its own, which does what it is told: a second reader,
  * one that is killed, one that is somebody else, one that is watched.
  *
- * Only one process may hold ringcross_core's device, so the probe binds it and the peer
- * inherits that; the mode itself is opened by the peer.
+ * Only one process may hold ringcross_core's device, so the probe binds it and the process
+ * inherits that; the mode itself is opened by the process.
  */
 #include <errno.h>
 #include <poll.h>
@@ -18,7 +18,7 @@
 #include "probe.h"
 
 struct command {
-	enum rcx_order order;
+	enum rcx_command order;
 	uint64_t n;
 };
 
@@ -68,7 +68,7 @@ static void serve(struct rcx_session *s, int fd)
 	_exit(0);
 }
 
-int rcx_peer_start(struct rcx_peer *peer, const struct rcx_session *bound,
+int rcx_process_start(struct rcx_process *process, const struct rcx_session *bound,
 		  void (*before)(void *), void *arg, struct rcx_report *report)
 {
 	struct rcx_session s = *bound;
@@ -78,11 +78,11 @@ int rcx_peer_start(struct rcx_peer *peer, const struct rcx_session *bound,
 	report->err = -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds)) {
 		snprintf(report->error, sizeof(report->error), "socketpair: %s", strerror(errno));
-		peer->pid = peer->fd = -1;
+		process->pid = process->fd = -1;
 		return -1;
 	}
-	peer->pid = fork();
-	if (!peer->pid) {
+	process->pid = fork();
+	if (!process->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(fds[0]);
 		if (before)
@@ -90,9 +90,9 @@ int rcx_peer_start(struct rcx_peer *peer, const struct rcx_session *bound,
 		serve(&s, fds[1]);
 	}
 	close(fds[1]);
-	peer->fd = fds[0];
-	peer->far = fds[1];
-	if (peer->pid < 0 || rcx_peer_report(peer, report, RCX_WAIT_MS) != 1) {
+	process->fd = fds[0];
+	process->child_fd = fds[1];
+	if (process->pid < 0 || rcx_process_report(process, report, RCX_WAIT_MS) != 1) {
 		if (!report->error[0])
 			snprintf(report->error, sizeof(report->error), "open did not return");
 		return -1;
@@ -100,36 +100,36 @@ int rcx_peer_start(struct rcx_peer *peer, const struct rcx_session *bound,
 	return report->err;
 }
 
-void rcx_peer_order(struct rcx_peer *peer, enum rcx_order order, uint64_t n)
+void rcx_process_send(struct rcx_process *process, enum rcx_command order, uint64_t n)
 {
 	const struct command command = { order, n };
 
-	send(peer->fd, &command, sizeof(command), MSG_NOSIGNAL);
+	send(process->fd, &command, sizeof(command), MSG_NOSIGNAL);
 }
 
-int rcx_peer_report(struct rcx_peer *peer, struct rcx_report *report, int ms)
+int rcx_process_report(struct rcx_process *process, struct rcx_report *report, int ms)
 {
-	struct pollfd pfd = { .fd = peer->fd, .events = POLLIN };
+	struct pollfd pfd = { .fd = process->fd, .events = POLLIN };
 
 	if (poll(&pfd, 1, ms) != 1)
 		return 0;
-	return recv(peer->fd, report, sizeof(*report), 0) == sizeof(*report) ? 1 : -1;
+	return recv(process->fd, report, sizeof(*report), 0) == sizeof(*report) ? 1 : -1;
 }
 
-int rcx_peer_do(struct rcx_peer *peer, enum rcx_order order, uint64_t n,
+int rcx_process_do(struct rcx_process *process, enum rcx_command order, uint64_t n,
 	       struct rcx_report *report, int ms)
 {
-	rcx_peer_order(peer, order, n);
-	return rcx_peer_report(peer, report, ms);
+	rcx_process_send(process, order, n);
+	return rcx_process_report(process, report, ms);
 }
 
-void rcx_peer_kill(struct rcx_peer *peer)
+void rcx_process_kill(struct rcx_process *process)
 {
-	if (peer->pid > 0) {
-		kill(peer->pid, SIGKILL);
-		waitpid(peer->pid, NULL, 0);
+	if (process->pid > 0) {
+		kill(process->pid, SIGKILL);
+		waitpid(process->pid, NULL, 0);
 	}
-	if (peer->fd >= 0)
-		close(peer->fd);
-	peer->pid = peer->fd = -1;
+	if (process->fd >= 0)
+		close(process->fd);
+	process->pid = process->fd = -1;
 }

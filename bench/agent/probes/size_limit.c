@@ -16,18 +16,18 @@ struct attempt {
 	char why[256];
 };
 
-/* A message that the channel refuses leaves its reader asleep: hence a peer. */
+/* A message that the channel refuses leaves its reader asleep: hence a process. */
 static void attempt_with(struct rcx_session *s, struct attempt *attempt)
 {
 	struct rcx_report report = { 0 };
 	struct rcx_counts counts = { 0 };
-	struct rcx_peer peer;
+	struct rcx_process process;
 	int got = -1;
 
-	if (!rcx_peer_start(&peer, s, NULL, NULL, &report)) {
+	if (!rcx_process_start(&process, s, NULL, NULL, &report)) {
 		if (s->op == RCX_STREAM)
 			rcx_session_emit(s, 1, 1, 0);
-		got = rcx_peer_do(&peer, RCX_DO_RUN, 1, &report, RCX_WAIT_MS);
+		got = rcx_process_do(&process, RCX_DO_RUN, 1, &report, RCX_WAIT_MS);
 		rcx_session_counts(s, &counts);
 	}
 	attempt->worked = got == 1 && !report.err && !counts.refused && !counts.bad &&
@@ -39,7 +39,7 @@ static void attempt_with(struct rcx_session *s, struct attempt *attempt)
 	else
 		snprintf(attempt->why, sizeof(attempt->why), "%s",
 			 report.error[0] ? report.error : "nothing arrives");
-	rcx_peer_kill(&peer);
+	rcx_process_kill(&process);
 }
 
 static void attempt_size(const struct rcx_probing *probing, enum rcx_op op, uint32_t size,
@@ -57,34 +57,34 @@ static void attempt_size(const struct rcx_probing *probing, enum rcx_op op, uint
 	rcx_session_close(&s);
 }
 
-static void say_beyond(struct rcx_found *found, const struct rcx_probing *probing, enum rcx_op op)
+static void say_beyond(struct rcx_finding *found, const struct rcx_probing *probing, enum rcx_op op)
 {
 	const struct rcx_operation *operation = &probing->mode->operations[op];
 	struct attempt beyond;
 
-	if (rcx_narrow(operation)) {
-		rcx_say(found->detail, sizeof(found->detail), " is its only size.");
+	if (rcx_is_narrow(operation)) {
+		rcx_append(found->detail, sizeof(found->detail), " is its only size.");
 		return;
 	}
 	/* No larger ones are raised, so there is nothing to try. */
 	if (rcx_kernel_initiated(op) && operation->max >= RCX_BODY_MAX) {
-		rcx_say(found->detail, sizeof(found->detail), " works; the suite stops there.");
+		rcx_append(found->detail, sizeof(found->detail), " works; the suite stops there.");
 		return;
 	}
 	attempt_size(probing, op, operation->max + 1, &beyond);
 	if (beyond.worked)
-		rcx_say(found->detail, sizeof(found->detail),
+		rcx_append(found->detail, sizeof(found->detail),
 		       " works, and a byte more too: the limit is ours.");
 	else if (beyond.code)
-		rcx_say(found->detail, sizeof(found->detail), " works, a byte more: %s.",
+		rcx_append(found->detail, sizeof(found->detail), " works, a byte more: %s.",
 		       rcx_errno_name(beyond.code));
 	else
-		rcx_say(found->detail, sizeof(found->detail), " works, a byte more: %s.", beyond.why);
+		rcx_append(found->detail, sizeof(found->detail), " works, a byte more: %s.", beyond.why);
 }
 
 static void probe_largest(struct rcx_probing *probing)
 {
-	struct rcx_found *found = rcx_find_each(probing, "size_limit");
+	struct rcx_finding *found = rcx_find_each(probing, "size_limit");
 
 	for (int op = 0; op < RCX_OPS; op++) {
 		const struct rcx_operation *operation = &probing->mode->operations[op];
@@ -93,7 +93,7 @@ static void probe_largest(struct rcx_probing *probing)
 		if (!operation->run)
 			continue;
 		attempt_size(probing, (enum rcx_op)op, operation->max, &attempt);
-		rcx_say(found->detail, sizeof(found->detail), "%s%s: %u B",
+		rcx_append(found->detail, sizeof(found->detail), "%s%s: %u B",
 		       found->detail[0] ? " " : "", rcx_op_names[op], operation->max);
 		if (attempt.worked) {
 			found->each[op] = operation->max;
@@ -101,12 +101,12 @@ static void probe_largest(struct rcx_probing *probing)
 			continue;
 		}
 		if (attempt.skipped) {
-			rcx_say(found->detail, sizeof(found->detail), " is not to be had here: %s",
+			rcx_append(found->detail, sizeof(found->detail), " is not to be had here: %s",
 			       attempt.why);
 			continue;
 		}
 		found->failed = true;
-		rcx_say(found->detail, sizeof(found->detail), " is declared and fails: %s (%s).",
+		rcx_append(found->detail, sizeof(found->detail), " is declared and fails: %s (%s).",
 		       attempt.why, rcx_errno_name(attempt.code));
 	}
 }
@@ -121,7 +121,7 @@ RCX_PROBE("size_limit", probe_largest);
 /* A call that brought less than a message although it had asked for no more: the
  * loop takes messages apart by itself, since the channel does not.
  */
-static bool is_piece(const struct rcx_call *call, const struct rcx_message_log *log)
+static bool is_piece(const struct rcx_syscall *call, const struct rcx_message_log *log)
 {
 	bool reads = call->number == SYS_read || call->number == SYS_pread64 ||
 		     call->number == SYS_recvfrom;
@@ -133,7 +133,7 @@ static bool is_piece(const struct rcx_call *call, const struct rcx_message_log *
 /* A call that brought as much as both are, and no other brought one: where messages
  * are sent in text, each is longer than both.
  */
-static bool are_one(const struct rcx_calls *calls, const struct rcx_message_log *log)
+static bool are_one(const struct rcx_syscalls *calls, const struct rcx_message_log *log)
 {
 	int64_t first = log->message[0].len, both = first + log->message[1].len;
 	uint32_t brought = 0, large_enough = 0;
@@ -145,7 +145,7 @@ static bool are_one(const struct rcx_calls *calls, const struct rcx_message_log 
 	return large_enough && brought == 1;
 }
 
-static bool come_in_pieces(const struct rcx_calls *calls, const struct rcx_message_log *log)
+static bool come_in_pieces(const struct rcx_syscalls *calls, const struct rcx_message_log *log)
 {
 	for (uint32_t i = 0; i < calls->count; i++)
 		if (is_piece(&calls->call[i], log))
@@ -160,7 +160,7 @@ static bool is_whole(const struct rcx_logged_message *message)
 }
 
 /* @waited: both were there before anybody read, so that one call could bring both. */
-static void judge_two(struct rcx_probing *probing, const struct rcx_calls *calls, bool waited)
+static void judge_two(struct rcx_probing *probing, const struct rcx_syscalls *calls, bool waited)
 {
 	const struct rcx_message_log *log = &probing->findings->log;
 
@@ -197,13 +197,13 @@ static bool emit_larger(struct rcx_session *s, uint32_t more)
 
 	if (s->endpoint->emit(s, &emit))
 		return false;
-	return rcx_emitted(s, RCX_WAIT_MS) || !rcx_fail(s, "the producer did not end");
+	return rcx_wait_emitted(s, RCX_WAIT_MS) || !rcx_fail(s, "the producer did not end");
 }
 
 /* Two events of different sizes, both there before anybody reads. */
-static void two_events(struct rcx_probing *probing, struct rcx_session *s, struct rcx_peer *peer)
+static void two_events(struct rcx_probing *probing, struct rcx_session *s, struct rcx_process *process)
 {
-	const struct rcx_calls *calls;
+	const struct rcx_syscalls *calls;
 	struct rcx_report report;
 	uint32_t unused;
 
@@ -212,25 +212,25 @@ static void two_events(struct rcx_probing *probing, struct rcx_session *s, struc
 		rcx_find_failure(probing, "boundaries", "%s.", s->error);
 		return;
 	}
-	calls = rcx_peer_trace(peer, s->op == RCX_STREAM ? RCX_DO_RUN : RCX_DO_WAIT, 2, RCX_CALLS_MAX);
-	if (!calls || rcx_peer_report(peer, &report, RCX_WAIT_MS) != 1 || report.err)
+	calls = rcx_process_trace(process, s->op == RCX_STREAM ? RCX_DO_RUN : RCX_DO_WAIT, 2, RCX_SYSCALLS_MAX);
+	if (!calls || rcx_process_report(process, &report, RCX_WAIT_MS) != 1 || report.err)
 		rcx_find_failure(probing, "boundaries", "Two events could not be read.");
 	else
 		judge_two(probing, calls, true);
 }
 
-static void two_pulls(struct rcx_probing *probing, struct rcx_session *s, struct rcx_peer *peer)
+static void two_pulls(struct rcx_probing *probing, struct rcx_session *s, struct rcx_process *process)
 {
 	static const uint32_t sizes[] = { LITTLE, MORE };
-	const struct rcx_calls *calls = NULL;
+	const struct rcx_syscalls *calls = NULL;
 	struct rcx_report report = { 0 };
 	uint32_t unused;
 
 	for (int i = 0; i < 2; i++) {
 		if (rcx_session_bind_again(s, sizes[i], &unused))
 			break;
-		calls = rcx_peer_trace(peer, RCX_DO_RUN, 1, RCX_CALLS_MAX);
-		if (!calls || rcx_peer_report(peer, &report, RCX_WAIT_MS) != 1 || report.err)
+		calls = rcx_process_trace(process, RCX_DO_RUN, 1, RCX_SYSCALLS_MAX);
+		if (!calls || rcx_process_report(process, &report, RCX_WAIT_MS) != 1 || report.err)
 			break;
 	}
 	if (probing->findings->log.count == 2)
@@ -240,12 +240,12 @@ static void two_pulls(struct rcx_probing *probing, struct rcx_session *s, struct
 				s->error[0] ? s->error : report.error);
 }
 
-static void two_sent(struct rcx_probing *probing, struct rcx_session *s, struct rcx_peer *peer)
+static void two_sent(struct rcx_probing *probing, struct rcx_session *s, struct rcx_process *process)
 {
 	struct rcx_report report = { 0 };
 	struct rcx_counts counts = { 0 };
 
-	if (rcx_peer_do(peer, RCX_DO_RUN, 2, &report, RCX_WAIT_MS) != 1 || report.err ||
+	if (rcx_process_do(process, RCX_DO_RUN, 2, &report, RCX_WAIT_MS) != 1 || report.err ||
 	    rcx_session_counts(s, &counts))
 		rcx_find_failure(probing, "boundaries", "Two messages could not be sent: %s.",
 				report.error);
@@ -272,7 +272,7 @@ static void with_room(struct rcx_probing *probing, enum rcx_op op, uint32_t room
 	struct rcx_cell cell = rcx_probe_cell(probing, op, room);
 	struct rcx_report report = { 0 };
 	struct rcx_session s;
-	struct rcx_peer peer;
+	struct rcx_process process;
 
 	if (rcx_session_bind(&s, &cell, true)) {
 		rcx_find_failure(probing, "boundaries", "%s.", s.error);
@@ -281,15 +281,15 @@ static void with_room(struct rcx_probing *probing, enum rcx_op op, uint32_t room
 	probing->findings->log.count = 0;
 	if (op != RCX_PUSH && op != RCX_CALL)
 		s.log = &probing->findings->log;
-	if (rcx_peer_start(&peer, &s, NULL, NULL, &report))
+	if (rcx_process_start(&process, &s, NULL, NULL, &report))
 		rcx_find_failure(probing, "boundaries", "%s.", report.error);
 	else if (rcx_kernel_initiated(op))
-		two_events(probing, &s, &peer);
+		two_events(probing, &s, &process);
 	else if (op == RCX_PULL)
-		two_pulls(probing, &s, &peer);
+		two_pulls(probing, &s, &process);
 	else
-		two_sent(probing, &s, &peer);
-	rcx_peer_kill(&peer);
+		two_sent(probing, &s, &process);
+	rcx_process_kill(&process);
 	rcx_session_close(&s);
 }
 
@@ -300,7 +300,7 @@ static void probe_boundaries(struct rcx_probing *probing)
 
 	if (probing->channel->flags & RCX_BASELINE)
 		rcx_find_nothing(probing, "boundaries", "A floor carries no message.");
-	else if (rcx_narrow(operation) || operation->max < MORE || operation->min > LITTLE)
+	else if (rcx_is_narrow(operation) || operation->max < MORE || operation->min > LITTLE)
 		rcx_find_nothing(probing, "boundaries", "All its messages have the same size.");
 	else
 		with_room(probing, op, operation->max < ROOM ? operation->max : ROOM);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a peer asks of the kernel between an order and its report, by ptrace. */
+/* What a process asks of the kernel between an order and its report, by ptrace. */
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -41,53 +41,53 @@ static int next_stop(pid_t pid, struct __ptrace_syscall_info *info)
 	return ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(*info), info) > 0 ? 0 : -1;
 }
 
-static bool is_report(const struct rcx_peer *peer, const struct rcx_call *call)
+static bool is_report(const struct rcx_process *process, const struct rcx_syscall *call)
 {
-	return call->number == SYS_sendto && (int)call->first == peer->far;
+	return call->number == SYS_sendto && (int)call->first == process->child_fd;
 }
 
 /* What the order itself takes: the end of the recv() that brought it. */
-static bool is_order(const struct rcx_peer *peer, const struct rcx_call *call)
+static bool is_order(const struct rcx_process *process, const struct rcx_syscall *call)
 {
-	return call->number == SYS_recvfrom && (int)call->first == peer->far;
+	return call->number == SYS_recvfrom && (int)call->first == process->child_fd;
 }
 
-static int attach(struct rcx_peer *peer)
+static int attach(struct rcx_process *process)
 {
 	int status;
 
-	if (ptrace(PTRACE_SEIZE, peer->pid, 0L, (long)PTRACE_O_TRACESYSGOOD) ||
-	    ptrace(PTRACE_INTERRUPT, peer->pid, 0L, 0L))
+	if (ptrace(PTRACE_SEIZE, process->pid, 0L, (long)PTRACE_O_TRACESYSGOOD) ||
+	    ptrace(PTRACE_INTERRUPT, process->pid, 0L, 0L))
 		return -1;
-	return waitpid(peer->pid, &status, __WALL) == peer->pid && WIFSTOPPED(status) ? 0 : -1;
+	return waitpid(process->pid, &status, __WALL) == process->pid && WIFSTOPPED(status) ? 0 : -1;
 }
 
-const struct rcx_calls *rcx_peer_trace(struct rcx_peer *peer, enum rcx_order order, uint64_t n,
+const struct rcx_syscalls *rcx_process_trace(struct rcx_process *process, enum rcx_command order, uint64_t n,
 				     uint32_t most)
 {
-	static struct rcx_calls calls;
+	static struct rcx_syscalls calls;
 	struct __ptrace_syscall_info info;
-	struct rcx_call call = { .number = SYS_recvfrom, .first = (uint64_t)peer->far };
+	struct rcx_syscall call = { .number = SYS_recvfrom, .first = (uint64_t)process->child_fd };
 
 	calls.count = 0;
-	if (attach(peer))
+	if (attach(process))
 		return NULL;
-	rcx_peer_order(peer, order, n);
-	while (calls.count < most && calls.count < RCX_CALLS_MAX) {
-		if (next_stop(peer->pid, &info))
+	rcx_process_send(process, order, n);
+	while (calls.count < most && calls.count < RCX_SYSCALLS_MAX) {
+		if (next_stop(process->pid, &info))
 			return NULL;
 		if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-			call = (struct rcx_call){
+			call = (struct rcx_syscall){
 				.number = info.entry.nr,
 				.first = info.entry.args[0],
 				.third = info.entry.args[2],
 			};
-			if (is_report(peer, &call))
+			if (is_report(process, &call))
 				break;
-		} else if (info.op == PTRACE_SYSCALL_INFO_EXIT && !is_order(peer, &call)) {
+		} else if (info.op == PTRACE_SYSCALL_INFO_EXIT && !is_order(process, &call)) {
 			call.result = info.exit.rval;
 			calls.call[calls.count++] = call;
 		}
 	}
-	return ptrace(PTRACE_DETACH, peer->pid, 0L, 0L) ? NULL : &calls;
+	return ptrace(PTRACE_DETACH, process->pid, 0L, 0L) ? NULL : &calls;
 }

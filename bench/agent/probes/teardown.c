@@ -10,12 +10,12 @@
 /* ---- the reader dies ---------------------------------------------------- */
 
 /* Start a reader, which then sleeps in its wait; its notify, or its drain's own. */
-static int sleeping_reader(struct rcx_session *s, struct rcx_peer *peer, struct rcx_report *report)
+static int sleeping_reader(struct rcx_session *s, struct rcx_process *process, struct rcx_report *report)
 {
-	if (rcx_peer_start(peer, s, NULL, NULL, report))
+	if (rcx_process_start(process, s, NULL, NULL, report))
 		return -1;
 	if (s->op == RCX_NOTIFY)
-		rcx_peer_order(peer, RCX_DO_WAIT, 1);
+		rcx_process_send(process, RCX_DO_WAIT, 1);
 	usleep(RCX_SETTLE_US);
 	return 0;
 }
@@ -25,7 +25,7 @@ static int emit_to_nobody(struct rcx_session *s, int *code)
 {
 	struct rcx_counts before, after;
 
-	if (rcx_session_counts(s, &before) || !rcx_emit_all(s, 1, RCX_WAIT_MS) ||
+	if (rcx_session_counts(s, &before) || !rcx_emit_and_wait(s, 1, RCX_WAIT_MS) ||
 	    rcx_session_counts(s, &after))
 		return -1;
 	*code = after.refused > before.refused ? (int)after.refused_errno : 0;
@@ -34,40 +34,40 @@ static int emit_to_nobody(struct rcx_session *s, int *code)
 
 static bool next_one_reads(struct rcx_session *s, struct rcx_report *report)
 {
-	struct rcx_peer next;
+	struct rcx_process next;
 	bool got = false;
 
 	if (!sleeping_reader(s, &next, report) && !rcx_session_emit(s, 1, 1, 0)) {
 		if (s->op == RCX_STREAM)
-			rcx_peer_order(&next, RCX_DO_RUN, 1);
-		got = rcx_peer_report(&next, report, RCX_WAIT_MS) == 1 &&
+			rcx_process_send(&next, RCX_DO_RUN, 1);
+		got = rcx_process_report(&next, report, RCX_WAIT_MS) == 1 &&
 		      (s->op == RCX_NOTIFY || report->delivered);
 	}
-	rcx_peer_kill(&next);
+	rcx_process_kill(&next);
 	return got;
 }
 
 static void probe_reader_dies(struct rcx_probing *probing)
 {
 	struct rcx_report report = { 0 };
-	struct rcx_peer first;
+	struct rcx_process first;
 	struct rcx_session s;
 	struct rcx_cell cell;
 	enum rcx_op op;
 	int code = 0;
 
-	if (!rcx_starts(probing->mode, &op)) {
+	if (!rcx_event_operation(probing->mode, &op)) {
 		rcx_find_nothing(probing, "reader_exit", "The kernel starts nothing here.");
 		return;
 	}
 	if (probing->mode->operations[RCX_NOTIFY].run)
 		op = RCX_NOTIFY;
-	cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
+	cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
 	if (rcx_session_bind(&s, &cell, false) || sleeping_reader(&s, &first, &report)) {
 		rcx_find_failure(probing, "reader_exit", "%s.", s.error[0] ? s.error : report.error);
 		return;
 	}
-	rcx_peer_kill(&first);
+	rcx_process_kill(&first);
 	if (emit_to_nobody(&s, &code))
 		rcx_find_failure(probing, "reader_exit",
 				"The producer did not get on after the reader was killed.");
@@ -96,14 +96,14 @@ static enum rcx_op any_op(const struct rcx_mode *mode)
 }
 
 /* The module is gone; what does its user notice? */
-static void look_at_user(struct rcx_probing *probing, struct rcx_peer *peer, enum rcx_op op)
+static void look_at_user(struct rcx_probing *probing, struct rcx_process *process, enum rcx_op op)
 {
 	struct rcx_report report;
 	int got;
 
 	if (op != RCX_NOTIFY)
-		rcx_peer_order(peer, RCX_DO_RUN, 1);
-	got = rcx_peer_report(peer, &report, RCX_WAIT_MS);
+		rcx_process_send(process, RCX_DO_RUN, 1);
+	got = rcx_process_report(process, &report, RCX_WAIT_MS);
 	if (got == 0)
 		rcx_find_text(probing, "module_unload", "unloads, user keeps waiting",
 			     "The module was unloaded under an open session, whose user noticed nothing.");
@@ -119,13 +119,13 @@ static void look_at_user(struct rcx_probing *probing, struct rcx_peer *peer, enu
 			     "The module was unloaded under an open session; its user came back as if an event had come.");
 }
 
-static void try_unload(struct rcx_probing *probing, struct rcx_session *s, struct rcx_peer *peer)
+static void try_unload(struct rcx_probing *probing, struct rcx_session *s, struct rcx_process *process)
 {
 	int err;
 
 	/* ringcross_core's own hold would hide the channel's. */
 	if (s->op == RCX_NOTIFY)
-		rcx_peer_order(peer, RCX_DO_WAIT, 1);
+		rcx_process_send(process, RCX_DO_WAIT, 1);
 	usleep(RCX_SETTLE_US);
 	if (ioctl(s->core, RCX_CORE_UNBIND)) {
 		rcx_find_failure(probing, "module_unload", "cannot unbind: %s.", strerror(errno));
@@ -140,27 +140,27 @@ static void try_unload(struct rcx_probing *probing, struct rcx_session *s, struc
 	else if (err)
 		rcx_find_failure(probing, "module_unload", "unload: %s.", strerror(-err));
 	else
-		look_at_user(probing, peer, s->op);
+		look_at_user(probing, process, s->op);
 }
 
 static void probe_module_goes(struct rcx_probing *probing)
 {
 	enum rcx_op op = any_op(probing->mode);
-	struct rcx_cell cell = rcx_probe_cell(probing, op, rcx_small(probing->mode, op));
+	struct rcx_cell cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
 	struct rcx_report report = { 0 };
 	struct rcx_session s;
-	struct rcx_peer peer;
+	struct rcx_process process;
 
 	if (!probing->channel->module) {
 		rcx_find_nothing(probing, "module_unload", "It needs no module of ours.");
 		return;
 	}
-	if (rcx_session_bind(&s, &cell, false) || rcx_peer_start(&peer, &s, NULL, NULL, &report)) {
+	if (rcx_session_bind(&s, &cell, false) || rcx_process_start(&process, &s, NULL, NULL, &report)) {
 		rcx_find_failure(probing, "module_unload", "%s.", s.error[0] ? s.error : report.error);
 		return;
 	}
-	try_unload(probing, &s, &peer);
-	rcx_peer_kill(&peer);
+	try_unload(probing, &s, &process);
+	rcx_process_kill(&process);
 	rcx_session_close(&s);
 }
 RCX_PROBE("module_unload", probe_module_goes);

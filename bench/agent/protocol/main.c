@@ -81,11 +81,11 @@ out:
 static void serve(const char *line, size_t len)
 {
 	json_object *request = parse(line, len);
-	const char *verb = request ? rcx_text(request, "do") : "";
+	const char *verb = request ? rcx_get_text(request, "do") : "";
 
 	/* Left on between x-rays, since it takes seconds to start. */
 	if (strcmp(verb, "xray"))
-		rcx_xray_over();
+		rcx_xray_stop_tracer();
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		if (strcmp(requests[i].name, verb))
 			continue;

@@ -40,7 +40,7 @@ int rcx_answer_open(const char *where)
 	return -1;
 }
 
-void rcx_answer_give_up(void)
+void rcx_answer_release_port(void)
 {
 #if defined(__x86_64__)
 	if (out_port >= 0)

@@ -9,7 +9,7 @@ struct rcx_serving rcx_serving = { .modules = "/modules", .clock = RCX_CLOCK_TIM
 
 const char *const rcx_status_names[] = { "fail", "ok", "skip" };
 
-const char *rcx_text(json_object *request, const char *key)
+const char *rcx_get_text(json_object *request, const char *key)
 {
 	json_object *value;
 	const char *got;
@@ -29,20 +29,20 @@ bool rcx_is_true(json_object *request, const char *key)
 	       json_object_is_type(value, json_type_boolean) && json_object_get_boolean(value);
 }
 
-bool rcx_whole(json_object *value, int64_t low, int64_t high)
+bool rcx_is_integer(json_object *value, int64_t low, int64_t high)
 {
 	return json_object_is_type(value, json_type_int) &&
 	       json_object_get_int64(value) >= low && json_object_get_int64(value) <= high;
 }
 
-uint64_t rcx_number(json_object *request, const char *key, int64_t low, int64_t high,
+uint64_t rcx_get_number(json_object *request, const char *key, int64_t low, int64_t high,
 		   int64_t otherwise, const struct rcx_refusal *refusal)
 {
 	json_object *value;
 
 	if (!json_object_object_get_ex(request, key, &value))
 		return (uint64_t)otherwise;
-	if (rcx_whole(value, low, high))
+	if (rcx_is_integer(value, low, high))
 		return (uint64_t)json_object_get_int64(value);
 	if (!refusal->reason[0])
 		snprintf(refusal->reason, refusal->len,
@@ -51,7 +51,7 @@ uint64_t rcx_number(json_object *request, const char *key, int64_t low, int64_t 
 	return (uint64_t)otherwise;
 }
 
-bool rcx_truth(json_object *request, const char *key, const struct rcx_refusal *refusal)
+bool rcx_get_bool(json_object *request, const char *key, const struct rcx_refusal *refusal)
 {
 	json_object *value;
 
@@ -85,7 +85,7 @@ void rcx_answer_error(const char *reason)
 	rcx_answer(answer);
 }
 
-void rcx_begin(uint64_t id)
+void rcx_answer_begin(uint64_t id)
 {
 	json_object *answer = rcx_answer_new("begin");
 

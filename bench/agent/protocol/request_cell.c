@@ -12,7 +12,7 @@
 /* The context by its name, or -1 for the channel's default. */
 static int read_context(json_object *request, const struct rcx_refusal *refusal)
 {
-	const char *name = rcx_text(request, "context");
+	const char *name = rcx_get_text(request, "context");
 	int context = rcx_find_name(rcx_context_names, RCX_CONTEXTS, name);
 
 	if (context < 0 && strcmp(name, "default") && !refusal->reason[0] &&
@@ -24,7 +24,7 @@ static int read_context(json_object *request, const struct rcx_refusal *refusal)
 /* The wait by its name, or 0 for the usual one. */
 static uint32_t read_wait(json_object *request, const struct rcx_refusal *refusal)
 {
-	const char *name = rcx_text(request, "wait");
+	const char *name = rcx_get_text(request, "wait");
 	int wait = rcx_find_name(rcx_wait_names, RCX_WAITS, name);
 	json_object *value;
 
@@ -42,7 +42,7 @@ static void read_numbers(json_object *request, struct rcx_cell *cell,
 			 const struct rcx_refusal *refusal)
 {
 #define NUMBER(key, low, high, otherwise) \
-	rcx_number(request, key, low, high, otherwise, refusal)
+	rcx_get_number(request, key, low, high, otherwise, refusal)
 	cell->burst = (uint32_t)NUMBER("burst", 1, RCX_BURST_MAX, 1);
 	cell->interval = NUMBER("interval", 0, INTERVAL_MAX, 0);
 	cell->threads = (uint32_t)NUMBER("threads", 1, RCX_THREADS_MAX, 1);
@@ -97,26 +97,26 @@ enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell,
 
 	memset(cell, 0, sizeof(*cell));
 	reason[0] = '\0';
-	cell->channel = rcx_find_channel(rcx_text(request, "channel"));
+	cell->channel = rcx_find_channel(rcx_get_text(request, "channel"));
 	if (!cell->channel) {
-		snprintf(reason, len, "no channel is called \"%s\"", rcx_text(request, "channel"));
+		snprintf(reason, len, "no channel is called \"%s\"", rcx_get_text(request, "channel"));
 		return RCX_SKIP;
 	}
-	cell->mode = rcx_find_mode(cell->channel, rcx_text(request, "mode"));
-	op = rcx_find_name(rcx_op_names, RCX_OPS, rcx_text(request, "operation"));
+	cell->mode = rcx_find_mode(cell->channel, rcx_get_text(request, "mode"));
+	op = rcx_find_name(rcx_op_names, RCX_OPS, rcx_get_text(request, "operation"));
 	if (!cell->mode || op < 0 || !cell->mode->operations[op].run) {
 		snprintf(reason, len, "%s has no mode \"%s\" with operation \"%s\"",
-			 cell->channel->name, rcx_text(request, "mode"), rcx_text(request, "operation"));
+			 cell->channel->name, rcx_get_text(request, "mode"), rcx_get_text(request, "operation"));
 		return RCX_SKIP;
 	}
 	operation = &cell->mode->operations[op];
 	cell->op = (enum rcx_op)op;
-	size = rcx_number(request, "size", 0, INT64_MAX, 0, &refusal);
+	size = rcx_get_number(request, "size", 0, INT64_MAX, 0, &refusal);
 	cell->context = read_context(request, &refusal);
 	cell->wait = read_wait(request, &refusal);
 	read_numbers(request, cell, &refusal);
-	cell->search = rcx_truth(request, "search", &refusal);
-	cell->sweep = rcx_truth(request, "sweep", &refusal);
+	cell->search = rcx_get_bool(request, "search", &refusal);
+	cell->sweep = rcx_get_bool(request, "sweep", &refusal);
 	if (reason[0])
 		return RCX_FAIL;
 	if (size > operation->max) {
@@ -288,7 +288,7 @@ static void unload_module(const struct rcx_channel *channel, struct rcx_result *
 void rcx_do_cell(json_object *request)
 {
 	char reason[256] = "";
-	uint64_t id = rcx_number(request, "id", 0, INT64_MAX, 0,
+	uint64_t id = rcx_get_number(request, "id", 0, INT64_MAX, 0,
 			     &(struct rcx_refusal){ reason, sizeof(reason) });
 	struct rcx_result *result = rcx_serving.result;
 	json_object *answer;
@@ -299,7 +299,7 @@ void rcx_do_cell(json_object *request)
 		rcx_answer_error(reason[0] ? reason : RCX_NO_SETUP);
 		return;
 	}
-	rcx_begin(id);
+	rcx_answer_begin(id);
 	memset(result, 0, offsetof(struct rcx_result, total));
 	result->validation_messages = result->samples = 0;
 	result->status = rcx_read_cell(request, &cell, result->reason, sizeof(result->reason));

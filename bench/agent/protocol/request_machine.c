@@ -28,7 +28,7 @@ void rcx_do_setup(json_object *request)
 		[RCX_CLOCK_TIME] = "time",
 		[RCX_CLOCK_INSTRUCTIONS] = "instructions",
 	};
-	int kind = rcx_find_name(names, 2, rcx_text(request, "clock"));
+	int kind = rcx_find_name(names, 2, rcx_get_text(request, "clock"));
 	json_object *answer;
 
 	if (kind < 0) {
@@ -112,7 +112,7 @@ void rcx_do_read(json_object *request)
 
 static bool is_size(json_object *value)
 {
-	return rcx_whole(value, 0, RCX_BODY_MAX);
+	return rcx_is_integer(value, 0, RCX_BODY_MAX);
 }
 
 void rcx_do_floors(json_object *request)
@@ -134,7 +134,7 @@ void rcx_do_floors(json_object *request)
 		char key[24];
 
 		snprintf(key, sizeof(key), "%lld", (long long)size);
-		rcx_add_double(copy, key, rcx_copy_floor(rcx_serving.clock, (uint32_t)size));
+		rcx_add_double(copy, key, rcx_copy_cost(rcx_serving.clock, (uint32_t)size));
 	}
 	json_object_object_add(answer, "copy", copy);
 	rcx_answer(answer);

@@ -8,7 +8,7 @@
 void rcx_do_lifecycle(json_object *request)
 {
 	json_object *answer = rcx_answer_new("lifecycle");
-	const struct rcx_channel *channel = rcx_find_channel(rcx_text(request, "channel"));
+	const struct rcx_channel *channel = rcx_find_channel(rcx_get_text(request, "channel"));
 	char reason[256] = "no such channel";
 
 	rcx_log_skip();
@@ -19,7 +19,7 @@ void rcx_do_lifecycle(json_object *request)
 		if (!reason[0])
 			rcx_lifecycle(channel, rcx_serving.modules, reason, sizeof(reason));
 	}
-	rcx_add_text(answer, "channel", rcx_text(request, "channel"));
+	rcx_add_text(answer, "channel", rcx_get_text(request, "channel"));
 	rcx_add_text(answer, "status", reason[0] ? "fail" : "ok");
 	rcx_add_text(answer, "reason", reason);
 	json_object_object_add(answer, "log", rcx_log_lines());
@@ -28,7 +28,7 @@ void rcx_do_lifecycle(json_object *request)
 
 void rcx_do_hostile(json_object *request)
 {
-	const struct rcx_hostile_entry *entry = rcx_find_hostile(rcx_text(request, "channel"));
+	const struct rcx_hostile_entry *entry = rcx_find_hostile(rcx_get_text(request, "channel"));
 	const struct rcx_channel *channel = entry ? rcx_find_channel(entry->channel) : NULL;
 	json_object *answer = rcx_answer_new("hostile");
 	json_object *cases = NULL;
@@ -42,7 +42,7 @@ void rcx_do_hostile(json_object *request)
 					       rcx_serving.result, reason,
 					       sizeof(reason));
 	}
-	rcx_add_text(answer, "channel", rcx_text(request, "channel"));
+	rcx_add_text(answer, "channel", rcx_get_text(request, "channel"));
 	rcx_add_text(answer, "status", reason[0] ? "fail" : "ok");
 	rcx_add_text(answer, "reason", reason);
 	json_object_object_add(answer, "cases", cases ? cases : json_object_new_array());
@@ -54,8 +54,8 @@ void rcx_do_hostile(json_object *request)
 
 void rcx_do_probe(json_object *request)
 {
-	const struct rcx_channel *channel = rcx_find_channel(rcx_text(request, "channel"));
-	const struct rcx_mode *mode = channel ? rcx_find_mode(channel, rcx_text(request, "mode")) : NULL;
+	const struct rcx_channel *channel = rcx_find_channel(rcx_get_text(request, "channel"));
+	const struct rcx_mode *mode = channel ? rcx_find_mode(channel, rcx_get_text(request, "mode")) : NULL;
 	json_object *answer;
 
 	if (!mode || !rcx_serving.is_set_up) {

@@ -24,7 +24,7 @@ static void trace(bool on, char *reason, size_t len)
 		is_tracing = on;
 }
 
-void rcx_xray_over(void)
+void rcx_xray_stop_tracer(void)
 {
 	char unheeded[256];
 
@@ -104,15 +104,15 @@ void rcx_do_xray(json_object *request)
 {
 	char reason[256] = "";
 	const struct rcx_refusal refusal = { reason, sizeof(reason) };
-	uint64_t id = rcx_number(request, "id", 0, INT64_MAX, 0, &refusal);
-	uint64_t repeat = rcx_number(request, "repeat", 1, 1000, 1, &refusal);
+	uint64_t id = rcx_get_number(request, "id", 0, INT64_MAX, 0, &refusal);
+	uint64_t repeat = rcx_get_number(request, "repeat", 1, 1000, 1, &refusal);
 	struct rcx_cell cell;
 
 	if (reason[0] || !rcx_serving.is_set_up || !get_xray()) {
 		rcx_answer_error(reason[0] ? reason : rcx_serving.is_set_up ? "no memory" : RCX_NO_SETUP);
 		return;
 	}
-	rcx_begin(id);
+	rcx_answer_begin(id);
 	xray->repeat = (uint32_t)repeat;
 	xray->traced = rcx_is_true(request, "traced");
 	xray->status = rcx_read_cell(request, &cell, xray->reason, sizeof(xray->reason));

@@ -90,7 +90,7 @@ static int operate(struct rcx_session *s, struct rcx_xray *xray)
 	uint64_t event = s->seen, start = rcx_now(s), total;
 
 	s->latencies = 0;
-	if (rcx_timed(s, xray->repeat, &total))
+	if (rcx_time_loop(s, xray->repeat, &total))
 		return -1;
 	xray->start = start;
 	xray->end = start + total;
@@ -298,10 +298,10 @@ static int take(const struct rcx_cell *cell, struct rcx_session *s, struct rcx_x
 		return -1;
 	if (s->op == RCX_STREAM)
 		return rcx_skip(s, "A stream is many operations at once.");
-	if (rcx_timed(s, 1, &first))
+	if (rcx_time_loop(s, 1, &first))
 		return -1;
 	xray->lengthy = first > (xray->traced ? SLOWED * LENGTHY : LENGTHY);
-	if (!xray->lengthy && rcx_timed(s, WARM_UP - 1, &unused))
+	if (!xray->lengthy && rcx_time_loop(s, WARM_UP - 1, &unused))
 		return -1;
 	return xray->traced ? traced(s, xray) : untraced(s, xray);
 }
