@@ -135,7 +135,8 @@ void rcx_note(struct rcx_outcomes *outcomes, long result, int refusal)
 	}
 }
 
-void rcx_expect_outcomes(struct rcx_hostile *h, const char *name, const struct rcx_outcomes *outcomes)
+void rcx_expect_outcomes(struct rcx_hostile *h, const char *name,
+			 const struct rcx_outcomes *outcomes)
 {
 	struct rcx_case *one = next_case(h, name);
 

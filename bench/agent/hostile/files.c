@@ -276,7 +276,8 @@ void rcx_try_transaction_file(struct rcx_hostile *h, const char *path)
 		rcx_expect_value(h, "a request", write(fd, to, WHOLE), WHOLE);
 		rcx_try_addresses(h, "reply", RCX_KERNEL_WRITES, read_at, &fd);
 		rcx_expect_value(h, "start of the reply", pread(fd, to, 7, 0), 7);
-		rcx_expect_value(h, "rest of the reply", pread(fd, to + 7, INT32_MAX, 7), WHOLE - 7);
+		rcx_expect_value(h, "rest of the reply", pread(fd, to + 7, INT32_MAX, 7),
+				 WHOLE - 7);
 		rcx_expect_true(h, "it is the reply",
 			       rcx_is_reply(h->message, BODY, taker.seq, validate));
 		taker.seq++;

@@ -212,7 +212,8 @@ void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool valid
 	try_good(h, taker, 64, "a good one after all these");
 
 	after = rcx_core_counts(h);
-	rcx_expect_value(h, "messages the kernel consumed", (long)(after.consumed - before.consumed),
+	rcx_expect_value(h, "messages the kernel consumed",
+			 (long)(after.consumed - before.consumed),
 			(long)(taker->seq - first));
 }
 
@@ -251,6 +252,7 @@ void rcx_try_scribbled(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t 
 	after = rcx_core_counts(h);
 	rcx_expect_outcomes(h, "headers overwritten meanwhile", &outcomes);
 	rcx_expect_true(h, "some of them got through, some not", !one_sided(&outcomes));
-	rcx_expect_value(h, "of these the kernel consumed", (long)(after.consumed - before.consumed),
+	rcx_expect_value(h, "of these the kernel consumed",
+			 (long)(after.consumed - before.consumed),
 			(long)outcomes.fine);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a message costs that can be counted: system calls, and copies. */
+/* The countable costs of a message: system calls and copies. */
 #include <stdio.h>
 #include <sys/syscall.h>
 #include "probe.h"
@@ -7,11 +7,11 @@
 /* ---- system calls -------------------------------------------------------- */
 
 #define FEW 4
-#define MANY 12		/* the slope leaves out what is paid once */
+#define MANY 12		/* the difference leaves out costs that are paid once */
 
-/* The harness's own: asking for an event, or whether a process has all, and the clock
- * where that is a call.  No kernel half can wake a futex, so that one beside a
- * kernel half is between processes of ours.
+/* Calls of the harness itself: requesting an event, waiting for the peer, and reading the
+ * clock where that is a system call.  A kernel half cannot wake a futex, so with a kernel half
+ * every futex call is between our own processes.
  */
 static bool is_ours(const struct rcx_session *s, const struct rcx_syscall *call)
 {
@@ -28,7 +28,7 @@ static int count_calls(struct rcx_session *s, struct rcx_process *process, uint6
 	struct rcx_report report;
 	int count = 0;
 
-	/* A stream is drained from a queue: all its events are there before. */
+	/* A stream is drained from a queue: all its events are emitted before. */
 	if (s->op == RCX_STREAM && !rcx_emit_and_wait(s, n, RCX_WAIT_MS))
 		return -1;
 	calls = rcx_process_trace(process, RCX_DO_RUN, n, RCX_SYSCALLS_MAX);
@@ -70,15 +70,15 @@ static void probe_syscalls(struct rcx_probing *probing)
 
 	found->counted = true;
 	rcx_append(found->detail, sizeof(found->detail),
-	       "Counted by ptrace, as the difference between %d operations and %d; a stream's "
-	       "messages were all waiting.", MANY, FEW);
+	       "Counted with ptrace, as the difference between %d and %d operations; the "
+	       "messages of a stream were all queued before.", MANY, FEW);
 	for (int op = 0; op < RCX_OPS; op++) {
 		if (!probing->mode->operations[op].run)
 			continue;
 		found->each[op] = calls_of(probing, (enum rcx_op)op);
 		if (!isnan(found->each[op]))
 			continue;
-		/* A mode that coalesces cannot queue a dozen, which is no fault. */
+		/* A mode that coalesces cannot queue that many messages; this is not an error. */
 		if (op != RCX_STREAM)
 			found->failed = true;
 		rcx_append(found->detail, sizeof(found->detail), " Not counted for %s.",
@@ -89,11 +89,11 @@ RCX_PROBE("syscalls", probe_syscalls);
 
 /* ---- copies -------------------------------------------------------------- */
 
-#define TURNS 5
-#define LEAST 2048	/* bytes of body below which a slope says nothing */
-#define MOST 32		/* copies above which a byte is not copied but converted, to text say */
+#define REPEATS 5
+#define SLOPE_BODY_MIN 2048	/* largest bodies below this are too small for a slope */
+#define COPIES_MAX 32		/* more copies mean that bytes are converted, e.g. to text */
 
-/* The least that one operation of @size bytes costs, or NAN. */
+/* The smallest cost of one operation with @size bytes, or NAN. */
 static double cost_of(struct rcx_probing *probing, enum rcx_op op, uint32_t size)
 {
 	struct rcx_cell cell = rcx_probe_cell(probing, op, size);
@@ -101,7 +101,7 @@ static double cost_of(struct rcx_probing *probing, enum rcx_op op, uint32_t size
 	double best = NAN;
 	int err = rcx_session_open(&s, &cell, false);
 
-	for (int turn = 0; turn < TURNS && !err; turn++) {
+	for (int turn = 0; turn < REPEATS && !err; turn++) {
 		uint64_t cost;
 
 		s.latencies = 0;
@@ -115,14 +115,14 @@ static double cost_of(struct rcx_probing *probing, enum rcx_op op, uint32_t size
 	return err ? NAN : best;
 }
 
-/* A copied byte takes an eighth of an instruction, so a slope counts the copies. */
+/* A copied byte takes an eighth of an instruction, so the slope gives the number of copies. */
 static double copies_of(struct rcx_probing *probing, enum rcx_op op)
 {
 	uint32_t large = probing->mode->operations[op].max, half = large / 2;
 	double copies = (cost_of(probing, op, large) - cost_of(probing, op, half)) /
 			((large - half) / 8.0);
 
-	/* Nothing is given back for a larger message: that is the scheduler's part. */
+	/* A larger message cannot cost less: a negative slope comes from the scheduler. */
 	return copies < 0 ? 0 : round(copies * 4) / 4;
 }
 
@@ -140,10 +140,10 @@ static void probe_copies(struct rcx_probing *probing)
 	for (int op = 0; op < RCX_STREAM; op++) {
 		const struct rcx_operation *operation = &probing->mode->operations[op];
 
-		if (!operation->run || rcx_is_narrow(operation) || operation->max < LEAST)
+		if (!operation->run || rcx_is_narrow(operation) || operation->max < SLOPE_BODY_MIN)
 			continue;
 		found->each[op] = copies_of(probing, (enum rcx_op)op);
-		if (found->each[op] > MOST) {
+		if (found->each[op] > COPIES_MAX) {
 			found->each[op] = NAN;
 			converts = true;
 		}
@@ -151,13 +151,13 @@ static void probe_copies(struct rcx_probing *probing)
 	}
 	if (some) {
 		rcx_append(found->detail, sizeof(found->detail),
-		       "Inferred from the slope of instructions against size, one for 8 bytes and "
-		       "copy; clearing and allocating pages weighs in too.");
+		       "Inferred from the slope of instructions against size: a copy takes one "
+		       "instruction for 8 bytes. Allocating and clearing pages is included.");
 		return;
 	}
 	found->kind = RCX_NOTHING;
 	rcx_append(found->detail, sizeof(found->detail), converts ?
-	       "Each byte takes so many instructions that copies do not show: it is converted." :
-	       "Its messages are too small for a copy to show.");
+	       "Each byte is converted, which takes so many instructions that copies cannot be "
+	       "counted." : "Its messages are too small to count copies.");
 }
 RCX_PROBE("copies", probe_copies);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whether the kernel can start the conversation, and from which contexts. */
+/* Whether the kernel can emit events, and from which contexts. */
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -7,15 +7,16 @@
 
 #define EVENTS 4
 
-static const char *why_not(const struct rcx_probing *probing)
+static const char *unsupported_reason(const struct rcx_probing *probing)
 {
-	const char *said = probing->channel->unsupported_reason[RCX_NOTIFY];
+	const char *reason = probing->channel->unsupported_reason[RCX_NOTIFY];
 
-	return said ? said : "This mode has neither notify nor stream; another one of the channel has.";
+	return reason ? reason :
+	       "This mode has neither notify nor stream; another mode of the channel has one.";
 }
 
-/* A few events from the default context, each proved. */
-static void probe_starts(struct rcx_probing *probing)
+/* A few events from the default context, each of them validated. */
+static void probe_kernel_initiated(struct rcx_probing *probing)
 {
 	struct rcx_session s;
 	struct rcx_cell cell;
@@ -23,7 +24,8 @@ static void probe_starts(struct rcx_probing *probing)
 	int err;
 
 	if (!rcx_event_operation(probing->mode, &op)) {
-		rcx_find_bool(probing, "kernel_initiated", false, "%s", why_not(probing))->documented = true;
+		rcx_find_bool(probing, "kernel_initiated", false, "%s",
+			     unsupported_reason(probing))->documented = true;
 		return;
 	}
 	if (probing->mode->operations[RCX_NOTIFY].run)
@@ -38,18 +40,20 @@ static void probe_starts(struct rcx_probing *probing)
 		err = rcx_fail(&s, "%llu of %d streamed events arrived",
 			      (unsigned long long)s.delivered, EVENTS);
 	if (err)
-		rcx_find_failure(probing, "kernel_initiated", "No event was proved: %s.", s.error);
+		rcx_find_failure(probing, "kernel_initiated", "No event was validated: %s.",
+				s.error);
 	else
 		rcx_find_bool(probing, "kernel_initiated", true,
-			     "%d events from %s context arrived, each proved whole%s.", EVENTS,
+			     "%d events from %s context arrived and were validated%s.", EVENTS,
 			     rcx_context_names[s.context],
-			     s.mode->peer ? "; the kernel stands for another process here" : "");
+			     s.mode->peer ? "; another process emitted them, not the kernel" : "");
 	rcx_session_close(&s);
 }
-RCX_PROBE("kernel_initiated", probe_starts);
+RCX_PROBE("kernel_initiated", probe_kernel_initiated);
 
-/* One event from @context to somebody who waits: whether it arrived. */
-static bool arrives_from(struct rcx_session *s, struct rcx_process *process, uint32_t context, enum rcx_op op)
+/* Whether one event from @context arrives at a process that waits for it. */
+static bool arrives_from(struct rcx_session *s, struct rcx_process *process, uint32_t context,
+			 enum rcx_op op)
 {
 	struct rcx_report report;
 
@@ -68,19 +72,20 @@ static bool arrives_from(struct rcx_session *s, struct rcx_process *process, uin
 static void probe_contexts(struct rcx_probing *probing)
 {
 	char names[80] = "", detail[256] = "";
-	bool broken = false;
+	bool failed = false;
 	enum rcx_op op;
 
 	if (!rcx_event_operation(probing->mode, &op)) {
-		rcx_find_nothing(probing, "contexts", "%s", why_not(probing));
+		rcx_find_nothing(probing, "contexts", "%s", unsupported_reason(probing));
 		return;
 	}
-	/* Who only spins keeps a thread from raising anything on one CPU. */
+	/* On one CPU, a reader that spins keeps the producer's thread from running. */
 	if (probing->mode->operations[RCX_NOTIFY].run &&
 	    (op == RCX_NOTIFY || rcx_waits(probing->mode, RCX_NOTIFY) != RCX_WAIT_BUSY))
 		op = RCX_NOTIFY;
 	for (uint32_t context = 0; context < RCX_CONTEXTS; context++) {
-		struct rcx_cell cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
+		uint32_t size = rcx_small_size(probing->mode, op);
+		struct rcx_cell cell = rcx_probe_cell(probing, op, size);
 		struct rcx_report report;
 		struct rcx_session s;
 		struct rcx_process process;
@@ -90,7 +95,7 @@ static void probe_contexts(struct rcx_probing *probing)
 			rcx_append(detail, sizeof(detail), "%s%s: %s.", detail[0] ? " " : "",
 			       rcx_context_names[context], s.error);
 		} else if (rcx_process_start(&process, &s, NULL, NULL, &report)) {
-			rcx_find_failure(probing, "contexts", "No reader could open it: %s.",
+			rcx_find_failure(probing, "contexts", "A reader could not open it: %s.",
 					report.error);
 			return;
 		} else {
@@ -102,13 +107,14 @@ static void probe_contexts(struct rcx_probing *probing)
 				       rcx_context_names[context]);
 			else
 				rcx_append(detail, sizeof(detail),
-				       "%sDeclared for %s context, but nothing arrived from there.",
+				       "%sThe channel declares %s context, but no event "
+				       "arrived from it.",
 				       detail[0] ? " " : "", rcx_context_names[context]);
-			broken = broken || !arrived;
+			failed = failed || !arrived;
 		}
 		rcx_session_close(&s);
 	}
-	if (broken)
+	if (failed)
 		rcx_find_failure(probing, "contexts", "%s", detail);
 	else
 		rcx_find_text(probing, "contexts", names, "%s", detail[0] ? detail :

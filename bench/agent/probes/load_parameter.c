@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whether a value of the kernel's command line arrives at load: the one that
- * stands there does, and only by the load, since other loads bring others.
+ * Whether a value on the kernel's command line reaches the kernel half when it is loaded.  The
+ * module is loaded three times: with the command line, with another value, and without one.
+ * The kernel half must have each load's own value; so the value comes from the load alone.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #define VALUE_MAX 128
 #define ANOTHER "another"
 
-/* The word that the channel wants on the command line: "module.key=value". */
+/* The word that the channel needs on the command line: "module.key=value". */
 struct word {
 	char key[VALUE_MAX];
 	char value[VALUE_MAX];
@@ -28,21 +29,21 @@ static bool find_word(const struct rcx_channel *channel, struct word *word)
 
 static bool on_command_line(const struct rcx_channel *channel, const struct word *word)
 {
-	char line[4096], wanted[3 * VALUE_MAX];
+	char line[4096], parameter[3 * VALUE_MAX];
 	FILE *file = fopen("/proc/cmdline", "re");
 	char *save, *found = NULL;
 
-	snprintf(wanted, sizeof(wanted), "%s.%s=%s", channel->module, word->key, word->value);
+	snprintf(parameter, sizeof(parameter), "%s.%s=%s", channel->module, word->key, word->value);
 	if (file && fgets(line, sizeof(line), file))
 		found = strtok_r(line, " \n", &save);
-	while (found && strcmp(found, wanted))
+	while (found && strcmp(found, parameter))
 		found = strtok_r(NULL, " \n", &save);
 	if (file)
 		fclose(file);
 	return found;
 }
 
-/* What the kernel half has received by the load that it is there by. */
+/* Get the value that the kernel half received when it was loaded. */
 static int received(const struct rcx_probing *probing, char *value, char *why, size_t len)
 {
 	struct rcx_cell cell = { .channel = probing->channel, .mode = probing->mode,
@@ -58,7 +59,7 @@ static int received(const struct rcx_probing *probing, char *value, char *why, s
 	return err;
 }
 
-/* Load it with @parameters; NULL for those of the command line. */
+/* Load it again with @parameters (NULL: those of the command line), and get its value. */
 static int received_by(const struct rcx_probing *probing, const char *parameters, char *value,
 		       char *why, size_t len)
 {
@@ -72,35 +73,39 @@ static int received_by(const struct rcx_probing *probing, const char *parameters
 	return received(probing, value, why, len);
 }
 
-static void probe_once(struct rcx_probing *probing)
+static void probe_load_parameter(struct rcx_probing *probing)
 {
-	char booted[VALUE_MAX], bare[VALUE_MAX], other[VALUE_MAX], parameter[2 * VALUE_MAX];
+	char booted[VALUE_MAX], without[VALUE_MAX], other[VALUE_MAX], parameter[2 * VALUE_MAX];
 	char why[256] = "";
 	struct word word;
 
 	if (!find_word(probing->channel, &word)) {
-		rcx_find_failure(probing, "load_parameter", "The channel does not say what to boot with.");
+		rcx_find_failure(probing, "load_parameter",
+				"The channel's registration has no boot word for its module.");
 		return;
 	}
 	if (!on_command_line(probing->channel, &word)) {
 		rcx_find_nothing(probing, "load_parameter",
-				"This kernel was not booted with %s, so that nothing could arrive.",
+				"This kernel was not booted with %s, so no value could arrive.",
 				probing->channel->boot);
 		return;
 	}
 	snprintf(parameter, sizeof(parameter), "%s=" ANOTHER, word.key);
-	if (received_by(probing, "", bare, why, sizeof(why)) ||
+	if (received_by(probing, "", without, why, sizeof(why)) ||
 	    received_by(probing, parameter, other, why, sizeof(why)) ||
 	    received_by(probing, NULL, booted, why, sizeof(why)))
 		rcx_find_failure(probing, "load_parameter", "%s.", why);
-	else if (strcmp(booted, word.value) || strcmp(other, ANOTHER) || !strcmp(bare, word.value))
+	else if (strcmp(booted, word.value) || strcmp(other, ANOTHER) ||
+		 !strcmp(without, word.value))
 		rcx_find_failure(probing, "load_parameter",
-				"Loaded with %s of the command line it has \"%s\", with another value "
-				"\"%s\", without any \"%s\".", word.value, booted, other, bare);
+				"After a load with %s on the command line the kernel half has "
+				"\"%s\", after one with another value \"%s\", after one without "
+				"a value \"%s\".", word.value, booted, other, without);
 	else
 		rcx_find_text(probing, "load_parameter", RCX_AT_LOAD,
-			     "With %s on the kernel's command line the load brought \"%s\"; a load with "
-			     "another value brought that, and one without any \"%s\".",
-			     probing->channel->boot, booted, bare);
+			     "With %s on the kernel's command line, the kernel half received "
+			     "\"%s\" when it was loaded. A load with another value brought that "
+			     "value, a load without a value \"%s\".",
+			     probing->channel->boot, booted, without);
 }
-RCX_PROBE_ONE_SHOT("load_parameter", probe_once);
+RCX_PROBE_ONE_SHOT("load_parameter", probe_load_parameter);

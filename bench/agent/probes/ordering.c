@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whether messages arrive in the order in which they went. */
+/* Whether messages arrive in the order in which they were sent. */
 #include <stdio.h>
 #include "probe.h"
 
 #define MESSAGES 64
-#define APART 20000	/* ns between events: a reader that works keeps up */
+#define EVENT_INTERVAL 20000	/* ns; long enough for the reader to keep up */
 
-/* MESSAGES operations of @op, each proved and so each in its turn; "" or why not. */
+/* Do MESSAGES operations of @op, each validated and so in order; @why becomes "" or why not. */
 static void run_in_order(const struct rcx_probing *probing, enum rcx_op op, char *why, size_t len,
 			 struct rcx_session *s)
 {
@@ -15,11 +15,11 @@ static void run_in_order(const struct rcx_probing *probing, enum rcx_op op, char
 	int err = rcx_session_open(s, &cell, true);
 
 	if (!err && op == RCX_STREAM)
-		err = rcx_session_emit(s, MESSAGES, 1, APART);
+		err = rcx_session_emit(s, MESSAGES, 1, EVENT_INTERVAL);
 	if (!err)
 		err = s->mode->operations[op].run(s, MESSAGES);
 	if (!err && !rcx_session_counts(s, &counts) && counts.bad)
-		err = rcx_fail(s, "the kernel half refused %llu as not in turn or not whole",
+		err = rcx_fail(s, "the kernel half refused %llu messages as out of order or broken",
 			      (unsigned long long)counts.bad);
 	if (err)
 		snprintf(why, len, "%s", s->error);
@@ -29,10 +29,10 @@ static void run_in_order(const struct rcx_probing *probing, enum rcx_op op, char
 static void probe_ordering(struct rcx_probing *probing)
 {
 	char detail[400] = "", why[256] = "";
-	uint64_t strayed = 0;
+	uint64_t misplaced = 0;
 
 	if (probing->channel->flags & RCX_BASELINE) {
-		rcx_find_nothing(probing, "ordering", "A floor carries no message.");
+		rcx_find_nothing(probing, "ordering", "A baseline carries no message.");
 		return;
 	}
 	for (int op = 0; op < RCX_OPS; op++) {
@@ -45,7 +45,7 @@ static void probe_ordering(struct rcx_probing *probing)
 			rcx_find_failure(probing, "ordering", "%s: %s.", rcx_op_names[op], why);
 			return;
 		}
-		strayed += s.reordered + s.duplicated;
+		misplaced += s.reordered + s.duplicated;
 		rcx_append(detail, sizeof(detail), "%s%s", detail[0] ? ", " : "", rcx_op_names[op]);
 		if (op == RCX_STREAM)
 			rcx_append(detail, sizeof(detail),
@@ -53,7 +53,8 @@ static void probe_ordering(struct rcx_probing *probing)
 			       (unsigned long long)s.delivered, (unsigned long long)s.reordered,
 			       (unsigned long long)s.duplicated);
 	}
-	rcx_find_text(probing, "ordering", strayed ? "not kept" : "kept",
-		     "%d messages each of %s were checked for their numbers.", MESSAGES, detail);
+	rcx_find_text(probing, "ordering", misplaced ? "not kept" : "kept",
+		     "The sequence numbers of %d messages of each operation were checked: %s.",
+		     MESSAGES, detail);
 }
 RCX_PROBE("ordering", probe_ordering);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Who may use a mode: somebody without privileges, and else with which ones. */
+/* Who can use a mode: any user, or a user with certain capabilities, or only uid 0. */
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
@@ -56,21 +56,21 @@ static const char *const capability_names[] = {
 	[40] = "CAP_CHECKPOINT_RESTORE",	/* since 5.9 */
 };
 #define CAPABILITIES (int)(sizeof(capability_names) / sizeof(capability_names[0]))
-#define ALL ((1ull << CAPABILITIES) - 1)
+#define ALL_CAPABILITIES ((1ull << CAPABILITIES) - 1)
 
-/* Become nobody, with the capabilities in @arg and no other. */
+/* Become the user nobody, with the capabilities in @arg and no others. */
 static void become_nobody(void *arg)
 {
 	const uint64_t *keep = arg;
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
 
-	/* Else access() would ask for a root user, whatever the capabilities. */
+	/* Without it, access() would check for the root user, not for the capabilities. */
 	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) || setresgid(NOBODY, NOBODY, NOBODY) ||
 	    setresuid(NOBODY, NOBODY, NOBODY) || syscall(SYS_capget, &header, data))
 		_exit(1);
 	for (int i = 0; i < 2; i++) {
-		/* Only what there is can be kept. */
+		/* Only capabilities that the process has can be kept. */
 		data[i].permitted &= (uint32_t)(*keep >> 32 * i);
 		data[i].effective = data[i].permitted;
 		data[i].inheritable = 0;
@@ -79,7 +79,7 @@ static void become_nobody(void *arg)
 		_exit(1);
 }
 
-/* What happens to nobody with the capabilities @keep who does one operation. */
+/* Do one operation as the user nobody with the capabilities @keep; 0 when it worked. */
 static int try_as_nobody(struct rcx_session *s, uint64_t keep, struct rcx_report *report)
 {
 	struct rcx_counts counts = { 0 };
@@ -87,22 +87,23 @@ static int try_as_nobody(struct rcx_session *s, uint64_t keep, struct rcx_report
 	uint32_t unused;
 	int err;
 
-	/* Whoever tries next starts with message 0 again. */
+	/* Each attempt starts with message 0 again. */
 	if (s->endpoint && rcx_session_bind_again(s, s->size, &unused))
 		return -1;
 	err = rcx_process_start(&process, s, become_nobody, &keep, report);
 	if (!err && s->op == RCX_STREAM)
 		err = rcx_session_emit(s, 1, 1, 0);
 	if (!err)
-		err = rcx_process_do(&process, RCX_DO_RUN, 1, report, RCX_WAIT_MS) == 1 ? report->err : -1;
+		err = rcx_process_do(&process, RCX_DO_RUN, 1, report, RCX_WAIT_MS) == 1 ?
+		      report->err : -1;
 	rcx_process_kill(&process);
 	if (!err && s->op == RCX_PUSH)
 		err = rcx_session_counts(s, &counts) || !rcx_counts_pushed(s, &counts) ? -1 : 0;
 	return err;
 }
 
-/* Take @count capabilities from @first on away, or as many of them as are not missed. */
-static void take_away(struct rcx_session *s, uint64_t *keep, int first, int count)
+/* Remove those of the @count capabilities from @first on that the operation does not need. */
+static void drop_unneeded(struct rcx_session *s, uint64_t *keep, int first, int count)
 {
 	uint64_t less = *keep & ~(((1ull << count) - 1) << first);
 	struct rcx_report report;
@@ -112,18 +113,18 @@ static void take_away(struct rcx_session *s, uint64_t *keep, int first, int coun
 	if (!try_as_nobody(s, less, &report)) {
 		*keep = less;
 	} else if (count > 1) {
-		take_away(s, keep, first, count / 2);
-		take_away(s, keep, first + count / 2, count - count / 2);
+		drop_unneeded(s, keep, first, count / 2);
+		drop_unneeded(s, keep, first + count / 2, count - count / 2);
 	}
 }
 
 static uint64_t needed(struct rcx_session *s)
 {
-	uint64_t keep = ALL;
+	uint64_t keep = ALL_CAPABILITIES;
 
-	/* The mightiest goes first, so that what remains is the narrowest that does. */
-	take_away(s, &keep, CAP_SYS_ADMIN, 1);
-	take_away(s, &keep, 0, CAPABILITIES);
+	/* The most powerful one is tried first, so that the narrowest sufficient ones remain. */
+	drop_unneeded(s, &keep, CAP_SYS_ADMIN, 1);
+	drop_unneeded(s, &keep, 0, CAPABILITIES);
 	return keep;
 }
 
@@ -142,24 +143,24 @@ static void try_all(struct rcx_probing *probing, struct rcx_session *s)
 
 	if (!try_as_nobody(s, 0, &refusal)) {
 		rcx_find_text(probing, "permissions", "anybody",
-			     "uid %d without any capability opened it and did a %s.", NOBODY,
+			     "uid %d without any capability opened it and did one %s.", NOBODY,
 			     rcx_op_names[s->op]);
 		return;
 	}
-	if (try_as_nobody(s, ALL, &report)) {
+	if (try_as_nobody(s, ALL_CAPABILITIES, &report)) {
 		rcx_find_text(probing, "permissions", "uid 0",
-			     "uid %d was refused with all capabilities too: %s.", NOBODY,
+			     "uid %d was refused even with all capabilities: %s.", NOBODY,
 			     report.error);
 		return;
 	}
 	names_of(needed(s), names, sizeof(names));
 	rcx_find_text(probing, "permissions", names,
-		     "uid %d without capabilities: %s. With %s and no other it did a %s.",
+		     "uid %d without capabilities: %s. With only %s it did one %s.",
 		     NOBODY, refusal.error[0] ? refusal.error : "nothing arrived", names,
 		     rcx_op_names[s->op]);
 }
 
-static void probe_who(struct rcx_probing *probing)
+static void probe_permissions(struct rcx_probing *probing)
 {
 	static const enum rcx_op order[] = { RCX_PUSH, RCX_PULL, RCX_CALL, RCX_NOTIFY, RCX_STREAM };
 	struct rcx_session s;
@@ -167,7 +168,8 @@ static void probe_who(struct rcx_probing *probing)
 	size_t i = 0;
 
 	if (geteuid()) {
-		rcx_find_nothing(probing, "permissions", "Only root can become somebody else to try.");
+		rcx_find_nothing(probing, "permissions",
+				"Not tested: only root can change to another user.");
 		return;
 	}
 	while (!probing->mode->operations[order[i]].run)
@@ -179,4 +181,4 @@ static void probe_who(struct rcx_probing *probing)
 		try_all(probing, &s);
 	rcx_session_close(&s);
 }
-RCX_PROBE("permissions", probe_who);
+RCX_PROBE("permissions", probe_permissions);

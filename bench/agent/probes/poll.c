@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whether poll() or epoll on one of a mode's file descriptors finds an event. */
+/* Whether poll() or epoll on one of a mode's file descriptors reports an event. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,14 +11,16 @@
 #define FDS 256
 #define EITHER (uint32_t)(EPOLLIN | EPOLLPRI)
 
-/* The descriptors that are open now; not those of whoever asks later. */
+/* Mark the file descriptors that are open before the mode opens its own. */
 static void mark_open(bool open_now[FDS])
 {
 	for (int fd = 0; fd < FDS; fd++)
 		open_now[fd] = fcntl(fd, F_GETFD) >= 0;
 }
 
-/* Enter what the mode has opened into @epoll; how many could be, and why others not. */
+/* Add the descriptors that the mode has opened to @epoll.  Returns how many were accepted;
+ * @refusal is the errno for one that was not.
+ */
 static int watch(int epoll, const bool before[FDS], int *refusal)
 {
 	int watched = 0;
@@ -36,8 +38,8 @@ static int watch(int epoll, const bool before[FDS], int *refusal)
 	return watched;
 }
 
-/* What is set although nothing has happened says nothing by being set: watch for
- * the other bit alone, or for none.  How many descriptors drop out.
+/* A bit that is set before any event proves nothing: watch the descriptor only for the other
+ * bit, or not at all.  Returns how many descriptors are no longer watched.
  */
 static int ignore_ready(int epoll)
 {
@@ -74,7 +76,7 @@ static void try_poll(struct rcx_probing *probing, struct rcx_session *s, const b
 	if (!watched) {
 		rcx_find_bool(probing, "poll", false, refusal ?
 			     "epoll refuses its file descriptors: %s." :
-			     "It has no file descriptor to poll.", rcx_errno_name(refusal));
+			     "It has no file descriptor.", rcx_errno_name(refusal));
 		return;
 	}
 	watched -= ignore_ready(epoll);
@@ -93,10 +95,10 @@ static void try_poll(struct rcx_probing *probing, struct rcx_session *s, const b
 			     bits(event.events, text, sizeof(text)));
 	else
 		rcx_find_bool(probing, "poll", false,
-			     "epoll takes its file descriptors, but an event makes none ready.");
+			     "epoll accepts its file descriptors, but an event makes none ready.");
 }
 
-static void probe_pollable(struct rcx_probing *probing)
+static void probe_poll(struct rcx_probing *probing)
 {
 	bool before[FDS];
 	struct rcx_session s;
@@ -105,7 +107,7 @@ static void probe_pollable(struct rcx_probing *probing)
 	int epoll;
 
 	if (!rcx_event_operation(probing->mode, &op)) {
-		rcx_find_nothing(probing, "poll", "The kernel starts nothing here.");
+		rcx_find_nothing(probing, "poll", "The kernel emits no events here.");
 		return;
 	}
 	cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
@@ -122,4 +124,4 @@ static void probe_pollable(struct rcx_probing *probing)
 	rcx_session_close(&s);
 	close(epoll);
 }
-RCX_PROBE("poll", probe_pollable);
+RCX_PROBE("poll", probe_poll);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What happens when nobody reads: raise events until the channel takes no more,
- * then drain, and see from the numbers which ones were kept.
+ * What happens when nobody reads: emit events until the channel takes no more, then drain,
+ * and determine from the sequence numbers which events were kept.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,23 +10,23 @@
 #include <unistd.h>
 #include "probe.h"
 
-#define FIRST 64		/* events raised before the first look */
-#define STEP 2048		/* and before each later one */
-#define SLOW_MS 20		/* what takes so long for the first ones would take minutes to fill */
-#define ENOUGH 8192		/* what holds so many is not full in any test of ours */
+#define FIRST_STEP 64		/* events before the first check */
+#define STEP 2048		/* events before each later check */
+#define SLOW_MS 20		/* if the first events take longer, filling would take minutes */
+#define EVENTS_MAX 8192		/* a queue that holds so many is reported as not filled */
 #define STEP_MS 200		/* a producer that has not ended by then is stuck */
-#define WATCHED 64		/* system calls of the drain that are looked at for errors */
+#define SYSCALLS_WATCHED 64	/* system calls of the drain that are checked for errors */
 
 struct filled {
 	struct rcx_counts counts;
 	uint64_t kept;			/* different messages that were drained */
-	uint64_t first, last;		/* of those, the numbers */
+	uint64_t first, last;		/* lowest and highest number of these */
 	bool stuck;			/* the producer waited for the reader */
-	bool watched;			/* the drain's system calls were looked at */
-	int told;			/* errno that the reader's calls had, or 0 */
-	uint64_t overruns;		/* losses that the reader was told of in any way */
-	uint64_t held;			/* most that were raised and all kept; 0: not looked for */
-	uint64_t left;			/* of one more than that */
+	bool watched;			/* the drain's system calls were traced */
+	int reader_errno;		/* errno of a system call of the reader, or 0 */
+	uint64_t overruns;		/* losses that the channel reported to the reader */
+	uint64_t capacity;		/* most events that were all kept; 0: not determined */
+	uint64_t kept_beyond;		/* events kept of one more than that */
 };
 
 static int emit_some(struct rcx_session *s, uint64_t count, struct filled *filled)
@@ -43,40 +43,40 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Raise until some are refused, the producer is stuck, or it is enough. */
+/* Emit until an event is refused, the producer is stuck, or EVENTS_MAX is reached. */
 static int fill_up(struct rcx_session *s, struct filled *filled)
 {
-	uint64_t began = now_ms();
+	uint64_t start = now_ms();
 	bool slow;
 
-	if (emit_some(s, FIRST, filled))
+	if (emit_some(s, FIRST_STEP, filled))
 		return -1;
-	slow = now_ms() - began > SLOW_MS;
+	slow = now_ms() - start > SLOW_MS;
 	while (!slow && !filled->stuck && !filled->counts.refused &&
-	       filled->counts.emitted < ENOUGH)
+	       filled->counts.emitted < EVENTS_MAX)
 		if (emit_some(s, STEP, filled))
 			return -1;
 	return 0;
 }
 
-/* That there is nothing more, or that a signal came, is no news of a loss. */
-static bool is_news(int64_t result)
+/* EAGAIN (no message) and EINTR or a restart (a signal) do not report a loss. */
+static bool is_loss_error(int64_t result)
 {
 	return result < 0 && result > -512 && result != -EAGAIN && result != -EINTR;
 }
 
-static int reported_of(const struct rcx_syscalls *calls)
+static int first_loss_error(const struct rcx_syscalls *calls)
 {
 	for (uint32_t i = 0; i < calls->count; i++)
-		if (is_news(calls->call[i].result))
+		if (is_loss_error(calls->call[i].result))
 			return (int)-calls->call[i].result;
 	return 0;
 }
 
-/* Numbers come once each and in order, or nearly: count the ones not seen before. */
-static void look_at_kept(const struct rcx_message_log *log, struct filled *filled)
+/* Count the different sequence numbers. */
+static void count_kept(const struct rcx_message_log *log, struct filled *filled)
 {
-	static bool seen[FIRST + ENOUGH + STEP];
+	static bool seen[FIRST_STEP + EVENTS_MAX + STEP];
 
 	filled->first = UINT64_MAX;
 	for (uint64_t i = 0; i < log->count && i < RCX_MESSAGE_LOG_MAX; i++) {
@@ -99,7 +99,7 @@ static const char *judge(const struct filled *filled)
 		return "producer waits";
 	if (filled->kept == filled->counts.emitted)
 		return "not filled";
-	if (filled->held > 1 && filled->left < filled->held / 2)
+	if (filled->capacity > 1 && filled->kept_beyond < filled->capacity / 2)
 		return RCX_EMPTIES;
 	if (!filled->kept)
 		return "loses all";
@@ -112,84 +112,88 @@ static const char *judge(const struct filled *filled)
 	return "loses some";
 }
 
-static void tell_holds(struct rcx_probing *probing, const struct filled *filled)
+static void report_capacity(struct rcx_probing *probing, const struct filled *filled)
 {
 	unsigned long long emitted = filled->counts.emitted, kept = filled->kept;
 
 	if (kept == emitted)
-		rcx_find_nothing(probing, "queue_capacity", "It held all %llu small messages that were tried.",
-				emitted);
-	else if (filled->held)
-		rcx_find_number(probing, "queue_capacity", (double)filled->held,
-			       "%llu small messages were raised and all kept; of one more, %llu.",
-			       (unsigned long long)filled->held, (unsigned long long)filled->left);
+		rcx_find_nothing(probing, "queue_capacity",
+				"The queue held all %llu small messages that were tried.", emitted);
+	else if (filled->capacity)
+		rcx_find_number(probing, "queue_capacity", (double)filled->capacity,
+			       "Of %llu small messages all were kept; of one more, %llu.",
+			       (unsigned long long)filled->capacity,
+			       (unsigned long long)filled->kept_beyond);
 	else
 		rcx_find_number(probing, "queue_capacity", (double)kept,
-			       "%llu small messages were raised and %llu of them kept.", emitted,
-			       kept);
+			       "Of %llu small messages %llu were kept.", emitted, kept);
 }
 
-static void tell(struct rcx_probing *probing, const struct filled *filled)
+static void report_results(struct rcx_probing *probing, const struct filled *filled)
 {
 	unsigned long long emitted = filled->counts.emitted, kept = filled->kept;
 	const char *value = judge(filled);
 	int code = filled->counts.refused ? (int)filled->counts.refused_errno : 0;
 
 	rcx_find_text(probing, "queue_full", value,
-		     "%llu events were raised while nobody read, and %llu of them refused; the "
-		     "drain then brought %llu of them, from number %llu to %llu.", emitted,
+		     "%llu events were emitted while nobody read, of which %llu were refused. "
+		     "A drain then returned %llu of them, from number %llu to %llu.", emitted,
 		     (unsigned long long)filled->counts.refused, kept,
 		     (unsigned long long)(kept ? filled->first : 0),
 		     (unsigned long long)filled->last);
-	tell_holds(probing, filled);
+	report_capacity(probing, filled);
 	rcx_find_text(probing, "producer_error", rcx_errno_name(code),
-		     code ? "What the producer got back for an event that was not taken." :
-		     "The producer got no error for any event, kept or not.");
-	rcx_find_text(probing, "reader_error", !filled->told && filled->overruns ? "by a message" :
-		     rcx_errno_name(filled->told),
-		     filled->watched ? "Seen by ptrace in the results of the drain's first %d "
-		     "system calls, EAGAIN left out." : "Its wait brought no error.", WATCHED);
+		     code ? "The result that the producer got for an event that was not taken." :
+		     "The producer got no error for any event, whether kept or lost.");
+	rcx_find_text(probing, "reader_error",
+		      !filled->reader_errno && filled->overruns ? "by a message" :
+		     rcx_errno_name(filled->reader_errno),
+		     filled->watched ? "From the results of the drain's first %d system calls, "
+		     "traced with ptrace; EAGAIN is ignored." : "Its wait returned no error.",
+		     SYSCALLS_WATCHED);
 }
 
-/* ---- what has a stream ------------------------------------------------- */
+/* ---- modes with a stream ----------------------------------------------- */
 
-/* How many of @count events the drain behind them brings, into an empty queue. */
-static int refill(struct rcx_session *s, struct rcx_process *process, uint64_t count, uint64_t *kept)
+/* Emit @count events into an empty queue, then drain: how many were @kept? */
+static int refill(struct rcx_session *s, struct rcx_process *process, uint64_t count,
+		  uint64_t *kept)
 {
 	struct rcx_report report;
 
 	if (!rcx_emit_and_wait(s, count, STEP_MS) ||
-	    rcx_process_do(process, RCX_DO_RUN, count, &report, 20 * RCX_WAIT_MS) != 1 || report.err)
+	    rcx_process_do(process, RCX_DO_RUN, count, &report,
+			   20 * RCX_WAIT_MS) != 1 || report.err)
 		return -1;
 	*kept = report.delivered;
 	return 0;
 }
 
 /*
- * Where the newest were kept, was it room for the newest alone that was made?  One
- * event more than the queue holds tells: of a queue that is emptied nothing is left.
+ * The newest events were kept: did the queue drop the oldest one only, or all of them?  Emit
+ * one event more than it holds: an emptied queue then has nothing left.
  */
-static int look_at_edge(struct rcx_session *s, struct rcx_process *process, struct filled *filled)
+static int find_capacity(struct rcx_session *s, struct rcx_process *process, struct filled *filled)
 {
-	uint64_t fits = 0, spills = 1, kept;
+	uint64_t fits = 0, overflows = 1, kept;
 
-	while (spills < ENOUGH) {
-		if (refill(s, process, spills, &kept))
+	while (overflows < EVENTS_MAX) {
+		if (refill(s, process, overflows, &kept))
 			return -1;
-		if (kept < spills)
+		if (kept < overflows)
 			break;
-		fits = spills;
-		spills *= 2;
+		fits = overflows;
+		overflows *= 2;
 	}
-	while (spills - fits > 1) {
-		uint64_t middle = (fits + spills) / 2;
+	while (overflows - fits > 1) {
+		uint64_t middle = (fits + overflows) / 2;
 
 		if (refill(s, process, middle, &kept))
 			return -1;
-		*(kept < middle ? &spills : &fits) = middle;
+		*(kept < middle ? &overflows : &fits) = middle;
 	}
-	filled->held = fits;
-	return refill(s, process, spills, &filled->left);
+	filled->capacity = fits;
+	return refill(s, process, overflows, &filled->kept_beyond);
 }
 
 static bool keeps_newest(const struct filled *filled)
@@ -199,7 +203,8 @@ static bool keeps_newest(const struct filled *filled)
 	return !filled->stuck && (!filled->kept || !strcmp(value, RCX_OVERWRITES_OLDEST));
 }
 
-static void fill_stream(struct rcx_probing *probing, struct rcx_session *s, struct rcx_process *process)
+static void fill_stream(struct rcx_probing *probing, struct rcx_session *s,
+			struct rcx_process *process)
 {
 	const struct rcx_syscalls *calls;
 	struct filled filled = { 0 };
@@ -209,9 +214,9 @@ static void fill_stream(struct rcx_probing *probing, struct rcx_session *s, stru
 		rcx_find_failure(probing, "queue_full", "%s.", s->error);
 		return;
 	}
-	calls = rcx_process_trace(process, RCX_DO_RUN, filled.counts.emitted, WATCHED);
+	calls = rcx_process_trace(process, RCX_DO_RUN, filled.counts.emitted, SYSCALLS_WATCHED);
 	if (!calls || rcx_process_report(process, &report, 20 * RCX_WAIT_MS) != 1) {
-		rcx_find_failure(probing, "queue_full", "The drain did not end.");
+		rcx_find_failure(probing, "queue_full", "The drain did not return.");
 		return;
 	}
 	if (report.err) {
@@ -219,20 +224,22 @@ static void fill_stream(struct rcx_probing *probing, struct rcx_session *s, stru
 		return;
 	}
 	filled.watched = true;
-	filled.told = reported_of(calls);
+	filled.reader_errno = first_loss_error(calls);
 	filled.overruns = report.overruns;
-	look_at_kept(&probing->findings->log, &filled);
-	if (keeps_newest(&filled) && look_at_edge(s, process, &filled)) {
-		rcx_find_failure(probing, "queue_full", "It could not be filled a second time.");
+	count_kept(&probing->findings->log, &filled);
+	if (keeps_newest(&filled) && find_capacity(s, process, &filled)) {
+		rcx_find_failure(probing, "queue_full",
+				 "The queue could not be filled a second time.");
 		return;
 	}
-	tell(probing, &filled);
+	report_results(probing, &filled);
 }
 
-/* ---- what has only a wait ---------------------------------------------- */
+/* ---- modes with notify only -------------------------------------------- */
 
-/* Each wait that returns is an event that was kept. */
-static void fill_wait(struct rcx_probing *probing, struct rcx_session *s, struct rcx_process *process)
+/* Each wait that returns has received one event that was kept. */
+static void fill_wait(struct rcx_probing *probing, struct rcx_session *s,
+		      struct rcx_process *process)
 {
 	struct filled filled = { 0 };
 	struct rcx_report report;
@@ -247,11 +254,11 @@ static void fill_wait(struct rcx_probing *probing, struct rcx_session *s, struct
 			rcx_find_failure(probing, "queue_full", "A wait failed: %s.", report.error);
 			return;
 		}
-	look_at_kept(&probing->findings->log, &filled);
-	tell(probing, &filled);
+	count_kept(&probing->findings->log, &filled);
+	report_results(probing, &filled);
 }
 
-static void probe_full(struct rcx_probing *probing)
+static void probe_queue_full(struct rcx_probing *probing)
 {
 	struct rcx_report report;
 	struct rcx_session s;
@@ -260,7 +267,8 @@ static void probe_full(struct rcx_probing *probing)
 	enum rcx_op op;
 
 	if (!rcx_event_operation(probing->mode, &op)) {
-		rcx_find_nothing(probing, "queue_full", "The kernel starts nothing here, so nothing queues.");
+		rcx_find_nothing(probing, "queue_full",
+				"The kernel emits no events here, so nothing is queued.");
 		return;
 	}
 	cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
@@ -279,4 +287,4 @@ static void probe_full(struct rcx_probing *probing)
 	rcx_process_kill(&process);
 	rcx_session_close(&s);
 }
-RCX_PROBE("queue_full", probe_full);
+RCX_PROBE("queue_full", probe_queue_full);

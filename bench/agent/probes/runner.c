@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Probes: run them one by one, and make an answer of what they found. */
+/* Run all probes one after the other, and make an answer of their findings. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,21 +9,21 @@
 #include <unistd.h>
 #include "probe.h"
 
-/* Ends a probe that hangs, in time of the target; none of them needs a tenth. */
+/* Deadline of a probe, on the target's clock.  No probe needs a tenth of it. */
 #define PROBE_MS 6000
-#define GONE_US 20000	/* for processes of a killed probe to be gone */
+#define EXIT_US 20000	/* until the processes of a killed probe have exited */
 
 extern const struct rcx_probe *const __start_rcx_probes[];
 extern const struct rcx_probe *const __stop_rcx_probes[];
 
-/* ---- notes ------------------------------------------------------------- */
+/* ---- findings ---------------------------------------------------------- */
 
-static struct rcx_finding *note(struct rcx_probing *probing, const char *name)
+static struct rcx_finding *add_finding(struct rcx_probing *probing, const char *name)
 {
 	struct rcx_findings *findings = probing->findings;
 	struct rcx_finding *found;
 
-	/* More properties than there is room for is a mistake of the program. */
+	/* More properties than RCX_FINDINGS_MAX are a bug of the agent. */
 	if (findings->count == RCX_FINDINGS_MAX)
 		_exit(2);
 	found = &findings->found[findings->count++];
@@ -46,7 +46,7 @@ static struct rcx_finding *note(struct rcx_probing *probing, const char *name)
 struct rcx_finding *rcx_find_text(struct rcx_probing *probing, const char *name, const char *value,
 			      const char *detail, ...)
 {
-	struct rcx_finding *found = note(probing, name);
+	struct rcx_finding *found = add_finding(probing, name);
 
 	found->kind = RCX_TEXT;
 	snprintf(found->text, sizeof(found->text), "%s", value);
@@ -57,7 +57,7 @@ struct rcx_finding *rcx_find_text(struct rcx_probing *probing, const char *name,
 struct rcx_finding *rcx_find_bool(struct rcx_probing *probing, const char *name, bool value,
 			      const char *detail, ...)
 {
-	struct rcx_finding *found = note(probing, name);
+	struct rcx_finding *found = add_finding(probing, name);
 
 	found->kind = RCX_BOOL;
 	found->number = value;
@@ -68,7 +68,7 @@ struct rcx_finding *rcx_find_bool(struct rcx_probing *probing, const char *name,
 struct rcx_finding *rcx_find_number(struct rcx_probing *probing, const char *name, double value,
 				const char *detail, ...)
 {
-	struct rcx_finding *found = note(probing, name);
+	struct rcx_finding *found = add_finding(probing, name);
 
 	found->kind = RCX_NUMBER;
 	found->number = value;
@@ -79,7 +79,7 @@ struct rcx_finding *rcx_find_number(struct rcx_probing *probing, const char *nam
 struct rcx_finding *rcx_find_nothing(struct rcx_probing *probing, const char *name,
 				 const char *detail, ...)
 {
-	struct rcx_finding *found = note(probing, name);
+	struct rcx_finding *found = add_finding(probing, name);
 
 	DETAIL(found, detail);
 	return found;
@@ -88,7 +88,7 @@ struct rcx_finding *rcx_find_nothing(struct rcx_probing *probing, const char *na
 struct rcx_finding *rcx_find_failure(struct rcx_probing *probing, const char *name,
 				 const char *detail, ...)
 {
-	struct rcx_finding *found = note(probing, name);
+	struct rcx_finding *found = add_finding(probing, name);
 
 	found->failed = true;
 	DETAIL(found, detail);
@@ -97,7 +97,7 @@ struct rcx_finding *rcx_find_failure(struct rcx_probing *probing, const char *na
 
 struct rcx_finding *rcx_find_each(struct rcx_probing *probing, const char *name)
 {
-	struct rcx_finding *found = note(probing, name);
+	struct rcx_finding *found = add_finding(probing, name);
 
 	found->kind = RCX_EACH;
 	return found;
@@ -176,7 +176,7 @@ bool rcx_counts_pushed(const struct rcx_session *s, const struct rcx_counts *cou
 	return s->core < 0 || s->channel->flags & RCX_BASELINE || counts->consumed;
 }
 
-/* ---- all of them ------------------------------------------------------- */
+/* ---- all probes -------------------------------------------------------- */
 
 struct job {
 	const struct rcx_probe *probe;
@@ -199,18 +199,19 @@ static void run_probe(const struct rcx_probe *probe, struct rcx_probing *probing
 
 	if (!probe->one_shot == !!probing->mode->one_shot_reason) {
 		if (probing->mode->one_shot_reason)
-			rcx_find_nothing(probing, probe->name, "%s", probing->mode->one_shot_reason);
+			rcx_find_nothing(probing, probe->name, "%s",
+					 probing->mode->one_shot_reason);
 		return;
 	}
 	load(probing->channel, reason, sizeof(reason));
 	if (!reason[0] && rcx_in_child(run_job, &job, PROBE_MS, reason, sizeof(reason))) {
 		if (probing->findings->count == before)
-			rcx_find_failure(probing, probe->name, "The probe found nothing.");
+			rcx_find_failure(probing, probe->name, "The probe reported no result.");
 		return;
 	}
 	probing->findings->count = before;
 	rcx_find_failure(probing, probe->name, "The probe %s.", reason);
-	usleep(GONE_US);
+	usleep(EXIT_US);
 }
 
 static json_object *number_of(double number)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A session in a process of its own, which does what it is told: a second reader,
- * one that is killed, one that is somebody else, one that is watched.
+ * A session in a process of its own, which a probe commands: a second reader, a reader that is
+ * killed, a process of another user, a process whose system calls are traced.
  *
- * Only one process may hold ringcross_core's device, so the probe binds it and the process
- * inherits that; the mode itself is opened by the process.
+ * Only one process may have ringcross_core's device open.  So the probe binds it, and the
+ * process inherits the descriptor.  The process opens the mode itself.
  */
 #include <errno.h>
 #include <poll.h>
@@ -33,8 +33,8 @@ static void fill_report(struct rcx_report *report, const struct rcx_session *s, 
 	memcpy(report->error, s->error, sizeof(report->error));
 }
 
-/* A hook may be called again after it failed: that is what a probe wants to see. */
-static void forget(struct rcx_session *s)
+/* A probe may call a hook again after it has failed. */
+static void reset_session(struct rcx_session *s)
 {
 	s->error[0] = '\0';
 	s->code = 0;
@@ -42,10 +42,10 @@ static void forget(struct rcx_session *s)
 	s->latencies = 0;
 }
 
-static int obey(struct rcx_session *s, const struct command *command)
+static int run_command(struct rcx_session *s, const struct command *command)
 {
 	s->silent = command->order == RCX_DO_WAIT;
-	/* Whatever comes next is the one that is due; to a log, all are. */
+	/* The next event is the expected one, whatever its number; a log accepts all anyway. */
 	if (s->silent && !s->log)
 		s->seen = s->page ? s->page->emitted : 0;
 	return s->mode->operations[s->op].run(s, command->n);
@@ -59,11 +59,11 @@ static void serve(struct rcx_session *s, int fd)
 	struct rcx_report report;
 
 	fill_report(&report, s, s->mode->open(s));
-	/* Nothing between recv() and send() but the hook: calls are counted there. */
+	/* Only the hook may make system calls between recv() and send(): they are counted there. */
 	while (send(fd, &report, sizeof(report), MSG_NOSIGNAL) == sizeof(report) &&
 	       recv(fd, &command, sizeof(command), 0) == sizeof(command)) {
-		forget(s);
-		fill_report(&report, s, obey(s, &command));
+		reset_session(s);
+		fill_report(&report, s, run_command(s, &command));
 	}
 	_exit(0);
 }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* How large a message may be, and whether two of them stay two. */
+/* How large a message can be, and whether two messages arrive as two. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "probe.h"
 
-/* ---- largest ------------------------------------------------------------ */
+/* ---- the largest message ------------------------------------------------ */
 
-/* What became of one proved message of @size bytes. */
+/* The outcome of one validated message. */
 struct attempt {
 	bool worked;
-	bool skipped;		/* this machine, or this user, has not got it */
-	int code;		/* errno, of the user's call or of the producer's */
+	bool skipped;		/* not supported on this machine or for this user */
+	int code;		/* errno of the user's call or of the producer */
 	char why[256];
 };
 
-/* A message that the channel refuses leaves its reader asleep: hence a process. */
+/* In a process of its own: when the channel refuses the message, its reader sleeps on. */
 static void attempt_with(struct rcx_session *s, struct attempt *attempt)
 {
 	struct rcx_report report = { 0 };
@@ -57,16 +57,17 @@ static void attempt_size(const struct rcx_probing *probing, enum rcx_op op, uint
 	rcx_session_close(&s);
 }
 
-static void say_beyond(struct rcx_finding *found, const struct rcx_probing *probing, enum rcx_op op)
+static void describe_beyond(struct rcx_finding *found, const struct rcx_probing *probing,
+			    enum rcx_op op)
 {
 	const struct rcx_operation *operation = &probing->mode->operations[op];
 	struct attempt beyond;
 
 	if (rcx_is_narrow(operation)) {
-		rcx_append(found->detail, sizeof(found->detail), " is its only size.");
+		rcx_append(found->detail, sizeof(found->detail), " is the only size.");
 		return;
 	}
-	/* No larger ones are raised, so there is nothing to try. */
+	/* The kernel half emits no larger events, so a larger one cannot be tried. */
 	if (rcx_kernel_initiated(op) && operation->max >= RCX_BODY_MAX) {
 		rcx_append(found->detail, sizeof(found->detail), " works; the suite stops there.");
 		return;
@@ -74,15 +75,16 @@ static void say_beyond(struct rcx_finding *found, const struct rcx_probing *prob
 	attempt_size(probing, op, operation->max + 1, &beyond);
 	if (beyond.worked)
 		rcx_append(found->detail, sizeof(found->detail),
-		       " works, and a byte more too: the limit is ours.");
+		       " works, and one byte more works too: the limit is ringcross's.");
 	else if (beyond.code)
-		rcx_append(found->detail, sizeof(found->detail), " works, a byte more: %s.",
+		rcx_append(found->detail, sizeof(found->detail), " works; one byte more: %s.",
 		       rcx_errno_name(beyond.code));
 	else
-		rcx_append(found->detail, sizeof(found->detail), " works, a byte more: %s.", beyond.why);
+		rcx_append(found->detail, sizeof(found->detail), " works; one byte more: %s.",
+		       beyond.why);
 }
 
-static void probe_largest(struct rcx_probing *probing)
+static void probe_size_limit(struct rcx_probing *probing)
 {
 	struct rcx_finding *found = rcx_find_each(probing, "size_limit");
 
@@ -97,29 +99,31 @@ static void probe_largest(struct rcx_probing *probing)
 		       found->detail[0] ? " " : "", rcx_op_names[op], operation->max);
 		if (attempt.worked) {
 			found->each[op] = operation->max;
-			say_beyond(found, probing, (enum rcx_op)op);
+			describe_beyond(found, probing, (enum rcx_op)op);
 			continue;
 		}
 		if (attempt.skipped) {
-			rcx_append(found->detail, sizeof(found->detail), " is not to be had here: %s",
+			rcx_append(found->detail, sizeof(found->detail),
+				   " is not possible here: %s",
 			       attempt.why);
 			continue;
 		}
 		found->failed = true;
-		rcx_append(found->detail, sizeof(found->detail), " is declared and fails: %s (%s).",
+		rcx_append(found->detail, sizeof(found->detail),
+			   " is declared, but fails: %s (%s).",
 		       attempt.why, rcx_errno_name(attempt.code));
 	}
 }
-RCX_PROBE("size_limit", probe_largest);
+RCX_PROBE("size_limit", probe_size_limit);
 
 /* ---- boundaries --------------------------------------------------------- */
 
-#define LITTLE 8
-#define MORE 40
-#define ROOM 4096	/* of the reader's buffer: both would fit */
+#define SMALL_BODY 8
+#define LARGE_BODY 40
+#define ROOM 4096	/* of the reader's buffer: both messages fit */
 
-/* A call that brought less than a message although it had asked for no more: the
- * loop takes messages apart by itself, since the channel does not.
+/* A call that returned all that was requested, but less than a message: the loop reads a
+ * message in pieces, because the channel does not keep the boundaries.
  */
 static bool is_piece(const struct rcx_syscall *call, const struct rcx_message_log *log)
 {
@@ -130,10 +134,10 @@ static bool is_piece(const struct rcx_syscall *call, const struct rcx_message_lo
 	       (uint64_t)call->result < log->message[0].len;
 }
 
-/* A call that brought as much as both are, and no other brought one: where messages
- * are sent in text, each is longer than both.
+/* One call returned as much as both messages, and no other call returned one.  The second
+ * condition is for channels that encode messages as text, so that one is longer than both.
  */
-static bool are_one(const struct rcx_syscalls *calls, const struct rcx_message_log *log)
+static bool came_together(const struct rcx_syscalls *calls, const struct rcx_message_log *log)
 {
 	int64_t first = log->message[0].len, both = first + log->message[1].len;
 	uint32_t brought = 0, large_enough = 0;
@@ -145,7 +149,7 @@ static bool are_one(const struct rcx_syscalls *calls, const struct rcx_message_l
 	return large_enough && brought == 1;
 }
 
-static bool come_in_pieces(const struct rcx_syscalls *calls, const struct rcx_message_log *log)
+static bool came_in_pieces(const struct rcx_syscalls *calls, const struct rcx_message_log *log)
 {
 	for (uint32_t i = 0; i < calls->count; i++)
 		if (is_piece(&calls->call[i], log))
@@ -153,39 +157,40 @@ static bool come_in_pieces(const struct rcx_syscalls *calls, const struct rcx_me
 	return false;
 }
 
-/* Its own word for its size is within what came; an ioctl's result has no length. */
+/* The size in the header fits the received length.  An ioctl's result has no length. */
 static bool is_whole(const struct rcx_logged_message *message)
 {
 	return message->size != UINT32_MAX && message->len >= RCX_HEADER + message->size;
 }
 
-/* @waited: both were there before anybody read, so that one call could bring both. */
+/* @waited: both messages were queued before the read, so one call could return both. */
 static void judge_two(struct rcx_probing *probing, const struct rcx_syscalls *calls, bool waited)
 {
 	const struct rcx_message_log *log = &probing->findings->log;
 
 	if (log->count != 2) {
-		rcx_find_text(probing, "boundaries", "not kept", "Two messages came as %llu.",
+		rcx_find_text(probing, "boundaries", "not kept", "Two messages arrived as %llu.",
 			     (unsigned long long)log->count);
 		return;
 	}
-	if (waited && are_one(calls, log)) {
+	if (waited && came_together(calls, log)) {
 		rcx_find_text(probing, "boundaries", "not kept",
-			     "One system call with room for both brought both messages together.");
+			     "One system call with room for both messages returned both.");
 		return;
 	}
-	if (come_in_pieces(calls, log)) {
+	if (came_in_pieces(calls, log)) {
 		rcx_find_text(probing, "boundaries", "not kept",
-			     "The user half reads a header first, to know where the message ends.");
+			     "The user half must read a header first, to know where the message "
+			     "ends.");
 		return;
 	}
 	rcx_find_text(probing, "boundaries",
 		     is_whole(&log->message[0]) && is_whole(&log->message[1]) ? "kept" : "not kept",
-		     "Two messages were read with room for both and came one by one, with %u and "
-		     "%u bytes of body.", log->message[0].size, log->message[1].size);
+		     "Two messages were read with room for both; they arrived one by one, with %u "
+		     "and %u bytes of body.", log->message[0].size, log->message[1].size);
 }
 
-/* One event that is larger by @more bytes than those the half is bound to. */
+/* Emit one event whose body is @more bytes larger than the bound size. */
 static bool emit_larger(struct rcx_session *s, uint32_t more)
 {
 	struct rcx_emission emit = {
@@ -200,28 +205,31 @@ static bool emit_larger(struct rcx_session *s, uint32_t more)
 	return rcx_wait_emitted(s, RCX_WAIT_MS) || !rcx_fail(s, "the producer did not end");
 }
 
-/* Two events of different sizes, both there before anybody reads. */
-static void two_events(struct rcx_probing *probing, struct rcx_session *s, struct rcx_process *process)
+/* Two events of different sizes, both emitted before the first read. */
+static void two_events(struct rcx_probing *probing, struct rcx_session *s,
+		       struct rcx_process *process)
 {
 	const struct rcx_syscalls *calls;
 	struct rcx_report report;
 	uint32_t unused;
 
-	if (rcx_session_bind_again(s, LITTLE, &unused) || !emit_larger(s, 0) ||
-	    !emit_larger(s, MORE - LITTLE)) {
+	if (rcx_session_bind_again(s, SMALL_BODY, &unused) || !emit_larger(s, 0) ||
+	    !emit_larger(s, LARGE_BODY - SMALL_BODY)) {
 		rcx_find_failure(probing, "boundaries", "%s.", s->error);
 		return;
 	}
-	calls = rcx_process_trace(process, s->op == RCX_STREAM ? RCX_DO_RUN : RCX_DO_WAIT, 2, RCX_SYSCALLS_MAX);
+	calls = rcx_process_trace(process, s->op == RCX_STREAM ? RCX_DO_RUN : RCX_DO_WAIT, 2,
+				  RCX_SYSCALLS_MAX);
 	if (!calls || rcx_process_report(process, &report, RCX_WAIT_MS) != 1 || report.err)
 		rcx_find_failure(probing, "boundaries", "Two events could not be read.");
 	else
 		judge_two(probing, calls, true);
 }
 
-static void two_pulls(struct rcx_probing *probing, struct rcx_session *s, struct rcx_process *process)
+static void two_pulls(struct rcx_probing *probing, struct rcx_session *s,
+		      struct rcx_process *process)
 {
-	static const uint32_t sizes[] = { LITTLE, MORE };
+	static const uint32_t sizes[] = { SMALL_BODY, LARGE_BODY };
 	const struct rcx_syscalls *calls = NULL;
 	struct rcx_report report = { 0 };
 	uint32_t unused;
@@ -240,7 +248,8 @@ static void two_pulls(struct rcx_probing *probing, struct rcx_session *s, struct
 				s->error[0] ? s->error : report.error);
 }
 
-static void two_sent(struct rcx_probing *probing, struct rcx_session *s, struct rcx_process *process)
+static void two_sent(struct rcx_probing *probing, struct rcx_session *s,
+		     struct rcx_process *process)
 {
 	struct rcx_report report = { 0 };
 	struct rcx_counts counts = { 0 };
@@ -252,11 +261,11 @@ static void two_sent(struct rcx_probing *probing, struct rcx_session *s, struct 
 	else
 		rcx_find_text(probing, "boundaries",
 			     counts.consumed == 2 && !counts.bad ? "kept" : "not kept",
-			     "Two messages sent one behind the other were consumed as %llu.",
+			     "Two messages were sent one after the other, and consumed as %llu.",
 			     (unsigned long long)counts.consumed);
 }
 
-/* The operation that shows it best: what arrives unasked, else what was asked for. */
+/* The operation that shows boundaries best: events first, then operations that request. */
 static enum rcx_op op_for_two(const struct rcx_mode *mode)
 {
 	static const enum rcx_op order[] = { RCX_STREAM, RCX_NOTIFY, RCX_PULL, RCX_CALL, RCX_PUSH };
@@ -267,7 +276,7 @@ static enum rcx_op op_for_two(const struct rcx_mode *mode)
 	return order[i];
 }
 
-static void with_room(struct rcx_probing *probing, enum rcx_op op, uint32_t room)
+static void test_boundaries(struct rcx_probing *probing, enum rcx_op op, uint32_t room)
 {
 	struct rcx_cell cell = rcx_probe_cell(probing, op, room);
 	struct rcx_report report = { 0 };
@@ -299,10 +308,11 @@ static void probe_boundaries(struct rcx_probing *probing)
 	const struct rcx_operation *operation = &probing->mode->operations[op];
 
 	if (probing->channel->flags & RCX_BASELINE)
-		rcx_find_nothing(probing, "boundaries", "A floor carries no message.");
-	else if (rcx_is_narrow(operation) || operation->max < MORE || operation->min > LITTLE)
+		rcx_find_nothing(probing, "boundaries", "A baseline carries no message.");
+	else if (rcx_is_narrow(operation) || operation->max < LARGE_BODY ||
+		 operation->min > SMALL_BODY)
 		rcx_find_nothing(probing, "boundaries", "All its messages have the same size.");
 	else
-		with_room(probing, op, operation->max < ROOM ? operation->max : ROOM);
+		test_boundaries(probing, op, operation->max < ROOM ? operation->max : ROOM);
 }
 RCX_PROBE("boundaries", probe_boundaries);

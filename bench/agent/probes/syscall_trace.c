@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a process asks of the kernel between an order and its report, by ptrace. */
+/* Trace the system calls of a session process between a command and its report, with ptrace. */
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -11,7 +11,7 @@
 
 #define SYSCALL_STOP (SIGTRAP | 0x80)
 
-/* The next stop of @pid after @request, with @sig handed on; its status or -1. */
+/* Continue @pid with @request and deliver @sig.  Returns the status of its next stop, or -1. */
 static int go_on(pid_t pid, enum __ptrace_request request, int sig)
 {
 	int status;
@@ -24,7 +24,7 @@ static int go_on(pid_t pid, enum __ptrace_request request, int sig)
 	return WIFSTOPPED(status) ? status : -1;
 }
 
-/* The next entry or exit of a system call; signals on the way are delivered. */
+/* Continue to the next entry or exit of a system call; deliver signals on the way. */
 static int next_stop(pid_t pid, struct __ptrace_syscall_info *info)
 {
 	int sig = 0;
@@ -46,7 +46,7 @@ static bool is_report(const struct rcx_process *process, const struct rcx_syscal
 	return call->number == SYS_sendto && (int)call->first == process->child_fd;
 }
 
-/* What the order itself takes: the end of the recv() that brought it. */
+/* The recv() that received the command; it does not belong to the operation. */
 static bool is_order(const struct rcx_process *process, const struct rcx_syscall *call)
 {
 	return call->number == SYS_recvfrom && (int)call->first == process->child_fd;
@@ -59,10 +59,12 @@ static int attach(struct rcx_process *process)
 	if (ptrace(PTRACE_SEIZE, process->pid, 0L, (long)PTRACE_O_TRACESYSGOOD) ||
 	    ptrace(PTRACE_INTERRUPT, process->pid, 0L, 0L))
 		return -1;
-	return waitpid(process->pid, &status, __WALL) == process->pid && WIFSTOPPED(status) ? 0 : -1;
+	return waitpid(process->pid, &status,
+		       __WALL) == process->pid && WIFSTOPPED(status) ? 0 : -1;
 }
 
-const struct rcx_syscalls *rcx_process_trace(struct rcx_process *process, enum rcx_command order, uint64_t n,
+const struct rcx_syscalls *rcx_process_trace(struct rcx_process *process, enum rcx_command order,
+					     uint64_t n,
 				     uint32_t most)
 {
 	static struct rcx_syscalls calls;

@@ -90,7 +90,8 @@ static int check_once(const struct rcx_channel *channel, const struct rcx_mode *
 	if (!mode->one_shot_reason != !mode->received)
 		return mistake(channel, mode->name, "once and received go together");
 	if (mode->one_shot_reason && (!channel->module || !channel->boot))
-		return mistake(channel, mode->name, "a value at load needs a module and boot words");
+		return mistake(channel, mode->name,
+			       "a value at load needs a module and boot words");
 	return 0;
 }
 

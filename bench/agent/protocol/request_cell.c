@@ -99,14 +99,16 @@ enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell,
 	reason[0] = '\0';
 	cell->channel = rcx_find_channel(rcx_get_text(request, "channel"));
 	if (!cell->channel) {
-		snprintf(reason, len, "no channel is called \"%s\"", rcx_get_text(request, "channel"));
+		snprintf(reason, len, "no channel is called \"%s\"",
+			 rcx_get_text(request, "channel"));
 		return RCX_SKIP;
 	}
 	cell->mode = rcx_find_mode(cell->channel, rcx_get_text(request, "mode"));
 	op = rcx_find_name(rcx_op_names, RCX_OPS, rcx_get_text(request, "operation"));
 	if (!cell->mode || op < 0 || !cell->mode->operations[op].run) {
 		snprintf(reason, len, "%s has no mode \"%s\" with operation \"%s\"",
-			 cell->channel->name, rcx_get_text(request, "mode"), rcx_get_text(request, "operation"));
+			 cell->channel->name, rcx_get_text(request, "mode"),
+			 rcx_get_text(request, "operation"));
 		return RCX_SKIP;
 	}
 	operation = &cell->mode->operations[op];

@@ -47,8 +47,8 @@ void rcx_do_setup(json_object *request)
 	rcx_add_text(answer, "clock", names[kind]);
 	rcx_add_double(answer, "read", rcx_serving.overhead.read);
 	rcx_add_double(answer, "loop", rcx_serving.overhead.loop);
-	json_object_object_add(answer, "min_round",
-			       rcx_serving.overhead.scales ? json_object_new_uint64(rcx_serving.overhead.min_round) : NULL);
+	json_object_object_add(answer, "min_round", !rcx_serving.overhead.scales ? NULL :
+			       json_object_new_uint64(rcx_serving.overhead.min_round));
 	rcx_answer(answer);
 }
 

@@ -55,11 +55,13 @@ void rcx_do_hostile(json_object *request)
 void rcx_do_probe(json_object *request)
 {
 	const struct rcx_channel *channel = rcx_find_channel(rcx_get_text(request, "channel"));
-	const struct rcx_mode *mode = channel ? rcx_find_mode(channel, rcx_get_text(request, "mode")) : NULL;
+	const char *name = rcx_get_text(request, "mode");
+	const struct rcx_mode *mode = channel ? rcx_find_mode(channel, name) : NULL;
 	json_object *answer;
 
 	if (!mode || !rcx_serving.is_set_up) {
-		rcx_answer_error(rcx_serving.is_set_up ? "no such channel or mode to probe" : RCX_NO_SETUP);
+		rcx_answer_error(!rcx_serving.is_set_up ? RCX_NO_SETUP :
+				 "there is no such channel or mode to probe");
 		return;
 	}
 	rcx_log_skip();

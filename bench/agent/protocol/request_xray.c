@@ -109,7 +109,8 @@ void rcx_do_xray(json_object *request)
 	struct rcx_cell cell;
 
 	if (reason[0] || !rcx_serving.is_set_up || !get_xray()) {
-		rcx_answer_error(reason[0] ? reason : rcx_serving.is_set_up ? "no memory" : RCX_NO_SETUP);
+		rcx_answer_error(reason[0] ? reason : !rcx_serving.is_set_up ? RCX_NO_SETUP :
+				 "cannot get memory for an x-ray");
 		return;
 	}
 	rcx_answer_begin(id);
