@@ -280,14 +280,14 @@ def test_lifecycle_of_a_channel_without_a_module(agent: Path) -> None:
     asked = ({"do": "lifecycle", "channel": name} for name in ("syscall", "nobody"))
     one, other = talk(agent, *asked).between
     assert (one["status"], one["reason"]) == ("ok", "")
-    assert (other["status"], other["reason"]) == ("fail", "no such channel")
+    assert (other["status"], other["reason"]) == ("fail", "there is no such channel")
 
 
 @pytest.mark.parametrize("name", ["syscall", "nobody", ""])
 def test_nothing_is_hostile_where_there_is_nothing_to_be_hostile_to(agent: Path, name: str) -> None:
     (answer,) = talk(agent, {"do": "hostile", "channel": name}).between
     assert (answer["re"], answer["channel"], answer["status"]) == ("hostile", name, "fail")
-    assert answer["reason"] == "no hostile.c is there for it"
+    assert answer["reason"] == "it has no hostile.c"
     assert answer["cases"] == []
 
 
@@ -419,7 +419,7 @@ def test_a_cell_asked_for_wrongly_has_a_reason_and_no_number(agent: Path, key: s
 @pytest.mark.parametrize(
     ("factor", "reason"),
     [
-        ({"wait": "poll"}, "Its user half cannot wait in this way."),
+        ({"wait": "poll"}, "Its user half does not support this wait."),
         ({"queue": 8}, "The length of its queue cannot be set."),
         ({"search": True}, "Only the rate of a stream can be searched or swept."),
         ({"sweep": True, "interval": 1000}, "Only the rate of a stream can be searched or swept."),
@@ -460,7 +460,7 @@ def test_nothing_is_measured_before_the_clock_is_chosen(agent: Path) -> None:
 def test_bytes_that_are_no_text_do_not_spoil_an_answer(agent: Path) -> None:
     line = line_of({**PIPE, "channel": "NAME"}).replace(b"NAME", b"a\xff\xed\xa0\x80\xc0\xaf\xf5b")
     (cell,) = talk(agent, SETUP, line).cells()
-    assert cell["reason"] == 'no channel is called "a???????b"'
+    assert cell["reason"] == 'there is no channel "a???????b"'
 
 
 def test_blank_lines_are_nothing(agent: Path) -> None:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The agent: reads requests, does them in order, answers.  See PROTOCOL.md. */
+/* The agent: reads requests, handles them in order, and writes answers.  See PROTOCOL.md. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "request.h"
 
-/* ---- how to die, for the tests of the harness -------------------------- */
+/* ---- requests that end the agent, for the tests of the harness --------- */
 
 static void do_hang(json_object *request)
 {
@@ -26,7 +26,7 @@ static void do_panic(json_object *request)
 
 	(void)request;
 	if (fd < 0 || write(fd, "c", 1) != 1)
-		rcx_answer_error("cannot crash this kernel");
+		rcx_answer_error("cannot crash this kernel: /proc/sysrq-trigger failed");
 }
 
 static void do_die(json_object *request)
@@ -56,7 +56,7 @@ static const struct {
 	{ "die", do_die },
 };
 
-/* All of @line and nothing behind it, or NULL. */
+/* The JSON object that @line consists of, or NULL. */
 static json_object *parse(const char *line, size_t len)
 {
 	json_tokener *tokener = json_tokener_new();
@@ -83,7 +83,7 @@ static void serve(const char *line, size_t len)
 	json_object *request = parse(line, len);
 	const char *verb = request ? rcx_get_text(request, "do") : "";
 
-	/* Left on between x-rays, since it takes seconds to start. */
+	/* The tracer runs on between x-rays, because its start takes seconds. */
 	if (strcmp(verb, "xray"))
 		rcx_xray_stop_tracer();
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
@@ -93,7 +93,7 @@ static void serve(const char *line, size_t len)
 		json_object_put(request);
 		return;
 	}
-	rcx_answer_error(request ? "unknown request" : "a request that is no JSON object");
+	rcx_answer_error(request ? "unknown request" : "the request is not a JSON object");
 	json_object_put(request);
 }
 

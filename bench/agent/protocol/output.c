@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The way out: JSON lines and binary blocks, to a file or to an I/O port. */
+/* Write answers: JSON lines and binary blocks, to a file or to an I/O port. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,8 +52,8 @@ static void out_bytes(const char *data, size_t len)
 {
 #if defined(__x86_64__)
 	if (out_port >= 0) {
-		/* QEMU takes each byte before the next instruction runs, so
-		 * writing costs a known number of instructions and no waiting.
+		/* QEMU takes each byte before the next instruction runs, so writing costs a
+		 * known number of instructions and never waits.
 		 */
 		__asm__ volatile("rep outsb" : "+S"(data), "+c"(len)
 				 : "d"((unsigned short)out_port) : "memory");
@@ -65,7 +65,7 @@ static void out_bytes(const char *data, size_t len)
 
 		if (done < 0 && errno == EINTR)
 			continue;
-		if (done <= 0) {	/* nobody listens any more */
+		if (done <= 0) {	/* the harness has closed its end */
 			rcx_module_unload_all();
 			exit(1);
 		}
@@ -82,7 +82,7 @@ json_object *rcx_answer_new(const char *re)
 	return answer;
 }
 
-/* Bytes of the UTF-8 character at @text, of which @left are there; 0 for none. */
+/* Length of the UTF-8 character at @text, where @left bytes remain; 0 if it is not valid. */
 static size_t character(const unsigned char *text, size_t left)
 {
 	size_t len = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 :
@@ -93,15 +93,16 @@ static size_t character(const unsigned char *text, size_t left)
 	for (size_t i = 1; i < len; i++)
 		if ((text[i] & 0xc0) != 0x80)
 			return 0;
-	/* Too long for what they say, halves of surrogates, beyond the last. */
+	/* Overlong encodings, surrogates, and values above U+10FFFF. */
 	if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
 	    (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f))
 		return 0;
 	return len;
 }
 
-/* Files, logs and requests may hold any bytes, and reasons are cut: what is not
- * UTF-8 goes out as "?", or the whole answer could not be read.
+/* Files, logs and requests can contain any bytes, and reasons may be cut within a character.
+ * Bytes that are not UTF-8 are written as "?"; with them, the harness could not decode the
+ * answer.
  */
 static void out_text(const char *text, size_t len)
 {

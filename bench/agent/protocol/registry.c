@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The channels: the linker gathers their registrations, nobody lists them. */
+/* The channels: the linker collects their registrations, so there is no list to maintain. */
 #include <stdio.h>
 #include <string.h>
 #include "agent.h"
@@ -64,34 +64,34 @@ static int check_operation(const struct rcx_channel *channel, const struct rcx_o
 			   const char *name)
 {
 	if (op->min > op->max)
-		return mistake(channel, name, "its smallest size is above its largest");
+		return mistake(channel, name, "min must not be larger than max");
 	if (op->max > RCX_BODY_MAX)
-		return mistake(channel, name, "its largest size is above 1 MiB");
+		return mistake(channel, name, "max must not be larger than 1 MiB");
 	if (op->max < RCX_BODY_MAX && !op->limit)
-		return mistake(channel, name, "it does not say what limits its size");
+		return mistake(channel, name, "limit is missing: say what sets max");
 	if (op->waits >> RCX_WAITS)
-		return mistake(channel, name, "it has a wait that nobody knows");
+		return mistake(channel, name, "waits has an unknown bit");
 	if (op->queue && (!op->queue->what || !op->queue->min || op->queue->min > op->queue->max))
-		return mistake(channel, name, "its queue needs a unit, and bounds above 0");
+		return mistake(channel, name, "queue needs a unit, and bounds above 0");
 	return 0;
 }
 
-/* What has operations repeats them; what has none must say so and be proven otherwise. */
-static int check_once(const struct rcx_channel *channel, const struct rcx_mode *mode)
+/* A mode without operations must give the reason, and a hook for the probe of its value. */
+static int check_one_shot(const struct rcx_channel *channel, const struct rcx_mode *mode)
 {
 	bool some = false;
 
 	for (int op = 0; op < RCX_OPS; op++)
 		some = some || mode->operations[op].run;
 	if (some && mode->one_shot_reason)
-		return mistake(channel, mode->name, "it has operations and says it happens once");
+		return mistake(channel, mode->name, "it has operations and a one_shot_reason");
 	if (!some && !mode->one_shot_reason)
-		return mistake(channel, mode->name, "it has no operation and does not say why");
+		return mistake(channel, mode->name, "it has no operation and no one_shot_reason");
 	if (!mode->one_shot_reason != !mode->received)
-		return mistake(channel, mode->name, "once and received go together");
+		return mistake(channel, mode->name, "one_shot_reason and received need each other");
 	if (mode->one_shot_reason && (!channel->module || !channel->boot))
 		return mistake(channel, mode->name,
-			       "a value at load needs a module and boot words");
+			       "a one-shot mode needs the channel's module and boot words");
 	return 0;
 }
 
@@ -105,12 +105,13 @@ static int check_mode(const struct rcx_channel *channel, const struct rcx_mode *
 	if (!mode->summary || !mode->open)
 		return mistake(channel, mode->name, "a summary and an open hook are required");
 	if (mode->claims && !starts)
-		return mistake(channel, mode->name, "claims are for modes that the kernel starts");
+		return mistake(channel, mode->name,
+			       "claims are only for modes with notify or stream");
 	if (full & (full - 1))
-		return mistake(channel, mode->name, "it claims two things of a full queue");
+		return mistake(channel, mode->name, "it has two claims about a full queue");
 	if (readers & (readers - 1))
-		return mistake(channel, mode->name, "it claims two things of several readers");
-	return check_once(channel, mode);
+		return mistake(channel, mode->name, "it has two claims about several readers");
+	return check_one_shot(channel, mode);
 }
 
 static int check_peer(const struct rcx_channel *channel, const struct rcx_mode *mode)
@@ -123,12 +124,12 @@ static int check_peer(const struct rcx_channel *channel, const struct rcx_mode *
 		return 0;
 	if (channel->module || !(channel->flags & RCX_REFERENCE))
 		return mistake(channel, mode->name,
-			       "a peer is for a reference, which has no kernel half");
+			       "only a reference, which has no kernel half, can have a peer");
 	if (!peer->connect || (sends && !peer->serve) ||
 	    (starts && !peer->emit))
-		return mistake(channel, mode->name, "its peer lacks a hook");
+		return mistake(channel, mode->name, "its peer half lacks a hook");
 	if (mode->operations[RCX_PULL].run)
-		return mistake(channel, mode->name, "a peer makes no message on request");
+		return mistake(channel, mode->name, "a peer does not support pull");
 	return 0;
 }
 
@@ -150,15 +151,16 @@ static int check_channel(const struct rcx_channel *channel)
 		}
 		if (some && channel->unsupported_reason[op])
 			mistakes += mistake(channel, rcx_op_names[op],
-					    "it both does it and says why it cannot");
+					    "a mode has it, but it has an unsupported_reason");
 		if (!some && !channel->unsupported_reason[op])
 			mistakes += mistake(channel, rcx_op_names[op],
-					    "no mode does it and nothing says why");
+					    "no mode has it, and unsupported_reason is missing");
 	}
 	for_each_mode(mode, channel)
 		mistakes += check_mode(channel, mode) + check_peer(channel, mode);
 	if (channel->since && !strstr(channel->since, ": "))
-		mistakes += mistake(channel, "since", "it does not say what came then");
+		mistakes += mistake(channel, "since",
+				    "a colon and what that version added is missing");
 	return mistakes;
 }
 
@@ -217,7 +219,7 @@ static json_object *list_operation(const struct rcx_mode *mode, enum rcx_op numb
 	return out;
 }
 
-/* Which property a claim is about, and the value that its probe must find. */
+/* The property that a claim is about, and the value that its probe must find. */
 static const struct {
 	uint32_t claim;
 	const char *property, *value;
@@ -304,7 +306,7 @@ static json_object *list_channel(const struct rcx_channel *channel)
 	return out;
 }
 
-/* Weak: as long as no folder has a program, the section is not there. */
+/* Weak: without a program in any folder, the section does not exist. */
 extern const struct rcx_program *const __start_rcx_programs[] __attribute__((weak));
 extern const struct rcx_program *const __stop_rcx_programs[] __attribute__((weak));
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Fields of requests and answers, and the modules that a request wants. */
+/* Fields of requests and answers, and the modules that a request needs. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +46,7 @@ uint64_t rcx_get_number(json_object *request, const char *key, int64_t low, int6
 		return (uint64_t)json_object_get_int64(value);
 	if (!refusal->reason[0])
 		snprintf(refusal->reason, refusal->len,
-			 "\"%s\" must be a whole number from %lld to %lld", key,
+			 "\"%s\" must be an integer from %lld to %lld", key,
 			 (long long)low, (long long)high);
 	return (uint64_t)otherwise;
 }

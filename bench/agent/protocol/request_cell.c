@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The request that all is about: one cell, from its fields to its figures. */
+/* The request "cell": from its fields to the figures of one cell. */
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -17,11 +17,11 @@ static int read_context(json_object *request, const struct rcx_refusal *refusal)
 
 	if (context < 0 && strcmp(name, "default") && !refusal->reason[0] &&
 	    json_object_object_get_ex(request, "context", NULL))
-		snprintf(refusal->reason, refusal->len, "no context is called \"%s\"", name);
+		snprintf(refusal->reason, refusal->len, "there is no context \"%s\"", name);
 	return context;
 }
 
-/* The wait by its name, or 0 for the usual one. */
+/* The wait by its name, or 0 for the operation's first one. */
 static uint32_t read_wait(json_object *request, const struct rcx_refusal *refusal)
 {
 	const char *name = rcx_get_text(request, "wait");
@@ -34,7 +34,7 @@ static uint32_t read_wait(json_object *request, const struct rcx_refusal *refusa
 	    !json_object_get_string_len(value))
 		return 0;
 	if (wait < 0 && !refusal->reason[0])
-		snprintf(refusal->reason, refusal->len, "no wait is called \"%s\"", name);
+		snprintf(refusal->reason, refusal->len, "there is no wait \"%s\"", name);
 	return wait < 0 ? 0 : 1u << wait;
 }
 
@@ -56,16 +56,16 @@ static void read_numbers(json_object *request, struct rcx_cell *cell,
 
 static void set_rate(struct rcx_cell *cell)
 {
-	if (cell->search && !cell->interval)	/* somewhere to begin */
+	if (cell->search && !cell->interval)	/* the first trial of the search */
 		cell->interval = 4000 + (1000ull + cell->size / 4) * cell->burst;
 	if (cell->interval > INTERVAL_MAX)
 		cell->interval = INTERVAL_MAX;
-	/* As fast as it goes: only a thread can, an interrupt would never end. */
+	/* As fast as possible: only a thread can emit so, an interrupt would never end. */
 	if (cell->op == RCX_STREAM && !cell->interval && cell->context < 0)
 		cell->context = RCX_PROCESS;
 }
 
-/* What the operation has not got is a skip, and says so. */
+/* False, with a reason, when the operation does not support one of the factors. */
 static bool factors_fit(const struct rcx_cell *cell, const struct rcx_operation *operation,
 			char *reason, size_t len)
 {
@@ -74,9 +74,9 @@ static bool factors_fit(const struct rcx_cell *cell, const struct rcx_operation 
 	if ((cell->search || cell->sweep) && (cell->op != RCX_STREAM || !cell->interval))
 		snprintf(reason, len, "Only the rate of a stream can be searched or swept.");
 	else if (cell->wait & ~rcx_waits(cell->mode, cell->op))
-		snprintf(reason, len, "Its user half cannot wait in this way.");
+		snprintf(reason, len, "Its user half does not support this wait.");
 	else if (cell->threads > 1 && rcx_kernel_initiated(cell->op))
-		snprintf(reason, len, "Threads do push, pull and call at once, and nothing else.");
+		snprintf(reason, len, "Several threads can only do push, pull and call.");
 	else if (cell->threads > 1 && cell->mode->single_threaded_reason)
 		snprintf(reason, len, "%s", cell->mode->single_threaded_reason);
 	else if (cell->queue && !queue)
@@ -99,7 +99,7 @@ enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell,
 	reason[0] = '\0';
 	cell->channel = rcx_find_channel(rcx_get_text(request, "channel"));
 	if (!cell->channel) {
-		snprintf(reason, len, "no channel is called \"%s\"",
+		snprintf(reason, len, "there is no channel \"%s\"",
 			 rcx_get_text(request, "channel"));
 		return RCX_SKIP;
 	}
@@ -163,7 +163,7 @@ static void add_stream(json_object *answer, const struct rcx_result *result, con
 	json_object_object_add(answer, key, values);
 }
 
-/* Columns, as the rounds of a stream are. */
+/* The trials as columns, like the rounds of a stream. */
 static json_object *trials(const struct rcx_result *result)
 {
 	static const struct {
@@ -213,7 +213,7 @@ static json_object *verdicts(const struct rcx_result *result)
 	return out;
 }
 
-/* Also of a search that found nothing: its trials say why. */
+/* Also for a search that found no rate: its trials show why. */
 static void add_trials(json_object *answer, const struct rcx_result *result)
 {
 	json_object *out;
@@ -274,7 +274,7 @@ static void add_measurement(json_object *answer, const struct rcx_cell *cell,
 	rcx_add_number(answer, "bytes", result->samples * sizeof(result->sample[0]));
 }
 
-/* A module that stays fails the cell, but does not hide an earlier reason. */
+/* A module that cannot be unloaded fails the cell, but an earlier reason is kept. */
 static void unload_module(const struct rcx_channel *channel, struct rcx_result *result)
 {
 	int err = rcx_unload_for(channel);

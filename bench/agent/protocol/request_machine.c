@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Requests about the machine: setup, read, floors. */
+/* Requests about the machine: setup, read and floors (the cost of a plain copy). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "request.h"
 
-#define FILE_MAX 65536		/* of a file that is read for the harness */
+#define FILE_MAX 65536		/* bytes of a file that is read for the harness */
 #define SETTLE 3		/* seconds; under icount they pass at once */
 
 void rcx_hello(void)
@@ -35,8 +35,8 @@ void rcx_do_setup(json_object *request)
 		rcx_answer_error("\"clock\" must be \"time\" or \"instructions\"");
 		return;
 	}
-	/* A kernel that has just booted is not at rest: for its first second or
-	 * two, each switch between tasks costs some 50 instructions more.
+	/* In the first one or two seconds after the boot, each switch between tasks costs
+	 * about 50 instructions more.
 	 */
 	if (getpid() == 1 && !rcx_serving.is_set_up)
 		sleep(SETTLE);
@@ -52,7 +52,7 @@ void rcx_do_setup(json_object *request)
 	rcx_answer(answer);
 }
 
-/* NULL where there is nothing to read; what would block has nothing. */
+/* The text of the file, or NULL when it cannot be read, or a read would block. */
 static json_object *file_text(const char *path)
 {
 	static char content[FILE_MAX];
@@ -69,8 +69,8 @@ static json_object *file_text(const char *path)
 	return got < 0 && !len ? NULL : json_object_new_string_len(content, (int)len);
 }
 
-/* The array called @key, of which each element satisfies @is; else NULL, and
- * the answer is given.
+/* The array @key, when @is is true for each of its elements.  Else NULL, after the error @must
+ * was answered.
  */
 static json_object *array(json_object *request, const char *key,
 			  bool (*is)(json_object *), const char *must)
@@ -94,7 +94,8 @@ static bool is_path(json_object *value)
 
 void rcx_do_read(json_object *request)
 {
-	json_object *paths = array(request, "paths", is_path, "\"paths\" must be a list of texts");
+	json_object *paths = array(request, "paths", is_path,
+				   "\"paths\" must be a list of strings");
 	json_object *answer, *files;
 
 	if (!paths)
@@ -118,7 +119,7 @@ static bool is_size(json_object *value)
 void rcx_do_floors(json_object *request)
 {
 	json_object *sizes = array(request, "sizes", is_size,
-				   "\"sizes\" must be a list of numbers up to 1 MiB");
+				   "\"sizes\" must be a list of integers from 0 to 1048576");
 	json_object *answer, *copy;
 
 	if (!sizes)

@@ -3,13 +3,13 @@
 #include "hostile.h"
 #include "request.h"
 
-#define HOSTILE_MS 60000	/* for all that is hostile to one kernel half */
+#define HOSTILE_MS 60000	/* deadline for the hostile cases of one kernel half */
 
 void rcx_do_lifecycle(json_object *request)
 {
 	json_object *answer = rcx_answer_new("lifecycle");
 	const struct rcx_channel *channel = rcx_find_channel(rcx_get_text(request, "channel"));
-	char reason[256] = "no such channel";
+	char reason[256] = "there is no such channel";
 
 	rcx_log_skip();
 	if (channel) {
@@ -32,7 +32,7 @@ void rcx_do_hostile(json_object *request)
 	const struct rcx_channel *channel = entry ? rcx_find_channel(entry->channel) : NULL;
 	json_object *answer = rcx_answer_new("hostile");
 	json_object *cases = NULL;
-	char reason[256] = "no hostile.c is there for it";
+	char reason[256] = "it has no hostile.c";
 
 	rcx_log_skip();
 	if (channel) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The request to look through one operation. */
+/* The request "xray": one operation under the kernel's function-graph tracer. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 static struct rcx_xray *xray;
 static bool is_tracing;
 
-/* Start or stop the tracer unless it is so already; "" or why not. */
+/* Start or stop the tracer, unless it is already in that state; @reason says why it failed. */
 static void trace(bool on, char *reason, size_t len)
 {
 	int err = 0;
@@ -26,14 +26,16 @@ static void trace(bool on, char *reason, size_t len)
 
 void rcx_xray_stop_tracer(void)
 {
-	char unheeded[256];
+	char ignored[256];
 
-	trace(false, unheeded, sizeof(unheeded));
+	trace(false, ignored, sizeof(ignored));
 }
 
 static bool get_xray(void)
 {
-	/* Shared with the children; only now, so that cells have the memory they had. */
+	/* Shared with the children.  Mapped at the first x-ray, so that the cells before it run
+	 * with the same free memory as in a run without x-rays.
+	 */
 	if (!xray)
 		xray = mmap(NULL, sizeof(*xray), PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -57,7 +59,7 @@ static void take_xray(struct rcx_cell *cell)
 	if (xray->traced && getpid() != 1) {
 		xray->status = RCX_SKIP;
 		snprintf(xray->reason, sizeof(xray->reason),
-			 "Tracing slows down all that runs on a machine, and this one is shared.");
+			 "Tracing slows down everything on a machine, and this one is shared.");
 		return;
 	}
 	xray->status = RCX_FAIL;
