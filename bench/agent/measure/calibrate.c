@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the harness itself costs, and what a plain copy does. */
+/* The cost of the harness itself, and of a plain copy. */
 #include <stdlib.h>
 #include <string.h>
 #include "agent.h"
 
 #define CALIBRATIONS 1001
-#define ENOUGH_MIN 10000	/* units: the lengths of a round that are tried */
-#define ENOUGH_MAX 5120000
-#define ENOUGH_TRIES 11
-#define ENOUGH_ERROR 0.0025
+#define ROUND_MIN 10000	/* units: shortest and longest length of a round that is tried */
+#define ROUND_MAX 5120000
+#define ROUND_TRIES 11
+#define ROUND_ERROR 0.0025
 
 static int empty_loop(struct rcx_session *s, uint64_t n)
 {
@@ -18,7 +18,7 @@ static int empty_loop(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* A mode like any other, so that calibration takes the path of a cell. */
+/* An ordinary mode, so that calibration takes the code path of a cell. */
 static const struct rcx_mode empty_mode = {
 	.name = "empty",
 	.operations = { [RCX_PUSH] = { .run = empty_loop } },
@@ -71,12 +71,12 @@ static double empty_round(struct rcx_session *s, uint32_t n)
 
 /* ---- how long a round must be ------------------------------------------ */
 
-/* The quickest of some rounds: what disturbs a round only ever lengthens it. */
+/* The shortest of several rounds: a disturbance can only lengthen a round. */
 static double quickest(struct rcx_session *s, uint64_t n)
 {
 	double best = empty_round(s, (uint32_t)n);
 
-	for (int i = 1; i < ENOUGH_TRIES; i++) {
+	for (int i = 1; i < ROUND_TRIES; i++) {
 		double again = empty_round(s, (uint32_t)n);
 
 		best = again < best ? again : best;
@@ -84,8 +84,8 @@ static double quickest(struct rcx_session *s, uint64_t n)
 	return best;
 }
 
-/* A clock can tell rounds of @n turns when slightly longer ones take just so
- * much longer.
+/* Whether the clock can measure rounds of @n iterations: slightly longer rounds take
+ * proportionally longer.
  */
 static bool scales(struct rcx_session *s, uint64_t n, double round)
 {
@@ -94,24 +94,25 @@ static bool scales(struct rcx_session *s, uint64_t n, double round)
 
 	for (size_t i = 0; i < sizeof(longer) / sizeof(longer[0]); i++) {
 		uint64_t more = (uint64_t)((double)n * longer[i]);
-		double due = base * (double)more / (double)n;
-		double off = quickest(s, more) - round - due;
+		double expected = base * (double)more / (double)n;
+		double difference = quickest(s, more) - round - expected;
 
-		if (off > due * ENOUGH_ERROR || off < -due * ENOUGH_ERROR)
+		if (difference > expected * ROUND_ERROR || difference < -expected * ROUND_ERROR)
 			return false;
 	}
 	return true;
 }
 
-/* The shortest round that this clock can tell; counted instructions are exact. */
+/* Find the shortest round that the clock can measure.  Counted instructions are exact. */
 static void find_min_round(struct rcx_session *s, struct rcx_overhead *overhead)
 {
-	double turn = overhead->loop > 0.1 ? overhead->loop : 0.1;
+	double iteration = overhead->loop > 0.1 ? overhead->loop : 0.1;
 
 	overhead->scales = s->clock == RCX_CLOCK_INSTRUCTIONS;
 	overhead->min_round = 0;
-	for (uint64_t units = ENOUGH_MIN; !overhead->scales && units <= ENOUGH_MAX; units *= 2) {
-		overhead->scales = scales(s, (uint64_t)((double)units / turn), overhead->round);
+	for (uint64_t units = ROUND_MIN; !overhead->scales && units <= ROUND_MAX; units *= 2) {
+		overhead->scales = scales(s, (uint64_t)((double)units / iteration),
+					  overhead->round);
 		if (overhead->scales)
 			overhead->min_round = units;
 	}
@@ -129,7 +130,7 @@ void rcx_calibrate(uint32_t clock, struct rcx_overhead *overhead)
 	find_min_round(&s, overhead);
 }
 
-/* As the kernel copies: by string instruction, or what stands for it. */
+/* Copy as the kernel does: with string instructions, or with memcpy() on other machines. */
 static void plain_copy(void *to, const void *from, size_t len)
 {
 #if defined(__x86_64__)
@@ -159,7 +160,7 @@ double rcx_copy_cost(uint32_t clock, uint32_t size)
 	double read = median_of(two_reads, &s, 0);
 	double best = one_copy(&s, size);
 
-	/* Copies are long and alike: a few are enough, the least is the floor. */
+	/* Copies hardly vary, so a few are enough; the smallest cost is the baseline. */
 	for (int i = 0; i < 11; i++) {
 		double again = one_copy(&s, size);
 

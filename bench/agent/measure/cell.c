@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* One cell: prove, size the round, time the rounds, sample single operations. */
+/* One cell: validate, choose the length of a round, time the rounds, take samples. */
 #include <stdio.h>
 #include <string.h>
 #include "agent.h"
 
 #define N_MAX 100000
-/* Deferred work (task work, batches of pages) falls on every so many operations: a
- * round of fewer than this sees it or not by chance.  It must not grow past a fraction
- * of the distance of two timer ticks for that, though.
+/* Deferred work (task work, batches of pages) happens once in many operations.  A round of fewer
+ * operations than N_GOAL includes it or not by chance.  So a round is made longer, but
+ * not longer than ROUND_UNITS_MAX, a fraction of the time between two timer ticks.
  */
-#define N_WANTED 100
+#define N_GOAL 100
 #define ROUND_UNITS_MAX 1250000
-#define NOTIFY_MAX 50	/* each event costs idle time besides: more teach nothing */
+#define NOTIFY_MAX 50	/* each event also costs idle time, and more add no information */
 #define STREAM_MIN 8
-#define BURSTS_MIN 16	/* of a stream at a rate: the last one's delay counts as much less */
-/* A stream that any queue holds: on one CPU nobody may drain before its end, and
- * a queue that is emptied when it is full would have nothing left then.
+#define BURSTS_MIN 16	/* of a stream at a rate: the delay of the last one counts less */
+/* Length of a stream that every queue holds.  On one CPU the reader may not run before the end
+ * of the stream; a queue that is emptied when it is full would then have nothing left.
  */
-#define STREAM_SHORT 24
-#define TRIAL 8		/* operations from which the size of a round is estimated */
-#define SAMPLE_ROUNDS 20	/* the sample pass lasts no longer than this many rounds */
-#define SAMPLES_MIN 30		/* or than this many samples, where one costs a lot */
-/* An operation that makes a process, say: a cell of ordinary length would take many
- * seconds under emulation.  Above what it costs to fill and check a body in a proof.
+#define STREAM_VALIDATION 24
+#define TRIAL_OPERATIONS 8	/* from which the length of a round is estimated */
+#define SAMPLE_ROUNDS 20	/* the sample pass lasts no longer than this many rounds, */
+#define SAMPLES_MIN 30		/* or no longer than this many samples, if that is longer */
+/* Units from which an operation is expensive, for example because it starts a process: a cell
+ * of ordinary length would take many seconds under emulation.  The limit is above the cost of
+ * filling and checking a body in the validation pass.
  */
 #define EXPENSIVE 200000
 #define EXPENSIVE_PER_BYTE 32
@@ -37,7 +38,7 @@ static bool is_stream(const struct rcx_session *s)
 	return s->op == RCX_STREAM;
 }
 
-/* Events arrive in the kernel's own time, so their stamps are what counts. */
+/* The kernel decides when an event is emitted, so its cost is computed from timestamps. */
 static bool has_timestamp(const struct rcx_session *s)
 {
 	return rcx_kernel_initiated(s->op);
@@ -48,8 +49,8 @@ static bool is_expensive(const struct rcx_session *s, uint64_t cost)
 	return cost > EXPENSIVE + (uint64_t)EXPENSIVE_PER_BYTE * s->size;
 }
 
-/* One round of @n operations: its total in units of the clock, raw; and of a stream
- * what became of it.
+/* One round of @n operations.  @total is raw, in units of the clock; @counts is the outcome of a
+ * stream.
  */
 static int counted_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
 			 struct rcx_stream_counts *counts, uint64_t *total)
@@ -60,8 +61,8 @@ static int counted_round(struct rcx_session *s, const struct rcx_cell *cell, uin
 	if (is_stream(s)) {
 		if (rcx_stream_round(s, cell, n, counts, total))
 			return -1;
-		/* A search steps back from a rate that loses all, as from any loss; but
-		 * a proof is none when nothing came.
+		/* When a search loses all messages it tries a lower rate, as after any loss.
+		 * A validation pass without a message has validated nothing.
 		 */
 		if (s->delivered || (cell->search && !s->validate))
 			return 0;
@@ -91,7 +92,7 @@ static uint32_t threads(const struct rcx_session *s, const struct rcx_cell *cell
 	return s->threads ? cell->threads : 1;
 }
 
-/* One round of @n: about what each operation of it cost, never 0. */
+/* One round of @n operations.  @cost is the approximate cost of one of them, never 0. */
 static int try_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
 		     uint64_t *cost)
 {
@@ -103,16 +104,16 @@ static int try_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_
 	return 0;
 }
 
-/* ---- proof ------------------------------------------------------------- */
+/* ---- validation -------------------------------------------------------- */
 
 static uint64_t validation_length(const struct rcx_session *s)
 {
 	if (is_stream(s))
-		return STREAM_SHORT;
+		return STREAM_VALIDATION;
 	return s->size > 1 << 16 ? 2 : 16;
 }
 
-/* What the other side counted must be what the user half did. */
+/* The counts of the endpoint must agree with those of the user half. */
 static int check_counts(struct rcx_session *s, struct rcx_counts *counts)
 {
 	if (rcx_session_counts(s, counts))
@@ -123,14 +124,14 @@ static int check_counts(struct rcx_session *s, struct rcx_counts *counts)
 		return rcx_fail(s, "%s refused %llu messages as broken", s->endpoint->name,
 			       (unsigned long long)counts->bad);
 	if (counts->consumed != s->sent)
-		return rcx_fail(s, "%llu messages were sent and %s consumed %llu",
+		return rcx_fail(s, "%llu messages were sent, but %s consumed %llu",
 			       (unsigned long long)s->sent, s->endpoint->name,
 			       (unsigned long long)counts->consumed);
 	if (s->op == RCX_PULL && counts->made < s->seen)
-		return rcx_fail(s, "%llu messages were read and the kernel made only %llu",
+		return rcx_fail(s, "%llu messages were read, but the kernel half made only %llu",
 			       (unsigned long long)s->seen, (unsigned long long)counts->made);
 	if (s->op == RCX_NOTIFY && counts->emitted != s->seen)
-		return rcx_fail(s, "%llu events were raised and %llu arrived",
+		return rcx_fail(s, "%llu events were emitted, but %llu arrived",
 			       (unsigned long long)counts->emitted, (unsigned long long)s->seen);
 	return 0;
 }
@@ -149,7 +150,9 @@ static int end_threads(struct rcx_session *s, struct rcx_counts *counts)
 	return check_counts(s, counts);
 }
 
-/* A failed round leaves its threads behind: they end before what they share is given back. */
+/* After a failed round the threads still run.  They must end before the memory that they share
+ * is freed.
+ */
 static void close_session(struct rcx_session *s)
 {
 	if (s->threads)
@@ -157,8 +160,10 @@ static void close_session(struct rcx_session *s)
 	rcx_session_close(s);
 }
 
-/* Of what turns out to be dear, a few operations are enough; @cost is about that of one. */
-static int prove(const struct rcx_cell *cell, struct rcx_session *s, struct rcx_result *result,
+/* The validation pass.  @cost is the approximate cost of one operation; of an expensive one,
+ * only a few are validated.
+ */
+static int validate(const struct rcx_cell *cell, struct rcx_session *s, struct rcx_result *result,
 		 uint64_t *cost)
 {
 	uint64_t n, first, total;
@@ -189,10 +194,10 @@ static uint64_t expensive_length(const struct rcx_session *s, const struct rcx_c
 	return is_stream(s) ? rcx_stream_length(cell, EXPENSIVE_STREAM) : EXPENSIVE_ROUND;
 }
 
-/* The first operations may have paid for what happens once, such as the start of a
- * peer: dear is what stays so.
+/* The first operations may include costs that are paid once, such as the start of a peer.  An
+ * operation is expensive only if it remains so.
  */
-static int look_again(struct rcx_session *s, const struct rcx_cell *cell, uint64_t *cost)
+static int recheck_cost(struct rcx_session *s, const struct rcx_cell *cell, uint64_t *cost)
 {
 	for (int i = 0; i < EXPENSIVE_TRIALS && is_expensive(s, *cost); i++)
 		if (try_round(s, cell, expensive_length(s, cell), cost))
@@ -200,17 +205,19 @@ static int look_again(struct rcx_session *s, const struct rcx_cell *cell, uint64
 	return 0;
 }
 
-/* Where a batch shares a wake-up, the last one is not to be for few messages. */
+/* A batch shares one wake-up, so the last batch of a stream must not be shorter. */
 static uint64_t whole_batches(uint64_t n)
 {
 	return n < RCX_BATCH ? n : n - n % RCX_BATCH;
 }
 
-/* @cost is that of the proof, and becomes that of a timed operation. */
+/* Choose the number of operations in a round, @n.  @cost is the cost in the validation pass, and
+ * becomes that of a timed operation.
+ */
 static int size_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t *n,
 		      uint64_t *cost)
 {
-	uint64_t trial = is_stream(s) ? STREAM_SHORT : TRIAL;
+	uint64_t trial = is_stream(s) ? STREAM_VALIDATION : TRIAL_OPERATIONS;
 	uint64_t bursts = cell->search ? BURSTS_MIN * cell->burst : 0;
 	uint64_t least = clamp(bursts, STREAM_MIN, RCX_STREAM_MAX);
 
@@ -218,12 +225,12 @@ static int size_round(struct rcx_session *s, const struct rcx_cell *cell, uint64
 		*n = expensive_length(s, cell);
 		return 0;
 	}
-	/* Twice: the first pass meets cold caches and lazy allocations. */
+	/* Twice, because the first trial has cold caches and lazy allocations. */
 	if (try_round(s, cell, trial, cost) || try_round(s, cell, trial, cost))
 		return -1;
 	*n = cell->round_units / *cost;
-	if (*n < N_WANTED)
-		*n = clamp(ROUND_UNITS_MAX / *cost, *n, N_WANTED);
+	if (*n < N_GOAL)
+		*n = clamp(ROUND_UNITS_MAX / *cost, *n, N_GOAL);
 	if (is_stream(s))
 		*n = rcx_stream_length(cell, whole_batches(clamp(*n, least, RCX_STREAM_MAX)));
 	else
@@ -231,7 +238,7 @@ static int size_round(struct rcx_session *s, const struct rcx_cell *cell, uint64
 	return 0;
 }
 
-/* Of a paced stream each message has a stamp: take some of this round's. */
+/* Each message of a stream at a rate has a latency: take some of this round as samples. */
 static void take_latencies(const struct rcx_session *s, const struct rcx_cell *cell,
 			   struct rcx_result *result)
 {
@@ -242,20 +249,20 @@ static void take_latencies(const struct rcx_session *s, const struct rcx_cell *c
 		result->sample[result->samples++] = s->latency[i];
 }
 
-/* On failure the child process exits, which releases everything it holds. */
+/* On failure the child process exits, which releases everything that it holds. */
 static int time_rounds(struct rcx_session *s, const struct rcx_cell *cell,
 		       struct rcx_result *result)
 {
 	struct rcx_cpu_reading begin;
-	struct rcx_slab_prefill stir;
+	struct rcx_slab_prefill prefill;
 	uint64_t warm;
 
-	rcx_slab_prefill_begin(&stir, s->size);
+	rcx_slab_prefill_begin(&prefill, s->size);
 	if (rcx_align_to_tick(s) || one_round(s, cell, result->n, &warm))
 		return -1;
 	rcx_cpu_begin(&begin, cell->clock);
 	for (uint32_t i = 0; i < cell->rounds; i++) {
-		rcx_slab_prefill(&stir);
+		rcx_slab_prefill(&prefill);
 		if (rcx_align_to_tick(s) || counted_round(s, cell, result->n, &result->stream[i],
 						      &result->total[i]))
 			return -1;
@@ -264,11 +271,11 @@ static int time_rounds(struct rcx_session *s, const struct rcx_cell *cell,
 			take_latencies(s, cell, result);
 	}
 	rcx_cpu_end(&begin, cell->clock, &result->cpu);
-	rcx_slab_prefill_end(&stir);
+	rcx_slab_prefill_end(&prefill);
 	return 0;
 }
 
-/* How many samples there is time for. */
+/* The number of samples for which there is time. */
 static uint64_t samples_for(const struct rcx_session *s, const struct rcx_cell *cell, uint64_t cost)
 {
 	uint64_t most = SAMPLE_ROUNDS * cell->round_units / cost;
@@ -279,19 +286,19 @@ static uint64_t samples_for(const struct rcx_session *s, const struct rcx_cell *
 	return most < cell->samples ? most : cell->samples;
 }
 
-/* A separate pass: a stamp around each operation costs something. */
+/* A separate pass, because reading the clock around each operation has a cost. */
 static int sample(struct rcx_session *s, const struct rcx_cell *cell, uint64_t cost,
 		  struct rcx_result *result)
 {
 	uint64_t most = samples_for(s, cell, cost), total;
 
 	if (is_stream(s))
-		return 0;	/* a paced one has its own; a full queue's say nothing */
+		return 0;	/* at a rate it has samples; else they would measure the queue */
 	if (s->threads)
-		return 0;	/* threads would meet for each, and that cost more than it */
+		return 0;	/* the barrier around each operation would cost more than it */
 	while (result->samples < most) {
 		uint64_t left = most - result->samples;
-		/* An event is stamped anyway, so that many may come in a row. */
+		/* An event has a timestamp anyway, so a round of several gives a sample each. */
 		uint64_t n = s->op == RCX_NOTIFY ? clamp(left, 1, NOTIFY_MAX) : 1;
 
 		if (one_round(s, cell, n, &total))
@@ -320,7 +327,7 @@ static void set_overhead(const struct rcx_session *s, const struct rcx_overhead 
 	}
 }
 
-/* The bounds of a search are for messages that cost no more than a copy. */
+/* The limits of a search are made for messages that are not expensive. */
 static int find_rate(struct rcx_session *s, struct rcx_cell *cell, uint64_t cost,
 		     struct rcx_result *result)
 {
@@ -331,14 +338,14 @@ static int find_rate(struct rcx_session *s, struct rcx_cell *cell, uint64_t cost
 		       s->clock == RCX_CLOCK_INSTRUCTIONS ? "instructions" : "ns");
 }
 
-static int measure(const struct rcx_cell *asked, struct rcx_session *s, uint64_t cost,
+static int measure(const struct rcx_cell *requested, struct rcx_session *s, uint64_t cost,
 		   const struct rcx_overhead *overhead, struct rcx_result *result)
 {
-	struct rcx_cell cell = *asked;
+	struct rcx_cell cell = *requested;
 	struct rcx_counts counts;
 	int steps = 0;
 
-	if (open_session(&cell, s, false) || look_again(s, &cell, &cost) ||
+	if (open_session(&cell, s, false) || recheck_cost(s, &cell, &cost) ||
 	    (cell.search && find_rate(s, &cell, cost, result)))
 		return -1;
 	do {
@@ -362,14 +369,14 @@ void rcx_cell_measure(const struct rcx_cell *cell, const struct rcx_overhead *ov
 	int err;
 
 	rcx_peer_report_death(result->reason, sizeof(result->reason));
-	err = prove(cell, &s, result, &cost);
+	err = validate(cell, &s, result, &cost);
 	if (!err) {
 		close_session(&s);
 		err = measure(cell, &s, cost, overhead, result);
 	}
 	if (err)
 		snprintf(result->reason, sizeof(result->reason), "%s",
-			 s.error[0] ? s.error : "the user half failed and did not say why");
+			 s.error[0] ? s.error : "the user half failed without a reason");
 	close_session(&s);
 	result->status = !err ? RCX_OK : s.skip ? RCX_SKIP : RCX_FAIL;
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Processor time of both sides, under the clock of time: this process's own, and
- * what all else on the machine has used meanwhile, the producer, its interrupts
- * and whoever wakes whom.
+ * Processor time of both sides, under the time clock: that of this process, and that of
+ * everything else on the machine, such as the producer, its interrupts and wake-ups.
  *
- * The kernel counts by the tick what it runs, which is far too coarse, but by the
- * nanosecond how long each processor has idled, interrupts taken off.  What is
- * not idle is busy, and what of it is not ours is the other side's.
+ * The kernel accounts running time by the tick, which is far too coarse.  But it accounts the
+ * idle time of each processor in nanoseconds, without interrupts.  Time that is not idle is
+ * busy, and busy time that is not ours belongs to the other side.
  */
 #include <sched.h>
 #include <stdio.h>
@@ -15,7 +14,7 @@
 #include <unistd.h>
 #include "agent.h"
 
-static uint64_t now_by(clockid_t clock)
+static uint64_t read_clock(clockid_t clock)
 {
 	struct timespec t;
 
@@ -23,7 +22,7 @@ static uint64_t now_by(clockid_t clock)
 	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
-static bool visit(int cpu)
+static bool run_on(int cpu)
 {
 	cpu_set_t one;
 
@@ -33,10 +32,11 @@ static bool visit(int cpu)
 }
 
 /*
- * A sleep that goes on is not counted yet, and it may go on for seconds: so wake
- * each processor by a visit.  Home comes last, since one tends to stay there.
+ * The kernel accounts an idle period when it ends, which may take seconds.  So wake each
+ * processor by running on it.  The present processor comes last, because the thread tends to
+ * stay on the last one.
  */
-static bool wake_all(cpu_set_t *visited)
+static bool wake_all_cpus(cpu_set_t *visited)
 {
 	int home = sched_getcpu();
 	cpu_set_t before;
@@ -45,14 +45,14 @@ static bool wake_all(cpu_set_t *visited)
 	if (home < 0 || sched_getaffinity(0, sizeof(before), &before))
 		return false;
 	for (int cpu = 0; cpu < CPU_SETSIZE && cpu < sysconf(_SC_NPROCESSORS_CONF); cpu++)
-		if (cpu != home && visit(cpu))
+		if (cpu != home && run_on(cpu))
 			CPU_SET(cpu, visited);
-	if (visit(home))
+	if (run_on(home))
 		CPU_SET(home, visited);
 	return !sched_setaffinity(0, sizeof(before), &before);
 }
 
-/* "  .idle_sleeptime : 2893465 nsecs", and the same for who waits for a disk. */
+/* "  .idle_sleeptime : 2893465 nsecs", and the same for idle time during disk I/O. */
 static bool read_idle(const char *line, uint64_t *ns)
 {
 	unsigned long long value;
@@ -87,25 +87,25 @@ static bool sum_idle(const cpu_set_t *visited, uint64_t *sum)
 	return found;
 }
 
-static void look(struct rcx_cpu_reading *look)
+static void take_reading(struct rcx_cpu_reading *reading)
 {
 	cpu_set_t visited;
 
-	look->own_before = now_by(CLOCK_PROCESS_CPUTIME_ID);
-	look->known = wake_all(&visited) && sum_idle(&visited, &look->idle);
-	look->cpus = (uint32_t)CPU_COUNT(&visited);
-	look->wall = now_by(CLOCK_MONOTONIC);
-	look->own = now_by(CLOCK_PROCESS_CPUTIME_ID);
+	reading->own_before = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+	reading->known = wake_all_cpus(&visited) && sum_idle(&visited, &reading->idle);
+	reading->cpus = (uint32_t)CPU_COUNT(&visited);
+	reading->wall = read_clock(CLOCK_MONOTONIC);
+	reading->own = read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 void rcx_cpu_begin(struct rcx_cpu_reading *begin, uint32_t clock)
 {
 	begin->cpus = 0;
 	if (clock == RCX_CLOCK_TIME)
-		look(begin);
+		take_reading(begin);
 }
 
-/* The looks themselves are ours, and no part of the rounds. */
+/* Taking the readings uses processor time of this process, which is not part of the rounds. */
 void rcx_cpu_end(const struct rcx_cpu_reading *begin, uint32_t clock, struct rcx_cpu_use *use)
 {
 	struct rcx_cpu_reading end;
@@ -114,7 +114,7 @@ void rcx_cpu_end(const struct rcx_cpu_reading *begin, uint32_t clock, struct rcx
 	memset(use, 0, sizeof(*use));
 	if (clock != RCX_CLOCK_TIME)
 		return;
-	look(&end);
+	take_reading(&end);
 	use->known = true;
 	use->wall = end.wall - begin->wall;
 	use->own = end.own_before - begin->own;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Why a cell fails or is skipped: the first reason stays in its session. */
+/* Record why a cell fails or is skipped; the session keeps the first reason. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "agent.h"
 
-static void note_failure(struct rcx_session *s, const char *format, va_list args)
+static void record_reason(struct rcx_session *s, const char *format, va_list args)
 {
 	if (!s->error[0])
 		vsnprintf(s->error, sizeof(s->error), format, args);
@@ -17,7 +17,7 @@ int rcx_fail(struct rcx_session *s, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	note_failure(s, format, args);
+	record_reason(s, format, args);
 	va_end(args);
 	return -1;
 }
@@ -28,7 +28,7 @@ int rcx_skip(struct rcx_session *s, const char *format, ...)
 
 	s->skip = true;
 	va_start(args, format);
-	note_failure(s, format, args);
+	record_reason(s, format, args);
 	va_end(args);
 	return -1;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The checks of messages that are off the fast path, and the counts of a stream. */
+/* Checks of messages that are not on the fast path, and the counts of a stream. */
 #include "agent.h"
 
 void rcx_tx_slow(struct rcx_session *s)
@@ -7,7 +7,7 @@ void rcx_tx_slow(struct rcx_session *s)
 	rcx_body_fill(s->tx->body, s->size, s->tx->seq);
 }
 
-static int tapped(struct rcx_session *s, uint64_t seq, size_t len, uint32_t size)
+static int log_message(struct rcx_session *s, uint64_t seq, size_t len, uint32_t size)
 {
 	struct rcx_message_log *log = s->log;
 
@@ -18,11 +18,11 @@ static int tapped(struct rcx_session *s, uint64_t seq, size_t len, uint32_t size
 	return 0;
 }
 
-static int tapped_whole(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
+static int log_whole_message(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
 	bool ours = len >= RCX_HEADER && msg->magic == RCX_MAGIC;
 
-	return tapped(s, ours ? msg->seq : UINT64_MAX, len, ours ? msg->size : UINT32_MAX);
+	return log_message(s, ours ? msg->seq : UINT64_MAX, len, ours ? msg->size : UINT32_MAX);
 }
 
 int rcx_rx_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t seq)
@@ -31,47 +31,47 @@ int rcx_rx_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len, ui
 	uint32_t at;
 
 	if (s->log)
-		return tapped_whole(s, msg, len);
+		return log_whole_message(s, msg, len);
 	if (len != rcx_len(s))
-		return rcx_fail(s, "message %llu came with %zu bytes instead of %zu",
+		return rcx_fail(s, "message %llu arrived with %zu bytes instead of %zu",
 			       (unsigned long long)(reply ? ~seq : seq), len, rcx_len(s));
 	if (msg->magic != RCX_MAGIC || msg->size != s->size)
-		return rcx_fail(s, "message %llu came with a broken header",
+		return rcx_fail(s, "message %llu arrived with a broken header",
 			       (unsigned long long)(reply ? ~seq : seq));
 	if (msg->seq != seq)
-		return rcx_fail(s, "message %llu came where %llu was due",
+		return rcx_fail(s, "message %llu arrived where %llu was expected",
 			       (unsigned long long)(reply ? ~msg->seq : msg->seq),
 			       (unsigned long long)(reply ? ~seq : seq));
 	if (!s->validate)
 		return 0;
 	at = rcx_body_check(msg->body, s->size, reply ? ~seq : seq, reply ? 0xff : 0);
 	if (at != s->size)
-		return rcx_fail(s, "message %llu is wrong from byte %u of its body on",
+		return rcx_fail(s, "the body of message %llu is wrong from byte %u on",
 			       (unsigned long long)(reply ? ~seq : seq), at);
 	return 0;
 }
 
-int rcx_seen_narrow_slow(struct rcx_session *s, uint64_t seq, uint64_t due)
+int rcx_seen_narrow_slow(struct rcx_session *s, uint64_t seq, uint64_t expected)
 {
 	if (s->log)
-		return tapped(s, seq, 0, 0);
-	if (seq == due)
+		return log_message(s, seq, 0, 0);
+	if (seq == expected)
 		return 0;
-	return rcx_fail(s, "number %llu came where %llu was due",
-		       (unsigned long long)seq, (unsigned long long)due);
+	return rcx_fail(s, "number %llu arrived where %llu was expected",
+		       (unsigned long long)seq, (unsigned long long)expected);
 }
 
 int rcx_reply_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask)
 {
-	uint64_t due = ~(s->sent - 1);
+	uint64_t expected = ~(s->sent - 1);
 
-	if ((seq & mask) == (due & mask))
+	if ((seq & mask) == (expected & mask))
 		return 0;
-	return rcx_fail(s, "reply %llu came where %llu was due",
-		       (unsigned long long)(seq & mask), (unsigned long long)(due & mask));
+	return rcx_fail(s, "reply %llu arrived where %llu was expected",
+		       (unsigned long long)(seq & mask), (unsigned long long)(expected & mask));
 }
 
-/* A message behind one with a higher number fills a gap; without one it is a copy. */
+/* A message that arrives after one with a higher number fills a gap; without a gap it is a copy. */
 static void count_straggler(struct rcx_session *s)
 {
 	if (!s->lost) {
@@ -82,7 +82,7 @@ static void count_straggler(struct rcx_session *s)
 	s->reordered++;
 }
 
-/* The sequence has no end and narrow ones wrap: only the distance counts. */
+/* Narrow sequence numbers wrap, so only the distance from the expected number counts. */
 static int count_streamed(struct rcx_session *s, uint64_t seq, uint64_t mask, uint64_t now)
 {
 	uint64_t ahead = (seq - s->seen) & mask;
@@ -92,7 +92,7 @@ static int count_streamed(struct rcx_session *s, uint64_t seq, uint64_t mask, ui
 	if (s->paced && s->latencies < s->latency_max)
 		s->latency[s->latencies++] =
 			s->last - s->page->timestamps[(s->seen + ahead) % RCX_TIMESTAMPS];
-	if (ahead == mask) {			/* one back: the one just seen */
+	if (ahead == mask) {			/* the last message again */
 		s->duplicated++;
 	} else if (ahead > mask / 2) {
 		count_straggler(s);
@@ -103,18 +103,18 @@ static int count_streamed(struct rcx_session *s, uint64_t seq, uint64_t mask, ui
 	return 0;
 }
 
-/* A probe's log is for proofs, so timed rounds do not look for it. */
-static bool is_tapped(const struct rcx_session *s)
+/* A probe's log exists only in the validation pass, so timed rounds do not check for it. */
+static bool is_logged(const struct rcx_session *s)
 {
 	return __builtin_expect(s->validate && s->log, 0);
 }
 
 int rcx_streamed_at(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t now)
 {
-	if (is_tapped(s))
-		return tapped_whole(s, msg, len);
+	if (is_logged(s))
+		return log_whole_message(s, msg, len);
 	if (len != rcx_len(s) || msg->magic != RCX_MAGIC || msg->size != s->size)
-		return rcx_fail(s, "a streamed message came broken after %llu whole ones",
+		return rcx_fail(s, "a streamed message arrived broken after %llu whole ones",
 			       (unsigned long long)s->delivered);
 	if (s->validate && rcx_body_check(msg->body, s->size, msg->seq, 0) != s->size)
 		return rcx_fail(s, "streamed message %llu has a wrong body",
@@ -129,7 +129,7 @@ int rcx_streamed(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 
 int rcx_streamed_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask)
 {
-	if (is_tapped(s))
-		return tapped(s, seq & mask, 0, 0);
+	if (is_logged(s))
+		return log_message(s, seq & mask, 0, 0);
 	return count_streamed(s, seq & mask, mask, rcx_now(s));
 }

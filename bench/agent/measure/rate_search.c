@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The highest rate of a stream without loss, found by search, and what happens
- * around it.  After RFC 2544, with one difference: a rate also counts as too
- * high when all arrives but later and later, since a queue that has not yet
- * overflowed would do so in a longer trial.
+ * Find the highest rate of a stream without loss, and measure rates around it.  The search
+ * follows RFC 2544, with one difference: a rate is also too high when all messages arrive, but
+ * later and later.  The queue would then overflow in a longer trial.
  */
 #include <math.h>
 #include <stdlib.h>
 #include "agent.h"
 
-#define SHORTEST 500		/* ns: below, only the timer is measured */
-#define LONGEST_FACTOR 256	/* of the first interval: slower is no stream */
-#define LONGEST 1e9		/* ns: ringcross_core takes no more */
-#define EXACT 1.01		/* the search ends with bounds as near as this */
-#define BURSTS 64		/* in a trial */
-#define EVENTS 1000		/* at least, where a burst is short */
-#define TRIAL_UNITS 4400000	/* and long enough to see a timer tick */
+#define INTERVAL_MIN 500		/* ns; a shorter one would only measure the timer */
+#define INTERVAL_FACTOR_MAX 256	/* times the first interval: a slower one is not a stream */
+#define INTERVAL_MAX 1e9		/* ns; ringcross_core accepts no longer one */
+#define PRECISION 1.01		/* the search ends when its bounds differ by this factor */
+#define BURSTS 64		/* in a trial, */
+#define EVENTS 1000		/* but at least so many events, */
+#define TRIAL_UNITS 4400000	/* and long enough to include a timer tick */
 #define TRIAL_UNITS_MAX 20000000
 #define TRIAL_BURSTS_MIN 8
-#define TRIES 3			/* of a trial that may have been disturbed */
-#define FINE 1.005		/* step back */
-#define FINE_STEPS 16		/* before they become */
-#define COARSE 1.25
+#define TRIES 3			/* trials in all, if one may have been disturbed */
+#define FINE 1.005		/* factor of the first steps to a lower rate */
+#define FINE_STEPS 16		/* number of these steps */
+#define COARSE 1.25		/* factor of the later steps */
 
 const char *const rcx_verdict_names[RCX_VERDICTS] = { "clean", "lost", "behind", "late" };
 
@@ -40,8 +39,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /*
- * At a rate that it can carry, a channel has a burst in hand before the next one
- * comes, or catches up at least now and then: a timer tick may cost it some bursts.
+ * At a rate that a channel can carry, its reader has received a burst before the next one is
+ * due, or catches up at times: a timer tick may delay several bursts.
  */
 static enum rcx_verdict judge(const struct rcx_cell *cell, const struct rcx_stream_counts *counts)
 {
@@ -90,7 +89,7 @@ static int one_trial(struct search *search, uint64_t events, struct rcx_trial *t
 	return 0;
 }
 
-/* Where instructions are the clock only something rare is chance, and costs few events. */
+/* Under the instructions clock, only a rare event is random, and it loses few events. */
 static bool may_be_disturbed(const struct rcx_session *s, const struct rcx_trial *trial)
 {
 	if (s->clock != RCX_CLOCK_INSTRUCTIONS)
@@ -98,7 +97,7 @@ static bool may_be_disturbed(const struct rcx_session *s, const struct rcx_trial
 	return trial->verdict == RCX_LOST && trial->counts.lost < trial->counts.emitted / 8;
 }
 
-/* What disturbs a trial only makes it worse: one that is clean is enough. */
+/* A disturbance only makes a trial worse, so one clean trial is enough. */
 static int try_events(struct search *search, uint64_t events, enum rcx_verdict *verdict)
 {
 	struct rcx_trial trial;
@@ -115,28 +114,29 @@ static int try_events(struct search *search, uint64_t events, enum rcx_verdict *
 static int try_interval(struct search *search, double interval, enum rcx_verdict *verdict)
 {
 	uint64_t events = BURSTS * search->cell.burst;
-	uint64_t a_tick = (uint64_t)(TRIAL_UNITS / interval) * search->cell.burst;
+	uint64_t events_per_tick = (uint64_t)(TRIAL_UNITS / interval) * search->cell.burst;
 
 	if (events < EVENTS)
 		events = EVENTS;
-	if (events < a_tick)
-		events = a_tick;
+	if (events < events_per_tick)
+		events = events_per_tick;
 	search->cell.interval = (uint64_t)interval;
 	return try_events(search, events, verdict);
 }
 
-static int nothing_found(struct search *search)
+static int fail_no_rate(struct search *search)
 {
 	if (!search->delivered)
-		return rcx_fail(search->s, "nothing arrived, however slowly it was offered");
-	return rcx_skip(search->s, "Even one burst of %u each %llu ns is %s.", search->cell.burst,
+		return rcx_fail(search->s, "no message arrived at any rate that was tried");
+	return rcx_skip(search->s, "Even with one burst of %u every %llu ns %s.",
+			search->cell.burst,
 		       (unsigned long long)search->cell.interval,
-		       search->result->bound == RCX_LOST ? "not carried without loss" :
-		       search->result->bound == RCX_BEHIND ? "in hand only long after it came"
-							  : "too much");
+		       search->result->bound == RCX_LOST ? "messages are lost" :
+		       search->result->bound == RCX_BEHIND ? "the reader falls behind"
+							  : "the producer is late");
 }
 
-/* One interval that is clean and, at most half of it, one that is not. */
+/* Find one interval that is clean, and one of at most half that length that is not. */
 static int bracket(struct search *search, double *clean, double *dirty)
 {
 	double first = (double)search->cell.interval;
@@ -144,9 +144,9 @@ static int bracket(struct search *search, double *clean, double *dirty)
 
 	*clean = *dirty = 0;
 	for (double at = first; !*clean || !*dirty; at = *clean ? *clean / 2 : *dirty * 2) {
-		if (at > LONGEST_FACTOR * first || at > LONGEST)
-			return nothing_found(search);
-		if (at < SHORTEST)
+		if (at > INTERVAL_FACTOR_MAX * first || at > INTERVAL_MAX)
+			return fail_no_rate(search);
+		if (at < INTERVAL_MIN)
 			break;
 		if (try_interval(search, at, &verdict))
 			return -1;
@@ -164,7 +164,7 @@ static int bisect(struct search *search, double *clean, double dirty)
 {
 	enum rcx_verdict verdict;
 
-	while (dirty && *clean > dirty * EXACT) {
+	while (dirty && *clean > dirty * PRECISION) {
 		double middle = sqrt(*clean * dirty);
 
 		if (try_interval(search, middle, &verdict))
@@ -179,19 +179,21 @@ static int bisect(struct search *search, double *clean, double dirty)
 	return 0;
 }
 
-/* How much longer the interval becomes; where others disturb, a finer one never ends. */
+/* The factor by which the interval becomes longer.  On a busy machine, small steps alone would
+ * not end.
+ */
 static double step_back(int steps)
 {
 	return steps < FINE_STEPS ? FINE : COARSE;
 }
 
-/* A longer trial has the last word. */
+/* A longer trial must confirm the interval. */
 static int confirm(struct search *search, double *clean)
 {
-	double most = LONGEST_FACTOR * *clean;
+	double most = INTERVAL_FACTOR_MAX * *clean;
 	enum rcx_verdict verdict;
 
-	for (int i = 0; *clean <= most && *clean <= LONGEST; *clean *= step_back(i++)) {
+	for (int i = 0; *clean <= most && *clean <= INTERVAL_MAX; *clean *= step_back(i++)) {
 		search->cell.interval = (uint64_t)*clean;
 		if (try_events(search, RCX_STREAM_MAX, &verdict))
 			return -1;
@@ -199,7 +201,7 @@ static int confirm(struct search *search, double *clean)
 			return 0;
 		search->result->bound = verdict;
 	}
-	return nothing_found(search);
+	return fail_no_rate(search);
 }
 
 int rcx_find_rate(struct rcx_session *s, struct rcx_cell *cell, struct rcx_result *result)
@@ -219,7 +221,7 @@ bool rcx_step_back(struct rcx_cell *cell, struct rcx_result *result, int steps)
 	enum rcx_verdict bound = RCX_CLEAN;
 	uint32_t unclean = 0;
 
-	if (!cell->search || cell->interval > LONGEST / COARSE)
+	if (!cell->search || cell->interval > INTERVAL_MAX / COARSE)
 		return false;
 	for (uint32_t i = 0; i < result->rounds; i++) {
 		enum rcx_verdict verdict = judge(cell, &result->stream[i]);
@@ -245,7 +247,8 @@ int rcx_sweep(struct rcx_session *s, const struct rcx_cell *cell, struct rcx_res
 	for (size_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++) {
 		double interval = (double)cell->interval / factors[i];
 
-		search.cell.interval = (uint64_t)(interval < LONGEST ? interval : LONGEST);
+		search.cell.interval = (uint64_t)(interval < INTERVAL_MAX ? interval
+								  : INTERVAL_MAX);
 		if (one_trial(&search, RCX_STREAM_MAX, &unused))
 			return -1;
 	}

@@ -8,10 +8,10 @@
 /* Long enough for the user half to be asleep in its wait when the event comes. */
 #define EMIT_DELAY 50000	/* ns */
 
-/* ---- the other side, whoever it is -------------------------------------- */
+/* ---- the endpoint ------------------------------------------------------- */
 
-/* A probe may try one byte more than the other side knows of. */
-static uint32_t size_there(const struct rcx_session *s)
+/* A probe may try a body of one byte more than the endpoint allows. */
+static uint32_t endpoint_size(const struct rcx_session *s)
 {
 	return s->size < RCX_BODY_MAX ? s->size : RCX_BODY_MAX;
 }
@@ -50,20 +50,20 @@ static int check_spinning(struct rcx_session *s)
 	if (s->wait != RCX_WAIT_BUSY || s->context != RCX_PROCESS ||
 	    sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		return 0;
-	return rcx_skip(s, "A thread cannot raise events while another spins on the only CPU.");
+	return rcx_skip(s, "A thread cannot emit events while another one spins on the only CPU.");
 }
 
-/* The asked context, or the channel's default; -1 when it has not got it. */
-static int choose_context(struct rcx_session *s, int asked, uint32_t contexts)
+/* Set the requested context, or the channel's default; -1 when it is not supported. */
+static int choose_context(struct rcx_session *s, int requested, uint32_t contexts)
 {
-	if (asked < 0)
-		asked = contexts & (1u << RCX_SOFTIRQ) ? RCX_SOFTIRQ : RCX_PROCESS;
-	if (contexts & (1u << asked)) {
-		s->context = (uint32_t)asked;
+	if (requested < 0)
+		requested = contexts & (1u << RCX_SOFTIRQ) ? RCX_SOFTIRQ : RCX_PROCESS;
+	if (contexts & (1u << requested)) {
+		s->context = (uint32_t)requested;
 		return check_spinning(s);
 	}
 	return rcx_skip(s, "%s cannot emit from %s context", s->endpoint->name,
-		       rcx_context_names[asked]);
+		       rcx_context_names[requested]);
 }
 
 int rcx_session_bind_again(struct rcx_session *s, uint32_t size, uint32_t *contexts)
@@ -71,7 +71,7 @@ int rcx_session_bind_again(struct rcx_session *s, uint32_t size, uint32_t *conte
 	return s->endpoint->bind(s, size, contexts);
 }
 
-static int bind_side(struct rcx_session *s, const struct rcx_cell *cell)
+static int bind_endpoint(struct rcx_session *s, const struct rcx_cell *cell)
 {
 	uint32_t contexts;
 
@@ -81,14 +81,14 @@ static int bind_side(struct rcx_session *s, const struct rcx_cell *cell)
 		s->endpoint = &rcx_kernel_endpoint;
 	else
 		return 0;
-	if (s->endpoint->begin(s) || s->endpoint->bind(s, size_there(s), &contexts))
+	if (s->endpoint->begin(s) || s->endpoint->bind(s, endpoint_size(s), &contexts))
 		return -1;
 	if (rcx_kernel_initiated(s->op))
 		return choose_context(s, cell->context, contexts);
 	return 0;
 }
 
-/* Page-aligned and touched, so that no page fault falls into a round. */
+/* Page-aligned and populated, so that no page fault happens in a round. */
 static void *message_buffer(size_t len)
 {
 	void *buffer = mmap(NULL, len, PROT_READ | PROT_WRITE,
@@ -97,7 +97,7 @@ static void *message_buffer(size_t len)
 	return buffer == MAP_FAILED ? NULL : buffer;
 }
 
-/* The wait asked for, or the first that the operation knows. */
+/* The requested wait, or the first one that the operation supports. */
 static enum rcx_wait choose_wait(const struct rcx_cell *cell)
 {
 	uint32_t waits = rcx_waits(cell->mode, cell->op);
@@ -139,8 +139,8 @@ int rcx_session_bind(struct rcx_session *s, const struct rcx_cell *cell, bool va
 	s->latency_max = RCX_SAMPLES_MAX;
 	s->latency = message_buffer(s->latency_max * sizeof(s->latency[0]));
 	if (!s->latency)
-		return rcx_fail_errno(s, "cannot get room for latencies");
-	return bind_side(s, cell);
+		return rcx_fail_errno(s, "cannot get memory for latencies");
+	return bind_endpoint(s, cell);
 }
 
 int rcx_session_open(struct rcx_session *s, const struct rcx_cell *cell, bool validate)

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What an allocation costs depends on what lies free, and that is decided when the
- * machine boots: where the objects of an operation happen to lie in nearly full
- * slabs, each operation of each round takes the slow path, and in another boot none
- * does.  A machine long in use has no such luck, good or bad.  So:
+ * The cost of an allocation depends on which memory is free, and on a fresh machine the boot
+ * decides that.  If the objects of an operation are in nearly full slabs, each operation of
+ * each round takes the slow path; in another boot none does.  On a machine that has been used
+ * for a while, this evens out.  So:
  *
- * - one message more is held before each round, in the queue of a netlink socket, so
- *   that the round meets other free objects;
- * - of objects that are charged to their owner, as the messages of some channels are,
- *   the holes in slabs are filled, and some whole slabs of them lie ready;
- * - what a large message takes in one piece from the page allocator lies ready in
- *   that size, as a block whose other half is held and with which it cannot merge.
+ * - before each round, one more message is held in the queue of a netlink socket, so that the
+ *   round uses other free objects;
+ * - for objects that are charged to their owner, as the messages of some channels are, the
+ *   holes in slabs are filled, and some whole slabs are made free;
+ * - for a large message, which the page allocator gives in one piece, blocks of that size are
+ *   made free.  The other half of each such block is held, so they cannot merge.
  *
- * None of it is needed to measure: where a sandbox has no such sockets, or only root may
- * have long pipes, chance decides as before.
+ * A measurement works without it: where a sandbox has no such sockets, or only root can have
+ * long pipes, the boot decides as before.
  */
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -23,10 +23,10 @@
 #include <unistd.h>
 #include "agent.h"
 
-#define IN_ONE_PIECE 32768	/* bytes: above, they are no slab's */
+#define SLAB_MAX 32768	/* bytes; a larger object is not from a slab */
 #define QUEUE_BYTES (4 << 20)
-#define CHARGED_PIECE 2048	/* bytes: above, a message that is charged is of pieces of 4 KiB */
-#define READY 24		/* objects: a message of 64 KiB takes 17 of them */
+#define CHARGED_PIECE 2048	/* bytes; a larger charged message consists of pieces of 4 KiB */
+#define FREE_OBJECTS 24		/* objects: a message of 64 KiB takes 17 of them */
 
 static int open_socket(void)
 {
@@ -37,22 +37,22 @@ static int open_socket(void)
 
 	if (fd < 0)
 		return -1;
-	/* To itself: a send() is then queued here. */
+	/* Connect the socket to itself, so that a send() is queued in it. */
 	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) ||
 	    getsockname(fd, (struct sockaddr *)&any, &length) ||
 	    connect(fd, (struct sockaddr *)&any, length)) {
 		close(fd);
 		return -1;
 	}
-	/* Root may have more than the usual; a queue that is full holds enough. */
+	/* Only root can set more than the default; a full queue holds enough. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
 	return fd;
 }
 
 /*
- * A pipe's list of its pages is one piece, of 40 bytes each and a power of two of them,
- * and charged to its owner: here about as large as a message of @size and its end.
+ * A pipe has one array of its pages, with a power of two entries of 40 bytes, which is charged
+ * to its owner.  Here it is about as large as a message of @size with its overhead.
  */
 static void open_pipe(int ends[2], size_t size)
 {
@@ -67,56 +67,56 @@ static void close_pipe(const int ends[2])
 	close(ends[1]);
 }
 
-/* Of neighbours each second is given back. */
-static void split_blocks(struct rcx_slab_prefill *stir)
+/* Free every second one of neighboring blocks. */
+static void split_blocks(struct rcx_slab_prefill *prefill)
 {
 	int other[RCX_PREFILL_BLOCKS][2];
 
 	for (int i = 0; i < RCX_PREFILL_BLOCKS; i++) {
-		open_pipe(stir->block[i], stir->size);
-		open_pipe(other[i], stir->size);
+		open_pipe(prefill->block[i], prefill->size);
+		open_pipe(other[i], prefill->size);
 	}
 	for (int i = 0; i < RCX_PREFILL_BLOCKS; i++)
 		close_pipe(other[i]);
 }
 
-static void fill_holes(struct rcx_slab_prefill *stir)
+static void fill_holes(struct rcx_slab_prefill *prefill)
 {
-	size_t size = stir->size < CHARGED_PIECE ? stir->size : CHARGED_PIECE;
-	int ready[READY][2];
+	size_t size = prefill->size < CHARGED_PIECE ? prefill->size : CHARGED_PIECE;
+	int ready[FREE_OBJECTS][2];
 
 	for (int i = 0; i < RCX_PREFILL_HOLES; i++)
-		open_pipe(stir->hole[i], size);
-	for (int i = 0; i < READY; i++)
+		open_pipe(prefill->hole[i], size);
+	for (int i = 0; i < FREE_OBJECTS; i++)
 		open_pipe(ready[i], size);
-	for (int i = 0; i < READY; i++)
+	for (int i = 0; i < FREE_OBJECTS; i++)
 		close_pipe(ready[i]);
 }
 
-void rcx_slab_prefill_begin(struct rcx_slab_prefill *stir, size_t size)
+void rcx_slab_prefill_begin(struct rcx_slab_prefill *prefill, size_t size)
 {
-	memset(stir, 0, sizeof(*stir));
-	stir->size = size ? size : 1;
-	stir->message = calloc(1, stir->size);
-	stir->socket = open_socket();
-	fill_holes(stir);
-	stir->split = size > IN_ONE_PIECE;
-	if (stir->split)
-		split_blocks(stir);
+	memset(prefill, 0, sizeof(*prefill));
+	prefill->size = size ? size : 1;
+	prefill->message = calloc(1, prefill->size);
+	prefill->socket = open_socket();
+	fill_holes(prefill);
+	prefill->split = size > SLAB_MAX;
+	if (prefill->split)
+		split_blocks(prefill);
 }
 
-void rcx_slab_prefill(const struct rcx_slab_prefill *stir)
+void rcx_slab_prefill(const struct rcx_slab_prefill *prefill)
 {
-	if (stir->message)
-		send(stir->socket, stir->message, stir->size, 0);
+	if (prefill->message)
+		send(prefill->socket, prefill->message, prefill->size, 0);
 }
 
-void rcx_slab_prefill_end(struct rcx_slab_prefill *stir)
+void rcx_slab_prefill_end(struct rcx_slab_prefill *prefill)
 {
-	close(stir->socket);
-	for (int i = 0; stir->split && i < RCX_PREFILL_BLOCKS; i++)
-		close_pipe(stir->block[i]);
+	close(prefill->socket);
+	for (int i = 0; prefill->split && i < RCX_PREFILL_BLOCKS; i++)
+		close_pipe(prefill->block[i]);
 	for (int i = 0; i < RCX_PREFILL_HOLES; i++)
-		close_pipe(stir->hole[i]);
-	free(stir->message);
+		close_pipe(prefill->hole[i]);
+	free(prefill->message);
 }

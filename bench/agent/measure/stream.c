@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* One stream: raised at a pace, drained, and every message accounted for. */
+/* One stream: emitted at a rate, drained, and every message accounted for. */
 #include <string.h>
 #include "agent.h"
 
@@ -12,7 +12,7 @@ uint64_t rcx_stream_length(const struct rcx_cell *cell, uint64_t n)
 	return (bursts ? bursts : 1) * cell->burst;
 }
 
-/* The loop drains until the channel is empty, so once more must bring nothing. */
+/* The loop has drained the channel until it was empty, so another call must deliver nothing. */
 static int check_empty(struct rcx_session *s)
 {
 	uint64_t delivered = s->delivered;
@@ -21,52 +21,57 @@ static int check_empty(struct rcx_session *s)
 		return -1;
 	if (s->delivered == delivered)
 		return 0;
-	return rcx_fail(s, "%llu messages were still queued when the stream had been drained",
+	return rcx_fail(s, "%llu messages were still queued after the stream was drained",
 		       (unsigned long long)(s->delivered - delivered));
 }
 
 /*
- * raised = delivered + refused + lost otherwise, and nothing is queued any more.
- * What arrived is known by sequence numbers, what was refused by the emitter.
- * What was lost otherwise must have been told to the reader, unless the mode
- * claims that many events become one, or that new ones take the place of old
- * ones, of which nobody is told.
+ * emitted = delivered + lost, where lost includes the refused events.  Sequence numbers give
+ * what was delivered, the endpoint counts what was emitted and refused.  A loss that was not a
+ * refusal must have been reported to the reader, unless the mode claims that many events become
+ * one or that new events replace old ones: then nobody is informed.
  */
 static int check_identity(struct rcx_session *s, const struct rcx_stream_counts *c)
 {
-	const uint32_t untold = RCX_FULL_COALESCES | RCX_FULL_OVERWRITES;
+	const uint32_t may_lose_silently = RCX_FULL_COALESCES | RCX_FULL_OVERWRITES;
 	unsigned long long lost = c->lost, refused = c->refused;
 
 	if (c->delivered - c->duplicated + c->lost != c->emitted)
-		return rcx_fail(s, "%llu raised are not %llu delivered and %llu lost",
+		return rcx_fail(s, "%llu emitted are not %llu delivered and %llu lost",
 			       (unsigned long long)c->emitted,
 			       (unsigned long long)(c->delivered - c->duplicated), lost);
 	if (c->lost < c->refused)
-		return rcx_fail(s, "%llu were refused, but only %llu did not arrive", refused,
+		return rcx_fail(s, "%llu events were refused, but only %llu did not arrive",
+				refused,
 			       lost);
 	if (c->lost > c->refused && s->mode->claims & RCX_FULL_REFUSES)
-		return rcx_fail(s, "%llu did not arrive, but only %llu were refused", lost,
+		return rcx_fail(s, "%llu events did not arrive, but only %llu were refused", lost,
 			       refused);
-	if (c->lost > c->refused && !c->overruns && !(s->mode->claims & untold))
-		return rcx_fail(s, "%llu did not arrive, %llu of them refused, and nobody was told",
+	if (c->lost > c->refused && !c->overruns && !(s->mode->claims & may_lose_silently))
+		return rcx_fail(s,
+				"%llu events did not arrive, of which %llu were refused, and the "
+			       "reader got no report of a loss",
 			       lost, refused);
 	if (c->overruns > c->lost)
-		return rcx_fail(s, "the reader was told of %llu overruns and misses %llu messages",
+		return rcx_fail(s,
+				"the channel reported %llu overruns, but only %llu events were "
+				"lost",
 			       (unsigned long long)c->overruns, lost);
 	return 0;
 }
 
 /*
- * What is lost at the very end leaves no gap behind it.  Where the newest takes
- * the place of the oldest it cannot be lost itself, unless it was refused.
+ * Events that are lost at the end of a stream leave no gap in the sequence.  Where the newest
+ * replaces the oldest, the newest cannot be lost, unless it was refused.
  */
-static int count_end(struct rcx_session *s, uint64_t emitted, uint64_t refused)
+static int count_lost_at_end(struct rcx_session *s, uint64_t emitted, uint64_t refused)
 {
 	uint64_t missing = emitted > s->seen ? emitted - s->seen : 0;
 
 	if (missing > refused && s->mode->claims & RCX_FULL_OVERWRITES)
-		return rcx_fail(s, "the newest %llu did not arrive, in whose place older ones "
-			       "should have gone", (unsigned long long)missing);
+		return rcx_fail(s,
+				"the newest %llu events did not arrive, although the mode claims "
+			       "to overwrite the oldest", (unsigned long long)missing);
 	s->lost += missing;
 	s->seen += missing;
 	return 0;
@@ -77,8 +82,8 @@ static uint64_t timestamp(const struct rcx_session *s, uint64_t seq)
 	return s->page->timestamps[seq % RCX_TIMESTAMPS];
 }
 
-/* How late the reader was at best in the last quarter of a stream with a rate. */
-static uint64_t behind_at_best(const struct rcx_session *s)
+/* The smallest latency in the last quarter of a stream at a rate. */
+static uint64_t smallest_late_latency(const struct rcx_session *s)
 {
 	uint64_t i = s->latencies - s->latencies / 4;
 	uint64_t best = i < s->latencies ? s->latency[i] : 0;
@@ -89,14 +94,14 @@ static uint64_t behind_at_best(const struct rcx_session *s)
 	return best;
 }
 
-/* Events @first to @end - 1 were raised at @cell's rate: was the producer in time? */
-static void look_at_pace(const struct rcx_session *s, const struct rcx_cell *cell,
+/* Events @first to @end - 1 were emitted at @cell's rate: was the producer in time? */
+static void measure_pace(const struct rcx_session *s, const struct rcx_cell *cell,
 			 uint64_t first, uint64_t end, struct rcx_stream_counts *counts)
 {
 	uint64_t bursts = (end - first - 1) / cell->burst;
 
 	counts->span = timestamp(s, first + bursts * cell->burst) - timestamp(s, first);
-	counts->behind = behind_at_best(s);
+	counts->behind = smallest_late_latency(s);
 	if (cell->interval) {
 		uint64_t ticks = (counts->span + cell->interval / 2) / cell->interval;
 
@@ -117,7 +122,7 @@ int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_
 	    rcx_time_loop(s, n, &unused) || rcx_session_stop(s) || rcx_session_counts(s, &after))
 		return -1;
 	*total = s->delivered ? s->last - timestamp(s, first) : 0;
-	if (count_end(s, after.emitted, after.refused - before.refused))
+	if (count_lost_at_end(s, after.emitted, after.refused - before.refused))
 		return -1;
 	*counts = (struct rcx_stream_counts){
 		.emitted = after.emitted - before.emitted,
@@ -128,6 +133,6 @@ int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_
 		.duplicated = s->duplicated,
 		.overruns = s->overruns,
 	};
-	look_at_pace(s, cell, first, after.emitted, counts);
+	measure_pace(s, cell, first, after.emitted, counts);
 	return check_empty(s) || check_identity(s, counts) ? -1 : 0;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Threads that do the same operation at once, each with an open and a sequence
- * of its own.  A round is n operations by each:
+ * Threads that do the same operation at the same time, each with its own open and sequence.  In
+ * a round, each of them does n operations:
  *
  *	first		others
  *	clock
@@ -10,8 +10,8 @@
  *	end		end
  *	clock
  *
- * On one CPU they take turns, and what is seen is the price of sharing: locks and
- * reference counts that are contended or only guarded, and the switches between.
+ * On one CPU they take turns.  The figure then shows the cost of sharing: locks and reference
+ * counts, whether contended or not, and the switches between the threads.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -34,9 +34,9 @@ struct member {
 struct rcx_threads {
 	pthread_barrier_t start, end;
 	uint64_t n;
-	bool over;
-	double idle;		/* the median round of no operation */
-	uint32_t count;		/* of @member: all but the first thread */
+	bool stopping;
+	double idle;		/* median of rounds without an operation */
+	uint32_t count;		/* entries of @member: all threads except the first */
 	struct member member[];
 };
 
@@ -48,7 +48,7 @@ static void *work(void *arg)
 
 	for (;;) {
 		pthread_barrier_wait(&threads->start);
-		if (threads->over)
+		if (threads->stopping)
 			return NULL;
 		member->err = run(&member->s, threads->n);
 		pthread_barrier_wait(&threads->end);
@@ -99,7 +99,7 @@ static int find_idle(struct rcx_session *s)
 	return 0;
 }
 
-/* As many loops as there are CPUs turn at the same time. */
+/* As many loops as there are CPUs run at the same time. */
 double rcx_threads_overhead(const struct rcx_session *s, uint64_t n, double loop)
 {
 	double count = s->threads->count + 1, cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
@@ -124,10 +124,11 @@ static int start_member(struct rcx_session *s, const struct rcx_cell *cell, stru
 int rcx_threads_start(struct rcx_session *s, const struct rcx_cell *cell)
 {
 	uint32_t others = cell->threads - 1;
-	struct rcx_threads *threads = calloc(1, sizeof(*threads) + others * sizeof(threads->member[0]));
+	struct rcx_threads *threads;
 
+	threads = calloc(1, sizeof(*threads) + others * sizeof(threads->member[0]));
 	if (!threads)
-		return rcx_fail_errno(s, "cannot get room for threads");
+		return rcx_fail_errno(s, "cannot get memory for threads");
 	pthread_barrier_init(&threads->start, NULL, cell->threads);
 	pthread_barrier_init(&threads->end, NULL, cell->threads);
 	s->threads = threads;
@@ -139,8 +140,8 @@ int rcx_threads_start(struct rcx_session *s, const struct rcx_cell *cell)
 	return find_idle(s);
 }
 
-/* When not all threads were started, the barriers never open: the threads that wait there
- * end with the child that runs the cell.
+/* When not all threads were started, the barriers never open: the waiting threads end with the
+ * child process that runs the cell.
  */
 void rcx_threads_end(struct rcx_session *s)
 {
@@ -150,7 +151,7 @@ void rcx_threads_end(struct rcx_session *s)
 	for (uint32_t i = 0; i < threads->count; i++)
 		if (!threads->member[i].running)
 			return;
-	threads->over = true;
+	threads->stopping = true;
 	pthread_barrier_wait(&threads->start);
 	for (uint32_t i = 0; i < threads->count; i++) {
 		struct member *member = &threads->member[i];

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Each few milliseconds a tick of the kernel's timer costs more than most messages,
- * and so does what waits for it, such as memory that RCU gives back.  Whether it falls
- * into a round is chance, so a round that might meet the next begins where one has just
- * been: if it ends before the next it sees none, if it lasts longer each at its place.
+ * Every few milliseconds there is a tick of the kernel's timer, which costs more than most
+ * messages.  So does the work that waits for a tick, such as memory that RCU frees.  Whether a
+ * tick falls into a round is chance.  So a round that might include the next tick begins just
+ * after one: a short round then has no tick, and a long one has each at the same place.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -12,16 +12,16 @@
 #include "agent.h"
 #include "peer.h"
 
-#define PATIENCE_US 8000	/* two ticks at least of 250 a second: RCU wants more than one */
+#define TIMEOUT_US 8000	/* at least two ticks of 250 per second: RCU needs more than one */
 
-/* Timeouts of sockets are counted in ticks, and end in one. */
-static int open_alarm(void)
+/* Timeouts of sockets are counted in ticks, and end at a tick. */
+static int open_timer_socket(void)
 {
-	struct timeval patience = { .tv_usec = PATIENCE_US };
+	struct timeval timeout = { .tv_usec = TIMEOUT_US };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	return fd;
 }
 
@@ -34,7 +34,7 @@ static uint64_t between_ticks(void)
 	return (uint64_t)distance.tv_sec * 1000000000 + (uint64_t)distance.tv_nsec;
 }
 
-/* Who does not sleep would run all the while, and owe the scheduler for it. */
+/* A peer that never sleeps would run during the wait, and get less of the CPU afterwards. */
 static bool never_idle(const struct rcx_session *s)
 {
 	return s->mode->peer && s->mode->peer->never_sleeps;
@@ -42,24 +42,24 @@ static bool never_idle(const struct rcx_session *s)
 
 int rcx_align_to_tick(struct rcx_session *s)
 {
-	static uint64_t tick, begun;	/* the last one seen, and the last round's begin */
+	static uint64_t tick, round_start;	/* of the last tick, and of the last round */
 	static int fd = -1;
-	uint64_t now = rcx_now(s), took = now - begun;
+	uint64_t now = rcx_now(s), length = now - round_start;
 	char unused;
 
 	if (s->clock != RCX_CLOCK_INSTRUCTIONS || never_idle(s))
 		return 0;
-	/* The next round takes about as long as the last one, but to be sure: twice.  One
+	/* The next round takes about as long as the last one; twice that is safe.  One
 	 * instruction is one ns.
 	 */
-	if (tick && now - tick + 2 * took < between_ticks()) {
-		begun = now;
+	if (tick && now - tick + 2 * length < between_ticks()) {
+		round_start = now;
 		return 0;
 	}
 	if (fd < 0)
-		fd = open_alarm();
+		fd = open_timer_socket();
 	if (recv(fd, &unused, sizeof(unused), 0) < 0 && errno != EAGAIN)
-		return rcx_fail(s, "the next tick cannot be awaited: %m");
-	tick = begun = rcx_now(s);
+		return rcx_fail(s, "cannot wait for the next timer tick: %m");
+	tick = round_start = rcx_now(s);
 	return 0;
 }
