@@ -259,7 +259,7 @@ def test_what_the_peer_finds_wrong_is_the_reason(agent: Path) -> None:
         failed, good = answers_of(process)
     assert failed["status"] == "fail"
     assert failed["reason"].startswith("the peer has ended: message ")
-    assert failed["reason"].endswith("came broken, with 2024 bytes")
+    assert failed["reason"].endswith("arrived broken, with 2024 bytes")
     assert good["status"] == "ok"
 
 

@@ -84,7 +84,7 @@ def ok(answers: dict[Key, Answer], operation: Operation, axis: str, value: Any) 
 
 def cannot_spin(answer: Answer) -> bool:
     """Events come from a thread alone, which on one processor a spinning reader would starve."""
-    return bool(answer["reason"].startswith("A thread cannot raise events while another spins"))
+    return bool(answer["reason"].startswith("A thread cannot emit events while another one spins"))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda op: op.name)

@@ -109,7 +109,7 @@ def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> N
     # Neither waits for an answer to its push, so only the kernel's counts tell of a refusal.
     assert value(answers, "genetlink", "do", "permissions") == "CAP_NET_ADMIN"
     largest = answers["netlink", "unicast"]["properties"]["size_limit"]["detail"]
-    assert "push: 1048576 B works, a byte more: nothing arrives" in largest
+    assert "push: 1048576 B works; one byte more: nothing arrives" in largest
     assert value(answers, "genetlink", "dump", "boundaries") == "kept"
     assert (
         value(answers, "genetlink", "multicast", "module_unload") == "unloads, user gets an error"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* ringcross_core, at the other end of a channel with a kernel half, by its control device. */
+/* The endpoint of a channel with a kernel half: ringcross_core, through its control device. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -41,7 +41,7 @@ static int core_bind(struct rcx_session *s, uint32_t size, uint32_t *contexts)
 static int core_emit(struct rcx_session *s, const struct rcx_emission *emit)
 {
 	if (ioctl(s->core, RCX_CORE_EMIT, emit))
-		return rcx_fail_errno(s, "cannot raise an event");
+		return rcx_fail_errno(s, "cannot emit an event");
 	return 0;
 }
 

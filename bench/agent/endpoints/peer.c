@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ringcross_core's part, played by a process: the peer of a channel that has no kernel
- * half.  It is started by the session that it belongs to, one for each thread,
- * and never outlives it; one that ends by itself ends the cell.
+ * The endpoint of a channel without a kernel half: a process, the peer, does the work of
+ * ringcross_core.  A session starts its own peer, one for each thread.  A peer never outlives
+ * its session, and a peer that ends by itself ends the cell.
  *
- * Who writes what in the shared block: the session @settled, @order, @stop and, while no
- * order is carried out (page.done), @spec, @due and @size; the first peer all
- * else.  Only the first thread's peer starts events.
+ * Writers of the shared block: the session writes @settled, @order and @stop.  While no order
+ * is being executed (page.done), it also writes @spec, @due and @size.  The first peer writes
+ * everything else except the slots of other threads.  Only the first thread's peer emits events.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,22 +25,22 @@
 #include "agent.h"
 #include "peer.h"
 
-#define LOWEST 19		/* nice, as ringcross_core's producer */
-#define SETTLE_NS 8000000ull	/* two slices, what a new process owes and as much again */
+#define NICE_LOWEST 19		/* nice, as ringcross_core's producer */
+#define SETTLE_NS 8000000ull	/* two time slices: twice the debt of a new process */
 #define STOP_MS 1000		/* a peer that has not stopped by then is stuck */
-#define MOURN_US 500000		/* until a signal of the peer's death must have come */
+#define DEATH_SIGNAL_US 500000	/* by then SIGCHLD for a dead peer has arrived */
 
 /**
- * struct rcx_peer_block - what a session and all peers of its threads share
- * @page: as ringcross_core's
- * @settled: both sides have had as much of the processor, see settle()
+ * struct rcx_peer_block - memory that a session shares with the peers of all its threads
+ * @page: status page, as ringcross_core's
+ * @settled: both sides have had the same share of the processor, see settle()
  * @order: number of the newest order, a futex
- * @stop: give up the order that is being carried out
- * @spec: what was ordered
+ * @stop: stop the order that is being executed
+ * @spec: the events to emit
  * @due: CLOCK_MONOTONIC of the first event
  * @size: bytes of body of events
- * @emitted: events tried
- * @refused: of those, what the channel would not take
+ * @emitted: events that were tried
+ * @refused: of these, the events that the channel did not take
  * @refused_errno: the last reason
  * @slot: one for each thread
  */
@@ -59,19 +59,19 @@ struct rcx_peer_block {
 
 /* This process's peers by their slots, 0 where there is none. */
 static pid_t peers[RCX_THREADS_MAX];
-static const struct rcx_peer_block *mourned;
-static char *last_words;
-static size_t last_words_len;
+static const struct rcx_peer_block *watched_block;
+static char *death_reason;
+static size_t death_reason_len;
 
-/* ---- small things ------------------------------------------------------- */
+/* ---- helpers ------------------------------------------------------------ */
 
-/* Of CLOCK_MONOTONIC, whatever the session's clock is: pace and patience are in time. */
+/* CLOCK_MONOTONIC, whatever the session's clock is: rates and timeouts are in real time. */
 static uint64_t nanoseconds(void)
 {
 	return rcx_now(&(struct rcx_session){ .clock = RCX_CLOCK_TIME });
 }
 
-/* Sleep while *@word is @value, until it is woken or CLOCK_MONOTONIC is @until (0: for ever). */
+/* Sleep while *@word is @value, until a wake-up or CLOCK_MONOTONIC @until (0: no limit). */
 static void sleep_on(const uint32_t *word, uint32_t value, uint64_t until)
 {
 	const struct timespec at = {
@@ -104,7 +104,7 @@ static void close_ends(int end[2])
 	}
 }
 
-/* ---- in the peer: take what comes --------------------------------------- */
+/* ---- in the peer: consume messages -------------------------------------- */
 
 static int check(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
@@ -112,13 +112,13 @@ static int check(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 	uint32_t at;
 
 	if (len < RCX_HEADER || msg->magic != RCX_MAGIC || len - RCX_HEADER != msg->size)
-		return rcx_fail(s, "message %llu came broken, with %zu bytes", due, len);
+		return rcx_fail(s, "message %llu arrived broken, with %zu bytes", due, len);
 	if (msg->seq != due)
-		return rcx_fail(s, "message %llu came where %llu was due",
+		return rcx_fail(s, "message %llu arrived where %llu was expected",
 			       (unsigned long long)msg->seq, due);
 	at = rcx_body_check(msg->body, msg->size, due, 0);
 	if (at != msg->size)
-		return rcx_fail(s, "message %llu is wrong from byte %u of its body on", due, at);
+		return rcx_fail(s, "the body of message %llu is wrong from byte %u on", due, at);
 	return 0;
 }
 
@@ -138,20 +138,20 @@ void rcx_peer_reached(struct rcx_session *s)
 	wake(&s->slot->reached);
 }
 
-/* ---- in the peer: start events ------------------------------------------ */
+/* ---- in the peer: emit events ------------------------------------------- */
 
 static void emit_one(struct rcx_session *s, uint64_t due)
 {
 	struct rcx_peer_block *block = s->block;
 	struct rcx_event event = {
-		.seq = block->emitted++,	/* before the user half can have it */
+		.seq = block->emitted++,	/* before the user half can receive it */
 		.timestamp = rcx_now(s),
 		.size = block->size + block->spec.more,
 	};
 	int err = -EMSGSIZE;
 
 	block->page.timestamps[event.seq % RCX_TIMESTAMPS] = due ? due : event.timestamp;
-	if (event.size <= s->size)	/* there is no more room in s->tx */
+	if (event.size <= s->size)	/* s->tx has room for no more */
 		err = s->mode->peer->emit(s, &event);
 	if (err) {
 		block->refused++;
@@ -160,8 +160,8 @@ static void emit_one(struct rcx_session *s, uint64_t due)
 	__atomic_store_n(&block->page.emitted, event.seq + 1, __ATOMIC_RELEASE);
 }
 
-/* In the session's clock, as it stands for @due in nanoseconds: at a rate, an
- * event is due when it should have come, however late that is.
+/* Convert @due from nanoseconds to the session's clock.  At a rate, the timestamp of an event is
+ * the time at which it was due, however late it is emitted.
  */
 static uint64_t due_timestamp(const struct rcx_session *s, uint64_t due)
 {
@@ -173,7 +173,7 @@ static bool stopped(const struct rcx_peer_block *block)
 	return __atomic_load_n(&block->stop, __ATOMIC_ACQUIRE);
 }
 
-/* False when it was told to stop before that, which moves on from @order. */
+/* False when the session stops @order before @due; it then also changes the newest order. */
 static bool sleep_until(const struct rcx_peer_block *block, uint32_t order, uint64_t due)
 {
 	while (!stopped(block) && nanoseconds() < due)
@@ -181,8 +181,8 @@ static bool sleep_until(const struct rcx_peer_block *block, uint32_t order, uint
 	return !stopped(block);
 }
 
-/* The next burst is due an interval later.  Of those that have gone by meanwhile
- * only the last is made up for, as a timer that expires again does once.
+/* The next burst is due one interval later.  Of the bursts that were missed meanwhile only the
+ * last one is emitted, as a timer that expired several times fires once.
  */
 static uint64_t next_due(uint64_t due, uint64_t interval)
 {
@@ -192,7 +192,7 @@ static uint64_t next_due(uint64_t due, uint64_t interval)
 	return now > due ? now - (now - due) % interval : due;
 }
 
-static void carry_out(struct rcx_session *s, uint32_t order)
+static void emit_events(struct rcx_session *s, uint32_t order)
 {
 	struct rcx_peer_block *block = s->block;
 	const struct rcx_emission *spec = &block->spec;
@@ -215,9 +215,9 @@ static void carry_out(struct rcx_session *s, uint32_t order)
 	wake(&block->page.done);
 }
 
-static void obey(struct rcx_session *s) __attribute__((noreturn));
+static void run_commands(struct rcx_session *s) __attribute__((noreturn));
 
-static void obey(struct rcx_session *s)
+static void run_commands(struct rcx_session *s)
 {
 	const uint32_t *newest = &s->block->order;
 	uint32_t order = 0;
@@ -227,14 +227,14 @@ static void obey(struct rcx_session *s)
 			sleep_on(newest, order, 0);
 		order = __atomic_load_n(newest, __ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&s->block->page.done, __ATOMIC_ACQUIRE))
-			continue;	/* it was told to stop and had just ended */
-		carry_out(s, order);
+			continue;	/* an order to stop, after the last one had ended */
+		emit_events(s, order);
 	}
 }
 
-/* ---- in the peer: all of it --------------------------------------------- */
+/* ---- in the peer: its main function ------------------------------------- */
 
-/* What is inherited would be copied, a page at a time, by a fault at the first write. */
+/* An inherited buffer would be copied page by page, with a fault at each first write. */
 static void *own_buffer(void *inherited, size_t len)
 {
 	munmap(inherited, len);
@@ -245,7 +245,7 @@ static void *own_buffer(void *inherited, size_t len)
 static int prepare_peer(struct rcx_session *s)
 {
 	prctl(PR_SET_NAME, "rcx_peer");
-	/* Else a timer may be late by 50 us, to save power. */
+	/* The default slack lets a timer be late by 50 us, to save power. */
 	prctl(PR_SET_TIMERSLACK, 1ul);
 	close_ends(s->user_end);
 	s->fd = s->peer_end[0];
@@ -257,16 +257,16 @@ static int prepare_peer(struct rcx_session *s)
 	return s->mode->peer->begin ? s->mode->peer->begin(s) : 0;
 }
 
-static void be_peer(struct rcx_session *s) __attribute__((noreturn));
+static void run_peer(struct rcx_session *s) __attribute__((noreturn));
 
-static void be_peer(struct rcx_session *s)
+static void run_peer(struct rcx_session *s)
 {
 	int err = prepare_peer(s);
 
 	if (!err && rcx_kernel_initiated(s->op)) {
-		/* So that on one CPU it produces when the drain has nothing to do. */
-		setpriority(PRIO_PROCESS, 0, LOWEST);
-		obey(s);
+		/* So that on one CPU it emits when the reader has nothing to drain. */
+		setpriority(PRIO_PROCESS, 0, NICE_LOWEST);
+		run_commands(s);
 	}
 	while (!err && !__atomic_load_n(&s->block->settled, __ATOMIC_ACQUIRE))
 		sched_yield();
@@ -278,19 +278,19 @@ static void be_peer(struct rcx_session *s)
 
 /* ---- in the session: a peer that dies ----------------------------------- */
 
-static void say_how(int status, const char *error)
+static void write_death_reason(int status, const char *error)
 {
 	if (error[0])
-		snprintf(last_words, last_words_len, "the peer has ended: %s", error);
+		snprintf(death_reason, death_reason_len, "the peer has ended: %s", error);
 	else if (WIFSIGNALED(status))
-		snprintf(last_words, last_words_len, "the peer was killed by signal %d (%s)",
+		snprintf(death_reason, death_reason_len, "the peer was killed by signal %d (%s)",
 			 WTERMSIG(status), sigdescr_np(WTERMSIG(status)));
 	else
-		snprintf(last_words, last_words_len, "the peer has ended with status %d",
+		snprintf(death_reason, death_reason_len, "the peer has ended with status %d",
 			 WEXITSTATUS(status));
 }
 
-/* Wherever the user half waits, for whatever: nothing will come any more. */
+/* End this process, wherever the user half waits: no message will arrive any more. */
 static void on_death(int sig)
 {
 	int status;
@@ -299,7 +299,7 @@ static void on_death(int sig)
 	for (int i = 0; i < RCX_THREADS_MAX; i++) {
 		if (peers[i] <= 0 || waitpid(peers[i], &status, WNOHANG) != peers[i])
 			continue;
-		say_how(status, mourned->slot[i].error);
+		write_death_reason(status, watched_block->slot[i].error);
 		_exit(0);
 	}
 }
@@ -308,27 +308,28 @@ void rcx_peer_report_death(char *reason, size_t len)
 {
 	const struct sigaction action = { .sa_handler = on_death, .sa_flags = SA_RESTART };
 
-	last_words = reason;
-	last_words_len = len;
+	death_reason = reason;
+	death_reason_len = len;
 	sigaction(SIGCHLD, &action, NULL);
 }
 
 int rcx_peer_gone(struct rcx_session *s, const char *what)
 {
-	usleep(MOURN_US);	/* in a cell on_death() comes meanwhile, and knows why */
-	return rcx_fail(s, "%s: the peer has gone", what);
+	/* In a cell, on_death() runs meanwhile, and has the reason. */
+	usleep(DEATH_SIGNAL_US);
+	return rcx_fail(s, "%s: the peer has exited", what);
 }
 
 /* ---- in the session: start and end -------------------------------------- */
 
-static int start(struct rcx_session *s)
+static int start_peer(struct rcx_session *s)
 {
 	pid_t parent = getpid(), pid;
 	sigset_t chld, before;
 
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
-	/* A peer that dies at once must be known before its death is. */
+	/* If the peer dies at once, its pid must be stored before the signal is handled. */
 	sigprocmask(SIG_BLOCK, &chld, &before);
 	pid = fork();
 	if (!pid) {
@@ -337,9 +338,9 @@ static int start(struct rcx_session *s)
 			_exit(1);
 		signal(SIGCHLD, SIG_DFL);
 		sigprocmask(SIG_SETMASK, &before, NULL);
-		be_peer(s);
+		run_peer(s);
 	}
-	mourned = s->block;
+	watched_block = s->block;
 	if (pid > 0)
 		peers[s->slot - s->block->slot] = pid;
 	sigprocmask(SIG_SETMASK, &before, NULL);
@@ -350,11 +351,11 @@ static int start(struct rcx_session *s)
 }
 
 /*
- * A new process is in debt to the scheduler, and as long as it is, who wakes whom
- * goes on running: the first 25 ms of a conversation cost up to a third less, or
- * more, than all that follows.  So both yield to each other until they are even.
- * (A peer that starts events is no equal anyway, and of threads only the first is
- * evened out.)
+ * The scheduler gives a new process less processor time at first.  As long as it does, the waking
+ * process keeps running after a wake-up: the first 25 ms of an exchange cost up to a third less,
+ * or more, than the rest.  So both sides yield to each other until they have had equal shares.
+ * (This is not done for a peer that emits events, whose priority differs anyway, and of several
+ * threads only for the first.)
  */
 static void settle(struct rcx_session *s)
 {
@@ -376,7 +377,7 @@ static int peer_begin(struct rcx_session *s)
 	s->page = &s->block->page;
 	s->slot = &s->block->slot[0];
 	s->block->page.done = 1;
-	if (s->mode->peer->connect(s) || start(s))
+	if (s->mode->peer->connect(s) || start_peer(s))
 		return -1;
 	settle(s);
 	return 0;
@@ -387,7 +388,7 @@ static int peer_join(struct rcx_session *s, const struct rcx_session *first, uin
 	s->endpoint = first->endpoint;
 	s->block = first->block;
 	s->slot = &s->block->slot[number];
-	return s->mode->peer->connect(s) ? -1 : start(s);
+	return s->mode->peer->connect(s) ? -1 : start_peer(s);
 }
 
 static void peer_end(struct rcx_session *s)
@@ -396,7 +397,7 @@ static void peer_end(struct rcx_session *s)
 
 	if (peer && *peer > 0) {
 		pid = *peer;
-		*peer = 0;		/* so that on_death() is not surprised */
+		*peer = 0;		/* so that on_death() ignores it */
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 	}
@@ -465,7 +466,7 @@ static int peer_emit(struct rcx_session *s, const struct rcx_emission *emit)
 		return -1;
 	block->spec = *emit;
 	block->due = nanoseconds() + emit->delay;
-	/* Whoever sees that there is something to do sees what, too. */
+	/* Release order: a peer that sees the new order also sees @spec and @due. */
 	__atomic_store_n(&block->page.done, 0, __ATOMIC_RELEASE);
 	__atomic_add_fetch(&block->order, 1, __ATOMIC_RELEASE);
 	wake(&block->order);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The control device, for those who are hostile to something else. */
+/* The control device, for hostile cases of kernel halves. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -41,7 +41,7 @@ bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool 
 
 void rcx_bind_topic(struct rcx_hostile *h, const char *topic, uint32_t size, bool validate)
 {
-	rcx_topic(h, "%s%s", topic, validate ? " in proof" : "");
+	rcx_topic(h, "%s%s", topic, validate ? " in validation" : "");
 	rcx_core_bind(h, "", size, validate);
 }
 
@@ -67,7 +67,7 @@ bool rcx_core_start(struct rcx_hostile *h, enum rcx_context context, uint64_t co
 	};
 
 	if (ioctl(h->core, RCX_CORE_EMIT, &emit))
-		return rcx_expect(h, "raise events", -1, 0);
+		return rcx_expect(h, "emit events", -1, 0);
 	return true;
 }
 
@@ -89,7 +89,7 @@ struct rcx_counts rcx_core_counts(struct rcx_hostile *h)
 
 /* ---- sizes that change --------------------------------------------------- */
 
-#define BINDS_MAX 100000	/* of a thread that pulls nothing */
+#define BINDS_MAX 100000	/* ends the loop if the other thread pulls nothing */
 
 struct puller {
 	long (*pull)(void *arg);
@@ -124,6 +124,6 @@ void rcx_try_size_changes(struct rcx_hostile *h, long (*pull)(void *arg), void *
 		sched_yield();
 	}
 	__atomic_store_n(&puller.stop, true, __ATOMIC_RELAXED);
-	rcx_expect(h, "while the size changes", rcx_sleeper_end(&thread), 0);
-	rcx_expect_true(h, "which it did", binds > 1);
+	rcx_expect(h, "pulls while the size changes", rcx_sleeper_end(&thread), 0);
+	rcx_expect_true(h, "the size has changed", binds > 1);
 }

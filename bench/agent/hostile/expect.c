@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Cases: what was tried, what came, and what should have come. */
+/* Cases: what was tried, the result, and the expected result. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -26,7 +26,7 @@ static void name_errno(char *text, size_t len, int error)
 		snprintf(text, len, "errno %d", error);
 }
 
-/* "success" for no errno: any value will do. */
+/* "success" stands for any result without an errno. */
 static void name_want(char *text, size_t len, int want)
 {
 	if (want)
@@ -35,7 +35,7 @@ static void name_want(char *text, size_t len, int want)
 		snprintf(text, len, "success");
 }
 
-/* The next case; the last one tells that there were too many. */
+/* The next case; the last one reports that there were too many. */
 static struct rcx_case *next_case(struct rcx_hostile *h, const char *name)
 {
 	struct rcx_cases *cases = h->cases;
@@ -43,7 +43,7 @@ static struct rcx_case *next_case(struct rcx_hostile *h, const char *name)
 
 	if (cases->count == RCX_CASES_MAX) {
 		one = &cases->list[RCX_CASES_MAX - 1];
-		name = "more cases than there is room for";
+		name = "too many cases: raise RCX_CASES_MAX";
 	} else {
 		one = &cases->list[cases->count++];
 	}
@@ -66,7 +66,7 @@ static void name_got(struct rcx_case *one, long result, int error)
 		snprintf(one->got, sizeof(one->got), "%ld", result);
 }
 
-static bool came(long result, int error, int want)
+static bool is_expected(long result, int error, int want)
 {
 	return want ? result < 0 && error == want : result >= 0;
 }
@@ -78,7 +78,7 @@ bool rcx_expect(struct rcx_hostile *h, const char *name, long result, int want)
 
 	name_got(one, result, error);
 	name_want(one->want, sizeof(one->want), want);
-	return judge(h, one, came(result, error, want));
+	return judge(h, one, is_expected(result, error, want));
 }
 
 bool rcx_expect_either(struct rcx_hostile *h, const char *name, long result, int want, int other)
@@ -91,7 +91,7 @@ bool rcx_expect_either(struct rcx_hostile *h, const char *name, long result, int
 	name_want(first, sizeof(first), want);
 	name_want(second, sizeof(second), other);
 	snprintf(one->want, sizeof(one->want), "%s or %s", first, second);
-	return judge(h, one, came(result, error, want) || came(result, error, other));
+	return judge(h, one, is_expected(result, error, want) || is_expected(result, error, other));
 }
 
 bool rcx_expect_value(struct rcx_hostile *h, const char *name, long result, long want)

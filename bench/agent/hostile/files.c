@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What hostile users do to files, and to the message files of core/file.c. */
+/* Hostile cases for files, and for the message files of modules/core/file.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -15,9 +15,9 @@
 
 #define BODY 64u
 #define WHOLE (RCX_HEADER + BODY)
-#define QUEUE 256	/* what a reader's queue in the kernel holds */
+#define QUEUE 256	/* messages that a reader's queue in the kernel holds */
 
-/* ---- what a file has not ------------------------------------------------ */
+/* ---- what a file does not support --------------------------------------- */
 
 void rcx_try_commands(struct rcx_hostile *h, int fd, bool (*known)(unsigned int cmd))
 {
@@ -29,13 +29,13 @@ void rcx_try_commands(struct rcx_hostile *h, int fd, bool (*known)(unsigned int 
 		for (unsigned int i = 0; i < 4 * 10 * 3; i++) {
 			unsigned int cmd = _IOC(i % 4, letters[i / 40], nr, sizes[i / 4 % 10]);
 
-			/* 0 to 2 with no letter are the file system's own. */
+			/* Commands 0 to 2 without a letter belong to the file system. */
 			if ((known && known(cmd)) || (cmd & 0xffff) < 3)
 				continue;
 			rcx_note(&outcomes, ioctl(fd, cmd, h->edge), ENOTTY);
 		}
 	rcx_expect_outcomes(h, "unknown commands", &outcomes);
-	rcx_expect_value(h, "unknown commands that did something", (long)outcomes.fine, 0);
+	rcx_expect_value(h, "unknown commands that were accepted", (long)outcomes.fine, 0);
 }
 
 void rcx_try_no_io(struct rcx_hostile *h, int fd)
@@ -58,7 +58,7 @@ void rcx_try_no_map(struct rcx_hostile *h, int fd)
 	rcx_expect_either(h, "mmap", map == MAP_FAILED ? -1 : 0, ENODEV, EIO);
 }
 
-/* The part of @path that names the file among the channel's. */
+/* The part of @path after "/ringcross/". */
 static const char *file_name(const char *path)
 {
 	const char *dir = strstr(path, "/ringcross/");
@@ -108,12 +108,12 @@ static struct rcx_taker message_taker(int *fd)
 static void try_write_lengths(struct rcx_hostile *h, int fd)
 {
 	rcx_expect(h, "write of 2 GiB", write(fd, h->message, INT32_MAX), EMSGSIZE);
-	/* Not by write(): the compiler knows better than to let us. */
-	rcx_expect_either(h, "write of all there is",
+	/* Not write(): the compiler would reject the length. */
+	rcx_expect_either(h, "write of SIZE_MAX bytes",
 			 syscall(SYS_write, fd, h->message, SIZE_MAX), EFAULT, EINVAL);
 }
 
-/* A message has no place in a file, so any position will do that is one. */
+/* A message has no position in a file, so every valid position is accepted. */
 static void try_write_positions(struct rcx_hostile *h, int fd, struct rcx_taker *taker)
 {
 	static const off_t positions[] = { 1, RCX_HEADER, 4095, INT32_MAX, 1ll << 40 };
@@ -177,14 +177,14 @@ static void try_reads(struct rcx_hostile *h, int fd, bool validate)
 	rcx_expect_true(h, "it is whole too", rcx_is_whole(h->message, BODY, validate));
 }
 
-/* ---- two at a time ------------------------------------------------------ */
+/* ---- two threads at the same time --------------------------------------- */
 
 struct puller {
 	int fd;
 	bool stop;
 };
 
-/* Pull until told to stop, or until there is an error; how many were broken. */
+/* Pull until @stop is set or a read fails.  Returns the number of broken messages, or -1. */
 static long pull_on(void *arg)
 {
 	struct puller *puller = arg;
@@ -200,7 +200,7 @@ static long pull_on(void *arg)
 	return broken;
 }
 
-/* Push on the file that another thread pulls from; then close it under its hands. */
+/* Push to the file that another thread pulls from, then close it during the pulls. */
 static void try_two(struct rcx_hostile *h, int fd, struct rcx_taker *taker)
 {
 	struct puller puller = { .fd = fd };
@@ -239,7 +239,7 @@ void rcx_try_message_file(struct rcx_hostile *h, const char *path, bool shared)
 
 		other = rcx_expect_open(h, path, O_RDWR);
 		rcx_good_message(h, BODY, shared ? taker.seq++ : 0);
-		rcx_expect_value(h, "a second open has its own sequence, or shares it",
+		rcx_expect_value(h, "a second open has its own sequence, or shares the first",
 				write(other, h->message, WHOLE), WHOLE);
 		close(other);
 		if (validate)
@@ -281,8 +281,8 @@ void rcx_try_transaction_file(struct rcx_hostile *h, const char *path)
 		rcx_expect_true(h, "it is the reply",
 			       rcx_is_reply(h->message, BODY, taker.seq, validate));
 		taker.seq++;
-		rcx_expect(h, "a request refused", write(fd, to, WHOLE), EBADMSG);
-		rcx_expect_value(h, "and so without a reply", pread(fd, to, WHOLE, 0), 0);
+		rcx_expect(h, "a request that is refused", write(fd, to, WHOLE), EBADMSG);
+		rcx_expect_value(h, "a refused request has no reply", pread(fd, to, WHOLE, 0), 0);
 		close(fd);
 	}
 	rcx_topic(h, "%s", file_name(path));
@@ -318,7 +318,7 @@ static long disturb(void *arg)
 
 void rcx_try_shared_reply(struct rcx_hostile *h, const struct rcx_shared_reply *file)
 {
-	struct rcx_outcomes asked = { 0 }, told = { 0 };
+	struct rcx_outcomes requests = { 0 }, replies = { 0 };
 	struct other other = { .file = file };
 	char reply[REPLY_ROOM] __attribute__((aligned(8)));
 	struct rcx_sleeper thread;
@@ -329,19 +329,19 @@ void rcx_try_shared_reply(struct rcx_hostile *h, const struct rcx_shared_reply *
 		ssize_t got;
 		bool fine;
 
-		rcx_note(&asked, file->ask(&fd, rcx_good_message(h, BODY, seq), WHOLE), 0);
+		rcx_note(&requests, file->ask(&fd, rcx_good_message(h, BODY, seq), WHOLE), 0);
 		got = pread(fd, reply, sizeof(reply), 0);
-		/* A whole reply, or none because the other thread has written meanwhile. */
+		/* A whole reply, or none, because the other thread has written meanwhile. */
 		fine = !got || ((size_t)got == file->reply_len && file->is_reply(h, reply, seq));
-		rcx_note(&told, fine ? 0 : -1, 0);
+		rcx_note(&replies, fine ? 0 : -1, 0);
 		if (seq % 8 == 0)
 			usleep(1);
 	}
 	__atomic_store_n(&other.stop, true, __ATOMIC_RELAXED);
-	rcx_expect(h, "the other ends", rcx_sleeper_end(&thread), 0);
-	rcx_expect_outcomes(h, "requests of the one", &asked);
-	rcx_expect_outcomes(h, "replies of the one", &told);
-	rcx_expect_outcomes(h, "what the other was told", &other.outcomes);
+	rcx_expect(h, "the other thread ends", rcx_sleeper_end(&thread), 0);
+	rcx_expect_outcomes(h, "requests of the first thread", &requests);
+	rcx_expect_outcomes(h, "replies to the first thread", &replies);
+	rcx_expect_outcomes(h, "results of the other thread", &other.outcomes);
 	close(fd);
 }
 
@@ -352,7 +352,7 @@ struct reader {
 	int fd;
 };
 
-/* Take what is queued; how many there were. */
+/* Read all queued messages.  Returns their number. */
 static long drain(const struct reader *reader)
 {
 	long got = 0;
@@ -362,7 +362,7 @@ static long drain(const struct reader *reader)
 	return got;
 }
 
-/* A new event, since a read that is refused may have taken its own with it or not. */
+/* Read a new event: a read that fails may or may not have consumed its event. */
 static long read_event_at(void *arg, void *at)
 {
 	const struct reader *reader = arg;
@@ -391,16 +391,16 @@ static void try_event_reads(struct rcx_hostile *h, struct reader *reader)
 	drain(reader);
 	rcx_core_start(h, RCX_PROCESS, 3, 3, 0);
 	rcx_core_ended(h, 1000);
-	rcx_expect(h, "a byte too little room", read(reader->fd, to, WHOLE - 1), EMSGSIZE);
-	rcx_expect(h, "no room", read(reader->fd, to, 0), EMSGSIZE);
-	rcx_expect_value(h, "room of 2 GiB", read(reader->fd, to, INT32_MAX), WHOLE);
-	rcx_expect(h, "read of no event more", read(reader->fd, to, WHOLE), EAGAIN);
+	rcx_expect(h, "a buffer one byte too short", read(reader->fd, to, WHOLE - 1), EMSGSIZE);
+	rcx_expect(h, "a buffer of no bytes", read(reader->fd, to, 0), EMSGSIZE);
+	rcx_expect_value(h, "a buffer of 2 GiB", read(reader->fd, to, INT32_MAX), WHOLE);
+	rcx_expect(h, "read after the last event", read(reader->fd, to, WHOLE), EAGAIN);
 	rcx_expect(h, "write", write(reader->fd, to, WHOLE), EBADF);
 	rcx_expect(h, "pread", pread(reader->fd, to, WHOLE, 0), ESPIPE);
 	rcx_expect_either(h, "lseek", lseek(reader->fd, 1, SEEK_SET), ESPIPE, 0);
 }
 
-/* More than a queue holds, by a reader that does not read. */
+/* Emit more events than the queue holds, while the reader does not read. */
 static void try_overrun(struct rcx_hostile *h, const struct reader *reader)
 {
 	struct rcx_counts before = rcx_core_counts(h), after;
@@ -432,7 +432,7 @@ static void try_event_sleep(struct rcx_hostile *h, const char *path)
 			rcx_sleeper_end(&sleeper), WHOLE);
 }
 
-/* The reader goes and comes while events go on. */
+/* Readers open and close the file during a stream. */
 static void try_leaving(struct rcx_hostile *h, const char *path)
 {
 	struct rcx_outcomes outcomes = { 0 };
@@ -460,19 +460,19 @@ void rcx_try_events_file(struct rcx_hostile *h, const char *path, const char *mo
 	try_event_reads(h, &reader);
 	try_overrun(h, &reader);
 
-	/* An event of a binding that has ended keeps its own size. */
+	/* An event keeps the size of the bind under which it was emitted. */
 	rcx_core_start(h, RCX_HARDIRQ, 1, 1, 0);
 	rcx_core_ended(h, 1000);
 	rcx_core_bind(h, mode, RCX_BODY_MAX, true);
-	rcx_expect_value(h, "an event of the last binding",
+	rcx_expect_value(h, "an event of the previous bind",
 			read(reader.fd, h->message, WHOLE), WHOLE);
 	rcx_expect(h, "an event too large for its reader", read_event_at(&reader, h->message),
 		  EMSGSIZE);
 
 	rcx_core_bind(h, mode, BODY, true);
 	other = rcx_expect_open(h, path, O_RDONLY | O_NONBLOCK);
-	rcx_expect_value(h, "two readers, the one", read_event_at(&reader, h->message), WHOLE);
-	rcx_expect_value(h, "two readers, the other", read(other, h->message, WHOLE), WHOLE);
+	rcx_expect_value(h, "first of two readers", read_event_at(&reader, h->message), WHOLE);
+	rcx_expect_value(h, "second of two readers", read(other, h->message, WHOLE), WHOLE);
 	close(other);
 	try_event_sleep(h, path);
 	try_leaving(h, path);

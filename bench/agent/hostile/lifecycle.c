@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The life of a kernel half: it loads, unloads, and never goes while it is used. */
+/* Load and unload kernel halves, also while a session uses them. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,19 +10,19 @@
 #include <unistd.h>
 #include "agent.h"
 
-#define SETTLE_MS 100		/* for the reader to be asleep */
+#define SETTLE_MS 100		/* until the reader sleeps */
 #define UNLOAD_MS 2000		/* an unload that takes longer hangs */
 
-/* Open @cell's mode, and sleep in its own wait for an event that nobody raises. */
-static void wait_for_ever(const struct rcx_cell *cell)
+/* Open @cell's mode, and sleep in its own wait for an event that is never emitted. */
+static void wait_forever(const struct rcx_cell *cell)
 {
 	const struct rcx_operation *notify = &cell->mode->operations[RCX_NOTIFY];
 	struct rcx_session s;
 
 	if (rcx_session_open(&s, cell, false))
 		_exit(1);
-	/* ringcross_core's hold on the module would hide the channel's own; a close
-	 * alone would not end it, since the status page holds the device too.
+	/* ringcross_core's reference to the module would hide the channel's own.  Closing the
+	 * device would not drop it, because the mapped status page holds the device, too.
 	 */
 	if (s.core >= 0 && ioctl(s.core, RCX_CORE_UNBIND))
 		_exit(1);
@@ -40,7 +40,7 @@ static pid_t start_reader(const struct rcx_cell *cell)
 	if (pid)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	wait_for_ever(cell);
+	wait_forever(cell);
 	_exit(1);
 }
 
@@ -49,11 +49,11 @@ static void unload(void *arg)
 	const char *module = arg;
 	int err = rcx_module_unload(module);
 
-	/* EBUSY and EWOULDBLOCK: in use, which is a fine answer. */
+	/* EBUSY and EWOULDBLOCK mean that the module is in use, which is a valid result. */
 	_exit(!err || err == -EBUSY || err == -EWOULDBLOCK ? 0 : 1);
 }
 
-static void under_reader(const struct rcx_channel *channel, const struct rcx_cell *cell,
+static void try_unload_under_reader(const struct rcx_channel *channel, const struct rcx_cell *cell,
 			 const char *modules, char *reason, size_t len)
 {
 	int err = rcx_module_load(modules, channel->module);
@@ -67,7 +67,7 @@ static void under_reader(const struct rcx_channel *channel, const struct rcx_cel
 	reader = start_reader(cell);
 	usleep(SETTLE_MS * 1000);
 	if (waitpid(reader, NULL, WNOHANG) == reader)
-		snprintf(reason, len, "mode %s: the reader did not stay", cell->mode->name);
+		snprintf(reason, len, "mode %s: the blocked reader has ended", cell->mode->name);
 	else if (!rcx_in_child(unload, (void *)(uintptr_t)channel->module, UNLOAD_MS, why,
 			      sizeof(why)))
 		snprintf(reason, len, "mode %s: unload under a blocked reader %s",
@@ -117,6 +117,6 @@ void rcx_lifecycle(const struct rcx_channel *channel, const char *modules,
 		};
 
 		cell.size = mode->operations[cell.op].min;
-		under_reader(channel, &cell, modules, reason, len);
+		try_unload_under_reader(channel, &cell, modules, reason, len);
 	}
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Addresses that are none, and messages that are wrong. */
+/* Invalid addresses and invalid messages. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -12,11 +12,11 @@
 #include "hostile.h"
 
 #define PAGE 4096u
-#define PATIENCE 20	/* times the turns asked for, until some came through and some not */
-#define INSIDE 4	/* bytes before the edge; less than any argument has */
+#define TURNS_FACTOR 20	/* most turns, as a multiple of the requested ones */
+#define INSIDE 4	/* bytes before the edge; shorter than any argument */
 
-/* Low, so that the largest lengths do not run over the end of user space, and
- * that no later mapping fills what was left out behind the edge.
+/* A low address, so that the largest lengths do not pass the end of user space, and so that no
+ * later mapping fills the gap behind the edge.
  */
 #define LOW ((unsigned char *)(1ull << 32))
 
@@ -57,10 +57,10 @@ void rcx_try_addresses(struct rcx_hostile *h, const char *name, enum rcx_access 
 		{ "memory without access", h->forbidden, false },
 		{ "read-only memory", h->readonly, true },
 		{ "the end of user space", (void *)0x7ffffffff000, false },
-		{ "an address that cannot be", (void *)0x800000000000, false },
+		{ "a non-canonical address", (void *)0x800000000000, false },
 		{ "kernel memory", (void *)0xffff888000001000, false },
 		{ "kernel code", (void *)0xffffffff81000000, false },
-		{ "the last byte there is", (void *)UINTPTR_MAX, false },
+		{ "the last address", (void *)UINTPTR_MAX, false },
 	};
 	char full[96];
 
@@ -72,7 +72,7 @@ void rcx_try_addresses(struct rcx_hostile *h, const char *name, enum rcx_access 
 	}
 }
 
-/* ---- a page that comes late --------------------------------------------- */
+/* ---- a page that is provided late --------------------------------------- */
 
 void *rcx_late_page(struct rcx_hostile *h, struct rcx_late_page *late)
 {
@@ -85,7 +85,7 @@ void *rcx_late_page(struct rcx_hostile *h, struct rcx_late_page *late)
 	if (late->page == MAP_FAILED || ioctl(late->handler, UFFDIO_API, &api) ||
 	    ioctl(late->handler, UFFDIO_REGISTER, &missing))
 		late->page = NULL;
-	rcx_expect_true(h, "a page that does not come", late->page);
+	rcx_expect_true(h, "register a page with userfaultfd", late->page);
 	return late->page;
 }
 
@@ -93,7 +93,7 @@ void rcx_late_page_comes(struct rcx_hostile *h, struct rcx_late_page *late)
 {
 	struct uffdio_zeropage bring = { .range = { (uintptr_t)late->page, PAGE } };
 
-	rcx_expect(h, "the page comes", ioctl(late->handler, UFFDIO_ZEROPAGE, &bring), 0);
+	rcx_expect(h, "provide the page", ioctl(late->handler, UFFDIO_ZEROPAGE, &bring), 0);
 }
 
 /* ---- messages ---------------------------------------------------------- */
@@ -124,7 +124,7 @@ static long send_message(struct rcx_hostile *h, struct rcx_taker *taker, size_t 
 	return taker->send(taker->arg, h->message, len);
 }
 
-/* A good one, so that what is refused around it is not refused for another reason. */
+/* Send a valid message, so that refusals around it have no other reason. */
 static void try_good(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t size,
 		     const char *name)
 {
@@ -133,7 +133,7 @@ static void try_good(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t si
 		taker->seq++;
 }
 
-/* A message that says @claim of its body and comes with @len bytes in all. */
+/* Send @len bytes of a message whose header states a body of @claim bytes. */
 static void try_length(struct rcx_hostile *h, struct rcx_taker *taker, const char *name,
 		       uint32_t claim, size_t len, int want)
 {
@@ -188,7 +188,7 @@ static void try_magic(struct rcx_hostile *h, struct rcx_taker *taker)
 	rcx_expect_value(h, "wrong magic refused", (long)outcomes.refused, 4);
 }
 
-/* Only the proof looks into a body. */
+/* Bodies are checked only in the validation pass. */
 static void try_body(struct rcx_hostile *h, struct rcx_taker *taker, bool validate)
 {
 	rcx_good_message(h, 61, taker->seq)->body[60] ^= 1;
@@ -225,7 +225,7 @@ void rcx_try_request(struct rcx_hostile *h, struct rcx_taker *taker, const struc
 	rcx_expect_true(h, "its reply", rcx_is_reply(reply, 64, taker->seq, validate));
 }
 
-/* As long as all or none are refused, the other thread has not shown what it can. */
+/* While all messages, or none, are refused, the race has not been tested. */
 static bool one_sided(const struct rcx_outcomes *outcomes)
 {
 	return !outcomes->fine || !outcomes->refused;
@@ -239,20 +239,20 @@ void rcx_try_scribbled(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t 
 	struct rcx_scribbler scribbler;
 
 	rcx_scribble(h, &scribbler, h->message, RCX_HEADER / 4);
-	for (uint32_t i = 0; i < turns || (i < PATIENCE * turns && one_sided(&outcomes)); i++) {
+	for (uint32_t i = 0; i < turns || (i < TURNS_FACTOR * turns && one_sided(&outcomes)); i++) {
 		long result;
 
 		rcx_good_message(h, size, taker->seq);
-		usleep(1);	/* to the other thread */
+		usleep(1);	/* let the other thread run */
 		result = send_message(h, taker, RCX_HEADER + size);
 		rcx_note(&outcomes, result, EBADMSG);
 		taker->seq += result >= 0;
 	}
 	rcx_scribble_end(&scribbler);
 	after = rcx_core_counts(h);
-	rcx_expect_outcomes(h, "headers overwritten meanwhile", &outcomes);
-	rcx_expect_true(h, "some of them got through, some not", !one_sided(&outcomes));
-	rcx_expect_value(h, "of these the kernel consumed",
+	rcx_expect_outcomes(h, "headers overwritten during the send", &outcomes);
+	rcx_expect_true(h, "some of them accepted, some refused", !one_sided(&outcomes));
+	rcx_expect_value(h, "accepted ones that the kernel consumed",
 			 (long)(after.consumed - before.consumed),
 			(long)outcomes.fine);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Sockets of netlink and generic netlink: requests, and queues that nobody reads. */
+/* Hostile cases for netlink and generic netlink sockets: requests, and queues that fill up. */
 #include <errno.h>
 #include <linux/netlink.h>
 #include <string.h>
@@ -19,7 +19,7 @@ int rcx_netlink_socket(int protocol)
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof(second));
-	/* A refusal need not bring back all that was refused. */
+	/* A refusal need not include the whole request. */
 	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
 	return fd;
 }
@@ -32,22 +32,22 @@ long rcx_netlink_verdict(int fd, void *answer, size_t room)
 			struct nlmsgerr error;
 		};
 		char room[ANSWER_MAX];
-	} came;
+	} received;
 
 	for (;;) {
-		ssize_t got = recv(fd, &came, sizeof(came), 0);
+		ssize_t got = recv(fd, &received, sizeof(received), 0);
 
 		if (got < 0)
 			return -1;
-		if (came.header.nlmsg_type == NLMSG_ERROR)
+		if (received.header.nlmsg_type == NLMSG_ERROR)
 			break;
-		memcpy(answer, &came, (size_t)got < room ? (size_t)got : room);
+		memcpy(answer, &received, (size_t)got < room ? (size_t)got : room);
 	}
-	errno = -came.error.error;
-	return came.error.error ? -1 : 0;
+	errno = -received.error.error;
+	return received.error.error ? -1 : 0;
 }
 
-/* Take all that is queued: how many messages there were. */
+/* Receive all queued messages.  Returns their number. */
 static long empty_queue(int fd)
 {
 	char room[4096];
@@ -60,15 +60,15 @@ static long empty_queue(int fd)
 
 void rcx_try_unread_events(struct rcx_hostile *h, int fd)
 {
-	const int least = 1;
+	const int smallest = 1;
 	char room[4096];
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &smallest, sizeof(smallest));
 	rcx_core_start(h, RCX_HARDIRQ, 4000, 4000, 0);
-	rcx_expect_true(h, "4000 events end", rcx_core_ended(h, 1000));
-	rcx_expect_true(h, "most of them refused", rcx_core_counts(h).refused > 3900);
-	rcx_expect(h, "the reader is told", recv(fd, room, sizeof(room), 0), ENOBUFS);
-	rcx_expect_value(h, "delivered and refused are all",
+	rcx_expect_true(h, "a burst of 4000 events ends", rcx_core_ended(h, 1000));
+	rcx_expect_true(h, "most of the events are refused", rcx_core_counts(h).refused > 3900);
+	rcx_expect(h, "the reader gets ENOBUFS", recv(fd, room, sizeof(room), 0), ENOBUFS);
+	rcx_expect_value(h, "delivered plus refused events",
 			empty_queue(fd) + (long)rcx_core_counts(h).refused, 4000);
 }
 
@@ -78,6 +78,6 @@ void rcx_try_unread_answers(struct rcx_hostile *h, int fd, void (*ask)(void *arg
 
 	for (int i = 0; i < 2000; i++)
 		ask(arg);
-	rcx_expect(h, "2000 answers that nobody reads", recv(fd, room, sizeof(room), 0), ENOBUFS);
+	rcx_expect(h, "2000 unread answers", recv(fd, room, sizeof(room), 0), ENOBUFS);
 	empty_queue(fd);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Others that take part: threads that interfere, children that die, the user nobody. */
+/* Threads that interfere, children that are killed, and the user nobody. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -14,9 +14,9 @@
 #include "hostile.h"
 
 #define NOBODY 65534
-#define SETTLE_MS 50		/* for another to be asleep */
-#define END_MS 2000		/* for another to end */
-#define OTHER_MS 10000		/* for a child to do its work */
+#define SETTLE_MS 50		/* until another thread or process sleeps */
+#define END_MS 2000		/* until another thread or process ends */
+#define OTHER_MS 10000		/* deadline for the work of a child */
 
 static void pause_ms(long ms)
 {
@@ -25,20 +25,21 @@ static void pause_ms(long ms)
 	nanosleep(&time, NULL);
 }
 
-/* ---- a thread that scribbles ------------------------------------------- */
+/* ---- a thread that overwrites memory ----------------------------------- */
 
-/* Numbers on which a check that is made twice goes wrong. */
-static const uint32_t nonsense[] = {
+/* Values for a kernel half that checks a word in user memory and then reads it again. */
+static const uint32_t wrong_values[] = {
 	0, 1, 7, RCX_HEADER, RCX_HEADER + 64, 4096, RCX_BODY_MAX, RCX_BODY_MAX + 1,
 	1u << 24, INT32_MAX, 1u << 31, UINT32_MAX - 63, UINT32_MAX,
 };
+#define WRONG_VALUES (sizeof(wrong_values) / sizeof(wrong_values[0]))
 
 /*
- * Each word is put right again, so that some of what is sent gets through.  Most
- * turns are quick, for the short time between two looks on another CPU; in some
- * the CPU is given away with the word wrong, or right, for who shares it.
+ * Each word is restored, so that some messages are accepted.  Most turns are quick, to hit the
+ * short time between two reads on another CPU.  In some turns the thread yields while the word
+ * is wrong, or right, for a reader on the same CPU.
  */
-static void *scribble(void *arg)
+static void *overwrite_words(void *arg)
 {
 	struct rcx_scribbler *s = arg;
 	uint32_t random = 1;
@@ -48,7 +49,7 @@ static void *scribble(void *arg)
 		uint32_t was = *word;
 
 		random = random * 1664525 + 1013904223;
-		*word = nonsense[(random >> 8) % (sizeof(nonsense) / sizeof(nonsense[0]))];
+		*word = wrong_values[(random >> 8) % WRONG_VALUES];
 		if (turn % 32 == 15)
 			sched_yield();
 		*word = was;
@@ -62,7 +63,7 @@ void rcx_scribble(struct rcx_hostile *h, struct rcx_scribbler *s, volatile void 
 		 uint32_t count)
 {
 	*s = (struct rcx_scribbler){ .words = words, .count = count };
-	s->running = !pthread_create(&s->thread, NULL, scribble, s);
+	s->running = !pthread_create(&s->thread, NULL, overwrite_words, s);
 	if (!s->running)
 		rcx_expect_true(h, "start a thread", false);
 }
@@ -101,7 +102,7 @@ void rcx_sleep_in(struct rcx_hostile *h, struct rcx_sleeper *s, long (*call)(voi
 
 void rcx_sleeper_interrupt(struct rcx_sleeper *s)
 {
-	/* Without SA_RESTART, so that the call comes back with EINTR. */
+	/* Without SA_RESTART, so that the call returns EINTR. */
 	const struct sigaction action = { .sa_handler = on_interrupt };
 
 	sigaction(SIGUSR2, &action, NULL);
@@ -137,8 +138,8 @@ long rcx_in_three_threads(struct rcx_hostile *h, long (*call)(void *arg), void *
 
 /* ---- children ---------------------------------------------------------- */
 
-/* Wait for @pid so long; 0 when it did not end, else its status, and 1 set. */
-static int ended(pid_t pid, int *status, int ms)
+/* Wait for @pid at most @ms.  1 when it has ended, with its @status, else 0. */
+static int wait_for_exit(pid_t pid, int *status, int ms)
 {
 	while (ms--) {
 		if (waitpid(pid, status, WNOHANG) == pid)
@@ -159,10 +160,11 @@ void rcx_try_kill(struct rcx_hostile *h, const char *name, long (*call)(void *ar
 		call(arg);
 		_exit(0);
 	}
-	stays = pid > 0 && !ended(pid, &status, SETTLE_MS);
+	stays = pid > 0 && !wait_for_exit(pid, &status, SETTLE_MS);
 	if (stays)
 		kill(pid, SIGKILL);
-	rcx_expect_true(h, name, stays && ended(pid, &status, END_MS) && WIFSIGNALED(status) &&
+	rcx_expect_true(h, name, stays && wait_for_exit(pid, &status,
+							END_MS) && WIFSIGNALED(status) &&
 		       WTERMSIG(status) == SIGKILL);
 }
 
@@ -193,7 +195,7 @@ static void as_nobody(void *arg)
 	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
 	    setresuid(NOBODY, NOBODY, NOBODY))
 		_exit(1);
-	/* Giving up root has cleared it. */
+	/* Changing the user has cleared it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	do_job(arg);
 }
@@ -203,7 +205,7 @@ void rcx_as_nobody(struct rcx_hostile *h, void (*work)(struct rcx_hostile *h, vo
 	struct job job = { h, work, arg };
 	char reason[128];
 
-	rcx_expect_true(h, "another user ends well",
+	rcx_expect_true(h, "the other user's process ends by itself",
 		       rcx_in_child(as_nobody, &job, OTHER_MS, reason, sizeof(reason)));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The run against one kernel half: before, during, and what it left behind. */
+/* One run of hostile cases against a kernel half, with checks before and after it. */
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,10 +9,10 @@
 #include "hostile.h"
 
 #define VALIDATION_SIZE 64
-#define VALIDATION_MS 30000		/* two emulated CPUs on a loud host: a process takes half a second */
-#define SETTLE_MS 8000		/* memory is given back some time after its last use */
+#define VALIDATION_MS 30000	/* two emulated CPUs on a busy host take 0.5 s for a process */
+#define SETTLE_MS 8000		/* the kernel frees memory some time after its last use */
 
-/* Weak: a build of one channel alone may have none. */
+/* Weak: without a hostile.c in any folder, the section does not exist. */
 extern const struct rcx_hostile_entry *const __start_rcx_hostiles[] __attribute__((weak));
 extern const struct rcx_hostile_entry *const __stop_rcx_hostiles[] __attribute__((weak));
 
@@ -25,10 +25,10 @@ const struct rcx_hostile_entry *rcx_find_hostile(const char *name)
 	return NULL;
 }
 
-/* ---- what kernel halves hold of the kernel's memory --------------------- */
+/* ---- kernel memory that kernel halves hold ------------------------------ */
 
-/* Lines of @path that name a function of one of our modules, each counted as
- * often as the number it starts with says when @numbered.
+/* Count the lines of @path that name a function of one of our modules.  When @numbered, add the
+ * number at the start of each line instead of 1.
  */
 static long count_ours(const char *path, bool numbered)
 {
@@ -44,8 +44,8 @@ static long count_ours(const char *path, bool numbered)
 	return count;
 }
 
-/* Areas, and where the kernel was booted with slub_debug=U objects as well. */
-static long held(void)
+/* vmalloc areas, and slab objects if the kernel was booted with slub_debug=U. */
+static long memory_held(void)
 {
 	long count = count_ours("/proc/vmallocinfo", false);
 	glob_t caches;
@@ -60,19 +60,19 @@ static long held(void)
 
 static void try_leftovers(struct rcx_hostile *h, long before)
 {
-	long now = held();
+	long now = memory_held();
 
 	for (int ms = 0; now > before && ms < SETTLE_MS; ms += 100) {
 		usleep(100 * 1000);
-		now = held();
+		now = memory_held();
 	}
 	rcx_topic(h, "afterwards");
 	rcx_expect_value(h, "pieces of memory still held", now > before ? now - before : 0, 0);
 }
 
-/* ---- the ordinary use --------------------------------------------------- */
+/* ---- ordinary use ------------------------------------------------------- */
 
-static void prove(struct rcx_hostile *h, const struct rcx_mode *mode, enum rcx_op op,
+static void validate_operation(struct rcx_hostile *h, const struct rcx_mode *mode, enum rcx_op op,
 		  const struct rcx_overhead *overhead, struct rcx_result *result)
 {
 	const struct rcx_operation *operation = &mode->operations[op];
@@ -108,7 +108,7 @@ static void validate_all(struct rcx_hostile *h, const char *when,
 	for (const struct rcx_mode *mode = h->channel->modes; mode->name; mode++)
 		for (int op = 0; op < RCX_OPS; op++)
 			if (mode->operations[op].run)
-				prove(h, mode, (enum rcx_op)op, overhead, result);
+				validate_operation(h, mode, (enum rcx_op)op, overhead, result);
 }
 
 /* ---- the run ------------------------------------------------------------ */
@@ -136,8 +136,9 @@ static void try_unload(struct rcx_hostile *h, const char *module)
 	rcx_expect_value(h, name, err, 0);
 }
 
-/* What went wrong, if anything did; the end of a run that broke off comes first. */
-static void sum_up(const struct rcx_cases *cases, const char *broken, char *reason, size_t len)
+/* Set @reason if something failed.  The reason why the run ended early has precedence. */
+static void summarize(const struct rcx_cases *cases, const char *end_reason, char *reason,
+		      size_t len)
 {
 	const struct rcx_case *first = NULL;
 	uint32_t failed = 0;
@@ -148,8 +149,8 @@ static void sum_up(const struct rcx_cases *cases, const char *broken, char *reas
 		first = first ? first : &cases->list[i];
 		failed++;
 	}
-	if (broken[0])
-		snprintf(reason, len, "%s", broken);
+	if (end_reason[0])
+		snprintf(reason, len, "%s", end_reason);
 	else if (failed)
 		snprintf(reason, len, "%u of %u cases failed, first \"%s\": %s", failed,
 			 cases->count, first->name, first->got);
@@ -178,7 +179,7 @@ json_object *rcx_hostile_run(const struct rcx_hostile_entry *entry, uint32_t dea
 {
 	struct rcx_hostile h = { .channel = rcx_find_channel(entry->channel), .core = -1 };
 	struct job job = { entry, &h };
-	char broken[256] = "", why[128];
+	char end_reason[256] = "", why[128];
 	json_object *list;
 	long before;
 
@@ -189,17 +190,17 @@ json_object *rcx_hostile_run(const struct rcx_hostile_entry *entry, uint32_t dea
 		return json_object_new_array();
 	}
 	validate_all(&h, "before", overhead, result);
-	before = held();
+	before = memory_held();
 	h.topic[0] = '\0';
 	if (!rcx_in_child(try_all, &job, deadline_ms, why, sizeof(why)))
-		snprintf(broken, sizeof(broken), "%s, after \"%s\"", why,
+		snprintf(end_reason, sizeof(end_reason), "%s, after the case \"%s\"", why,
 			 h.cases->list[h.cases->count - 1].name);
 	try_leftovers(&h, before);
 	validate_all(&h, "afterwards", overhead, result);
 	try_unload(&h, h.channel->module);
 	if (strcmp(entry->name, entry->channel))
 		try_unload(&h, "ringcross_core");
-	sum_up(h.cases, broken, reason, len);
+	summarize(h.cases, end_reason, reason, len);
 	list = list_cases(h.cases);
 	munmap(h.cases, sizeof(*h.cases));
 	return list;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loops over file descriptors that lead to another process: a write() for each
- * message, and as many read() as it takes, since a stream of bytes keeps no
- * boundaries.  Both halves, for channels that differ in who makes the
- * descriptors and not in what is done with them.  In a header, so that each
- * channel has the loop in itself and nothing is dispatched.
+ * Loops over file descriptors that lead to another process: one write() for each message, and
+ * as many read() calls as needed, because a byte stream does not keep message boundaries.
  *
- * s->fd is to read from and s->fd2 to write to, in both processes.
+ * The loops of both halves are here, for channels that differ only in how the descriptors are
+ * made.  They are in a header, so that each channel has its own copy and nothing is dispatched.
+ *
+ * In both processes, s->fd is to read from and s->fd2 to write to.
  */
 #ifndef RCX_FD_PAIR_H
 #define RCX_FD_PAIR_H
@@ -18,7 +18,7 @@
 #include "channel.h"
 #include "peer.h"
 
-/* Which directions an operation needs. */
+/* The directions that an operation needs. */
 static inline bool rcx_fd_to_peer(const struct rcx_session *s)
 {
 	return s->op == RCX_PUSH || s->op == RCX_CALL;
@@ -29,8 +29,8 @@ static inline bool rcx_fd_to_user(const struct rcx_session *s)
 	return s->op != RCX_PUSH;
 }
 
-/* What must not block: a peer that emits, and a user half that drains or does not wait
- * in read().
+/* Set O_NONBLOCK for a peer that emits, and for a user half that drains or does not wait in
+ * read().
  */
 static inline int rcx_fd_unblock(struct rcx_session *s)
 {
@@ -47,9 +47,9 @@ static inline int rcx_fd_unblock(struct rcx_session *s)
 /* ---- one message, in either process ------------------------------------- */
 
 /*
- * Read on until s->rx holds a message; *@have bytes of it are there already.  Its
- * length, 0 at the end of the channel, or -1 with errno; *@have is then kept for
- * the next try.
+ * Read until s->rx holds a message, of which *@have bytes are already there.  Returns its
+ * length, 0 at the end of the channel, or -1 with errno.  In the last two cases *@have is
+ * updated for the next call.
  */
 static inline ssize_t rcx_fd_take(struct rcx_session *s, size_t *have)
 {
@@ -68,7 +68,7 @@ static inline ssize_t rcx_fd_take(struct rcx_session *s, size_t *have)
 	return (ssize_t)at;
 }
 
-/* Write all of @msg: a blocking write() waits for room, but a signal may cut it short. */
+/* Write all of @msg: a blocking write() waits for room, but a signal can interrupt it. */
 static inline int rcx_fd_put(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
 	ssize_t put = write(s->fd2, msg, len);
@@ -178,7 +178,8 @@ static inline int rcx_fd_serve(struct rcx_session *s)
 		ssize_t got = rcx_fd_take(s, &have);
 
 		if (got <= 0)
-			return got ? rcx_fail_errno(s, "read") : rcx_fail(s, "the user hung up");
+			return got ? rcx_fail_errno(s, "read")
+				   : rcx_fail(s, "the user half has closed its end");
 		if (rcx_peer_consume(s, s->rx, (size_t)got))
 			return -1;
 		if (!answers)
@@ -189,7 +190,7 @@ static inline int rcx_fd_serve(struct rcx_session *s)
 	}
 }
 
-/* A message that went half-way cannot be taken back: wait for room for the rest. */
+/* A message that is partly written cannot be withdrawn, so wait for room for the rest. */
 static inline int rcx_fd_emit(struct rcx_session *s, const struct rcx_event *event)
 {
 	size_t len = rcx_peer_event(s, event, s->tx);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loops over a file that carries messages: one per write(), one per read().  The
- * user's side of core/rcx_file.h, for channels that differ in who makes the file
- * and not in what is done with it.  s->fd is open; in a header, so that each
- * user half has the loop in itself and nothing is dispatched.
+ * Loops over a file that carries messages: one per write(), one per read().  They are the user
+ * half of modules/core/rcx_file.h, for channels that differ only in how the file is made.
+ *
+ * s->fd is the open file.  The loops are in a header, so that each user half has its own copy
+ * and nothing is dispatched.
  */
 #ifndef RCX_MESSAGE_FILE_H
 #define RCX_MESSAGE_FILE_H
@@ -24,7 +25,7 @@ static inline int rcx_file_open(struct rcx_session *s, const char *path, int fla
 	return s->fd < 0 ? rcx_fail_errno(s, path) : 0;
 }
 
-/* Of a channel's three files, open the one that the operation uses. */
+/* Open that one of a channel's three files that the operation uses. */
 static inline int rcx_file_open_for(struct rcx_session *s, const char *message,
 				   const char *transaction, const char *events)
 {
@@ -45,7 +46,7 @@ static inline int rcx_file_push(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* Offset 0 asks for a new message; further on is the rest of the last one. */
+/* A read at offset 0 requests a new message; at other offsets is the rest of the last one. */
 static inline int rcx_file_pull(struct rcx_session *s, uint64_t n)
 {
 	while (n--) {
@@ -60,8 +61,8 @@ static inline int rcx_file_pull(struct rcx_session *s, uint64_t n)
 }
 
 /*
- * A whole message from a file that gives a piece at a time, whatever was asked
- * for.  Bytes that came, which are fewer when the file ended before, or -1.
+ * Read a whole message from a file that returns it in pieces, whatever the length of the read.
+ * Returns the number of bytes, which is smaller if the file ended before, or -1.
  */
 static inline ssize_t rcx_file_read_pieces(struct rcx_session *s)
 {
@@ -156,9 +157,9 @@ static inline int rcx_file_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- an integer as text, where a message has no room ------------------- */
 
-#define RCX_INTEGER_ROOM 12	/* ten digits, a newline, and a byte that says whether more came */
+#define RCX_INTEGER_ROOM 12	/* ten digits, a newline, and a byte to detect a longer text */
 
-/* Write @number in decimal to @text; how many bytes it has. */
+/* Write @number in decimal to @text.  Returns the number of bytes. */
 static inline size_t rcx_integer_print(char *text, uint32_t number)
 {
 	char digits[RCX_INTEGER_ROOM];
@@ -173,21 +174,21 @@ static inline size_t rcx_integer_print(char *text, uint32_t number)
 	return at;
 }
 
-/* Read the number that is all of @text, but for its newline. */
+/* Parse @text, which must be a number and a newline. */
 static inline int rcx_integer_parse(struct rcx_session *s, const char *text, ssize_t len,
 				  uint32_t *number)
 {
 	uint64_t value = 0;
 
 	if (len < 2 || text[len - 1] != '\n')
-		return rcx_fail(s, "what was read is not a line");
+		return rcx_fail(s, "the text that was read is not a line");
 	for (ssize_t i = 0; i < len - 1; i++) {
 		if (text[i] < '0' || text[i] > '9')
-			return rcx_fail(s, "what was read is not a number");
+			return rcx_fail(s, "the text that was read is not a number");
 		value = 10 * value + (uint64_t)(text[i] - '0');
 	}
 	*number = (uint32_t)value;
-	return value <= UINT32_MAX ? 0 : rcx_fail(s, "the number read is too large");
+	return value <= UINT32_MAX ? 0 : rcx_fail(s, "the number that was read is too large");
 }
 
 static inline int rcx_integer_write(struct rcx_session *s)
@@ -197,7 +198,8 @@ static inline int rcx_integer_write(struct rcx_session *s)
 
 	rcx_tx(s);
 	len = rcx_integer_print(text, (uint32_t)s->tx->seq);
-	return pwrite(s->fd, text, len, 0) == (ssize_t)len ? 0 : rcx_fail_errno(s, "write a number");
+	return pwrite(s->fd, text, len, 0) == (ssize_t)len ? 0 :
+	       rcx_fail_errno(s, "write a number");
 }
 
 static inline int rcx_integer_read(struct rcx_session *s, uint32_t *number)
@@ -205,7 +207,8 @@ static inline int rcx_integer_read(struct rcx_session *s, uint32_t *number)
 	char text[RCX_INTEGER_ROOM];
 	ssize_t len = pread(s->fd, text, sizeof(text), 0);
 
-	return len < 0 ? rcx_fail_errno(s, "read a number") : rcx_integer_parse(s, text, len, number);
+	return len < 0 ? rcx_fail_errno(s, "read a number") :
+	       rcx_integer_parse(s, text, len, number);
 }
 
 static inline int rcx_integer_push(struct rcx_session *s, uint64_t n)
@@ -239,7 +242,7 @@ static inline int rcx_integer_call(struct rcx_session *s, uint64_t n)
 
 /* ---- reopen: open, one operation, close, as a shell does ---------------- */
 
-/* Nothing is kept open, but a missing file is reported before the first round. */
+/* Nothing stays open, but a missing file is reported before the first round. */
 static inline int rcx_reopen_open(struct rcx_session *s, const char *path)
 {
 	return access(path, R_OK | W_OK) ? rcx_fail_errno(s, path) : 0;

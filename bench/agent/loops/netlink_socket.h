@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Loops over a netlink socket, for families that differ in how a message lies in
- * a datagram and not in what is done with one.  s->fd is the socket; s->map holds
- * the datagram to receive and, half-way, the one to send.  In a header, so that
- * each user half has the loop in itself and nothing is dispatched.
+ * Loops over a netlink socket, for families that differ only in where a datagram has the
+ * message.
+ *
+ * s->fd is the socket.  The first half of s->map is for the received datagram, the second half
+ * has the one to send.  The loops are in a header, so that each user half has its own copy and
+ * nothing is dispatched.
  */
 #ifndef RCX_NETLINK_SOCKET_H
 #define RCX_NETLINK_SOCKET_H
@@ -17,8 +19,8 @@
 #include "channel.h"
 
 /*
- * How a family finds the message in the @got bytes at s->map: NULL when they are no
- * datagram of @kind, else @len is the message's length.
+ * A family's function that returns the message in the @got bytes at s->map, and sets @len to its
+ * length.  NULL when the bytes are not a datagram of @kind.
  */
 typedef const struct rcx_msg *(*rcx_datagram_open)(const struct rcx_session *s, ssize_t got,
 						 unsigned int kind, size_t *len);
@@ -33,9 +35,9 @@ static inline struct nlmsghdr *rcx_datagram_out(const struct rcx_session *s)
 	return (struct nlmsghdr *)((char *)s->map + rcx_datagram_room(s));
 }
 
-/* ---- what came --------------------------------------------------------- */
+/* ---- received datagrams ------------------------------------------------ */
 
-/* Why the @got bytes at s->map are not what was due.  Always -1. */
+/* Fail because the @got bytes at s->map are not the expected datagram.  Always returns -1. */
 static inline int rcx_datagram_broken(struct rcx_session *s, ssize_t got)
 {
 	const struct nlmsghdr *header = s->map;
@@ -44,7 +46,7 @@ static inline int rcx_datagram_broken(struct rcx_session *s, ssize_t got)
 	if (got < 0)
 		return rcx_fail_errno(s, "recv");
 	if (got < (ssize_t)NLMSG_LENGTH(sizeof(*refusal)) || header->nlmsg_type != NLMSG_ERROR)
-		return rcx_fail(s, "a datagram of %zd bytes is none of ours", got);
+		return rcx_fail(s, "a datagram of %zd bytes is not from the kernel half", got);
 	return rcx_fail(s, "the kernel half refused a request: %s", strerror(-refusal->error));
 }
 
@@ -62,8 +64,8 @@ static inline int rcx_datagram_wait_for_ack(struct rcx_session *s)
 
 /* ---- open and close ---------------------------------------------------- */
 
-/* Room for two datagrams of @room bytes; s->tx becomes the message @ahead bytes into the
- * one to send, until rcx_datagram_close().
+/* Allocate two datagrams of @room bytes.  Until rcx_datagram_close(), s->tx is the message at
+ * offset @ahead in the one to send.
  */
 static inline int rcx_datagram_get(struct rcx_session *s, size_t room, size_t ahead)
 {
@@ -74,7 +76,7 @@ static inline int rcx_datagram_get(struct rcx_session *s, size_t room, size_t ah
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (s->map == MAP_FAILED) {
 		s->map = NULL;
-		return rcx_fail_errno(s, "cannot get room for two datagrams");
+		return rcx_fail_errno(s, "cannot get memory for two datagrams");
 	}
 	s->map_len = 2 * len;
 	message = (struct rcx_msg *)((char *)rcx_datagram_out(s) + ahead);
@@ -92,12 +94,12 @@ static inline void rcx_datagram_close(struct rcx_session *s)
 
 #define RCX_DATAGRAM_QUEUE {						\
 	.what = "bytes of SO_RCVBUF",					\
-	.min = 2304,	/* the kernel lets none have less */		\
+	.min = 2304,	/* the kernel's minimum */		\
 	.max = 1u << 28,						\
 	.values = { 1u << 14, 1u << 16, 1u << 20 },			\
 }
 
-/* What the socket may queue of events; the kernel doubles it, for its own part. */
+/* Set the queue of the socket.  The kernel doubles the number, for its own overhead. */
 static inline int rcx_datagram_set_queue(struct rcx_session *s)
 {
 	int bytes = (int)s->queue;
@@ -130,7 +132,9 @@ static inline int rcx_datagram_push_ack(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* Send the request and receive its answer: the message, of @len bytes, or NULL after rcx_fail(). */
+/* Send the request and receive its answer.  Returns the message, of @len bytes, or NULL after
+ * rcx_fail().
+ */
 static inline const struct rcx_msg *
 rcx_datagram_exchange(struct rcx_session *s, const struct nlmsghdr *request,
 		     rcx_datagram_open message, unsigned int kind, size_t *len)
@@ -181,9 +185,9 @@ static inline int rcx_datagram_call(struct rcx_session *s, uint64_t n, rcx_datag
 	return 0;
 }
 
-/* ---- events: the same from a port and from a group --------------------- */
+/* ---- events, to a port or to a group ----------------------------------- */
 
-/* Both wait as message_file.h and fd_pair.h do: a timed loop is written out where it is timed. */
+/* Both loops wait as those of message_file.h and fd_pair.h.  A timed loop is not shared further. */
 
 static inline int rcx_datagram_notify(struct rcx_session *s, uint64_t n, rcx_datagram_open message,
 				     unsigned int kind)
@@ -215,8 +219,8 @@ static inline int rcx_datagram_notify(struct rcx_session *s, uint64_t n, rcx_dat
 }
 
 /*
- * ENOBUFS is how the channel says that it has lost something.  It says so once
- * per overrun and ahead of what is still queued; the sequence tells how much.
+ * The channel reports a loss with ENOBUFS, once per overrun and before the messages that are
+ * still queued.  Sequence numbers show how many messages are lost.
  */
 static inline int rcx_datagram_stream(struct rcx_session *s, uint64_t n, rcx_datagram_open message,
 				     unsigned int kind)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Work in a child that may crash, hang or be killed without harm to the agent. */
+/* Do work in a child, which may crash, hang or be killed without harm to the agent. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,11 +10,11 @@
 #include <unistd.h>
 #include "agent.h"
 
-/* How long a killed child may take to go; it sleeps uninterruptibly if longer. */
+/* A killed child that has not exited by then sleeps uninterruptibly. */
 #define REAP_MS 2000
 
-/* Wait for @pid at most @ms.  True when it is gone, with its @status. */
-static bool wait_for(pid_t pid, int *status, uint32_t ms)
+/* Wait for @pid at most @ms.  True when it has exited, with its @status. */
+static bool wait_for_exit(pid_t pid, int *status, uint32_t ms)
 {
 	struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
 	sigset_t chld;
@@ -57,11 +57,11 @@ bool rcx_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
 		work(arg);
 		_exit(0);
 	}
-	ended = wait_for(pid, &status, deadline_ms);
+	ended = wait_for_exit(pid, &status, deadline_ms);
 	if (!ended) {
 		kill(pid, SIGKILL);
 		snprintf(reason, len, "did not end within %u ms%s", deadline_ms,
-			 wait_for(pid, &status, REAP_MS) ? "" : " and cannot be killed");
+			 wait_for_exit(pid, &status, REAP_MS) ? "" : " and cannot be killed");
 	} else if (WIFSIGNALED(status)) {
 		snprintf(reason, len, "the user half was killed by signal %d (%s)",
 			 WTERMSIG(status), strsignal(WTERMSIG(status)));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* As process 1: the few things a root file system would have done. */
+/* As process 1: mount file systems and restart the machine. */
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
@@ -19,7 +19,7 @@ static const struct {
 
 void rcx_machine_prepare(void)
 {
-	/* A failure shows itself later, with the channel that needs the mount. */
+	/* A failure shows later, in a channel that needs the mount. */
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
 		mkdir(mounts[i].where, 0755);
 		(void)!mount(mounts[i].type, mounts[i].where, mounts[i].type, 0, NULL);

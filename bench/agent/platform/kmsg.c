@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The kernel's log, from /dev/kmsg: what appeared, warnings and worse. */
+/* Read new lines of the kernel's log from /dev/kmsg, of priority warning or higher. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,9 +7,9 @@
 #include <unistd.h>
 #include "agent.h"
 
-#define KMSG_NOTICE 5	/* KERN_NOTICE; what is less pressing is not kept */
+#define KMSG_NOTICE 5	/* KERN_NOTICE: this and lower priorities are ignored */
 
-/* -1 where the log may not be read; then there are no lines to judge by. */
+/* The log, or -1 when it cannot be read; then no lines are reported. */
 static int kmsg(void)
 {
 	static int fd = -2;
@@ -19,7 +19,7 @@ static int kmsg(void)
 	return fd;
 }
 
-/* One record into @line, NUL-terminated; false when there is none. */
+/* Read one record to @line, NUL-terminated.  False when there is none. */
 static bool next_record(char *line, size_t len)
 {
 	ssize_t got;
@@ -28,7 +28,7 @@ static bool next_record(char *line, size_t len)
 		return false;
 	do {
 		got = read(kmsg(), line, len - 1);
-	} while (got < 0 && errno == EPIPE);	/* overrun: go on with the oldest */
+	} while (got < 0 && errno == EPIPE);	/* overrun: continue with the oldest record */
 	if (got < 0)
 		return false;
 	line[got] = '\0';

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One operation under the kernel's own function-graph tracer.
+ * One operation under the kernel's function-graph tracer.
  *
- * The tracer costs far more than what it traces, but always the same, so that
- * the harness can take it off again.  For that it needs exact stamps, which
- * only the raw pages of the ring buffer have; the text beside them has the
- * names.  The whole CPU is recorded, not the process alone: an event that the
- * kernel starts comes from an interrupt or a thread.
+ * The tracer costs far more than the functions that it traces, but its cost is constant, so the
+ * harness can subtract it.  This needs exact timestamps, which only the raw pages of the ring
+ * buffer have; the trace as text has the names.  The whole CPU is recorded, not only the process:
+ * an event of the kernel comes from an interrupt or a kernel thread.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -23,25 +22,25 @@
 #define TRACING "/sys/kernel/tracing/"
 #define CPU TRACING "per_cpu/cpu0/"
 #define WARM_UP 16
-#define REPEATS 21		/* operations of which the median counts */
-#define WINDOWS 3		/* traced ones that tell what is usual */
-#define TRIES 20		/* until one is usual: a timer tick makes it longer */
-#define LENGTHY 200000		/* units of an operation that makes a process, say */
-#define SLOWED 10		/* times as many with the tracer there, though it does not record */
+#define REPEATS 21		/* untraced operations, whose median is the result */
+#define WINDOWS 3		/* traced operations, whose median is the usual length */
+#define TRIES 20		/* until one has the usual length: a timer tick makes it longer */
+#define LENGTHY 200000		/* units of, for example, an operation that starts a process */
+#define TRACER_SLOWDOWN 10	/* factor while the tracer is active, even if it does not record */
 #define LENGTHY_REPEATS 5
-/* On its first page the ring buffer takes a shorter way: so many system calls
- * fill that page before the operation begins.
+/* On its first page the ring buffer uses a shorter code path.  So many system calls fill that
+ * page before the operation begins.
  */
 #define PREAMBLE 16
-/* A reader whose way to sleep is traced takes longer until it is asleep.  Much
- * more, and the idle CPU would stop its timer tick, and start it at the event.
+/* Tracing makes a reader take longer until it sleeps.  With a much longer delay the idle CPU
+ * would stop its timer tick, and restart it at the event.
  */
 #define TRACED_DELAY 400000	/* ns */
 
 /* ---- the tracer -------------------------------------------------------- */
 
 /* Write @value to a file of the tracer, or empty the file.  0 or -errno. */
-static int set(const char *file, const char *value)
+static int write_file(const char *file, const char *value)
 {
 	char path[128];
 	int fd, err = 0;
@@ -58,32 +57,33 @@ static int set(const char *file, const char *value)
 
 int rcx_tracer_start(uint32_t clock)
 {
-	/* Nothing but names in the text, and a full buffer loses its end. */
+	/* Only names in the text, and a full buffer drops the newest events. */
 	static const char *const off[] = {
 		"tracing_on", "options/overwrite", "options/funcgraph-duration",
 		"options/funcgraph-cpu", "options/funcgraph-overhead",
 		"options/funcgraph-proc", "options/funcgraph-tail",
-		/* It would note names at each wake-up and task switch. */
+		/* It would record names at each wake-up and task switch. */
 		"options/record-cmd",
 	};
-	int err = set("current_tracer", "nop");
+	int err = write_file("current_tracer", "nop");
 
 	for (size_t i = 0; !err && i < sizeof(off) / sizeof(off[0]); i++)
-		err = set(off[i], "0");
+		err = write_file(off[i], "0");
 	if (!err)
-		err = set("trace_clock", clock == RCX_CLOCK_INSTRUCTIONS ? "x86-tsc" : "mono");
-	return err ? err : set("current_tracer", "function_graph");
+		err = write_file("trace_clock",
+				 clock == RCX_CLOCK_INSTRUCTIONS ? "x86-tsc" : "mono");
+	return err ? err : write_file("current_tracer", "function_graph");
 }
 
 int rcx_tracer_stop(void)
 {
-	return set("current_tracer", "nop");
+	return write_file("current_tracer", "nop");
 }
 
 /* ---- operations -------------------------------------------------------- */
 
-/* Begin and end of an event are the kernel's stamp and ours with it in hand;
- * of all else our stamps around it.
+/* Time the operation.  For an event, from the kernel's timestamp to ours after receiving it; for
+ * other operations, with our own timestamps around it.
  */
 static int operate(struct rcx_session *s, struct rcx_xray *xray)
 {
@@ -102,7 +102,7 @@ static int operate(struct rcx_session *s, struct rcx_xray *xray)
 	return 0;
 }
 
-static int by_size(const void *a, const void *b)
+static int by_value(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
@@ -111,7 +111,7 @@ static int by_size(const void *a, const void *b)
 
 static uint64_t median(uint64_t *values, size_t count)
 {
-	qsort(values, count, sizeof(values[0]), by_size);
+	qsort(values, count, sizeof(values[0]), by_value);
 	return values[count / 2];
 }
 
@@ -129,15 +129,15 @@ static int untraced(struct rcx_session *s, struct rcx_xray *xray)
 	return 0;
 }
 
-/* The operation with the tracer recording, and little else in its record. */
+/* Record the operation, and as little else as possible. */
 static int window(struct rcx_session *s, int on, struct rcx_xray *xray)
 {
 	int err;
 
-	if (set("trace", ""))
+	if (write_file("trace", ""))
 		return rcx_fail_errno(s, "cannot empty the trace");
-	/* Just before, so that the operation meets what it itself has left: a file's
-	 * time stamps, for one, are written once in a timer tick.
+	/* Do the operation once just before, so that the recorded one finds the same state: for
+	 * example, the timestamps of a file are written once per timer tick.
 	 */
 	if (operate(s, xray))
 		return -1;
@@ -151,7 +151,7 @@ static int window(struct rcx_session *s, int on, struct rcx_xray *xray)
 	return err;
 }
 
-/* Leave the record of a window in the ring buffer that took no longer than usual. */
+/* Record the operation until it takes no longer than usual; its record stays in the ring buffer. */
 static int usual_window(struct rcx_session *s, int on, struct rcx_xray *xray)
 {
 	uint64_t units[WINDOWS], usual;
@@ -173,10 +173,10 @@ static int usual_window(struct rcx_session *s, int on, struct rcx_xray *xray)
 	return 0;
 }
 
-/* ---- its record -------------------------------------------------------- */
+/* ---- the record -------------------------------------------------------- */
 
-/* Bytes read of @path into @to, at most @room; 0 when there are none. */
-static size_t slurp(const char *path, char *to, size_t room)
+/* Read up to @room bytes of @path to @to.  Returns their number, 0 if there are none. */
+static size_t read_whole(const char *path, char *to, size_t room)
 {
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	size_t len = 0;
@@ -227,12 +227,12 @@ static uint64_t dropped_events(void)
 	char stats[1024];
 	const char *line;
 
-	stats[slurp(CPU "stats", stats, sizeof(stats) - 1)] = '\0';
+	stats[read_whole(CPU "stats", stats, sizeof(stats) - 1)] = '\0';
 	line = strstr(stats, "dropped events:");
 	return line ? strtoull(line + strlen("dropped events:"), NULL, 10) : 0;
 }
 
-/* The names of all processes, for those that the record shows. */
+/* The names of all processes; the record has only their numbers. */
 static void read_tasks(struct rcx_xray *xray)
 {
 	DIR *proc = opendir("/proc");
@@ -244,7 +244,7 @@ static void read_tasks(struct rcx_xray *xray)
 		size_t len;
 
 		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
-		len = isdigit(entry->d_name[0]) ? slurp(path, name, sizeof(name)) : 0;
+		len = isdigit(entry->d_name[0]) ? read_whole(path, name, sizeof(name)) : 0;
 		if (len && strlen(entry->d_name) + len + 2 < room)
 			xray->tasks_len += (size_t)snprintf(
 				xray->tasks + xray->tasks_len, room, "%s %.*s",
@@ -260,7 +260,7 @@ static int read_record(struct rcx_session *s, struct rcx_xray *xray)
 	if (read_names(s, xray))
 		return -1;
 	read_tasks(xray);
-	xray->pages_len = slurp(CPU "trace_pipe_raw", xray->pages, sizeof(xray->pages));
+	xray->pages_len = read_whole(CPU "trace_pipe_raw", xray->pages, sizeof(xray->pages));
 	return xray->pages_len ? 0 : rcx_fail(s, "the tracer recorded nothing");
 }
 
@@ -277,9 +277,9 @@ static int traced(struct rcx_session *s, struct rcx_xray *xray)
 	return err ? err : read_record(s, xray);
 }
 
-/* ---- all together ------------------------------------------------------ */
+/* ---- the request ------------------------------------------------------- */
 
-/* One CPU's record holds everything only when everything is on that CPU. */
+/* The record of one CPU is complete only if everything runs on that CPU. */
 static void stay_on_cpu0(void)
 {
 	cpu_set_t cpu;
@@ -289,7 +289,7 @@ static void stay_on_cpu0(void)
 	sched_setaffinity(0, sizeof(cpu), &cpu);
 }
 
-static int take(const struct rcx_cell *cell, struct rcx_session *s, struct rcx_xray *xray)
+static int take_xray(const struct rcx_cell *cell, struct rcx_session *s, struct rcx_xray *xray)
 {
 	uint64_t first, unused;
 
@@ -300,7 +300,7 @@ static int take(const struct rcx_cell *cell, struct rcx_session *s, struct rcx_x
 		return rcx_skip(s, "A stream is many operations at once.");
 	if (rcx_time_loop(s, 1, &first))
 		return -1;
-	xray->lengthy = first > (xray->traced ? SLOWED * LENGTHY : LENGTHY);
+	xray->lengthy = first > (xray->traced ? TRACER_SLOWDOWN * LENGTHY : LENGTHY);
 	if (!xray->lengthy && rcx_time_loop(s, WARM_UP - 1, &unused))
 		return -1;
 	return xray->traced ? traced(s, xray) : untraced(s, xray);
@@ -313,11 +313,11 @@ void rcx_xray_take(const struct rcx_cell *cell, const struct rcx_overhead *overh
 	int err;
 
 	rcx_peer_report_death(xray->reason, sizeof(xray->reason));
-	err = take(cell, &s, xray);
+	err = take_xray(cell, &s, xray);
 
 	if (err)
 		snprintf(xray->reason, sizeof(xray->reason), "%s",
-			 s.error[0] ? s.error : "the user half failed and did not say why");
+			 s.error[0] ? s.error : "the user half failed without a reason");
 	xray->status = !err ? RCX_OK : s.skip ? RCX_SKIP : RCX_FAIL;
 	xray->overhead = s.op == RCX_NOTIFY ? overhead->read : overhead->sample;
 	rcx_session_close(&s);
