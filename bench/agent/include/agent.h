@@ -66,23 +66,23 @@ double rcx_copy_cost(uint32_t clock, uint32_t size);
 
 /* ---- platform/: modules.c, kmsg.c, init.c ------------------------------ */
 
-/* Keep the record of what was loaded in the file @path, for a harness that outlives
- * the agent.  0 or -1.
+/* Keep the record of loaded modules in the file @path, for a harness that outlives the agent.
+ * 0 or -1.
  */
 int rcx_module_record(const char *path);
-/* Load @name, one of ours, from @dir.  0 or -errno; -EEXIST when one of that name is
- * there that this run has not loaded.
+/* Load @name, a module of ringcross, from @dir.  0 or -errno; -EEXIST when a module of that name
+ * is loaded that this run has not loaded.
  */
 int rcx_module_load(const char *dir, const char *name);
-/* Load @name, one of the kernel's own, and what it depends on by @dir/modules.dep;
- * already loaded is fine.  0 or -errno.
+/* Load @name, a module of the stock kernel, and the modules that @dir/modules.dep lists for it.
+ * 0, also when it is already loaded, or -errno.
  */
 int rcx_module_need(const char *dir, const char *name);
-/* Why the load of @name gave @err, in one sentence. */
+/* Write to @reason, in one sentence, why the load of @name gave @err. */
 void rcx_module_explain(const char *name, int err, char *reason, size_t len);
-/* 0 or -errno; -EPERM for one that this run has not loaded. */
+/* 0 or -errno; -EPERM for a module that this run has not loaded. */
 int rcx_module_unload(const char *name);
-/* Once more, with @parameters instead of those on the kernel's command line; NULL for these. */
+/* Unload and load @name, with @parameters; NULL for those of the kernel's command line. */
 int rcx_module_reload(const char *name, const char *parameters);
 bool rcx_module_loaded(const char *name);
 bool rcx_module_is_ours(const char *name);	/* this run has loaded it */

@@ -67,7 +67,9 @@ void rcx_answer_begin(uint64_t id);
 
 /* Load the modules that @channel needs.  @reason becomes "" or why they cannot be loaded. */
 void rcx_load_for(const struct rcx_channel *channel, char *reason, size_t len);
-/* 0 or -errno; fine when it has none, or none that this run has loaded. */
+/* Unload the module of @channel.  0 or -errno; 0 also when it has none, or none that this run
+ * has loaded.
+ */
 int rcx_unload_for(const struct rcx_channel *channel);
 
 /* ---- the requests ------------------------------------------------------ */

@@ -106,7 +106,9 @@ void rcx_load_for(const struct rcx_channel *channel, char *reason, size_t len)
 	snprintf(needs, sizeof(needs), "%s", channel->needs ? channel->needs : "");
 	for (name = strtok_r(needs, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
 		err = rcx_module_need(rcx_serving.modules, name);
-		/* The kernel may have it built in, which shows when ours loads. */
+		/* A missing file is no error: the kernel may have it built in.  If it does not,
+		 * the load of our module fails.
+		 */
 		if (err && err != -ENOENT)
 			rcx_module_explain(name, err, reason, len);
 	}
