@@ -163,7 +163,7 @@ def test_the_record_of_loaded_modules_is_a_file_of_free_slots(agent: Path, tmp_p
     """Nothing is loaded here: what a load writes is seen in a guest, by tests/vm."""
     if Path("/sys/module/ringcross_core").exists():
         pytest.skip("ringcross_core is loaded into this kernel")
-    record, cell = tmp_path / "loaded", {**PIPE, "channel": "null", "mode": "handler"}
+    record, cell = tmp_path / "loaded", {**PIPE, "channel": "null", "mode": "handler", "size": 0}
     record.write_text("of a former run")
     asked = b"\n".join(map(line_of, (SETUP, cell))) + b"\n"
     options = ("--modules", str(tmp_path), "--loaded", str(record))

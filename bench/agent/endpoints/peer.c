@@ -313,7 +313,7 @@ void rcx_peer_report_death(char *reason, size_t len)
 	sigaction(SIGCHLD, &action, NULL);
 }
 
-int rcx_peer_gone(struct rcx_session *s, const char *what)
+int rcx_peer_exited(struct rcx_session *s, const char *what)
 {
 	/* In a cell, on_death() runs meanwhile, and has the reason. */
 	usleep(DEATH_SIGNAL_US);

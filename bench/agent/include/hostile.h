@@ -139,7 +139,7 @@ void rcx_expect_outcomes(struct rcx_hostile *h, const char *name,
 
 /* Open ringcross_core's device if it is not open, and bind @h's channel. */
 bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool validate);
-/* Start a new @topic, named "... in proof" if bodies are validated, and bind @h's channel. */
+/* Start a new @topic, named "... in validation" if bodies are validated, and bind @h's channel. */
 void rcx_bind_topic(struct rcx_hostile *h, const char *topic, uint32_t size, bool validate);
 void rcx_core_unbind(struct rcx_hostile *h);		/* and close */
 bool rcx_core_start(struct rcx_hostile *h, enum rcx_context context, uint64_t count, uint32_t burst,

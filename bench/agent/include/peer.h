@@ -79,7 +79,7 @@ int rcx_peer_open(struct rcx_session *s);
 /* Fail because the peer has exited: @what met the end of the channel, or failed because
  * nobody reads it.  Always returns -1.
  */
-int rcx_peer_gone(struct rcx_session *s, const char *what) __attribute__((cold));
+int rcx_peer_exited(struct rcx_session *s, const char *what) __attribute__((cold));
 
 int rcx_peer_wait_slow(struct rcx_session *s);
 

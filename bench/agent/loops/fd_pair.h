@@ -85,9 +85,9 @@ static inline int rcx_fd_put(struct rcx_session *s, const struct rcx_msg *msg, s
 
 static inline int rcx_fd_broken(struct rcx_session *s, const char *what, ssize_t got)
 {
-	bool gone = !got || errno == EPIPE || errno == ECONNRESET;
+	bool exited = !got || errno == EPIPE || errno == ECONNRESET;
 
-	return gone ? rcx_peer_gone(s, what) : rcx_fail_errno(s, what);
+	return exited ? rcx_peer_exited(s, what) : rcx_fail_errno(s, what);
 }
 
 static inline int rcx_fd_push(struct rcx_session *s, uint64_t n)
