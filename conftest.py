@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """pytest options and fixtures of the benchmarks, for ``pytest bench/ --channels=netlink``."""
 
 from __future__ import annotations

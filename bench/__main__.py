@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``python -m bench`` is the same as ``ringcross``."""
 
 from bench.commands.cli import main

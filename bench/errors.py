@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The errors that commands show without a traceback.
 
 Each message is one or two sentences: what happened, then what to do next. ``ringcross --help``

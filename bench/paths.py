@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The path of the repository."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The benchmarks: one test per cell of the plan, in one group per operation.
 
 ``pytest bench/ --channels=netlink -k push`` measures without ``ringcross run``.

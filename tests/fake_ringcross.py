@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``python -m tests.fake_ringcross``: ringcross with the fake target instead of a machine.
 
 ``FAKE_DEEDS`` selects failures, e.g. ``netlink-push=panic,signal-notify=fail``; see :data:`DEEDS`.

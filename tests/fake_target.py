@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A target without a machine: answers requests like the agent, and fails on demand."""
 
 from __future__ import annotations

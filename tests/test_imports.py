@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Imports run one way: each room imports only the rooms below it.
 
 docs/architecture.md draws the same order.  Imports inside functions count as well.

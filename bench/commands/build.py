@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``ringcross build``: build the agent, or the modules for a kernel."""
 
 from __future__ import annotations

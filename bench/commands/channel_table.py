@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The channels as a table, with their operations and the reason for each missing one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The command line: ``ringcross`` and ``python -m bench``."""
 
 from __future__ import annotations

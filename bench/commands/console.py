@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The output of the commands: results on standard output, all else on standard error."""
 
 from __future__ import annotations

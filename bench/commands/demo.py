@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``ringcross demo``: shared memory through /dev/mem, shown command by command."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``make demo``: a module and a program share memory through /dev/mem, step by step.
 
 A student can follow the session and repeat it in ``make shell``. Each step is a command, what its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``ringcross doctor``: check this machine, and list settings that distort results."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``ringcross export``: print the cells of a run as CSV or JSON."""
 
 from __future__ import annotations

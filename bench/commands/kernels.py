@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``ringcross kernels``: list and fetch the kernels that can be measured."""
 
 from __future__ import annotations

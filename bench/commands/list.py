@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``ringcross list``: list channels and their operations."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Compare figures of ringcross with those of another tool, for the same system call.
 
 ``make bench-against`` prints a table. This is a benchmark and not a test: on a noisy machine, two

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``make results``: measure, and write the results that the documentation shows.
 
 Two runs with the plan ``quick``, the stock kernel, the ``instructions`` clock and seed 1 make

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``ringcross report``: render the report of a run again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The table that ``ringcross run`` prints when it ends."""
 
 from __future__ import annotations

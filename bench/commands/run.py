@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``ringcross run``: measure channels and render a report."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Measure what ringcross itself costs, and compare it with limits: ``make bench-self``.
 
 This is a benchmark and not a test, because wall-clock figures vary on a noisy machine.

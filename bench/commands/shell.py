@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``ringcross shell``: boot the kernel under test with a shell."""
 
 from __future__ import annotations

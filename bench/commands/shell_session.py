@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Virtual machines with a shell: an interactive one, and one that runs a script."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Take the x-ray of one operation, without a run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``ringcross xray``: print the call tree of one operation."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Builds call trees from function entries and exits, without the tracer's own cost.
 
 Between two events the kernel runs its own code and some of the tracer's: the part of the tracer

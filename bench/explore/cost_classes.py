@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Cost classes: which purpose each kernel function serves, and the cost per class of a tree.
 
 A name in the table may end in ``*``.  A function that is not in the table has the class of its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Properties of channels: determined by probes, counted in the sources, or documented.
 
 The probes are part of the agent (``bench/agent/probes/``).  The properties and their values

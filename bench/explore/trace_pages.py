@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Decodes pages of the kernel's trace ring buffer to entries and exits of functions.
 
 A page starts with the timestamp of its first event and the number of bytes used.  Events

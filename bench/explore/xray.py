@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """X-rays: the call tree of one operation in the kernel, with the cost of each function.
 
 One boot measures all operations first without the tracer, then with it, since starting the

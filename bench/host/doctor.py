@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Check whether this machine has what a run needs, and advise what to do if not."""
 
 from __future__ import annotations

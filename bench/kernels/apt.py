@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Run apt without root, with a private state and cache and the system's sources.
 
 Nothing is installed. The system's apt configuration determines the hosts that packages come from.

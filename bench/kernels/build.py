@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Build the kernel halves and the agent; rebuild only what has changed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Find, fetch and unpack kernels with their headers, without installing anything.
 
 The unpacked packages of one kernel are in ``<cache>/kernels/<release>/``. No ABI number is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Pack the virtual machine's root file system: the agent as init, modules and requests.
 
 This file writes the archive itself instead of calling ``cpio``. The console node then needs no

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Use an agent and modules that were built on another machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Operations, clocks, cells and their results."""
 
 from __future__ import annotations

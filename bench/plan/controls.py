@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Controls and counterparts: cells that every run measures in addition to those requested.
 
 *Controls* are stock system calls. They use none of our kernel halves, so a change of their cost

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Factors besides size, and the values that each operation supports.
 
 A :class:`Factors` is a set of values. A plan has several such sets and varies them one after

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The options of a run, shared by the command line, pytest and the run folder."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Plans: from the agent's listing to the cells of a run and their shuffled order.
 
 A listing is the JSON object that ``ringcross_agent --list`` prints; see

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """One run, from its options to its folder: combines plan, target, runner and recorder."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The machine, kernel and tools of a run, for ``environment.json``, and its warnings."""
 
 from __future__ import annotations

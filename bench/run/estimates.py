@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Computes the figures of a cell from the agent's raw counts.
 
 Raw counts are in units of the clock: nanoseconds or instructions.  The agent reports how much

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The exploration: one more boot, which determines properties and x-rays.
 
 It cannot disturb a timed cell, since it uses a machine of its own.  Under ``time`` that machine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Progress of a run: a live bar on a terminal, plain lines in a log."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Runs a campaign as a pytest session: each cell is one benchmark test."""
 
 from __future__ import annotations

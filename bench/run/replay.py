@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Replays recorded rounds to pytest-benchmark, with the agent's clock as its timer.
 
 pytest-benchmark calls a function and reads a timer before and after the call.  The agent

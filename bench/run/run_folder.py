@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The run folder.  It is written as results arrive, so that a crash loses one cell at most.
 
 An unfinished run has a journal, from which the tables in the folder are made.  The first line

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Measures cells on a target, boot by boot, and continues when a machine dies.
 
 The runner is a generator: its user pulls the results.  The machine keeps running in between,

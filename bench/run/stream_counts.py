@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Streams at a rate: offered and delivered rates, and a check of the message counts.
 
 The agent searches for the highest rate without loss and tries rates around it; see

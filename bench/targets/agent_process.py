@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Run the agent, or the virtual machine it runs in, as a process that ends with its owner."""
 
 from __future__ import annotations

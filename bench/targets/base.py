@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The interfaces of a target (where the kernel under test runs) and of a session on it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Search a kernel log for messages that invalidate a measurement."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Choose QEMU's accelerator, and test KVM with a real boot before using it.
 
 On some machines ``/dev/kvm`` opens but cannot run a stock kernel.

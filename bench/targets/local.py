@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """This machine itself: real time, and modules in the running kernel if one insists."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Decode the agent's answers: JSON lines, some of them followed by a block of samples."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Prepare what a run needs: the agent, a kernel, its modules and a target."""
 
 from __future__ import annotations

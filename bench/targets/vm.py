@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The target ``vm``: a stock kernel in QEMU, booted from an initramfs, without root."""
 
 from __future__ import annotations

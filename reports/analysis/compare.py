@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Compare two runs cell by cell: ratios, their intervals, and verdicts.
 
 Under ``time`` a cell counts as changed when the interval of its ratio lies outside ±1 %.  Under

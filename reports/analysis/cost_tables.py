@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The figures of a run as the documentation shows them: channels × operations."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Compare modes of the channels with their counterparts in the stock kernel."""
 
 from __future__ import annotations

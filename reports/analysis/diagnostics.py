@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Diagnostics of a run: which cells varied, by how much, and the likely cause."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Select the rows that represent a channel: cheapest mode, smallest size, baselines."""
 
 from __future__ import annotations

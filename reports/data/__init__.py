@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Read run folders and the sources of the channels."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The call trees of a run, read from ``xray.json``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Translate run folders of older formats to the current names.
 
 The field ``format`` of ``environment.json`` states the format of the folder.  Format 1 has no

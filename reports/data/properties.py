@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Read the properties of the channels from ``properties.json``."""
 
 from __future__ import annotations

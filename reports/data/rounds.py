@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The rounds of a run by cell, boot and load."""
 
 from __future__ import annotations

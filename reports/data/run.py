@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Read a run folder into dataclasses."""
 
 from __future__ import annotations

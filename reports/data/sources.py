@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The sources of a channel as its page shows them: the DOC: text, the code, the timed loops."""
 
 from __future__ import annotations

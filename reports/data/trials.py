@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Read the rate searches of a run from ``trials.csv``."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Figures of a report, drawn as SVG."""

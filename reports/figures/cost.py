@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Figures of cost and rate, each with its instructions for reading."""
 
 from __future__ import annotations

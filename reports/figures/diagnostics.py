@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Figures of the variation in a run: over the run, within a cell, between boots."""
 
 from __future__ import annotations

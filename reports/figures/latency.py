@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Figures of single operations: latency percentiles and distribution."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Rate searches: loss and latency against the offered rate, and the highest rate without loss."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Draw small plots as SVG strings that take their colours from the page.
 
 Matplotlib draws in placeholder colours.  They are replaced by CSS variables, so the same plot

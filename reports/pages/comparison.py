@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Render the page of a comparison with its forest plot."""
 
 from __future__ import annotations

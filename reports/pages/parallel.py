@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Run jobs in parallel, in forked processes that inherit the memory of this one."""
 
 from __future__ import annotations

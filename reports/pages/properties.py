@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Properties of the channels: the matrix of all modes, and the table of one channel."""
 
 from __future__ import annotations

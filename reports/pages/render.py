@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Render a report: one run in detail, or several side by side."""
 
 from __future__ import annotations

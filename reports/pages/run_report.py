@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Write the report of one run: index, channel pages, diagnostics and shared code."""
 
 from __future__ import annotations

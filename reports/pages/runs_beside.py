@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Show several runs side by side, one section per clock."""
 
 from __future__ import annotations

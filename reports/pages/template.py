@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Load the templates with their filters, and write pages from them."""
 
 from __future__ import annotations

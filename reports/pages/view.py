@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Prepare the values that the templates print."""
 
 from __future__ import annotations

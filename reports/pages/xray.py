@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The x-rays of a run: costs stacked by kind, icicle diagrams, and call trees."""
 
 from __future__ import annotations

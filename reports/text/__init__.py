@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Numbers, units and the fixed sentences about each clock."""

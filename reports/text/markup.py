@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Inline markup in the texts of channels: emphasis and code."""
 
 from __future__ import annotations

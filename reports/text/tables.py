@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Tables of results in Markdown, for the documentation."""
 
 from __future__ import annotations

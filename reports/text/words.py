@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Numbers and units as text, and the fixed sentences about each clock."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The agent of this machine, for all tests of it."""
 
 from __future__ import annotations

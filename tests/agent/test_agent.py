@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The agent on this machine, with sanitizers: it measures, refuses nonsense, and goes on.
 
 Only stock system calls are measured, so nothing is loaded into this kernel. The

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Channels to another process, on this machine: they need no module, and no root.
 
 The peer plays the part of rcx_core. What it counts must be right, what it finds wrong must

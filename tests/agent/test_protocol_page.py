@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """PROTOCOL.md describes the protocol that the agent really has.
 
 The fields of real answers, the fields that the agent reads, and the names of properties and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Messages and exit codes of the errors."""
 
 from __future__ import annotations

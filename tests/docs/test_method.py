@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """docs/method.md contains every rule, and all files and tests that it names exist."""
 
 from __future__ import annotations

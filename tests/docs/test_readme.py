@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The README, and the table of channels that it refers to, agree with the code."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The tables of README and docs/results are what `make results` makes of the data beside them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """docs/run-folder.md lists exactly the columns, fields and values that the code writes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """docs/troubleshooting.md: every heading is a message that the code can print."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A synthetic run folder in the format of the harness, for the tests of the reports."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the tests on a booted kernel share: one boot that tries every channel."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """QEMU with somebody at its monitor, who keeps its main loop as busy as a loaded host does."""
 
 from __future__ import annotations

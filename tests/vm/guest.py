@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A guest with this very Python in it, for a harness that may load modules where it runs.
 
 Its root file system is an initramfs: the interpreter that runs the tests, what ringcross

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What :mod:`tests.vm.test_local_in_guest` has done in a guest: ``python -m tests.vm.in_guest``.
 
 Each step is one run of ringcross.  What came of it is told to the host, and judged there.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Boots for the tests: requests in, answers out."""
 
 from __future__ import annotations

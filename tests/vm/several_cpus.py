@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A machine of several CPUs: what may meet on one of them only one after the other."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every channel on a booted kernel: its proofs, its limits, the life of its module."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Runs of a real kernel compared: with its like nothing is found, else what changed and no more."""
 
 from __future__ import annotations

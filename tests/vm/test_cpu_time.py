@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Processor time of both sides under the clock of time: who spins is told from who sleeps."""
 
 from __future__ import annotations

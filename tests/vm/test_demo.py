@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`ringcross demo` on a booted kernel: what a student sees, and what must not be taken for it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Each factor on a booted kernel: what the listing offers is measured, and has its effect."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Everything hostile that user space could do to every kernel half, on a booted kernel.
 
 The kernel is told to look for the damage: it checks small allocations for overruns and

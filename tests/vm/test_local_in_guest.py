@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The local target at its real work, modules and all, where that can harm nobody: in a guest."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What a bad module does: one clear reason, and the other cells go on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """No name or number of our modules is one of the stock kernel's; nothing is booted for that."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Streams at a rate on a booted kernel: latency counts from when a message was due."""
 
 from __future__ import annotations

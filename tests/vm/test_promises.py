@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """What the suite promises of its own figures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every mode's properties, probed on a booted kernel, against what its registration says."""
 
 from __future__ import annotations

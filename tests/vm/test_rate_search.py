@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every mode that streams, below and beyond what it carries: found, swept, and accounted for."""
 
 from __future__ import annotations

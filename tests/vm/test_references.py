@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Conversations between processes: measured as they go on, and not as they begin."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Streams through relay while the reader and the writer run on different CPUs.
 
 On one CPU the writer always completes between two steps of the reader.  With several CPUs the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Five seeds of the quick plan: how far the figures spread, and what the report says of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """`ringcross shell`: a prompt, the modules beside it, and an end."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Our channels beside the kernel's own: none costs more than the same work does there."""
 
 from __future__ import annotations

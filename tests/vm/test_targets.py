@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A real kernel in QEMU: it answers, dies in all the ways it can, and repeats itself."""
 
 from __future__ import annotations

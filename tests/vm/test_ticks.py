@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The kernel's timer ticks, and what it puts off to them, are no matter of chance for a round."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """X-rays of a booted kernel: paths it is known to take, costs that add up, twice the same."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Knobs, the machine settings that affect results: check, show and set them.
 
 Each knob is a small class, registered by being a subclass of :class:`Knob`.

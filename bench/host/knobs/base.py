@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A knob is one machine setting that affects results, and how to improve it.
 
 A knob judges the text of files that it is given. :mod:`bench.host.knobs.setter` reads, writes and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Knobs of the processor: its speed, idle states, microcode, and whether it is shared."""
 
 from __future__ import annotations

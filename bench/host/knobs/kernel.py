@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Knobs of the kernel under test: its build options, boot options and settings."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Knobs of noise: other work, interrupts, and time that a hypervisor takes."""
 
 from __future__ import annotations

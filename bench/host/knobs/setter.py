@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Read the files of knobs, set knobs, and restore the previous values."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The command line, mostly in separate processes, with the fake target."""
 
 from __future__ import annotations

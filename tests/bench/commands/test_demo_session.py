@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The logic of the demonstration: what it prints, and which errors end it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Parsing the output of other tools, and the verdicts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The x-ray of one operation: which cell is selected, and the errors."""
 
 from __future__ import annotations

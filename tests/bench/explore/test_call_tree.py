@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Call trees match the calls that were run, without the cost of the tracer."""
 
 from __future__ import annotations

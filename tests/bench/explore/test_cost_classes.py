@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Cost classes: the table is consistent, and unknown functions have their caller's class."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Properties from the agent's answers and from sources, and the check of claims."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Pages of the ring buffer: timestamps, names, and damaged pages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """X-rays from the recorded session of a booted kernel, and from failed sessions."""
 
 from __future__ import annotations

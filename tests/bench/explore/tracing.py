@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A small model of a traced kernel, with known calls and a known cost of the tracer."""
 
 from __future__ import annotations

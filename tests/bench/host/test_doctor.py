@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The findings of ``ringcross doctor``, and its advice."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Builds run once per change, and an error shows the first problem of the log.
 
 The "kernel" in these tests is a short makefile that takes the place of kbuild.

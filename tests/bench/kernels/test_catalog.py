@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The tests fetch kernels with the real apt, from a package archive that they create."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """``cpio`` can read the archive, and stock modules are packed with their dependencies."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Prebuilt parts are used if they match; otherwise the error names what does not match."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Cells, clocks and results."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Controls and counterparts: every run has them, each once."""
 
 from __future__ import annotations

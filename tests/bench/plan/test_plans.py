@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The cells of a plan, their order, and the requests for them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Campaigns: one run, from its options to its folder."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Fields of ``environment.json``, and the warnings made from them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Estimates: figures with known answers, and relations that hold for any figures."""
 
 from __future__ import annotations

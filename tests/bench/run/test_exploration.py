@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The exploration of a run: properties and x-rays, once, in a separate boot."""
 
 from __future__ import annotations

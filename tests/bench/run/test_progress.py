@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Progress: lines in a log and a bar on a terminal."""
 
 from __future__ import annotations

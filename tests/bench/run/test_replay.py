@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Replay of recorded rounds through the timer that pytest-benchmark reads."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Run folders: written during a run, resumed, and damaged."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The runner, against a fake target."""
 
 from __future__ import annotations

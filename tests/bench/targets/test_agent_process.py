@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A session reports why it ended, and leaves no process behind.
 
 Small Python programs take the place of the machine.

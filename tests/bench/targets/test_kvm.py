@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The choice of the accelerator, and the KVM probe: a real boot."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The local target asks before it loads modules, and takes them out on every way out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """The decoder returns the same answers wherever the stream is split, and rejects invalid input."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Options that exclude each other are reported before anything is built or booted."""
 
 from __future__ import annotations

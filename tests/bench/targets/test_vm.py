@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """QEMU's command line, and the errors when QEMU is missing or fails; tests/vm boots machines."""
 
 from __future__ import annotations

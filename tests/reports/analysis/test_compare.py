@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Only significant ratios count as changes; runs of two clocks are not compared."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Diagnostics: which cells vary, why, and how the machine was set."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Run folders of format 1 are read with the names of format 2; unknown formats are refused."""
 
 from __future__ import annotations

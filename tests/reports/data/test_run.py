@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A run folder is read completely, or refused with a message that names the next step."""
 
 from __future__ import annotations

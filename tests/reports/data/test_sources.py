@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Which sources the page of a channel shows, and how."""
 
 from __future__ import annotations

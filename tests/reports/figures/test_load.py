@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Rate searches: the table, the figures and damaged files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Plots: shortening the SVG does not change what is drawn."""
 
 from __future__ import annotations

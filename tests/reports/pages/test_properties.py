@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Properties in the report: the matrix of all modes, and the source of each value."""
 
 from __future__ import annotations

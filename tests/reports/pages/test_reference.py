@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A channel between two processes is shown as a reference, not as a channel to the kernel."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Every link has a target, pages fetch nothing, and reasons are shown."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """X-rays in the report: sums of bars, positions of boxes, reasons for missing x-rays."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Inline markup is converted to HTML or removed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Numbers and units are printed in a readable form."""
 
 from __future__ import annotations

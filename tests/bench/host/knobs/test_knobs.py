@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Each knob on described machines: good, poor and unknown settings."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """Read, set and restore knobs, on trees of files."""
 
 from __future__ import annotations

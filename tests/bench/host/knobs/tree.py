@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-only
 """A machine described by the text of its files."""
 
 from __future__ import annotations
