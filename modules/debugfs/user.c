@@ -10,6 +10,7 @@
 
 static int open_in(struct rcx_session *s, const char *dir)
 {
+	/* clang-format off */
 	static const char *const name[RCX_OPS] = {
 		[RCX_PUSH] = RCX_DEBUGFS_MESSAGE,
 		[RCX_PULL] = RCX_DEBUGFS_MESSAGE,
@@ -17,6 +18,7 @@ static int open_in(struct rcx_session *s, const char *dir)
 		[RCX_NOTIFY] = RCX_DEBUGFS_EVENTS,
 		[RCX_STREAM] = RCX_DEBUGFS_EVENTS,
 	};
+	/* clang-format on */
 	int flags = (rcx_kernel_initiated(s->op) ? O_RDONLY : O_RDWR) |
 		    (rcx_nonblocking(s) ? O_NONBLOCK : 0);
 	struct statfs fs;

@@ -224,10 +224,12 @@ static long send_page(void *arg, const struct rcx_msg *msg, size_t len)
 
 static void try_lengths(struct rcx_hostile *h, struct area *area, struct rcx_taker *taker)
 {
+	/* clang-format off */
 	static const uint32_t lengths[] = {
 		0, 1, RCX_HEADER - 1, RCX_HEADER, WHOLE - 1, WHOLE + 1, RCX_HEADER + RCX_BODY_MAX + 1,
 		INT32_MAX, 1u << 31, UINT32_MAX - RCX_HEADER, UINT32_MAX,
 	};
+	/* clang-format on */
 	struct rcx_outcomes outcomes = { 0 };
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)

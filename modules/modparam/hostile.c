@@ -32,6 +32,7 @@ static long set_text(int fd, const char *text)
 
 /* ---- integers ----------------------------------------------------------- */
 
+/* clang-format off */
 static const struct {
 	const char *text;
 	int want;
@@ -41,6 +42,7 @@ static const struct {
 	{ "4294967296", ERANGE }, { "99999999999999999999999", ERANGE },
 	{ "4294967295", EBADMSG }, { "7", EBADMSG },
 };
+/* clang-format on */
 
 /* Each number in order, in every notation that the kernel accepts. */
 static void try_integer_sets(struct rcx_hostile *h, int fd)
@@ -295,6 +297,7 @@ static void try_boot(struct rcx_hostile *h)
 
 static void try_loads(struct rcx_hostile *h)
 {
+	/* clang-format off */
 	static const struct {
 		const char *parameters;
 		int want;
@@ -305,6 +308,7 @@ static void try_loads(struct rcx_hostile *h)
 		{ "boot", EINVAL },
 		{ "boot=0123456789012345678901234567890123456789012345678901234567890123", ENOSPC },
 	};
+	/* clang-format on */
 	char name[112];
 
 	for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {

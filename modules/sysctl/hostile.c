@@ -74,6 +74,7 @@ static long write_text(int fd, const char *text)
 	return pwrite(fd, text, strlen(text), 0);
 }
 
+/* clang-format off */
 static const struct {
 	const char *text;
 	int want;
@@ -86,6 +87,7 @@ static const struct {
 	/* The text after a blank is dropped: this is 1, which is out of order. */
 	{ "1 x", EBADMSG },
 };
+/* clang-format on */
 
 static void try_texts(struct rcx_hostile *h, int fd)
 {

@@ -28,10 +28,12 @@ static void pause_ms(long ms)
 /* ---- a thread that overwrites memory ----------------------------------- */
 
 /* Values for a kernel half that checks a word in user memory and then reads it again. */
+/* clang-format off */
 static const uint32_t wrong_values[] = {
 	0, 1, 7, RCX_HEADER, RCX_HEADER + 64, 4096, RCX_BODY_MAX, RCX_BODY_MAX + 1,
 	1u << 24, INT32_MAX, 1u << 31, UINT32_MAX - 63, UINT32_MAX,
 };
+/* clang-format on */
 #define WRONG_VALUES (sizeof(wrong_values) / sizeof(wrong_values[0]))
 
 /*

@@ -58,6 +58,7 @@ static int write_file(const char *file, const char *value)
 int rcx_tracer_start(uint32_t clock)
 {
 	/* Only names in the text, and a full buffer drops the newest events. */
+	/* clang-format off */
 	static const char *const off[] = {
 		"tracing_on", "options/overwrite", "options/funcgraph-duration",
 		"options/funcgraph-cpu", "options/funcgraph-overhead",
@@ -65,6 +66,7 @@ int rcx_tracer_start(uint32_t clock)
 		/* It would record names at each wake-up and task switch. */
 		"options/record-cmd",
 	};
+	/* clang-format on */
 	int err = write_file("current_tracer", "nop");
 
 	for (size_t i = 0; !err && i < sizeof(off) / sizeof(off[0]); i++)
