@@ -8,10 +8,10 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PATH(name)	"/dev/" RCX_CHARDEV_DIR "/" name
-#define BODY 64u
-#define WHOLE (RCX_HEADER + BODY)
-#define WORD sizeof(uint64_t)
+#define PATH(name) "/dev/" RCX_CHARDEV_DIR "/" name
+#define BODY	   64u
+#define WHOLE	   (RCX_HEADER + BODY)
+#define WORD	   sizeof(uint64_t)
 
 /* ---- iter --------------------------------------------------------------- */
 
@@ -99,7 +99,7 @@ static void try_iter(struct rcx_hostile *h, bool validate)
 	struct rcx_taker taker = {
 		.send = writev_message,
 		.body_max = RCX_BODY_MAX,
-		.nothing = 0,		/* the kernel does not call the driver */
+		.nothing = 0, /* the kernel does not call the driver */
 		.too_short = EINVAL,
 		.too_long = EMSGSIZE,
 	};
@@ -119,8 +119,8 @@ static void try_iter(struct rcx_hostile *h, bool validate)
 
 	other = open(PATH(RCX_CHARDEV_ITER), O_RDWR | O_CLOEXEC);
 	rcx_good_message(h, BODY, 0);
-	rcx_expect_value(h, "a second open has its own sequence",
-			write(other, h->message, WHOLE), WHOLE);
+	rcx_expect_value(h, "a second open has its own sequence", write(other, h->message, WHOLE),
+			 WHOLE);
 	close(other);
 	close(fd);
 }
@@ -151,8 +151,8 @@ static void try_word_numbers(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "of these were refused", (long)outcomes.refused, 5);
 	rcx_expect_value(h, "the next after these", write(fd, &(uint64_t){ 2 }, WORD), WORD);
 	after = rcx_core_counts(h);
-	rcx_expect_value(h, "numbers the kernel consumed",
-			(long)(after.consumed - before.consumed), 3);
+	rcx_expect_value(h, "numbers the kernel consumed", (long)(after.consumed - before.consumed),
+			 3);
 	rcx_expect_value(h, "numbers it refused", (long)(after.bad - before.bad), 5);
 }
 

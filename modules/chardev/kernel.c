@@ -219,12 +219,13 @@ static const struct file_operations chardev_word_fops = {
 	.read = word_read,
 };
 
-#define CHARDEV(file, operations, access) {			\
-		.minor = MISC_DYNAMIC_MINOR,			\
-		.name = "ringcross_chardev_" file,		\
-		.nodename = RCX_CHARDEV_DIR "/" file,		\
-		.fops = (operations),				\
-		.mode = (access),				\
+#define CHARDEV(file, operations, access)             \
+	{                                             \
+		.minor = MISC_DYNAMIC_MINOR,          \
+		.name = "ringcross_chardev_" file,    \
+		.nodename = RCX_CHARDEV_DIR "/" file, \
+		.fops = (operations),                 \
+		.mode = (access),                     \
 	}
 
 static struct miscdevice chardev_devices[] = {
@@ -238,10 +239,7 @@ static struct miscdevice chardev_devices[] = {
 static struct rcx_channel chardev_channel = {
 	.name = "chardev",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "message", RCX_IN_ANY, chardev_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "message", RCX_IN_ANY, chardev_emit }, { } },
 };
 
 /* Deregister the first @count devices, in reverse order. */

@@ -6,14 +6,14 @@
 #include "loops/message_file.h"
 #include "abi.h"
 
-#define PATH(name)	"/dev/" RCX_CHARDEV_DIR "/" name
+#define PATH(name) "/dev/" RCX_CHARDEV_DIR "/" name
 
 /* ---- message: one message in each read() and write() -------------------- */
 
 static int message_open(struct rcx_session *s)
 {
 	return rcx_file_open_for(s, PATH(RCX_CHARDEV_MESSAGE), PATH(RCX_CHARDEV_TRANSACTION),
-				PATH(RCX_CHARDEV_EVENTS));
+				 PATH(RCX_CHARDEV_EVENTS));
 }
 
 /* ---- iter: header and body as two segments of one call ------------------ */
@@ -81,9 +81,11 @@ static int word_pull(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define WHOLE .max = RCX_BODY_MAX, \
+#define WHOLE                \
+	.max = RCX_BODY_MAX, \
 	.limit = "The handlers accept 1 MiB; a read or write may have up to 2 GiB minus one page."
-#define WORD .min = sizeof(uint64_t), .max = sizeof(uint64_t), \
+#define WORD                                              \
+	.min = sizeof(uint64_t), .max = sizeof(uint64_t), \
 	.limit = "get_user() and put_user() move one word, here the sequence number."
 
 static const struct rcx_mode chardev_modes[] = {

@@ -136,7 +136,7 @@ ssize_t rcx_file_request(struct file *file, const char __user *from, size_t len,
 	if (!err) {
 		rcx_reply(state->message, len);
 		state->len = len;
-		*pos = 0;	/* so that a plain read() finds the reply */
+		*pos = 0; /* so that a plain read() finds the reply */
 	}
 	mutex_unlock(&state->lock);
 	return err ? err : len;
@@ -193,8 +193,7 @@ ssize_t rcx_events_read(struct file *file, char __user *to, size_t len, loff_t *
 	ssize_t ret;
 
 	/* Sleep without the lock, so that other users of the file are not blocked. */
-	ret = rcx_reader_next(events->readers, &events->reader, &event,
-			     file->f_flags & O_NONBLOCK);
+	ret = rcx_reader_next(events->readers, &events->reader, &event, file->f_flags & O_NONBLOCK);
 	if (ret)
 		return ret;
 	message_len = RCX_HEADER + event.size;

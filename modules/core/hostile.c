@@ -17,9 +17,9 @@
 #include <unistd.h>
 #include "hostile.h"
 
-#define PAGE 4096u
+#define PAGE	4096u
 #define MAP_LEN ((sizeof(struct rcx_page) + PAGE - 1) / PAGE * PAGE)
-#define ALWAYS (1ull << 62)	/* more events than any case waits for */
+#define ALWAYS	(1ull << 62) /* more events than any case waits for */
 
 static struct rcx_bind good_bind(void)
 {
@@ -72,9 +72,9 @@ static void try_bind(struct rcx_hostile *h)
 	rcx_topic(h, "bind");
 	rcx_expect(h, "a good one", bind(h, good_bind()), 0);
 	try_names(h);
-#define WRONG(name, field, value)					\
-	wrong = good_bind();						\
-	wrong.field = value;						\
+#define WRONG(name, field, value) \
+	wrong = good_bind();      \
+	wrong.field = value;      \
 	rcx_expect(h, name, bind(h, wrong), EINVAL)
 	WRONG("a byte too large", size, RCX_BODY_MAX + 1);
 	WRONG("4 GiB", size, UINT32_MAX);
@@ -97,7 +97,7 @@ static void try_bind(struct rcx_hostile *h)
 static void try_bind_readonly(struct rcx_hostile *h)
 {
 	struct rcx_bind *argument = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct rcx_emission emit = good_emit();
 
 	*argument = good_bind();
@@ -135,9 +135,9 @@ static void try_emit(struct rcx_hostile *h)
 	rcx_expect(h, "in a mode that emits nothing", emit_with(h, good_emit()), EOPNOTSUPP);
 	bind(h, good_bind());
 	rcx_expect(h, "a good one", emit_with(h, good_emit()), 0);
-#define WRONG(name, field, value)					\
-	wrong = good_emit();						\
-	wrong.field = value;						\
+#define WRONG(name, field, value) \
+	wrong = good_emit();      \
+	wrong.field = value;      \
 	rcx_expect(h, name, emit_with(h, wrong), EINVAL)
 	WRONG("an unknown context", context, RCX_CONTEXTS);
 	WRONG("context of all bits", context, UINT32_MAX);
@@ -194,7 +194,7 @@ static void try_flood(struct rcx_hostile *h, enum rcx_context context, uint32_t 
 	usleep(5000);
 	rcx_core_unbind(h);
 	rcx_expect_true(h, "closed while it runs, and open again",
-		       rcx_core_bind(h, "wake", 8, false));
+			rcx_core_bind(h, "wake", 8, false));
 }
 
 static void try_floods(struct rcx_hostile *h)
@@ -221,14 +221,14 @@ static void try_ends(struct rcx_hostile *h)
 	rcx_topic(h, "ends");
 	rcx_core_unbind(h);
 	rcx_expect_true(h, "its user was killed during an emission",
-		       !rcx_in_child(emit_and_die, h, 5000, reason, sizeof(reason)));
+			!rcx_in_child(emit_and_die, h, 5000, reason, sizeof(reason)));
 	for (int i = 0; i < 20; i++) {
 		rcx_core_bind(h, "wake", 8, i & 1);
 		rcx_core_start(h, (enum rcx_context)(i % RCX_CONTEXTS), ALWAYS, 16, 1 + i);
 		rcx_core_unbind(h);
 	}
 	rcx_expect_true(h, "emission started and closed at once, 20 times",
-		       rcx_core_bind(h, "wake", 8, false));
+			rcx_core_bind(h, "wake", 8, false));
 	rcx_core_start(h, RCX_SOFTIRQ, 1, 1, 0);
 	rcx_expect_true(h, "and it still emits", rcx_core_ended(h, 1000));
 }
@@ -256,7 +256,7 @@ static void open_device(struct rcx_hostile *h, void *arg)
 	const int *error = arg;
 
 	rcx_expect(h, "open by a user who may open the node", open(RCX_CORE_DEVICE, O_RDWR),
-		  *error);
+		   *error);
 }
 
 static void try_opens(struct rcx_hostile *h)
@@ -268,7 +268,7 @@ static void try_opens(struct rcx_hostile *h)
 	rcx_expect(h, "a second one", open(RCX_CORE_DEVICE, O_RDWR), EBUSY);
 	rcx_expect(h, "a second one, to read", open(RCX_CORE_DEVICE, O_RDONLY), EBUSY);
 	rcx_expect(h, "unload what is bound",
-		  syscall(SYS_delete_module, "ringcross_null", O_NONBLOCK), EWOULDBLOCK);
+		   syscall(SYS_delete_module, "ringcross_null", O_NONBLOCK), EWOULDBLOCK);
 	rcx_try_no_io(h, h->core);
 	rcx_try_no_seek(h, h->core);
 	rcx_try_commands(h, h->core, known);
@@ -313,18 +313,18 @@ static void try_map(struct rcx_hostile *h)
 	rcx_expect(h, "a part", map(h, PAGE, PROT_READ, MAP_SHARED, PAGE), 0);
 	rcx_expect(h, "to write", map(h, MAP_LEN, PROT_WRITE, MAP_SHARED, 0), EACCES);
 	rcx_expect(h, "to read and write", map(h, MAP_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, 0),
-		  EACCES);
+		   EACCES);
 	rcx_expect(h, "to write in private",
-		  map(h, MAP_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0), EACCES);
+		   map(h, MAP_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0), EACCES);
 	rcx_expect(h, "a page too long", map(h, MAP_LEN + PAGE, PROT_READ, MAP_SHARED, 0), EINVAL);
 	rcx_expect(h, "1 GiB", map(h, 1ul << 30, PROT_READ, MAP_SHARED, 0), EINVAL);
 	rcx_expect(h, "a page too far", map(h, MAP_LEN, PROT_READ, MAP_SHARED, PAGE), EINVAL);
 	rcx_expect(h, "behind the end", map(h, PAGE, PROT_READ, MAP_SHARED, MAP_LEN), EINVAL);
-	rcx_expect_either(h, "at the end of all", map(h, PAGE, PROT_READ, MAP_SHARED,
-						     (off_t)(INT64_MAX & ~(PAGE - 1ll))),
-			 EINVAL, EOVERFLOW);
+	rcx_expect_either(h, "at the end of all",
+			  map(h, PAGE, PROT_READ, MAP_SHARED, (off_t)(INT64_MAX & ~(PAGE - 1ll))),
+			  EINVAL, EOVERFLOW);
 	rcx_expect_either(h, "before the start", map(h, PAGE, PROT_READ, MAP_SHARED, -(off_t)PAGE),
-			 EINVAL, EOVERFLOW);
+			  EINVAL, EOVERFLOW);
 	rcx_expect(h, "between pages", map(h, PAGE, PROT_READ, MAP_SHARED, 1), EINVAL);
 	rcx_expect(h, "of no length", map(h, 0, PROT_READ, MAP_SHARED, 0), EINVAL);
 }
@@ -387,14 +387,14 @@ static void try_page(struct rcx_hostile *h)
 	rcx_expect(h, "mprotect to write", protect(h->page, PROT_READ | PROT_WRITE), EACCES);
 	rcx_expect(h, "mprotect to write alone", protect(h->page, PROT_WRITE), EACCES);
 	rcx_expect(h, "mprotect to write a part",
-		  protect((const volatile char *)h->page + PAGE, PROT_WRITE), EACCES);
+		   protect((const volatile char *)h->page + PAGE, PROT_WRITE), EACCES);
 	rcx_expect_value(h, "store", fault(h->page, true), SIGSEGV);
 	rcx_expect(h, "store by /proc/self/mem", store_by_memory_file(h), EIO);
 	rcx_expect(h, "store by process_vm_writev", store_by_other(h), EFAULT);
 	rcx_expect(h, "store by the kernel, for read", store_by_read(h), EFAULT);
 	rcx_expect(h, "mremap to more", remap(h->page, MAP_LEN, MAP_LEN + PAGE), EFAULT);
 	rcx_expect_either(h, "mremap of nothing, for a copy", remap(h->page, 0, MAP_LEN), EINVAL,
-			 EFAULT);
+			  EFAULT);
 	page = mmap(NULL, MAP_LEN, PROT_READ, MAP_SHARED, h->core, 0);
 	rcx_expect(h, "MADV_DONTNEED", madvise(page, MAP_LEN, MADV_DONTNEED), 0);
 	rcx_expect_value(h, "load from these pages", fault(page, false), SIGBUS);

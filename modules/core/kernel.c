@@ -70,8 +70,8 @@ static struct {
 
 int rcx_consume_slow(struct rcx_sequence *sequence, const struct rcx_msg *msg, size_t len)
 {
-	if (len < RCX_HEADER || msg->magic != RCX_MAGIC ||
-	    len - RCX_HEADER != msg->size || msg->seq != sequence->in ||
+	if (len < RCX_HEADER || msg->magic != RCX_MAGIC || len - RCX_HEADER != msg->size ||
+	    msg->seq != sequence->in ||
 	    rcx_body_check(msg->body, len - RCX_HEADER, sequence->in, 0) != len - RCX_HEADER) {
 		this_cpu_inc(rcx_tally.bad);
 		return -EBADMSG;
@@ -150,8 +150,7 @@ static void produce_in_thread(struct kthread_work *work)
 	do {
 		produce_burst();
 		cond_resched();
-	} while (producer.left && !producer.spec.interval &&
-		 !READ_ONCE(producer.stopping));
+	} while (producer.left && !producer.spec.interval && !READ_ONCE(producer.stopping));
 }
 
 /*
@@ -275,9 +274,8 @@ static long core_bind(struct rcx_bind __user *arg)
 	if (copy_from_user(&bind, arg, sizeof(bind)))
 		return -EFAULT;
 	if (strnlen(bind.channel, RCX_NAME) == RCX_NAME ||
-	    strnlen(bind.mode, RCX_NAME) == RCX_NAME ||
-	    bind.size > RCX_BODY_MAX || bind.validate > 1 ||
-	    bind.clock > RCX_CLOCK_INSTRUCTIONS || bind.contexts)
+	    strnlen(bind.mode, RCX_NAME) == RCX_NAME || bind.size > RCX_BODY_MAX ||
+	    bind.validate > 1 || bind.clock > RCX_CLOCK_INSTRUCTIONS || bind.contexts)
 		return -EINVAL;
 
 	channel = find_channel(bind.channel);
@@ -327,11 +325,10 @@ static long core_emit(const struct rcx_emission __user *arg)
 	producer.spec = spec;
 	producer.left = spec.count;
 	producer.page->done = 0;
-	producer_prepare(spec.context == RCX_SOFTIRQ ? HRTIMER_MODE_REL_SOFT
-						    : HRTIMER_MODE_REL_HARD);
+	producer_prepare(spec.context == RCX_SOFTIRQ ? HRTIMER_MODE_REL_SOFT :
+						       HRTIMER_MODE_REL_HARD);
 	hrtimer_start(&producer.timer, ns_to_ktime(spec.delay),
-		      spec.context == RCX_SOFTIRQ ? HRTIMER_MODE_REL_SOFT
-						 : HRTIMER_MODE_REL_HARD);
+		      spec.context == RCX_SOFTIRQ ? HRTIMER_MODE_REL_SOFT : HRTIMER_MODE_REL_HARD);
 	return 0;
 }
 

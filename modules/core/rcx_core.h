@@ -26,7 +26,7 @@ struct rcx_event {
 	bool last;
 };
 
-#define RCX_IN(context)	(1u << (context))
+#define RCX_IN(context) (1u << (context))
 #define RCX_IN_ANY	(RCX_IN(RCX_PROCESS) | RCX_IN(RCX_SOFTIRQ) | RCX_IN(RCX_HARDIRQ))
 
 /**

@@ -38,8 +38,7 @@ struct rcx_file {
 };
 
 /* One state for all opens, where a state for each open is not possible. */
-#define DEFINE_RCX_FILE(name)	\
-	struct rcx_file name = { .lock = __MUTEX_INITIALIZER((name).lock) }
+#define DEFINE_RCX_FILE(name) struct rcx_file name = { .lock = __MUTEX_INITIALIZER((name).lock) }
 
 int rcx_file_grow(struct rcx_file *state, size_t len);
 

@@ -13,7 +13,7 @@
 #include <linux/wait.h>
 #include "rcx_core.h"
 
-#define RCX_QUEUE 256		/* a power of two; a full queue refuses the newest event */
+#define RCX_QUEUE 256 /* a power of two; a full queue refuses the newest event */
 
 /* All readers of one channel; @lock covers @list and the queue of every reader on it. */
 struct rcx_readers {
@@ -21,10 +21,10 @@ struct rcx_readers {
 	struct list_head list;
 };
 
-#define DEFINE_RCX_READERS(name)					\
-	struct rcx_readers name = {				\
-		.lock = __SPIN_LOCK_UNLOCKED((name).lock),	\
-		.list = LIST_HEAD_INIT((name).list),		\
+#define DEFINE_RCX_READERS(name)                           \
+	struct rcx_readers name = {                        \
+		.lock = __SPIN_LOCK_UNLOCKED((name).lock), \
+		.list = LIST_HEAD_INIT((name).list),       \
 	}
 
 /* One reader; embed it in the state of an open file. */
@@ -49,10 +49,10 @@ int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_event *event)
  * Take the oldest event and wait for one when there is none: 0, -EAGAIN when there is
  * none and @nonblock is set, or -ERESTARTSYS after a signal.
  */
-int rcx_reader_next(struct rcx_readers *readers, struct rcx_reader *reader,
-		   struct rcx_event *event, bool nonblock);
+int rcx_reader_next(struct rcx_readers *readers, struct rcx_reader *reader, struct rcx_event *event,
+		    bool nonblock);
 
 __poll_t rcx_reader_poll(struct rcx_reader *reader, struct file *file,
-			struct poll_table_struct *table);
+			 struct poll_table_struct *table);
 
 #endif /* RCX_READERS_H */

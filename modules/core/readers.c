@@ -65,8 +65,7 @@ int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_event *event)
 }
 EXPORT_SYMBOL_GPL(rcx_readers_emit);
 
-static bool dequeue(struct rcx_readers *readers, struct rcx_reader *reader,
-		    struct rcx_event *event)
+static bool dequeue(struct rcx_readers *readers, struct rcx_reader *reader, struct rcx_event *event)
 {
 	unsigned long flags;
 	bool found;
@@ -79,8 +78,8 @@ static bool dequeue(struct rcx_readers *readers, struct rcx_reader *reader,
 	return found;
 }
 
-int rcx_reader_next(struct rcx_readers *readers, struct rcx_reader *reader,
-		   struct rcx_event *event, bool nonblock)
+int rcx_reader_next(struct rcx_readers *readers, struct rcx_reader *reader, struct rcx_event *event,
+		    bool nonblock)
 {
 	if (dequeue(readers, reader, event))
 		return 0;
@@ -91,10 +90,9 @@ int rcx_reader_next(struct rcx_readers *readers, struct rcx_reader *reader,
 EXPORT_SYMBOL_GPL(rcx_reader_next);
 
 __poll_t rcx_reader_poll(struct rcx_reader *reader, struct file *file,
-			struct poll_table_struct *table)
+			 struct poll_table_struct *table)
 {
 	poll_wait(file, &reader->wait, table);
-	return READ_ONCE(reader->head) != READ_ONCE(reader->tail)
-		? EPOLLIN | EPOLLRDNORM : 0;
+	return READ_ONCE(reader->head) != READ_ONCE(reader->tail) ? EPOLLIN | EPOLLRDNORM : 0;
 }
 EXPORT_SYMBOL_GPL(rcx_reader_poll);

@@ -2,8 +2,8 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PATH(name)	RCX_DEBUGFS_MOUNT "/" RCX_DEBUGFS_DIR "/" name
-#define UNSAFE(name)	PATH(RCX_DEBUGFS_UNSAFE "/" name)
+#define PATH(name)   RCX_DEBUGFS_MOUNT "/" RCX_DEBUGFS_DIR "/" name
+#define UNSAFE(name) PATH(RCX_DEBUGFS_UNSAFE "/" name)
 
 static void debugfs_hostile(struct rcx_hostile *h)
 {

@@ -89,11 +89,9 @@ static struct dentry *debugfs_dir;
 static struct rcx_channel debugfs_channel = {
 	.name = "debugfs",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "file", RCX_IN_ANY, debugfs_emit },
-		{ "unsafe", RCX_IN_ANY, debugfs_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "file", RCX_IN_ANY, debugfs_emit },
+						  { "unsafe", RCX_IN_ANY, debugfs_emit },
+						  { } },
 };
 
 /*
@@ -104,19 +102,15 @@ static void debugfs_make_files(void)
 {
 	struct dentry *unsafe = debugfs_create_dir(RCX_DEBUGFS_UNSAFE, debugfs_dir);
 
-	debugfs_create_file(RCX_DEBUGFS_MESSAGE, 0600, debugfs_dir, NULL,
-			    &debugfs_message_fops);
+	debugfs_create_file(RCX_DEBUGFS_MESSAGE, 0600, debugfs_dir, NULL, &debugfs_message_fops);
 	debugfs_create_file(RCX_DEBUGFS_TRANSACTION, 0600, debugfs_dir, NULL,
 			    &debugfs_transaction_fops);
-	debugfs_create_file(RCX_DEBUGFS_EVENTS, 0400, debugfs_dir, NULL,
-			    &debugfs_events_fops);
+	debugfs_create_file(RCX_DEBUGFS_EVENTS, 0400, debugfs_dir, NULL, &debugfs_events_fops);
 
-	debugfs_create_file_unsafe(RCX_DEBUGFS_MESSAGE, 0600, unsafe, NULL,
-				   &debugfs_message_fops);
+	debugfs_create_file_unsafe(RCX_DEBUGFS_MESSAGE, 0600, unsafe, NULL, &debugfs_message_fops);
 	debugfs_create_file_unsafe(RCX_DEBUGFS_TRANSACTION, 0600, unsafe, NULL,
 				   &debugfs_transaction_fops);
-	debugfs_create_file_unsafe(RCX_DEBUGFS_EVENTS, 0400, unsafe, NULL,
-				   &debugfs_events_fops);
+	debugfs_create_file_unsafe(RCX_DEBUGFS_EVENTS, 0400, unsafe, NULL, &debugfs_events_fops);
 }
 
 static int __init rcx_debugfs_init(void)
@@ -137,7 +131,7 @@ static int __init rcx_debugfs_init(void)
 static void __exit rcx_debugfs_exit(void)
 {
 	rcx_channel_unregister(&debugfs_channel);
-	debugfs_remove(debugfs_dir);	/* and everything in it */
+	debugfs_remove(debugfs_dir); /* and everything in it */
 }
 
 module_init(rcx_debugfs_init);

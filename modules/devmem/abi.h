@@ -17,15 +17,15 @@
 #include <linux/types.h>
 
 /* Files in /proc with the location of the memory: a hexadecimal address, and a size in bytes. */
-#define RCX_DEVMEM_FOLDER	"memshare"
-#define RCX_DEVMEM_ADDR		"phymem_addr"
-#define RCX_DEVMEM_SIZE		"phymem_size"
+#define RCX_DEVMEM_FOLDER "memshare"
+#define RCX_DEVMEM_ADDR	  "phymem_addr"
+#define RCX_DEVMEM_SIZE	  "phymem_size"
 
-#define RCX_DEVMEM_PAGE		4096u
-#define RCX_DEVMEM_TEXT		2040u
-#define RCX_DEVMEM_RING		RCX_DEVMEM_PAGE
-#define RCX_DEVMEM_SLOTS	(2 * RCX_DEVMEM_PAGE)
-#define RCX_DEVMEM_SLOTS_MAX	1024u
+#define RCX_DEVMEM_PAGE	     4096u
+#define RCX_DEVMEM_TEXT	     2040u
+#define RCX_DEVMEM_RING	     RCX_DEVMEM_PAGE
+#define RCX_DEVMEM_SLOTS     (2 * RCX_DEVMEM_PAGE)
+#define RCX_DEVMEM_SLOTS_MAX 1024u
 
 /**
  * struct rcx_devmem_page - a page; each side writes half of it
@@ -37,9 +37,9 @@
  * A page with the number of another page was mapped at the wrong place.
  */
 struct rcx_devmem_page {
-	char  from_user[RCX_DEVMEM_TEXT];
+	char from_user[RCX_DEVMEM_TEXT];
 	__u64 user_page;
-	char  from_kernel[RCX_DEVMEM_TEXT];
+	char from_kernel[RCX_DEVMEM_TEXT];
 	__u64 kernel_page;
 };
 
@@ -71,7 +71,7 @@ struct rcx_devmem_slot {
 	__u64 number;
 	__u32 len;
 	__u32 pad;
-	__u8  message[];
+	__u8 message[];
 };
 
 /* Bytes from one slot to the next: whole cache lines. */

@@ -10,11 +10,11 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define BODY 64u
+#define BODY  64u
 #define WHOLE (RCX_HEADER + BODY)
 #define SLOTS 8u
-#define ADDR "/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_ADDR
-#define SIZE "/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_SIZE
+#define ADDR  "/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_ADDR
+#define SIZE  "/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_SIZE
 
 /* The memory as the kernel half publishes it, and our mapping of it. */
 struct memory {
@@ -31,7 +31,7 @@ static volatile struct rcx_devmem_ring *ring(const struct memory *memory)
 static struct rcx_devmem_slot *slot(const struct memory *memory, uint64_t number)
 {
 	return (struct rcx_devmem_slot *)(memory->map + RCX_DEVMEM_SLOTS +
-		((number - 1) & (SLOTS - 1)) * rcx_devmem_stride(WHOLE));
+					  ((number - 1) & (SLOTS - 1)) * rcx_devmem_stride(WHOLE));
 }
 
 static void request(const struct memory *memory, uint32_t room, uint32_t slots)
@@ -97,17 +97,17 @@ static void try_map(struct rcx_hostile *h, const struct memory *memory)
 
 	rcx_topic(h, "/dev/mem");
 	rcx_expect(h, "all of it", map(memory->addr, memory->size, 0), 0);
-	rcx_expect(h, "its last page",
-		  map(memory->addr + (off_t)(memory->size - page), page, 0), 0);
+	rcx_expect(h, "its last page", map(memory->addr + (off_t)(memory->size - page), page, 0),
+		   0);
 	/* Without PAT, as on a machine without firmware, all mappings have the same type. */
 	rcx_expect_either(h, "uncached, beside a cached mapping", map(memory->addr, page, O_SYNC),
-			 EAGAIN, 0);
+			  EAGAIN, 0);
 	rcx_expect(h, "a page too long, which is RAM", map(memory->addr, memory->size + page, 0),
-		  EPERM);
+		   EPERM);
 	rcx_expect(h, "the page before it, which is RAM", map(memory->addr - (off_t)page, page, 0),
-		  EPERM);
+		   EPERM);
 	rcx_expect(h, "the page behind it, which is RAM",
-		  map(memory->addr + (off_t)memory->size, page, 0), EPERM);
+		   map(memory->addr + (off_t)memory->size, page, 0), EPERM);
 	rcx_expect(h, "not at a page", map(memory->addr + 1, page, 0), EINVAL);
 	rcx_try_nobody_opens(h, "/dev/mem");
 }
@@ -125,7 +125,7 @@ static uint64_t refused(struct rcx_hostile *h, enum rcx_context context, uint64_
 
 /* One event with the requested layout: 0 when it was not refused, else -1 with errno. */
 static long request_and_emit(struct rcx_hostile *h, const struct memory *memory, uint32_t room,
-			  uint32_t slots)
+			     uint32_t slots)
 {
 	request(memory, room, slots);
 	if (!refused(h, RCX_HARDIRQ, 1))
@@ -138,7 +138,7 @@ static void try_layouts(struct rcx_hostile *h, const struct memory *memory)
 {
 	rcx_topic(h, "layout");
 	rcx_core_bind(h, "ring", BODY, true);
-#define LAYOUT(name, room, slots, want)						\
+#define LAYOUT(name, room, slots, want) \
 	rcx_expect(h, name, request_and_emit(h, memory, room, slots), want)
 	LAYOUT("a good one", WHOLE, SLOTS, 0);
 	LAYOUT("nothing", 0, 0, EINVAL);
@@ -171,24 +171,26 @@ static void try_numbers(struct rcx_hostile *h, const struct memory *memory)
 	rcx_core_bind(h, "ring", BODY, true);
 	request(memory, WHOLE, SLOTS);
 	rcx_expect_value(h, "refused of three rings full", (long)refused(h, RCX_SOFTIRQ, 3 * SLOTS),
-			0);
+			 0);
 	head = ring(memory)->head;
 	ring(memory)->head = 4711;
 	rcx_expect_value(h, "refused with another head", (long)refused(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "the head is the kernel's again", (long)ring(memory)->head,
-			(long)head + 1);
+			 (long)head + 1);
 	ring(memory)->head = UINT64_MAX;
 	memset(slot(memory, 1), 0xff, SLOTS * rcx_devmem_stride(WHOLE));
 	rcx_expect_value(h, "refused with slots of all bits", (long)refused(h, RCX_PROCESS, 1), 0);
 	rcx_expect_value(h, "and a head of all bits", (long)ring(memory)->head, (long)head + 2);
 	rcx_expect_value(h, "the slot has its number", (long)slot(memory, head + 2)->number,
-			(long)head + 2);
+			 (long)head + 2);
 	rcx_expect_value(h, "the message is at its place", slot(memory, head + 2)->len, WHOLE);
 	rcx_expect_value(h, "and it is whole",
-			rcx_body_check(slot(memory, head + 2)->message + RCX_HEADER, BODY,
-				       3 * SLOTS + 1, 0), BODY);
+			 rcx_body_check(slot(memory, head + 2)->message + RCX_HEADER, BODY,
+					3 * SLOTS + 1, 0),
+			 BODY);
 	memset(memory->map + RCX_DEVMEM_SLOTS, 0x5a, memory->size - RCX_DEVMEM_SLOTS);
-	rcx_expect_value(h, "refused after all is overwritten", (long)refused(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused after all is overwritten", (long)refused(h, RCX_HARDIRQ, 1),
+			 0);
 }
 
 static void try_scribbled(struct rcx_hostile *h, const struct memory *memory,
@@ -197,7 +199,7 @@ static void try_scribbled(struct rcx_hostile *h, const struct memory *memory,
 	struct rcx_scribbler layout, slots, text;
 
 	rcx_topic(h, "overwritten, from %s%s", rcx_context_names[context],
-		 validate ? " in validation" : "");
+		  validate ? " in validation" : "");
 	rcx_core_bind(h, "ring", BODY, validate);
 	request(memory, WHOLE, SLOTS);
 	rcx_core_start(h, context, 1u << 30, 4, 1000);

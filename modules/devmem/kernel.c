@@ -59,7 +59,7 @@
 #include "rcx_core.h"
 #include "abi.h"
 
-#define DEVMEM_LOGGED 128	/* bytes of the user's text that are logged */
+#define DEVMEM_LOGGED 128 /* bytes of the user's text that are logged */
 
 static unsigned long long phys;
 module_param(phys, ullong, 0400);
@@ -101,8 +101,8 @@ static struct rcx_devmem_slot *devmem_slot(u64 number)
 /* Adopt the layout that the user requests, if it is valid. */
 static int devmem_set_layout(u32 room, u32 slots)
 {
-	if (room < RCX_HEADER || room > RCX_HEADER + RCX_BODY_MAX ||
-	    !is_power_of_2(slots) || slots > RCX_DEVMEM_SLOTS_MAX)
+	if (room < RCX_HEADER || room > RCX_HEADER + RCX_BODY_MAX || !is_power_of_2(slots) ||
+	    slots > RCX_DEVMEM_SLOTS_MAX)
 		return -EINVAL;
 	if ((u64)rcx_devmem_stride(room) * slots > size - RCX_DEVMEM_SLOTS)
 		return -ENOSPC;
@@ -165,10 +165,7 @@ static int devmem_emit(const struct rcx_event *event)
 static struct rcx_channel devmem_channel = {
 	.name = "devmem",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "ring", RCX_IN_ANY, devmem_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "ring", RCX_IN_ANY, devmem_emit }, { } },
 };
 
 /* ---- the demonstration: a text in both directions in every page --------- */
@@ -273,8 +270,7 @@ static bool devmem_is_free(void)
 		return false;
 	return region_intersects(phys, size, IORESOURCE_MEM, IORES_DESC_RESERVED) ==
 		       REGION_INTERSECTS ||
-	       region_intersects(phys, size, IORESOURCE_MEM, IORES_DESC_NONE) ==
-		       REGION_DISJOINT;
+	       region_intersects(phys, size, IORESOURCE_MEM, IORES_DESC_NONE) == REGION_DISJOINT;
 }
 
 static int devmem_map(void)

@@ -17,7 +17,7 @@
 #include "channel.h"
 #include "abi.h"
 
-#define PAGES_PER_LINE 64	/* of the printed map */
+#define PAGES_PER_LINE 64 /* of the printed map */
 
 /* Read one number, such as 0x8000000 or 4096, from a file in /proc. */
 static unsigned long read_number(const char *path)
@@ -62,7 +62,7 @@ static void print_mark(unsigned long at, bool read, bool wrote)
 static struct rcx_devmem_page *map_memory(unsigned long addr, unsigned long size)
 {
 	void *map;
-	int fd = open("/dev/mem", O_RDWR);	/* no O_SYNC: the module's mapping is cached */
+	int fd = open("/dev/mem", O_RDWR); /* no O_SYNC: the module's mapping is cached */
 
 	if (fd < 0) {
 		perror("open /dev/mem");
@@ -73,7 +73,7 @@ static struct rcx_devmem_page *map_memory(unsigned long addr, unsigned long size
 		perror("mmap /dev/mem");
 		exit(1);
 	}
-	close(fd);		/* the mapping stays */
+	close(fd); /* the mapping stays */
 	return map;
 }
 

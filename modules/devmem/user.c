@@ -14,7 +14,7 @@
 #include "channel.h"
 #include "abi.h"
 
-#define SLOTS 256u	/* as deep as the queues of the other channels */
+#define SLOTS 256u /* as deep as the queues of the other channels */
 
 /* Sleep between two looks at the memory; the kernel's timer slack adds up to as much. */
 static const struct timespec poll_interval = { .tv_nsec = 50000 };
@@ -25,7 +25,7 @@ struct view {
 	unsigned char *slots;
 	uint32_t stride;
 	uint32_t count;
-	uint64_t last;		/* number of the last message read */
+	uint64_t last; /* number of the last message read */
 };
 
 /* ---- open --------------------------------------------------------------- */
@@ -56,8 +56,9 @@ static int skip_unbooted(struct rcx_session *s)
 	snprintf(words, sizeof(words), "%s", s->channel->boot);
 	for (char *word = strtok_r(words, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		if (!strstr(line, word))
-			return rcx_skip(s, "The kernel was booted without %s, so no memory is reserved.",
-				       word);
+			return rcx_skip(s,
+					"The kernel was booted without %s, so no memory is reserved.",
+					word);
 	return rcx_skip(s, "The module was loaded without phys= and size=.");
 }
 
@@ -69,12 +70,13 @@ static int map_memory(struct rcx_session *s)
 	void *map;
 
 	if (!size)
-		return access("/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_SIZE, R_OK)
-			? rcx_fail_errno(s, "/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_SIZE)
-			: skip_unbooted(s);
+		return access("/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_SIZE, R_OK) ?
+			       rcx_fail_errno(s, "/proc/" RCX_DEVMEM_FOLDER "/" RCX_DEVMEM_SIZE) :
+			       skip_unbooted(s);
 	s->fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
 	if (s->fd < 0 && errno == ENOENT)
-		return rcx_skip(s, "This kernel has no /dev/mem: it was built without CONFIG_DEVMEM.");
+		return rcx_skip(s,
+				"This kernel has no /dev/mem: it was built without CONFIG_DEVMEM.");
 	if (s->fd < 0)
 		return rcx_fail_errno(s, "open /dev/mem");
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, addr);
@@ -115,11 +117,13 @@ static int ring_open(struct rcx_session *s)
 		.stride = stride,
 	};
 	if (s->map_len <= RCX_DEVMEM_SLOTS)
-		return rcx_skip(s, "The memory has no room for a ring, which needs more than two pages.");
+		return rcx_skip(s,
+				"The memory has no room for a ring, which needs more than two pages.");
 	view->count = slots_for(s, stride);
 	if (view->count & (view->count - 1) ||
 	    (size_t)view->count * stride > s->map_len - RCX_DEVMEM_SLOTS)
-		return rcx_skip(s, "The slots must be a power of two in number and fit the memory.");
+		return rcx_skip(s,
+				"The slots must be a power of two in number and fit the memory.");
 	view->ring->room = (uint32_t)rcx_len(s);
 	view->ring->slots = view->count;
 	view->last = view->ring->head;
@@ -136,8 +140,10 @@ static void ring_close(struct rcx_session *s)
 /* Copy message @number to s->rx: its length, or 0 when it was overwritten. */
 static size_t copy_message(struct rcx_session *s, const struct view *view, uint64_t number)
 {
-	struct rcx_devmem_slot *slot = (struct rcx_devmem_slot *)(view->slots +
-		(size_t)((number - 1) & (view->count - 1)) * view->stride);
+	struct rcx_devmem_slot *slot =
+		(struct rcx_devmem_slot *)(view->slots +
+					   (size_t)((number - 1) & (view->count - 1)) *
+						   view->stride);
 	size_t len;
 
 	if (__atomic_load_n(&slot->number, __ATOMIC_ACQUIRE) != number)
@@ -209,7 +215,8 @@ static int ring_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------- */
 
-#define SLOT .max = RCX_BODY_MAX, \
+#define SLOT                 \
+	.max = RCX_BODY_MAX, \
 	.limit = "A slot holds one message, and the kernel half limits its body to 1 MiB."
 
 static const struct rcx_queue devmem_queue = {

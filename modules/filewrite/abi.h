@@ -5,14 +5,14 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define RCX_FILEWRITE_DEVICE	"/dev/ringcross/filewrite"
+#define RCX_FILEWRITE_DEVICE "/dev/ringcross/filewrite"
 
 /* A file has no message boundaries, so each message begins at a multiple of this offset. */
-#define RCX_FILEWRITE_ALIGN	8
+#define RCX_FILEWRITE_ALIGN 8
 
 /* Bounds of @limit below. */
-#define RCX_FILEWRITE_LEAST	4096
-#define RCX_FILEWRITE_MOST	(64 << 20)
+#define RCX_FILEWRITE_LEAST 4096
+#define RCX_FILEWRITE_MOST  (64 << 20)
 
 /**
  * struct rcx_filewrite_file - a file to which the kernel half appends messages
@@ -28,6 +28,6 @@ struct rcx_filewrite_file {
 };
 
 /* Append each event to that file until this control file is closed. */
-#define RCX_FILEWRITE_FILE	_IOW('x', 0x98, struct rcx_filewrite_file)
+#define RCX_FILEWRITE_FILE _IOW('x', 0x98, struct rcx_filewrite_file)
 
 #endif

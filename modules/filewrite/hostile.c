@@ -16,8 +16,8 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define SIZE 8
-#define PLACE (RCX_HEADER + SIZE)	/* bytes of one message in the file */
+#define SIZE   8
+#define PLACE  (RCX_HEADER + SIZE) /* bytes of one message in the file */
 #define ENOUGH (1 << 20)
 
 static bool known(unsigned int cmd)
@@ -102,8 +102,8 @@ static void try_no_files(struct rcx_hostile *h, int device)
 	refuse(h, device, "a file of /proc/sys",
 	       open("/proc/sys/kernel/domainname", O_WRONLY | O_APPEND), EINVAL);
 	refuse(h, device, "a file of /proc", open("/proc/self/comm", O_WRONLY | O_APPEND), EINVAL);
-	refuse(h, device, "a file of /sys",
-	       open("/sys/kernel/profiling", O_WRONLY | O_APPEND), EINVAL);
+	refuse(h, device, "a file of /sys", open("/sys/kernel/profiling", O_WRONLY | O_APPEND),
+	       EINVAL);
 	refuse(h, device, "an eventfd", eventfd(0, EFD_CLOEXEC), EINVAL);
 	refuse(h, device, "a socket", socket(AF_UNIX, SOCK_STREAM, 0), EINVAL);
 	if (!pipe(ends)) {
@@ -124,11 +124,11 @@ static void try_requests(struct rcx_hostile *h, int device, int fd)
 	request.flags = UINT32_MAX;
 	rcx_expect(h, "all flags", register_at(&device, &request), EINVAL);
 	rcx_expect(h, "no room", register_limit(device, fd, 0), EINVAL);
-	rcx_expect(h, "too little room",
-		  register_limit(device, fd, RCX_FILEWRITE_LEAST - 1), EINVAL);
+	rcx_expect(h, "too little room", register_limit(device, fd, RCX_FILEWRITE_LEAST - 1),
+		   EINVAL);
 	rcx_expect(h, "too much room", register_limit(device, fd, RCX_FILEWRITE_MOST + 1), EINVAL);
 	rcx_expect(h, "room that 32 bits would cut",
-		  register_limit(device, fd, (1ull << 32) + ENOUGH), EINVAL);
+		   register_limit(device, fd, (1ull << 32) + ENOUGH), EINVAL);
 	rcx_expect(h, "room of all bits", register_limit(device, fd, UINT64_MAX), EINVAL);
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, register_at, &device);
 }
@@ -149,8 +149,8 @@ static void try_register(struct rcx_hostile *h)
 	rcx_expect_value(h, "refused", emit(h, 1), 0);
 	rcx_expect_value(h, "bytes in the file", size_of(fd), PLACE);
 	rcx_expect_value(h, "read", pread(fd, &message, RCX_HEADER, 0), RCX_HEADER);
-	rcx_expect_true(h, "its header", message.magic == RCX_MAGIC && message.size == SIZE &&
-		       message.seq == 1);
+	rcx_expect_true(h, "its header",
+			message.magic == RCX_MAGIC && message.size == SIZE && message.seq == 1);
 
 	rcx_expect(h, "the same file for another control file", register_file(other, fd), 0);
 	rcx_expect_value(h, "refused of 10", emit(h, 10), 0);
@@ -180,8 +180,8 @@ static void try_limit(struct rcx_hostile *h)
 	rcx_expect_value(h, "refused of 1000", emit(h, 1000), 871);
 	rcx_expect_value(h, "the reason", reason(h), ENOSPC);
 	rcx_expect_value(h, "bytes in the file", size_of(fd), 129 * PLACE);
-	rcx_expect(h, "punch a hole", fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-					       4096), 0);
+	rcx_expect(h, "punch a hole",
+		   fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), 0);
 	rcx_expect_value(h, "refused of 1000 with a page given back", emit(h, 1000), 872);
 	rcx_expect_value(h, "bytes with these", size_of(fd), 257 * PLACE);
 	rcx_expect(h, "truncate", ftruncate(fd, 0), 0);
@@ -305,8 +305,8 @@ static void try_others(struct rcx_hostile *h)
 	rcx_try_nobody_opens(h, RCX_FILEWRITE_DEVICE);
 
 	rcx_topic(h, "three threads");
-	rcx_expect_value(h, "registered on one file",
-			rcx_in_three_threads(h, register_race, &race), 1);
+	rcx_expect_value(h, "registered on one file", rcx_in_three_threads(h, register_race, &race),
+			 1);
 	rcx_expect_value(h, "refused", emit(h, 1), 0);
 	rcx_expect_value(h, "bytes", size_of(race.fd), PLACE);
 	rcx_in_other(h, "a child ends well", close_copy, &race.device);

@@ -50,9 +50,9 @@
 struct filewrite_file {
 	struct list_head node;
 	struct file *file;
-	loff_t end;		/* of the last write; used if the user clears O_APPEND */
+	loff_t end; /* of the last write; used if the user clears O_APPEND */
 	u64 limit;
-	bool broken;		/* the file ends in half a message: append nothing more */
+	bool broken; /* the file ends in half a message: append nothing more */
 };
 
 /*
@@ -159,9 +159,8 @@ static int filewrite_release(struct inode *inode, struct file *file)
 static bool filewrite_is_suitable(const struct file *file)
 {
 	return S_ISREG(file_inode(file)->i_mode) &&
-	       file_inode(file)->i_sb->s_magic == TMPFS_MAGIC &&
-	       file->f_mode & FMODE_WRITE && file->f_flags & O_APPEND &&
-	       file->f_op->write_iter && !file->f_op->write;
+	       file_inode(file)->i_sb->s_magic == TMPFS_MAGIC && file->f_mode & FMODE_WRITE &&
+	       file->f_flags & O_APPEND && file->f_op->write_iter && !file->f_op->write;
 }
 
 static long filewrite_add(struct filewrite_file *state, struct file *file, u64 limit)
@@ -231,10 +230,8 @@ static struct miscdevice filewrite_device = {
 static struct rcx_channel filewrite_channel = {
 	.name = "filewrite",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "append", RCX_IN(RCX_PROCESS), filewrite_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "append", RCX_IN(RCX_PROCESS), filewrite_emit },
+						  { } },
 };
 
 static int __init filewrite_init(void)

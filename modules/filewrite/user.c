@@ -12,18 +12,18 @@
 #include "channel.h"
 #include "abi.h"
 
-#define BATCH 65536		/* bytes of a read, or one message if that is larger */
-#define LIMIT 262144		/* bytes of memory that the file may occupy, or */
-#define MESSAGES 4		/* the memory of this many messages if that is more */
-#define PAGE 4096
+#define BATCH	 65536	/* bytes of a read, or one message if that is larger */
+#define LIMIT	 262144 /* bytes of memory that the file may occupy, or */
+#define MESSAGES 4	/* the memory of this many messages if that is more */
+#define PAGE	 4096
 
 /* State, at s->priv.  In the buffer, at s->map, a message begins at @at. */
 struct state {
-	int file;		/* what the kernel appends to */
-	off_t read;		/* bytes of the file read so far */
-	off_t punched;		/* bytes of the file whose memory is freed */
-	size_t at, have;	/* bytes of the buffer: consumed, and filled */
-	size_t spare;		/* bytes to read before a hole is punched */
+	int file;	 /* what the kernel appends to */
+	off_t read;	 /* bytes of the file read so far */
+	off_t punched;	 /* bytes of the file whose memory is freed */
+	size_t at, have; /* bytes of the buffer: consumed, and filled */
+	size_t spare;	 /* bytes to read before a hole is punched */
 };
 
 /* Bytes of the file that a message of @len bytes occupies. */

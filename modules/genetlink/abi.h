@@ -7,13 +7,13 @@
 #include <linux/types.h>
 
 /* Names by which programs find the family and its group; the kernel assigns the numbers. */
-#define RCX_GENETLINK_FAMILY	"ringcross"
-#define RCX_GENETLINK_GROUP	"events"
-#define RCX_GENETLINK_VERSION	1
+#define RCX_GENETLINK_FAMILY  "ringcross"
+#define RCX_GENETLINK_GROUP   "events"
+#define RCX_GENETLINK_VERSION 1
 
 /* Commands of the family, which all need CAP_NET_ADMIN. */
 enum {
-	RCX_GENETLINK_PUSH = 1,	/* a message */
+	RCX_GENETLINK_PUSH = 1, /* a message */
 	RCX_GENETLINK_PULL,	/* no attribute; a message comes back, of a dump in parts */
 	RCX_GENETLINK_CALL,	/* a message; its reply comes back */
 	RCX_GENETLINK_EVENT,	/* from the kernel to the group: the message of an event */
@@ -21,14 +21,14 @@ enum {
 
 /* Attributes: a request has one A_MESSAGE or none. */
 enum {
-	RCX_GENETLINK_A_MESSAGE = 1,	/* a complete message */
-	RCX_GENETLINK_A_PART,		/* in a dump: the next bytes of its message */
+	RCX_GENETLINK_A_MESSAGE = 1, /* a complete message */
+	RCX_GENETLINK_A_PART,	     /* in a dump: the next bytes of its message */
 };
 
 /* An attribute's length has 16 bits and counts its own header. */
-#define RCX_GENETLINK_BODY_MAX	(0xffff - NLA_HDRLEN - RCX_HEADER)
+#define RCX_GENETLINK_BODY_MAX (0xffff - NLA_HDRLEN - RCX_HEADER)
 
 /* Bytes of a record in a dump.  At most 3 KiB, to fit into the smallest buffer of netlink. */
-#define RCX_GENETLINK_PART_MAX	1024
+#define RCX_GENETLINK_PART_MAX 1024
 
 #endif

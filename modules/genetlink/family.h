@@ -23,8 +23,8 @@ struct datagram {
 	struct rcx_msg msg;
 };
 
-#define HEADERS_LEN	(uint32_t)offsetof(struct datagram, attr)	/* without an attribute */
-#define MESSAGE_OFFSET	(uint32_t)offsetof(struct datagram, msg)	/* before the message */
+#define HEADERS_LEN    (uint32_t)offsetof(struct datagram, attr) /* without an attribute */
+#define MESSAGE_OFFSET (uint32_t)offsetof(struct datagram, msg)	 /* before the message */
 
 /* Numbers that the kernel has assigned, valid until the module is unloaded. */
 struct family {
@@ -97,7 +97,8 @@ static inline int family_parse(const struct nlmsghdr *answer, ssize_t got, struc
 	answer = (const void *)((const char *)answer + HEADERS_LEN);
 	groups = find_attr(answer, len, CTRL_ATTR_MCAST_GROUPS);
 	if (attr_value(find_attr(answer, len, CTRL_ATTR_FAMILY_ID), &family->id,
-		       sizeof(family->id)) || !groups || family_group(groups, &family->group))
+		       sizeof(family->id)) ||
+	    !groups || family_group(groups, &family->group))
 		return EPROTO;
 	return 0;
 }

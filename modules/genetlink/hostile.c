@@ -13,11 +13,11 @@
 
 /* Some cases are the same as in netlink: each folder is readable on its own. */
 
-#define BODY 64u
-#define WHOLE (RCX_HEADER + BODY)
+#define BODY	 64u
+#define WHOLE	 (RCX_HEADER + BODY)
 #define DATAGRAM (MESSAGE_OFFSET + (1u << 16) + 4096)
-#define FLAGS (NLM_F_REQUEST | NLM_F_ACK)
-#define NONE 0xffff	/* in place of an attribute's type: no attribute */
+#define FLAGS	 (NLM_F_REQUEST | NLM_F_ACK)
+#define NONE	 0xffff /* in place of an attribute's type: no attribute */
 
 /* One socket; a request is built in @out, and the last answer is in @in. */
 struct peer {
@@ -207,8 +207,9 @@ static void try_types(struct rcx_hostile *h, struct peer *peer)
 	good(peer, 0)->command.cmd = RCX_GENETLINK_PULL;
 	peer->out->header.nlmsg_flags |= NLM_F_DUMP;
 	rcx_expect(h, "a message with a dump", exchange(peer), EINVAL);
-	rcx_expect(h, "a part with a pull", request(peer, RCX_GENETLINK_PULL, RCX_GENETLINK_A_PART,
-						   h->message, WHOLE), EINVAL);
+	rcx_expect(h, "a part with a pull",
+		   request(peer, RCX_GENETLINK_PULL, RCX_GENETLINK_A_PART, h->message, WHOLE),
+		   EINVAL);
 }
 
 static void try_lengths(struct rcx_hostile *h, struct peer *peer)
@@ -270,7 +271,7 @@ static void try_several(struct rcx_hostile *h, struct peer *peer)
 	out->header.nlmsg_len = HEADERS_LEN + 4000;
 	rcx_expect(h, "1000 levels of nesting", exchange(peer), EINVAL);
 	rcx_expect(h, "a good one after all these", push(peer, rcx_good_message(h, BODY, 1), WHOLE),
-		  0);
+		   0);
 }
 
 static void try_attributes(struct rcx_hostile *h)
@@ -302,7 +303,7 @@ static long receive_at(void *arg, void *at)
 }
 
 static struct rcx_taker taker(struct peer *peer,
-			     long (*send)(void *, const struct rcx_msg *, size_t))
+			      long (*send)(void *, const struct rcx_msg *, size_t))
 {
 	return (struct rcx_taker){
 		.send = send,
@@ -424,7 +425,8 @@ static void try_two_dumps(struct rcx_hostile *h, struct peer *peer)
 	received = receive_part(peer, sizeof(peer->room), &end);
 	rcx_expect_true(h, "the first part", received > 0);
 	rcx_expect_value(h, "another's meanwhile, whole",
-			start_dump(&other) < 0 ? -1 : receive_dump(&other, sizeof(peer->room)), all);
+			 start_dump(&other) < 0 ? -1 : receive_dump(&other, sizeof(peer->room)),
+			 all);
 	close_peer(&other);
 	put(peer, RCX_GENETLINK_PULL, FLAGS | NLM_F_DUMP, NONE, NULL, 0);
 	send_out(peer);
@@ -438,7 +440,7 @@ static void try_two_dumps(struct rcx_hostile *h, struct peer *peer)
 	rcx_expect(h, "a second one of the same socket", end ? -1 : 0, EBUSY);
 	end = false;
 	rcx_expect_value(h, "the first one continues to its end",
-			received + receive_dump(peer, sizeof(peer->room)), all);
+			 received + receive_dump(peer, sizeof(peer->room)), all);
 }
 
 static void try_dumps(struct rcx_hostile *h, bool validate)
@@ -450,23 +452,24 @@ static void try_dumps(struct rcx_hostile *h, bool validate)
 	rcx_bind_topic(h, "dump", RCX_BODY_MAX, validate);
 	open_peer(h, &peer);
 	rcx_expect_value(h, "a good one",
-			start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)), all);
+			 start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)), all);
 	try_two_dumps(h, &peer);
 	/* Bytes that do not fit the receive buffer are lost, and the end mark with them. */
 	start_dump(&peer);
 	while (recv(peer.fd, peer.room, 100, MSG_DONTWAIT) > 0)
 		;
 	rcx_expect_value(h, "after one that was read with room for 100 bytes",
-			start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)), all);
+			 start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)), all);
 	setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
 	rcx_expect_value(h, "with the smallest queue",
-			start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)), all);
+			 start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)), all);
 	start_dump(&peer);
 	rcx_core_bind(h, "", BODY, validate);
 	rcx_expect_value(h, "begun before a bind to a smaller size",
-			receive_dump(&peer, sizeof(peer.room)), all);
+			 receive_dump(&peer, sizeof(peer.room)), all);
 	rcx_expect_value(h, "begun after it",
-			start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)), WHOLE);
+			 start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)),
+			 WHOLE);
 	rcx_core_bind(h, "", RCX_BODY_MAX, validate);
 	start_dump(&peer);
 	close_peer(&peer);
@@ -493,8 +496,8 @@ static void try_dump_killed(struct rcx_hostile *h)
 	close_peer(&peer);
 	open_peer(h, &peer);
 	rcx_expect_value(h, "another one after it",
-			start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)),
-			RCX_HEADER + RCX_BODY_MAX);
+			 start_dump(&peer) < 0 ? -1 : receive_dump(&peer, sizeof(peer.room)),
+			 RCX_HEADER + RCX_BODY_MAX);
 	close_peer(&peer);
 }
 
@@ -587,7 +590,7 @@ static void without_right(struct rcx_hostile *h, void *arg)
 	struct peer *rights = arg, own;
 
 	rcx_expect(h, "push on a socket of root", push(rights, rcx_good_message(h, BODY, 0), WHOLE),
-		  EPERM);
+		   EPERM);
 	open_peer(h, &own);
 	rcx_expect(h, "push", push(&own, h->message, WHOLE), EPERM);
 	rcx_expect(h, "call", call(&own, h->message, WHOLE), EPERM);
@@ -597,7 +600,7 @@ static void without_right(struct rcx_hostile *h, void *arg)
 	rcx_expect(h, "an unknown command", request(&own, 99, NONE, NULL, 0), EOPNOTSUPP);
 	rcx_expect(h, "join the group", join(&own), EPERM);
 	rcx_expect(h, "as root of a user namespace",
-		  unshare(CLONE_NEWUSER) ? -1 : push(&own, h->message, WHOLE), EPERM);
+		   unshare(CLONE_NEWUSER) ? -1 : push(&own, h->message, WHOLE), EPERM);
 	close_peer(&own);
 }
 
@@ -610,9 +613,10 @@ static void elsewhere(struct rcx_hostile *h, void *arg)
 	open_socket(h, &peer);
 	rcx_expect(h, "the family is not there", find(&peer), ENOENT);
 	peer.family = ours->family;
-	rcx_expect(h, "nor by its number", push(&peer, rcx_good_message(h, BODY, 0), WHOLE), ENOENT);
+	rcx_expect(h, "nor by its number", push(&peer, rcx_good_message(h, BODY, 0), WHOLE),
+		   ENOENT);
 	rcx_expect(h, "nor is there a dump", start_dump(&peer) < 0 ? 0 : receive_dump(&peer, 32768),
-		  ENOENT);
+		   ENOENT);
 	close_peer(&peer);
 }
 
@@ -637,13 +641,13 @@ static void try_others(struct rcx_hostile *h)
 	getsockname(peer.fd, (struct sockaddr *)&address, &len);
 	open_socket(h, &second);
 	rcx_expect(h, "takes the same port", bind(second.fd, (struct sockaddr *)&address, len),
-		  EADDRINUSE);
+		   EADDRINUSE);
 	close_peer(&peer);
 	rcx_expect(h, "takes it when it is free", bind(second.fd, (struct sockaddr *)&address, len),
-		  0);
+		   0);
 	rcx_expect(h, "finds the family", find(&second), 0);
 	rcx_expect(h, "and starts a new sequence",
-		  push(&second, rcx_good_message(h, BODY, 0), WHOLE), 0);
+		   push(&second, rcx_good_message(h, BODY, 0), WHOLE), 0);
 	close_peer(&second);
 }
 

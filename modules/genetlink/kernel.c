@@ -68,7 +68,7 @@ struct genetlink_socket {
 	struct list_head node;
 	u32 portid;
 	struct rcx_sequence sequence;
-	struct rcx_msg *dumped;	/* the message of its dump; NULL until the first dump */
+	struct rcx_msg *dumped; /* the message of its dump; NULL until the first dump */
 };
 
 static DEFINE_MUTEX(genetlink_lock);
@@ -83,8 +83,8 @@ static const u8 *genetlink_content;
  * the message's header, to which *@msg points.  (Attributes are aligned to four bytes; behind
  * both headers the message happens to be aligned to eight.)
  */
-static struct sk_buff *genetlink_message(u32 portid, u32 seq, u8 command, const u8 *body,
-					 u32 size, gfp_t gfp, struct rcx_msg **msg)
+static struct sk_buff *genetlink_message(u32 portid, u32 seq, u8 command, const u8 *body, u32 size,
+					 gfp_t gfp, struct rcx_msg **msg)
 {
 	struct sk_buff *skb = genlmsg_new(nla_total_size(RCX_HEADER + size), gfp);
 	struct nlattr *attr = NULL;
@@ -240,7 +240,7 @@ static int genetlink_call(struct sk_buff *request, struct genl_info *info)
 
 static int genetlink_pull(struct sk_buff *request, struct genl_info *info)
 {
-	u32 size = rcx_size();	/* read once: another bind may change it */
+	u32 size = rcx_size(); /* read once: another bind may change it */
 	struct genetlink_socket *socket;
 	struct sk_buff *skb;
 	struct rcx_msg *msg;
@@ -324,7 +324,7 @@ static int genetlink_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	socket = genetlink_find(NETLINK_CB(cb->skb).portid);
 	if (!socket || !socket->dumped) {
 		mutex_unlock(&genetlink_lock);
-		return -ESTALE;		/* the socket was removed: its port had two owners */
+		return -ESTALE; /* the socket was removed: its port had two owners */
 	}
 	while (dump->at < dump->len) {
 		u32 len = min_t(u32, dump->len - dump->at, RCX_GENETLINK_PART_MAX);
@@ -335,7 +335,7 @@ static int genetlink_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	}
 	mutex_unlock(&genetlink_lock);
 	if (dump->at == dump->len)
-		return 0;		/* netlink appends the end mark, now or in the next part */
+		return 0; /* netlink appends the end mark, now or in the next part */
 	return skb->len ?: -EMSGSIZE;
 }
 
@@ -379,7 +379,7 @@ static const struct genl_ops genetlink_ops[] = {
 static const struct genl_multicast_group genetlink_groups[] = {
 	{
 		.name = RCX_GENETLINK_GROUP,
-		/* 5.10 does not have this flag, so any user may listen there. */
+/* 5.10 does not have this flag, so any user may listen there. */
 #ifdef GENL_MCAST_CAP_NET_ADMIN
 		.flags = GENL_MCAST_CAP_NET_ADMIN,
 #endif
@@ -409,10 +409,7 @@ static struct notifier_block genetlink_notifier = {
 static struct rcx_channel genetlink_channel = {
 	.name = "genetlink",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "multicast", RCX_IN_ANY, genetlink_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "multicast", RCX_IN_ANY, genetlink_emit }, { } },
 };
 
 static int __init genetlink_init(void)
@@ -453,7 +450,7 @@ static void __exit genetlink_exit(void)
 
 	rcx_channel_unregister(&genetlink_channel);
 	genl_set_err(&genetlink_family, &init_net, 0, 0, -ENODEV);
-	genl_unregister_family(&genetlink_family);	/* waits for running requests */
+	genl_unregister_family(&genetlink_family); /* waits for running requests */
 	netlink_unregister_notifier(&genetlink_notifier);
 	mutex_lock(&genetlink_lock);
 	list_for_each_entry_safe(socket, next, &genetlink_sockets, node)

@@ -25,7 +25,8 @@ static inline bool is_whole(const struct rcx_session *s, const struct datagram *
 	return got >= MESSAGE_OFFSET && answer->header.nlmsg_type == out(s)->header.nlmsg_type &&
 	       answer->header.nlmsg_len <= got && answer->command.cmd == command &&
 	       answer->attr.nla_type == type && answer->attr.nla_len >= NLA_HDRLEN &&
-	       HEADERS_LEN + NLA_ALIGN(answer->attr.nla_len) == NLMSG_ALIGN(answer->header.nlmsg_len);
+	       HEADERS_LEN + NLA_ALIGN(answer->attr.nla_len) ==
+		       NLMSG_ALIGN(answer->header.nlmsg_len);
 }
 
 /* Attributes are padded to four bytes, so the message's length is that of the attribute. */
@@ -35,7 +36,7 @@ static inline size_t attr_len(const struct datagram *answer)
 }
 
 static inline const struct rcx_msg *message(const struct rcx_session *s, ssize_t got,
-					   unsigned int command, size_t *len)
+					    unsigned int command, size_t *len)
 {
 	const struct datagram *answer = s->map;
 
@@ -168,8 +169,10 @@ static inline ssize_t append_records(struct rcx_session *s, size_t at, ssize_t l
 			int error = dump_error(header);
 
 			*end = true;
-			return error < 0 ? rcx_fail(s, "the kernel half ended a dump with an error: %s",
-						   strerror(-error)) : (ssize_t)at;
+			return error < 0 ?
+				       rcx_fail(s, "the kernel half ended a dump with an error: %s",
+						strerror(-error)) :
+				       (ssize_t)at;
 		}
 		if (!is_whole(s, record, (size_t)left, RCX_GENETLINK_PULL, RCX_GENETLINK_A_PART))
 			return rcx_datagram_broken(s, header == s->map ? left : 0);
@@ -206,7 +209,8 @@ static int genetlink_dump(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define ATTRIBUTE .max = RCX_GENETLINK_BODY_MAX, \
+#define ATTRIBUTE                      \
+	.max = RCX_GENETLINK_BODY_MAX, \
 	.limit = "The length of an attribute has 16 bits and includes its header of 4 bytes."
 
 static const struct rcx_queue genetlink_queue = RCX_DATAGRAM_QUEUE;

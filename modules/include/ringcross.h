@@ -25,12 +25,12 @@ struct rcx_msg {
 	__u32 magic;
 	__u64 seq;
 	__u64 timestamp;
-	__u8  body[];
+	__u8 body[];
 };
 
-#define RCX_MAGIC	0x52434d53u
-#define RCX_HEADER	((__u32)sizeof(struct rcx_msg))
-#define RCX_BODY_MAX	(1u << 20)
+#define RCX_MAGIC    0x52434d53u
+#define RCX_HEADER   ((__u32)sizeof(struct rcx_msg))
+#define RCX_BODY_MAX (1u << 20)
 
 /* The @i-th 8-byte word of the body of message @seq. */
 static inline __u64 rcx_body_word(__u64 seq, __u32 i)
@@ -71,26 +71,25 @@ static inline __u32 rcx_body_check(const __u8 *body, __u32 size, __u64 seq, __u8
 			return 8 * i;
 	}
 	for (i = size / 8 * 8; i < size; i++)
-		if ((__u8)(body[i] ^ flip) !=
-		    (__u8)(rcx_body_word(seq, i / 8) >> (8 * (i % 8))))
+		if ((__u8)(body[i] ^ flip) != (__u8)(rcx_body_word(seq, i / 8) >> (8 * (i % 8))))
 			return i;
 	return size;
 }
 
 /* ---- control device: /dev/ringcross/core -------------------------------------- */
 
-#define RCX_CORE_DEVICE	"/dev/ringcross/core"
-#define RCX_NAME		24
+#define RCX_CORE_DEVICE "/dev/ringcross/core"
+#define RCX_NAME	24
 
 enum rcx_clock {
 	RCX_CLOCK_TIME,		/* ktime_get_ns(), which is CLOCK_MONOTONIC */
-	RCX_CLOCK_INSTRUCTIONS,	/* the cycle counter; QEMU's -icount makes it exact */
+	RCX_CLOCK_INSTRUCTIONS, /* the cycle counter; QEMU's -icount makes it exact */
 };
 
 enum rcx_context {
-	RCX_PROCESS,		/* a kernel thread */
-	RCX_SOFTIRQ,		/* a soft hrtimer's callback */
-	RCX_HARDIRQ,		/* a hard hrtimer's callback */
+	RCX_PROCESS, /* a kernel thread */
+	RCX_SOFTIRQ, /* a soft hrtimer's callback */
+	RCX_HARDIRQ, /* a hard hrtimer's callback */
 	RCX_CONTEXTS,
 };
 
@@ -105,8 +104,8 @@ enum rcx_context {
  *	that @mode can emit from
  */
 struct rcx_bind {
-	char  channel[RCX_NAME];
-	char  mode[RCX_NAME];
+	char channel[RCX_NAME];
+	char mode[RCX_NAME];
 	__u32 size;
 	__u32 validate;
 	__u32 clock;
@@ -158,7 +157,7 @@ struct rcx_counts {
 	__u32 pad;
 };
 
-#define RCX_TIMESTAMPS 4096		/* a power of two */
+#define RCX_TIMESTAMPS 4096 /* a power of two */
 
 /**
  * struct rcx_page - state of an emission, mapped read-only into user space
@@ -176,9 +175,9 @@ struct rcx_page {
 };
 
 #define RCX_CORE_BIND	_IOWR('x', 1, struct rcx_bind)
-#define RCX_CORE_UNBIND	_IO('x', 2)
+#define RCX_CORE_UNBIND _IO('x', 2)
 #define RCX_CORE_EMIT	_IOW('x', 3, struct rcx_emission)
-#define RCX_CORE_STOP	_IO('x', 4)		/* end an emission, wait for its producer */
-#define RCX_CORE_COUNTS	_IOR('x', 5, struct rcx_counts)
+#define RCX_CORE_STOP	_IO('x', 4) /* end an emission, wait for its producer */
+#define RCX_CORE_COUNTS _IOR('x', 5, struct rcx_counts)
 
 #endif /* RINGCROSS_H */

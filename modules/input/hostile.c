@@ -12,7 +12,7 @@
 #include "abi.h"
 #include "node.h"
 
-#define HOLDS 31	/* packets of the kernel half that the buffer of a file holds */
+#define HOLDS 31 /* packets of the kernel half that the buffer of a file holds */
 
 static char node[64];
 
@@ -49,9 +49,9 @@ static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count
 
 /* Result of draining a file. */
 struct drained {
-	long events;		/* events of the kernel half */
-	long dropped;		/* events SYN_DROPPED */
-	uint32_t first, last;	/* sequence numbers */
+	long events;	      /* events of the kernel half */
+	long dropped;	      /* events SYN_DROPPED */
+	uint32_t first, last; /* sequence numbers */
 };
 
 static struct drained drain(int fd)
@@ -93,9 +93,9 @@ static void try_lengths(struct rcx_hostile *h, int fd)
 	rcx_expect(h, "a byte", write(fd, two, 1), EINVAL);
 	rcx_expect(h, "a byte less than an event", write(fd, two, sizeof(two[0]) - 1), EINVAL);
 	rcx_expect_value(h, "a byte less than two events", write(fd, two, sizeof(two) - 1),
-			sizeof(two[0]));
+			 sizeof(two[0]));
 	rcx_expect_value(h, "its second event alone", write(fd, two + 1, sizeof(two[1])),
-			sizeof(two[1]));
+			 sizeof(two[1]));
 	rcx_expect_value(h, "consumed by then", (long)rcx_core_counts(h).consumed, 3);
 }
 
@@ -139,7 +139,7 @@ static void try_writes(struct rcx_hostile *h)
 	fd = open_node(O_RDWR | O_NONBLOCK);
 	rcx_expect(h, "open", fd, 0);
 	rcx_expect_true(h, "the node is for its owner alone",
-		       !fstat(fd, &status) && !(status.st_mode & 077) && !status.st_uid);
+			!fstat(fd, &status) && !(status.st_mode & 077) && !status.st_uid);
 	rcx_expect(h, "a good event", push(fd, 0), 0);
 	rcx_expect_value(h, "consumed", (long)rcx_core_counts(h).consumed, 1);
 	try_lengths(h, fd);
@@ -151,7 +151,8 @@ static void try_writes(struct rcx_hostile *h)
 	rcx_expect(h, "write on a file to read", push(reader, 4), EBADF);
 	blind = open_node(O_WRONLY);
 	rcx_expect(h, "read on a file to write", read_at(&blind, h->message), EBADF);
-	rcx_expect(h, "an event with the kernel's code", send_event(blind, EV_MSC, RCX_INPUT_EVENT, 7), 0);
+	rcx_expect(h, "an event with the kernel's code",
+		   send_event(blind, EV_MSC, RCX_INPUT_EVENT, 7), 0);
 	rcx_expect(h, "the end of its packet", send_event(blind, EV_SYN, SYN_REPORT, 0), 0);
 	rcx_expect_value(h, "readers see it as one of the kernel's", drain(reader).last, 7);
 	rcx_expect_value(h, "the kernel half does not", (long)rcx_core_counts(h).consumed, 4);
@@ -364,7 +365,7 @@ static void try_others(struct rcx_hostile *h)
 	after = rcx_core_counts(h);
 	rcx_expect_value(h, "written", written, 1500);
 	rcx_expect_value(h, "consumed or refused",
-			(long)(after.consumed - before.consumed + after.bad - before.bad), 1500);
+			 (long)(after.consumed - before.consumed + after.bad - before.bad), 1500);
 	close(fd);
 }
 

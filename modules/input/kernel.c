@@ -94,11 +94,9 @@ static struct rcx_channel input_channel = {
 	.name = "input",
 	.owner = THIS_MODULE,
 	.reset = input_reset,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "event", RCX_IN_ANY, input_emit },
-		{ "grab", RCX_IN_ANY, input_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "event", RCX_IN_ANY, input_emit },
+						  { "grab", RCX_IN_ANY, input_emit },
+						  { } },
 };
 
 static int __init input_init(void)

@@ -9,7 +9,7 @@
 #include "abi.h"
 #include "node.h"
 
-#define BATCH 64		/* events that one read returns at most: the buffer of a file */
+#define BATCH 64 /* events that one read returns at most: the buffer of a file */
 
 /* A message, in either direction: an event and the end of its packet. */
 struct packet {
@@ -20,8 +20,9 @@ struct packet {
 
 static int event_open(struct rcx_session *s)
 {
-	int flags = s->op == RCX_PUSH ? O_WRONLY :
-		    rcx_nonblocking(s) ? O_RDONLY | O_NONBLOCK : O_RDONLY;
+	int flags = s->op == RCX_PUSH  ? O_WRONLY :
+		    rcx_nonblocking(s) ? O_RDONLY | O_NONBLOCK :
+					 O_RDONLY;
 	char path[64];
 
 	if (rcx_input_node(path, sizeof(path)))
@@ -83,7 +84,8 @@ static int event_notify(struct rcx_session *s, uint64_t n)
 			return rcx_fail_errno(s, "read an event");
 		rcx_arrived(s);
 		if (got != sizeof(packet) || !is_event(&packet.value))
-			return rcx_fail(s, "expected a packet of one event, and received something else");
+			return rcx_fail(s,
+					"expected a packet of one event, and received something else");
 		if (rcx_seen_narrow(s, (uint32_t)packet.value.value, RCX_INPUT_MASK))
 			return -1;
 	}
@@ -134,8 +136,8 @@ static int event_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define VALUE .min = 4, .max = 4, \
-	.limit = "An event has one value of 32 bits, here the sequence number."
+#define VALUE \
+	.min = 4, .max = 4, .limit = "An event has one value of 32 bits, here the sequence number."
 
 static const struct rcx_mode input_modes[] = {
 	{

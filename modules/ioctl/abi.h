@@ -5,7 +5,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define RCX_IOCTL_DEVICE	"/dev/ringcross/ioctl"
+#define RCX_IOCTL_DEVICE "/dev/ringcross/ioctl"
 
 /*
  * Direct: the argument is the message itself, and the command number encodes the length
@@ -13,23 +13,23 @@
  */
 enum { RCX_IOCTL_NR_PUSH = 0x40, RCX_IOCTL_NR_PULL, RCX_IOCTL_NR_CALL, RCX_IOCTL_NR_NEXT };
 
-#define RCX_IOCTL_DIRECT_MAX	((1u << _IOC_SIZEBITS) - 1)
-#define RCX_IOCTL_PUSH(len)	_IOC(_IOC_WRITE, 'x', RCX_IOCTL_NR_PUSH, len)
-#define RCX_IOCTL_PULL(len)	_IOC(_IOC_READ, 'x', RCX_IOCTL_NR_PULL, len)
-#define RCX_IOCTL_CALL(len)	_IOC(_IOC_READ | _IOC_WRITE, 'x', RCX_IOCTL_NR_CALL, len)
+#define RCX_IOCTL_DIRECT_MAX ((1u << _IOC_SIZEBITS) - 1)
+#define RCX_IOCTL_PUSH(len)  _IOC(_IOC_WRITE, 'x', RCX_IOCTL_NR_PUSH, len)
+#define RCX_IOCTL_PULL(len)  _IOC(_IOC_READ, 'x', RCX_IOCTL_NR_PULL, len)
+#define RCX_IOCTL_CALL(len)  _IOC(_IOC_READ | _IOC_WRITE, 'x', RCX_IOCTL_NR_CALL, len)
 /* The next event; sleeps until there is one, EAGAIN with O_NONBLOCK. */
-#define RCX_IOCTL_NEXT(len)	_IOC(_IOC_READ, 'x', RCX_IOCTL_NR_NEXT, len)
+#define RCX_IOCTL_NEXT(len) _IOC(_IOC_READ, 'x', RCX_IOCTL_NR_NEXT, len)
 
 /* Indirect: the argument holds the message's address and a length of up to 32 bits. */
 struct rcx_ioctl_buffer {
-	__u64 address;		/* of the message, in the caller's memory */
-	__u32 len;		/* header and body */
-	__u32 flags;		/* no flag is defined; must be 0 */
+	__u64 address; /* of the message, in the caller's memory */
+	__u32 len;     /* header and body */
+	__u32 flags;   /* no flag is defined; must be 0 */
 };
 
-#define RCX_IOCTL_PUSH_AT	_IOW('x', 0x44, struct rcx_ioctl_buffer)
-#define RCX_IOCTL_PULL_AT	_IOW('x', 0x45, struct rcx_ioctl_buffer)
-#define RCX_IOCTL_CALL_AT	_IOW('x', 0x46, struct rcx_ioctl_buffer)
-#define RCX_IOCTL_NEXT_AT	_IOW('x', 0x47, struct rcx_ioctl_buffer)
+#define RCX_IOCTL_PUSH_AT _IOW('x', 0x44, struct rcx_ioctl_buffer)
+#define RCX_IOCTL_PULL_AT _IOW('x', 0x45, struct rcx_ioctl_buffer)
+#define RCX_IOCTL_CALL_AT _IOW('x', 0x46, struct rcx_ioctl_buffer)
+#define RCX_IOCTL_NEXT_AT _IOW('x', 0x47, struct rcx_ioctl_buffer)
 
 #endif

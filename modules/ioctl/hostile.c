@@ -6,7 +6,7 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define BODY 64u
+#define BODY  64u
 #define WHOLE (RCX_HEADER + BODY)
 
 /* One open file, and whether its commands use the indirect form. */
@@ -86,7 +86,7 @@ static long next_at(void *arg, void *at)
 
 /* A length that needs more than 14 bits is encoded as 0. */
 static struct rcx_taker taker(struct target *target,
-			     long (*send)(void *, const struct rcx_msg *, size_t))
+			      long (*send)(void *, const struct rcx_msg *, size_t))
 {
 	return (struct rcx_taker){
 		.send = send,
@@ -103,14 +103,14 @@ static void try_messages(struct rcx_hostile *h, struct target *target, bool vali
 	struct rcx_taker pushes = taker(target, push), calls = taker(target, call);
 
 	rcx_topic(h, "%s push%s", target->indirect ? "indirect" : "direct",
-		 validate ? " in validation" : "");
+		  validate ? " in validation" : "");
 	rcx_try_messages(h, &pushes, validate);
 	rcx_try_scribbled(h, &pushes, BODY, 200);
 	rcx_try_scribbled(h, &pushes, target->indirect ? RCX_BODY_MAX : 8192, 20);
 	rcx_try_addresses(h, "message", RCX_KERNEL_READS, push_at, target);
 
 	rcx_topic(h, "%s call%s", target->indirect ? "indirect" : "direct",
-		 validate ? " in validation" : "");
+		  validate ? " in validation" : "");
 	calls.seq = pushes.seq;
 	rcx_try_messages(h, &calls, validate);
 	rcx_try_scribbled(h, &calls, BODY, 200);
@@ -126,7 +126,7 @@ static void try_pull(struct rcx_hostile *h, struct target *target)
 	rcx_expect_true(h, "it is whole", h->message->size == BODY);
 	rcx_expect(h, "of no bytes", command(target, RCX_IOCTL_NR_PULL, h->message, 0), EINVAL);
 	rcx_expect(h, "a byte less than a header",
-		  command(target, RCX_IOCTL_NR_PULL, h->message, RCX_HEADER - 1), EINVAL);
+		   command(target, RCX_IOCTL_NR_PULL, h->message, RCX_HEADER - 1), EINVAL);
 	rcx_try_addresses(h, "room", RCX_KERNEL_WRITES, pull_at, target);
 }
 
@@ -145,12 +145,12 @@ static void try_events(struct rcx_hostile *h, struct target *target)
 	rcx_core_start(h, RCX_SOFTIRQ, 2, 2, 0);
 	rcx_core_ended(h, 1000);
 	rcx_expect(h, "room for a byte less",
-		  command(target, RCX_IOCTL_NR_NEXT, h->message, WHOLE - 1), EMSGSIZE);
+		   command(target, RCX_IOCTL_NR_NEXT, h->message, WHOLE - 1), EMSGSIZE);
 	rcx_expect(h, "no room", command(target, RCX_IOCTL_NR_NEXT, h->message, 0), EINVAL);
 	rcx_core_start(h, RCX_PROCESS, 1000, 1000, 0);
 	rcx_core_ended(h, 1000);
 	rcx_expect_true(h, "events are refused when the queue is full",
-		       rcx_core_counts(h).refused >= 744);
+			rcx_core_counts(h).refused >= 744);
 	rcx_expect(h, "and the oldest is there", next(target), 0);
 }
 
@@ -270,7 +270,7 @@ static void try_argument(struct rcx_hostile *h, struct target *target)
 	rcx_expect(h, "2 GiB", argument_at(target, &buffer), EINVAL);
 	buffer.len = 0x10000 + WHOLE;
 	rcx_expect(h, "a length that 16 bits would cut to a good one", argument_at(target, &buffer),
-		  EBADMSG);
+		   EBADMSG);
 }
 
 static void ioctl_hostile(struct rcx_hostile *h)

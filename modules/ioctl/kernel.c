@@ -97,8 +97,8 @@ static long ioctl_call(struct rcx_file *state, void __user *at, u32 len)
 }
 
 /* As with a datagram: a reader whose buffer is too small loses the event. */
-static long ioctl_next(struct rcx_file *state, const struct rcx_event *event,
-		       void __user *to, u32 len)
+static long ioctl_next(struct rcx_file *state, const struct rcx_event *event, void __user *to,
+		       u32 len)
 {
 	if (len < RCX_HEADER + event->size)
 		return -EMSGSIZE;
@@ -108,7 +108,7 @@ static long ioctl_next(struct rcx_file *state, const struct rcx_event *event,
 
 /* Run one command, under the lock; @state has room for @len bytes. */
 static long ioctl_run(struct rcx_file *state, unsigned int nr, const struct rcx_event *event,
-		     void __user *user, u32 len)
+		      void __user *user, u32 len)
 {
 	switch (nr) {
 	case RCX_IOCTL_NR_PUSH:
@@ -135,7 +135,7 @@ static long ioctl_serve(struct file *file, unsigned int nr, void __user *user, u
 	/* Sleep without the lock, so that other users of the file are not blocked. */
 	if (nr == RCX_IOCTL_NR_NEXT) {
 		ret = rcx_reader_next(&ioctl_readers, &state->reader, &event,
-				     file->f_flags & O_NONBLOCK);
+				      file->f_flags & O_NONBLOCK);
 		if (ret)
 			return ret;
 	}
@@ -214,11 +214,9 @@ static struct miscdevice ioctl_device = {
 static struct rcx_channel ioctl_channel = {
 	.name = "ioctl",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "direct", RCX_IN_ANY, ioctl_emit },
-		{ "indirect", RCX_IN_ANY, ioctl_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "direct", RCX_IN_ANY, ioctl_emit },
+						  { "indirect", RCX_IN_ANY, ioctl_emit },
+						  { } },
 };
 
 static int __init ioctl_init(void)

@@ -173,9 +173,11 @@ static int indirect_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define DIRECT .max = RCX_IOCTL_DIRECT_MAX - RCX_HEADER, \
+#define DIRECT                                    \
+	.max = RCX_IOCTL_DIRECT_MAX - RCX_HEADER, \
 	.limit = "A command number has 14 bits for the size of its argument."
-#define INDIRECT .max = RCX_BODY_MAX, \
+#define INDIRECT             \
+	.max = RCX_BODY_MAX, \
 	.limit = "The kernel half's buffer, one per open file, grows up to a body of 1 MiB."
 
 static const struct rcx_mode ioctl_modes[] = {

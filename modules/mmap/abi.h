@@ -15,10 +15,10 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define RCX_MMAP_DEVICE		"/dev/ringcross/mmap"
-#define RCX_MMAP_SLOTS		4096u
-#define RCX_MMAP_SLOTS_MAX	1024u
-#define RCX_MMAP_AREA_MAX	(8u << 20)	/* bytes of all slots together */
+#define RCX_MMAP_DEVICE	   "/dev/ringcross/mmap"
+#define RCX_MMAP_SLOTS	   4096u
+#define RCX_MMAP_SLOTS_MAX 1024u
+#define RCX_MMAP_AREA_MAX  (8u << 20) /* bytes of all slots together */
 
 /**
  * struct rcx_mmap_ends - head and tail of a ring
@@ -43,13 +43,13 @@ struct rcx_mmap_ends {
 struct rcx_mmap_slot {
 	__u32 len;
 	__u32 pad;
-	__u8  message[];
+	__u8 message[];
 };
 
 enum rcx_mmap_kind {
-	RCX_MMAP_PAGE,		/* one slot for both directions, with doorbells; ends unused */
-	RCX_MMAP_TO_KERNEL,	/* a ring: user space produces, the kernel consumes */
-	RCX_MMAP_TO_USER,	/* a ring: the kernel produces, user space consumes */
+	RCX_MMAP_PAGE,	    /* one slot for both directions, with doorbells; ends unused */
+	RCX_MMAP_TO_KERNEL, /* a ring: user space produces, the kernel consumes */
+	RCX_MMAP_TO_USER,   /* a ring: the kernel produces, user space consumes */
 	RCX_MMAP_KINDS,
 };
 
@@ -69,13 +69,13 @@ struct rcx_mmap_setup {
 	__u64 len;
 };
 
-#define RCX_MMAP_SETUP	_IOWR('x', 0x50, struct rcx_mmap_setup)
+#define RCX_MMAP_SETUP _IOWR('x', 0x50, struct rcx_mmap_setup)
 
 /* Doorbells of a page. */
-#define RCX_MMAP_PUSH	_IO('x', 0x51)	/* consume the message in the slot */
-#define RCX_MMAP_PULL	_IO('x', 0x52)	/* make a message; the argument is its length */
-#define RCX_MMAP_CALL	_IO('x', 0x53)	/* consume the request, replace it by its reply */
+#define RCX_MMAP_PUSH _IO('x', 0x51) /* consume the message in the slot */
+#define RCX_MMAP_PULL _IO('x', 0x52) /* make a message; the argument is its length */
+#define RCX_MMAP_CALL _IO('x', 0x53) /* consume the request, replace it by its reply */
 /* Doorbell of a ring to the kernel: consume all messages, return their number. */
-#define RCX_MMAP_KICK	_IO('x', 0x54)
+#define RCX_MMAP_KICK _IO('x', 0x54)
 
 #endif

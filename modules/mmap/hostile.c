@@ -12,8 +12,8 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PAGE 4096u
-#define BODY 64u
+#define PAGE  4096u
+#define BODY  64u
 #define WHOLE (RCX_HEADER + BODY)
 #define SLOTS 8u
 
@@ -23,7 +23,7 @@ struct area {
 	int fd;
 	struct rcx_mmap_setup setup;
 	unsigned char *map;
-	unsigned long doorbell;		/* the command that sends a message */
+	unsigned long doorbell; /* the command that sends a message */
 };
 
 static volatile struct rcx_mmap_ends *ends(const struct area *area)
@@ -34,7 +34,8 @@ static volatile struct rcx_mmap_ends *ends(const struct area *area)
 static struct rcx_mmap_slot *slot(const struct area *area, uint32_t position)
 {
 	return (struct rcx_mmap_slot *)(area->map + RCX_MMAP_SLOTS +
-		(size_t)(position & (area->setup.slots - 1)) * area->setup.stride);
+					(size_t)(position & (area->setup.slots - 1)) *
+						area->setup.stride);
 }
 
 static bool open_area(struct rcx_hostile *h, struct area *area, uint32_t kind, uint32_t room,
@@ -70,9 +71,9 @@ static void try_invalid(struct rcx_hostile *h, int fd)
 	const struct rcx_mmap_setup good = { .kind = RCX_MMAP_TO_USER, .room = WHOLE, .slots = 8 };
 	struct rcx_mmap_setup wrong;
 
-#define WRONG(name, field, value, want)					\
-	wrong = good;							\
-	wrong.field = value;						\
+#define WRONG(name, field, value, want) \
+	wrong = good;                   \
+	wrong.field = value;            \
 	rcx_expect(h, name, setup_at(&fd, &wrong), want)
 	WRONG("an unknown kind", kind, RCX_MMAP_KINDS, EINVAL);
 	WRONG("a kind of all bits", kind, UINT32_MAX, EINVAL);
@@ -98,7 +99,7 @@ static void try_invalid(struct rcx_hostile *h, int fd)
 static void try_setup(struct rcx_hostile *h)
 {
 	struct rcx_mmap_setup *readonly = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-					      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+					       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct rcx_mmap_setup good = { .kind = RCX_MMAP_PAGE, .room = WHOLE, .slots = 1 };
 	int fd = open(RCX_MMAP_DEVICE, O_RDWR | O_CLOEXEC);
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
@@ -108,8 +109,9 @@ static void try_setup(struct rcx_hostile *h)
 	rcx_expect(h, "pull", ioctl(fd, RCX_MMAP_PULL, WHOLE), ENXIO);
 	rcx_expect(h, "call", ioctl(fd, RCX_MMAP_CALL), ENXIO);
 	rcx_expect(h, "kick", ioctl(fd, RCX_MMAP_KICK), ENXIO);
-	rcx_expect_true(h, "mmap", mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED &&
-		       errno == ENXIO);
+	rcx_expect_true(h, "mmap",
+			mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED &&
+				errno == ENXIO);
 	rcx_expect_true(h, "poll", poll(&pfd, 1, 0) == 1 && pfd.revents == POLLERR);
 
 	rcx_topic(h, "setup");
@@ -159,11 +161,11 @@ static void try_map(struct rcx_hostile *h)
 	rcx_expect(h, "1 GiB", map(&area, 1ul << 30, both, MAP_SHARED, 0), EINVAL);
 	rcx_expect(h, "a page too far", map(&area, len, both, MAP_SHARED, PAGE), EINVAL);
 	rcx_expect(h, "behind the end", map(&area, PAGE, both, MAP_SHARED, (off_t)len), EINVAL);
-	rcx_expect_either(h, "at the end of all", map(&area, PAGE, both, MAP_SHARED,
-						     (off_t)(INT64_MAX & ~(PAGE - 1ll))),
-			 EINVAL, EOVERFLOW);
+	rcx_expect_either(h, "at the end of all",
+			  map(&area, PAGE, both, MAP_SHARED, (off_t)(INT64_MAX & ~(PAGE - 1ll))),
+			  EINVAL, EOVERFLOW);
 	rcx_expect_either(h, "before the start", map(&area, PAGE, both, MAP_SHARED, -(off_t)PAGE),
-			 EINVAL, EOVERFLOW);
+			  EINVAL, EOVERFLOW);
 	rcx_expect(h, "of no length", map(&area, 0, both, MAP_SHARED, 0), EINVAL);
 	rcx_expect(h, "mremap to more", remap(&area, len, len + PAGE), EFAULT);
 	rcx_expect_either(h, "mremap of nothing, for a copy", remap(&area, 0, len), EINVAL, EFAULT);
@@ -309,7 +311,7 @@ static void try_page_scribbled(struct rcx_hostile *h, unsigned long doorbell, co
 	after = rcx_core_counts(h);
 	rcx_expect_outcomes(h, "nothing but fine or refused", &outcomes);
 	rcx_expect_value(h, "consumed", (long)(after.consumed - before.consumed),
-			(long)outcomes.fine);
+			 (long)outcomes.fine);
 	close_area(&area);
 }
 
@@ -324,13 +326,15 @@ static void try_pull(struct rcx_hostile *h)
 		return;
 	at = slot(&area, 0);
 	rcx_expect(h, "a good one", ioctl(area.fd, RCX_MMAP_PULL, WHOLE), 0);
-	rcx_expect_true(h, "it is whole", at->len == WHOLE &&
-		       rcx_body_check(at->message + RCX_HEADER, BODY, 0, 0) == BODY);
+	rcx_expect_true(h, "it is whole",
+			at->len == WHOLE &&
+				rcx_body_check(at->message + RCX_HEADER, BODY, 0, 0) == BODY);
 	rcx_expect(h, "nothing", ioctl(area.fd, RCX_MMAP_PULL, 0), EMSGSIZE);
-	rcx_expect(h, "less than a header", ioctl(area.fd, RCX_MMAP_PULL, RCX_HEADER - 1), EMSGSIZE);
+	rcx_expect(h, "less than a header", ioctl(area.fd, RCX_MMAP_PULL, RCX_HEADER - 1),
+		   EMSGSIZE);
 	rcx_expect(h, "a byte above the room", ioctl(area.fd, RCX_MMAP_PULL, WHOLE + 1), EMSGSIZE);
 	rcx_expect(h, "4 GiB and a good one", ioctl(area.fd, RCX_MMAP_PULL, (1ul << 32) + WHOLE),
-		  EMSGSIZE);
+		   EMSGSIZE);
 	rcx_expect(h, "a length of all bits", ioctl(area.fd, RCX_MMAP_PULL, ULONG_MAX), EMSGSIZE);
 	rcx_expect(h, "kick", ioctl(area.fd, RCX_MMAP_KICK), EINVAL);
 	close_area(&area);
@@ -371,7 +375,7 @@ static void try_kick(struct rcx_hostile *h)
 		fill(&area, i, i);
 	ends(&area)->tail = 12345;
 	rcx_expect_value(h, "a full ring, with an impossible tail", kick_with(&area, 1 + SLOTS),
-			SLOTS);
+			 SLOTS);
 	rcx_expect_value(h, "the tail is the kernel's again", ends(&area)->tail, 1 + SLOTS);
 
 	for (uint32_t i = 0; i < 3; i++)
@@ -443,12 +447,12 @@ static void try_offer(struct rcx_hostile *h)
 	rcx_expect_value(h, "head", ends(&area)->head, 3);
 	rcx_expect_value(h, "poll with events", poll(&pfd, 1, 0), 1);
 	rcx_expect_value(h, "refused of as many as slots, 5 free",
-			(long)emit(h, RCX_SOFTIRQ, SLOTS), 3);
+			 (long)emit(h, RCX_SOFTIRQ, SLOTS), 3);
 
 	/* Impossible tails: the ring counts as full, without any other effect. */
 	ends(&area)->tail = SLOTS + 1;
-	rcx_expect_value(h, "refused, with a tail before the head",
-			(long)emit(h, RCX_HARDIRQ, 5), 5);
+	rcx_expect_value(h, "refused, with a tail before the head", (long)emit(h, RCX_HARDIRQ, 5),
+			 5);
 	ends(&area)->tail = UINT32_MAX;
 	rcx_expect_value(h, "refused, with a tail of all bits", (long)emit(h, RCX_HARDIRQ, 5), 5);
 	ends(&area)->tail = 1u << 31;
@@ -490,7 +494,7 @@ static void try_offer_scribbled(struct rcx_hostile *h, enum rcx_context context,
 	struct area area;
 
 	rcx_topic(h, "ring to user overwritten, %s%s", rcx_context_names[context],
-		 validate ? " in validation" : "");
+		  validate ? " in validation" : "");
 	rcx_core_bind(h, "ring", BODY, validate);
 	if (!open_area(h, &area, RCX_MMAP_TO_USER, WHOLE, SLOTS))
 		return;

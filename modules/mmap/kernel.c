@@ -319,7 +319,7 @@ static long mmap_setup(struct mmap_file *state, struct rcx_mmap_setup __user *ar
 	if (bytes > RCX_MMAP_AREA_MAX)
 		return -E2BIG;
 	setup.len = PAGE_ALIGN(RCX_MMAP_SLOTS + bytes);
-	area = vmalloc_user(setup.len);		/* zeroed: does not expose old content */
+	area = vmalloc_user(setup.len); /* zeroed: does not expose old content */
 	if (!area)
 		return -ENOMEM;
 	if (copy_to_user(arg, &setup, sizeof(setup))) {
@@ -405,8 +405,9 @@ static __poll_t mmap_poll(struct file *file, struct poll_table_struct *table)
 	if (!smp_load_acquire(&state->area) || state->kind != RCX_MMAP_TO_USER)
 		return EPOLLERR;
 	poll_wait(file, &state->wait, table);
-	return READ_ONCE(state->position) != READ_ONCE(mmap_ends(state)->tail)
-		? EPOLLIN | EPOLLRDNORM : 0;
+	return READ_ONCE(state->position) != READ_ONCE(mmap_ends(state)->tail) ?
+		       EPOLLIN | EPOLLRDNORM :
+		       0;
 }
 
 static const struct file_operations mmap_fops = {
@@ -430,10 +431,7 @@ static struct miscdevice mmap_device = {
 static struct rcx_channel mmap_channel = {
 	.name = "mmap",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "ring", RCX_IN_ANY, mmap_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "ring", RCX_IN_ANY, mmap_emit }, { } },
 };
 
 /* Not mmap_init(): the kernel has a function of that name. */

@@ -13,22 +13,22 @@
 #include "channel.h"
 #include "abi.h"
 
-#define SLOTS 256u		/* as deep as the queues of the other devices */
+#define SLOTS 256u /* as deep as the queues of the other devices */
 
 /* How this process sees the area. */
 struct view {
-	struct rcx_msg *tx;	/* the session's original s->tx, restored at close */
+	struct rcx_msg *tx; /* the session's original s->tx, restored at close */
 	struct rcx_mmap_ends *ends;
 	unsigned char *slots;
 	uint32_t stride;
 	uint32_t count;
-	uint32_t position;	/* our index: head or tail of the ring */
+	uint32_t position; /* our index: head or tail of the ring */
 };
 
 static struct rcx_mmap_slot *slot_at(const struct view *view, uint32_t position)
 {
 	return (struct rcx_mmap_slot *)(view->slots +
-		(size_t)(position & (view->count - 1)) * view->stride);
+					(size_t)(position & (view->count - 1)) * view->stride);
 }
 
 static struct rcx_msg *message_in(struct rcx_mmap_slot *slot)
@@ -76,7 +76,9 @@ static int open_area(struct rcx_session *s, uint32_t kind)
 		return rcx_fail_errno(s, "open " RCX_MMAP_DEVICE);
 	if (ioctl(s->fd, RCX_MMAP_SETUP, &setup)) {
 		if (s->queue && (errno == EINVAL || errno == E2BIG))
-			return rcx_skip(s, "The slots must be a power of two in number, and at most 8 MiB in all.");
+			return rcx_skip(
+				s,
+				"The slots must be a power of two in number, and at most 8 MiB in all.");
 		return rcx_fail_errno(s, "ioctl setup");
 	}
 	map = mmap(NULL, setup.len, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
@@ -176,7 +178,8 @@ static int ring_push(struct rcx_session *s, uint64_t n)
 		uint32_t tail = __atomic_load_n(&view->ends->tail, __ATOMIC_ACQUIRE);
 
 		if (view->position - tail >= view->count)
-			return rcx_fail(s, "the ring is full although the kernel half has emptied it");
+			return rcx_fail(s,
+					"the ring is full although the kernel half has emptied it");
 		s->tx = message_in(slot);
 		rcx_tx(s);
 		slot->len = (uint32_t)rcx_len(s);
@@ -249,7 +252,8 @@ static int ring_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define SLOT .max = RCX_BODY_MAX, \
+#define SLOT                 \
+	.max = RCX_BODY_MAX, \
 	.limit = "A slot holds one message, and the kernel half limits its body to 1 MiB."
 
 static const struct rcx_queue mmap_queue = {

@@ -10,10 +10,10 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PATH(name)	RCX_MODPARAM_DIR "/" name
-#define BODY 64u
-#define WHOLE (RCX_HEADER + BODY)
-#define LINE (2 * WHOLE + 1)
+#define PATH(name) RCX_MODPARAM_DIR "/" name
+#define BODY	   64u
+#define WHOLE	   (RCX_HEADER + BODY)
+#define LINE	   (2 * WHOLE + 1)
 
 static long write_at(void *arg, void *at)
 {
@@ -58,8 +58,8 @@ static void try_integer_sets(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "with more behind a zero byte", pwrite(fd, "4\0x", 3, 0), 3);
 	rcx_expect(h, "the same again", set_text(fd, "4"), EBADMSG);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		snprintf(name, sizeof(name), "set to \"%.*s\"",
-			 (int)strcspn(numbers[i].text, "\n"), numbers[i].text);
+		snprintf(name, sizeof(name), "set to \"%.*s\"", (int)strcspn(numbers[i].text, "\n"),
+			 numbers[i].text);
 		rcx_expect(h, name, set_text(fd, numbers[i].text), numbers[i].want);
 	}
 	rcx_expect(h, "a zero byte alone", pwrite(fd, "", 1, 0), EINVAL);
@@ -74,7 +74,7 @@ static void try_integer_sets(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "a good one after all these", set_text(fd, "5"), 1);
 	after = rcx_core_counts(h);
 	rcx_expect_value(h, "numbers the kernel consumed", (long)(after.consumed - before.consumed),
-			6);
+			 6);
 }
 
 static void try_integer(struct rcx_hostile *h)
@@ -136,8 +136,9 @@ static struct rcx_taker message_taker(int *fd, bool transaction)
 	return (struct rcx_taker){
 		.send = send_message,
 		.arg = fd,
-		.body_max = (transaction ? RCX_MODPARAM_GET_MAX : RCX_MODPARAM_SET_MAX) - RCX_HEADER,
-		.nothing = 0,		/* such a write does not reach the parameter */
+		.body_max = (transaction ? RCX_MODPARAM_GET_MAX : RCX_MODPARAM_SET_MAX) -
+			    RCX_HEADER,
+		.nothing = 0, /* such a write does not reach the parameter */
 		.too_short = EBADMSG,
 		/* A set is truncated to a page, so only a part of the message arrives. */
 		.too_long = transaction ? EMSGSIZE : EBADMSG,
@@ -172,7 +173,7 @@ static void try_texts(struct rcx_hostile *h, int fd, uint64_t seq)
 	rcx_expect(h, "a newline alone", set_text(fd, "\n"), EBADMSG);
 	memset(h->message, '0', RCX_BODY_MAX);
 	rcx_expect_either(h, "1 MiB of zeros", pwrite(fd, h->message, RCX_BODY_MAX, 0), EBADMSG,
-			 EMSGSIZE);
+			  EMSGSIZE);
 	rcx_expect(h, "before the start", pwrite(fd, text, 2, -1), EINVAL);
 }
 
@@ -201,7 +202,8 @@ static bool decode(struct rcx_hostile *h, const char *text)
 		memcpy(digits, text + 2 * i, 2);
 		to[i] = (unsigned char)strtoul(digits, NULL, 16);
 	}
-	return text[2 * WHOLE] == '\n' && h->message->magic == RCX_MAGIC && h->message->size == BODY;
+	return text[2 * WHOLE] == '\n' && h->message->magic == RCX_MAGIC &&
+	       h->message->size == BODY;
 }
 
 static void try_message(struct rcx_hostile *h, bool validate)
@@ -213,14 +215,14 @@ static void try_message(struct rcx_hostile *h, bool validate)
 	try_sets(h, fd, &taker, validate);
 	rcx_expect_value(h, "get", pread(fd, text, sizeof(text), 0), LINE);
 	rcx_expect_true(h, "it is whole",
-		       decode(h, text) && rcx_is_whole(h->message, BODY, validate));
+			decode(h, text) && rcx_is_whole(h->message, BODY, validate));
 	rcx_expect_value(h, "get at the end", pread(fd, text, LINE, LINE), 0);
 	rcx_expect(h, "get before the start", pread(fd, text, LINE, -1), EINVAL);
 	rcx_try_addresses(h, "get", RCX_KERNEL_WRITES, read_at, &fd);
 
 	rcx_core_bind(h, "", RCX_MODPARAM_GET_MAX - RCX_HEADER, validate);
 	rcx_expect_value(h, "get of the largest", pread(fd, text, sizeof(text), 0),
-			2 * RCX_MODPARAM_GET_MAX + 1);
+			 2 * RCX_MODPARAM_GET_MAX + 1);
 	rcx_core_bind(h, "", RCX_MODPARAM_GET_MAX - RCX_HEADER + 1, validate);
 	rcx_expect(h, "get of a byte more", pread(fd, text, sizeof(text), 0), EMSGSIZE);
 	rcx_core_bind(h, "", RCX_BODY_MAX, validate);
@@ -237,8 +239,8 @@ static void try_transaction(struct rcx_hostile *h, bool validate)
 	rcx_expect_value(h, "a reply before any request", pread(fd, text, LINE, 0), 0);
 	try_sets(h, fd, &taker, validate);
 	rcx_expect_value(h, "get the reply", pread(fd, text, sizeof(text), 0), LINE);
-	rcx_expect_true(h, "it is the reply", decode(h, text) &&
-		       rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
+	rcx_expect_true(h, "it is the reply",
+			decode(h, text) && rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
 	rcx_try_addresses(h, "get", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect(h, "a reply as a request", set_text(fd, text), EBADMSG);
 	rcx_expect_value(h, "which leaves none", pread(fd, text, LINE, 0), 0);
@@ -255,7 +257,7 @@ static bool is_reply(struct rcx_hostile *h, const char *reply, uint64_t seq)
 static const struct rcx_shared_reply shared_reply = {
 	.path = PATH(RCX_MODPARAM_TRANSACTION),
 	.ask = send_message,
-	.wrong = "00",		/* one byte instead of a header */
+	.wrong = "00", /* one byte instead of a header */
 	.wrong_len = 2,
 	.reply_len = LINE,
 	.is_reply = is_reply,
@@ -323,11 +325,12 @@ static void try_loads(struct rcx_hostile *h)
 	rcx_expect(h, "with two", load_with("boot=one boot=two"), 0);
 	rcx_expect_true(h, "sets the last", booted_with("two"));
 	rcx_expect(h, "with the longest",
-		  load_with("boot=012345678901234567890123456789012345678901234567890123456789012"), 0);
+		   load_with("boot=012345678901234567890123456789012345678901234567890123456789012"),
+		   0);
 	rcx_expect(h, "with an unknown name", load_with("unknown=1"), 0);
 	rcx_expect(h, "as at boot", load_with(NULL), 0);
 	rcx_expect_true(h, "sets the value of the command line",
-		       booted_with(RCX_MODPARAM_BOOT_VALUE));
+			booted_with(RCX_MODPARAM_BOOT_VALUE));
 }
 
 /* A file of the module stays open after the unload, and returns ENODEV from then on. */

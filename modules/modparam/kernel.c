@@ -196,7 +196,7 @@ static int transaction_set(const char *text, const struct kernel_param *param)
 	if (len < 0)
 		return len;
 	if (len > RCX_MODPARAM_GET_MAX)
-		return -EMSGSIZE;	/* its reply would not fit a get */
+		return -EMSGSIZE; /* its reply would not fit a get */
 	err = rcx_consume(&state.sequence, &state.reply, len);
 	if (err)
 		return err;

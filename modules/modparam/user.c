@@ -6,14 +6,16 @@
 #include "loops/message_file.h"
 #include "abi.h"
 
-#define PATH(name)	RCX_MODPARAM_DIR "/" name
+#define PATH(name) RCX_MODPARAM_DIR "/" name
 
 /* ---- integer: the sequence number alone --------------------------------- */
 
 static int integer_open(struct rcx_session *s)
 {
-	return rcx_file_open(s, s->op == RCX_CALL ? PATH(RCX_MODPARAM_INTEGER_REPLY)
-					     : PATH(RCX_MODPARAM_INTEGER), O_RDWR);
+	return rcx_file_open(s,
+			     s->op == RCX_CALL ? PATH(RCX_MODPARAM_INTEGER_REPLY) :
+						 PATH(RCX_MODPARAM_INTEGER),
+			     O_RDWR);
 }
 
 /* ---- parameter: a message in hexadecimal -------------------------------- */
@@ -30,8 +32,10 @@ static int parameter_open(struct rcx_session *s)
 	s->priv = calloc(1, digits(s) + 2);
 	if (!s->priv)
 		return rcx_fail_errno(s, "cannot allocate a buffer for text");
-	return rcx_file_open(s, s->op == RCX_CALL ? PATH(RCX_MODPARAM_TRANSACTION)
-					     : PATH(RCX_MODPARAM_MESSAGE), O_RDWR);
+	return rcx_file_open(s,
+			     s->op == RCX_CALL ? PATH(RCX_MODPARAM_TRANSACTION) :
+						 PATH(RCX_MODPARAM_MESSAGE),
+			     O_RDWR);
 }
 
 static void parameter_close(struct rcx_session *s)
@@ -152,15 +156,19 @@ static int boot_received(struct rcx_session *s, char *text, size_t room)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define INTEGER .min = 4, .max = 4, \
+#define INTEGER             \
+	.min = 4, .max = 4, \
 	.limit = "The parameter is one unsigned integer as text, so it carries the sequence number alone."
-#define SET .max = RCX_MODPARAM_SET_MAX - RCX_HEADER, \
+#define SET                                       \
+	.max = RCX_MODPARAM_SET_MAX - RCX_HEADER, \
 	.limit = "The written text must fit in one page, at two digits per byte of header and body."
-#define GET .max = RCX_MODPARAM_GET_MAX - RCX_HEADER, \
+#define GET                                       \
+	.max = RCX_MODPARAM_GET_MAX - RCX_HEADER, \
 	.limit = "The read text must fit in one page less a byte, at two digits per byte and a newline."
 
-#define ALONE .single_threaded_reason = \
-	"A parameter has no state per open file, so all its users share one sequence."
+#define ALONE                     \
+	.single_threaded_reason = \
+		"A parameter has no state per open file, so all its users share one sequence."
 
 static const struct rcx_mode modparam_modes[] = {
 	{

@@ -6,19 +6,19 @@
 #include <linux/types.h>
 
 /* The highest protocol number; the kernel assigns numbers from the lowest up. */
-#define RCX_NETLINK_PROTOCOL	31
-#define RCX_NETLINK_GROUP	1
+#define RCX_NETLINK_PROTOCOL 31
+#define RCX_NETLINK_GROUP    1
 
 /*
  * Every datagram starts with a struct nlmsghdr that has one of these types.  A request
  * must set NLM_F_REQUEST, may set NLM_F_ACK, and must set no other flag.
  */
 enum {
-	RCX_NETLINK_JOIN = NLMSG_MIN_TYPE,	/* the first request: struct rcx_netlink_join */
-	RCX_NETLINK_PUSH,			/* a message */
-	RCX_NETLINK_PULL,			/* no payload; the answer is a message */
-	RCX_NETLINK_CALL,			/* a message; the answer is its reply */
-	RCX_NETLINK_EVENT,			/* from the kernel: an event's message */
+	RCX_NETLINK_JOIN = NLMSG_MIN_TYPE, /* the first request: struct rcx_netlink_join */
+	RCX_NETLINK_PUSH,		   /* a message */
+	RCX_NETLINK_PULL,		   /* no payload; the answer is a message */
+	RCX_NETLINK_CALL,		   /* a message; the answer is its reply */
+	RCX_NETLINK_EVENT,		   /* from the kernel: an event's message */
 };
 
 /**
@@ -31,6 +31,6 @@ struct rcx_netlink_join {
 	__u32 pad;
 };
 
-#define RCX_NETLINK_EVENTS	0x1	/* send events to this socket's address */
+#define RCX_NETLINK_EVENTS 0x1 /* send events to this socket's address */
 
 #endif

@@ -11,10 +11,10 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define BODY 64u
-#define WHOLE (RCX_HEADER + BODY)
+#define BODY	 64u
+#define WHOLE	 (RCX_HEADER + BODY)
 #define DATAGRAM (NLMSG_HDRLEN + RCX_HEADER + RCX_BODY_MAX + 4096)
-#define FLAGS (NLM_F_REQUEST | NLM_F_ACK)
+#define FLAGS	 (NLM_F_REQUEST | NLM_F_ACK)
 
 /* One socket: datagrams to send are built in @out, received ones are stored in @in. */
 struct peer {
@@ -47,8 +47,7 @@ static void close_peer(struct peer *peer)
 	free(peer->out);
 }
 
-static size_t put(struct peer *peer, uint16_t type, uint16_t flags, const void *payload,
-		  size_t len)
+static size_t put(struct peer *peer, uint16_t type, uint16_t flags, const void *payload, size_t len)
 {
 	*peer->out = (struct nlmsghdr){
 		.nlmsg_len = (uint32_t)(NLMSG_HDRLEN + len),
@@ -109,13 +108,14 @@ static void try_join(struct rcx_hostile *h)
 	rcx_good_message(h, BODY, 0);
 	rcx_expect(h, "push before it", push(&peer, h->message, WHOLE), ENOTCONN);
 	rcx_expect(h, "call before it", call(&peer, h->message, WHOLE), ENOTCONN);
-	rcx_expect(h, "pull before it", request(&peer, RCX_NETLINK_PULL, FLAGS, words, 0), ENOTCONN);
+	rcx_expect(h, "pull before it", request(&peer, RCX_NETLINK_PULL, FLAGS, words, 0),
+		   ENOTCONN);
 	rcx_expect(h, "an unknown flag", join(&peer, 2), EINVAL);
 	rcx_expect(h, "all flags", join(&peer, UINT32_MAX), EINVAL);
 	wrong.flags = 0;
 	wrong.pad = 1;
 	rcx_expect(h, "padding", request(&peer, RCX_NETLINK_JOIN, FLAGS, &wrong, sizeof(wrong)),
-		  EINVAL);
+		   EINVAL);
 	rcx_expect(h, "too short", request(&peer, RCX_NETLINK_JOIN, FLAGS, words, 4), EINVAL);
 	rcx_expect(h, "empty", request(&peer, RCX_NETLINK_JOIN, FLAGS, words, 0), EINVAL);
 	rcx_expect(h, "too long", request(&peer, RCX_NETLINK_JOIN, FLAGS, words, 12), EINVAL);
@@ -135,7 +135,7 @@ static void try_types(struct rcx_hostile *h, struct peer *peer)
 	rcx_good_message(h, BODY, 0);
 	for (uint32_t type = RCX_NETLINK_EVENT; type <= UINT16_MAX; type += type < 64 ? 1 : 331)
 		rcx_note(&outcomes, request(peer, (uint16_t)type, FLAGS, h->message, WHOLE),
-			EOPNOTSUPP);
+			 EOPNOTSUPP);
 	rcx_expect_outcomes(h, "unknown types", &outcomes);
 	rcx_expect_value(h, "unknown types that did something", (long)outcomes.fine, 0);
 
@@ -145,7 +145,7 @@ static void try_types(struct rcx_hostile *h, struct peer *peer)
 		rcx_note(&outcomes, request(peer, type, FLAGS, h->message, WHOLE), 0);
 	rcx_expect_outcomes(h, "control messages", &outcomes);
 	rcx_expect_value(h, "control messages that reached the kernel half",
-			(long)(rcx_core_counts(h).consumed - before), 0);
+			 (long)(rcx_core_counts(h).consumed - before), 0);
 }
 
 static void try_flags(struct rcx_hostile *h, struct peer *peer)
@@ -156,13 +156,16 @@ static void try_flags(struct rcx_hostile *h, struct peer *peer)
 	rcx_good_message(h, BODY, 0);
 	for (uint32_t bit = 1; bit <= 0x8000; bit <<= 1)
 		if (!(bit & FLAGS))
-			rcx_note(&outcomes, request(peer, RCX_NETLINK_PUSH, (uint16_t)(FLAGS | bit),
-						   h->message, WHOLE), EINVAL);
+			rcx_note(&outcomes,
+				 request(peer, RCX_NETLINK_PUSH, (uint16_t)(FLAGS | bit),
+					 h->message, WHOLE),
+				 EINVAL);
 	rcx_expect_outcomes(h, "unknown flags", &outcomes);
 	rcx_expect_value(h, "unknown flags refused", (long)outcomes.refused, 14);
-	rcx_expect(h, "no request", request(peer, RCX_NETLINK_PUSH, NLM_F_ACK, h->message, WHOLE), 0);
+	rcx_expect(h, "no request", request(peer, RCX_NETLINK_PUSH, NLM_F_ACK, h->message, WHOLE),
+		   0);
 	rcx_expect_value(h, "non-requests that reached the kernel half",
-			(long)(rcx_core_counts(h).consumed - before), 0);
+			 (long)(rcx_core_counts(h).consumed - before), 0);
 }
 
 /* Malformed datagrams get no answer and have no effect. */
@@ -187,8 +190,8 @@ static void try_malformed(struct rcx_hostile *h, struct peer *peer)
 		put(peer, RCX_NETLINK_PUSH, FLAGS, rcx_good_message(h, BODY, 0), WHOLE);
 		peer->out->nlmsg_len = malformed[i].nlmsg_len;
 		rcx_expect_value(h, malformed[i].name,
-				send(peer->fd, peer->out, malformed[i].sent, 0),
-				malformed[i].sent);
+				 send(peer->fd, peer->out, malformed[i].sent, 0),
+				 malformed[i].sent);
 	}
 	rcx_expect(h, "no answer to any of these", recv(peer->fd, &none, 1, MSG_DONTWAIT), EAGAIN);
 	rcx_expect_value(h, "messages consumed", (long)(rcx_core_counts(h).consumed - before), 0);
@@ -246,7 +249,7 @@ static long receive_at(void *arg, void *at)
 }
 
 static struct rcx_taker taker(struct peer *peer,
-			     long (*send)(void *, const struct rcx_msg *, size_t))
+			      long (*send)(void *, const struct rcx_msg *, size_t))
 {
 	return (struct rcx_taker){
 		.send = send,
@@ -388,7 +391,7 @@ static void try_closing(struct rcx_hostile *h)
 	close(peer.fd);
 	rcx_core_start(h, RCX_SOFTIRQ, 1, 1, 0);
 	rcx_expect_value(h, "closed in recv, it still gets the event", rcx_sleeper_end(&thread),
-			(long)NLMSG_SPACE(WHOLE));
+			 (long)NLMSG_SPACE(WHOLE));
 	free(peer.out);
 
 	join_new(h, &peer, 0);
@@ -429,7 +432,7 @@ static void without_right(struct rcx_hostile *h, void *arg)
 	const int number = 1;
 
 	rcx_expect(h, "push on a socket of root", push(rights, rcx_good_message(h, BODY, 0), WHOLE),
-		  EPERM);
+		   EPERM);
 	open_peer(h, &own);
 	rcx_expect(h, "open", own.fd, 0);
 	rcx_expect(h, "join", join(&own, RCX_NETLINK_EVENTS), EPERM);
@@ -437,12 +440,13 @@ static void without_right(struct rcx_hostile *h, void *arg)
 	rcx_expect(h, "call", call(&own, h->message, WHOLE), EPERM);
 	rcx_expect(h, "pull", request(&own, RCX_NETLINK_PULL, FLAGS, "", 0), EPERM);
 	rcx_expect(h, "an unknown type", request(&own, 999, FLAGS, "", 0), EPERM);
-	rcx_expect(h, "bind to the group", bind(own.fd, (const struct sockaddr *)&group,
-					       sizeof(group)), EPERM);
-	rcx_expect(h, "join the group", setsockopt(own.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP,
-						  &number, sizeof(number)), EPERM);
+	rcx_expect(h, "bind to the group",
+		   bind(own.fd, (const struct sockaddr *)&group, sizeof(group)), EPERM);
+	rcx_expect(h, "join the group",
+		   setsockopt(own.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &number, sizeof(number)),
+		   EPERM);
 	rcx_expect(h, "as root of a user namespace",
-		  unshare(CLONE_NEWUSER) ? -1 : join(&own, RCX_NETLINK_EVENTS), EPERM);
+		   unshare(CLONE_NEWUSER) ? -1 : join(&own, RCX_NETLINK_EVENTS), EPERM);
 	close_peer(&own);
 }
 
@@ -454,7 +458,7 @@ static void elsewhere(struct rcx_hostile *h, void *arg)
 	rcx_expect(h, "leave the namespace", unshare(CLONE_NEWNET), 0);
 	open_peer(h, &peer);
 	rcx_expect(h, "bind to the same port in there",
-		  bind(peer.fd, (struct sockaddr *)same, sizeof(*same)), 0);
+		   bind(peer.fd, (struct sockaddr *)same, sizeof(*same)), 0);
 	rcx_expect(h, "join", join(&peer, 0), ECONNREFUSED);
 	close_peer(&peer);
 }
@@ -474,16 +478,16 @@ static void try_others(struct rcx_hostile *h)
 	rcx_topic(h, "another namespace");
 	getsockname(peer.fd, (struct sockaddr *)&address, &len);
 	rcx_in_other(h, "a process there ends well", elsewhere, &address);
-	rcx_expect(h, "our socket still works",
-		  push(&peer, rcx_good_message(h, BODY, 0), WHOLE), 0);
+	rcx_expect(h, "our socket still works", push(&peer, rcx_good_message(h, BODY, 0), WHOLE),
+		   0);
 
 	rcx_topic(h, "another socket");
 	open_peer(h, &second);
 	rcx_expect(h, "bind to the same port", bind(second.fd, (struct sockaddr *)&address, len),
-		  EADDRINUSE);
+		   EADDRINUSE);
 	close_peer(&second);
 	rcx_expect(h, "our socket still works after that",
-		  push(&peer, rcx_good_message(h, BODY, 1), WHOLE), 0);
+		   push(&peer, rcx_good_message(h, BODY, 1), WHOLE), 0);
 	close_peer(&peer);
 }
 

@@ -72,8 +72,7 @@ static struct sock *netlink_sock;
 static const u8 *netlink_content;
 
 /* A datagram with @size bytes of @body; the caller fills the rest of struct rcx_msg. */
-static struct sk_buff *netlink_message(u16 type, u32 seq, const u8 *body, u32 size,
-				       gfp_t gfp)
+static struct sk_buff *netlink_message(u16 type, u32 seq, const u8 *body, u32 size, gfp_t gfp)
 {
 	struct sk_buff *skb = nlmsg_new(RCX_HEADER + size, gfp);
 	struct nlmsghdr *header;
@@ -101,8 +100,8 @@ static struct sk_buff *netlink_message(u16 type, u32 seq, const u8 *body, u32 si
  */
 static struct sk_buff *netlink_event(const struct rcx_event *event)
 {
-	struct sk_buff *skb = netlink_message(RCX_NETLINK_EVENT, 0, netlink_content,
-					      event->size, GFP_ATOMIC);
+	struct sk_buff *skb = netlink_message(RCX_NETLINK_EVENT, 0, netlink_content, event->size,
+					      GFP_ATOMIC);
 
 	if (skb)
 		rcx_event(event, nlmsg_data(nlmsg_hdr(skb)));
@@ -162,8 +161,7 @@ static int netlink_join(u32 portid, const struct nlmsghdr *header)
 	const struct rcx_netlink_join *join = nlmsg_data(header);
 	struct netlink_peer *peer;
 
-	if (nlmsg_len(header) != sizeof(*join) ||
-	    join->flags & ~RCX_NETLINK_EVENTS || join->pad)
+	if (nlmsg_len(header) != sizeof(*join) || join->flags & ~RCX_NETLINK_EVENTS || join->pad)
 		return -EINVAL;
 	if (netlink_find(portid))
 		return -EEXIST;
@@ -180,7 +178,7 @@ static int netlink_pull(struct sk_buff *request, struct netlink_peer *peer,
 			const struct nlmsghdr *header)
 {
 	struct sk_buff *skb;
-	u32 size = rcx_size();	/* once: another bind may change it */
+	u32 size = rcx_size(); /* once: another bind may change it */
 
 	if (nlmsg_len(header))
 		return -EINVAL;
@@ -280,11 +278,10 @@ static struct notifier_block netlink_notifier = {
 static struct rcx_channel netlink_channel = {
 	.name = "netlink",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "unicast", RCX_IN_ANY, netlink_emit_unicast },
-		{ "multicast", RCX_IN_ANY, netlink_emit_multicast },
-		{ }
-	},
+	.emitters =
+		(const struct rcx_emitter[]){ { "unicast", RCX_IN_ANY, netlink_emit_unicast },
+					      { "multicast", RCX_IN_ANY, netlink_emit_multicast },
+					      { } },
 };
 
 static int __init netlink_init(void)

@@ -13,13 +13,12 @@ struct datagram {
 
 /* Datagrams are padded to four bytes; the exact length is in the header. */
 static inline const struct rcx_msg *message(const struct rcx_session *s, ssize_t got,
-					   unsigned int type, size_t *len)
+					    unsigned int type, size_t *len)
 {
 	const struct datagram *datagram = s->map;
 
 	if (got < (ssize_t)NLMSG_HDRLEN || datagram->header.nlmsg_type != type ||
-	    datagram->header.nlmsg_len < NLMSG_HDRLEN ||
-	    datagram->header.nlmsg_len > (size_t)got)
+	    datagram->header.nlmsg_len < NLMSG_HDRLEN || datagram->header.nlmsg_len > (size_t)got)
 		return NULL;
 	*len = datagram->header.nlmsg_len - NLMSG_HDRLEN;
 	return &datagram->msg;
@@ -146,11 +145,14 @@ static int netlink_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define SENT .max = RCX_BODY_MAX, \
+#define SENT                 \
+	.max = RCX_BODY_MAX, \
 	.limit = "A datagram must fit into SO_SNDBUF; raising it to this size needs CAP_NET_ADMIN."
-#define ANSWERED .max = RCX_BODY_MAX, \
+#define ANSWERED             \
+	.max = RCX_BODY_MAX, \
 	.limit = "The answer is one contiguous allocation in the kernel, and larger ones may fail."
-#define EVENT .max = 1u << 16, \
+#define EVENT            \
+	.max = 1u << 16, \
 	.limit = "The limit is ours: events are allocated with GFP_ATOMIC, where larger allocations may fail."
 
 static const struct rcx_queue netlink_queue = RCX_DATAGRAM_QUEUE;

@@ -5,10 +5,10 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define RCX_NULL_DEVICE	"/dev/ringcross/null"
-#define RCX_NULL_ANSWER	0x52		/* returned by our handler alone */
+#define RCX_NULL_DEVICE "/dev/ringcross/null"
+#define RCX_NULL_ANSWER 0x52 /* returned by our handler alone */
 
-#define RCX_NULL_NOTHING	_IO('x', 0x20)
-#define RCX_NULL_WAIT	_IOWR('x', 0x21, __u64)	/* sleep until there were more events than this */
+#define RCX_NULL_NOTHING _IO('x', 0x20)
+#define RCX_NULL_WAIT	 _IOWR('x', 0x21, __u64) /* sleep until there were more events than this */
 
 #endif

@@ -44,8 +44,8 @@ static void try_sleep(struct rcx_hostile *h, int fd)
 	rcx_sleep_in(h, &sleeper, wait_past, &waiter);
 	rcx_core_start(h, RCX_SOFTIRQ, 100, 100, 0);
 	rcx_sleeper_interrupt(&sleeper);
-	rcx_expect(h, "wait for an impossible count, interrupted",
-		   rcx_sleeper_end(&sleeper), EINTR);
+	rcx_expect(h, "wait for an impossible count, interrupted", rcx_sleeper_end(&sleeper),
+		   EINTR);
 	rcx_try_kill(h, "wait for an impossible count, killed", wait_past, &waiter);
 
 	rcx_core_bind(h, "wake", 0, false);
@@ -68,7 +68,7 @@ static void null_hostile(struct rcx_hostile *h)
 	close(other);
 	rcx_expect_value(h, "nothing", ioctl(fd, RCX_NULL_NOTHING), RCX_NULL_ANSWER);
 	rcx_expect_value(h, "nothing, with an argument", ioctl(fd, RCX_NULL_NOTHING, h->edge),
-			RCX_NULL_ANSWER);
+			 RCX_NULL_ANSWER);
 	/* The handlers access no buffer; only the kernel's own checks apply. */
 	rcx_expect_value(h, "write from an unmapped address", write(fd, h->edge, 8), 8);
 	rcx_expect_value(h, "read to an unmapped address", read(fd, h->edge, 8), 0);

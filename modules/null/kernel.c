@@ -104,10 +104,7 @@ static struct rcx_channel null_channel = {
 	.name = "null",
 	.owner = THIS_MODULE,
 	.reset = null_reset,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "wake", RCX_IN_ANY, null_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "wake", RCX_IN_ANY, null_emit }, { } },
 };
 
 static int __init null_init(void)

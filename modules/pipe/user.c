@@ -48,8 +48,8 @@ static int connect_ends(struct rcx_session *s, int *to, int *from)
 	*from = fds[1];
 	if (s->queue && fcntl(*from, F_SETPIPE_SZ, (int)s->queue) < 0)
 		return errno == EPERM ? rcx_skip(s, "A pipe larger than pipe-max-size needs "
-						"CAP_SYS_RESOURCE.")
-				      : rcx_fail_errno(s, "F_SETPIPE_SZ");
+						    "CAP_SYS_RESOURCE.") :
+					rcx_fail_errno(s, "F_SETPIPE_SZ");
 	return 0;
 }
 

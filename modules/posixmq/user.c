@@ -41,7 +41,7 @@
 /* On Linux a queue's descriptor is a file descriptor, so poll() and dup() work. */
 _Static_assert(sizeof(mqd_t) == sizeof(int), "mqd_t is not a file descriptor");
 
-#define MESSAGES 10		/* the default of fs.mqueue.msg_max */
+#define MESSAGES 10 /* the default of fs.mqueue.msg_max */
 
 /* Raise RLIMIT_MSGQUEUE as far as permitted.  If that is not enough, mq_open() fails. */
 static void raise_limit(void)
@@ -61,7 +61,7 @@ static int queue_refused(struct rcx_session *s)
 		return rcx_skip(s, "This kernel was built without CONFIG_POSIX_MQUEUE.");
 	if (errno == EINVAL)
 		return rcx_skip(s, "A queue beyond fs.mqueue.msg_max or msgsize_max needs "
-			       "CAP_SYS_RESOURCE.");
+				   "CAP_SYS_RESOURCE.");
 	if (errno == EMFILE)
 		return rcx_skip(s, "The queue would exceed RLIMIT_MSGQUEUE.");
 	return rcx_fail_errno(s, "mq_open");
@@ -205,7 +205,8 @@ static int posixmq_emit(struct rcx_session *s, const struct rcx_event *event)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define MESSAGE .max = RCX_BODY_MAX, \
+#define MESSAGE              \
+	.max = RCX_BODY_MAX, \
 	.limit = "fs.mqueue.msgsize_max allows 8 KiB; larger messages need CAP_SYS_RESOURCE."
 
 static const struct rcx_peer_half posixmq_peer = {

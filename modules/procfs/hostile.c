@@ -2,7 +2,7 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PATH(name)	"/proc/" RCX_PROCFS_DIR "/" name
+#define PATH(name) "/proc/" RCX_PROCFS_DIR "/" name
 
 static void procfs_hostile(struct rcx_hostile *h)
 {

@@ -159,10 +159,7 @@ static struct rcx_channel procfs_channel = {
 	.name = "procfs",
 	.owner = THIS_MODULE,
 	.reset = procfs_reset,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "pread", RCX_IN_ANY, procfs_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "pread", RCX_IN_ANY, procfs_emit }, { } },
 };
 
 static int __init procfs_init(void)
@@ -184,7 +181,7 @@ static int __init procfs_init(void)
 	return 0;
 
 err_dir:
-	proc_remove(procfs_dir);	/* also removes the files in it */
+	proc_remove(procfs_dir); /* also removes the files in it */
 	rcx_file_free(&procfs_shared);
 	return err;
 }

@@ -3,15 +3,15 @@
 #include "loops/message_file.h"
 #include "abi.h"
 
-#define PATH(name)	"/proc/" RCX_PROCFS_DIR "/" name
-#define SHARED		PATH(RCX_PROCFS_SHARED)
+#define PATH(name) "/proc/" RCX_PROCFS_DIR "/" name
+#define SHARED	   PATH(RCX_PROCFS_SHARED)
 
 /* ---- pread: the file is kept open --------------------------------------- */
 
 static int pread_open(struct rcx_session *s)
 {
 	return rcx_file_open_for(s, PATH(RCX_PROCFS_MESSAGE), PATH(RCX_PROCFS_TRANSACTION),
-				PATH(RCX_PROCFS_EVENTS));
+				 PATH(RCX_PROCFS_EVENTS));
 }
 
 /* ---- reopen: open, one operation, close --------------------------------- */
@@ -33,8 +33,8 @@ static int reopen_pull(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define WHOLE .max = RCX_BODY_MAX, \
-	.limit = "Our handlers accept 1 MiB; procfs itself sets no limit."
+#define WHOLE \
+	.max = RCX_BODY_MAX, .limit = "Our handlers accept 1 MiB; procfs itself sets no limit."
 
 /* Resembles chardev's table: each folder is readable on its own. */
 static const struct rcx_mode procfs_modes[] = {

@@ -5,16 +5,16 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define RCX_RELAY_DEVICE	"/dev/ringcross/relay"
-#define RCX_RELAY_MOUNT	"/sys/kernel/debug"
-#define RCX_RELAY_DIR	"ringcross_relay"	/* holds <id>/cpu<number> for each setup */
-#define RCX_RELAY_FILE	"cpu"
+#define RCX_RELAY_DEVICE "/dev/ringcross/relay"
+#define RCX_RELAY_MOUNT	 "/sys/kernel/debug"
+#define RCX_RELAY_DIR	 "ringcross_relay" /* holds <id>/cpu<number> for each setup */
+#define RCX_RELAY_FILE	 "cpu"
 
 /*
  * A record is a message, padded to a multiple of 8 bytes, so that the next record is
  * aligned as well.  The length of the message is in its header.
  */
-#define RCX_RELAY_RECORD(len)	(((len) + 7ul) & ~7ul)
+#define RCX_RELAY_RECORD(len) (((len) + 7ul) & ~7ul)
 
 /**
  * struct rcx_relay_head - header of each sub-buffer of a setup with RCX_RELAY_HEADS
@@ -51,11 +51,11 @@ struct rcx_relay_setup {
 	__u32 id;
 };
 
-#define RCX_RELAY_OVERWRITE	0x1	/* full: lose the oldest sub-buffer; one less is kept */
-#define RCX_RELAY_HEADS		0x2	/* a header in each sub-buffer, for mappings */
+#define RCX_RELAY_OVERWRITE 0x1 /* full: lose the oldest sub-buffer; one less is kept */
+#define RCX_RELAY_HEADS	    0x2 /* a header in each sub-buffer, for mappings */
 
-#define RCX_RELAY_COUNT_MAX	4096u
-#define RCX_RELAY_BYTES_MAX	(64u << 20)
+#define RCX_RELAY_COUNT_MAX 4096u
+#define RCX_RELAY_BYTES_MAX (64u << 20)
 
 /**
  * struct rcx_relay_consumed - sub-buffers that a reader of a mapping has consumed
@@ -67,8 +67,8 @@ struct rcx_relay_consumed {
 	__u32 count;
 };
 
-#define RCX_RELAY_SETUP		_IOWR('x', 1, struct rcx_relay_setup)
-#define RCX_RELAY_CONSUMED	_IOW('x', 2, struct rcx_relay_consumed)
-#define RCX_RELAY_FLUSH		_IO('x', 3)	/* hand over partly filled sub-buffers */
+#define RCX_RELAY_SETUP	   _IOWR('x', 1, struct rcx_relay_setup)
+#define RCX_RELAY_CONSUMED _IOW('x', 2, struct rcx_relay_consumed)
+#define RCX_RELAY_FLUSH	   _IO('x', 3) /* hand over partly filled sub-buffers */
 
 #endif

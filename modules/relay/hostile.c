@@ -13,11 +13,11 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PAGE 4096u
-#define BODY 64u
-#define WHOLE (RCX_HEADER + BODY)	/* a multiple of 8 already */
+#define PAGE  4096u
+#define BODY  64u
+#define WHOLE (RCX_HEADER + BODY) /* a multiple of 8 already */
 #define COUNT 8u
-#define HEAD ((uint32_t)sizeof(struct rcx_relay_head))
+#define HEAD  ((uint32_t)sizeof(struct rcx_relay_head))
 
 /* One open device, and the file of CPU 0, on which the cases run. */
 struct log {
@@ -101,9 +101,9 @@ static void try_invalid(struct rcx_hostile *h, int fd)
 	const struct rcx_relay_setup good = { .size = WHOLE, .count = COUNT };
 	struct rcx_relay_setup wrong;
 
-#define WRONG(name, field, value, want)					\
-	wrong = good;							\
-	wrong.field = value;						\
+#define WRONG(name, field, value, want) \
+	wrong = good;                   \
+	wrong.field = value;            \
 	rcx_expect(h, name, setup_at(&fd, &wrong), want)
 	WRONG("no size", size, 0, EINVAL);
 	WRONG("no room for a header", size, RCX_HEADER - 8, EINVAL);
@@ -133,7 +133,7 @@ static bool is_known(unsigned int cmd)
 static void try_setup(struct rcx_hostile *h)
 {
 	struct rcx_relay_setup *readonly = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-					       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+						MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct rcx_relay_setup good = { .size = WHOLE, .count = COUNT };
 	struct log log = { .h = h, .fd = open(RCX_RELAY_DEVICE, O_RDWR | O_CLOEXEC) };
 	struct rcx_relay_consumed consumed = { 0 };
@@ -281,7 +281,7 @@ static void try_full(struct rcx_hostile *h)
 	close_log(&log);
 	emit_events(h, 1);
 	rcx_expect_value(h, "the reason without a reader", (long)rcx_core_counts(h).refused_errno,
-			ENOTCONN);
+			 ENOTCONN);
 }
 
 static void try_overwrite(struct rcx_hostile *h)
@@ -295,8 +295,8 @@ static void try_overwrite(struct rcx_hostile *h)
 	for (int turn = 0; turn < 3; turn++) {
 		emit_events(h, 10 * COUNT);
 		rcx_expect_value(h, "kept", drain(&log), 2 * (COUNT - 1));
-		rcx_expect_true(h, "the last one is the newest", is_whole(h->message) &&
-			       h->message->seq == h->page->emitted - 1);
+		rcx_expect_true(h, "the last one is the newest",
+				is_whole(h->message) && h->message->seq == h->page->emitted - 1);
 	}
 	rcx_expect_value(h, "refused", (long)rcx_core_counts(h).refused, 0);
 	close_log(&log);
@@ -326,7 +326,7 @@ static void try_maps(struct rcx_hostile *h, const struct log *log)
 	rcx_expect(h, "behind the end", map(log, len, PROT_READ, (off_t)len), EINVAL);
 	rcx_expect(h, "far behind", map(log, len, PROT_READ, 1ll << 40), EINVAL);
 	rcx_expect_either(h, "before the start", map(log, len, PROT_READ, -(off_t)PAGE), EINVAL,
-			 EOVERFLOW);
+			  EOVERFLOW);
 	rcx_expect(h, "nothing", map(log, 0, PROT_READ, 0), EINVAL);
 }
 
@@ -429,8 +429,9 @@ static void try_leaving(struct rcx_hostile *h)
 	rcx_core_bind(h, "batch", BODY, true);
 	rcx_core_start(h, RCX_SOFTIRQ, 1u << 30, 4, 20000);
 	for (int i = 0; i < 20; i++) {
-		struct rcx_relay_setup setup = { .size = 2 * WHOLE, .count = COUNT,
-						.flags = (uint32_t)i % 4 };
+		struct rcx_relay_setup setup = {
+			.size = 2 * WHOLE, .count = COUNT, .flags = (uint32_t)i % 4
+		};
 		int fd = open(RCX_RELAY_DEVICE, O_RDWR | O_CLOEXEC);
 
 		setup.size += setup.flags & RCX_RELAY_HEADS ? HEAD : 0;
@@ -483,15 +484,15 @@ static void try_two(struct rcx_hostile *h)
 
 /* ---- a reader on another CPU than the writer ---------------------------- */
 
-#define MANY 4000
-#define TURNS 50000000		/* a limit, in case they do not arrive */
-#define PAIR (2 * WHOLE)
+#define MANY  4000
+#define TURNS 50000000 /* a limit, in case they do not arrive */
+#define PAIR  (2 * WHOLE)
 
 /* What a reader has received of a stream, in order of arrival. */
 struct received {
 	uint64_t complete, broken, late;
-	uint64_t next;		/* lowest number that may arrive */
-	uint64_t due;		/* next sub-buffer of a mapping */
+	uint64_t next; /* lowest number that may arrive */
+	uint64_t due;  /* next sub-buffer of a mapping */
 };
 
 static void look_at(struct received *received, const unsigned char *at, size_t len)
@@ -541,8 +542,7 @@ static bool look_at_map(struct log *log, const unsigned char *map, struct receiv
 /* Bursts are longer than the buffer, so that the reader runs while the writer works on a
  * full one.  With one CPU, the writer runs only between two steps of the reader.
  */
-static void try_other_cpu(struct rcx_hostile *h, const char *mode, uint32_t records,
-			  uint32_t flags)
+static void try_other_cpu(struct rcx_hostile *h, const char *mode, uint32_t records, uint32_t flags)
 {
 	void *map = MAP_FAILED;
 	struct received received = { 0 };
@@ -574,7 +574,7 @@ static void try_other_cpu(struct rcx_hostile *h, const char *mode, uint32_t reco
 		rcx_expect_value(h, "the newest", (long)received.next, (long)counts.emitted);
 	else
 		rcx_expect_value(h, "all that was not refused", (long)received.complete,
-				(long)(counts.emitted - counts.refused));
+				 (long)(counts.emitted - counts.refused));
 	close_log(&log);
 }
 

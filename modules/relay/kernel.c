@@ -106,15 +106,15 @@
  *						relay's read() of sub-buffers below it
  */
 struct relay_file {
-	struct kref users;	/* the open device, and each open file of a buffer */
+	struct kref users; /* the open device, and each open file of a buffer */
 	struct mutex lock;
 	struct list_head node;
 	struct rchan *chan;
 	struct dentry *dir;
 	size_t __percpu *handed;
-	u32 count;		/* complete sub-buffers that a buffer keeps */
+	u32 count; /* complete sub-buffers that a buffer keeps */
 	u32 flags;
-	u32 ahead;		/* bytes of a sub-buffer before its first record */
+	u32 ahead; /* bytes of a sub-buffer before its first record */
 };
 
 static DEFINE_MUTEX(relay_lock);
@@ -171,8 +171,7 @@ static int relay_subbuf_start(struct rchan_buf *buf, void *subbuf, void *before)
 	return relay_begin(buf, before);
 }
 #else
-static int relay_subbuf_start(struct rchan_buf *buf, void *subbuf, void *before,
-			      size_t padding)
+static int relay_subbuf_start(struct rchan_buf *buf, void *subbuf, void *before, size_t padding)
 {
 	return relay_begin(buf, before);
 }
@@ -259,7 +258,7 @@ static size_t relay_read_complete(const struct relay_file *state, struct file *f
 	got = relay_file_operations.read(file, to, min(count, left), pos);
 	if (!(state->flags & RCX_RELAY_OVERWRITE))
 		return got;
-	smp_rmb();	/* the copy's loads before that of the count */
+	smp_rmb(); /* the copy's loads before that of the count */
 	if (!relay_is_overwritten(buf, number))
 		return got;
 	relay_skip_overwritten(buf, smp_load_acquire(at));
@@ -367,7 +366,7 @@ static int relay_put(const struct relay_file *state, const void *record, size_t 
 		return -EMSGSIZE;
 	local_irq_save(flags);
 	buf = *this_cpu_ptr(chan->buf);
-	if (!buf) {		/* the CPU came up while relay_open() ran */
+	if (!buf) { /* the CPU came up while relay_open() ran */
 		local_irq_restore(flags);
 		return -ENXIO;
 	}
@@ -407,8 +406,8 @@ static int relay_emit(const struct rcx_event *event)
 static int relay_check_setup(const struct rcx_relay_setup *setup, u32 ahead)
 {
 	if (setup->flags & ~(RCX_RELAY_OVERWRITE | RCX_RELAY_HEADS) || setup->id ||
-	    setup->size % 8 || setup->size < ahead + RCX_HEADER ||
-	    setup->count < 2 || setup->count > RCX_RELAY_COUNT_MAX)
+	    setup->size % 8 || setup->size < ahead + RCX_HEADER || setup->count < 2 ||
+	    setup->count > RCX_RELAY_COUNT_MAX)
 		return -EINVAL;
 	return (u64)setup->size * setup->count > RCX_RELAY_BYTES_MAX ? -E2BIG : 0;
 }
@@ -584,13 +583,11 @@ static struct rcx_channel relay_channel = {
 	.name = "relay",
 	.owner = THIS_MODULE,
 	/* The same function for all modes; they differ in their setup. */
-	.emitters = (const struct rcx_emitter[]) {
-		{ "single", RCX_IN_ANY, relay_emit },
-		{ "batch", RCX_IN_ANY, relay_emit },
-		{ "overwrite", RCX_IN_ANY, relay_emit },
-		{ "mmap", RCX_IN_ANY, relay_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "single", RCX_IN_ANY, relay_emit },
+						  { "batch", RCX_IN_ANY, relay_emit },
+						  { "overwrite", RCX_IN_ANY, relay_emit },
+						  { "mmap", RCX_IN_ANY, relay_emit },
+						  { } },
 };
 
 static int __init relay_init(void)

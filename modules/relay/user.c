@@ -15,8 +15,8 @@
 #define PAGE 4096ul
 #define CPUS 512
 
-#define BATCH_BYTES (64u << 10)	/* of a sub-buffer; large records: fewer than RCX_BATCH of them */
-#define QUEUE 256u		/* records in all, without a requested queue length */
+#define BATCH_BYTES (64u << 10) /* of a sub-buffer; large records: fewer than RCX_BATCH of them */
+#define QUEUE	    256u	/* records in all, without a requested queue length */
 #define QUEUE_BYTES (4u << 20)	/* per CPU; large records: fewer than QUEUE of them */
 
 /*
@@ -26,7 +26,7 @@
  */
 struct relay {
 	struct rcx_relay_setup setup;
-	bool fills;	/* a sub-buffer has room for several records */
+	bool fills; /* a sub-buffer has room for several records */
 	nfds_t cpus;
 	struct pollfd file[CPUS];
 	struct {
@@ -84,7 +84,7 @@ static int open_file(struct rcx_session *s, struct relay *relay, uint32_t cpu)
 		 relay->setup.id, cpu);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
-		return 0;		/* the CPU was never online */
+		return 0; /* the CPU was never online */
 	if (fd < 0 && errno == EPERM)
 		return rcx_skip(s, "This kernel is locked down, which disables access to debugfs.");
 	if (fd < 0)
@@ -290,8 +290,7 @@ static inline int take_mapped(struct rcx_session *s, struct relay *relay, nfds_t
 
 	for (;;) {
 		uint64_t due = relay->at[i].due;
-		const unsigned char *at = relay->at[i].map +
-					  (due - 1) % setup->count * setup->size;
+		const unsigned char *at = relay->at[i].map + (due - 1) % setup->count * setup->size;
 		const struct rcx_relay_head *head = (const void *)at;
 
 		if (__atomic_load_n(&head->number, __ATOMIC_ACQUIRE) != due)
@@ -329,10 +328,10 @@ static int mmap_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------- */
 
-#define ROOM .max = RCX_BODY_MAX, \
+#define ROOM                 \
+	.max = RCX_BODY_MAX, \
 	.limit = "A record must fit into a sub-buffer; ours are as large as needed."
-#define STREAM(loop, lengths) \
-	{ .run = loop, ROOM, .waits = RCX_WAIT_DRAIN, .queue = &(lengths) }
+#define STREAM(loop, lengths) { .run = loop, ROOM, .waits = RCX_WAIT_DRAIN, .queue = &(lengths) }
 
 static const struct rcx_queue relay_singles = {
 	.what = "sub-buffers of one record each",

@@ -2,9 +2,9 @@
 #ifndef RCX_SEQFILE_ABI_H
 #define RCX_SEQFILE_ABI_H
 
-#define RCX_SEQFILE_DIR		"ringcross_seqfile"		/* under /proc */
-#define RCX_SEQFILE_RECORDS	"records"		/* a message in many records */
-#define RCX_SEQFILE_SINGLE	"single"		/* a message in one record */
-#define RCX_SEQFILE_SHARED	"shared"		/* like single; one state for all opens */
+#define RCX_SEQFILE_DIR	    "ringcross_seqfile" /* under /proc */
+#define RCX_SEQFILE_RECORDS "records"		/* a message in many records */
+#define RCX_SEQFILE_SINGLE  "single"		/* a message in one record */
+#define RCX_SEQFILE_SHARED  "shared"		/* like single; one state for all opens */
 
 #endif

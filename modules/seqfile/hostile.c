@@ -8,10 +8,10 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PATH(name)	"/proc/" RCX_SEQFILE_DIR "/" name
-#define BODY 200u	/* several records; the last one is not full */
-#define WHOLE (RCX_HEADER + BODY)
-#define BUFFER 4096	/* the initial buffer of seq_file */
+#define PATH(name) "/proc/" RCX_SEQFILE_DIR "/" name
+#define BODY	   200u /* several records; the last one is not full */
+#define WHOLE	   (RCX_HEADER + BODY)
+#define BUFFER	   4096 /* the initial buffer of seq_file */
 
 /* One file, and the most bytes that one read returns. */
 struct print {
@@ -39,7 +39,7 @@ static void try_reads(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "read behind it", read(fd, to, WHOLE), 0);
 	rcx_expect_value(h, "pread of 2 GiB", pread(fd, to, INT32_MAX, 0), WHOLE);
 	rcx_expect_true(h, "it is the next message",
-		       rcx_is_whole(h->message, BODY, true) && h->message->seq == seq + 1);
+			rcx_is_whole(h->message, BODY, true) && h->message->seq == seq + 1);
 	rcx_expect_value(h, "pread of nothing", pread(fd, to, 0, 0), 0);
 
 	rcx_expect_value(h, "pread of its start", pread(fd, to, 10, 0), 10);
@@ -47,7 +47,7 @@ static void try_reads(struct rcx_hostile *h, int fd)
 		if (pread(fd, to + at, 7, (off_t)at) <= 0)
 			break;
 	rcx_expect_true(h, "start and rest, by 7 bytes, make one message",
-		       rcx_is_whole(h->message, BODY, true));
+			rcx_is_whole(h->message, BODY, true));
 	rcx_expect_value(h, "pread at its end", pread(fd, to, WHOLE, WHOLE), 0);
 	rcx_try_addresses(h, "pread", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect_value(h, "pread after these", pread(fd, to, WHOLE, 0), WHOLE);
@@ -62,8 +62,8 @@ static void try_seeks(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "pread in the middle", pread(fd, to, WHOLE, 70), WHOLE - 70);
 	rcx_expect_value(h, "pread of the last byte", pread(fd, to, WHOLE, WHOLE - 1), 1);
 	rcx_expect_value(h, "pread far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
-	rcx_expect_value(h, "pread at the largest offset",
-			 pread(fd, to, WHOLE, INT64_MAX - 4096), 0);
+	rcx_expect_value(h, "pread at the largest offset", pread(fd, to, WHOLE, INT64_MAX - 4096),
+			 0);
 	rcx_expect(h, "pread before the start", pread(fd, to, WHOLE, -1), EINVAL);
 	rcx_expect_value(h, "lseek to the middle", lseek(fd, 65, SEEK_SET), 65);
 	rcx_expect_value(h, "read there", read(fd, to, WHOLE), WHOLE - 65);
@@ -107,11 +107,11 @@ static void try_sizes(struct rcx_hostile *h, const struct print *print)
 		}
 	rcx_core_bind(h, "", RCX_BODY_MAX, true);
 	rcx_expect_value(h, "read of the largest",
-			pread(print->fd, h->message, RCX_HEADER + RCX_BODY_MAX, 0),
-			(long)print->most);
+			 pread(print->fd, h->message, RCX_HEADER + RCX_BODY_MAX, 0),
+			 (long)print->most);
 	read_rest(print, print->most, RCX_HEADER + RCX_BODY_MAX);
 	rcx_expect_true(h, "with its rest it is complete",
-		       rcx_is_whole(h->message, RCX_BODY_MAX, true));
+			rcx_is_whole(h->message, RCX_BODY_MAX, true));
 }
 
 /* A reader in the middle of a message gets the rest of the same message. */
@@ -153,8 +153,8 @@ static void try_ways(struct rcx_hostile *h, const char *path)
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	rcx_expect(h, "read of a file opened for writing", read(fd, h->message, WHOLE), EBADF);
 	close(fd);
-	rcx_expect(h, "create an existing file",
-		   open(path, O_WRONLY | O_CREAT | O_EXCL, 0600), EEXIST);
+	rcx_expect(h, "create an existing file", open(path, O_WRONLY | O_CREAT | O_EXCL, 0600),
+		   EEXIST);
 }
 
 struct reader {
@@ -166,7 +166,10 @@ struct reader {
 static long read_on(void *arg)
 {
 	struct reader *reader = arg;
-	struct { struct rcx_msg msg; uint8_t body[BODY]; } buffer;
+	struct {
+		struct rcx_msg msg;
+		uint8_t body[BODY];
+	} buffer;
 	char rest[WHOLE];
 	long broken = 0;
 

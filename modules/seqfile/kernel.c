@@ -63,7 +63,7 @@
 #include "rcx_file.h"
 #include "abi.h"
 
-#define RECORD 64	/* bytes of a message per record; the last record may have fewer */
+#define RECORD 64 /* bytes of a message per record; the last record may have fewer */
 
 /*
  * Each open file has a struct rcx_file as its state; all opens of shared use this one.
@@ -263,7 +263,7 @@ static int __init seqfile_init(void)
 	return 0;
 
 err_dir:
-	proc_remove(seqfile_dir);	/* also removes the files in it */
+	proc_remove(seqfile_dir); /* also removes the files in it */
 	rcx_file_free(&seqfile_shared);
 	return err;
 }

@@ -5,8 +5,8 @@
 #include "loops/message_file.h"
 #include "abi.h"
 
-#define PATH(name)	"/proc/" RCX_SEQFILE_DIR "/" name
-#define SHARED		PATH(RCX_SEQFILE_SHARED)
+#define PATH(name) "/proc/" RCX_SEQFILE_DIR "/" name
+#define SHARED	   PATH(RCX_SEQFILE_SHARED)
 
 static int records_open(struct rcx_session *s)
 {

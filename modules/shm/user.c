@@ -51,9 +51,9 @@
 #include "channel.h"
 #include "peer.h"
 
-#define SLOTS 256u		/* as many as in the ring of channel mmap */
-#define SLOTS_MAX 1024u
-#define AREA_MAX (8u << 20)
+#define SLOTS	   256u /* as many as in the ring of channel mmap */
+#define SLOTS_MAX  1024u
+#define AREA_MAX   (8u << 20)
 #define CACHE_LINE 64
 
 /**
@@ -82,9 +82,9 @@ struct shm_ring {
 
 /* This process's view of the ring. */
 struct view {
-	struct rcx_msg *tx;	/* the session's s->tx, restored by close */
+	struct rcx_msg *tx; /* the session's s->tx, restored by close */
 	struct shm_ring *ring;
-	uint32_t position;	/* of this side: head for a sender, tail for a receiver */
+	uint32_t position; /* of this side: head for a sender, tail for a receiver */
 	bool yields;
 };
 
@@ -167,8 +167,9 @@ static int shm_connect(struct rcx_session *s)
 	struct shm_ring *ring;
 
 	if (count & (count - 1) || (count > 1 && (uint64_t)count * stride > AREA_MAX))
-		return rcx_skip(s,
-				"The number of slots must be a power of two, and the ring at most 8 MiB.");
+		return rcx_skip(
+			s,
+			"The number of slots must be a power of two, and the ring at most 8 MiB.");
 	s->map_len = sizeof(*ring) + (size_t)count * stride;
 	s->map = mmap(NULL, s->map_len, PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);

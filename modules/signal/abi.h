@@ -5,7 +5,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define RCX_SIGNAL_DEVICE	"/dev/ringcross/signal"
+#define RCX_SIGNAL_DEVICE "/dev/ringcross/signal"
 
 /**
  * struct rcx_signal_register - register the calling thread for events
@@ -18,6 +18,6 @@ struct rcx_signal_register {
 };
 
 /* From now until this file is closed, each event is sent to the calling thread. */
-#define RCX_SIGNAL_REGISTER	_IOW('x', 0x60, struct rcx_signal_register)
+#define RCX_SIGNAL_REGISTER _IOW('x', 0x60, struct rcx_signal_register)
 
 #endif

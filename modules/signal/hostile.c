@@ -102,8 +102,9 @@ static void try_register(struct rcx_hostile *h)
 	rcx_expect(h, "a second one for another signal", register_for(fd, SIGUSR1), EBUSY);
 	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "signals received", take(SIGNO, &info), 1);
-	rcx_expect_true(h, "its value and sender", info.si_int == 1 && info.si_code == SI_QUEUE &&
-		       !info.si_pid && !info.si_uid);
+	rcx_expect_true(h, "its value and sender",
+			info.si_int == 1 && info.si_code == SI_QUEUE && !info.si_pid &&
+				!info.si_uid);
 
 	rcx_try_no_io(h, fd);
 	rcx_try_no_seek(h, fd);
@@ -200,14 +201,14 @@ static void try_gone(struct rcx_hostile *h)
 
 	fd = open_device();
 	rcx_expect_true(h, "a process registers and ends",
-		       rcx_in_child(register_and_end, &fd, 2000, reason, sizeof(reason)));
+			rcx_in_child(register_and_end, &fd, 2000, reason, sizeof(reason)));
 	rcx_expect_value(h, "refused of 100 again", emit(h, RCX_SOFTIRQ, 100), 100);
 	rcx_expect(h, "a second registration on its file", register_here(&fd), EBUSY);
 	close(fd);
 
 	rcx_expect_true(h, "a process is killed by its event",
-		       !rcx_in_child(register_to_be_killed, h, 2000, reason, sizeof(reason)) &&
-		       strstr(reason, "killed by signal"));
+			!rcx_in_child(register_to_be_killed, h, 2000, reason, sizeof(reason)) &&
+				strstr(reason, "killed by signal"));
 	rcx_expect_value(h, "which ends its registration", emit(h, RCX_HARDIRQ, 1), 1);
 
 	fd = open_device();
@@ -252,8 +253,8 @@ static void try_others(struct rcx_hostile *h)
 
 	rcx_topic(h, "three threads");
 	fd = open_device();
-	rcx_expect_value(h, "registered on one file",
-			rcx_in_three_threads(h, register_race, &fd), 1);
+	rcx_expect_value(h, "registered on one file", rcx_in_three_threads(h, register_race, &fd),
+			 1);
 	close(fd);
 }
 

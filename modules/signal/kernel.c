@@ -60,7 +60,7 @@
  */
 struct signal_file {
 	struct list_head node;
-	struct pid *pid;		/* NULL until it has registered */
+	struct pid *pid; /* NULL until it has registered */
 	int signo;
 };
 
@@ -74,7 +74,7 @@ static int signal_send(const struct signal_file *state, const struct rcx_event *
 
 	if (!task)
 		return -ESRCH;
-	clear_siginfo(&info);	/* also the padding, which is copied to user space, too */
+	clear_siginfo(&info); /* also the padding, which is copied to user space, too */
 	info.si_signo = state->signo;
 	info.si_code = SI_QUEUE;
 	info.si_int = (int)event->seq;
@@ -125,8 +125,7 @@ static int signal_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static long signal_register(struct signal_file *state,
-			    const struct rcx_signal_register __user *arg)
+static long signal_register(struct signal_file *state, const struct rcx_signal_register __user *arg)
 {
 	struct rcx_signal_register request;
 	long err = 0;
@@ -178,13 +177,11 @@ static struct miscdevice signal_device = {
 static struct rcx_channel signal_channel = {
 	.name = "signal",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "standard", RCX_IN_ANY, signal_emit },
-		{ "realtime", RCX_IN_ANY, signal_emit },
-		{ "handler", RCX_IN_ANY, signal_emit },
-		{ "signalfd", RCX_IN_ANY, signal_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "standard", RCX_IN_ANY, signal_emit },
+						  { "realtime", RCX_IN_ANY, signal_emit },
+						  { "handler", RCX_IN_ANY, signal_emit },
+						  { "signalfd", RCX_IN_ANY, signal_emit },
+						  { } },
 };
 
 static int __init signal_init(void)

@@ -11,18 +11,18 @@
 #include "channel.h"
 #include "abi.h"
 
-#define BATCH 32		/* most signals that one read of a signalfd returns */
+#define BATCH 32 /* most signals that one read of a signalfd returns */
 
 /* Stored in s->priv.  The signal is blocked from open to close, except during waits. */
 struct state {
-	sigset_t ours;			/* the signal alone */
-	sigset_t before;		/* the mask to restore */
-	sigset_t open;			/* @before, with the signal unblocked */
+	sigset_t ours;	 /* the signal alone */
+	sigset_t before; /* the mask to restore */
+	sigset_t open;	 /* @before, with the signal unblocked */
 	int signo;
-	struct sigaction action;	/* the handler to restore */
-	bool handled;			/* @action is valid */
-	struct rlimit limit;		/* of pending signals, to restore */
-	bool limited;			/* @limit is valid */
+	struct sigaction action; /* the handler to restore */
+	bool handled;		 /* @action is valid */
+	struct rlimit limit;	 /* of pending signals, to restore */
+	bool limited;		 /* @limit is valid */
 };
 
 /* ---- open and close ---------------------------------------------------- */
@@ -112,7 +112,7 @@ static void signal_close(struct rcx_session *s)
 	if (!state)
 		return;
 	if (s->fd >= 0)
-		close(s->fd);		/* ends the registration */
+		close(s->fd); /* ends the registration */
 	s->fd = -1;
 	while (sigtimedwait(&state->ours, NULL, &at_once) > 0 || errno == EINTR)
 		;
@@ -286,8 +286,7 @@ static int signalfd_stream(struct rcx_session *s, uint64_t n)
 
 		while ((got = read(s->fd2, batch, sizeof(batch))) > 0)
 			for (size_t i = 0; i < (size_t)got / sizeof(batch[0]); i++)
-				if (rcx_streamed_narrow(s, (uint32_t)batch[i].ssi_int,
-						       UINT32_MAX))
+				if (rcx_streamed_narrow(s, (uint32_t)batch[i].ssi_int, UINT32_MAX))
 					return -1;
 		if (errno != EAGAIN)
 			return rcx_fail_errno(s, "read a signalfd");
@@ -299,7 +298,8 @@ static int signalfd_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define VALUE .min = 4, .max = 4, \
+#define VALUE               \
+	.min = 4, .max = 4, \
 	.limit = "A signal carries one value, here the sequence number as an int."
 
 static const struct rcx_queue signal_queue = {

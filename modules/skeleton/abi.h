@@ -7,7 +7,7 @@
 #ifndef RCX_SKELETON_ABI_H
 #define RCX_SKELETON_ABI_H
 
-#define RCX_SKELETON_DEVICE	"/dev/ringcross/skeleton"
-#define RCX_SKELETON_MAX		4096u		/* bytes of a message, header and body */
+#define RCX_SKELETON_DEVICE "/dev/ringcross/skeleton"
+#define RCX_SKELETON_MAX    4096u /* bytes of a message, header and body */
 
 #endif

@@ -45,8 +45,8 @@
  */
 struct skeleton_file {
 	struct mutex lock;
-	struct rcx_sequence sequence;		/* required: the next sequence numbers */
-	struct rcx_reader reader;	/* optional: for mechanisms without a queue */
+	struct rcx_sequence sequence; /* required: the next sequence numbers */
+	struct rcx_reader reader;     /* optional: for mechanisms without a queue */
 	union {
 		struct rcx_msg message;
 		u8 room[RCX_SKELETON_MAX];
@@ -63,8 +63,7 @@ static DEFINE_RCX_READERS(skeleton_readers);
  * agent compares the number of sent messages with the number of consumed ones.  Do not
  * log here; invalid input gets an errno.
  */
-static ssize_t skeleton_write(struct file *file, const char __user *from, size_t len,
-			      loff_t *pos)
+static ssize_t skeleton_write(struct file *file, const char __user *from, size_t len, loff_t *pos)
 {
 	struct skeleton_file *state = file->private_data;
 	ssize_t ret;
@@ -116,7 +115,7 @@ static ssize_t skeleton_read(struct file *file, char __user *to, size_t len, lof
 	ssize_t ret;
 
 	ret = rcx_reader_next(&skeleton_readers, &state->reader, &event,
-			     file->f_flags & O_NONBLOCK);
+			      file->f_flags & O_NONBLOCK);
 	if (ret)
 		return ret;
 	if (event.size > RCX_SKELETON_MAX - RCX_HEADER || len < RCX_HEADER + event.size)
@@ -166,7 +165,7 @@ static int skeleton_release(struct inode *inode, struct file *file)
 }
 
 static const struct file_operations skeleton_fops = {
-	.owner = THIS_MODULE,		/* required: an open file holds a module reference */
+	.owner = THIS_MODULE, /* required: an open file holds a module reference */
 	.open = skeleton_open,
 	.release = skeleton_release,
 	.read = skeleton_read,
@@ -176,15 +175,15 @@ static const struct file_operations skeleton_fops = {
 
 static struct miscdevice skeleton_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "ringcross_skeleton",		/* in /sys/class/misc; must be unique */
+	.name = "ringcross_skeleton", /* in /sys/class/misc; must be unique */
 	.nodename = "ringcross/skeleton",
 	.fops = &skeleton_fops,
-	.mode = 0600,			/* required: only root may open nodes */
+	.mode = 0600, /* required: only root may open nodes */
 };
 
 static struct rcx_channel skeleton_channel = {
-	.name = "skeleton",		/* required: the folder's name */
-	.owner = THIS_MODULE,		/* required: a measurement holds a module reference */
+	.name = "skeleton",   /* required: the folder's name */
+	.owner = THIS_MODULE, /* required: a measurement holds a module reference */
 	/*
 	 * Optional: called at each bind; may sleep.  For mechanisms without open
 	 * files, whose sequences belong to the module: set the sequences to 0 and
@@ -195,10 +194,7 @@ static struct rcx_channel skeleton_channel = {
 	 * Required if a mode has notify or stream: one entry per such mode, with the
 	 * mode's name and the contexts that its emit hook may be called from.
 	 */
-	.emitters = (const struct rcx_emitter[]) {
-		{ "file", RCX_IN_ANY, skeleton_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "file", RCX_IN_ANY, skeleton_emit }, { } },
 };
 
 /* Required.  On an error undo the steps in reverse; loading twice in a row must work. */

@@ -129,7 +129,8 @@ static int skeleton_stream(struct rcx_session *s, uint64_t n)
  * channel too narrow for the header has .min == .max.  It carries the sequence number
  * alone and checks it with rcx_seen_narrow() or rcx_streamed_narrow().
  */
-#define ROOM .min = 0, .max = RCX_SKELETON_MAX - RCX_HEADER, \
+#define ROOM                                            \
+	.min = 0, .max = RCX_SKELETON_MAX - RCX_HEADER, \
 	.limit = "The kernel half keeps one buffer of 4 KiB per open file."
 
 /*

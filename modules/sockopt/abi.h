@@ -7,13 +7,13 @@
  * 64.  The numbers are not assigned centrally, and two modules with overlapping ranges
  * cannot be loaded together.  Set and get have separate numbers.
  */
-#define RCX_SOCKOPT_BASE		0x5243
+#define RCX_SOCKOPT_BASE 0x5243
 
-#define RCX_SOCKOPT_PUSH		RCX_SOCKOPT_BASE		/* set: a message */
-#define RCX_SOCKOPT_SET_MAX	RCX_SOCKOPT_PUSH
+#define RCX_SOCKOPT_PUSH    RCX_SOCKOPT_BASE /* set: a message */
+#define RCX_SOCKOPT_SET_MAX RCX_SOCKOPT_PUSH
 
-#define RCX_SOCKOPT_PULL		RCX_SOCKOPT_BASE		/* get: a message */
-#define RCX_SOCKOPT_CALL		(RCX_SOCKOPT_BASE + 1)	/* get: a reply */
-#define RCX_SOCKOPT_GET_MAX	RCX_SOCKOPT_CALL
+#define RCX_SOCKOPT_PULL    RCX_SOCKOPT_BASE	   /* get: a message */
+#define RCX_SOCKOPT_CALL    (RCX_SOCKOPT_BASE + 1) /* get: a reply */
+#define RCX_SOCKOPT_GET_MAX RCX_SOCKOPT_CALL
 
 #endif

@@ -11,8 +11,8 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define BODY 64u
-#define WHOLE (RCX_HEADER + BODY)
+#define BODY	64u
+#define WHOLE	(RCX_HEADER + BODY)
 #define LARGEST (RCX_HEADER + RCX_BODY_MAX)
 
 static int open_socket(struct rcx_hostile *h)
@@ -50,7 +50,8 @@ static long call(void *arg, const struct rcx_msg *msg, size_t len)
 
 static void try_numbers(struct rcx_hostile *h)
 {
-	static const int near[] = { RCX_SOCKOPT_BASE - 1, RCX_SOCKOPT_GET_MAX + 1, INT_MAX, INT_MIN };
+	static const int near[] = { RCX_SOCKOPT_BASE - 1, RCX_SOCKOPT_GET_MAX + 1, INT_MAX,
+				    INT_MIN };
 	struct rcx_outcomes outcomes = { 0 };
 	int fd = open_socket(h);
 
@@ -59,19 +60,19 @@ static void try_numbers(struct rcx_hostile *h)
 	rcx_good_message(h, BODY, 0);
 	for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++) {
 		rcx_note(&outcomes, setsockopt(fd, IPPROTO_IP, near[i], h->message, WHOLE),
-			ENOPROTOOPT);
+			 ENOPROTOOPT);
 		rcx_note(&outcomes, get(fd, near[i], h->message, WHOLE), ENOPROTOOPT);
 	}
 	rcx_note(&outcomes, setsockopt(fd, IPPROTO_IP, RCX_SOCKOPT_CALL, h->message, WHOLE),
-		ENOPROTOOPT);
+		 ENOPROTOOPT);
 	rcx_expect_outcomes(h, "unknown ones", &outcomes);
 	rcx_expect_value(h, "unknown ones refused", (long)outcomes.refused, 9);
 	rcx_expect(h, "at the level of sockets",
-		  setsockopt(fd, SOL_SOCKET, RCX_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
+		   setsockopt(fd, SOL_SOCKET, RCX_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
 	rcx_expect(h, "at the level of UDP",
-		  setsockopt(fd, IPPROTO_UDP, RCX_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
+		   setsockopt(fd, IPPROTO_UDP, RCX_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
 	rcx_expect(h, "at an unknown level",
-		  setsockopt(fd, 4711, RCX_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
+		   setsockopt(fd, 4711, RCX_SOCKOPT_PUSH, h->message, WHOLE), ENOPROTOOPT);
 	rcx_expect_value(h, "consumed of all these", (long)rcx_core_counts(h).consumed, 0);
 	close(fd);
 }
@@ -98,7 +99,7 @@ static void try_sockets(struct rcx_hostile *h)
 		int fd = socket(kinds[i].domain, kinds[i].type | SOCK_CLOEXEC, kinds[i].protocol);
 
 		rcx_expect(h, kinds[i].name, set(&fd, rcx_good_message(h, BODY, seq), WHOLE),
-			  kinds[i].want);
+			   kinds[i].want);
 		seq += !kinds[i].want;
 		close(fd);
 	}
@@ -119,17 +120,17 @@ static void try_lengths(struct rcx_hostile *h, int fd)
 	rcx_expect(h, "pull, below 0", get(fd, RCX_SOCKOPT_PULL, h->message, UINT32_MAX), EINVAL);
 	rcx_expect(h, "pull, nothing", get(fd, RCX_SOCKOPT_PULL, h->message, 0), EINVAL);
 	rcx_expect(h, "pull, a byte less than a header",
-		  get(fd, RCX_SOCKOPT_PULL, h->message, RCX_HEADER - 1), EINVAL);
+		   get(fd, RCX_SOCKOPT_PULL, h->message, RCX_HEADER - 1), EINVAL);
 	rcx_expect(h, "pull, a byte less than the message",
-		  get(fd, RCX_SOCKOPT_PULL, h->message, WHOLE - 1), EMSGSIZE);
+		   get(fd, RCX_SOCKOPT_PULL, h->message, WHOLE - 1), EMSGSIZE);
 	rcx_expect_value(h, "made of all these", (long)rcx_core_counts(h).made, 0);
 	rcx_expect_value(h, "pull, room for 2 GiB", get(fd, RCX_SOCKOPT_PULL, h->message, INT_MAX),
-			WHOLE);
+			 WHOLE);
 	rcx_expect_true(h, "the message is complete",
-		       !h->message->seq && rcx_is_whole(h->message, BODY, true));
+			!h->message->seq && rcx_is_whole(h->message, BODY, true));
 	rcx_core_bind(h, "", RCX_BODY_MAX, true);
 	rcx_expect_value(h, "pull, the largest", get(fd, RCX_SOCKOPT_PULL, h->message, LARGEST),
-			LARGEST);
+			 LARGEST);
 }
 
 /* Another thread overwrites the length while the kernel reads it twice. */
@@ -153,8 +154,9 @@ static void try_changing_length(struct rcx_hostile *h, int fd, int option)
 			wrong++;
 	}
 	rcx_scribble_end(&scribbler);
-	rcx_expect_value(h, option == RCX_SOCKOPT_CALL ? "call, other errors" : "pull, other errors",
-			wrong, 0);
+	rcx_expect_value(h,
+			 option == RCX_SOCKOPT_CALL ? "call, other errors" : "pull, other errors",
+			 wrong, 0);
 	rcx_core_bind(h, "", BODY, true);
 	rcx_expect(h, "a good one after it", set(&fd, rcx_good_message(h, BODY, 0), WHOLE), 0);
 }
@@ -202,8 +204,8 @@ static void try_reply(struct rcx_hostile *h, int fd, uint64_t seq, bool validate
 	rcx_good_message(h, BODY, seq);
 	rcx_expect_value(h, "a request", get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), WHOLE);
 	rcx_expect_true(h, "its reply", rcx_is_reply(h->message, BODY, seq, validate));
-	rcx_expect(h, "the reply as a request",
-		   get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), EBADMSG);
+	rcx_expect(h, "the reply as a request", get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE),
+		   EBADMSG);
 }
 
 static void try_messages(struct rcx_hostile *h, int fd, bool validate)
@@ -266,7 +268,8 @@ static void try_sharing(struct rcx_hostile *h)
 		rcx_sleep_in(h, &threads[i], pull_on, &pullers[i]);
 	}
 	/* At least some binds, even if the threads are fast, but not endless ones if they hang. */
-	for (pullers[0].pulled = 0; binds < 10 ||
+	for (pullers[0].pulled = 0;
+	     binds < 10 ||
 	     (__atomic_load_n(&pullers[0].pulled, __ATOMIC_RELAXED) < 50 && binds < 100000);
 	     binds++) {
 		rcx_core_bind(h, "", binds & 1 ? 3000 : 60000, true);

@@ -47,7 +47,7 @@
 #include "rcx_file.h"
 #include "abi.h"
 
-#define SOCKOPT_MAX	(RCX_HEADER + RCX_BODY_MAX)
+#define SOCKOPT_MAX (RCX_HEADER + RCX_BODY_MAX)
 
 /*
  * One state for all callers.  Its lock is held while user memory is copied.  That can
@@ -79,7 +79,7 @@ static int sockopt_set(struct sock *sk, int option, sockptr_t from, unsigned int
 		return -EMSGSIZE;
 	if (mutex_lock_interruptible(&sockopt.lock))
 		return -ERESTARTSYS;
-	err = sockopt_consume(from, len);	/* the range has a single set option */
+	err = sockopt_consume(from, len); /* the range has a single set option */
 	mutex_unlock(&sockopt.lock);
 	return err;
 }
@@ -89,7 +89,7 @@ static int sockopt_set(struct sock *sk, int option, sockptr_t from, unsigned int
  */
 static int sockopt_pull(void __user *to, int *len)
 {
-	u32 size = rcx_size();	/* once: another bind may change it */
+	u32 size = rcx_size(); /* once: another bind may change it */
 	int err;
 
 	if (*len < RCX_HEADER + size)

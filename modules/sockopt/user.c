@@ -51,7 +51,8 @@ static int sockopt_call(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define BUFFER .max = RCX_BODY_MAX, \
+#define BUFFER               \
+	.max = RCX_BODY_MAX, \
 	.limit = "The kernel half's buffer has 1 MiB; the length of an option is an int, which allows more."
 #define NO_WAIT \
 	"Only the socket's protocol serves poll(), and a get that sleeps would have no queue per socket, since the handlers do not see that a socket is opened."

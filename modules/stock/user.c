@@ -277,7 +277,7 @@ static int rtnetlink_open(struct rcx_session *s)
 		.nlmsg_type = RTM_GETLINK,
 		.nlmsg_flags = NLM_F_REQUEST,
 	};
-	exchange->link.ifi_index = 1;	/* the loopback device is always the first one */
+	exchange->link.ifi_index = 1; /* the loopback device is always the first one */
 	return 0;
 }
 
@@ -376,9 +376,9 @@ static int genetlink_call(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define FIXED .min = 0, .max = 0, .limit = "The kernel determines the size."
+#define FIXED  .min = 0, .max = 0, .limit = "The kernel determines the size."
 #define SHARED .single_threaded_reason = "All users share one value of the kernel."
-#define TEXT .close = text_close, SHARED
+#define TEXT   .close = text_close, SHARED
 
 /* Resembles syscall's table: each folder is readable on its own. */
 static const struct rcx_mode stock_modes[] = {

@@ -136,8 +136,8 @@ static int compare(struct rcx_session *s)
 	uint32_t at = rcx_body_check((const __u8 *)s->rx, s->size, s->sent, 0);
 
 	if (at != s->size)
-		return rcx_fail(s, "byte %u of %u differs from the byte that was written",
-				at, s->size);
+		return rcx_fail(s, "byte %u of %u differs from the byte that was written", at,
+				s->size);
 	return 0;
 }
 
@@ -273,7 +273,7 @@ static int sigself_call(struct rcx_session *s, uint64_t n)
 /* ---- registration ------------------------------------------------------ */
 
 #define NOTHING .min = 0, .max = 0, .limit = "The call carries no message, so it has no size."
-#define BYTES .max = RCX_BODY_MAX
+#define BYTES	.max = RCX_BODY_MAX
 
 static const struct rcx_mode syscall_modes[] = {
 	{

@@ -12,9 +12,9 @@
 
 /* Resembles modparam's cases, with other texts and errnos: each folder is readable alone. */
 
-#define PATH(name)	"/proc/sys/" RCX_SYSCTL_DIR "/" name
-#define BODY 64u
-#define WHOLE (RCX_HEADER + BODY)
+#define PATH(name) "/proc/sys/" RCX_SYSCTL_DIR "/" name
+#define BODY	   64u
+#define WHOLE	   (RCX_HEADER + BODY)
 
 static long write_at(void *arg, void *at)
 {
@@ -32,7 +32,7 @@ static void try_layer(struct rcx_hostile *h, int fd)
 	char *some = (char *)h->message;
 
 	rcx_expect(h, "read as large as the layer refuses",
-		  pread(fd, some, RCX_SYSCTL_LAYER_MAX, 0), ENOMEM);
+		   pread(fd, some, RCX_SYSCTL_LAYER_MAX, 0), ENOMEM);
 	rcx_expect(h, "read of 2 GiB", pread(fd, some, INT32_MAX, 0), ENOMEM);
 	rcx_expect(h, "write of 2 GiB", pwrite(fd, some, INT32_MAX, 0), ENOMEM);
 	rcx_expect(h, "write of nothing", pwrite(fd, some, 0, 0), EINVAL);
@@ -123,7 +123,7 @@ static void try_integer_writes(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "a good one after all these", write_text(fd, "5"), 1);
 	after = rcx_core_counts(h);
 	rcx_expect_value(h, "numbers the kernel consumed", (long)(after.consumed - before.consumed),
-			6);
+			 6);
 }
 
 static void try_integer(struct rcx_hostile *h)
@@ -189,8 +189,8 @@ static void try_too_long(struct rcx_hostile *h, int fd)
 
 	if (!rcx_expect_true(h, "get 4 MiB", large))
 		return;
-	rcx_expect(h, "the largest write that the layer accepts",
-		   pwrite(fd, large, most, 0), EMSGSIZE);
+	rcx_expect(h, "the largest write that the layer accepts", pwrite(fd, large, most, 0),
+		   EMSGSIZE);
 	rcx_expect(h, "and a byte more", pwrite(fd, large, most + 1, 0), ENOMEM);
 	rcx_expect_value(h, "read with a buffer as large", pread(fd, large, most, 0), WHOLE);
 	free(large);
@@ -213,7 +213,7 @@ static void try_message(struct rcx_hostile *h, bool validate)
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_core_bind(h, "", RCX_BODY_MAX, validate);
 	rcx_expect_value(h, "read of the largest", pread(fd, to, RCX_HEADER + RCX_BODY_MAX, 0),
-			RCX_HEADER + RCX_BODY_MAX);
+			 RCX_HEADER + RCX_BODY_MAX);
 	close(fd);
 }
 
@@ -232,7 +232,7 @@ static void try_transaction(struct rcx_hostile *h, bool validate)
 	rcx_expect(h, "a byte too little room", pread(fd, to, WHOLE - 1, 0), EMSGSIZE);
 	rcx_expect_value(h, "read of the reply", read_at(&fd, to), WHOLE);
 	rcx_expect_true(h, "it is the reply",
-		       rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
+			rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect(h, "a reply as a request", write_at(&fd, to), EBADMSG);
 	rcx_expect_value(h, "no reply after that", read_at(&fd, to), 0);

@@ -102,8 +102,8 @@ static int check_position(int write, size_t *lenp, const loff_t *ppos)
 /* ---- integers: our handler calls the kernel's conversion ---------------- */
 
 /* The usual way to check a value: convert with a copy of the table and a local variable. */
-static int convert(const struct ctl_table *table, u32 *value, int write, void *buffer,
-		   size_t *lenp, loff_t *ppos)
+static int convert(const struct ctl_table *table, u32 *value, int write, void *buffer, size_t *lenp,
+		   loff_t *ppos)
 {
 	struct ctl_table copy = *table;
 
@@ -253,7 +253,7 @@ static struct ctl_table entries[] = {
 		.proc_handler = transaction_handler,
 	},
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
-	{ }	/* later kernels count the entries, and warn about this one */
+	{ } /* later kernels count the entries, and warn about this one */
 #endif
 };
 
@@ -301,7 +301,7 @@ err_reply:
 static void __exit rcx_sysctl_exit(void)
 {
 	rcx_channel_unregister(&sysctl_channel);
-	unregister_sysctl_table(header);	/* waits for running handlers */
+	unregister_sysctl_table(header); /* waits for running handlers */
 	vfree(state.reply);
 }
 

@@ -4,22 +4,26 @@
 #include "loops/message_file.h"
 #include "abi.h"
 
-#define PATH(name)	"/proc/sys/" RCX_SYSCTL_DIR "/" name
+#define PATH(name) "/proc/sys/" RCX_SYSCTL_DIR "/" name
 
 /* ---- integer: a number, file kept open ---------------------------------- */
 
 static int integer_open(struct rcx_session *s)
 {
-	return rcx_file_open(s, s->op == RCX_CALL ? PATH(RCX_SYSCTL_INTEGER_REPLY)
-					     : PATH(RCX_SYSCTL_INTEGER), O_RDWR);
+	return rcx_file_open(s,
+			     s->op == RCX_CALL ? PATH(RCX_SYSCTL_INTEGER_REPLY) :
+						 PATH(RCX_SYSCTL_INTEGER),
+			     O_RDWR);
 }
 
 /* ---- message: whole messages, file kept open ---------------------------- */
 
 static int message_open(struct rcx_session *s)
 {
-	return rcx_file_open(s, s->op == RCX_CALL ? PATH(RCX_SYSCTL_TRANSACTION)
-					     : PATH(RCX_SYSCTL_MESSAGE), O_RDWR);
+	return rcx_file_open(s,
+			     s->op == RCX_CALL ? PATH(RCX_SYSCTL_TRANSACTION) :
+						 PATH(RCX_SYSCTL_MESSAGE),
+			     O_RDWR);
 }
 
 /* ---- reopen: open, one operation, close --------------------------------- */
@@ -41,13 +45,16 @@ static int reopen_pull(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define INTEGER .min = 4, .max = 4, \
+#define INTEGER             \
+	.min = 4, .max = 4, \
 	.limit = "The entry is one unsigned integer as text, so it carries the sequence number alone."
-#define WHOLE .max = RCX_BODY_MAX, \
+#define WHOLE                \
+	.max = RCX_BODY_MAX, \
 	.limit = "Our handler accepts 1 MiB; the sysctl layer allocates up to 4 MiB per call."
 
-#define ALONE .single_threaded_reason = \
-	"A sysctl handler does not see opens, so all callers share one sequence."
+#define ALONE                     \
+	.single_threaded_reason = \
+		"A sysctl handler does not see opens, so all callers share one sequence."
 
 /* Resembles the tables of modparam and sysfs: each folder is readable on its own. */
 static const struct rcx_mode sysctl_modes[] = {

@@ -2,28 +2,28 @@
 #ifndef RCX_SYSFS_ABI_H
 #define RCX_SYSFS_ABI_H
 
-#define RCX_SYSFS_DIR			"ringcross"	/* under /sys/kernel */
+#define RCX_SYSFS_DIR "ringcross" /* under /sys/kernel */
 
 /* Attributes: one message each, which must fit into a page. */
-#define RCX_SYSFS_MESSAGE		"message"	/* store: push, show: pull */
-#define RCX_SYSFS_TRANSACTION		"transaction"	/* store a request, show its reply */
+#define RCX_SYSFS_MESSAGE     "message"	    /* store: push, show: pull */
+#define RCX_SYSFS_TRANSACTION "transaction" /* store a request, show its reply */
 
 /*
  * Binary attributes: a message is written, or read, from offset 0 in as many
  * calls as needed, each of at most a page.
  */
-#define RCX_SYSFS_MESSAGE_BIN		"message_bin"
-#define RCX_SYSFS_TRANSACTION_BIN	"transaction_bin"
+#define RCX_SYSFS_MESSAGE_BIN	  "message_bin"
+#define RCX_SYSFS_TRANSACTION_BIN "transaction_bin"
 
 /* The number of the newest event as text; poll() reports a new one. */
-#define RCX_SYSFS_EVENT			"event"
+#define RCX_SYSFS_EVENT "event"
 
 /*
  * Limits of an attribute for the smallest page size.  A show must leave the last byte
  * of its page free.
  */
-#define RCX_SYSFS_PAGE			4096u
-#define RCX_SYSFS_STORE_MAX		RCX_SYSFS_PAGE
-#define RCX_SYSFS_SHOW_MAX		(RCX_SYSFS_PAGE - 1)
+#define RCX_SYSFS_PAGE	    4096u
+#define RCX_SYSFS_STORE_MAX RCX_SYSFS_PAGE
+#define RCX_SYSFS_SHOW_MAX  (RCX_SYSFS_PAGE - 1)
 
 #endif

@@ -9,10 +9,10 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define PATH(name)	"/sys/kernel/" RCX_SYSFS_DIR "/" name
-#define BODY 64u
-#define WHOLE (RCX_HEADER + BODY)
-#define FILE_SIZE (RCX_HEADER + RCX_BODY_MAX)	/* of a binary attribute */
+#define PATH(name) "/sys/kernel/" RCX_SYSFS_DIR "/" name
+#define BODY	   64u
+#define WHOLE	   (RCX_HEADER + BODY)
+#define FILE_SIZE  (RCX_HEADER + RCX_BODY_MAX) /* of a binary attribute */
 
 static long write_at(void *arg, void *at)
 {
@@ -37,14 +37,15 @@ static struct rcx_taker attribute_taker(int *fd, bool transaction)
 		.send = store,
 		.arg = fd,
 		.body_max = (transaction ? RCX_SYSFS_SHOW_MAX : RCX_SYSFS_STORE_MAX) - RCX_HEADER,
-		.nothing = 0,		/* never reaches the attribute */
+		.nothing = 0, /* never reaches the attribute */
 		.too_short = EBADMSG,
 		/* A store is cut to a page, so only a part of the message arrives. */
 		.too_long = transaction ? EMSGSIZE : EBADMSG,
 	};
 }
 
-static void try_attribute_writes(struct rcx_hostile *h, int fd, struct rcx_taker *taker, bool validate)
+static void try_attribute_writes(struct rcx_hostile *h, int fd, struct rcx_taker *taker,
+				 bool validate)
 {
 	rcx_try_messages(h, taker, validate);
 	rcx_try_addresses(h, "store", RCX_KERNEL_READS, write_at, &fd);
@@ -91,7 +92,7 @@ static void try_transaction(struct rcx_hostile *h, bool validate)
 	try_attribute_writes(h, fd, &taker, validate);
 	rcx_expect_value(h, "show of the reply", pread(fd, to, WHOLE, 0), WHOLE);
 	rcx_expect_true(h, "it is the reply",
-		       rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
+			rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
 	rcx_expect(h, "a reply as a request", write(fd, to, WHOLE), EBADMSG);
 	rcx_expect_value(h, "no reply after that", pread(fd, to, WHOLE, 0), 0);
 	close(fd);
@@ -126,7 +127,7 @@ static void try_pieces(struct rcx_hostile *h, int fd, uint64_t *seq)
 	rcx_good_message(h, BODY, *seq);
 	rcx_expect_value(h, "a first byte", piece(fd, h, 0, 1), 1);
 	rcx_expect_value(h, "up to the end of its header", piece(fd, h, 1, RCX_HEADER - 1),
-			RCX_HEADER - 1);
+			 RCX_HEADER - 1);
 	rcx_expect(h, "a gap", piece(fd, h, RCX_HEADER + 1, 1), EINVAL);
 	rcx_expect(h, "the same again", piece(fd, h, 1, RCX_HEADER - 1), EINVAL);
 	rcx_expect_value(h, "its body", piece(fd, h, RCX_HEADER, BODY), BODY);
@@ -146,12 +147,12 @@ static void try_pieces(struct rcx_hostile *h, int fd, uint64_t *seq)
 static void try_large_sizes(struct rcx_hostile *h, int fd)
 {
 	static const uint32_t sizes[] = { RCX_BODY_MAX + 1, INT32_MAX, UINT32_MAX - 23,
-					     UINT32_MAX };
+					  UINT32_MAX };
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		rcx_good_message(h, RCX_BODY_MAX, 0)->size = sizes[i];
 		rcx_expect_value(h, "size larger than any message",
-				write_pieces(&fd, h->message, FILE_SIZE), FILE_SIZE);
+				 write_pieces(&fd, h->message, FILE_SIZE), FILE_SIZE);
 		rcx_expect(h, "and a byte more", piece(fd, h, FILE_SIZE, 1), EFBIG);
 	}
 }
@@ -179,11 +180,11 @@ static void try_binary(struct rcx_hostile *h, const char *path, bool transaction
 	rcx_expect_value(h, "a good one after all these", piece(fd, h, 0, WHOLE), WHOLE);
 
 	rcx_expect_value(h, "read from the middle", pread(fd, to, WHOLE, RCX_HEADER),
-			transaction ? BODY : 0);
+			 transaction ? BODY : 0);
 	rcx_expect_value(h, "read", pread(fd, to, WHOLE, 0), WHOLE);
 	if (transaction)
 		rcx_expect_true(h, "the reply",
-			       rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
+				rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
 	rcx_expect_value(h, "read far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
 	rcx_expect(h, "read before the start", pread(fd, to, WHOLE, -1), EINVAL);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);

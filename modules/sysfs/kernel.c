@@ -73,8 +73,8 @@ static struct {
 	.lock = __MUTEX_INITIALIZER(attribute.lock),
 };
 
-static ssize_t message_store(struct kobject *kobj, struct kobj_attribute *attr,
-			     const char *buf, size_t count)
+static ssize_t message_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			     size_t count)
 {
 	int err;
 
@@ -97,13 +97,13 @@ static ssize_t message_show(struct kobject *kobj, struct kobj_attribute *attr, c
 	return RCX_HEADER + size;
 }
 
-static ssize_t transaction_store(struct kobject *kobj, struct kobj_attribute *attr,
-				 const char *buf, size_t count)
+static ssize_t transaction_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+				 size_t count)
 {
 	int err;
 
 	if (count > PAGE_SIZE - 1)
-		return -EMSGSIZE;	/* show() could not return its reply */
+		return -EMSGSIZE; /* show() could not return its reply */
 	mutex_lock(&attribute.lock);
 	attribute.reply_len = 0;
 	err = rcx_consume(&attribute.sequence, (const struct rcx_msg *)buf, count);
@@ -136,9 +136,9 @@ static ssize_t transaction_show(struct kobject *kobj, struct kobj_attribute *att
 struct binary {
 	struct mutex lock;
 	struct rcx_sequence sequence;
-	struct rcx_msg *message;		/* room for the largest one */
-	size_t got;			/* received bytes of an incomplete message */
-	size_t ready;			/* bytes that may be read */
+	struct rcx_msg *message; /* room for the largest one */
+	size_t got;		 /* received bytes of an incomplete message */
+	size_t ready;		 /* bytes that may be read */
 };
 
 #define BINARY(name) { .lock = __MUTEX_INITIALIZER((name).lock) }
@@ -179,8 +179,8 @@ static ssize_t binary_get(const struct binary *binary, char *to, loff_t off, siz
 }
 
 static ssize_t message_bin_write(struct file *file, struct kobject *kobj,
-				 BIN_CONST struct bin_attribute *attr,
-				 char *buf, loff_t off, size_t count)
+				 BIN_CONST struct bin_attribute *attr, char *buf, loff_t off,
+				 size_t count)
 {
 	int ret;
 
@@ -192,8 +192,8 @@ static ssize_t message_bin_write(struct file *file, struct kobject *kobj,
 }
 
 static ssize_t message_bin_read(struct file *file, struct kobject *kobj,
-				BIN_CONST struct bin_attribute *attr,
-				char *buf, loff_t off, size_t count)
+				BIN_CONST struct bin_attribute *attr, char *buf, loff_t off,
+				size_t count)
 {
 	u32 size = rcx_size();
 	ssize_t ret;
@@ -202,7 +202,7 @@ static ssize_t message_bin_read(struct file *file, struct kobject *kobj,
 	if (off == 0) {
 		rcx_make(&message_binary.sequence, message_binary.message, size);
 		message_binary.ready = RCX_HEADER + size;
-		message_binary.got = 0;		/* discards an incomplete write */
+		message_binary.got = 0; /* discards an incomplete write */
 	}
 	ret = binary_get(&message_binary, buf, off, count);
 	mutex_unlock(&message_binary.lock);
@@ -211,8 +211,8 @@ static ssize_t message_bin_read(struct file *file, struct kobject *kobj,
 
 /* Similar to message_bin_write(), but kept separate: both are on a timed path. */
 static ssize_t transaction_bin_write(struct file *file, struct kobject *kobj,
-				     BIN_CONST struct bin_attribute *attr,
-				     char *buf, loff_t off, size_t count)
+				     BIN_CONST struct bin_attribute *attr, char *buf, loff_t off,
+				     size_t count)
 {
 	int ret;
 
@@ -225,8 +225,8 @@ static ssize_t transaction_bin_write(struct file *file, struct kobject *kobj,
 }
 
 static ssize_t transaction_bin_read(struct file *file, struct kobject *kobj,
-				    BIN_CONST struct bin_attribute *attr,
-				    char *buf, loff_t off, size_t count)
+				    BIN_CONST struct bin_attribute *attr, char *buf, loff_t off,
+				    size_t count)
 {
 	ssize_t ret;
 
@@ -238,7 +238,7 @@ static ssize_t transaction_bin_read(struct file *file, struct kobject *kobj,
 
 /* ---- notify: reports only a change -------------------------------------- */
 
-static atomic64_t events = ATOMIC64_INIT(0);	/* count; the newest event is one less */
+static atomic64_t events = ATOMIC64_INIT(0); /* count; the newest event is one less */
 static struct kernfs_node *event_node;
 
 static ssize_t event_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
@@ -260,17 +260,13 @@ static int event_emit(const struct rcx_event *event)
 
 /* ---- registration ------------------------------------------------------ */
 
-static struct kobj_attribute message_attribute =
-	__ATTR(message, 0600, message_show, message_store);
+static struct kobj_attribute message_attribute = __ATTR(message, 0600, message_show, message_store);
 static struct kobj_attribute transaction_attribute =
 	__ATTR(transaction, 0600, transaction_show, transaction_store);
 static struct kobj_attribute event_attribute = __ATTR(event, 0400, event_show, NULL);
 
 static struct attribute *sysfs_attributes[] = {
-	&message_attribute.attr,
-	&transaction_attribute.attr,
-	&event_attribute.attr,
-	NULL
+	&message_attribute.attr, &transaction_attribute.attr, &event_attribute.attr, NULL
 };
 
 static const struct attribute_group sysfs_group = { .attrs = sysfs_attributes };
@@ -314,10 +310,7 @@ static struct rcx_channel sysfs_channel = {
 	.name = "sysfs",
 	.owner = THIS_MODULE,
 	.reset = sysfs_reset,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "notify", RCX_IN_ANY, event_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "notify", RCX_IN_ANY, event_emit }, { } },
 };
 
 static struct kobject *sysfs_object;
@@ -327,8 +320,9 @@ static int buffers_get(void)
 	attribute.reply = vzalloc(PAGE_SIZE);
 	message_binary.message = vzalloc(RCX_HEADER + RCX_BODY_MAX);
 	transaction_binary.message = vzalloc(RCX_HEADER + RCX_BODY_MAX);
-	return attribute.reply && message_binary.message && transaction_binary.message
-		? 0 : -ENOMEM;
+	return attribute.reply && message_binary.message && transaction_binary.message ?
+		       0 :
+		       -ENOMEM;
 }
 
 static void buffers_put(void)
@@ -369,7 +363,7 @@ static int __init rcx_sysfs_init(void)
 err_node:
 	sysfs_put(event_node);
 err_object:
-	kobject_put(sysfs_object);	/* also removes its files */
+	kobject_put(sysfs_object); /* also removes its files */
 err_buffers:
 	buffers_put();
 	return err;
@@ -378,7 +372,7 @@ err_buffers:
 static void __exit rcx_sysfs_exit(void)
 {
 	rcx_channel_unregister(&sysfs_channel);
-	kobject_put(sysfs_object);	/* waits for running callbacks */
+	kobject_put(sysfs_object); /* waits for running callbacks */
 	/* The removal wakes no sleeper, so do it here; poll() then returns an error. */
 	sysfs_notify_dirent(event_node);
 	sysfs_put(event_node);

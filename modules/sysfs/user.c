@@ -7,14 +7,16 @@
 #include "loops/message_file.h"
 #include "abi.h"
 
-#define PATH(name)	"/sys/kernel/" RCX_SYSFS_DIR "/" name
+#define PATH(name) "/sys/kernel/" RCX_SYSFS_DIR "/" name
 
 /* ---- attribute: one page, file kept open -------------------------------- */
 
 static int attribute_open(struct rcx_session *s)
 {
-	return rcx_file_open(s, s->op == RCX_CALL ? PATH(RCX_SYSFS_TRANSACTION)
-					     : PATH(RCX_SYSFS_MESSAGE), O_RDWR);
+	return rcx_file_open(s,
+			     s->op == RCX_CALL ? PATH(RCX_SYSFS_TRANSACTION) :
+						 PATH(RCX_SYSFS_MESSAGE),
+			     O_RDWR);
 }
 
 /* ---- reopen: open, one operation, close --------------------------------- */
@@ -38,8 +40,10 @@ static int reopen_pull(struct rcx_session *s, uint64_t n)
 
 static int binary_open(struct rcx_session *s)
 {
-	return rcx_file_open(s, s->op == RCX_CALL ? PATH(RCX_SYSFS_TRANSACTION_BIN)
-					     : PATH(RCX_SYSFS_MESSAGE_BIN), O_RDWR);
+	return rcx_file_open(s,
+			     s->op == RCX_CALL ? PATH(RCX_SYSFS_TRANSACTION_BIN) :
+						 PATH(RCX_SYSFS_MESSAGE_BIN),
+			     O_RDWR);
 }
 
 static inline int binary_write(struct rcx_session *s, size_t len)
@@ -123,17 +127,22 @@ static int sysfs_notify(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define STORE .max = RCX_SYSFS_STORE_MAX - RCX_HEADER, \
+#define STORE                                    \
+	.max = RCX_SYSFS_STORE_MAX - RCX_HEADER, \
 	.limit = "A stored message must fit into one page, including its header."
-#define SHOW .max = RCX_SYSFS_SHOW_MAX - RCX_HEADER, \
+#define SHOW                                    \
+	.max = RCX_SYSFS_SHOW_MAX - RCX_HEADER, \
 	.limit = "A shown message must fit into one page without its last byte."
-#define BINARY .max = RCX_BODY_MAX, \
+#define BINARY               \
+	.max = RCX_BODY_MAX, \
 	.limit = "The kernel half has one buffer of 1 MiB; each system call moves at most a page."
-#define EVENT .min = 0, .max = 0, \
+#define EVENT               \
+	.min = 0, .max = 0, \
 	.limit = "The event reports only that the attribute has changed; its number is read afterwards."
 
-#define ALONE .single_threaded_reason = \
-	"An attribute does not see opens, so all callers share one sequence."
+#define ALONE                     \
+	.single_threaded_reason = \
+		"An attribute does not see opens, so all callers share one sequence."
 
 static const struct rcx_mode sysfs_modes[] = {
 	{

@@ -13,11 +13,11 @@
 #include "hostile.h"
 #include "abi.h"
 
-#define BODY 64u
-#define WHOLE (RCX_HEADER + BODY)
-#define DEVICE "/dev/" RCX_UEVENT_NAME
+#define BODY	       64u
+#define WHOLE	       (RCX_HEADER + BODY)
+#define DEVICE	       "/dev/" RCX_UEVENT_NAME
 #define FILE_OF_DEVICE "/sys" RCX_UEVENT_PATH "/uevent"
-#define SMALL 2304		/* bytes, the shortest possible queue */
+#define SMALL	       2304 /* bytes, the shortest possible queue */
 
 static int listen_in(struct rcx_hostile *h, uint32_t groups, int queue)
 {
@@ -72,11 +72,12 @@ static void try_text(struct rcx_hostile *h)
 		got = hear(fd, text, sizeof(text));
 		rcx_expect(h, "heard", got, 0);
 		rcx_expect_true(h, "its head", !strcmp(text, RCX_UEVENT_HEAD));
-		rcx_expect_true(h, "its number", find(text, got, RCX_UEVENT_SEQ "0") &&
-			       find(text, got, RCX_UEVENT_TIMESTAMP));
+		rcx_expect_true(h, "its number",
+				find(text, got, RCX_UEVENT_SEQ "0") &&
+					find(text, got, RCX_UEVENT_TIMESTAMP));
 		body = find(text, got, RCX_UEVENT_BODY);
-		rcx_expect_true(h, "its body", body && strlen(body) ==
-			       strlen(RCX_UEVENT_BODY) + 2 * sizes[i]);
+		rcx_expect_true(h, "its body",
+				body && strlen(body) == strlen(RCX_UEVENT_BODY) + 2 * sizes[i]);
 	}
 	close(fd);
 }
@@ -118,7 +119,15 @@ static void try_contexts(struct rcx_hostile *h)
 static void try_others(struct rcx_hostile *h)
 {
 	static const char *const orders[] = {
-		"change", "change\n", "add", "remove", "move", "online", "offline", "bind", "unbind",
+		"change",
+		"change\n",
+		"add",
+		"remove",
+		"move",
+		"online",
+		"offline",
+		"bind",
+		"unbind",
 		"change 12345678-1234-1234-1234-123456789abc",
 		"change 12345678-1234-1234-1234-123456789abc RC=1 SEQ=2",
 	};
@@ -163,8 +172,10 @@ static void try_sending(struct rcx_hostile *h, void *arg)
 			.nlmsg_type = (uint16_t)len,
 			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
 		};
-		rcx_note(&outcomes, sendto(fd, h->message, len, 0, (const struct sockaddr *)&kernel,
-					  sizeof(kernel)), want);
+		rcx_note(&outcomes,
+			 sendto(fd, h->message, len, 0, (const struct sockaddr *)&kernel,
+				sizeof(kernel)),
+			 want);
 	}
 	rcx_expect_outcomes(h, "invalid datagrams sent to the kernel", &outcomes);
 	close(fd);

@@ -46,7 +46,7 @@
 #include "abi.h"
 
 /* Bytes of a u64 in decimal, including the NUL. */
-#define UEVENT_NUMBER	21
+#define UEVENT_NUMBER 21
 
 /* The current event and its strings.  The core emits one event at a time. */
 static struct {
@@ -79,7 +79,8 @@ static void uevent_print(const struct rcx_msg *msg)
 	char *body = uevent.body + strlen(RCX_UEVENT_BODY);
 
 	snprintf(uevent.seq, sizeof(uevent.seq), RCX_UEVENT_SEQ "%llu", msg->seq);
-	snprintf(uevent.timestamp, sizeof(uevent.timestamp), RCX_UEVENT_TIMESTAMP "%llu", msg->timestamp);
+	snprintf(uevent.timestamp, sizeof(uevent.timestamp), RCX_UEVENT_TIMESTAMP "%llu",
+		 msg->timestamp);
 	*bin2hex(body, msg->body, msg->size) = '\0';
 }
 
@@ -98,10 +99,8 @@ static int uevent_emit(const struct rcx_event *event)
 static struct rcx_channel uevent_channel = {
 	.name = "uevent",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "device", RCX_IN(RCX_PROCESS), uevent_emit },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "device", RCX_IN(RCX_PROCESS), uevent_emit },
+						  { } },
 };
 
 static int __init uevent_init(void)

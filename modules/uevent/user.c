@@ -14,7 +14,7 @@
  * strings.  A key is compared in full length, even with a shorter string at the end:
  * SPARE bytes after the datagram keep that within the buffer.
  */
-#define ROOM 8192u
+#define ROOM  8192u
 #define SPARE 16u
 
 #define HELPER "/sys/kernel/uevent_helper"
@@ -107,7 +107,8 @@ static inline bool parse(const struct rcx_session *s, ssize_t got)
 	const char *at = s->map, *end = at + got, *found;
 	int missing = 3;
 
-	if (got < (ssize_t)sizeof(RCX_UEVENT_HEAD) || memcmp(at, RCX_UEVENT_HEAD, sizeof(RCX_UEVENT_HEAD)))
+	if (got < (ssize_t)sizeof(RCX_UEVENT_HEAD) ||
+	    memcmp(at, RCX_UEVENT_HEAD, sizeof(RCX_UEVENT_HEAD)))
 		return false;
 	for (at += sizeof(RCX_UEVENT_HEAD); at < end; at += strlen(at) + 1) {
 		if ((found = VALUE(at, RCX_UEVENT_SEQ)))
@@ -118,7 +119,7 @@ static inline bool parse(const struct rcx_session *s, ssize_t got)
 			s->rx->size = bytes(s, found);
 		missing -= found != NULL;
 	}
-	s->rx->magic = RCX_MAGIC;	/* not sent: the path identifies our events */
+	s->rx->magic = RCX_MAGIC; /* not sent: the path identifies our events */
 	return !missing;
 }
 
@@ -192,7 +193,8 @@ static int device_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------- */
 
-#define TEXT .max = RCX_UEVENT_MAX, \
+#define TEXT                   \
+	.max = RCX_UEVENT_MAX, \
 	.limit = "All strings of a uevent, including the kernel's own, have 2048 bytes, and a byte takes two digits."
 
 static const struct rcx_queue uevent_queue = RCX_DATAGRAM_QUEUE;

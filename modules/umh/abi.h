@@ -5,22 +5,22 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define RCX_UMH_DEVICE	"/dev/ringcross/umh"
-#define RCX_UMH_PATH	256
-#define RCX_UMH_WORD	64
+#define RCX_UMH_DEVICE "/dev/ringcross/umh"
+#define RCX_UMH_PATH   256
+#define RCX_UMH_WORD   64
 
 /*
  * The longest message: exec accepts arguments of up to 128 KiB, including the NUL
  * (MAX_ARG_STRLEN), and a byte takes two digits.
  */
-#define RCX_UMH_MAX	65535
+#define RCX_UMH_MAX 65535
 
 /*
  * The most starts in progress at once, the kernel's own limit for modprobe.  A program
  * that has started to run no longer counts, except in mode wait, since the kernel half
  * is not notified of its end.
  */
-#define RCX_UMH_AT_ONCE	50
+#define RCX_UMH_AT_ONCE 50
 
 /**
  * struct rcx_umh_program - the program that the kernel starts for each event
@@ -31,8 +31,8 @@
  * @flags: none are known; must be 0
  */
 struct rcx_umh_program {
-	char  path[RCX_UMH_PATH];
-	char  word[RCX_UMH_WORD];
+	char path[RCX_UMH_PATH];
+	char word[RCX_UMH_WORD];
 	__u32 flags;
 };
 
@@ -47,7 +47,7 @@ struct rcx_umh_counts {
 };
 
 /* From now until this file is closed, each event starts that program. */
-#define RCX_UMH_PROGRAM	_IOW('x', 0x90, struct rcx_umh_program)
+#define RCX_UMH_PROGRAM _IOW('x', 0x90, struct rcx_umh_program)
 #define RCX_UMH_COUNTS	_IOR('x', 0x91, struct rcx_umh_counts)
 
 #endif

@@ -12,7 +12,7 @@
 #include "abi.h"
 
 #define NOWHERE "/nowhere/to/be/found"
-#define END_MS 4000		/* until all started programs have ended */
+#define END_MS	4000 /* until all started programs have ended */
 #define LARGEST (RCX_UMH_MAX - RCX_HEADER)
 
 static bool known(unsigned int cmd)
@@ -234,11 +234,11 @@ static void try_burst(struct rcx_hostile *h, const char *name, enum rcx_context 
 	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, EAGAIN);
 	/* Some starts of an earlier case may still be in progress. */
 	rcx_expect_true(h, "not those that it has room for",
-		       refused <= RCX_BURST_MAX - RCX_UMH_AT_ONCE / 2);
+			refused <= RCX_BURST_MAX - RCX_UMH_AT_ONCE / 2);
 	rcx_expect_value(h, "starts", counts_of(fd).started, RCX_BURST_MAX - refused);
 	rcx_expect_true(h, "one is accepted after these", accepts_one(h, context));
 	rcx_expect_value(h, "failed starts", failed(fd, runs ? 0 : RCX_BURST_MAX - refused + 1),
-			runs ? 0 : RCX_BURST_MAX - refused + 1);
+			 runs ? 0 : RCX_BURST_MAX - refused + 1);
 	close(fd);
 }
 
@@ -290,8 +290,8 @@ static void try_others(struct rcx_hostile *h)
 
 	rcx_topic(h, "three threads");
 	fd = open_device();
-	rcx_expect_value(h, "registered on one file",
-			rcx_in_three_threads(h, register_race, &fd), 1);
+	rcx_expect_value(h, "registered on one file", rcx_in_three_threads(h, register_race, &fd),
+			 1);
 	close(fd);
 }
 

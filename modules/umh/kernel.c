@@ -75,9 +75,9 @@ struct umh_program {
 /* Data that must exist until the cleanup of a start, since the kernel copies none of it. */
 struct umh_start {
 	struct umh_program *program;
-	bool waits;			/* the caller gets the result, and counts it */
+	bool waits; /* the caller gets the result, and counts it */
 	char *argv[6];
-	char text[];			/* the message */
+	char text[]; /* the message */
 };
 
 static char *umh_environment[] = {
@@ -86,9 +86,9 @@ static char *umh_environment[] = {
 	NULL,
 };
 
-static DEFINE_MUTEX(umh_lock);		/* protects changes of umh_current */
+static DEFINE_MUTEX(umh_lock); /* protects changes of umh_current */
 static struct umh_program __rcu *umh_current;
-static atomic_t umh_in_flight;		/* starts whose cleanup has not run yet */
+static atomic_t umh_in_flight; /* starts whose cleanup has not run yet */
 
 /* ---- the program --------------------------------------------------------- */
 
@@ -141,7 +141,7 @@ static void umh_write(char *text, const struct rcx_event *event, size_t len)
 {
 	struct rcx_msg *message = PTR_ALIGN((void *)text + len + 1, 8);
 
-	memset(message, 0, len);	/* uninitialised memory must not reach user space */
+	memset(message, 0, len); /* uninitialised memory must not reach user space */
 	rcx_event(event, message);
 	/* Two bytes are written per byte read: the writer catches up only at the last one. */
 	*bin2hex(text, message, len) = '\0';
@@ -205,7 +205,7 @@ static int umh_run(struct umh_program *program, const struct rcx_event *event, i
 	}
 	/* Counted first, since the program may have ended when this returns. */
 	atomic_inc(&program->started);
-	ret = call_usermodehelper_exec(info, wait);	/* frees info and start */
+	ret = call_usermodehelper_exec(info, wait); /* frees info and start */
 	if (ret)
 		atomic_inc(&program->failed);
 	return umh_answer(ret);
@@ -250,7 +250,7 @@ static int umh_emit_nowait(const struct rcx_event *event)
 
 static int umh_open(struct inode *inode, struct file *file)
 {
-	file->private_data = NULL;	/* the registered program; protected by umh_lock */
+	file->private_data = NULL; /* the registered program; protected by umh_lock */
 	return nonseekable_open(inode, file);
 }
 
@@ -365,12 +365,10 @@ static struct miscdevice umh_device = {
 static struct rcx_channel umh_channel = {
 	.name = "umh",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]) {
-		{ "wait", RCX_IN(RCX_PROCESS), umh_emit_wait },
-		{ "exec", RCX_IN(RCX_PROCESS), umh_emit_exec },
-		{ "nowait", RCX_IN_ANY, umh_emit_nowait },
-		{ }
-	},
+	.emitters = (const struct rcx_emitter[]){ { "wait", RCX_IN(RCX_PROCESS), umh_emit_wait },
+						  { "exec", RCX_IN(RCX_PROCESS), umh_emit_exec },
+						  { "nowait", RCX_IN_ANY, umh_emit_nowait },
+						  { } },
 };
 
 static int __init umh_init(void)

@@ -22,12 +22,12 @@
 #include "abi.h"
 
 /* Delay from request to event.  If it is shorter, the previous program is still exiting. */
-#define APART 300000		/* ns */
-#define NOTES 256		/* more than a stream of this slow channel ever leaves unread */
+#define APART 300000 /* ns */
+#define NOTES 256    /* more than a stream of this slow channel ever leaves unread */
 
 /* The report of one program. */
 struct note {
-	uint32_t ready;		/* the note is complete; cleared by its reader */
+	uint32_t ready; /* the note is complete; cleared by its reader */
 	uint32_t len;
 	uint64_t timestamp;
 	struct rcx_msg message;
@@ -35,12 +35,12 @@ struct note {
 
 /* The shared memory: a ring of notes, each with room for one message. */
 struct board {
-	uint32_t clock;		/* enum rcx_clock */
-	uint32_t room;		/* bytes of a message */
-	uint64_t given;		/* notes that programs have claimed */
-	uint64_t taken;		/* of those, notes that the session has read */
-	uint32_t dropped;	/* messages too long, or without a free note */
-	uint32_t bell;		/* a futex, incremented for each report */
+	uint32_t clock;	  /* enum rcx_clock */
+	uint32_t room;	  /* bytes of a message */
+	uint64_t given;	  /* notes that programs have claimed */
+	uint64_t taken;	  /* of those, notes that the session has read */
+	uint32_t dropped; /* messages too long, or without a free note */
+	uint32_t bell;	  /* a futex, incremented for each report */
 };
 
 static size_t note_size(uint32_t room)
@@ -275,13 +275,15 @@ static int umh_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- registration --------------------------------------------------------- */
 
-#define ROOM .min = 0, .max = RCX_UMH_MAX - RCX_HEADER, \
+#define ROOM                                       \
+	.min = 0, .max = RCX_UMH_MAX - RCX_HEADER, \
 	.limit = "An argument has up to 128 KiB including its NUL (MAX_ARG_STRLEN), and a byte takes two digits."
 
-#define OPERATIONS {								\
-	[RCX_NOTIFY] = { .run = umh_notify, ROOM },				\
-	[RCX_STREAM] = { .run = umh_stream, ROOM, .waits = RCX_WAIT_BLOCK },	\
-}
+#define OPERATIONS                                                                   \
+	{                                                                            \
+		[RCX_NOTIFY] = { .run = umh_notify, ROOM },                          \
+		[RCX_STREAM] = { .run = umh_stream, ROOM, .waits = RCX_WAIT_BLOCK }, \
+	}
 
 static const struct rcx_mode umh_modes[] = {
 	{

@@ -36,7 +36,7 @@
 #include "channel.h"
 #include "loops/fd_pair.h"
 
-#define LEFT_FREE 32		/* bytes of the send buffer that the kernel reserves */
+#define LEFT_FREE 32 /* bytes of the send buffer that the kernel reserves */
 
 /*
  * Set the send buffer to @bytes as the kernel counts, which is twice the requested size.
@@ -102,7 +102,8 @@ static int stream_connect(struct rcx_session *s)
 /* ---- registration ------------------------------------------------------ */
 
 #define BYTES .max = RCX_BODY_MAX
-#define PACKET .max = RCX_BODY_MAX, \
+#define PACKET               \
+	.max = RCX_BODY_MAX, \
 	.limit = "A packet must fit into SO_SNDBUF; raising it to this size needs CAP_NET_ADMIN."
 
 static const struct rcx_peer_half seqpacket_peer = {
@@ -119,7 +120,7 @@ static const struct rcx_peer_half stream_peer = {
 
 static const struct rcx_queue unixsock_queue = {
 	.what = "bytes of SO_SNDBUF, as the kernel counts",
-	.min = 4608,		/* the kernel's minimum */
+	.min = 4608, /* the kernel's minimum */
 	.max = 1u << 28,
 	.values = { 1u << 14, 1u << 18, 1u << 21 },
 };

@@ -14,8 +14,8 @@ static int core_begin(struct rcx_session *s)
 	s->core = open(RCX_CORE_DEVICE, O_RDWR | O_CLOEXEC);
 	if (s->core < 0)
 		return rcx_fail_errno(s, "open " RCX_CORE_DEVICE);
-	page = mmap(NULL, sizeof(struct rcx_page), PROT_READ, MAP_SHARED | MAP_POPULATE,
-		    s->core, 0);
+	page = mmap(NULL, sizeof(struct rcx_page), PROT_READ, MAP_SHARED | MAP_POPULATE, s->core,
+		    0);
 	if (page == MAP_FAILED)
 		return rcx_fail_errno(s, "cannot map the status page");
 	s->page = page;
@@ -64,7 +64,7 @@ static void core_end(struct rcx_session *s)
 	if (s->page)
 		munmap((void *)(uintptr_t)s->page, sizeof(struct rcx_page));
 	if (s->core >= 0)
-		close(s->core);		/* unbinds */
+		close(s->core); /* unbinds */
 }
 
 const struct rcx_endpoint_ops rcx_kernel_endpoint = {

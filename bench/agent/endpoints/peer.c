@@ -25,10 +25,10 @@
 #include "agent.h"
 #include "peer.h"
 
-#define NICE_LOWEST 19		/* nice, as ringcross_core's producer */
-#define SETTLE_NS 8000000ull	/* two time slices: twice the debt of a new process */
-#define STOP_MS 1000		/* a peer that has not stopped by then is stuck */
-#define DEATH_SIGNAL_US 500000	/* by then SIGCHLD for a dead peer has arrived */
+#define NICE_LOWEST	19	   /* nice, as ringcross_core's producer */
+#define SETTLE_NS	8000000ull /* two time slices: twice the debt of a new process */
+#define STOP_MS		1000	   /* a peer that has not stopped by then is stuck */
+#define DEATH_SIGNAL_US 500000	   /* by then SIGCHLD for a dead peer has arrived */
 
 /**
  * struct rcx_peer_block - memory that a session shares with the peers of all its threads
@@ -115,7 +115,7 @@ static int check(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 		return rcx_fail(s, "message %llu arrived broken, with %zu bytes", due, len);
 	if (msg->seq != due)
 		return rcx_fail(s, "message %llu arrived where %llu was expected",
-			       (unsigned long long)msg->seq, due);
+				(unsigned long long)msg->seq, due);
 	at = rcx_body_check(msg->body, msg->size, due, 0);
 	if (at != msg->size)
 		return rcx_fail(s, "the body of message %llu is wrong from byte %u on", due, at);
@@ -144,14 +144,14 @@ static void emit_one(struct rcx_session *s, uint64_t due)
 {
 	struct rcx_peer_block *block = s->block;
 	struct rcx_event event = {
-		.seq = block->emitted++,	/* before the user half can receive it */
+		.seq = block->emitted++, /* before the user half can receive it */
 		.timestamp = rcx_now(s),
 		.size = block->size + block->spec.more,
 	};
 	int err = -EMSGSIZE;
 
 	block->page.timestamps[event.seq % RCX_TIMESTAMPS] = due ? due : event.timestamp;
-	if (event.size <= s->size)	/* s->tx has room for no more */
+	if (event.size <= s->size) /* s->tx has room for no more */
 		err = s->mode->peer->emit(s, &event);
 	if (err) {
 		block->refused++;
@@ -227,7 +227,7 @@ static void run_commands(struct rcx_session *s)
 			sleep_on(newest, order, 0);
 		order = __atomic_load_n(newest, __ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&s->block->page.done, __ATOMIC_ACQUIRE))
-			continue;	/* an order to stop, after the last one had ended */
+			continue; /* an order to stop, after the last one had ended */
 		emit_events(s, order);
 	}
 }
@@ -397,7 +397,7 @@ static void peer_end(struct rcx_session *s)
 
 	if (peer && *peer > 0) {
 		pid = *peer;
-		*peer = 0;		/* so that on_death() ignores it */
+		*peer = 0; /* so that on_death() ignores it */
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 	}

@@ -56,7 +56,7 @@ void rcx_core_unbind(struct rcx_hostile *h)
 }
 
 bool rcx_core_start(struct rcx_hostile *h, enum rcx_context context, uint64_t count, uint32_t burst,
-	      uint64_t interval)
+		    uint64_t interval)
 {
 	struct rcx_emission emit = {
 		.context = context,
@@ -89,7 +89,7 @@ struct rcx_counts rcx_core_counts(struct rcx_hostile *h)
 
 /* ---- sizes that change --------------------------------------------------- */
 
-#define BINDS_MAX 100000	/* ends the loop if the other thread pulls nothing */
+#define BINDS_MAX 100000 /* ends the loop if the other thread pulls nothing */
 
 struct puller {
 	long (*pull)(void *arg);
@@ -110,16 +110,17 @@ static long pull_on(void *arg)
 	return 0;
 }
 
-void rcx_try_size_changes(struct rcx_hostile *h, long (*pull)(void *arg), void *arg,
-			 uint32_t times, const uint32_t sizes[2])
+void rcx_try_size_changes(struct rcx_hostile *h, long (*pull)(void *arg), void *arg, uint32_t times,
+			  const uint32_t sizes[2])
 {
 	struct puller puller = { .pull = pull, .arg = arg };
 	struct rcx_sleeper thread;
 	uint32_t binds = 0;
 
 	rcx_sleep_in(h, &thread, pull_on, &puller);
-	for (puller.pulled = 0; __atomic_load_n(&puller.pulled, __ATOMIC_RELAXED) < times &&
-	     binds < BINDS_MAX; binds++) {
+	for (puller.pulled = 0;
+	     __atomic_load_n(&puller.pulled, __ATOMIC_RELAXED) < times && binds < BINDS_MAX;
+	     binds++) {
 		rcx_core_bind(h, "", sizes[binds & 1], true);
 		sched_yield();
 	}

@@ -13,9 +13,9 @@
 #include <unistd.h>
 #include "hostile.h"
 
-#define BODY 64u
+#define BODY  64u
 #define WHOLE (RCX_HEADER + BODY)
-#define QUEUE 256	/* messages that a reader's queue in the kernel holds */
+#define QUEUE 256 /* messages that a reader's queue in the kernel holds */
 
 /* ---- what a file does not support --------------------------------------- */
 
@@ -110,7 +110,7 @@ static void try_write_lengths(struct rcx_hostile *h, int fd)
 	rcx_expect(h, "write of 2 GiB", write(fd, h->message, INT32_MAX), EMSGSIZE);
 	/* Not write(): the compiler would reject the length. */
 	rcx_expect_either(h, "write of SIZE_MAX bytes",
-			 syscall(SYS_write, fd, h->message, SIZE_MAX), EFAULT, EINVAL);
+			  syscall(SYS_write, fd, h->message, SIZE_MAX), EFAULT, EINVAL);
 }
 
 /* A message has no position in a file, so every valid position is accepted. */
@@ -188,7 +188,10 @@ struct puller {
 static long pull_on(void *arg)
 {
 	struct puller *puller = arg;
-	struct { struct rcx_msg msg; uint8_t body[BODY]; } buffer;
+	struct {
+		struct rcx_msg msg;
+		uint8_t body[BODY];
+	} buffer;
 	long broken = 0;
 
 	while (!__atomic_load_n(&puller->stop, __ATOMIC_RELAXED)) {
@@ -233,14 +236,14 @@ void rcx_try_message_file(struct rcx_hostile *h, const char *path, bool shared)
 		rcx_bind_topic(h, file_name(path), BODY, validate);
 		fd = rcx_expect_open(h, path, O_RDWR);
 		rcx_expect_value(h, "pread where nothing was read yet",
-				pread(fd, h->message, WHOLE, 1), 0);
+				 pread(fd, h->message, WHOLE, 1), 0);
 		try_writes(h, fd, &taker, validate);
 		try_reads(h, fd, validate);
 
 		other = rcx_expect_open(h, path, O_RDWR);
 		rcx_good_message(h, BODY, shared ? taker.seq++ : 0);
 		rcx_expect_value(h, "a second open has its own sequence, or shares the first",
-				write(other, h->message, WHOLE), WHOLE);
+				 write(other, h->message, WHOLE), WHOLE);
 		close(other);
 		if (validate)
 			try_two(h, fd, &taker);
@@ -279,7 +282,7 @@ void rcx_try_transaction_file(struct rcx_hostile *h, const char *path)
 		rcx_expect_value(h, "rest of the reply", pread(fd, to + 7, INT32_MAX, 7),
 				 WHOLE - 7);
 		rcx_expect_true(h, "it is the reply",
-			       rcx_is_reply(h->message, BODY, taker.seq, validate));
+				rcx_is_reply(h->message, BODY, taker.seq, validate));
 		taker.seq++;
 		rcx_expect(h, "a request that is refused", write(fd, to, WHOLE), EBADMSG);
 		rcx_expect_value(h, "a refused request has no reply", pread(fd, to, WHOLE, 0), 0);
@@ -410,7 +413,7 @@ static void try_overrun(struct rcx_hostile *h, const struct reader *reader)
 	rcx_core_ended(h, 1000);
 	after = rcx_core_counts(h);
 	rcx_expect_value(h, "refused when the queue is full",
-			(long)(after.refused - before.refused), 2 * QUEUE);
+			 (long)(after.refused - before.refused), 2 * QUEUE);
 	rcx_expect_value(h, "still queued", drain(reader), QUEUE);
 }
 
@@ -429,7 +432,7 @@ static void try_event_sleep(struct rcx_hostile *h, const char *path)
 	close(reader.fd);
 	rcx_core_start(h, RCX_HARDIRQ, 1, 1, 0);
 	rcx_expect_value(h, "closed in its sleep, it still gets the event",
-			rcx_sleeper_end(&sleeper), WHOLE);
+			 rcx_sleeper_end(&sleeper), WHOLE);
 }
 
 /* Readers open and close the file during a stream. */
@@ -464,10 +467,10 @@ void rcx_try_events_file(struct rcx_hostile *h, const char *path, const char *mo
 	rcx_core_start(h, RCX_HARDIRQ, 1, 1, 0);
 	rcx_core_ended(h, 1000);
 	rcx_core_bind(h, mode, RCX_BODY_MAX, true);
-	rcx_expect_value(h, "an event of the previous bind",
-			read(reader.fd, h->message, WHOLE), WHOLE);
+	rcx_expect_value(h, "an event of the previous bind", read(reader.fd, h->message, WHOLE),
+			 WHOLE);
 	rcx_expect(h, "an event too large for its reader", read_event_at(&reader, h->message),
-		  EMSGSIZE);
+		   EMSGSIZE);
 
 	rcx_core_bind(h, mode, BODY, true);
 	other = rcx_expect_open(h, path, O_RDONLY | O_NONBLOCK);

@@ -10,8 +10,8 @@
 #include <unistd.h>
 #include "agent.h"
 
-#define SETTLE_MS 100		/* until the reader sleeps */
-#define UNLOAD_MS 2000		/* an unload that takes longer hangs */
+#define SETTLE_MS 100  /* until the reader sleeps */
+#define UNLOAD_MS 2000 /* an unload that takes longer hangs */
 
 /* Open @cell's mode, and sleep in its own wait for an event that is never emitted. */
 static void wait_forever(const struct rcx_cell *cell)
@@ -54,7 +54,7 @@ static void unload(void *arg)
 }
 
 static void try_unload_under_reader(const struct rcx_channel *channel, const struct rcx_cell *cell,
-			 const char *modules, char *reason, size_t len)
+				    const char *modules, char *reason, size_t len)
 {
 	int err = rcx_module_load(modules, channel->module);
 	char why[128] = "";
@@ -69,9 +69,9 @@ static void try_unload_under_reader(const struct rcx_channel *channel, const str
 	if (waitpid(reader, NULL, WNOHANG) == reader)
 		snprintf(reason, len, "mode %s: the blocked reader has ended", cell->mode->name);
 	else if (!rcx_in_child(unload, (void *)(uintptr_t)channel->module, UNLOAD_MS, why,
-			      sizeof(why)))
-		snprintf(reason, len, "mode %s: unload under a blocked reader %s",
-			 cell->mode->name, why);
+			       sizeof(why)))
+		snprintf(reason, len, "mode %s: unload under a blocked reader %s", cell->mode->name,
+			 why);
 	kill(reader, SIGKILL);
 	waitpid(reader, NULL, 0);
 
@@ -91,8 +91,7 @@ static enum rcx_op best_op(const struct rcx_mode *mode)
 	return RCX_PUSH;
 }
 
-void rcx_lifecycle(const struct rcx_channel *channel, const char *modules,
-		  char *reason, size_t len)
+void rcx_lifecycle(const struct rcx_channel *channel, const char *modules, char *reason, size_t len)
 {
 	reason[0] = '\0';
 	if (!channel->module)

@@ -11,9 +11,9 @@
 #include <unistd.h>
 #include "hostile.h"
 
-#define PAGE 4096u
-#define TURNS_FACTOR 20	/* most turns, as a multiple of the requested ones */
-#define INSIDE 4	/* bytes before the edge; shorter than any argument */
+#define PAGE	     4096u
+#define TURNS_FACTOR 20 /* most turns, as a multiple of the requested ones */
+#define INSIDE	     4	/* bytes before the edge; shorter than any argument */
 
 /* A low address, so that the largest lengths do not pass the end of user space, and so that no
  * later mapping fills the gap behind the edge.
@@ -22,8 +22,8 @@
 
 static unsigned char *pages(void *where, size_t count, int protection)
 {
-	void *at = mmap(where, count * PAGE, protection,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	void *at = mmap(where, count * PAGE, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+			-1, 0);
 
 	return at == MAP_FAILED ? NULL : at;
 }
@@ -44,7 +44,7 @@ bool rcx_hostile_memory(struct rcx_hostile *h)
 /* ---- addresses --------------------------------------------------------- */
 
 void rcx_try_addresses(struct rcx_hostile *h, const char *name, enum rcx_access access,
-		      long (*try)(void *arg, void *at), void *arg)
+		       long (*try)(void *arg, void *at), void *arg)
 {
 	const struct {
 		const char *name;
@@ -155,7 +155,7 @@ static void try_lengths(struct rcx_hostile *h, struct rcx_taker *taker)
 	try_length(h, taker, "a promise of 4 GiB", UINT32_MAX, RCX_HEADER + 64, EBADMSG);
 	rcx_good_message(h, taker->body_max + 1, taker->seq);
 	rcx_expect(h, "a byte too long", send_message(h, taker, RCX_HEADER + taker->body_max + 1),
-		  taker->too_long);
+		   taker->too_long);
 }
 
 static void try_numbers(struct rcx_hostile *h, struct rcx_taker *taker)
@@ -193,7 +193,8 @@ static void try_body(struct rcx_hostile *h, struct rcx_taker *taker, bool valida
 {
 	rcx_good_message(h, 61, taker->seq)->body[60] ^= 1;
 	if (rcx_expect(h, "a wrong last byte", send_message(h, taker, RCX_HEADER + 61),
-		      validate ? EBADMSG : 0) && !validate)
+		       validate ? EBADMSG : 0) &&
+	    !validate)
 		taker->seq++;
 }
 
@@ -213,12 +214,11 @@ void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool valid
 
 	after = rcx_core_counts(h);
 	rcx_expect_value(h, "messages the kernel consumed",
-			 (long)(after.consumed - before.consumed),
-			(long)(taker->seq - first));
+			 (long)(after.consumed - before.consumed), (long)(taker->seq - first));
 }
 
 void rcx_try_request(struct rcx_hostile *h, struct rcx_taker *taker, const struct rcx_msg *reply,
-		    bool validate)
+		     bool validate)
 {
 	rcx_good_message(h, 64, taker->seq);
 	rcx_expect(h, "a request", send_message(h, taker, RCX_HEADER + 64), 0);
@@ -232,7 +232,7 @@ static bool one_sided(const struct rcx_outcomes *outcomes)
 }
 
 void rcx_try_scribbled(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t size,
-		      uint32_t turns)
+		       uint32_t turns)
 {
 	struct rcx_counts before = rcx_core_counts(h), after;
 	struct rcx_outcomes outcomes = { 0 };
@@ -243,7 +243,7 @@ void rcx_try_scribbled(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t 
 		long result;
 
 		rcx_good_message(h, size, taker->seq);
-		usleep(1);	/* let the other thread run */
+		usleep(1); /* let the other thread run */
 		result = send_message(h, taker, RCX_HEADER + size);
 		rcx_note(&outcomes, result, EBADMSG);
 		taker->seq += result >= 0;
@@ -253,6 +253,5 @@ void rcx_try_scribbled(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t 
 	rcx_expect_outcomes(h, "headers overwritten during the send", &outcomes);
 	rcx_expect_true(h, "some of them accepted, some refused", !one_sided(&outcomes));
 	rcx_expect_value(h, "accepted ones that the kernel consumed",
-			 (long)(after.consumed - before.consumed),
-			(long)outcomes.fine);
+			 (long)(after.consumed - before.consumed), (long)outcomes.fine);
 }

@@ -7,7 +7,7 @@
 #include <sys/time.h>
 #include "hostile.h"
 
-#define BUFFER (8 << 20)
+#define BUFFER	   (8 << 20)
 #define ANSWER_MAX (1 << 15)
 
 int rcx_netlink_socket(int protocol)
@@ -69,7 +69,7 @@ void rcx_try_unread_events(struct rcx_hostile *h, int fd)
 	rcx_expect_true(h, "most of the events are refused", rcx_core_counts(h).refused > 3900);
 	rcx_expect(h, "the reader gets ENOBUFS", recv(fd, room, sizeof(room), 0), ENOBUFS);
 	rcx_expect_value(h, "delivered plus refused events",
-			empty_queue(fd) + (long)rcx_core_counts(h).refused, 4000);
+			 empty_queue(fd) + (long)rcx_core_counts(h).refused, 4000);
 }
 
 void rcx_try_unread_answers(struct rcx_hostile *h, int fd, void (*ask)(void *arg), void *arg)

@@ -13,10 +13,10 @@
 #include <unistd.h>
 #include "hostile.h"
 
-#define NOBODY 65534
-#define SETTLE_MS 50		/* until another thread or process sleeps */
-#define END_MS 2000		/* until another thread or process ends */
-#define OTHER_MS 10000		/* deadline for the work of a child */
+#define NOBODY	  65534
+#define SETTLE_MS 50	/* until another thread or process sleeps */
+#define END_MS	  2000	/* until another thread or process ends */
+#define OTHER_MS  10000 /* deadline for the work of a child */
 
 static void pause_ms(long ms)
 {
@@ -62,7 +62,7 @@ static void *overwrite_words(void *arg)
 }
 
 void rcx_scribble(struct rcx_hostile *h, struct rcx_scribbler *s, volatile void *words,
-		 uint32_t count)
+		  uint32_t count)
 {
 	*s = (struct rcx_scribbler){ .words = words, .count = count };
 	s->running = !pthread_create(&s->thread, NULL, overwrite_words, s);
@@ -165,9 +165,9 @@ void rcx_try_kill(struct rcx_hostile *h, const char *name, long (*call)(void *ar
 	stays = pid > 0 && !wait_for_exit(pid, &status, SETTLE_MS);
 	if (stays)
 		kill(pid, SIGKILL);
-	rcx_expect_true(h, name, stays && wait_for_exit(pid, &status,
-							END_MS) && WIFSIGNALED(status) &&
-		       WTERMSIG(status) == SIGKILL);
+	rcx_expect_true(h, name,
+			stays && wait_for_exit(pid, &status, END_MS) && WIFSIGNALED(status) &&
+				WTERMSIG(status) == SIGKILL);
 }
 
 struct job {
@@ -184,7 +184,7 @@ static void do_job(void *arg)
 }
 
 void rcx_in_other(struct rcx_hostile *h, const char *name,
-		 void (*work)(struct rcx_hostile *h, void *arg), void *arg)
+		  void (*work)(struct rcx_hostile *h, void *arg), void *arg)
 {
 	struct job job = { h, work, arg };
 	char reason[128];
@@ -208,7 +208,7 @@ void rcx_as_nobody(struct rcx_hostile *h, void (*work)(struct rcx_hostile *h, vo
 	char reason[128];
 
 	rcx_expect_true(h, "the other user's process ends by itself",
-		       rcx_in_child(as_nobody, &job, OTHER_MS, reason, sizeof(reason)));
+			rcx_in_child(as_nobody, &job, OTHER_MS, reason, sizeof(reason)));
 }
 
 static void open_as_nobody(struct rcx_hostile *h, void *arg)

@@ -9,8 +9,8 @@
 #include "hostile.h"
 
 #define VALIDATION_SIZE 64
-#define VALIDATION_MS 30000	/* two emulated CPUs on a busy host take 0.5 s for a process */
-#define SETTLE_MS 8000		/* the kernel frees memory some time after its last use */
+#define VALIDATION_MS	30000 /* two emulated CPUs on a busy host take 0.5 s for a process */
+#define SETTLE_MS	8000  /* the kernel frees memory some time after its last use */
 
 /* Weak: without a hostile.c in any folder, the section does not exist. */
 extern const struct rcx_hostile_entry *const __start_rcx_hostiles[] __attribute__((weak));
@@ -73,7 +73,7 @@ static void try_leftovers(struct rcx_hostile *h, long before)
 /* ---- ordinary use ------------------------------------------------------- */
 
 static void validate_operation(struct rcx_hostile *h, const struct rcx_mode *mode, enum rcx_op op,
-		  const struct rcx_overhead *overhead, struct rcx_result *result)
+			       const struct rcx_overhead *overhead, struct rcx_result *result)
 {
 	const struct rcx_operation *operation = &mode->operations[op];
 	struct rcx_cell cell = {
@@ -81,7 +81,8 @@ static void validate_operation(struct rcx_hostile *h, const struct rcx_mode *mod
 		.mode = mode,
 		.op = op,
 		.size = VALIDATION_SIZE < operation->min ? operation->min :
-			VALIDATION_SIZE > operation->max ? operation->max : VALIDATION_SIZE,
+			VALIDATION_SIZE > operation->max ? operation->max :
+							   VALIDATION_SIZE,
 		.context = op == RCX_STREAM ? RCX_PROCESS : -1,
 		.burst = 1,
 		.rounds = 1,
@@ -102,7 +103,7 @@ static void validate_operation(struct rcx_hostile *h, const struct rcx_mode *mod
 }
 
 static void validate_all(struct rcx_hostile *h, const char *when,
-		      const struct rcx_overhead *overhead, struct rcx_result *result)
+			 const struct rcx_overhead *overhead, struct rcx_result *result)
 {
 	rcx_topic(h, "%s", when);
 	for (const struct rcx_mode *mode = h->channel->modes; mode->name; mode++)
@@ -174,8 +175,8 @@ static json_object *list_cases(const struct rcx_cases *cases)
 }
 
 json_object *rcx_hostile_run(const struct rcx_hostile_entry *entry, uint32_t deadline_ms,
-			    const struct rcx_overhead *overhead, struct rcx_result *result,
-			    char *reason, size_t len)
+			     const struct rcx_overhead *overhead, struct rcx_result *result,
+			     char *reason, size_t len)
 {
 	struct rcx_hostile h = { .channel = rcx_find_channel(entry->channel), .core = -1 };
 	struct job job = { entry, &h };
@@ -183,8 +184,8 @@ json_object *rcx_hostile_run(const struct rcx_hostile_entry *entry, uint32_t dea
 	json_object *list;
 	long before;
 
-	h.cases = mmap(NULL, sizeof(*h.cases), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	h.cases = mmap(NULL, sizeof(*h.cases), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
 	if (!h.channel || h.cases == MAP_FAILED) {
 		snprintf(reason, len, "cannot get memory for cases");
 		return json_object_new_array();

@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include "channel.h"
 
-#define RCX_PROTOCOL 2
-#define RCX_ROUNDS_MAX 1024
+#define RCX_PROTOCOL	2
+#define RCX_ROUNDS_MAX	1024
 #define RCX_SAMPLES_MAX 65536
 #define RCX_THREADS_MAX 64
 
@@ -17,7 +17,7 @@
 
 extern const char *const rcx_op_names[RCX_OPS];
 extern const char *const rcx_context_names[RCX_CONTEXTS];
-extern const char *const rcx_wait_names[RCX_WAITS];	/* of bit 0, 1, ... */
+extern const char *const rcx_wait_names[RCX_WAITS]; /* of bit 0, 1, ... */
 
 /* The bits of enum rcx_wait that an operation supports; 0 for an operation that does not wait. */
 uint32_t rcx_waits(const struct rcx_mode *mode, enum rcx_op op);
@@ -37,7 +37,7 @@ json_object *rcx_list(void);
 
 /* "-" is stdout, "port:0xe9" QEMU's debug console, else a file.  0 or -1. */
 int rcx_answer_open(const char *where);
-void rcx_answer(json_object *answer);			/* takes the reference */
+void rcx_answer(json_object *answer); /* takes the reference */
 void rcx_answer_binary(const void *data, size_t len);
 /* For a child that measures and never answers: give up the permission for the I/O port.  A
  * process with that permission pays for it at each return from the kernel.
@@ -49,12 +49,12 @@ json_object *rcx_answer_new(const char *re);
 
 /* Calibrated once per boot, in units of the clock. */
 struct rcx_overhead {
-	double read;		/* one clock reading */
-	double loop;		/* one iteration of an empty loop hook */
-	double round;		/* a round of no iterations */
-	double sample;		/* a round of one iteration */
-	uint64_t min_round;	/* shortest round that this clock can measure; 0: any length */
-	bool scales;		/* such a length was found */
+	double read;	    /* one clock reading */
+	double loop;	    /* one iteration of an empty loop hook */
+	double round;	    /* a round of no iterations */
+	double sample;	    /* a round of one iteration */
+	uint64_t min_round; /* shortest round that this clock can measure; 0: any length */
+	bool scales;	    /* such a length was found */
 };
 
 /* Time the session's loop over @n operations.  Every round is timed by this function. */
@@ -85,13 +85,13 @@ int rcx_module_unload(const char *name);
 /* Unload and load @name, with @parameters; NULL for those of the kernel's command line. */
 int rcx_module_reload(const char *name, const char *parameters);
 bool rcx_module_loaded(const char *name);
-bool rcx_module_is_ours(const char *name);	/* this run has loaded it */
-void rcx_module_unload_all(void);	/* all that this run has loaded */
+bool rcx_module_is_ours(const char *name); /* this run has loaded it */
+void rcx_module_unload_all(void);	   /* all that this run has loaded */
 
-void rcx_log_skip(void);		/* skip what the kernel has logged so far */
-json_object *rcx_log_lines(void);	/* its lines since then, of priority warning or higher */
+void rcx_log_skip(void);	  /* skip what the kernel has logged so far */
+json_object *rcx_log_lines(void); /* its lines since then, of priority warning or higher */
 
-void rcx_machine_prepare(void);		/* as process 1: mount the file systems of the guest */
+void rcx_machine_prepare(void); /* as process 1: mount the file systems of the guest */
 void rcx_machine_restart(void) __attribute__((noreturn));
 
 /* ---- measure/cell.c and failure.c, platform/child.c: one cell ---------- */
@@ -101,14 +101,14 @@ struct rcx_cell {
 	const struct rcx_mode *mode;
 	enum rcx_op op;
 	uint32_t size;
-	int context;		/* enum rcx_context, or -1 for the channel's default */
+	int context; /* enum rcx_context, or -1 for the channel's default */
 	uint32_t burst;
-	uint64_t interval;	/* ns between two bursts of a stream, 0: as fast as possible */
-	bool search;		/* find the shortest interval without loss, starting at @interval */
-	bool sweep;		/* then try other intervals around it */
-	uint32_t wait;		/* enum rcx_wait, or 0 for the operation's first one */
-	uint32_t threads;	/* that do the operation at the same time; 0 means one */
-	uint32_t queue;		/* length in the unit of struct rcx_queue; 0: system default */
+	uint64_t interval; /* ns between two bursts of a stream, 0: as fast as possible */
+	bool search;	   /* find the shortest interval without loss, starting at @interval */
+	bool sweep;	   /* then try other intervals around it */
+	uint32_t wait;	   /* enum rcx_wait, or 0 for the operation's first one */
+	uint32_t threads;  /* that do the operation at the same time; 0 means one */
+	uint32_t queue;	   /* length in the unit of struct rcx_queue; 0: system default */
 	uint32_t rounds;
 	uint64_t round_units;
 	uint32_t samples;
@@ -120,12 +120,12 @@ enum rcx_status { RCX_FAIL, RCX_OK, RCX_SKIP };
 
 /* The outcome of one stream. */
 struct rcx_stream_counts {
-	uint64_t emitted, refused;	/* counted by the kernel half */
-	uint64_t delivered, lost, reordered, duplicated;	/* from sequence numbers */
-	uint64_t overruns;	/* losses that the channel reported to the reader */
-	uint64_t span;		/* units from the first burst to the last one */
-	uint64_t missed;	/* bursts for which the producer was too late */
-	uint64_t behind;	/* smallest latency in the last quarter, in units */
+	uint64_t emitted, refused;			 /* counted by the kernel half */
+	uint64_t delivered, lost, reordered, duplicated; /* from sequence numbers */
+	uint64_t overruns; /* losses that the channel reported to the reader */
+	uint64_t span;	   /* units from the first burst to the last one */
+	uint64_t missed;   /* bursts for which the producer was too late */
+	uint64_t behind;   /* smallest latency in the last quarter, in units */
 };
 
 /* One stream of a search or sweep.  Latencies count from the time an event was due. */
@@ -140,11 +140,11 @@ struct rcx_trial {
 
 /* Processor time of both sides in nanoseconds; see cpu_time.c. */
 struct rcx_cpu_use {
-	bool known;		/* false under the instructions clock */
-	uint64_t wall;		/* length of the period */
-	uint64_t own;		/* of the process that measures, with all its threads */
-	bool other_known;	/* the kernel reports its idle time */
-	uint64_t other;		/* of everything else on the machine */
+	bool known;	  /* false under the instructions clock */
+	uint64_t wall;	  /* length of the period */
+	uint64_t own;	  /* of the process that measures, with all its threads */
+	bool other_known; /* the kernel reports its idle time */
+	uint64_t other;	  /* of everything else on the machine */
 };
 
 /* In memory that the agent shares with the child that runs the cell. */
@@ -155,13 +155,13 @@ struct rcx_result {
 	uint64_t n;
 	uint32_t rounds;
 	double round_overhead, sample_overhead;
-	uint64_t interval;	/* ns between two bursts, as requested or as found */
-	uint32_t bound;		/* enum rcx_verdict: why a shorter interval was rejected */
+	uint64_t interval; /* ns between two bursts, as requested or as found */
+	uint32_t bound;	   /* enum rcx_verdict: why a shorter interval was rejected */
 	uint32_t trials;
 	uint64_t total[RCX_ROUNDS_MAX];
 	struct rcx_stream_counts stream[RCX_ROUNDS_MAX];
 	struct rcx_trial trial[RCX_TRIALS_MAX];
-	struct rcx_cpu_use cpu;	/* over all rounds */
+	struct rcx_cpu_use cpu; /* over all rounds */
 	uint32_t validation_messages;
 	struct rcx_counts validation;
 	uint32_t samples;
@@ -174,29 +174,28 @@ struct rcx_result {
 struct rcx_message_log {
 	uint64_t count;
 	struct rcx_logged_message {
-		uint64_t seq;		/* UINT64_MAX when it is not a ringcross message */
-		uint32_t len;		/* bytes received; 0 for narrow messages */
-		uint32_t size;		/* bytes of body, according to the message's header */
+		uint64_t seq;  /* UINT64_MAX when it is not a ringcross message */
+		uint32_t len;  /* bytes received; 0 for narrow messages */
+		uint32_t size; /* bytes of body, according to the message's header */
 	} message[RCX_MESSAGE_LOG_MAX];
 };
 
 /* Run @cell in a child with a deadline.  Modules must be loaded. */
 void rcx_cell_run(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
-		 struct rcx_result *result);
+		  struct rcx_result *result);
 
 /* Run the cell in this process. */
 void rcx_cell_measure(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
-		     struct rcx_result *result);
+		      struct rcx_result *result);
 
 /* Run @work in a child, which is killed at the deadline.  True when it exited by itself with
  * status 0; else @reason says what happened.
  */
-bool rcx_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
-		 char *reason, size_t len);
+bool rcx_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms, char *reason, size_t len);
 
 /* ---- measure/stream.c: one stream -------------------------------------- */
 
-#define RCX_STREAM_MAX 4000	/* messages of one stream: below RCX_TIMESTAMPS */
+#define RCX_STREAM_MAX 4000 /* messages of one stream: below RCX_TIMESTAMPS */
 
 /* @n, rounded down to whole bursts (at least one) when the bursts have an interval. */
 uint64_t rcx_stream_length(const struct rcx_cell *cell, uint64_t n);
@@ -206,7 +205,7 @@ uint64_t rcx_stream_length(const struct rcx_cell *cell, uint64_t n);
  * from the first event's timestamp to the receipt of the last message.
  */
 int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
-		    struct rcx_stream_counts *counts, uint64_t *total);
+		     struct rcx_stream_counts *counts, uint64_t *total);
 
 /* ---- measure/threads.c: several threads at the same time --------------- */
 
@@ -246,15 +245,15 @@ int rcx_align_to_tick(struct rcx_session *s);
 /* ---- measure/slab_prefill.c: make the free memory of all boots alike --- */
 
 #define RCX_PREFILL_BLOCKS 8
-#define RCX_PREFILL_HOLES 64
+#define RCX_PREFILL_HOLES  64
 
 struct rcx_slab_prefill {
 	int socket;
 	size_t size;
 	char *message;
 	bool split;
-	int block[RCX_PREFILL_BLOCKS][2];	/* pipes */
-	int hole[RCX_PREFILL_HOLES][2];	/* pipes, each of which fills one hole in a slab */
+	int block[RCX_PREFILL_BLOCKS][2]; /* pipes */
+	int hole[RCX_PREFILL_HOLES][2];	  /* pipes, each of which fills one hole in a slab */
 };
 
 void rcx_slab_prefill_begin(struct rcx_slab_prefill *prefill, size_t size);
@@ -265,10 +264,10 @@ void rcx_slab_prefill_end(struct rcx_slab_prefill *prefill);
 
 /* The outcome of one stream at a rate. */
 enum rcx_verdict {
-	RCX_CLEAN,	/* all arrived, as fast as they were emitted */
-	RCX_LOST,	/* some did not arrive */
-	RCX_BEHIND,	/* all arrived, but the queue grew: a longer stream would overflow it */
-	RCX_LATE,	/* the producer could not keep the rate */
+	RCX_CLEAN,  /* all arrived, as fast as they were emitted */
+	RCX_LOST,   /* some did not arrive */
+	RCX_BEHIND, /* all arrived, but the queue grew: a longer stream would overflow it */
+	RCX_LATE,   /* the producer could not keep the rate */
 	RCX_VERDICTS,
 };
 
@@ -328,7 +327,7 @@ int rcx_session_counts(struct rcx_session *s, struct rcx_counts *counts);
 int rcx_session_emit(struct rcx_session *s, uint64_t count, uint32_t burst, uint64_t interval);
 /* Open the session of thread @number (from 1) of those that do what @first does. */
 int rcx_session_join(struct rcx_session *s, const struct rcx_cell *cell,
-		    const struct rcx_session *first, uint32_t number);
+		     const struct rcx_session *first, uint32_t number);
 int rcx_session_stop(struct rcx_session *s);
 
 /* ---- endpoints/kernel_half.c: ringcross_core at the other end ---------- */
@@ -346,13 +345,13 @@ bool rcx_peer_shares(const struct rcx_session *s, uint64_t address);
 
 /* ---- values that registry.c lists as claims and that the probes report - */
 
-#define RCX_EACH_GETS_ALL "each gets all"
-#define RCX_REFUSES_NEWEST "refuses newest"
-#define RCX_COALESCES "coalesces"
+#define RCX_EACH_GETS_ALL     "each gets all"
+#define RCX_REFUSES_NEWEST    "refuses newest"
+#define RCX_COALESCES	      "coalesces"
 #define RCX_OVERWRITES_OLDEST "overwrites oldest"
-#define RCX_EMPTIES "empties its queue"
-#define RCX_SHARE "share"
-#define RCX_AT_LOAD "at load"
+#define RCX_EMPTIES	      "empties its queue"
+#define RCX_SHARE	      "share"
+#define RCX_AT_LOAD	      "at load"
 
 /* ---- probes/runner.c --------------------------------------------------- */
 
@@ -360,25 +359,25 @@ bool rcx_peer_shares(const struct rcx_session *s, uint64_t address);
  * @load loads the modules, and sets its text to "" or to the reason why it cannot.
  */
 json_object *rcx_probe_mode(const struct rcx_channel *channel, const struct rcx_mode *mode,
-			   uint32_t clock,
-			   void (*load)(const struct rcx_channel *, char *, size_t));
+			    uint32_t clock,
+			    void (*load)(const struct rcx_channel *, char *, size_t));
 
 /* ---- tracing/ftrace.c -------------------------------------------------- */
 
 /* In memory that the agent shares with the child that runs the operation. */
 struct rcx_xray {
-	bool traced;		/* requested: with the tracer, which is started before */
-	uint32_t repeat;	/* requested: operations in one batch; 1 except for calibration */
+	bool traced;	 /* requested: with the tracer, which is started before */
+	uint32_t repeat; /* requested: operations in one batch; 1 except for calibration */
 	enum rcx_status status;
 	char reason[256];
-	double overhead;	/* the part of @units that is the harness's own cost */
-	uint64_t units;		/* raw; without the tracer the median of several */
-	uint64_t start, end;	/* clock before and after the operation */
-	uint64_t dropped;	/* events for which the ring buffer had no room */
-	bool lengthy;		/* each operation includes a timer tick, so repeats do not help */
-	size_t names_len;	/* bytes of @names: one line for each function entered */
-	size_t tasks_len;	/* bytes of @tasks: lines of process number and name */
-	size_t pages_len;	/* bytes of @pages: pages of the kernel's ring buffer */
+	double overhead;     /* the part of @units that is the harness's own cost */
+	uint64_t units;	     /* raw; without the tracer the median of several */
+	uint64_t start, end; /* clock before and after the operation */
+	uint64_t dropped;    /* events for which the ring buffer had no room */
+	bool lengthy;	     /* each operation includes a timer tick, so repeats do not help */
+	size_t names_len;    /* bytes of @names: one line for each function entered */
+	size_t tasks_len;    /* bytes of @tasks: lines of process number and name */
+	size_t pages_len;    /* bytes of @pages: pages of the kernel's ring buffer */
 	char names[1 << 19];
 	char tasks[1 << 12];
 	char pages[1 << 21];
@@ -390,14 +389,14 @@ int rcx_tracer_stop(void);
 
 /* Do @cell's operation with or without the tracer, as requested in @xray. */
 void rcx_xray_take(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
-		  struct rcx_xray *xray);
+		   struct rcx_xray *xray);
 
 /* ---- hostile/lifecycle.c ----------------------------------------------- */
 
 /* Load and unload twice, and try to unload under a blocked reader.  @reason becomes "" or what
  * went wrong.
  */
-void rcx_lifecycle(const struct rcx_channel *channel, const char *modules,
-		  char *reason, size_t len);
+void rcx_lifecycle(const struct rcx_channel *channel, const char *modules, char *reason,
+		   size_t len);
 
 #endif /* RCX_AGENT_H */

@@ -24,7 +24,7 @@ static inline bool rcx_kernel_initiated(enum rcx_op op)
 }
 
 struct rcx_session;
-struct rcx_peer_half;		/* peer.h */
+struct rcx_peer_half; /* peer.h */
 
 /* Do @n operations.  0, or -1 after rcx_fail() has recorded the reason. */
 typedef int rcx_loop(struct rcx_session *s, uint64_t n);
@@ -44,16 +44,16 @@ struct rcx_queue {
 
 /* How a user half waits for an event.  These are bits: an operation may support several. */
 enum rcx_wait {
-	RCX_WAIT_BLOCK = 1,	/* in the call that returns the event */
-	RCX_WAIT_POLL = 2,	/* in poll(), followed by a non-blocking call; where poll() is
+	RCX_WAIT_BLOCK = 1, /* in the call that returns the event */
+	RCX_WAIT_POLL = 2,  /* in poll(), followed by a non-blocking call; where poll() is
 				 * not possible, in a timed sleep between two checks
 				 */
-	RCX_WAIT_BUSY = 4,	/* repeats non-blocking calls until one returns the event */
+	RCX_WAIT_BUSY = 4,  /* repeats non-blocking calls until one returns the event */
 };
 
-#define RCX_WAITS	3
-#define RCX_WAIT_DRAIN	(RCX_WAIT_POLL | RCX_WAIT_BUSY)
-#define RCX_WAIT_ANY	(RCX_WAIT_BLOCK | RCX_WAIT_DRAIN)
+#define RCX_WAITS      3
+#define RCX_WAIT_DRAIN (RCX_WAIT_POLL | RCX_WAIT_BUSY)
+#define RCX_WAIT_ANY   (RCX_WAIT_BLOCK | RCX_WAIT_DRAIN)
 
 /**
  * struct rcx_operation - one operation of one mode
@@ -117,18 +117,18 @@ struct rcx_mode {
  * several.  A probe checks each claim on a booted kernel, and a wrong claim fails the test
  * suite.  A new claim needs a line here and a line in registry.c's table.
  */
-#define RCX_POLLABLE		0x01	/* poll() or epoll on one of its fds reports an event */
-#define RCX_READERS_EACH		0x02	/* several readers: each gets all events */
-#define RCX_FULL_REFUSES		0x04	/* refuses the newest with an error */
-#define RCX_FULL_COALESCES	0x08	/* many events become one */
-#define RCX_FULL_OVERWRITES	0x10	/* the newest replaces the oldest */
-#define RCX_READERS_SHARE	0x20	/* several readers: each event goes to one of them */
-#define RCX_FULL_EMPTIES		0x40	/* drops all queued events, and the newest too */
+#define RCX_POLLABLE	    0x01 /* poll() or epoll on one of its fds reports an event */
+#define RCX_READERS_EACH    0x02 /* several readers: each gets all events */
+#define RCX_FULL_REFUSES    0x04 /* refuses the newest with an error */
+#define RCX_FULL_COALESCES  0x08 /* many events become one */
+#define RCX_FULL_OVERWRITES 0x10 /* the newest replaces the oldest */
+#define RCX_READERS_SHARE   0x20 /* several readers: each event goes to one of them */
+#define RCX_FULL_EMPTIES    0x40 /* drops all queued events, and the newest too */
 
 /* Flags of a channel. */
-#define RCX_BASELINE	0x1	/* carries no message, only calls are counted */
-#define RCX_UNMEASURED	0x2	/* compiled but not listed: the skeleton */
-#define RCX_REFERENCE	0x4	/* between two processes, measured for scale */
+#define RCX_BASELINE   0x1 /* carries no message, only calls are counted */
+#define RCX_UNMEASURED 0x2 /* compiled but not listed: the skeleton */
+#define RCX_REFERENCE  0x4 /* between two processes, measured for scale */
 
 /**
  * struct rcx_channel - a channel's registration, the last thing in user.c
@@ -167,14 +167,14 @@ struct rcx_program {
 	int (*main)(int argc, char **argv);
 };
 
-#define RCX_PROGRAM(folder, function)					\
-	static const struct rcx_program folder##_program = { #folder, function };	\
-	static const struct rcx_program *const folder##_program_entry	\
-	__attribute__((used, section("rcx_programs"))) = &folder##_program
+#define RCX_PROGRAM(folder, function)                                             \
+	static const struct rcx_program folder##_program = { #folder, function }; \
+	static const struct rcx_program *const folder##_program_entry             \
+		__attribute__((used, section("rcx_programs"))) = &folder##_program
 
-#define RCX_CHANNEL(channel)						\
-	static const struct rcx_channel *const channel##_entry		\
-	__attribute__((used, section("rcx_channels"))) = &(channel)
+#define RCX_CHANNEL(channel)                                   \
+	static const struct rcx_channel *const channel##_entry \
+		__attribute__((used, section("rcx_channels"))) = &(channel)
 
 /**
  * struct rcx_session - one cell while it runs; a channel may read all of it
@@ -336,7 +336,8 @@ static inline int rcx_rx(struct rcx_session *s, const struct rcx_msg *msg, size_
 	uint64_t seq = s->seen++;
 
 	if (__builtin_expect(s->validate || len != rcx_len(s) || msg->seq != seq ||
-			     msg->size != s->size, 0))
+				     msg->size != s->size,
+			     0))
 		return rcx_rx_slow(s, msg, len, seq);
 	return 0;
 }
@@ -347,7 +348,8 @@ static inline int rcx_rx_reply(struct rcx_session *s, const struct rcx_msg *msg,
 	uint64_t seq = ~(s->sent - 1);
 
 	if (__builtin_expect(s->validate || len != rcx_len(s) || msg->seq != seq ||
-			     msg->size != s->size, 0))
+				     msg->size != s->size,
+			     0))
 		return rcx_rx_slow(s, msg, len, seq);
 	return 0;
 }
@@ -419,7 +421,7 @@ int rcx_reply_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask);
  *			poll(&pfd, 1, RCX_STREAM_WAIT);
  *	}
  */
-#define RCX_STREAM_WAIT 20	/* milliseconds */
+#define RCX_STREAM_WAIT 20 /* milliseconds */
 
 /* Messages of a batch, for kernel halves that wake their reader once per batch.  Timed streams
  * are made of whole batches where they are long enough; see size_round().

@@ -77,19 +77,18 @@ struct rcx_hostile {
 };
 
 struct rcx_hostile_entry {
-	const char *name;	/* the folder */
-	const char *channel;	/* the channel whose module is loaded for it */
+	const char *name;    /* the folder */
+	const char *channel; /* the channel whose module is loaded for it */
 	void (*run)(struct rcx_hostile *h);
 };
 
 #define RCX_HOSTILE(folder, function) RCX_HOSTILE_BY(folder, folder, function)
 
 /* For a folder that is not a channel itself; it is tested through the channel @by. */
-#define RCX_HOSTILE_BY(folder, by, function)					\
-	static const struct rcx_hostile_entry folder##_hostile_entry = {		\
-		#folder, #by, function };					\
-	static const struct rcx_hostile_entry *const folder##_hostile_pointer	\
-	__attribute__((used, section("rcx_hostiles"))) = &folder##_hostile_entry
+#define RCX_HOSTILE_BY(folder, by, function)                                                       \
+	static const struct rcx_hostile_entry folder##_hostile_entry = { #folder, #by, function }; \
+	static const struct rcx_hostile_entry *const folder##_hostile_pointer                      \
+		__attribute__((used, section("rcx_hostiles"))) = &folder##_hostile_entry
 
 /* ---- runner.c: the run ------------------------------------------------- */
 
@@ -99,8 +98,8 @@ const struct rcx_hostile_entry *rcx_find_hostile(const char *name);
  * stays unchanged when nothing did.
  */
 json_object *rcx_hostile_run(const struct rcx_hostile_entry *entry, uint32_t deadline_ms,
-			    const struct rcx_overhead *overhead, struct rcx_result *result,
-			    char *reason, size_t len);
+			     const struct rcx_overhead *overhead, struct rcx_result *result,
+			     char *reason, size_t len);
 
 /* ---- expect.c: cases --------------------------------------------------- */
 
@@ -128,7 +127,7 @@ int rcx_expect_open(struct rcx_hostile *h, const char *path, int flags);
  */
 struct rcx_outcomes {
 	uint64_t fine, refused, other;
-	int last;		/* errno of the last of @other */
+	int last; /* errno of the last of @other */
 };
 
 void rcx_note(struct rcx_outcomes *outcomes, long result, int refusal);
@@ -141,9 +140,9 @@ void rcx_expect_outcomes(struct rcx_hostile *h, const char *name,
 bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool validate);
 /* Start a new @topic, named "... in validation" if bodies are validated, and bind @h's channel. */
 void rcx_bind_topic(struct rcx_hostile *h, const char *topic, uint32_t size, bool validate);
-void rcx_core_unbind(struct rcx_hostile *h);		/* and close */
+void rcx_core_unbind(struct rcx_hostile *h); /* and close */
 bool rcx_core_start(struct rcx_hostile *h, enum rcx_context context, uint64_t count, uint32_t burst,
-	      uint64_t interval);
+		    uint64_t interval);
 /* Whether the producer has ended, within @ms. */
 bool rcx_core_ended(struct rcx_hostile *h, uint32_t ms);
 struct rcx_counts rcx_core_counts(struct rcx_hostile *h);
@@ -151,18 +150,18 @@ struct rcx_counts rcx_core_counts(struct rcx_hostile *h);
 /* Another thread repeats @pull until it has pulled @times.  Meanwhile this one binds again and
  * again, with the two @sizes of the pulled message in turn.
  */
-void rcx_try_size_changes(struct rcx_hostile *h, long (*pull)(void *arg), void *arg,
-			 uint32_t times, const uint32_t sizes[2]);
+void rcx_try_size_changes(struct rcx_hostile *h, long (*pull)(void *arg), void *arg, uint32_t times,
+			  const uint32_t sizes[2]);
 
 /* ---- memory.c: addresses and messages ---------------------------------- */
 
-bool rcx_hostile_memory(struct rcx_hostile *h);	/* map all memory of @h; for runner.c */
+bool rcx_hostile_memory(struct rcx_hostile *h); /* map all memory of @h; for runner.c */
 
 enum rcx_access { RCX_KERNEL_READS, RCX_KERNEL_WRITES };
 
 /* Call @try with every kind of address that the kernel must refuse with EFAULT. */
 void rcx_try_addresses(struct rcx_hostile *h, const char *name, enum rcx_access access,
-		      long (*try)(void *arg, void *at), void *arg);
+		       long (*try)(void *arg, void *at), void *arg);
 
 /* A page that userfaultfd(2) provides late: an access to it waits until it is provided. */
 struct rcx_late_page {
@@ -170,7 +169,7 @@ struct rcx_late_page {
 	void *page;
 };
 
-void *rcx_late_page(struct rcx_hostile *h, struct rcx_late_page *late);	/* or NULL */
+void *rcx_late_page(struct rcx_hostile *h, struct rcx_late_page *late); /* or NULL */
 /* Provide it, filled with zeros. */
 void rcx_late_page_comes(struct rcx_hostile *h, struct rcx_late_page *late);
 
@@ -206,11 +205,11 @@ void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool valid
 
 /* Send a valid request of 64 bytes with @taker, which leaves the reply at @reply; check it. */
 void rcx_try_request(struct rcx_hostile *h, struct rcx_taker *taker, const struct rcx_msg *reply,
-		    bool validate);
+		     bool validate);
 
 /* Send messages whose header another thread overwrites at the same time. */
 void rcx_try_scribbled(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t size,
-		      uint32_t turns);
+		       uint32_t turns);
 
 /* ---- processes.c: threads, children, other users ----------------------- */
 
@@ -223,7 +222,7 @@ struct rcx_scribbler {
 };
 
 void rcx_scribble(struct rcx_hostile *h, struct rcx_scribbler *s, volatile void *words,
-		 uint32_t count);
+		  uint32_t count);
 void rcx_scribble_end(struct rcx_scribbler *s);
 
 /* A thread that makes one call, which is expected to sleep. */
@@ -252,7 +251,7 @@ void rcx_try_kill(struct rcx_hostile *h, const char *name, long (*call)(void *ar
 
 /* Do @work in a child, which must end by itself. */
 void rcx_in_other(struct rcx_hostile *h, const char *name,
-		 void (*work)(struct rcx_hostile *h, void *arg), void *arg);
+		  void (*work)(struct rcx_hostile *h, void *arg), void *arg);
 
 /* The same as the user nobody, without any capability. */
 void rcx_as_nobody(struct rcx_hostile *h, void (*work)(struct rcx_hostile *h, void *arg),

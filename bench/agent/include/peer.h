@@ -130,7 +130,8 @@ static inline void rcx_peer_count(struct rcx_session *s)
 static inline int rcx_peer_consume(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
 	if (__builtin_expect(s->validate || len < RCX_HEADER || msg->magic != RCX_MAGIC ||
-			     len - RCX_HEADER != msg->size || msg->seq != s->slot->consumed, 0))
+				     len - RCX_HEADER != msg->size || msg->seq != s->slot->consumed,
+			     0))
 		return rcx_peer_consume_slow(s, msg, len);
 	rcx_peer_count(s);
 	return 0;
@@ -147,7 +148,7 @@ static inline void rcx_peer_reply(struct rcx_session *s, struct rcx_msg *msg, si
 
 /* Write an event's message to @msg, which has room for it; returns its length. */
 static inline size_t rcx_peer_event(struct rcx_session *s, const struct rcx_event *event,
-				   struct rcx_msg *msg)
+				    struct rcx_msg *msg)
 {
 	msg->size = event->size;
 	msg->magic = RCX_MAGIC;

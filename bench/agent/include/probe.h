@@ -12,8 +12,8 @@
 #include "agent.h"
 
 #define RCX_FINDINGS_MAX 32
-#define RCX_SETTLE_US 2000	/* until a waiting process sleeps, and events have arrived */
-#define RCX_WAIT_MS 300		/* an event or report that has not come by then will not come */
+#define RCX_SETTLE_US	 2000 /* until a waiting process sleeps, and events have arrived */
+#define RCX_WAIT_MS	 300  /* an event or report that has not come by then will not come */
 
 /**
  * struct rcx_finding - one property of one mode
@@ -62,30 +62,25 @@ struct rcx_probe {
 	bool one_shot;
 };
 
-#define RCX_PROBE(property, function)		RCX_PROBE_OF(property, function, false)
-#define RCX_PROBE_ONE_SHOT(property, function)	RCX_PROBE_OF(property, function, true)
+#define RCX_PROBE(property, function)	       RCX_PROBE_OF(property, function, false)
+#define RCX_PROBE_ONE_SHOT(property, function) RCX_PROBE_OF(property, function, true)
 
-#define RCX_PROBE_OF(property, function, one_shot)				\
-	static const struct rcx_probe function##_probe = { property, function, one_shot };	\
-	static const struct rcx_probe *const function##_entry		\
-	__attribute__((used, section("rcx_probes"))) = &function##_probe
+#define RCX_PROBE_OF(property, function, one_shot)                                         \
+	static const struct rcx_probe function##_probe = { property, function, one_shot }; \
+	static const struct rcx_probe *const function##_entry                              \
+		__attribute__((used, section("rcx_probes"))) = &function##_probe
 
 /* Record a property.  @detail is one sentence or more, in the format of printf(). */
 struct rcx_finding *rcx_find_text(struct rcx_probing *probing, const char *name, const char *value,
-			      const char *detail, ...)
-	__attribute__((format(printf, 4, 5)));
+				  const char *detail, ...) __attribute__((format(printf, 4, 5)));
 struct rcx_finding *rcx_find_bool(struct rcx_probing *probing, const char *name, bool value,
-			      const char *detail, ...)
-	__attribute__((format(printf, 4, 5)));
+				  const char *detail, ...) __attribute__((format(printf, 4, 5)));
 struct rcx_finding *rcx_find_number(struct rcx_probing *probing, const char *name, double value,
-				const char *detail, ...)
-	__attribute__((format(printf, 4, 5)));
+				    const char *detail, ...) __attribute__((format(printf, 4, 5)));
 struct rcx_finding *rcx_find_nothing(struct rcx_probing *probing, const char *name,
-				 const char *detail, ...)
-	__attribute__((format(printf, 3, 4)));
+				     const char *detail, ...) __attribute__((format(printf, 3, 4)));
 struct rcx_finding *rcx_find_failure(struct rcx_probing *probing, const char *name,
-				 const char *detail, ...)
-	__attribute__((format(printf, 3, 4)));
+				     const char *detail, ...) __attribute__((format(printf, 3, 4)));
 /* A property with a value for each operation, which the caller fills in. */
 struct rcx_finding *rcx_find_each(struct rcx_probing *probing, const char *name);
 
@@ -126,13 +121,13 @@ bool rcx_counts_pushed(const struct rcx_session *s, const struct rcx_counts *cou
 /* ---- session_process.c: a session in a process of its own -------------- */
 
 enum rcx_command {
-	RCX_DO_RUN,	/* n operations; for notify, each requests its own event */
-	RCX_DO_WAIT,	/* n notify operations, whose events the probe emits */
+	RCX_DO_RUN,  /* n operations; for notify, each requests its own event */
+	RCX_DO_WAIT, /* n notify operations, whose events the probe emits */
 };
 
 struct rcx_report {
-	int err;		/* result of the hook */
-	int code;		/* errno that belongs to it, or 0 */
+	int err;  /* result of the hook */
+	int code; /* errno that belongs to it, or 0 */
 	uint64_t delivered, overruns;
 	char error[256];
 };
@@ -140,7 +135,7 @@ struct rcx_report {
 struct rcx_process {
 	pid_t pid;
 	int fd;
-	int child_fd;		/* the other end of @fd, in the process */
+	int child_fd; /* the other end of @fd, in the process */
 };
 
 /* Start a process that opens the mode of @bound; @bound itself is bound but not opened.
@@ -148,13 +143,13 @@ struct rcx_process {
  * when the open succeeded; @report has the report of the open in any case.
  */
 int rcx_process_start(struct rcx_process *process, const struct rcx_session *bound,
-		  void (*before)(void *), void *arg, struct rcx_report *report);
+		      void (*before)(void *), void *arg, struct rcx_report *report);
 void rcx_process_send(struct rcx_process *process, enum rcx_command order, uint64_t n);
 /* 1 with its report, 0 when there is none after @ms, -1 when the process has died. */
 int rcx_process_report(struct rcx_process *process, struct rcx_report *report, int ms);
 /* Send a command, and wait for its report. */
 int rcx_process_do(struct rcx_process *process, enum rcx_command order, uint64_t n,
-	       struct rcx_report *report, int ms);
+		   struct rcx_report *report, int ms);
 void rcx_process_kill(struct rcx_process *process);
 
 /* ---- syscall_trace.c: the system calls of such a process ---------------- */
@@ -164,7 +159,7 @@ void rcx_process_kill(struct rcx_process *process);
 struct rcx_syscalls {
 	uint32_t count;
 	struct rcx_syscall {
-		uint64_t number, first, third;	/* arguments */
+		uint64_t number, first, third; /* arguments */
 		int64_t result;
 	} call[RCX_SYSCALLS_MAX];
 };

@@ -52,7 +52,7 @@ bool rcx_is_true(json_object *request, const char *key);
 bool rcx_is_integer(json_object *value, int64_t low, int64_t high);
 /* The number, @otherwise when it is missing or invalid. */
 uint64_t rcx_get_number(json_object *request, const char *key, int64_t low, int64_t high,
-		   int64_t otherwise, const struct rcx_refusal *refusal);
+			int64_t otherwise, const struct rcx_refusal *refusal);
 bool rcx_get_bool(json_object *request, const char *key, const struct rcx_refusal *refusal);
 
 void rcx_add_text(json_object *answer, const char *key, const char *value);
@@ -74,21 +74,21 @@ int rcx_unload_for(const struct rcx_channel *channel);
 
 /* ---- the requests ------------------------------------------------------ */
 
-void rcx_hello(void);				/* request_machine.c */
+void rcx_hello(void); /* request_machine.c */
 void rcx_do_setup(json_object *request);
 void rcx_do_read(json_object *request);
 void rcx_do_floors(json_object *request);
-void rcx_do_cell(json_object *request);		/* request_cell.c */
-void rcx_do_xray(json_object *request);		/* request_xray.c */
-void rcx_xray_stop_tracer(void);		/* if it runs */
-void rcx_do_lifecycle(json_object *request);	/* request_try.c */
+void rcx_do_cell(json_object *request);	     /* request_cell.c */
+void rcx_do_xray(json_object *request);	     /* request_xray.c */
+void rcx_xray_stop_tracer(void);	     /* if it runs */
+void rcx_do_lifecycle(json_object *request); /* request_try.c */
 void rcx_do_hostile(json_object *request);
 void rcx_do_probe(json_object *request);
 
 /* RCX_OK with @cell filled; RCX_SKIP when the channel does not support what is requested;
  * RCX_FAIL when a field is invalid.
  */
-enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell,
-			    char *reason, size_t len);
+enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell, char *reason,
+			      size_t len);
 
 #endif /* RCX_REQUEST_H */

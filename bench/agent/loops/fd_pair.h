@@ -178,8 +178,8 @@ static inline int rcx_fd_serve(struct rcx_session *s)
 		ssize_t got = rcx_fd_take(s, &have);
 
 		if (got <= 0)
-			return got ? rcx_fail_errno(s, "read")
-				   : rcx_fail(s, "the user half has closed its end");
+			return got ? rcx_fail_errno(s, "read") :
+				     rcx_fail(s, "the user half has closed its end");
 		if (rcx_peer_consume(s, s->rx, (size_t)got))
 			return -1;
 		if (!answers)

@@ -27,7 +27,7 @@ static inline int rcx_file_open(struct rcx_session *s, const char *path, int fla
 
 /* Open that one of a channel's three files that the operation uses. */
 static inline int rcx_file_open_for(struct rcx_session *s, const char *message,
-				   const char *transaction, const char *events)
+				    const char *transaction, const char *events)
 {
 	if (rcx_kernel_initiated(s->op))
 		return rcx_file_open(s, events, O_RDONLY);
@@ -157,7 +157,7 @@ static inline int rcx_file_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- an integer as text, where a message has no room ------------------- */
 
-#define RCX_INTEGER_ROOM 12	/* ten digits, a newline, and a byte to detect a longer text */
+#define RCX_INTEGER_ROOM 12 /* ten digits, a newline, and a byte to detect a longer text */
 
 /* Write @number in decimal to @text.  Returns the number of bytes. */
 static inline size_t rcx_integer_print(char *text, uint32_t number)
@@ -176,7 +176,7 @@ static inline size_t rcx_integer_print(char *text, uint32_t number)
 
 /* Parse @text, which must be a number and a newline. */
 static inline int rcx_integer_parse(struct rcx_session *s, const char *text, ssize_t len,
-				  uint32_t *number)
+				    uint32_t *number)
 {
 	uint64_t value = 0;
 
@@ -199,7 +199,7 @@ static inline int rcx_integer_write(struct rcx_session *s)
 	rcx_tx(s);
 	len = rcx_integer_print(text, (uint32_t)s->tx->seq);
 	return pwrite(s->fd, text, len, 0) == (ssize_t)len ? 0 :
-	       rcx_fail_errno(s, "write a number");
+							     rcx_fail_errno(s, "write a number");
 }
 
 static inline int rcx_integer_read(struct rcx_session *s, uint32_t *number)
@@ -208,7 +208,7 @@ static inline int rcx_integer_read(struct rcx_session *s, uint32_t *number)
 	ssize_t len = pread(s->fd, text, sizeof(text), 0);
 
 	return len < 0 ? rcx_fail_errno(s, "read a number") :
-	       rcx_integer_parse(s, text, len, number);
+			 rcx_integer_parse(s, text, len, number);
 }
 
 static inline int rcx_integer_push(struct rcx_session *s, uint64_t n)

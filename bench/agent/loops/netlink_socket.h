@@ -23,7 +23,7 @@
  * length.  NULL when the bytes are not a datagram of @kind.
  */
 typedef const struct rcx_msg *(*rcx_datagram_open)(const struct rcx_session *s, ssize_t got,
-						 unsigned int kind, size_t *len);
+						   unsigned int kind, size_t *len);
 
 static inline size_t rcx_datagram_room(const struct rcx_session *s)
 {
@@ -92,12 +92,13 @@ static inline void rcx_datagram_close(struct rcx_session *s)
 		s->tx = s->priv;
 }
 
-#define RCX_DATAGRAM_QUEUE {						\
-	.what = "bytes of SO_RCVBUF",					\
-	.min = 2304,	/* the kernel's minimum */		\
-	.max = 1u << 28,						\
-	.values = { 1u << 14, 1u << 16, 1u << 20 },			\
-}
+#define RCX_DATAGRAM_QUEUE                                  \
+	{                                                   \
+		.what = "bytes of SO_RCVBUF",               \
+		.min = 2304, /* the kernel's minimum */     \
+		.max = 1u << 28,                            \
+		.values = { 1u << 14, 1u << 16, 1u << 20 }, \
+	}
 
 /* Set the queue of the socket.  The kernel doubles the number, for its own overhead. */
 static inline int rcx_datagram_set_queue(struct rcx_session *s)
@@ -135,9 +136,10 @@ static inline int rcx_datagram_push_ack(struct rcx_session *s, uint64_t n)
 /* Send the request and receive its answer.  Returns the message, of @len bytes, or NULL after
  * rcx_fail().
  */
-static inline const struct rcx_msg *
-rcx_datagram_exchange(struct rcx_session *s, const struct nlmsghdr *request,
-		     rcx_datagram_open message, unsigned int kind, size_t *len)
+static inline const struct rcx_msg *rcx_datagram_exchange(struct rcx_session *s,
+							  const struct nlmsghdr *request,
+							  rcx_datagram_open message,
+							  unsigned int kind, size_t *len)
 {
 	const struct rcx_msg *msg;
 	ssize_t got;
@@ -154,7 +156,7 @@ rcx_datagram_exchange(struct rcx_session *s, const struct nlmsghdr *request,
 }
 
 static inline int rcx_datagram_pull(struct rcx_session *s, uint64_t n, rcx_datagram_open message,
-				   unsigned int kind)
+				    unsigned int kind)
 {
 	const struct nlmsghdr *request = rcx_datagram_out(s);
 
@@ -169,7 +171,7 @@ static inline int rcx_datagram_pull(struct rcx_session *s, uint64_t n, rcx_datag
 }
 
 static inline int rcx_datagram_call(struct rcx_session *s, uint64_t n, rcx_datagram_open message,
-				   unsigned int kind)
+				    unsigned int kind)
 {
 	const struct nlmsghdr *request = rcx_datagram_out(s);
 
@@ -190,7 +192,7 @@ static inline int rcx_datagram_call(struct rcx_session *s, uint64_t n, rcx_datag
 /* Both loops wait as those of message_file.h and fd_pair.h.  A timed loop is not shared further. */
 
 static inline int rcx_datagram_notify(struct rcx_session *s, uint64_t n, rcx_datagram_open message,
-				     unsigned int kind)
+				      unsigned int kind)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	int flags = rcx_nonblocking(s) ? MSG_DONTWAIT : 0;
@@ -223,7 +225,7 @@ static inline int rcx_datagram_notify(struct rcx_session *s, uint64_t n, rcx_dat
  * still queued.  Sequence numbers show how many messages are lost.
  */
 static inline int rcx_datagram_stream(struct rcx_session *s, uint64_t n, rcx_datagram_open message,
-				     unsigned int kind)
+				      unsigned int kind)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	size_t most = rcx_datagram_room(s), whole;

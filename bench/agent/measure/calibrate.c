@@ -5,10 +5,10 @@
 #include "agent.h"
 
 #define CALIBRATIONS 1001
-#define ROUND_MIN 10000	/* units: shortest and longest length of a round that is tried */
-#define ROUND_MAX 5120000
-#define ROUND_TRIES 11
-#define ROUND_ERROR 0.0025
+#define ROUND_MIN    10000 /* units: shortest and longest length of a round that is tried */
+#define ROUND_MAX    5120000
+#define ROUND_TRIES  11
+#define ROUND_ERROR  0.0025
 
 static int empty_loop(struct rcx_session *s, uint64_t n)
 {
@@ -42,8 +42,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /* The median of CALIBRATIONS turns of @measure. */
-static double median_of(double (*measure)(struct rcx_session *, uint32_t),
-			struct rcx_session *s, uint32_t arg)
+static double median_of(double (*measure)(struct rcx_session *, uint32_t), struct rcx_session *s,
+			uint32_t arg)
 {
 	static double value[CALIBRATIONS];
 
@@ -125,8 +125,8 @@ void rcx_calibrate(uint32_t clock, struct rcx_overhead *overhead)
 	overhead->read = median_of(two_reads, &s, 0);
 	overhead->round = median_of(empty_round, &s, 0);
 	overhead->sample = median_of(empty_round, &s, 1);
-	overhead->loop = (median_of(empty_round, &s, 2000) -
-			  median_of(empty_round, &s, 1000)) / 1000;
+	overhead->loop = (median_of(empty_round, &s, 2000) - median_of(empty_round, &s, 1000)) /
+			 1000;
 	find_min_round(&s, overhead);
 }
 
@@ -136,8 +136,8 @@ static void plain_copy(void *to, const void *from, size_t len)
 #if defined(__x86_64__)
 	size_t words = len / 8, rest = len % 8;
 
-	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) :: "memory");
-	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(rest) :: "memory");
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words)::"memory");
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(rest)::"memory");
 #else
 	memcpy(to, from, len);
 	__asm__ volatile("" ::: "memory");

@@ -9,29 +9,29 @@
  * operations than N_GOAL includes it or not by chance.  So a round is made longer, but
  * not longer than ROUND_UNITS_MAX, a fraction of the time between two timer ticks.
  */
-#define N_GOAL 100
+#define N_GOAL		100
 #define ROUND_UNITS_MAX 1250000
-#define NOTIFY_MAX 50	/* each event also costs idle time, and more add no information */
-#define STREAM_MIN 8
-#define BURSTS_MIN 16	/* of a stream at a rate: the delay of the last one counts less */
+#define NOTIFY_MAX	50 /* each event also costs idle time, and more add no information */
+#define STREAM_MIN	8
+#define BURSTS_MIN	16 /* of a stream at a rate: the delay of the last one counts less */
 /* Length of a stream that every queue holds.  On one CPU the reader may not run before the end
  * of the stream; a queue that is emptied when it is full would then have nothing left.
  */
 #define STREAM_VALIDATION 24
-#define TRIAL_OPERATIONS 8	/* from which the length of a round is estimated */
-#define SAMPLE_ROUNDS 20	/* the sample pass lasts no longer than this many rounds, */
-#define SAMPLES_MIN 30		/* or no longer than this many samples, if that is longer */
+#define TRIAL_OPERATIONS  8  /* from which the length of a round is estimated */
+#define SAMPLE_ROUNDS	  20 /* the sample pass lasts no longer than this many rounds, */
+#define SAMPLES_MIN	  30 /* or no longer than this many samples, if that is longer */
 /* Units from which an operation is expensive, for example because it starts a process: a cell
  * of ordinary length would take many seconds under emulation.  The limit is above the cost of
  * filling and checking a body in the validation pass.
  */
-#define EXPENSIVE 200000
-#define EXPENSIVE_PER_BYTE 32
+#define EXPENSIVE	     200000
+#define EXPENSIVE_PER_BYTE   32
 #define EXPENSIVE_VALIDATION 4
-#define EXPENSIVE_ROUND 3
-#define EXPENSIVE_STREAM 8
-#define EXPENSIVE_SAMPLES 11
-#define EXPENSIVE_TRIALS 3
+#define EXPENSIVE_ROUND	     3
+#define EXPENSIVE_STREAM     8
+#define EXPENSIVE_SAMPLES    11
+#define EXPENSIVE_TRIALS     3
 
 static bool is_stream(const struct rcx_session *s)
 {
@@ -66,8 +66,7 @@ static int counted_round(struct rcx_session *s, const struct rcx_cell *cell, uin
 		 */
 		if (s->delivered || (cell->search && !s->validate))
 			return 0;
-		return rcx_fail(s, "none of %llu streamed messages arrived",
-			       (unsigned long long)n);
+		return rcx_fail(s, "none of %llu streamed messages arrived", (unsigned long long)n);
 	}
 	if (rcx_time_loop(s, n, total))
 		return -1;
@@ -93,8 +92,7 @@ static uint32_t threads(const struct rcx_session *s, const struct rcx_cell *cell
 }
 
 /* One round of @n operations.  @cost is the approximate cost of one of them, never 0. */
-static int try_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
-		     uint64_t *cost)
+static int try_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n, uint64_t *cost)
 {
 	uint64_t idle = s->threads ? (uint64_t)rcx_threads_overhead(s, 0, 0) : 0, total = 0;
 
@@ -122,17 +120,17 @@ static int check_counts(struct rcx_session *s, struct rcx_counts *counts)
 		return 0;
 	if (counts->bad)
 		return rcx_fail(s, "%s refused %llu messages as broken", s->endpoint->name,
-			       (unsigned long long)counts->bad);
+				(unsigned long long)counts->bad);
 	if (counts->consumed != s->sent)
 		return rcx_fail(s, "%llu messages were sent, but %s consumed %llu",
-			       (unsigned long long)s->sent, s->endpoint->name,
-			       (unsigned long long)counts->consumed);
+				(unsigned long long)s->sent, s->endpoint->name,
+				(unsigned long long)counts->consumed);
 	if (s->op == RCX_PULL && counts->made < s->seen)
 		return rcx_fail(s, "%llu messages were read, but the kernel half made only %llu",
-			       (unsigned long long)s->seen, (unsigned long long)counts->made);
+				(unsigned long long)s->seen, (unsigned long long)counts->made);
 	if (s->op == RCX_NOTIFY && counts->emitted != s->seen)
 		return rcx_fail(s, "%llu events were emitted, but %llu arrived",
-			       (unsigned long long)counts->emitted, (unsigned long long)s->seen);
+				(unsigned long long)counts->emitted, (unsigned long long)s->seen);
 	return 0;
 }
 
@@ -164,7 +162,7 @@ static void close_session(struct rcx_session *s)
  * only a few are validated.
  */
 static int validate(const struct rcx_cell *cell, struct rcx_session *s, struct rcx_result *result,
-		 uint64_t *cost)
+		    uint64_t *cost)
 {
 	uint64_t n, first, total;
 
@@ -263,8 +261,8 @@ static int time_rounds(struct rcx_session *s, const struct rcx_cell *cell,
 	rcx_cpu_begin(&begin, cell->clock);
 	for (uint32_t i = 0; i < cell->rounds; i++) {
 		rcx_slab_prefill(&prefill);
-		if (rcx_align_to_tick(s) || counted_round(s, cell, result->n, &result->stream[i],
-						      &result->total[i]))
+		if (rcx_align_to_tick(s) ||
+		    counted_round(s, cell, result->n, &result->stream[i], &result->total[i]))
 			return -1;
 		result->rounds = i + 1;
 		if (s->paced)
@@ -293,9 +291,9 @@ static int sample(struct rcx_session *s, const struct rcx_cell *cell, uint64_t c
 	uint64_t most = samples_for(s, cell, cost), total;
 
 	if (is_stream(s))
-		return 0;	/* at a rate it has samples; else they would measure the queue */
+		return 0; /* at a rate it has samples; else they would measure the queue */
 	if (s->threads)
-		return 0;	/* the barrier around each operation would cost more than it */
+		return 0; /* the barrier around each operation would cost more than it */
 	while (result->samples < most) {
 		uint64_t left = most - result->samples;
 		/* An event has a timestamp anyway, so a round of several gives a sample each. */
@@ -334,8 +332,8 @@ static int find_rate(struct rcx_session *s, struct rcx_cell *cell, uint64_t cost
 	if (!is_expensive(s, cost))
 		return rcx_find_rate(s, cell, result);
 	return rcx_skip(s, "Each message takes about %llu %s, too long to search for a rate.",
-		       (unsigned long long)cost,
-		       s->clock == RCX_CLOCK_INSTRUCTIONS ? "instructions" : "ns");
+			(unsigned long long)cost,
+			s->clock == RCX_CLOCK_INSTRUCTIONS ? "instructions" : "ns");
 }
 
 static int measure(const struct rcx_cell *requested, struct rcx_session *s, uint64_t cost,
@@ -362,7 +360,7 @@ static int measure(const struct rcx_cell *requested, struct rcx_session *s, uint
 }
 
 void rcx_cell_measure(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
-		     struct rcx_result *result)
+		      struct rcx_result *result)
 {
 	struct rcx_session s;
 	uint64_t cost;
@@ -395,7 +393,7 @@ static void measure_job(void *arg)
 }
 
 void rcx_cell_run(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
-		 struct rcx_result *result)
+		  struct rcx_result *result)
 {
 	struct job job = { cell, overhead, result };
 	char reason[sizeof(result->reason)] = "";

@@ -34,20 +34,20 @@ int rcx_rx_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len, ui
 		return log_whole_message(s, msg, len);
 	if (len != rcx_len(s))
 		return rcx_fail(s, "message %llu arrived with %zu bytes instead of %zu",
-			       (unsigned long long)(reply ? ~seq : seq), len, rcx_len(s));
+				(unsigned long long)(reply ? ~seq : seq), len, rcx_len(s));
 	if (msg->magic != RCX_MAGIC || msg->size != s->size)
 		return rcx_fail(s, "message %llu arrived with a broken header",
-			       (unsigned long long)(reply ? ~seq : seq));
+				(unsigned long long)(reply ? ~seq : seq));
 	if (msg->seq != seq)
 		return rcx_fail(s, "message %llu arrived where %llu was expected",
-			       (unsigned long long)(reply ? ~msg->seq : msg->seq),
-			       (unsigned long long)(reply ? ~seq : seq));
+				(unsigned long long)(reply ? ~msg->seq : msg->seq),
+				(unsigned long long)(reply ? ~seq : seq));
 	if (!s->validate)
 		return 0;
 	at = rcx_body_check(msg->body, s->size, reply ? ~seq : seq, reply ? 0xff : 0);
 	if (at != s->size)
 		return rcx_fail(s, "the body of message %llu is wrong from byte %u on",
-			       (unsigned long long)(reply ? ~seq : seq), at);
+				(unsigned long long)(reply ? ~seq : seq), at);
 	return 0;
 }
 
@@ -57,8 +57,8 @@ int rcx_seen_narrow_slow(struct rcx_session *s, uint64_t seq, uint64_t expected)
 		return log_message(s, seq, 0, 0);
 	if (seq == expected)
 		return 0;
-	return rcx_fail(s, "number %llu arrived where %llu was expected",
-		       (unsigned long long)seq, (unsigned long long)expected);
+	return rcx_fail(s, "number %llu arrived where %llu was expected", (unsigned long long)seq,
+			(unsigned long long)expected);
 }
 
 int rcx_reply_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask)
@@ -68,7 +68,7 @@ int rcx_reply_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask)
 	if ((seq & mask) == (expected & mask))
 		return 0;
 	return rcx_fail(s, "reply %llu arrived where %llu was expected",
-		       (unsigned long long)(seq & mask), (unsigned long long)(expected & mask));
+			(unsigned long long)(seq & mask), (unsigned long long)(expected & mask));
 }
 
 /* A message that arrives after one with a higher number fills a gap; without a gap it is a copy. */
@@ -92,7 +92,7 @@ static int count_streamed(struct rcx_session *s, uint64_t seq, uint64_t mask, ui
 	if (s->paced && s->latencies < s->latency_max)
 		s->latency[s->latencies++] =
 			s->last - s->page->timestamps[(s->seen + ahead) % RCX_TIMESTAMPS];
-	if (ahead == mask) {			/* the last message again */
+	if (ahead == mask) { /* the last message again */
 		s->duplicated++;
 	} else if (ahead > mask / 2) {
 		count_straggler(s);
@@ -115,10 +115,10 @@ int rcx_streamed_at(struct rcx_session *s, const struct rcx_msg *msg, size_t len
 		return log_whole_message(s, msg, len);
 	if (len != rcx_len(s) || msg->magic != RCX_MAGIC || msg->size != s->size)
 		return rcx_fail(s, "a streamed message arrived broken after %llu whole ones",
-			       (unsigned long long)s->delivered);
+				(unsigned long long)s->delivered);
 	if (s->validate && rcx_body_check(msg->body, s->size, msg->seq, 0) != s->size)
 		return rcx_fail(s, "streamed message %llu has a wrong body",
-			       (unsigned long long)msg->seq);
+				(unsigned long long)msg->seq);
 	return count_streamed(s, msg->seq, UINT64_MAX, now);
 }
 

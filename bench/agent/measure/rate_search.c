@@ -8,19 +8,19 @@
 #include <stdlib.h>
 #include "agent.h"
 
-#define INTERVAL_MIN 500		/* ns; a shorter one would only measure the timer */
-#define INTERVAL_FACTOR_MAX 256	/* times the first interval: a slower one is not a stream */
-#define INTERVAL_MAX 1e9		/* ns; ringcross_core accepts no longer one */
-#define PRECISION 1.01		/* the search ends when its bounds differ by this factor */
-#define BURSTS 64		/* in a trial, */
-#define EVENTS 1000		/* but at least so many events, */
-#define TRIAL_UNITS 4400000	/* and long enough to include a timer tick */
-#define TRIAL_UNITS_MAX 20000000
-#define TRIAL_BURSTS_MIN 8
-#define TRIES 3			/* trials in all, if one may have been disturbed */
-#define FINE 1.005		/* factor of the first steps to a lower rate */
-#define FINE_STEPS 16		/* number of these steps */
-#define COARSE 1.25		/* factor of the later steps */
+#define INTERVAL_MIN	    500	    /* ns; a shorter one would only measure the timer */
+#define INTERVAL_FACTOR_MAX 256	    /* times the first interval: a slower one is not a stream */
+#define INTERVAL_MAX	    1e9	    /* ns; ringcross_core accepts no longer one */
+#define PRECISION	    1.01    /* the search ends when its bounds differ by this factor */
+#define BURSTS		    64	    /* in a trial, */
+#define EVENTS		    1000    /* but at least so many events, */
+#define TRIAL_UNITS	    4400000 /* and long enough to include a timer tick */
+#define TRIAL_UNITS_MAX	    20000000
+#define TRIAL_BURSTS_MIN    8
+#define TRIES		    3	  /* trials in all, if one may have been disturbed */
+#define FINE		    1.005 /* factor of the first steps to a lower rate */
+#define FINE_STEPS	    16	  /* number of these steps */
+#define COARSE		    1.25  /* factor of the later steps */
 
 const char *const rcx_verdict_names[RCX_VERDICTS] = { "clean", "lost", "behind", "late" };
 
@@ -28,7 +28,7 @@ struct search {
 	struct rcx_session *s;
 	struct rcx_cell cell;
 	struct rcx_result *result;
-	uint64_t delivered;	/* by all trials */
+	uint64_t delivered; /* by all trials */
 };
 
 static int by_value(const void *a, const void *b)
@@ -129,11 +129,10 @@ static int fail_no_rate(struct search *search)
 	if (!search->delivered)
 		return rcx_fail(search->s, "no message arrived at any rate that was tried");
 	return rcx_skip(search->s, "Even with one burst of %u every %llu ns %s.",
-			search->cell.burst,
-		       (unsigned long long)search->cell.interval,
-		       search->result->bound == RCX_LOST ? "messages are lost" :
-		       search->result->bound == RCX_BEHIND ? "the reader falls behind"
-							  : "the producer is late");
+			search->cell.burst, (unsigned long long)search->cell.interval,
+			search->result->bound == RCX_LOST   ? "messages are lost" :
+			search->result->bound == RCX_BEHIND ? "the reader falls behind" :
+							      "the producer is late");
 }
 
 /* Find one interval that is clean, and one of at most half that length that is not. */
@@ -247,8 +246,7 @@ int rcx_sweep(struct rcx_session *s, const struct rcx_cell *cell, struct rcx_res
 	for (size_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++) {
 		double interval = (double)cell->interval / factors[i];
 
-		search.cell.interval = (uint64_t)(interval < INTERVAL_MAX ? interval
-								  : INTERVAL_MAX);
+		search.cell.interval = (uint64_t)(interval < INTERVAL_MAX ? interval : INTERVAL_MAX);
 		if (one_trial(&search, RCX_STREAM_MAX, &unused))
 			return -1;
 	}

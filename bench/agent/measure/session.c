@@ -6,7 +6,7 @@
 #include "agent.h"
 
 /* Long enough for the user half to be asleep in its wait when the event comes. */
-#define EMIT_DELAY 50000	/* ns */
+#define EMIT_DELAY 50000 /* ns */
 
 /* ---- the endpoint ------------------------------------------------------- */
 
@@ -63,7 +63,7 @@ static int choose_context(struct rcx_session *s, int requested, uint32_t context
 		return check_spinning(s);
 	}
 	return rcx_skip(s, "%s cannot emit from %s context", s->endpoint->name,
-		       rcx_context_names[requested]);
+			rcx_context_names[requested]);
 }
 
 int rcx_session_bind_again(struct rcx_session *s, uint32_t size, uint32_t *contexts)
@@ -149,7 +149,7 @@ int rcx_session_open(struct rcx_session *s, const struct rcx_cell *cell, bool va
 }
 
 int rcx_session_join(struct rcx_session *s, const struct rcx_cell *cell,
-		    const struct rcx_session *first, uint32_t number)
+		     const struct rcx_session *first, uint32_t number)
 {
 	if (rcx_session_prepare(s, cell, first->validate))
 		return -1;

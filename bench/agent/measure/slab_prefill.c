@@ -23,10 +23,10 @@
 #include <unistd.h>
 #include "agent.h"
 
-#define SLAB_MAX 32768	/* bytes; a larger object is not from a slab */
-#define QUEUE_BYTES (4 << 20)
-#define CHARGED_PIECE 2048	/* bytes; a larger charged message consists of pieces of 4 KiB */
-#define FREE_OBJECTS 24		/* objects: a message of 64 KiB takes 17 of them */
+#define SLAB_MAX      32768 /* bytes; a larger object is not from a slab */
+#define QUEUE_BYTES   (4 << 20)
+#define CHARGED_PIECE 2048 /* bytes; a larger charged message consists of pieces of 4 KiB */
+#define FREE_OBJECTS  24   /* objects: a message of 64 KiB takes 17 of them */
 
 static int open_socket(void)
 {

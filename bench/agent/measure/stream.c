@@ -22,7 +22,7 @@ static int check_empty(struct rcx_session *s)
 	if (s->delivered == delivered)
 		return 0;
 	return rcx_fail(s, "%llu messages were still queued after the stream was drained",
-		       (unsigned long long)(s->delivered - delivered));
+			(unsigned long long)(s->delivered - delivered));
 }
 
 /*
@@ -38,25 +38,24 @@ static int check_identity(struct rcx_session *s, const struct rcx_stream_counts 
 
 	if (c->delivered - c->duplicated + c->lost != c->emitted)
 		return rcx_fail(s, "%llu emitted are not %llu delivered and %llu lost",
-			       (unsigned long long)c->emitted,
-			       (unsigned long long)(c->delivered - c->duplicated), lost);
+				(unsigned long long)c->emitted,
+				(unsigned long long)(c->delivered - c->duplicated), lost);
 	if (c->lost < c->refused)
 		return rcx_fail(s, "%llu events were refused, but only %llu did not arrive",
-				refused,
-			       lost);
+				refused, lost);
 	if (c->lost > c->refused && s->mode->claims & RCX_FULL_REFUSES)
 		return rcx_fail(s, "%llu events did not arrive, but only %llu were refused", lost,
-			       refused);
+				refused);
 	if (c->lost > c->refused && !c->overruns && !(s->mode->claims & may_lose_silently))
 		return rcx_fail(s,
 				"%llu events did not arrive, of which %llu were refused, and the "
-			       "reader got no report of a loss",
-			       lost, refused);
+				"reader got no report of a loss",
+				lost, refused);
 	if (c->overruns > c->lost)
 		return rcx_fail(s,
 				"the channel reported %llu overruns, but only %llu events were "
 				"lost",
-			       (unsigned long long)c->overruns, lost);
+				(unsigned long long)c->overruns, lost);
 	return 0;
 }
 
@@ -71,7 +70,8 @@ static int count_lost_at_end(struct rcx_session *s, uint64_t emitted, uint64_t r
 	if (missing > refused && s->mode->claims & RCX_FULL_OVERWRITES)
 		return rcx_fail(s,
 				"the newest %llu events did not arrive, although the mode claims "
-			       "to overwrite the oldest", (unsigned long long)missing);
+				"to overwrite the oldest",
+				(unsigned long long)missing);
 	s->lost += missing;
 	s->seen += missing;
 	return 0;
@@ -95,8 +95,8 @@ static uint64_t smallest_late_latency(const struct rcx_session *s)
 }
 
 /* Events @first to @end - 1 were emitted at @cell's rate: was the producer in time? */
-static void measure_pace(const struct rcx_session *s, const struct rcx_cell *cell,
-			 uint64_t first, uint64_t end, struct rcx_stream_counts *counts)
+static void measure_pace(const struct rcx_session *s, const struct rcx_cell *cell, uint64_t first,
+			 uint64_t end, struct rcx_stream_counts *counts)
 {
 	uint64_t bursts = (end - first - 1) / cell->burst;
 
@@ -110,15 +110,14 @@ static void measure_pace(const struct rcx_session *s, const struct rcx_cell *cel
 }
 
 int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
-		    struct rcx_stream_counts *counts, uint64_t *total)
+		     struct rcx_stream_counts *counts, uint64_t *total)
 {
 	uint64_t first = s->page->emitted, unused;
 	struct rcx_counts before, after;
 
 	s->delivered = s->lost = s->reordered = s->duplicated = s->overruns = 0;
 	s->paced = cell->interval;
-	if (rcx_session_counts(s, &before) ||
-	    rcx_session_emit(s, n, cell->burst, cell->interval) ||
+	if (rcx_session_counts(s, &before) || rcx_session_emit(s, n, cell->burst, cell->interval) ||
 	    rcx_time_loop(s, n, &unused) || rcx_session_stop(s) || rcx_session_counts(s, &after))
 		return -1;
 	*total = s->delivered ? s->last - timestamp(s, first) : 0;

@@ -35,8 +35,8 @@ struct rcx_threads {
 	pthread_barrier_t start, end;
 	uint64_t n;
 	bool stopping;
-	double idle;		/* median of rounds without an operation */
-	uint32_t count;		/* entries of @member: all threads except the first */
+	double idle;	/* median of rounds without an operation */
+	uint32_t count; /* entries of @member: all threads except the first */
 	struct member member[];
 };
 

@@ -12,7 +12,7 @@
 #include "agent.h"
 #include "peer.h"
 
-#define TIMEOUT_US 8000	/* at least two ticks of 250 per second: RCU needs more than one */
+#define TIMEOUT_US 8000 /* at least two ticks of 250 per second: RCU needs more than one */
 
 /* Timeouts of sockets are counted in ticks, and end at a tick. */
 static int open_timer_socket(void)
@@ -42,7 +42,7 @@ static bool never_idle(const struct rcx_session *s)
 
 int rcx_align_to_tick(struct rcx_session *s)
 {
-	static uint64_t tick, round_start;	/* of the last tick, and of the last round */
+	static uint64_t tick, round_start; /* of the last tick, and of the last round */
 	static int fd = -1;
 	uint64_t now = rcx_now(s), length = now - round_start;
 	char unused;

@@ -33,8 +33,7 @@ static bool wait_for_exit(pid_t pid, int *status, uint32_t ms)
 	}
 }
 
-bool rcx_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms,
-		 char *reason, size_t len)
+bool rcx_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms, char *reason, size_t len)
 {
 	sigset_t chld, before;
 	bool ended;

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include "agent.h"
 
-#define KMSG_NOTICE 5	/* KERN_NOTICE: this and lower priorities are ignored */
+#define KMSG_NOTICE 5 /* KERN_NOTICE: this and lower priorities are ignored */
 
 /* The log, or -1 when it cannot be read; then no lines are reported. */
 static int kmsg(void)
@@ -28,7 +28,7 @@ static bool next_record(char *line, size_t len)
 		return false;
 	do {
 		got = read(kmsg(), line, len - 1);
-	} while (got < 0 && errno == EPIPE);	/* overrun: continue with the oldest record */
+	} while (got < 0 && errno == EPIPE); /* overrun: continue with the oldest record */
 	if (got < 0)
 		return false;
 	line[got] = '\0';

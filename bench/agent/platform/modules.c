@@ -15,7 +15,7 @@
 #include "agent.h"
 
 #define RECORD_MAX 64
-#define RECORD_LEN 64		/* PROTOCOL.md and bench/targets/local.py know it */
+#define RECORD_LEN 64 /* PROTOCOL.md and bench/targets/local.py know it */
 
 /*
  * The modules that this run has loaded, in the order of their loads.  A slot that
@@ -24,7 +24,7 @@
  */
 static char unshared[RECORD_MAX][RECORD_LEN];
 static char (*record)[RECORD_LEN] = unshared;
-static char directory[256];	/* that the last one was loaded from */
+static char directory[256]; /* that the last one was loaded from */
 
 /* ---- the record -------------------------------------------------------- */
 
@@ -124,12 +124,16 @@ void rcx_module_explain(const char *name, int err, char *reason, size_t len)
 	if (err != -EEXIST || !rcx_module_loaded(name)) {
 		snprintf(reason, len, "cannot load %s: %s", name, strerror(-err));
 	} else if (!exists(name, "initstate")) {
-		snprintf(reason, len, "a module named %s is built into this kernel: "
-			 "boot another kernel", name);
+		snprintf(reason, len,
+			 "a module named %s is built into this kernel: "
+			 "boot another kernel",
+			 name);
 	} else {
 		list_holders(name, holders, sizeof(holders));
-		snprintf(reason, len, "a module named %s is already loaded and this run did not "
-			 "load it: unload it (rmmod %s%s), or reboot", name, holders, name);
+		snprintf(reason, len,
+			 "a module named %s is already loaded and this run did not "
+			 "load it: unload it (rmmod %s%s), or reboot",
+			 name, holders, name);
 	}
 }
 

@@ -6,8 +6,8 @@
 
 /* ---- system calls -------------------------------------------------------- */
 
-#define FEW 4
-#define MANY 12		/* the difference leaves out costs that are paid once */
+#define FEW  4
+#define MANY 12 /* the difference leaves out costs that are paid once */
 
 /* Calls of the harness itself: requesting an event, waiting for the peer, and reading the
  * clock where that is a system call.  A kernel half cannot wake a futex, so with a kernel half
@@ -17,8 +17,7 @@ static bool is_ours(const struct rcx_session *s, const struct rcx_syscall *call)
 {
 	return call->number == SYS_clock_gettime ||
 	       (call->number == SYS_ioctl && s->core >= 0 && (int)call->first == s->core) ||
-	       (call->number == SYS_futex &&
-		(s->core >= 0 || rcx_peer_shares(s, call->first)));
+	       (call->number == SYS_futex && (s->core >= 0 || rcx_peer_shares(s, call->first)));
 }
 
 /* System calls of @n operations, or -1. */
@@ -70,8 +69,9 @@ static void probe_syscalls(struct rcx_probing *probing)
 
 	found->counted = true;
 	rcx_append(found->detail, sizeof(found->detail),
-	       "Counted with ptrace, as the difference between %d and %d operations; the "
-	       "messages of a stream were all queued before.", MANY, FEW);
+		   "Counted with ptrace, as the difference between %d and %d operations; the "
+		   "messages of a stream were all queued before.",
+		   MANY, FEW);
 	for (int op = 0; op < RCX_OPS; op++) {
 		if (!probing->mode->operations[op].run)
 			continue;
@@ -82,16 +82,16 @@ static void probe_syscalls(struct rcx_probing *probing)
 		if (op != RCX_STREAM)
 			found->failed = true;
 		rcx_append(found->detail, sizeof(found->detail), " Not counted for %s.",
-		       rcx_op_names[op]);
+			   rcx_op_names[op]);
 	}
 }
 RCX_PROBE("syscalls", probe_syscalls);
 
 /* ---- copies -------------------------------------------------------------- */
 
-#define REPEATS 5
-#define SLOPE_BODY_MIN 2048	/* largest bodies below this are too small for a slope */
-#define COPIES_MAX 32		/* more copies mean that bytes are converted, e.g. to text */
+#define REPEATS	       5
+#define SLOPE_BODY_MIN 2048 /* largest bodies below this are too small for a slope */
+#define COPIES_MAX     32   /* more copies mean that bytes are converted, e.g. to text */
 
 /* The smallest cost of one operation with @size bytes, or NAN. */
 static double cost_of(struct rcx_probing *probing, enum rcx_op op, uint32_t size)
@@ -151,13 +151,15 @@ static void probe_copies(struct rcx_probing *probing)
 	}
 	if (some) {
 		rcx_append(found->detail, sizeof(found->detail),
-		       "Inferred from the slope of instructions against size: a copy takes one "
-		       "instruction for 8 bytes. Allocating and clearing pages is included.");
+			   "Inferred from the slope of instructions against size: a copy takes one "
+			   "instruction for 8 bytes. Allocating and clearing pages is included.");
 		return;
 	}
 	found->kind = RCX_NOTHING;
-	rcx_append(found->detail, sizeof(found->detail), converts ?
-	       "Each byte is converted, which takes so many instructions that copies cannot be "
-	       "counted." : "Its messages are too small to count copies.");
+	rcx_append(found->detail, sizeof(found->detail),
+		   converts ?
+			   "Each byte is converted, which takes so many instructions that copies cannot be "
+			   "counted." :
+			   "Its messages are too small to count copies.");
 }
 RCX_PROBE("copies", probe_copies);

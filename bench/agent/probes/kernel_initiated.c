@@ -11,8 +11,9 @@ static const char *unsupported_reason(const struct rcx_probing *probing)
 {
 	const char *reason = probing->channel->unsupported_reason[RCX_NOTIFY];
 
-	return reason ? reason :
-	       "This mode has neither notify nor stream; another mode of the channel has one.";
+	return reason ?
+		       reason :
+		       "This mode has neither notify nor stream; another mode of the channel has one.";
 }
 
 /* A few events from the default context, each of them validated. */
@@ -24,8 +25,8 @@ static void probe_kernel_initiated(struct rcx_probing *probing)
 	int err;
 
 	if (!rcx_event_operation(probing->mode, &op)) {
-		rcx_find_bool(probing, "kernel_initiated", false, "%s",
-			     unsupported_reason(probing))->documented = true;
+		rcx_find_bool(probing, "kernel_initiated", false, "%s", unsupported_reason(probing))
+			->documented = true;
 		return;
 	}
 	if (probing->mode->operations[RCX_NOTIFY].run)
@@ -38,15 +39,15 @@ static void probe_kernel_initiated(struct rcx_probing *probing)
 		err = s.mode->operations[op].run(&s, EVENTS);
 	if (!err && op == RCX_STREAM && s.delivered != EVENTS)
 		err = rcx_fail(&s, "%llu of %d streamed events arrived",
-			      (unsigned long long)s.delivered, EVENTS);
+			       (unsigned long long)s.delivered, EVENTS);
 	if (err)
 		rcx_find_failure(probing, "kernel_initiated", "No event was validated: %s.",
-				s.error);
+				 s.error);
 	else
 		rcx_find_bool(probing, "kernel_initiated", true,
-			     "%d events from %s context arrived and were validated%s.", EVENTS,
-			     rcx_context_names[s.context],
-			     s.mode->peer ? "; another process emitted them, not the kernel" : "");
+			      "%d events from %s context arrived and were validated%s.", EVENTS,
+			      rcx_context_names[s.context],
+			      s.mode->peer ? "; another process emitted them, not the kernel" : "");
 	rcx_session_close(&s);
 }
 RCX_PROBE("kernel_initiated", probe_kernel_initiated);
@@ -93,10 +94,10 @@ static void probe_contexts(struct rcx_probing *probing)
 		cell.context = (int)context;
 		if (rcx_session_bind(&s, &cell, false)) {
 			rcx_append(detail, sizeof(detail), "%s%s: %s.", detail[0] ? " " : "",
-			       rcx_context_names[context], s.error);
+				   rcx_context_names[context], s.error);
 		} else if (rcx_process_start(&process, &s, NULL, NULL, &report)) {
 			rcx_find_failure(probing, "contexts", "A reader could not open it: %s.",
-					report.error);
+					 report.error);
 			return;
 		} else {
 			bool arrived = arrives_from(&s, &process, context, op);
@@ -104,12 +105,12 @@ static void probe_contexts(struct rcx_probing *probing)
 			rcx_process_kill(&process);
 			if (arrived)
 				rcx_append(names, sizeof(names), "%s%s", names[0] ? " " : "",
-				       rcx_context_names[context]);
+					   rcx_context_names[context]);
 			else
 				rcx_append(detail, sizeof(detail),
-				       "%sThe channel declares %s context, but no event "
-				       "arrived from it.",
-				       detail[0] ? " " : "", rcx_context_names[context]);
+					   "%sThe channel declares %s context, but no event "
+					   "arrived from it.",
+					   detail[0] ? " " : "", rcx_context_names[context]);
 			failed = failed || !arrived;
 		}
 		rcx_session_close(&s);
@@ -117,7 +118,8 @@ static void probe_contexts(struct rcx_probing *probing)
 	if (failed)
 		rcx_find_failure(probing, "contexts", "%s", detail);
 	else
-		rcx_find_text(probing, "contexts", names, "%s", detail[0] ? detail :
-			     "An event from each of the three contexts arrived.");
+		rcx_find_text(probing, "contexts", names, "%s",
+			      detail[0] ? detail :
+					  "An event from each of the three contexts arrived.");
 }
 RCX_PROBE("contexts", probe_contexts);

@@ -9,7 +9,7 @@
 #include "probe.h"
 
 #define VALUE_MAX 128
-#define ANOTHER "another"
+#define ANOTHER	  "another"
 
 /* The word that the channel needs on the command line: "module.key=value". */
 struct word {
@@ -46,8 +46,9 @@ static bool on_command_line(const struct rcx_channel *channel, const struct word
 /* Get the value that the kernel half received when it was loaded. */
 static int received(const struct rcx_probing *probing, char *value, char *why, size_t len)
 {
-	struct rcx_cell cell = { .channel = probing->channel, .mode = probing->mode,
-				.clock = probing->clock };
+	struct rcx_cell cell = {
+		.channel = probing->channel, .mode = probing->mode, .clock = probing->clock
+	};
 	struct rcx_session s;
 	int err = rcx_session_open(&s, &cell, false);
 
@@ -81,13 +82,13 @@ static void probe_load_parameter(struct rcx_probing *probing)
 
 	if (!find_word(probing->channel, &word)) {
 		rcx_find_failure(probing, "load_parameter",
-				"The channel's registration has no boot word for its module.");
+				 "The channel's registration has no boot word for its module.");
 		return;
 	}
 	if (!on_command_line(probing->channel, &word)) {
 		rcx_find_nothing(probing, "load_parameter",
-				"This kernel was not booted with %s, so no value could arrive.",
-				probing->channel->boot);
+				 "This kernel was not booted with %s, so no value could arrive.",
+				 probing->channel->boot);
 		return;
 	}
 	snprintf(parameter, sizeof(parameter), "%s=" ANOTHER, word.key);
@@ -98,14 +99,15 @@ static void probe_load_parameter(struct rcx_probing *probing)
 	else if (strcmp(booted, word.value) || strcmp(other, ANOTHER) ||
 		 !strcmp(without, word.value))
 		rcx_find_failure(probing, "load_parameter",
-				"After a load with %s on the command line the kernel half has "
-				"\"%s\", after one with another value \"%s\", after one without "
-				"a value \"%s\".", word.value, booted, other, without);
+				 "After a load with %s on the command line the kernel half has "
+				 "\"%s\", after one with another value \"%s\", after one without "
+				 "a value \"%s\".",
+				 word.value, booted, other, without);
 	else
 		rcx_find_text(probing, "load_parameter", RCX_AT_LOAD,
-			     "With %s on the kernel's command line, the kernel half received "
-			     "\"%s\" when it was loaded. A load with another value brought that "
-			     "value, a load without a value \"%s\".",
-			     probing->channel->boot, booted, without);
+			      "With %s on the kernel's command line, the kernel half received "
+			      "\"%s\" when it was loaded. A load with another value brought that "
+			      "value, a load without a value \"%s\".",
+			      probing->channel->boot, booted, without);
 }
 RCX_PROBE_ONE_SHOT("load_parameter", probe_load_parameter);

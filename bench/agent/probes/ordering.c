@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include "probe.h"
 
-#define MESSAGES 64
-#define EVENT_INTERVAL 20000	/* ns; long enough for the reader to keep up */
+#define MESSAGES       64
+#define EVENT_INTERVAL 20000 /* ns; long enough for the reader to keep up */
 
 /* Do MESSAGES operations of @op, each validated and so in order; @why becomes "" or why not. */
 static void run_in_order(const struct rcx_probing *probing, enum rcx_op op, char *why, size_t len,
@@ -20,7 +20,7 @@ static void run_in_order(const struct rcx_probing *probing, enum rcx_op op, char
 		err = s->mode->operations[op].run(s, MESSAGES);
 	if (!err && !rcx_session_counts(s, &counts) && counts.bad)
 		err = rcx_fail(s, "the kernel half refused %llu messages as out of order or broken",
-			      (unsigned long long)counts.bad);
+			       (unsigned long long)counts.bad);
 	if (err)
 		snprintf(why, len, "%s", s->error);
 	rcx_session_close(s);
@@ -49,12 +49,12 @@ static void probe_ordering(struct rcx_probing *probing)
 		rcx_append(detail, sizeof(detail), "%s%s", detail[0] ? ", " : "", rcx_op_names[op]);
 		if (op == RCX_STREAM)
 			rcx_append(detail, sizeof(detail),
-			       " (%llu arrived, %llu out of order, %llu twice)",
-			       (unsigned long long)s.delivered, (unsigned long long)s.reordered,
-			       (unsigned long long)s.duplicated);
+				   " (%llu arrived, %llu out of order, %llu twice)",
+				   (unsigned long long)s.delivered, (unsigned long long)s.reordered,
+				   (unsigned long long)s.duplicated);
 	}
 	rcx_find_text(probing, "ordering", misplaced ? "not kept" : "kept",
-		     "The sequence numbers of %d messages of each operation were checked: %s.",
-		     MESSAGES, detail);
+		      "The sequence numbers of %d messages of each operation were checked: %s.",
+		      MESSAGES, detail);
 }
 RCX_PROBE("ordering", probe_ordering);

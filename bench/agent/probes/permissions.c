@@ -51,11 +51,11 @@ static const char *const capability_names[] = {
 	[CAP_WAKE_ALARM] = "CAP_WAKE_ALARM",
 	[CAP_BLOCK_SUSPEND] = "CAP_BLOCK_SUSPEND",
 	[CAP_AUDIT_READ] = "CAP_AUDIT_READ",
-	[38] = "CAP_PERFMON",			/* since 5.8 */
+	[38] = "CAP_PERFMON", /* since 5.8 */
 	[39] = "CAP_BPF",
-	[40] = "CAP_CHECKPOINT_RESTORE",	/* since 5.9 */
+	[40] = "CAP_CHECKPOINT_RESTORE", /* since 5.9 */
 };
-#define CAPABILITIES (int)(sizeof(capability_names) / sizeof(capability_names[0]))
+#define CAPABILITIES	 (int)(sizeof(capability_names) / sizeof(capability_names[0]))
 #define ALL_CAPABILITIES ((1ull << CAPABILITIES) - 1)
 
 /* Become the user nobody, with the capabilities in @arg and no others. */
@@ -95,7 +95,8 @@ static int try_as_nobody(struct rcx_session *s, uint64_t keep, struct rcx_report
 		err = rcx_session_emit(s, 1, 1, 0);
 	if (!err)
 		err = rcx_process_do(&process, RCX_DO_RUN, 1, report, RCX_WAIT_MS) == 1 ?
-		      report->err : -1;
+			      report->err :
+			      -1;
 	rcx_process_kill(&process);
 	if (!err && s->op == RCX_PUSH)
 		err = rcx_session_counts(s, &counts) || !rcx_counts_pushed(s, &counts) ? -1 : 0;
@@ -143,21 +144,21 @@ static void try_all(struct rcx_probing *probing, struct rcx_session *s)
 
 	if (!try_as_nobody(s, 0, &refusal)) {
 		rcx_find_text(probing, "permissions", "anybody",
-			     "uid %d without any capability opened it and did one %s.", NOBODY,
-			     rcx_op_names[s->op]);
+			      "uid %d without any capability opened it and did one %s.", NOBODY,
+			      rcx_op_names[s->op]);
 		return;
 	}
 	if (try_as_nobody(s, ALL_CAPABILITIES, &report)) {
 		rcx_find_text(probing, "permissions", "uid 0",
-			     "uid %d was refused even with all capabilities: %s.", NOBODY,
-			     report.error);
+			      "uid %d was refused even with all capabilities: %s.", NOBODY,
+			      report.error);
 		return;
 	}
 	names_of(needed(s), names, sizeof(names));
 	rcx_find_text(probing, "permissions", names,
-		     "uid %d without capabilities: %s. With only %s it did one %s.",
-		     NOBODY, refusal.error[0] ? refusal.error : "nothing arrived", names,
-		     rcx_op_names[s->op]);
+		      "uid %d without capabilities: %s. With only %s it did one %s.", NOBODY,
+		      refusal.error[0] ? refusal.error : "nothing arrived", names,
+		      rcx_op_names[s->op]);
 }
 
 static void probe_permissions(struct rcx_probing *probing)
@@ -169,7 +170,7 @@ static void probe_permissions(struct rcx_probing *probing)
 
 	if (geteuid()) {
 		rcx_find_nothing(probing, "permissions",
-				"Not tested: only root can change to another user.");
+				 "Not tested: only root can change to another user.");
 		return;
 	}
 	while (!probing->mode->operations[order[i]].run)

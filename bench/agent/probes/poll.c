@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "probe.h"
 
-#define FDS 256
+#define FDS    256
 #define EITHER (uint32_t)(EPOLLIN | EPOLLPRI)
 
 /* Mark the file descriptors that are open before the mode opens its own. */
@@ -48,7 +48,7 @@ static int ignore_ready(int epoll)
 
 	while (epoll_wait(epoll, &event, 1, 0) == 1) {
 		uint32_t rest = EITHER & ~event.events;
-		bool useless = rest == EITHER || !rest;	/* an error that lasts, or both */
+		bool useless = rest == EITHER || !rest; /* an error that lasts, or both */
 
 		event.events = rest;
 		epoll_ctl(epoll, useless ? EPOLL_CTL_DEL : EPOLL_CTL_MOD, event.data.fd, &event);
@@ -61,8 +61,8 @@ static const char *bits(uint32_t events, char *text, size_t len)
 {
 	text[0] = '\0';
 	rcx_append(text, len, "%s%s%s", events & EPOLLIN ? "EPOLLIN" : "",
-	       (events & (EPOLLIN | EPOLLPRI)) == (EPOLLIN | EPOLLPRI) ? " and " : "",
-	       events & EPOLLPRI ? "EPOLLPRI" : "");
+		   (events & (EPOLLIN | EPOLLPRI)) == (EPOLLIN | EPOLLPRI) ? " and " : "",
+		   events & EPOLLPRI ? "EPOLLPRI" : "");
 	return text;
 }
 
@@ -74,15 +74,16 @@ static void try_poll(struct rcx_probing *probing, struct rcx_session *s, const b
 	char text[32];
 
 	if (!watched) {
-		rcx_find_bool(probing, "poll", false, refusal ?
-			     "epoll refuses its file descriptors: %s." :
-			     "It has no file descriptor.", rcx_errno_name(refusal));
+		rcx_find_bool(probing, "poll", false,
+			      refusal ? "epoll refuses its file descriptors: %s." :
+					"It has no file descriptor.",
+			      rcx_errno_name(refusal));
 		return;
 	}
 	watched -= ignore_ready(epoll);
 	if (!watched) {
 		rcx_find_bool(probing, "poll", false,
-			     "Its file descriptors are ready before any event.");
+			      "Its file descriptors are ready before any event.");
 		return;
 	}
 	s->context = RCX_PROCESS;
@@ -92,10 +93,10 @@ static void try_poll(struct rcx_probing *probing, struct rcx_session *s, const b
 	}
 	if (epoll_wait(epoll, &event, 1, RCX_WAIT_MS) == 1)
 		rcx_find_bool(probing, "poll", true, "An event made epoll report %s.",
-			     bits(event.events, text, sizeof(text)));
+			      bits(event.events, text, sizeof(text)));
 	else
 		rcx_find_bool(probing, "poll", false,
-			     "epoll accepts its file descriptors, but an event makes none ready.");
+			      "epoll accepts its file descriptors, but an event makes none ready.");
 }
 
 static void probe_poll(struct rcx_probing *probing)

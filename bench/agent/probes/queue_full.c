@@ -10,23 +10,23 @@
 #include <unistd.h>
 #include "probe.h"
 
-#define FIRST_STEP 64		/* events before the first check */
-#define STEP 2048		/* events before each later check */
-#define SLOW_MS 20		/* if the first events take longer, filling would take minutes */
-#define EVENTS_MAX 8192		/* a queue that holds so many is reported as not filled */
-#define STEP_MS 200		/* a producer that has not ended by then is stuck */
-#define SYSCALLS_WATCHED 64	/* system calls of the drain that are checked for errors */
+#define FIRST_STEP	 64   /* events before the first check */
+#define STEP		 2048 /* events before each later check */
+#define SLOW_MS		 20   /* if the first events take longer, filling would take minutes */
+#define EVENTS_MAX	 8192 /* a queue that holds so many is reported as not filled */
+#define STEP_MS		 200  /* a producer that has not ended by then is stuck */
+#define SYSCALLS_WATCHED 64   /* system calls of the drain that are checked for errors */
 
 struct filled {
 	struct rcx_counts counts;
-	uint64_t kept;			/* different messages that were drained */
-	uint64_t first, last;		/* lowest and highest number of these */
-	bool stuck;			/* the producer waited for the reader */
-	bool watched;			/* the drain's system calls were traced */
-	int reader_errno;		/* errno of a system call of the reader, or 0 */
-	uint64_t overruns;		/* losses that the channel reported to the reader */
-	uint64_t capacity;		/* most events that were all kept; 0: not determined */
-	uint64_t kept_beyond;		/* events kept of one more than that */
+	uint64_t kept;	      /* different messages that were drained */
+	uint64_t first, last; /* lowest and highest number of these */
+	bool stuck;	      /* the producer waited for the reader */
+	bool watched;	      /* the drain's system calls were traced */
+	int reader_errno;     /* errno of a system call of the reader, or 0 */
+	uint64_t overruns;    /* losses that the channel reported to the reader */
+	uint64_t capacity;    /* most events that were all kept; 0: not determined */
+	uint64_t kept_beyond; /* events kept of one more than that */
 };
 
 static int emit_some(struct rcx_session *s, uint64_t count, struct filled *filled)
@@ -118,15 +118,16 @@ static void report_capacity(struct rcx_probing *probing, const struct filled *fi
 
 	if (kept == emitted)
 		rcx_find_nothing(probing, "queue_capacity",
-				"The queue held all %llu small messages that were tried.", emitted);
+				 "The queue held all %llu small messages that were tried.",
+				 emitted);
 	else if (filled->capacity)
 		rcx_find_number(probing, "queue_capacity", (double)filled->capacity,
-			       "Of %llu small messages all were kept; of one more, %llu.",
-			       (unsigned long long)filled->capacity,
-			       (unsigned long long)filled->kept_beyond);
+				"Of %llu small messages all were kept; of one more, %llu.",
+				(unsigned long long)filled->capacity,
+				(unsigned long long)filled->kept_beyond);
 	else
 		rcx_find_number(probing, "queue_capacity", (double)kept,
-			       "Of %llu small messages %llu were kept.", emitted, kept);
+				"Of %llu small messages %llu were kept.", emitted, kept);
 }
 
 static void report_results(struct rcx_probing *probing, const struct filled *filled)
@@ -136,21 +137,23 @@ static void report_results(struct rcx_probing *probing, const struct filled *fil
 	int code = filled->counts.refused ? (int)filled->counts.refused_errno : 0;
 
 	rcx_find_text(probing, "queue_full", value,
-		     "%llu events were emitted while nobody read, of which %llu were refused. "
-		     "A drain then returned %llu of them, from number %llu to %llu.", emitted,
-		     (unsigned long long)filled->counts.refused, kept,
-		     (unsigned long long)(kept ? filled->first : 0),
-		     (unsigned long long)filled->last);
+		      "%llu events were emitted while nobody read, of which %llu were refused. "
+		      "A drain then returned %llu of them, from number %llu to %llu.",
+		      emitted, (unsigned long long)filled->counts.refused, kept,
+		      (unsigned long long)(kept ? filled->first : 0),
+		      (unsigned long long)filled->last);
 	report_capacity(probing, filled);
 	rcx_find_text(probing, "producer_error", rcx_errno_name(code),
-		     code ? "The result that the producer got for an event that was not taken." :
-		     "The producer got no error for any event, whether kept or lost.");
+		      code ? "The result that the producer got for an event that was not taken." :
+			     "The producer got no error for any event, whether kept or lost.");
 	rcx_find_text(probing, "reader_error",
-		      !filled->reader_errno && filled->overruns ? "by a message" :
-		     rcx_errno_name(filled->reader_errno),
-		     filled->watched ? "From the results of the drain's first %d system calls, "
-		     "traced with ptrace; EAGAIN is ignored." : "Its wait returned no error.",
-		     SYSCALLS_WATCHED);
+		      !filled->reader_errno && filled->overruns ?
+			      "by a message" :
+			      rcx_errno_name(filled->reader_errno),
+		      filled->watched ? "From the results of the drain's first %d system calls, "
+					"traced with ptrace; EAGAIN is ignored." :
+					"Its wait returned no error.",
+		      SYSCALLS_WATCHED);
 }
 
 /* ---- modes with a stream ----------------------------------------------- */
@@ -162,8 +165,8 @@ static int refill(struct rcx_session *s, struct rcx_process *process, uint64_t c
 	struct rcx_report report;
 
 	if (!rcx_emit_and_wait(s, count, STEP_MS) ||
-	    rcx_process_do(process, RCX_DO_RUN, count, &report,
-			   20 * RCX_WAIT_MS) != 1 || report.err)
+	    rcx_process_do(process, RCX_DO_RUN, count, &report, 20 * RCX_WAIT_MS) != 1 ||
+	    report.err)
 		return -1;
 	*kept = report.delivered;
 	return 0;
@@ -268,7 +271,7 @@ static void probe_queue_full(struct rcx_probing *probing)
 
 	if (!rcx_event_operation(probing->mode, &op)) {
 		rcx_find_nothing(probing, "queue_full",
-				"The kernel emits no events here, so nothing is queued.");
+				 "The kernel emits no events here, so nothing is queued.");
 		return;
 	}
 	cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));

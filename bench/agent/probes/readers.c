@@ -9,8 +9,8 @@
 #include <unistd.h>
 #include "probe.h"
 
-#define EVENTS 6
-#define EVENT_INTERVAL 5000000	/* ns; long enough to read each event before the next one */
+#define EVENTS	       6
+#define EVENT_INTERVAL 5000000 /* ns; long enough to read each event before the next one */
 
 /* Events of the reader that drained, and then of the reader that had not read. */
 struct turn {
@@ -44,16 +44,16 @@ static void judge_turns(struct rcx_probing *probing, const struct turn *newer,
 			value = "each gets some";
 		else if (!newer->idle && !older->idle)
 			value = RCX_SHARE;
-	} else if (newer->active + newer->idle == EVENTS &&
-		   older->active + older->idle == EVENTS) {
-		value = newer->active == EVENTS || newer->idle == EVENTS ? "one gets all" :
-			RCX_SHARE;
+	} else if (newer->active + newer->idle == EVENTS && older->active + older->idle == EVENTS) {
+		value = newer->active == EVENTS || newer->idle == EVENTS ?
+				"one gets all" :
+				RCX_SHARE;
 	}
 	rcx_find_text(probing, "readers", value,
-		     "Of %d events the newer reader read %llu, and then the older one %llu; of %d "
-		     "more, the older one read %llu, and then the newer one %llu.", EVENTS,
-		     (unsigned long long)newer->active, (unsigned long long)newer->idle, EVENTS,
-		     (unsigned long long)older->active, (unsigned long long)older->idle);
+		      "Of %d events the newer reader read %llu, and then the older one %llu; of %d "
+		      "more, the older one read %llu, and then the newer one %llu.",
+		      EVENTS, (unsigned long long)newer->active, (unsigned long long)newer->idle,
+		      EVENTS, (unsigned long long)older->active, (unsigned long long)older->idle);
 }
 
 static void read_streams(struct rcx_probing *probing, struct rcx_session *s,
@@ -65,7 +65,7 @@ static void read_streams(struct rcx_probing *probing, struct rcx_session *s,
 	if (take_turn(s, second, first, &newer, &report) ||
 	    take_turn(s, first, second, &older, &report))
 		rcx_find_failure(probing, "readers", "One of two readers could not drain: %s.",
-				report.error[0] ? report.error : "it did not return");
+				 report.error[0] ? report.error : "it did not return");
 	else
 		judge_turns(probing, &newer, &older);
 }
@@ -92,8 +92,8 @@ static void read_events(struct rcx_probing *probing, struct rcx_session *s,
 				 "Two readers slept, and an event woke neither.");
 	else
 		rcx_find_text(probing, "readers", woken == 2 ? RCX_EACH_GETS_ALL : RCX_SHARE,
-			     "Two readers slept, and one event woke %s.",
-			     woken == 2 ? "both" : "only one");
+			      "Two readers slept, and one event woke %s.",
+			      woken == 2 ? "both" : "only one");
 }
 
 static void probe_readers(struct rcx_probing *probing)
@@ -109,17 +109,17 @@ static void probe_readers(struct rcx_probing *probing)
 		return;
 	}
 	cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
-	if (rcx_session_bind(&s, &cell, false) || rcx_process_start(&first, &s, NULL, NULL,
-								    &report)) {
+	if (rcx_session_bind(&s, &cell, false) ||
+	    rcx_process_start(&first, &s, NULL, NULL, &report)) {
 		rcx_find_failure(probing, "readers", "The first reader could not open it: %s.",
-				s.error[0] ? s.error : report.error);
+				 s.error[0] ? s.error : report.error);
 		return;
 	}
 	if (rcx_process_start(&second, &s, NULL, NULL, &report))
 		rcx_find_text(probing, "readers", "second refused",
-			     "While one reader has the mode open, a second one is refused: %s "
-			     "(%s).",
-			     report.error, rcx_errno_name(report.code));
+			      "While one reader has the mode open, a second one is refused: %s "
+			      "(%s).",
+			      report.error, rcx_errno_name(report.code));
 	else if (op == RCX_STREAM)
 		read_streams(probing, &s, &first, &second);
 	else

@@ -11,7 +11,7 @@
 
 /* Deadline of a probe, on the target's clock.  No probe needs a tenth of it. */
 #define PROBE_MS 6000
-#define EXIT_US 20000	/* until the processes of a killed probe have exited */
+#define EXIT_US	 20000 /* until the processes of a killed probe have exited */
 
 extern const struct rcx_probe *const __start_rcx_probes[];
 extern const struct rcx_probe *const __stop_rcx_probes[];
@@ -34,17 +34,17 @@ static struct rcx_finding *add_finding(struct rcx_probing *probing, const char *
 	return found;
 }
 
-#define DETAIL(found, format)							\
-	do {									\
-		va_list args;							\
-										\
-		va_start(args, format);						\
-		vsnprintf((found)->detail, sizeof((found)->detail), format, args);	\
-		va_end(args);							\
+#define DETAIL(found, format)                                                      \
+	do {                                                                       \
+		va_list args;                                                      \
+                                                                                   \
+		va_start(args, format);                                            \
+		vsnprintf((found)->detail, sizeof((found)->detail), format, args); \
+		va_end(args);                                                      \
 	} while (0)
 
 struct rcx_finding *rcx_find_text(struct rcx_probing *probing, const char *name, const char *value,
-			      const char *detail, ...)
+				  const char *detail, ...)
 {
 	struct rcx_finding *found = add_finding(probing, name);
 
@@ -55,7 +55,7 @@ struct rcx_finding *rcx_find_text(struct rcx_probing *probing, const char *name,
 }
 
 struct rcx_finding *rcx_find_bool(struct rcx_probing *probing, const char *name, bool value,
-			      const char *detail, ...)
+				  const char *detail, ...)
 {
 	struct rcx_finding *found = add_finding(probing, name);
 
@@ -66,7 +66,7 @@ struct rcx_finding *rcx_find_bool(struct rcx_probing *probing, const char *name,
 }
 
 struct rcx_finding *rcx_find_number(struct rcx_probing *probing, const char *name, double value,
-				const char *detail, ...)
+				    const char *detail, ...)
 {
 	struct rcx_finding *found = add_finding(probing, name);
 
@@ -77,7 +77,7 @@ struct rcx_finding *rcx_find_number(struct rcx_probing *probing, const char *nam
 }
 
 struct rcx_finding *rcx_find_nothing(struct rcx_probing *probing, const char *name,
-				 const char *detail, ...)
+				     const char *detail, ...)
 {
 	struct rcx_finding *found = add_finding(probing, name);
 
@@ -86,7 +86,7 @@ struct rcx_finding *rcx_find_nothing(struct rcx_probing *probing, const char *na
 }
 
 struct rcx_finding *rcx_find_failure(struct rcx_probing *probing, const char *name,
-				 const char *detail, ...)
+				     const char *detail, ...)
 {
 	struct rcx_finding *found = add_finding(probing, name);
 
@@ -216,8 +216,8 @@ static void run_probe(const struct rcx_probe *probe, struct rcx_probing *probing
 
 static json_object *number_of(double number)
 {
-	return number == round(number) ? json_object_new_int64((int64_t)number)
-				       : json_object_new_double(number);
+	return number == round(number) ? json_object_new_int64((int64_t)number) :
+					 json_object_new_double(number);
 }
 
 static json_object *value_of(const struct rcx_finding *found)
@@ -263,8 +263,8 @@ static json_object *property_of(const struct rcx_finding *found)
 }
 
 json_object *rcx_probe_mode(const struct rcx_channel *channel, const struct rcx_mode *mode,
-			   uint32_t clock,
-			   void (*load)(const struct rcx_channel *, char *, size_t))
+			    uint32_t clock,
+			    void (*load)(const struct rcx_channel *, char *, size_t))
 {
 	struct rcx_probing probing = { .channel = channel, .mode = mode, .clock = clock };
 	json_object *properties = json_object_new_object();

@@ -69,7 +69,7 @@ static void serve(struct rcx_session *s, int fd)
 }
 
 int rcx_process_start(struct rcx_process *process, const struct rcx_session *bound,
-		  void (*before)(void *), void *arg, struct rcx_report *report)
+		      void (*before)(void *), void *arg, struct rcx_report *report)
 {
 	struct rcx_session s = *bound;
 	int fds[2];
@@ -117,7 +117,7 @@ int rcx_process_report(struct rcx_process *process, struct rcx_report *report, i
 }
 
 int rcx_process_do(struct rcx_process *process, enum rcx_command order, uint64_t n,
-	       struct rcx_report *report, int ms)
+		   struct rcx_report *report, int ms)
 {
 	rcx_process_send(process, order, n);
 	return rcx_process_report(process, report, ms);

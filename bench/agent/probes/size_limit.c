@@ -11,8 +11,8 @@
 /* The outcome of one validated message. */
 struct attempt {
 	bool worked;
-	bool skipped;		/* not supported on this machine or for this user */
-	int code;		/* errno of the user's call or of the producer */
+	bool skipped; /* not supported on this machine or for this user */
+	int code;     /* errno of the user's call or of the producer */
 	char why[256];
 };
 
@@ -75,13 +75,13 @@ static void describe_beyond(struct rcx_finding *found, const struct rcx_probing 
 	attempt_size(probing, op, operation->max + 1, &beyond);
 	if (beyond.worked)
 		rcx_append(found->detail, sizeof(found->detail),
-		       " works, and one byte more works too: the limit is ringcross's.");
+			   " works, and one byte more works too: the limit is ringcross's.");
 	else if (beyond.code)
 		rcx_append(found->detail, sizeof(found->detail), " works; one byte more: %s.",
-		       rcx_errno_name(beyond.code));
+			   rcx_errno_name(beyond.code));
 	else
 		rcx_append(found->detail, sizeof(found->detail), " works; one byte more: %s.",
-		       beyond.why);
+			   beyond.why);
 }
 
 static void probe_size_limit(struct rcx_probing *probing)
@@ -96,7 +96,7 @@ static void probe_size_limit(struct rcx_probing *probing)
 			continue;
 		attempt_size(probing, (enum rcx_op)op, operation->max, &attempt);
 		rcx_append(found->detail, sizeof(found->detail), "%s%s: %u B",
-		       found->detail[0] ? " " : "", rcx_op_names[op], operation->max);
+			   found->detail[0] ? " " : "", rcx_op_names[op], operation->max);
 		if (attempt.worked) {
 			found->each[op] = operation->max;
 			describe_beyond(found, probing, (enum rcx_op)op);
@@ -104,14 +104,13 @@ static void probe_size_limit(struct rcx_probing *probing)
 		}
 		if (attempt.skipped) {
 			rcx_append(found->detail, sizeof(found->detail),
-				   " is not possible here: %s",
-			       attempt.why);
+				   " is not possible here: %s", attempt.why);
 			continue;
 		}
 		found->failed = true;
 		rcx_append(found->detail, sizeof(found->detail),
-			   " is declared, but fails: %s (%s).",
-		       attempt.why, rcx_errno_name(attempt.code));
+			   " is declared, but fails: %s (%s).", attempt.why,
+			   rcx_errno_name(attempt.code));
 	}
 }
 RCX_PROBE("size_limit", probe_size_limit);
@@ -120,7 +119,7 @@ RCX_PROBE("size_limit", probe_size_limit);
 
 #define SMALL_BODY 8
 #define LARGE_BODY 40
-#define ROOM 4096	/* of the reader's buffer: both messages fit */
+#define ROOM	   4096 /* of the reader's buffer: both messages fit */
 
 /* A call that returned all that was requested, but less than a message: the loop reads a
  * message in pieces, because the channel does not keep the boundaries.
@@ -170,24 +169,25 @@ static void judge_two(struct rcx_probing *probing, const struct rcx_syscalls *ca
 
 	if (log->count != 2) {
 		rcx_find_text(probing, "boundaries", "not kept", "Two messages arrived as %llu.",
-			     (unsigned long long)log->count);
+			      (unsigned long long)log->count);
 		return;
 	}
 	if (waited && came_together(calls, log)) {
 		rcx_find_text(probing, "boundaries", "not kept",
-			     "One system call with room for both messages returned both.");
+			      "One system call with room for both messages returned both.");
 		return;
 	}
 	if (came_in_pieces(calls, log)) {
 		rcx_find_text(probing, "boundaries", "not kept",
-			     "The user half must read a header first, to know where the message "
-			     "ends.");
+			      "The user half must read a header first, to know where the message "
+			      "ends.");
 		return;
 	}
 	rcx_find_text(probing, "boundaries",
-		     is_whole(&log->message[0]) && is_whole(&log->message[1]) ? "kept" : "not kept",
-		     "Two messages were read with room for both; they arrived one by one, with %u "
-		     "and %u bytes of body.", log->message[0].size, log->message[1].size);
+		      is_whole(&log->message[0]) && is_whole(&log->message[1]) ? "kept" : "not kept",
+		      "Two messages were read with room for both; they arrived one by one, with %u "
+		      "and %u bytes of body.",
+		      log->message[0].size, log->message[1].size);
 }
 
 /* Emit one event whose body is @more bytes larger than the bound size. */
@@ -245,7 +245,7 @@ static void two_pulls(struct rcx_probing *probing, struct rcx_session *s,
 		judge_two(probing, calls, false);
 	else
 		rcx_find_failure(probing, "boundaries", "Two messages could not be pulled: %s.",
-				s->error[0] ? s->error : report.error);
+				 s->error[0] ? s->error : report.error);
 }
 
 static void two_sent(struct rcx_probing *probing, struct rcx_session *s,
@@ -257,12 +257,12 @@ static void two_sent(struct rcx_probing *probing, struct rcx_session *s,
 	if (rcx_process_do(process, RCX_DO_RUN, 2, &report, RCX_WAIT_MS) != 1 || report.err ||
 	    rcx_session_counts(s, &counts))
 		rcx_find_failure(probing, "boundaries", "Two messages could not be sent: %s.",
-				report.error);
+				 report.error);
 	else
 		rcx_find_text(probing, "boundaries",
-			     counts.consumed == 2 && !counts.bad ? "kept" : "not kept",
-			     "Two messages were sent one after the other, and consumed as %llu.",
-			     (unsigned long long)counts.consumed);
+			      counts.consumed == 2 && !counts.bad ? "kept" : "not kept",
+			      "Two messages were sent one after the other, and consumed as %llu.",
+			      (unsigned long long)counts.consumed);
 }
 
 /* The operation that shows boundaries best: events first, then operations that request. */

@@ -59,13 +59,13 @@ static int attach(struct rcx_process *process)
 	if (ptrace(PTRACE_SEIZE, process->pid, 0L, (long)PTRACE_O_TRACESYSGOOD) ||
 	    ptrace(PTRACE_INTERRUPT, process->pid, 0L, 0L))
 		return -1;
-	return waitpid(process->pid, &status,
-		       __WALL) == process->pid && WIFSTOPPED(status) ? 0 : -1;
+	return waitpid(process->pid, &status, __WALL) == process->pid && WIFSTOPPED(status) ?
+		       0 :
+		       -1;
 }
 
 const struct rcx_syscalls *rcx_process_trace(struct rcx_process *process, enum rcx_command order,
-					     uint64_t n,
-				     uint32_t most)
+					     uint64_t n, uint32_t most)
 {
 	static struct rcx_syscalls calls;
 	struct __ptrace_syscall_info info;

@@ -72,17 +72,17 @@ static void probe_reader_exit(struct rcx_probing *probing)
 	rcx_process_kill(&first);
 	if (emit_to_nobody(&s, &code))
 		rcx_find_failure(probing, "reader_exit",
-				"The producer was stuck after the reader was killed.");
+				 "The producer was stuck after the reader was killed.");
 	else if (!next_reader_works(&s, &report))
 		rcx_find_text(probing, "reader_exit", "next reader gets nothing",
-			     "A reader was killed in its wait, and the next reader got no event: "
-			     "%s.",
-			     report.error[0] ? report.error : "it kept sleeping");
+			      "A reader was killed in its wait, and the next reader got no event: "
+			      "%s.",
+			      report.error[0] ? report.error : "it kept sleeping");
 	else
 		rcx_find_text(probing, "reader_exit", "next reader works",
-			     "A reader was killed in its wait. For the next event the producer got "
-			     "%s; the event after it reached the next reader.",
-			     code ? rcx_errno_name(code) : "no error");
+			      "A reader was killed in its wait. For the next event the producer got "
+			      "%s; the event after it reached the next reader.",
+			      code ? rcx_errno_name(code) : "no error");
 	rcx_session_close(&s);
 }
 RCX_PROBE("reader_exit", probe_reader_exit);
@@ -110,20 +110,20 @@ static void observe_user(struct rcx_probing *probing, struct rcx_process *proces
 	got = rcx_process_report(process, &report, RCX_WAIT_MS);
 	if (got == 0)
 		rcx_find_text(probing, "module_unload", "unloads, user keeps waiting",
-			     "The module was unloaded under an open session; the user noticed "
-			     "nothing.");
+			      "The module was unloaded under an open session; the user noticed "
+			      "nothing.");
 	else if (got < 0)
 		rcx_find_failure(probing, "module_unload",
-				"The module was unloaded, and the user's process died.");
+				 "The module was unloaded, and the user's process died.");
 	else if (report.err)
 		rcx_find_text(probing, "module_unload", "unloads, user gets an error",
-			     "The module was unloaded under an open session; the user got an "
-			     "error: %s.",
-			     report.error);
+			      "The module was unloaded under an open session; the user got an "
+			      "error: %s.",
+			      report.error);
 	else
 		rcx_find_text(probing, "module_unload", "unloads, user is woken",
-			     "The module was unloaded under an open session; the user was woken "
-			     "as if by an event.");
+			      "The module was unloaded under an open session; the user was woken "
+			      "as if by an event.");
 }
 
 static void try_unload(struct rcx_probing *probing, struct rcx_session *s,
@@ -141,10 +141,9 @@ static void try_unload(struct rcx_probing *probing, struct rcx_session *s,
 	}
 	err = rcx_module_unload(probing->channel->module);
 	if (err == -EBUSY || err == -EWOULDBLOCK)
-		rcx_find_text(probing, "module_unload", "busy",
-			     "With %s, an unload fails with %s.",
-			     s->op == RCX_NOTIFY ? "a sleeping reader" : "an open session",
-			     rcx_errno_name(-err));
+		rcx_find_text(probing, "module_unload", "busy", "With %s, an unload fails with %s.",
+			      s->op == RCX_NOTIFY ? "a sleeping reader" : "an open session",
+			      rcx_errno_name(-err));
 	else if (err)
 		rcx_find_failure(probing, "module_unload", "Cannot unload: %s.", strerror(-err));
 	else
@@ -163,8 +162,8 @@ static void probe_module_unload(struct rcx_probing *probing)
 		rcx_find_nothing(probing, "module_unload", "It has no ringcross module.");
 		return;
 	}
-	if (rcx_session_bind(&s, &cell, false) || rcx_process_start(&process, &s, NULL, NULL,
-								    &report)) {
+	if (rcx_session_bind(&s, &cell, false) ||
+	    rcx_process_start(&process, &s, NULL, NULL, &report)) {
 		rcx_find_failure(probing, "module_unload", "%s.",
 				 s.error[0] ? s.error : report.error);
 		return;

@@ -105,7 +105,7 @@ static int serve_all(FILE *in)
 
 	/* Shared with the children that run the cells. */
 	rcx_serving.result = mmap(NULL, sizeof(*rcx_serving.result), PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+				  MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (rcx_serving.result == MAP_FAILED) {
 		perror("cannot get memory for results");
 		return 1;

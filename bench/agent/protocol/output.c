@@ -55,8 +55,10 @@ static void out_bytes(const char *data, size_t len)
 		/* QEMU takes each byte before the next instruction runs, so writing costs a
 		 * known number of instructions and never waits.
 		 */
-		__asm__ volatile("rep outsb" : "+S"(data), "+c"(len)
-				 : "d"((unsigned short)out_port) : "memory");
+		__asm__ volatile("rep outsb"
+				 : "+S"(data), "+c"(len)
+				 : "d"((unsigned short)out_port)
+				 : "memory");
 		return;
 	}
 #endif
@@ -65,7 +67,7 @@ static void out_bytes(const char *data, size_t len)
 
 		if (done < 0 && errno == EINTR)
 			continue;
-		if (done <= 0) {	/* the harness has closed its end */
+		if (done <= 0) { /* the harness has closed its end */
 			rcx_module_unload_all();
 			exit(1);
 		}
@@ -85,8 +87,12 @@ json_object *rcx_answer_new(const char *re)
 /* Length of the UTF-8 character at @text, where @left bytes remain; 0 if it is not valid. */
 static size_t character(const unsigned char *text, size_t left)
 {
-	size_t len = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 :
-		     text[0] < 0xf0 ? 3 : text[0] < 0xf5 ? 4 : 0;
+	size_t len = text[0] < 0x80 ? 1 :
+		     text[0] < 0xc2 ? 0 :
+		     text[0] < 0xe0 ? 2 :
+		     text[0] < 0xf0 ? 3 :
+		     text[0] < 0xf5 ? 4 :
+				      0;
 
 	if (!len || len > left)
 		return 0;
@@ -125,8 +131,10 @@ static void out_text(const char *text, size_t len)
 void rcx_answer(json_object *answer)
 {
 	size_t len;
-	const char *text = json_object_to_json_string_length(
-		answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+	const char *text = json_object_to_json_string_length(answer,
+							     JSON_C_TO_STRING_PLAIN |
+								     JSON_C_TO_STRING_NOSLASHESCAPE,
+							     &len);
 
 	out_text(text, len);
 	out_bytes("\n", 1);

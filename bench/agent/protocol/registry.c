@@ -12,11 +12,11 @@ const char *const rcx_op_names[RCX_OPS] = { "push", "pull", "call", "notify", "s
 const char *const rcx_wait_names[RCX_WAITS] = { "block", "poll", "busy" };
 const char *const rcx_context_names[RCX_CONTEXTS] = { "process", "softirq", "hardirq" };
 
-#define for_each_channel(entry)						\
-	for (const struct rcx_channel *const *entry = __start_rcx_channels;	\
+#define for_each_channel(entry)                                             \
+	for (const struct rcx_channel *const *entry = __start_rcx_channels; \
 	     entry < __stop_rcx_channels; entry++)
 
-#define for_each_mode(mode, channel)					\
+#define for_each_mode(mode, channel) \
 	for (const struct rcx_mode *mode = (channel)->modes; mode && mode->name; mode++)
 
 const struct rcx_channel *rcx_find_channel(const char *name)
@@ -125,8 +125,7 @@ static int check_peer(const struct rcx_channel *channel, const struct rcx_mode *
 	if (channel->module || !(channel->flags & RCX_REFERENCE))
 		return mistake(channel, mode->name,
 			       "only a reference, which has no kernel half, can have a peer");
-	if (!peer->connect || (sends && !peer->serve) ||
-	    (starts && !peer->emit))
+	if (!peer->connect || (sends && !peer->serve) || (starts && !peer->emit))
 		return mistake(channel, mode->name, "its peer half lacks a hook");
 	if (mode->operations[RCX_PULL].run)
 		return mistake(channel, mode->name, "a peer does not support pull");

@@ -31,12 +31,12 @@ bool rcx_is_true(json_object *request, const char *key)
 
 bool rcx_is_integer(json_object *value, int64_t low, int64_t high)
 {
-	return json_object_is_type(value, json_type_int) &&
-	       json_object_get_int64(value) >= low && json_object_get_int64(value) <= high;
+	return json_object_is_type(value, json_type_int) && json_object_get_int64(value) >= low &&
+	       json_object_get_int64(value) <= high;
 }
 
 uint64_t rcx_get_number(json_object *request, const char *key, int64_t low, int64_t high,
-		   int64_t otherwise, const struct rcx_refusal *refusal)
+			int64_t otherwise, const struct rcx_refusal *refusal)
 {
 	json_object *value;
 
@@ -46,8 +46,8 @@ uint64_t rcx_get_number(json_object *request, const char *key, int64_t low, int6
 		return (uint64_t)json_object_get_int64(value);
 	if (!refusal->reason[0])
 		snprintf(refusal->reason, refusal->len,
-			 "\"%s\" must be an integer from %lld to %lld", key,
-			 (long long)low, (long long)high);
+			 "\"%s\" must be an integer from %lld to %lld", key, (long long)low,
+			 (long long)high);
 	return (uint64_t)otherwise;
 }
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include "request.h"
 
-#define DEADLINE_MS 20000
-#define INTERVAL_MAX 1000000000	/* ns */
+#define DEADLINE_MS  20000
+#define INTERVAL_MAX 1000000000 /* ns */
 
 /* The context by its name, or -1 for the channel's default. */
 static int read_context(json_object *request, const struct rcx_refusal *refusal)
@@ -30,8 +30,7 @@ static uint32_t read_wait(json_object *request, const struct rcx_refusal *refusa
 
 	if (!json_object_object_get_ex(request, "wait", &value))
 		return 0;
-	if (json_object_is_type(value, json_type_string) &&
-	    !json_object_get_string_len(value))
+	if (json_object_is_type(value, json_type_string) && !json_object_get_string_len(value))
 		return 0;
 	if (wait < 0 && !refusal->reason[0])
 		snprintf(refusal->reason, refusal->len, "there is no wait \"%s\"", name);
@@ -56,7 +55,7 @@ static void read_numbers(json_object *request, struct rcx_cell *cell,
 
 static void set_rate(struct rcx_cell *cell)
 {
-	if (cell->search && !cell->interval)	/* the first trial of the search */
+	if (cell->search && !cell->interval) /* the first trial of the search */
 		cell->interval = 4000 + (1000ull + cell->size / 4) * cell->burst;
 	if (cell->interval > INTERVAL_MAX)
 		cell->interval = INTERVAL_MAX;
@@ -87,8 +86,7 @@ static bool factors_fit(const struct rcx_cell *cell, const struct rcx_operation 
 	return !reason[0];
 }
 
-enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell,
-				char *reason, size_t len)
+enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell, char *reason, size_t len)
 {
 	const struct rcx_refusal refusal = { reason, len };
 	const struct rcx_operation *operation;
@@ -122,8 +120,8 @@ enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell,
 	if (reason[0])
 		return RCX_FAIL;
 	if (size > operation->max) {
-		snprintf(reason, len, "%s", operation->limit ? operation->limit
-							     : "The suite stops at 1 MiB.");
+		snprintf(reason, len, "%s",
+			 operation->limit ? operation->limit : "The suite stops at 1 MiB.");
 		return RCX_SKIP;
 	}
 	if (size < operation->min) {
@@ -208,8 +206,9 @@ static json_object *verdicts(const struct rcx_result *result)
 	json_object *out = json_object_new_array();
 
 	for (uint32_t n = 0; n < result->trials; n++)
-		json_object_array_add(out, json_object_new_string(
-					      rcx_verdict_names[result->trial[n].verdict]));
+		json_object_array_add(out,
+				      json_object_new_string(rcx_verdict_names[result->trial[n]
+										       .verdict]));
 	return out;
 }
 
@@ -244,8 +243,7 @@ static void add_measurement(json_object *answer, const struct rcx_cell *cell,
 	rcx_add_number(answer, "n", result->n);
 	add_rounds(answer, result);
 	if (cell->op == RCX_STREAM) {
-#define ADD(field) \
-	add_stream(answer, result, #field, offsetof(struct rcx_stream_counts, field))
+#define ADD(field) add_stream(answer, result, #field, offsetof(struct rcx_stream_counts, field))
 		ADD(emitted);
 		ADD(refused);
 		ADD(delivered);
@@ -291,7 +289,7 @@ void rcx_do_cell(json_object *request)
 {
 	char reason[256] = "";
 	uint64_t id = rcx_get_number(request, "id", 0, INT64_MAX, 0,
-			     &(struct rcx_refusal){ reason, sizeof(reason) });
+				     &(struct rcx_refusal){ reason, sizeof(reason) });
 	struct rcx_result *result = rcx_serving.result;
 	json_object *answer;
 	struct rcx_cell cell;

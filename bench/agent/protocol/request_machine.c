@@ -7,8 +7,8 @@
 #include <unistd.h>
 #include "request.h"
 
-#define FILE_MAX 65536		/* bytes of a file that is read for the harness */
-#define SETTLE 3		/* seconds; under icount they pass at once */
+#define FILE_MAX 65536 /* bytes of a file that is read for the harness */
+#define SETTLE	 3     /* seconds; under icount they pass at once */
 
 void rcx_hello(void)
 {
@@ -47,8 +47,10 @@ void rcx_do_setup(json_object *request)
 	rcx_add_text(answer, "clock", names[kind]);
 	rcx_add_double(answer, "read", rcx_serving.overhead.read);
 	rcx_add_double(answer, "loop", rcx_serving.overhead.loop);
-	json_object_object_add(answer, "min_round", !rcx_serving.overhead.scales ? NULL :
-			       json_object_new_uint64(rcx_serving.overhead.min_round));
+	json_object_object_add(answer, "min_round",
+			       !rcx_serving.overhead.scales ?
+				       NULL :
+				       json_object_new_uint64(rcx_serving.overhead.min_round));
 	rcx_answer(answer);
 }
 
@@ -62,8 +64,7 @@ static json_object *file_text(const char *path)
 
 	if (fd < 0)
 		return NULL;
-	while (len < sizeof(content) &&
-	       (got = read(fd, content + len, sizeof(content) - len)) > 0)
+	while (len < sizeof(content) && (got = read(fd, content + len, sizeof(content) - len)) > 0)
 		len += (size_t)got;
 	close(fd);
 	return got < 0 && !len ? NULL : json_object_new_string_len(content, (int)len);
@@ -72,8 +73,8 @@ static json_object *file_text(const char *path)
 /* The array @key, when @is is true for each of its elements.  Else NULL, after the error @must
  * was answered.
  */
-static json_object *array(json_object *request, const char *key,
-			  bool (*is)(json_object *), const char *must)
+static json_object *array(json_object *request, const char *key, bool (*is)(json_object *),
+			  const char *must)
 {
 	json_object *values;
 	bool good = json_object_object_get_ex(request, key, &values) &&

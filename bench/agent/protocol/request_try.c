@@ -3,7 +3,7 @@
 #include "hostile.h"
 #include "request.h"
 
-#define HOSTILE_MS 60000	/* deadline for the hostile cases of one kernel half */
+#define HOSTILE_MS 60000 /* deadline for the hostile cases of one kernel half */
 
 void rcx_do_lifecycle(json_object *request)
 {
@@ -39,8 +39,7 @@ void rcx_do_hostile(json_object *request)
 		rcx_load_for(channel, reason, sizeof(reason));
 		if (!reason[0])
 			cases = rcx_hostile_run(entry, HOSTILE_MS, &rcx_serving.overhead,
-					       rcx_serving.result, reason,
-					       sizeof(reason));
+						rcx_serving.result, reason, sizeof(reason));
 	}
 	rcx_add_text(answer, "channel", rcx_get_text(request, "channel"));
 	rcx_add_text(answer, "status", reason[0] ? "fail" : "ok");
@@ -60,8 +59,9 @@ void rcx_do_probe(json_object *request)
 	json_object *answer;
 
 	if (!mode || !rcx_serving.is_set_up) {
-		rcx_answer_error(!rcx_serving.is_set_up ? RCX_NO_SETUP :
-				 "there is no such channel or mode to probe");
+		rcx_answer_error(!rcx_serving.is_set_up ?
+					 RCX_NO_SETUP :
+					 "there is no such channel or mode to probe");
 		return;
 	}
 	rcx_log_skip();

@@ -89,10 +89,12 @@ static void answer_xray(uint64_t id)
 		rcx_add_number(answer, "start", xray->start);
 		rcx_add_number(answer, "end", xray->end);
 		rcx_add_number(answer, "dropped", xray->dropped);
-		json_object_object_add(answer, "names", json_object_new_string_len(
-					       xray->names, (int)xray->names_len));
-		json_object_object_add(answer, "tasks", json_object_new_string_len(
-					       xray->tasks, (int)xray->tasks_len));
+		json_object_object_add(answer, "names",
+				       json_object_new_string_len(xray->names,
+								  (int)xray->names_len));
+		json_object_object_add(answer, "tasks",
+				       json_object_new_string_len(xray->tasks,
+								  (int)xray->tasks_len));
 		rcx_add_number(answer, "samples", xray->pages_len / 8);
 		rcx_add_number(answer, "bytes", xray->pages_len);
 	}
@@ -111,8 +113,9 @@ void rcx_do_xray(json_object *request)
 	struct rcx_cell cell;
 
 	if (reason[0] || !rcx_serving.is_set_up || !get_xray()) {
-		rcx_answer_error(reason[0] ? reason : !rcx_serving.is_set_up ? RCX_NO_SETUP :
-				 "cannot get memory for an x-ray");
+		rcx_answer_error(reason[0]		? reason :
+				 !rcx_serving.is_set_up ? RCX_NO_SETUP :
+							  "cannot get memory for an x-ray");
 		return;
 	}
 	rcx_answer_begin(id);

@@ -19,14 +19,14 @@
 #include <unistd.h>
 #include "agent.h"
 
-#define TRACING "/sys/kernel/tracing/"
-#define CPU TRACING "per_cpu/cpu0/"
-#define WARM_UP 16
-#define REPEATS 21		/* untraced operations, whose median is the result */
-#define WINDOWS 3		/* traced operations, whose median is the usual length */
-#define TRIES 20		/* until one has the usual length: a timer tick makes it longer */
-#define LENGTHY 200000		/* units of, for example, an operation that starts a process */
-#define TRACER_SLOWDOWN 10	/* factor while the tracer is active, even if it does not record */
+#define TRACING		"/sys/kernel/tracing/"
+#define CPU		TRACING "per_cpu/cpu0/"
+#define WARM_UP		16
+#define REPEATS		21     /* untraced operations, whose median is the result */
+#define WINDOWS		3      /* traced operations, whose median is the usual length */
+#define TRIES		20     /* until one has the usual length: a timer tick makes it longer */
+#define LENGTHY		200000 /* units of, for example, an operation that starts a process */
+#define TRACER_SLOWDOWN 10     /* factor while the tracer is active, even if it does not record */
 #define LENGTHY_REPEATS 5
 /* On its first page the ring buffer uses a shorter code path.  So many system calls fill that
  * page before the operation begins.
@@ -35,7 +35,7 @@
 /* Tracing makes a reader take longer until it sleeps.  With a much longer delay the idle CPU
  * would stop its timer tick, and restart it at the event.
  */
-#define TRACED_DELAY 400000	/* ns */
+#define TRACED_DELAY 400000 /* ns */
 
 /* ---- the tracer -------------------------------------------------------- */
 
@@ -248,9 +248,9 @@ static void read_tasks(struct rcx_xray *xray)
 		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
 		len = isdigit(entry->d_name[0]) ? read_whole(path, name, sizeof(name)) : 0;
 		if (len && strlen(entry->d_name) + len + 2 < room)
-			xray->tasks_len += (size_t)snprintf(
-				xray->tasks + xray->tasks_len, room, "%s %.*s",
-				entry->d_name, (int)len, name);
+			xray->tasks_len += (size_t)snprintf(xray->tasks + xray->tasks_len, room,
+							    "%s %.*s", entry->d_name, (int)len,
+							    name);
 	}
 	if (proc)
 		closedir(proc);
@@ -309,7 +309,7 @@ static int take_xray(const struct rcx_cell *cell, struct rcx_session *s, struct 
 }
 
 void rcx_xray_take(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
-		  struct rcx_xray *xray)
+		   struct rcx_xray *xray)
 {
 	struct rcx_session s;
 	int err;
