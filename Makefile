@@ -79,7 +79,7 @@ results: setup ## Measure again the figures of README, docs/results and docs/sam
 compare: setup ## Print the ratios between two runs, with intervals: make compare RUNS="A B"
 	@$(RINGCROSS) compare $(RUNS)
 
-lint: setup ## Check style, types, spelling and licence lines, and warnings of the C code
+lint: setup format-check ## Check style, types, spelling and licence lines, and warnings of the C code
 	@$(VENV)/bin/ruff check $(SOURCES)
 	@$(VENV)/bin/ruff format --check $(SOURCES)
 	@$(VENV)/bin/mypy $(SOURCES)
