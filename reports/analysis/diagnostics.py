@@ -101,7 +101,7 @@ def facts(run: Run) -> tuple[Fact, ...]:
         Fact("Rounds", words.number(rounds)),
     ]
     if rounds:
-        listed.append(Fact("Rounds outside Tukey's fences", f"{100 * outside / rounds:.1f} %"))
+        listed.append(Fact("Rounds that are outliers", f"{100 * outside / rounds:.1f} %"))
     spreads = [row.spread for row in rows if row.spread is not None]
     if spreads and run.clock == "instructions":
         close = sum(spread <= DIFFERS for spread in spreads)

@@ -23,14 +23,23 @@ Floats = NDArray[np.float64]
 POINTS = 120
 """Maximum number of evenly spaced points per curve; the tail gets as many more."""
 
+STREAMS = (
+    " For a stream at a rate, the cost is the latency of one message, which starts when its event "
+    "is due."
+)
+CHANNELS = (
+    " Each line is one channel in its cheapest mode at the smallest size. Unlike the heat map, "
+    "this includes modes whose messages have one fixed size, such as one integer."
+)
 SPECTRUM = (
-    "At each percentile, the cost that this share of operations does not exceed. A flat line is a "
-    "predictable channel. A step upward is something that happens occasionally, such as a timer "
-    "tick. The right end of a line is based on very few operations."
+    "A line shows, at each percentile, the cost that this share of operations does not exceed. A "
+    "flat line is a predictable channel. A step upward is something that happens occasionally, "
+    "such as a timer tick. The right end of a line is based on very few operations."
 )
 ECDF = (
-    "At each cost, the share of operations that cost that much or less. A steep line means that "
-    "all operations cost the same. Steps mean that there are two or more paths through the kernel."
+    "A line shows, at each cost, the share of operations that cost that much or less. A steep line "
+    "means that all operations cost the same. Steps mean that there are two or more paths through "
+    "the kernel."
 )
 
 
@@ -169,9 +178,10 @@ def channels_latency(run: Run) -> tuple[Figure, ...]:
     if not drawn:
         return ()
     legend = _legend(drawn)
+    spectrum_how, ecdf_how = SPECTRUM + STREAMS + CHANNELS, ECDF + STREAMS + CHANNELS
     return (
-        Figure("latency", "Latency percentiles", axis, SPECTRUM, tuple(spectra), legend),
-        Figure("ecdf", "Distribution of cost", axis, ECDF, tuple(shares), legend),
+        Figure("latency", "Latency percentiles", axis, spectrum_how, tuple(spectra), legend),
+        Figure("ecdf", "Distribution of cost", axis, ecdf_how, tuple(shares), legend),
     )
 
 
@@ -192,4 +202,6 @@ def modes_latency(run: Run, channel: str) -> Figure | None:
             drawn += curves
     if not drawn:
         return None
-    return Figure("latency", "Latency percentiles", axis, SPECTRUM, tuple(spectra), _legend(drawn))
+    streams = any(row.operation == "stream" for row in run.of(channel))
+    how = SPECTRUM + (STREAMS if streams else "")
+    return Figure("latency", "Latency percentiles", axis, how, tuple(spectra), _legend(drawn))

@@ -43,10 +43,6 @@ def _permissions(value: Any) -> str:
     return {"uid 0": "root"}.get(str(value), " ".join(cap.removeprefix("CAP_") for cap in caps))
 
 
-def _bytes(value: float) -> str:
-    return words.size(value) if value < 1024 or not value % 1024 else f"{value:,.0f} B"
-
-
 def _count(value: float) -> str:
     return f"{value:g}"
 
@@ -77,15 +73,16 @@ class Column:
 
 COLUMNS: tuple[Column, ...] = (
     Column("kernel_initiated", "Events", "kernel initiated",
-           "Can the kernel send a message that was not requested?"),
+           "Can the kernel (for a reference, the peer) send a message that was not requested?"),
     Column("contexts", "Events", "contexts",
-           "From which contexts can the kernel half emit an event?", _contexts),
+           "From which contexts can the kernel half (or the peer) emit an event?", _contexts),
     Column("poll", "Events", "poll",
            "Does an event make poll() and epoll return?"),
     Column("readers", "Events", "two readers",
            "Which events does each of two readers get?"),
     Column("size_limit", "Messages", "size limit",
-           "What is the largest body that works, and what happens with one byte more?", _bytes),
+           "What is the largest body that works, and what happens with one byte more?",
+           words.exact_size),
     Column("boundaries", "Messages", "boundaries",
            "Do two messages remain separate?"),
     Column("ordering", "Messages", "order",

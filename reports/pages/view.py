@@ -161,7 +161,7 @@ def answer(run: Run) -> str:
         ("push", "to send a message to the kernel"),
         ("pull", "to request a message from it"),
         ("call", "for a request with a reply"),
-        ("notify", "to be woken by an event"),
+        ("notify", "to wake a sleeping reader with an event"),
     ):
         rows = [
             row
@@ -283,7 +283,7 @@ def overhead(run: Run) -> tuple[Fact, ...]:
     loop = costs.get("loop")
     if run.clock == "instructions" and isinstance(loop, int | float):
         verdict = "met" if loop <= 5 else "not met"
-        facts.append(Fact("Limit: 5 instructions per operation", verdict))
+        facts.append(Fact("Limit for one iteration: 5 instructions", verdict))
     null, system_call = selection.floor(run), _cheapest_system_call(run)
     facts.append(Fact("Empty handler (null)", _amount(null, clock.unit)))
     if system_call:
@@ -407,8 +407,8 @@ def limits(channel: Channel) -> tuple[Limit, ...]:
             low, high = (declared or {}).get("min"), (declared or {}).get("max")
             key = (
                 str(mode.get("name", "")),
-                words.MISSING if low is None else words.size(low),
-                words.MISSING if high is None else words.size(high),
+                words.MISSING if low is None else words.exact_size(low),
+                words.MISSING if high is None else words.exact_size(high),
                 words.sentence(str((declared or {}).get("limit") or "")),
             )
             rows.setdefault(key, []).append(operation)

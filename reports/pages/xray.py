@@ -54,7 +54,7 @@ class Stack:
 
 
 def stacks(run: Run, xrays: Xrays) -> tuple[Stack, ...]:
-    """A bar per channel for each operation, in the mode that the heat map shows."""
+    """A bar per channel for each operation; see :func:`_representative` for its mode."""
     stacked = []
     for operation in OPERATIONS:
         representatives = [
@@ -235,7 +235,8 @@ def _shown(run: Run, xrays: Xrays, xray: Operation, *, first: bool) -> Shown:
 
 _DIFFERS = (
     "The two sums differ. This operation has more than one path through the kernel and took "
-    "another one while it was traced. Its shares are valid, its sum is not."
+    "another one while it was traced. The shares describe the traced path. The sum is not the cost "
+    "of the operation without the tracer."
 )
 
 

@@ -46,10 +46,13 @@ INSTRUCTIONS = ClockWords(
         "An instruction is not a nanosecond. The count does not include the cost of caches, TLBs "
         "and memory, of the mode switch itself, of interrupts between CPUs, or of what "
         "mitigations do inside the processor.",
-        "When an operation waits for an event, the instructions executed while waiting count too.",
-        "Timed rounds avoid the kernel's timer ticks. They therefore also miss the work that the "
-        "kernel defers to a tick, such as freeing memory after files were closed. The tail of "
-        "the samples includes both.",
+        "A notify is timed from its event, so the wait before the event does not count. The "
+        "instructions that another process executes during an operation do count. When the guest "
+        "sleeps during an operation, each nanosecond of its clock counts as one instruction.",
+        "Short rounds contain no tick of the kernel's timer; long rounds contain their ticks at "
+        "the same places. Short rounds therefore also miss the work that the kernel defers to a "
+        "tick, such as freeing memory after files were closed. The tail of the samples includes "
+        "both.",
         "A string copy (rep movsb) counts every repetition. Fast string copies are therefore "
         "hidden from the guest (-cpu max,-erms,-fsrm …), and the kernel copies 8 bytes per "
         "instruction. This is closer to the cost of a copy on hardware.",
@@ -111,6 +114,11 @@ def size(value: float) -> str:
         if value >= step:
             return f"{value / step:.4g} {letter}"
     return f"{value:g} B"
+
+
+def exact_size(value: float) -> str:
+    """Bytes without rounding: ``64 B``, ``4 KiB``, ``16,359 B``."""
+    return size(value) if value < 1024 or not value % 1024 else f"{value:,.0f} B"
 
 
 def ratio(value: float | None) -> str:

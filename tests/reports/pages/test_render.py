@@ -124,7 +124,7 @@ def test_clock_and_overhead_are_named(report: Path) -> None:
     assert "does not include the cost of caches, TLBs" in text
     assert "rep movsb" in text
     assert "One iteration of the empty loop 3 instructions" in text
-    assert "Limit: 5 instructions per operation met" in text
+    assert "Limit for one iteration: 5 instructions met" in text
 
 
 @pytest.mark.parametrize("clock", ["instructions", "time"])
