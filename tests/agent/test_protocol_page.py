@@ -74,7 +74,7 @@ def listing(agent: Path) -> dict[str, Any]:
 
 def test_the_page_describes_the_version_of_the_agent(listing: dict[str, Any]) -> None:
     header = (AGENT / "include" / "agent.h").read_text()
-    version = re.search(r"#define RCX_PROTOCOL (\d+)", header)
+    version = re.search(r"#define RCX_PROTOCOL\s+(\d+)", header)
     assert version
     assert PAGE.startswith(f"# The agent's protocol, version {version[1]}\n")
     assert listing["protocol"] == int(version[1])
@@ -132,7 +132,7 @@ def test_every_field_of_a_request_is_on_the_page() -> None:
 def test_the_defaults_of_numbers_are_those_of_the_agent() -> None:
     """The row of a field ends with its default."""
     numbers = re.findall(r'NUMBER\("(\w+)", .*, (\w+)\);', sources("protocol"))
-    deadline = re.search(r"#define DEADLINE_MS (\d+)", sources("protocol"))
+    deadline = re.search(r"#define DEADLINE_MS\s+(\d+)", sources("protocol"))
     assert len(numbers) == 8
     assert deadline
     for name, default in numbers:
