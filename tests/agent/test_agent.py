@@ -448,7 +448,7 @@ def test_threads_do_it_at_once(agent: Path) -> None:
 @pytest.mark.parametrize("size", [(1 << 20) + 1, 1 << 32, 1 << 62])
 def test_a_size_beyond_the_limit_is_a_skip(agent: Path, size: int) -> None:
     large, small = talk(agent, SETUP, {**PIPE, "size": size}, {**PIPE, "size": 0}).cells()
-    assert (large["status"], large["reason"]) == ("skip", "The suite stops at 1 MiB.")
+    assert (large["status"], large["reason"]) == ("skip", "The limit of ringcross is 1 MiB.")
     assert (small["status"], small["reason"]) == ("skip", "The smallest size here is 1.")
 
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include "agent.h"
 
-#define INTERVAL_MIN	    500	    /* ns; a shorter one would only measure the timer */
+#define INTERVAL_MIN	    500	    /* units; a shorter one would only measure the timer */
 #define INTERVAL_FACTOR_MAX 256	    /* times the first interval: a slower one is not a stream */
-#define INTERVAL_MAX	    1e9	    /* ns; ringcross_core accepts no longer one */
+#define INTERVAL_MAX	    1e9	    /* units; ringcross_core accepts no longer one */
 #define PRECISION	    1.01    /* the search ends when its bounds differ by this factor */
 #define BURSTS		    64	    /* in a trial, */
 #define EVENTS		    1000    /* but at least so many events, */
@@ -128,8 +128,9 @@ static int fail_no_rate(struct search *search)
 {
 	if (!search->delivered)
 		return rcx_fail(search->s, "no message arrived at any rate that was tried");
-	return rcx_skip(search->s, "Even with one burst of %u every %llu ns %s.",
+	return rcx_skip(search->s, "Even with one burst of %u every %llu %s %s.",
 			search->cell.burst, (unsigned long long)search->cell.interval,
+			search->s->clock == RCX_CLOCK_INSTRUCTIONS ? "instructions" : "ns",
 			search->result->bound == RCX_LOST   ? "messages are lost" :
 			search->result->bound == RCX_BEHIND ? "the reader falls behind" :
 							      "the producer is late");

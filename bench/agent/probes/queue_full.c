@@ -144,12 +144,14 @@ static void report_results(struct rcx_probing *probing, const struct filled *fil
 		      (unsigned long long)filled->last);
 	report_capacity(probing, filled);
 	rcx_find_text(probing, "producer_error", rcx_errno_name(code),
-		      code ? "The result that the producer got for an event that was not taken." :
+		      code ? "The error that the producer got for a refused event." :
 			     "The producer got no error for any event, whether kept or lost.");
 	rcx_find_text(probing, "reader_error",
 		      !filled->reader_errno && filled->overruns ?
 			      "by a message" :
 			      rcx_errno_name(filled->reader_errno),
+		      !filled->reader_errno && filled->overruns ?
+			      "The reader found a report of the loss in what it read." :
 		      filled->watched ? "From the results of the drain's first %d system calls, "
 					"traced with ptrace; EAGAIN is ignored." :
 					"Its wait returned no error.",

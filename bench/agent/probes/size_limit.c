@@ -69,7 +69,7 @@ static void describe_beyond(struct rcx_finding *found, const struct rcx_probing 
 	}
 	/* The kernel half emits no larger events, so a larger one cannot be tried. */
 	if (rcx_kernel_initiated(op) && operation->max >= RCX_BODY_MAX) {
-		rcx_append(found->detail, sizeof(found->detail), " works; the suite stops there.");
+		rcx_append(found->detail, sizeof(found->detail), " works; ringcross stops there.");
 		return;
 	}
 	attempt_size(probing, op, operation->max + 1, &beyond);

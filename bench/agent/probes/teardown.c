@@ -110,20 +110,20 @@ static void observe_user(struct rcx_probing *probing, struct rcx_process *proces
 	got = rcx_process_report(process, &report, RCX_WAIT_MS);
 	if (got == 0)
 		rcx_find_text(probing, "module_unload", "unloads, user keeps waiting",
-			      "The module was unloaded under an open session; the user noticed "
-			      "nothing.");
+			      "The module was unloaded while a session was open; the user "
+			      "noticed nothing.");
 	else if (got < 0)
 		rcx_find_failure(probing, "module_unload",
 				 "The module was unloaded, and the user's process died.");
 	else if (report.err)
 		rcx_find_text(probing, "module_unload", "unloads, user gets an error",
-			      "The module was unloaded under an open session; the user got an "
-			      "error: %s.",
+			      "The module was unloaded while a session was open; the user got "
+			      "an error: %s.",
 			      report.error);
 	else
 		rcx_find_text(probing, "module_unload", "unloads, user is woken",
-			      "The module was unloaded under an open session; the user was woken "
-			      "as if by an event.");
+			      "The module was unloaded while a session was open; the user was "
+			      "woken as if by an event.");
 }
 
 static void try_unload(struct rcx_probing *probing, struct rcx_session *s,

@@ -210,7 +210,7 @@ static json_object *list_operation(const struct rcx_mode *mode, enum rcx_op numb
 
 	json_object_object_add(out, "min", json_object_new_int64(op->min));
 	json_object_object_add(out, "max", json_object_new_int64(op->max));
-	add_string(out, "limit", op->limit ? op->limit : "The suite stops at 1 MiB.");
+	add_string(out, "limit", op->limit ? op->limit : "The limit of ringcross is 1 MiB.");
 	if (waits)
 		json_object_object_add(out, "waits", list_waits(waits));
 	if (op->queue)

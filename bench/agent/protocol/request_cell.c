@@ -121,7 +121,7 @@ enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell, char 
 		return RCX_FAIL;
 	if (size > operation->max) {
 		snprintf(reason, len, "%s",
-			 operation->limit ? operation->limit : "The suite stops at 1 MiB.");
+			 operation->limit ? operation->limit : "The limit of ringcross is 1 MiB.");
 		return RCX_SKIP;
 	}
 	if (size < operation->min) {
