@@ -8,8 +8,8 @@
  * registers the pair with a struct file_operations, and the kernel then calls these
  * operations for each open file of the node.  misc_register() registers a minor number
  * under the shared major 10 and creates the node.  A driver with many devices of one kind
- * allocates its own numbers with alloc_chrdev_region(), cdev_add() and a class.  The
- * difference exists in open() only, which replaces the file's operations by the driver's.
+ * allocates its own numbers with alloc_chrdev_region(), cdev_add() and a class.  The two
+ * ways differ only in open(), which replaces the file's operations by the driver's.
  *
  * The path of one message.  System call entry, lookup of the file descriptor, access
  * check, security hook, our handler, the mutex of the open file, then copy_from_user() or
@@ -35,10 +35,10 @@
  * FMODE_NOWAIT, each io_uring request on a file without O_NONBLOCK goes to a worker
  * thread.  A new driver should implement read_iter and write_iter.  Most of this channel
  * uses read and write nevertheless, because a pointer and a length are the simplest
- * interface and the least to measure.  Mode iter shows the cost of the iterator interface:
- * fetching the list of segments from user space costs more than the iterator itself.  It
- * also shows the benefit: user space does not have to gather header and body in one
- * buffer.
+ * interface and add the least to the figures.  Mode iter shows the cost of the iterator
+ * interface: fetching the list of segments from user space costs more than the iterator
+ * itself.  It also shows the benefit: user space does not have to gather header and body
+ * in one buffer.
  *
  * A call is two system calls: the request is written, and the reply is read from the same
  * open file.  An event is received by a read that sleeps.  Each open file is a reader with

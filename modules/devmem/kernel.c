@@ -35,15 +35,16 @@
  * (CAP_SYS_RAWIO) gives access to everything else that can be mapped there.  A locked-down
  * kernel does not allow /dev/mem to be opened at all.
  *
- * How to read the numbers.  The reader of notify polls the memory all the time and occupies
- * a CPU.  It makes no system call, so the figure contains no system call entry or exit and
- * no wake-up, unlike the figures of channels whose reader sleeps.  Where the producer runs
- * on the reader's CPU, the figure does contain the kernel's return from the producer to the
- * reader.  The reader of stream sleeps for 50 us between two looks, to which the kernel's
- * timer slack adds up to 50 us, unless the cell's wait is busy.  An event waits until the
- * next look, and events that the ring cannot hold until then are lost.  The kernel writes a
- * body only during validation.  The user always copies the whole body out, so the figure
- * contains one copy of that size.
+ * How to read the numbers.  The reader of notify polls the memory all the time and
+ * occupies a CPU.  It makes no system call, so the figure contains no system call entry or
+ * exit and no wake-up, unlike the figures of channels whose reader sleeps.  Where the
+ * producer runs on the reader's CPU, the figure does contain the kernel's return from the
+ * producer to the reader.  The reader of stream sleeps for 50 us between two reads of
+ * head, unless the cell's wait is busy.  The kernel's timer slack adds up to 50 us.  Under
+ * the instructions clock, 1 us counts as 1000 instructions.  An event waits until the next
+ * read of head, and events that the ring cannot hold until then are lost.  The kernel
+ * writes a body only during validation.  The user always copies the whole body out, so the
+ * figure contains one copy of that size.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

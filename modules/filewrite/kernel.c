@@ -21,12 +21,13 @@
  *
  * Its pitfall.  A path is only meaningful in certain namespaces and with certain
  * permissions.  filp_open() in a kernel thread looks the path up in the initial namespaces
- * and as root, so a link that another user has placed in /tmp can lead to any file.
- * Also, user space decides where files lie, not the kernel.  Writing sleeps, on a disk for
- * a long time.  Only inotify wakes a reader, and it reports that the file has changed, not
- * how often.  A file has no messages: a reader on another CPU can read half of one, and a
- * full disk leaves half of one in the file.  The file grows without a bound.  Truncating it
- * while it is written loses everything between the last read and the truncation.
+ * and as root, so a link that another user has placed in /tmp can lead to any file.  Also,
+ * user space decides where files lie, not the kernel.  A write may sleep, for a file on a
+ * disk for a long time.  Only inotify wakes a reader, and it reports that the file has
+ * changed, not how often.  A file has no messages: a reader on another CPU can read half
+ * of one, and a full disk leaves half of one in the file.  The file grows without a
+ * bound.  Truncating it while it is written loses everything between the last read and the
+ * truncation.
  *
  * One mode, append.  The user opens the file, so the user's permissions apply, and
  * passes it to the kernel half through /dev/ringcross/filewrite, which is not measured.

@@ -34,7 +34,7 @@
  *
  * Four modes.  do: a request, and its answer if it has one.  ack: a push that requests an
  * acknowledgement, which costs a datagram back.  dump: a pull of a message in records of
- * 1 KiB, as long lists are read, and an end mark behind them.  One datagram holds as many
+ * 1 KiB, as long lists are read, followed by an end mark.  One datagram holds as many
  * records as fit the longest recv() of the socket so far (up to 32 KiB).  Short dumps are
  * expensive: the buffer is allocated at that size before its content is known, and it is
  * cleared if the kernel clears all memory that it allocates.  multicast: events to a

@@ -5,13 +5,11 @@
  * Memory that a driver and a process share: a message is not copied between them.
  *
  * What it is.  The driver allocates pages, and its mmap handler enters them into the
- * caller's page tables.  After that each side can load what the other side has stored.
- * Shared memory alone cannot notify the other side, so a doorbell is needed: here an ioctl
- * without a message in the direction of the kernel, and a wait queue with poll() in the
- * direction of the user.
+ * caller's page tables.  After that the kernel and the process can load what the other has
+ * stored.  Shared memory notifies nobody, so a doorbell is needed.  An ioctl that carries
+ * no message notifies the kernel; a wait queue with poll() notifies the process.
  *
- * The path of one message.  It is written once, at the place where the other side reads
- * it.
+ * The path of one message.  It is written once, at the place where its receiver reads it.
  *
  * - page: one slot.  push writes the message there and rings the doorbell; the kernel
  *   checks it in place before the ioctl returns.  pull rings the doorbell, the kernel makes
@@ -28,11 +26,11 @@
  * When to choose it.  For large messages, or many messages per wake-up: one doorbell can
  * announce a whole ring of messages, and the channel copies no body of any size.
  *
- * Its pitfall.  The other side can write at any time, also between a check and the use of
- * the checked value.  So the kernel copies each word of a header out once and uses only
- * the copy.  It keeps its own position, checks the bounds of the user's index, and never
- * reads a length twice.  Both sides must also order their accesses, with acquire and
- * release on head and tail.  And the pages must outlive their last mapping.
+ * Its pitfall.  The user can write at any time, also between a check and the use of the
+ * checked value.  So the kernel copies each word of a header out once and uses only the
+ * copy.  It keeps its own position, checks the bounds of the user's index, and never reads
+ * a length twice.  Both sides must also order their accesses, with acquire and release on
+ * head and tail.  And the pages must outlive their last mapping.
  *
  * How to read the numbers.  Neither side copies the body; both work on the shared slot.
  * The figures contain a doorbell or a wake-up, a header and the indexes, and do not grow

@@ -21,7 +21,7 @@
  * A value on the kernel's command line takes another path.  If the module is built in, the
  * kernel itself sets "NAME.key=value".  Otherwise modprobe reads /proc/cmdline and passes
  * the values that begin with the module's name when it loads the module.  insmod does not.
- * A program that calls finit_module() must do it itself, as the loader of this suite does.
+ * A program that calls finit_module() must do it itself, as ringcross does.
  *
  * When to choose it.  For a setting of a whole driver that is known before the driver runs:
  * a debug level, a quirk, the size of a ring.  The command line is the place for a setting

@@ -161,10 +161,10 @@ static int boot_received(struct rcx_session *s, char *text, size_t room)
 	.limit = "The parameter is one unsigned integer as text, so it carries the sequence number alone."
 #define SET                                       \
 	.max = RCX_MODPARAM_SET_MAX - RCX_HEADER, \
-	.limit = "The written text must fit in one page, at two digits per byte of header and body."
+	.limit = "The text that is written must fit into one page, with two digits per byte of header and body."
 #define GET                                       \
 	.max = RCX_MODPARAM_GET_MAX - RCX_HEADER, \
-	.limit = "The read text must fit in one page less a byte, at two digits per byte and a newline."
+	.limit = "The text that is read must fit into one page minus one byte, with two digits per byte of header and body and a newline."
 
 #define ALONE                     \
 	.single_threaded_reason = \

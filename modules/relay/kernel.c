@@ -54,7 +54,7 @@
  * - batch: 16 records in a sub-buffer.
  * - overwrite: like batch, but a full buffer loses its oldest sub-buffer.
  * - mmap: like batch, but records are read in place.  read() knows how full a sub-buffer
- *   is and a mapping does not, so each sub-buffer begins with a header that says it.
+ *   is and a mapping does not, so each sub-buffer begins with a header that states it.
  *
  * A full buffer drops the newest record unless the subbuf_start callback decides
  * otherwise.  relay_write() returns nothing; the kernel half detects a drop by the

@@ -485,8 +485,8 @@ static const struct rcx_channel stock_channel = {
 		 "generic netlink since 2.6.15, BTF in sysfs since 5.4",
 	.modes = stock_modes,
 	.unsupported_reason = {
-		[RCX_NOTIFY] = "A message that the kernel itself starts has no timestamp of ours.",
-		[RCX_STREAM] = "The kernel itself emits messages at no given rate.",
+		[RCX_NOTIFY] = "A message that the kernel itself starts has no timestamp of ringcross.",
+		[RCX_STREAM] = "The kernel does not emit its own messages at a given rate.",
 	},
 };
 RCX_CHANNEL(stock_channel);

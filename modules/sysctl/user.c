@@ -102,7 +102,7 @@ static const struct rcx_channel sysctl_channel = {
 	.modes = sysctl_modes,
 	.unsupported_reason = {
 		[RCX_NOTIFY] = "An entry may have a wait queue for poll(), but the call that wakes it is not exported to modules, and a sleeper does not hold the module: an unload would free the queue in use.",
-		[RCX_STREAM] = "An entry returns the value at the time of the read and has no queue; nor may a reader sleep there, since poll() does not hold the module.",
+		[RCX_STREAM] = "An entry returns the value at the time of the read and has no queue. A reader may not sleep in poll() either, since a sleeper does not hold the module.",
 	},
 };
 RCX_CHANNEL(sysctl_channel);

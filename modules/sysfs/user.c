@@ -129,10 +129,10 @@ static int sysfs_notify(struct rcx_session *s, uint64_t n)
 
 #define STORE                                    \
 	.max = RCX_SYSFS_STORE_MAX - RCX_HEADER, \
-	.limit = "A stored message must fit into one page, including its header."
+	.limit = "store() gets at most one page, which must hold header and body."
 #define SHOW                                    \
 	.max = RCX_SYSFS_SHOW_MAX - RCX_HEADER, \
-	.limit = "A shown message must fit into one page without its last byte."
+	.limit = "show() may fill one page minus one byte, which must hold header and body."
 #define BINARY               \
 	.max = RCX_BODY_MAX, \
 	.limit = "The kernel half has one buffer of 1 MiB; each system call moves at most a page."

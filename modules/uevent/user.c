@@ -195,7 +195,7 @@ static int device_stream(struct rcx_session *s, uint64_t n)
 
 #define TEXT                   \
 	.max = RCX_UEVENT_MAX, \
-	.limit = "All strings of a uevent, including the kernel's own, have 2048 bytes, and a byte takes two digits."
+	.limit = "All strings of a uevent, including the kernel's own, share 2048 bytes, and a byte takes two digits."
 
 static const struct rcx_queue uevent_queue = RCX_DATAGRAM_QUEUE;
 

@@ -20,11 +20,11 @@
  * the exec is done, or at the program's end by the worker, which has waited for it.
  *
  * When to choose it.  Almost never.  It suits rare events that must be decided in user
- * space, when there may be no daemon: loading a module (modprobe), fetching a key for
- * NFS or CIFS (request-key), handing over a core dump (core_pattern).  Hotplug events
- * once used it (/sbin/hotplug): at boot one process was started per device; the
- * processes ran in any order and filled the memory.  Now the kernel sends these events
- * over netlink to one daemon, udev.  The end of a control group went the same way:
+ * space, when there may be no daemon: loading a module (modprobe), fetching a key for NFS
+ * or CIFS (request-key), handing over a core dump (core_pattern).  Hotplug events once
+ * used it (/sbin/hotplug): at boot one process was started per device; the processes ran
+ * in any order and filled the memory.  Now the kernel sends these events over netlink to
+ * one daemon, udev.  The report that a control group is empty changed in the same way:
  * release_agent was a program; its successor cgroup.events is a file, which systemd
  * watches.
  *
