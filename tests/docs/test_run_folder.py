@@ -217,7 +217,7 @@ def fixed_values(source: str) -> set[str]:
 def literals(expression: str) -> list[str]:
     """The strings of a C expression, its macros among them."""
     macros = re.findall(
-        r'^#define (RCX_\w+) ("[^"]+")', (AGENT / "include/agent.h").read_text(), re.MULTILINE
+        r'^#define (RCX_\w+)\s+("[^"]+")', (AGENT / "include/agent.h").read_text(), re.MULTILINE
     )
     for name, text in macros:
         expression = re.sub(rf"\b{name}\b", text, expression)
