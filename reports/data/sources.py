@@ -32,7 +32,7 @@ _FUNCTION = re.compile(
     r"^\w[\w ]*?[ *]+(?P<name>\w+)\([^;{]*?\)\s*\n\{",
     re.M,
 )
-_MACRO = re.compile(r"^#define (?P<name>[A-Z]+) (?P<body>(?:.*\\\n)*.*)$", re.M)
+_MACRO = re.compile(r"^#define (?P<name>[A-Z]+)[ \t]+(?P<body>(?:.*\\\n)*.*)$", re.M)
 _WORD = re.compile(r"\w+")
 _PLAIN = re.compile(r'<span class="(?:p|n|w|o|nl)">([^<]*)</span>')
 """Token classes that the style sheet does not colour."""
