@@ -96,7 +96,7 @@ static void try_iter_reads(struct rcx_hostile *h, int fd, bool validate)
 
 static void try_iter(struct rcx_hostile *h, bool validate)
 {
-	struct rcx_taker taker = {
+	struct rcx_sender sender = {
 		.send = writev_message,
 		.body_max = RCX_BODY_MAX,
 		.nothing = 0, /* the kernel does not call the driver */
@@ -107,10 +107,10 @@ static void try_iter(struct rcx_hostile *h, bool validate)
 
 	rcx_bind_topic(h, "iter", BODY, validate);
 	fd = rcx_expect_open(h, PATH(RCX_CHARDEV_ITER), O_RDWR);
-	taker.arg = &fd;
-	rcx_try_messages(h, &taker, validate);
-	rcx_try_scribbled(h, &taker, BODY, 200);
-	rcx_try_scribbled(h, &taker, RCX_BODY_MAX, 10);
+	sender.arg = &fd;
+	rcx_try_messages(h, &sender, validate);
+	rcx_try_overwritten(h, &sender, BODY, 200);
+	rcx_try_overwritten(h, &sender, RCX_BODY_MAX, 10);
 	try_iter_vectors(h, fd);
 	try_iter_reads(h, fd, validate);
 	rcx_try_no_seek(h, fd);

@@ -193,26 +193,27 @@ static void try_numbers(struct rcx_hostile *h, const struct memory *memory)
 			 0);
 }
 
-static void try_scribbled(struct rcx_hostile *h, const struct memory *memory,
-			  enum rcx_context context, bool validate)
+static void try_overwritten(struct rcx_hostile *h, const struct memory *memory,
+			    enum rcx_context context, bool validate)
 {
-	struct rcx_scribbler layout, slots, text;
+	struct rcx_overwriter layout, slots, text;
 
 	rcx_topic(h, "overwritten, from %s%s", rcx_context_names[context],
 		  validate ? " in validation" : "");
 	rcx_core_bind(h, "ring", BODY, validate);
 	request(memory, WHOLE, SLOTS);
 	rcx_core_start(h, context, 1u << 30, 4, 1000);
-	rcx_scribble(h, &layout, memory->map + RCX_DEVMEM_RING, sizeof(struct rcx_devmem_ring) / 4);
-	rcx_scribble(h, &slots, slot(memory, 1), 6);
-	rcx_scribble(h, &text, memory->map, RCX_DEVMEM_PAGE / 4);
+	rcx_overwrite(h, &layout, memory->map + RCX_DEVMEM_RING,
+		      sizeof(struct rcx_devmem_ring) / 4);
+	rcx_overwrite(h, &slots, slot(memory, 1), 6);
+	rcx_overwrite(h, &text, memory->map, RCX_DEVMEM_PAGE / 4);
 	for (int i = 0; i < 100; i++) {
 		request(memory, WHOLE, SLOTS >> i % 4);
 		usleep(20);
 	}
-	rcx_scribble_end(&layout);
-	rcx_scribble_end(&slots);
-	rcx_scribble_end(&text);
+	rcx_overwrite_end(&layout);
+	rcx_overwrite_end(&slots);
+	rcx_overwrite_end(&text);
 	rcx_expect(h, "stopped", ioctl(h->core, RCX_CORE_STOP), 0);
 	rcx_expect_true(h, "some were emitted", h->page->emitted > 0);
 	request(memory, WHOLE, SLOTS);
@@ -235,7 +236,7 @@ static void devmem_hostile(struct rcx_hostile *h)
 	try_numbers(h, &memory);
 	for (int validate = 0; validate < 2; validate++)
 		for (int context = 0; context < RCX_CONTEXTS; context++)
-			try_scribbled(h, &memory, (enum rcx_context)context, validate);
+			try_overwritten(h, &memory, (enum rcx_context)context, validate);
 	/* The unload logs a text in the first page; test_demo.py covers that. */
 	memset(memory.map, 0, RCX_DEVMEM_PAGE);
 }

@@ -302,10 +302,10 @@ static long receive_at(void *arg, void *at)
 	return send_out(peer) < 0 ? 0 : recv(peer->fd, at, MESSAGE_OFFSET + WHOLE, 0);
 }
 
-static struct rcx_taker taker(struct peer *peer,
-			      long (*send)(void *, const struct rcx_msg *, size_t))
+static struct rcx_sender sender(struct peer *peer,
+				long (*send)(void *, const struct rcx_msg *, size_t))
 {
-	return (struct rcx_taker){
+	return (struct rcx_sender){
 		.send = send,
 		.arg = peer,
 		.body_max = RCX_GENETLINK_BODY_MAX,
@@ -318,18 +318,18 @@ static struct rcx_taker taker(struct peer *peer,
 
 static void try_messages(struct rcx_hostile *h, bool validate)
 {
-	struct rcx_taker pushes, calls;
+	struct rcx_sender pushes, calls;
 	struct peer peer;
 
 	rcx_bind_topic(h, "push", BODY, validate);
 	open_peer(h, &peer);
-	pushes = taker(&peer, push);
+	pushes = sender(&peer, push);
 	rcx_try_messages(h, &pushes, validate);
-	rcx_try_scribbled(h, &pushes, BODY, 200);
+	rcx_try_overwritten(h, &pushes, BODY, 200);
 	rcx_try_addresses(h, "send", RCX_KERNEL_READS, send_at, &peer);
 
 	rcx_topic(h, "call%s", validate ? " in validation" : "");
-	calls = taker(&peer, call);
+	calls = sender(&peer, call);
 	calls.seq = pushes.seq;
 	rcx_try_messages(h, &calls, validate);
 	rcx_try_request(h, &calls, &peer.in.msg, validate);
@@ -344,24 +344,24 @@ static void try_messages(struct rcx_hostile *h, bool validate)
 }
 
 /* The first header is not overwritten: its family number could become that of another family. */
-static void try_scribbled(struct rcx_hostile *h, bool validate)
+static void try_overwritten(struct rcx_hostile *h, bool validate)
 {
-	struct rcx_scribbler scribbler;
+	struct rcx_overwriter overwriter;
 	struct peer peer;
 	long done = 0;
 
 	rcx_topic(h, "headers overwritten%s", validate ? " in validation" : "");
 	rcx_core_bind(h, "", BODY, validate);
 	open_peer(h, &peer);
-	rcx_scribble(h, &scribbler, &peer.out->command,
-		     (MESSAGE_OFFSET - NLMSG_HDRLEN + RCX_HEADER) / 4);
+	rcx_overwrite(h, &overwriter, &peer.out->command,
+		      (MESSAGE_OFFSET - NLMSG_HDRLEN + RCX_HEADER) / 4);
 	for (int i = 0; i < 500; i++) {
 		put(&peer, (uint8_t)(RCX_GENETLINK_PUSH + i % 3), NLM_F_REQUEST,
 		    RCX_GENETLINK_A_MESSAGE, rcx_good_message(h, BODY, (uint64_t)i), WHOLE);
 		usleep(1);
 		done += send_out(&peer) > 0;
 	}
-	rcx_scribble_end(&scribbler);
+	rcx_overwrite_end(&overwriter);
 	rcx_expect_value(h, "sent", done, 500);
 	close_peer(&peer);
 	open_peer(h, &peer);
@@ -657,7 +657,7 @@ static void genetlink_hostile(struct rcx_hostile *h)
 	try_attributes(h);
 	for (int validate = 0; validate < 2; validate++) {
 		try_messages(h, validate);
-		try_scribbled(h, validate);
+		try_overwritten(h, validate);
 		try_dumps(h, validate);
 	}
 	try_dump_killed(h);

@@ -85,10 +85,10 @@ static long next_at(void *arg, void *at)
 /* ---- messages ----------------------------------------------------------- */
 
 /* A length that needs more than 14 bits is encoded as 0. */
-static struct rcx_taker taker(struct target *target,
-			      long (*send)(void *, const struct rcx_msg *, size_t))
+static struct rcx_sender sender(struct target *target,
+				long (*send)(void *, const struct rcx_msg *, size_t))
 {
-	return (struct rcx_taker){
+	return (struct rcx_sender){
 		.send = send,
 		.arg = target,
 		.body_max = target->indirect ? RCX_BODY_MAX : RCX_IOCTL_DIRECT_MAX - RCX_HEADER,
@@ -100,20 +100,20 @@ static struct rcx_taker taker(struct target *target,
 
 static void try_messages(struct rcx_hostile *h, struct target *target, bool validate)
 {
-	struct rcx_taker pushes = taker(target, push), calls = taker(target, call);
+	struct rcx_sender pushes = sender(target, push), calls = sender(target, call);
 
 	rcx_topic(h, "%s push%s", target->indirect ? "indirect" : "direct",
 		  validate ? " in validation" : "");
 	rcx_try_messages(h, &pushes, validate);
-	rcx_try_scribbled(h, &pushes, BODY, 200);
-	rcx_try_scribbled(h, &pushes, target->indirect ? RCX_BODY_MAX : 8192, 20);
+	rcx_try_overwritten(h, &pushes, BODY, 200);
+	rcx_try_overwritten(h, &pushes, target->indirect ? RCX_BODY_MAX : 8192, 20);
 	rcx_try_addresses(h, "message", RCX_KERNEL_READS, push_at, target);
 
 	rcx_topic(h, "%s call%s", target->indirect ? "indirect" : "direct",
 		  validate ? " in validation" : "");
 	calls.seq = pushes.seq;
 	rcx_try_messages(h, &calls, validate);
-	rcx_try_scribbled(h, &calls, BODY, 200);
+	rcx_try_overwritten(h, &calls, BODY, 200);
 	rcx_try_addresses(h, "message", RCX_KERNEL_READS, call_at, target);
 	rcx_try_request(h, &calls, h->message, validate);
 	rcx_expect(h, "a reply as a request", call(target, h->message, WHOLE), EBADMSG);
@@ -223,7 +223,7 @@ static void try_stuck(struct rcx_hostile *h)
 	rcx_core_ended(h, 1000);
 	rcx_sleep_in(h, &behind, sleep_for_next, &target);
 	rcx_sleeper_interrupt(&behind);
-	rcx_late_page_comes(h, &late);
+	rcx_late_page_provide(h, &late);
 	rcx_expect(h, "the stuck one has no message", rcx_sleeper_end(&stuck), EBADMSG);
 	rcx_expect(h, "an event is not lost to a signal", rcx_sleeper_end(&behind), 0);
 	close(target.fd);

@@ -224,7 +224,7 @@ static long send_page(void *arg, const struct rcx_msg *msg, size_t len)
 	return ioctl(area->fd, area->doorbell);
 }
 
-static void try_lengths(struct rcx_hostile *h, struct area *area, struct rcx_taker *taker)
+static void try_lengths(struct rcx_hostile *h, struct area *area, struct rcx_sender *sender)
 {
 	/* clang-format off */
 	static const uint32_t lengths[] = {
@@ -236,7 +236,7 @@ static void try_lengths(struct rcx_hostile *h, struct area *area, struct rcx_tak
 
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
 		for (int agree = 0; agree < 2; agree++) {
-			struct rcx_msg *msg = rcx_good_message(h, BODY, taker->seq);
+			struct rcx_msg *msg = rcx_good_message(h, BODY, sender->seq);
 
 			/* Wrong in the slot only, and in the header as well. */
 			if (agree && lengths[i] >= RCX_HEADER && lengths[i] <= WHOLE)
@@ -254,7 +254,7 @@ static void try_page_messages(struct rcx_hostile *h, unsigned long doorbell, con
 			      bool validate)
 {
 	struct area area;
-	struct rcx_taker taker = {
+	struct rcx_sender sender = {
 		.send = send_page,
 		.arg = &area,
 		.body_max = BODY,
@@ -268,17 +268,17 @@ static void try_page_messages(struct rcx_hostile *h, unsigned long doorbell, con
 	if (!open_area(h, &area, RCX_MMAP_PAGE, WHOLE, 1))
 		return;
 	area.doorbell = doorbell;
-	rcx_try_messages(h, &taker, validate);
-	try_lengths(h, &area, &taker);
+	rcx_try_messages(h, &sender, validate);
+	try_lengths(h, &area, &sender);
 	close_area(&area);
 }
 
 /* Another thread overwrites length and header in place. */
-static void try_page_scribbled(struct rcx_hostile *h, unsigned long doorbell, const char *name,
-			       uint32_t size, bool validate, uint32_t turns)
+static void try_page_overwritten(struct rcx_hostile *h, unsigned long doorbell, const char *name,
+				 uint32_t size, bool validate, uint32_t turns)
 {
 	struct rcx_outcomes outcomes = { 0 };
-	struct rcx_scribbler header, length;
+	struct rcx_overwriter header, length;
 	struct rcx_counts before, after;
 	struct area area;
 	uint64_t seq = 0;
@@ -293,8 +293,8 @@ static void try_page_scribbled(struct rcx_hostile *h, unsigned long doorbell, co
 	 * Overwrite len and pad of the slot and the header except its timestamp.  A second
 	 * thread overwrites the size alone, which would do the most harm.
 	 */
-	rcx_scribble(h, &header, slot(&area, 0), 6);
-	rcx_scribble(h, &length, slot(&area, 0)->message, 1);
+	rcx_overwrite(h, &header, slot(&area, 0), 6);
+	rcx_overwrite(h, &length, slot(&area, 0)->message, 1);
 	for (uint32_t i = 0; i < turns; i++) {
 		long result;
 
@@ -306,8 +306,8 @@ static void try_page_scribbled(struct rcx_hostile *h, unsigned long doorbell, co
 		rcx_note(&outcomes, result, EBADMSG);
 		seq += result >= 0;
 	}
-	rcx_scribble_end(&header);
-	rcx_scribble_end(&length);
+	rcx_overwrite_end(&header);
+	rcx_overwrite_end(&length);
 	after = rcx_core_counts(h);
 	rcx_expect_outcomes(h, "nothing but fine or refused", &outcomes);
 	rcx_expect_value(h, "consumed", (long)(after.consumed - before.consumed),
@@ -393,18 +393,18 @@ static void try_kick(struct rcx_hostile *h)
 }
 
 /* Other threads overwrite the ring while the kernel consumes messages from it. */
-static void try_kick_scribbled(struct rcx_hostile *h, bool validate)
+static void try_kick_overwritten(struct rcx_hostile *h, bool validate)
 {
 	struct rcx_outcomes outcomes = { 0 };
-	struct rcx_scribbler head, slots;
+	struct rcx_overwriter head, slots;
 	struct area area;
 
 	rcx_topic(h, "ring to the kernel, overwritten%s", validate ? " in validation" : "");
 	rcx_core_bind(h, "", BODY, validate);
 	if (!open_area(h, &area, RCX_MMAP_TO_KERNEL, 65536, SLOTS))
 		return;
-	rcx_scribble(h, &head, (void *)(uintptr_t)ends(&area), sizeof(struct rcx_mmap_ends) / 4);
-	rcx_scribble(h, &slots, slot(&area, 0), 6);
+	rcx_overwrite(h, &head, (void *)(uintptr_t)ends(&area), sizeof(struct rcx_mmap_ends) / 4);
+	rcx_overwrite(h, &slots, slot(&area, 0), 6);
 	for (int i = 0; i < 500; i++) {
 		uint32_t position = ends(&area)->tail;
 		long result;
@@ -415,8 +415,8 @@ static void try_kick_scribbled(struct rcx_hostile *h, bool validate)
 		result = ioctl(area.fd, RCX_MMAP_KICK);
 		rcx_note(&outcomes, result, errno == EINVAL ? EINVAL : EBADMSG);
 	}
-	rcx_scribble_end(&head);
-	rcx_scribble_end(&slots);
+	rcx_overwrite_end(&head);
+	rcx_overwrite_end(&slots);
 	rcx_expect_outcomes(h, "nothing but fine or refused", &outcomes);
 	close_area(&area);
 }
@@ -488,9 +488,9 @@ static void try_two_rings(struct rcx_hostile *h)
 	close_area(&large);
 }
 
-static void try_offer_scribbled(struct rcx_hostile *h, enum rcx_context context, bool validate)
+static void try_offer_overwritten(struct rcx_hostile *h, enum rcx_context context, bool validate)
 {
-	struct rcx_scribbler index, slots;
+	struct rcx_overwriter index, slots;
 	struct area area;
 
 	rcx_topic(h, "ring to user overwritten, %s%s", rcx_context_names[context],
@@ -499,14 +499,14 @@ static void try_offer_scribbled(struct rcx_hostile *h, enum rcx_context context,
 	if (!open_area(h, &area, RCX_MMAP_TO_USER, WHOLE, SLOTS))
 		return;
 	rcx_core_start(h, context, 1u << 30, 4, 1000);
-	rcx_scribble(h, &index, (void *)(uintptr_t)ends(&area), sizeof(struct rcx_mmap_ends) / 4);
-	rcx_scribble(h, &slots, slot(&area, 0), 6);
+	rcx_overwrite(h, &index, (void *)(uintptr_t)ends(&area), sizeof(struct rcx_mmap_ends) / 4);
+	rcx_overwrite(h, &slots, slot(&area, 0), 6);
 	for (int i = 0; i < 200; i++) {
 		ends(&area)->tail = ends(&area)->head;
 		usleep(20);
 	}
-	rcx_scribble_end(&index);
-	rcx_scribble_end(&slots);
+	rcx_overwrite_end(&index);
+	rcx_overwrite_end(&slots);
 	close_area(&area);
 	rcx_expect(h, "closed in the stream, then stopped", ioctl(h->core, RCX_CORE_STOP), 0);
 	rcx_expect_true(h, "some were emitted", h->page->emitted > 0);
@@ -584,15 +584,15 @@ static void mmap_hostile(struct rcx_hostile *h)
 	for (int validate = 0; validate < 2; validate++) {
 		try_page_messages(h, RCX_MMAP_PUSH, "push", validate);
 		try_page_messages(h, RCX_MMAP_CALL, "call", validate);
-		try_page_scribbled(h, RCX_MMAP_PUSH, "push", BODY, validate, 500);
-		try_page_scribbled(h, RCX_MMAP_CALL, "call", BODY, validate, 500);
-		try_kick_scribbled(h, validate);
+		try_page_overwritten(h, RCX_MMAP_PUSH, "push", BODY, validate, 500);
+		try_page_overwritten(h, RCX_MMAP_CALL, "call", BODY, validate, 500);
+		try_kick_overwritten(h, validate);
 		for (int context = 0; context < RCX_CONTEXTS; context++)
-			try_offer_scribbled(h, (enum rcx_context)context, validate);
+			try_offer_overwritten(h, (enum rcx_context)context, validate);
 	}
 	/* Long enough for the other thread to write between two reads of the kernel. */
-	try_page_scribbled(h, RCX_MMAP_PUSH, "push", RCX_BODY_MAX, true, 40);
-	try_page_scribbled(h, RCX_MMAP_CALL, "call", RCX_BODY_MAX, true, 40);
+	try_page_overwritten(h, RCX_MMAP_PUSH, "push", RCX_BODY_MAX, true, 40);
+	try_page_overwritten(h, RCX_MMAP_CALL, "call", RCX_BODY_MAX, true, 40);
 	try_pull(h);
 	try_kick(h);
 	try_offer(h);

@@ -131,9 +131,9 @@ static long send_message(void *arg, const struct rcx_msg *msg, size_t len)
 	return set_text(*(int *)arg, text);
 }
 
-static struct rcx_taker message_taker(int *fd, bool transaction)
+static struct rcx_sender message_sender(int *fd, bool transaction)
 {
-	return (struct rcx_taker){
+	return (struct rcx_sender){
 		.send = send_message,
 		.arg = fd,
 		.body_max = (transaction ? RCX_MODPARAM_GET_MAX : RCX_MODPARAM_SET_MAX) -
@@ -177,16 +177,16 @@ static void try_texts(struct rcx_hostile *h, int fd, uint64_t seq)
 	rcx_expect(h, "before the start", pwrite(fd, text, 2, -1), EINVAL);
 }
 
-static void try_sets(struct rcx_hostile *h, int fd, struct rcx_taker *taker, bool validate)
+static void try_sets(struct rcx_hostile *h, int fd, struct rcx_sender *sender, bool validate)
 {
 	char text[2 * WHOLE + 2];
 
-	rcx_try_messages(h, taker, validate);
-	try_texts(h, fd, taker->seq);
+	rcx_try_messages(h, sender, validate);
+	try_texts(h, fd, sender->seq);
 	rcx_try_addresses(h, "set", RCX_KERNEL_READS, write_at, &fd);
 	rcx_try_commands(h, fd, NULL);
 	rcx_try_no_map(h, fd);
-	rcx_good_message(h, BODY, taker->seq++);
+	rcx_good_message(h, BODY, sender->seq++);
 	encode(text, h->message, WHOLE);
 	strcat(text, "\n");
 	rcx_expect_value(h, "a good one, as a line", set_text(fd, text), LINE);
@@ -209,10 +209,10 @@ static bool decode(struct rcx_hostile *h, const char *text)
 static void try_message(struct rcx_hostile *h, bool validate)
 {
 	int fd = rcx_expect_open(h, PATH(RCX_MODPARAM_MESSAGE), O_RDWR);
-	struct rcx_taker taker = message_taker(&fd, false);
+	struct rcx_sender sender = message_sender(&fd, false);
 	char text[2 * RCX_MODPARAM_PAGE] = "";
 
-	try_sets(h, fd, &taker, validate);
+	try_sets(h, fd, &sender, validate);
 	rcx_expect_value(h, "get", pread(fd, text, sizeof(text), 0), LINE);
 	rcx_expect_true(h, "it is whole",
 			decode(h, text) && rcx_is_whole(h->message, BODY, validate));
@@ -233,14 +233,15 @@ static void try_message(struct rcx_hostile *h, bool validate)
 static void try_transaction(struct rcx_hostile *h, bool validate)
 {
 	int fd = rcx_expect_open(h, PATH(RCX_MODPARAM_TRANSACTION), O_RDWR);
-	struct rcx_taker taker = message_taker(&fd, true);
+	struct rcx_sender sender = message_sender(&fd, true);
 	char text[2 * RCX_MODPARAM_PAGE] = "";
 
 	rcx_expect_value(h, "a reply before any request", pread(fd, text, LINE, 0), 0);
-	try_sets(h, fd, &taker, validate);
+	try_sets(h, fd, &sender, validate);
 	rcx_expect_value(h, "get the reply", pread(fd, text, sizeof(text), 0), LINE);
 	rcx_expect_true(h, "it is the reply",
-			decode(h, text) && rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
+			decode(h, text) &&
+				rcx_is_reply(h->message, BODY, sender.seq - 1, validate));
 	rcx_try_addresses(h, "get", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect(h, "a reply as a request", set_text(fd, text), EBADMSG);
 	rcx_expect_value(h, "which leaves none", pread(fd, text, LINE, 0), 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A datagram has two headers with false lengths or types; any user may open a socket. */
+/* Both headers of a datagram can have wrong lengths or types, and any user can open a socket. */
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -248,10 +248,10 @@ static long receive_at(void *arg, void *at)
 	return recv(peer->fd, at, NLMSG_HDRLEN + WHOLE, 0);
 }
 
-static struct rcx_taker taker(struct peer *peer,
-			      long (*send)(void *, const struct rcx_msg *, size_t))
+static struct rcx_sender sender(struct peer *peer,
+				long (*send)(void *, const struct rcx_msg *, size_t))
 {
-	return (struct rcx_taker){
+	return (struct rcx_sender){
 		.send = send,
 		.arg = peer,
 		.body_max = RCX_BODY_MAX,
@@ -263,18 +263,18 @@ static struct rcx_taker taker(struct peer *peer,
 
 static void try_messages(struct rcx_hostile *h, bool validate)
 {
-	struct rcx_taker pushes, calls;
+	struct rcx_sender pushes, calls;
 	struct peer peer;
 
 	rcx_bind_topic(h, "push", BODY, validate);
 	join_new(h, &peer, 0);
-	pushes = taker(&peer, push);
+	pushes = sender(&peer, push);
 	rcx_try_messages(h, &pushes, validate);
-	rcx_try_scribbled(h, &pushes, BODY, 200);
+	rcx_try_overwritten(h, &pushes, BODY, 200);
 	rcx_try_addresses(h, "send", RCX_KERNEL_READS, send_at, &peer);
 
 	rcx_topic(h, "call%s", validate ? " in validation" : "");
-	calls = taker(&peer, call);
+	calls = sender(&peer, call);
 	calls.seq = pushes.seq;
 	rcx_try_messages(h, &calls, validate);
 	rcx_try_request(h, &calls, &peer.in.msg, validate);
@@ -288,16 +288,16 @@ static void try_messages(struct rcx_hostile *h, bool validate)
 }
 
 /* Another thread overwrites both headers while they are sent. */
-static void try_scribbled(struct rcx_hostile *h, bool validate)
+static void try_overwritten(struct rcx_hostile *h, bool validate)
 {
-	struct rcx_scribbler scribbler;
+	struct rcx_overwriter overwriter;
 	struct peer peer;
 	long sent = 0;
 
-	rcx_topic(h, "both headers overwritten%s", validate ? ", in validation" : "");
+	rcx_topic(h, "both headers overwritten%s", validate ? " in validation" : "");
 	rcx_core_bind(h, "", BODY, validate);
 	join_new(h, &peer, 0);
-	rcx_scribble(h, &scribbler, peer.out, (NLMSG_HDRLEN + RCX_HEADER) / 4);
+	rcx_overwrite(h, &overwriter, peer.out, (NLMSG_HDRLEN + RCX_HEADER) / 4);
 	for (int i = 0; i < 500; i++) {
 		size_t len = put(&peer, (uint16_t)(RCX_NETLINK_JOIN + i % 4), NLM_F_REQUEST,
 				 rcx_good_message(h, BODY, (uint64_t)i), WHOLE);
@@ -305,7 +305,7 @@ static void try_scribbled(struct rcx_hostile *h, bool validate)
 		usleep(1);
 		sent += send(peer.fd, peer.out, len, 0) == (ssize_t)len;
 	}
-	rcx_scribble_end(&scribbler);
+	rcx_overwrite_end(&overwriter);
 	rcx_expect_value(h, "sent", sent, 500);
 	close_peer(&peer);
 	join_new(h, &peer, 0);
@@ -498,7 +498,7 @@ static void netlink_hostile(struct rcx_hostile *h)
 	try_headers(h);
 	for (int validate = 0; validate < 2; validate++) {
 		try_messages(h, validate);
-		try_scribbled(h, validate);
+		try_overwritten(h, validate);
 	}
 	try_sizes(h);
 	try_unread(h);

@@ -331,10 +331,10 @@ static void try_maps(struct rcx_hostile *h, const struct log *log)
 }
 
 /* A writable mapping can only corrupt what its own reader sees. */
-static void try_scribbled_map(struct rcx_hostile *h, struct log *log)
+static void try_overwritten_map(struct rcx_hostile *h, struct log *log)
 {
 	struct rcx_relay_consumed consumed = { .count = 1 };
-	struct rcx_scribbler scribbler;
+	struct rcx_overwriter overwriter;
 	size_t len = map_len(log);
 	struct rcx_counts counts;
 	void *at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, log->file, 0);
@@ -344,14 +344,14 @@ static void try_scribbled_map(struct rcx_hostile *h, struct log *log)
 	rcx_expect_true(h, "mremap to more",
 			mremap(at, len, 2 * len, MREMAP_MAYMOVE) == MAP_FAILED);
 	memset(at, 0xff, len);
-	rcx_scribble(h, &scribbler, at, (uint32_t)(len / 4));
+	rcx_overwrite(h, &overwriter, at, (uint32_t)(len / 4));
 	for (int i = 0; i < 50; i++) {
 		emit_events(h, COUNT);
 		consumed_at(log, &consumed);
 		ioctl(log->fd, RCX_RELAY_FLUSH);
 		read(log->file, h->message, WHOLE);
 	}
-	rcx_scribble_end(&scribbler);
+	rcx_overwrite_end(&overwriter);
 	counts = rcx_core_counts(h);
 	rcx_expect_true(h, "events go on over an overwritten buffer",
 			counts.refused < counts.emitted);
@@ -379,7 +379,7 @@ static void try_mapping(struct rcx_hostile *h)
 	rcx_expect_true(h, "a record is handed over",
 			head->number == 1 && head->fill == HEAD + WHOLE);
 	munmap(at, map_len(&log));
-	try_scribbled_map(h, &log);
+	try_overwritten_map(h, &log);
 }
 
 /* ---- opens and closes ------------------------------------------------- */

@@ -31,7 +31,7 @@ static long skeleton_write_at(void *arg, void *at)
 static void try_push(struct rcx_hostile *h, bool validate)
 {
 	int fd = open(RCX_SKELETON_DEVICE, O_RDWR | O_CLOEXEC);
-	struct rcx_taker taker = {
+	struct rcx_sender sender = {
 		.send = skeleton_send,
 		.arg = &fd,
 		.body_max = RCX_SKELETON_MAX - RCX_HEADER,
@@ -44,8 +44,8 @@ static void try_push(struct rcx_hostile *h, bool validate)
 	/* The kernel half checks bodies only in the validation pass, so try both. */
 	rcx_bind_topic(h, "push", 64, validate);
 	rcx_expect(h, "open", fd, 0);
-	rcx_try_messages(h, &taker, validate);
-	rcx_try_scribbled(h, &taker, 64, 200);
+	rcx_try_messages(h, &sender, validate);
+	rcx_try_overwritten(h, &sender, 64, 200);
 	rcx_try_addresses(h, "write", RCX_KERNEL_READS, skeleton_write_at, &fd);
 	close(fd);
 }

@@ -136,13 +136,13 @@ static void try_lengths(struct rcx_hostile *h, int fd)
 /* Another thread overwrites the length while the kernel reads it twice. */
 static void try_changing_length(struct rcx_hostile *h, int fd, int option)
 {
-	struct rcx_scribbler scribbler;
+	struct rcx_overwriter overwriter;
 	static volatile uint32_t len;
 	long wrong = 0, fine = 0;
 
 	rcx_topic(h, "a length overwritten meanwhile");
 	rcx_core_bind(h, "", BODY, true);
-	rcx_scribble(h, &scribbler, &len, 1);
+	rcx_overwrite(h, &overwriter, &len, 1);
 	for (int i = 0; i < 500; i++) {
 		rcx_good_message(h, BODY, (uint64_t)fine);
 		len = WHOLE;
@@ -153,7 +153,7 @@ static void try_changing_length(struct rcx_hostile *h, int fd, int option)
 			 errno != EFAULT)
 			wrong++;
 	}
-	rcx_scribble_end(&scribbler);
+	rcx_overwrite_end(&overwriter);
 	rcx_expect_value(h,
 			 option == RCX_SOCKOPT_CALL ? "call, other errors" : "pull, other errors",
 			 wrong, 0);
@@ -187,9 +187,9 @@ static long len_at(void *arg, void *at)
 			  (socklen_t *)((uintptr_t)at + 1));
 }
 
-static struct rcx_taker taker(int *fd, long (*send)(void *, const struct rcx_msg *, size_t))
+static struct rcx_sender sender(int *fd, long (*send)(void *, const struct rcx_msg *, size_t))
 {
-	return (struct rcx_taker){
+	return (struct rcx_sender){
 		.send = send,
 		.arg = fd,
 		.body_max = RCX_BODY_MAX,
@@ -210,11 +210,11 @@ static void try_reply(struct rcx_hostile *h, int fd, uint64_t seq, bool validate
 
 static void try_messages(struct rcx_hostile *h, int fd, bool validate)
 {
-	struct rcx_taker sets = taker(&fd, set), calls = taker(&fd, call);
+	struct rcx_sender sets = sender(&fd, set), calls = sender(&fd, call);
 
 	rcx_bind_topic(h, "set", BODY, validate);
 	rcx_try_messages(h, &sets, validate);
-	rcx_try_scribbled(h, &sets, BODY, 200);
+	rcx_try_overwritten(h, &sets, BODY, 200);
 	rcx_try_addresses(h, "a message", RCX_KERNEL_READS, set_at, &fd);
 
 	rcx_topic(h, "call%s", validate ? " in validation" : "");
@@ -319,7 +319,7 @@ static void try_stuck(struct rcx_hostile *h, int fd)
 	rcx_expect(h, "another caller is interrupted", rcx_sleeper_end(&threads[1]), EINTR);
 	rcx_try_kill(h, "another caller is killed", set_page, &behind);
 	rcx_try_kill(h, "a bind is killed", bind_again, h);
-	rcx_late_page_comes(h, &late);
+	rcx_late_page_provide(h, &late);
 	rcx_expect(h, "the stuck one is no message", rcx_sleeper_end(&threads[0]), EBADMSG);
 	rcx_expect(h, "a good one after it", set_page(&behind), 0);
 }

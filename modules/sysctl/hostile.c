@@ -169,9 +169,9 @@ static long send_message(void *arg, const struct rcx_msg *msg, size_t len)
 	return pwrite(*(int *)arg, msg, len, 0);
 }
 
-static struct rcx_taker message_taker(int *fd)
+static struct rcx_sender message_sender(int *fd)
 {
-	return (struct rcx_taker){
+	return (struct rcx_sender){
 		.send = send_message,
 		.arg = fd,
 		.body_max = RCX_BODY_MAX,
@@ -199,11 +199,11 @@ static void try_too_long(struct rcx_hostile *h, int fd)
 static void try_message(struct rcx_hostile *h, bool validate)
 {
 	int fd = rcx_expect_open(h, PATH(RCX_SYSCTL_MESSAGE), O_RDWR);
-	struct rcx_taker taker = message_taker(&fd);
+	struct rcx_sender sender = message_sender(&fd);
 	char *to = (char *)h->message;
 
-	rcx_try_messages(h, &taker, validate);
-	rcx_try_scribbled(h, &taker, BODY, 200);
+	rcx_try_messages(h, &sender, validate);
+	rcx_try_overwritten(h, &sender, BODY, 200);
 	try_layer(h, fd);
 	try_too_long(h, fd);
 	rcx_expect_value(h, "read", read_at(&fd, to), WHOLE);
@@ -220,19 +220,19 @@ static void try_message(struct rcx_hostile *h, bool validate)
 static void try_transaction(struct rcx_hostile *h, bool validate)
 {
 	int fd = rcx_expect_open(h, PATH(RCX_SYSCTL_TRANSACTION), O_RDWR);
-	struct rcx_taker taker = message_taker(&fd);
+	struct rcx_sender sender = message_sender(&fd);
 	char *to = (char *)h->message;
 
 	rcx_expect_value(h, "a reply before any request", read_at(&fd, to), 0);
-	rcx_try_messages(h, &taker, validate);
-	rcx_try_scribbled(h, &taker, BODY, 200);
+	rcx_try_messages(h, &sender, validate);
+	rcx_try_overwritten(h, &sender, BODY, 200);
 	try_layer(h, fd);
-	rcx_good_message(h, BODY, taker.seq++);
+	rcx_good_message(h, BODY, sender.seq++);
 	rcx_expect_value(h, "a request", write_at(&fd, to), WHOLE);
 	rcx_expect(h, "a byte too little room", pread(fd, to, WHOLE - 1, 0), EMSGSIZE);
 	rcx_expect_value(h, "read of the reply", read_at(&fd, to), WHOLE);
 	rcx_expect_true(h, "it is the reply",
-			rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
+			rcx_is_reply(h->message, BODY, sender.seq - 1, validate));
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
 	rcx_expect(h, "a reply as a request", write_at(&fd, to), EBADMSG);
 	rcx_expect_value(h, "no reply after that", read_at(&fd, to), 0);

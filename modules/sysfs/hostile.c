@@ -31,9 +31,9 @@ static long store(void *arg, const struct rcx_msg *msg, size_t len)
 	return pwrite(*(int *)arg, msg, len, 0);
 }
 
-static struct rcx_taker attribute_taker(int *fd, bool transaction)
+static struct rcx_sender attribute_sender(int *fd, bool transaction)
 {
-	return (struct rcx_taker){
+	return (struct rcx_sender){
 		.send = store,
 		.arg = fd,
 		.body_max = (transaction ? RCX_SYSFS_SHOW_MAX : RCX_SYSFS_STORE_MAX) - RCX_HEADER,
@@ -44,16 +44,16 @@ static struct rcx_taker attribute_taker(int *fd, bool transaction)
 	};
 }
 
-static void try_attribute_writes(struct rcx_hostile *h, int fd, struct rcx_taker *taker,
+static void try_attribute_writes(struct rcx_hostile *h, int fd, struct rcx_sender *sender,
 				 bool validate)
 {
-	rcx_try_messages(h, taker, validate);
+	rcx_try_messages(h, sender, validate);
 	rcx_try_addresses(h, "store", RCX_KERNEL_READS, write_at, &fd);
-	rcx_try_scribbled(h, taker, BODY, 200);
-	rcx_good_message(h, RCX_BODY_MAX, taker->seq);
+	rcx_try_overwritten(h, sender, BODY, 200);
+	rcx_good_message(h, RCX_BODY_MAX, sender->seq);
 	rcx_expect_either(h, "store of 1 MiB", write(fd, h->message, FILE_SIZE), EBADMSG, EMSGSIZE);
 	rcx_expect_either(h, "store of 2 GiB", write(fd, h->message, INT32_MAX), EBADMSG, EMSGSIZE);
-	rcx_good_message(h, BODY, taker->seq++);
+	rcx_good_message(h, BODY, sender->seq++);
 	rcx_expect_value(h, "store at an odd position", pwrite(fd, h->message, WHOLE, 4711), WHOLE);
 	rcx_expect(h, "store before the start", pwrite(fd, h->message, WHOLE, -1), EINVAL);
 }
@@ -61,10 +61,10 @@ static void try_attribute_writes(struct rcx_hostile *h, int fd, struct rcx_taker
 static void try_message(struct rcx_hostile *h, bool validate)
 {
 	int fd = rcx_expect_open(h, PATH(RCX_SYSFS_MESSAGE), O_RDWR);
-	struct rcx_taker taker = attribute_taker(&fd, false);
+	struct rcx_sender sender = attribute_sender(&fd, false);
 	char *to = (char *)h->message;
 
-	try_attribute_writes(h, fd, &taker, validate);
+	try_attribute_writes(h, fd, &sender, validate);
 	rcx_expect_value(h, "show", pread(fd, to, INT32_MAX, 0), WHOLE);
 	rcx_expect_true(h, "the message is complete", rcx_is_whole(h->message, BODY, validate));
 	rcx_expect_value(h, "show of nothing", pread(fd, to, 0, 0), 0);
@@ -85,14 +85,14 @@ static void try_message(struct rcx_hostile *h, bool validate)
 static void try_transaction(struct rcx_hostile *h, bool validate)
 {
 	int fd = rcx_expect_open(h, PATH(RCX_SYSFS_TRANSACTION), O_RDWR);
-	struct rcx_taker taker = attribute_taker(&fd, true);
+	struct rcx_sender sender = attribute_sender(&fd, true);
 	char *to = (char *)h->message;
 
 	rcx_expect_value(h, "a reply before any request", pread(fd, to, WHOLE, 0), 0);
-	try_attribute_writes(h, fd, &taker, validate);
+	try_attribute_writes(h, fd, &sender, validate);
 	rcx_expect_value(h, "show of the reply", pread(fd, to, WHOLE, 0), WHOLE);
 	rcx_expect_true(h, "it is the reply",
-			rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
+			rcx_is_reply(h->message, BODY, sender.seq - 1, validate));
 	rcx_expect(h, "a reply as a request", write(fd, to, WHOLE), EBADMSG);
 	rcx_expect_value(h, "no reply after that", pread(fd, to, WHOLE, 0), 0);
 	close(fd);
@@ -160,23 +160,23 @@ static void try_large_sizes(struct rcx_hostile *h, int fd)
 static void try_binary(struct rcx_hostile *h, const char *path, bool transaction, bool validate)
 {
 	int fd = rcx_expect_open(h, path, O_RDWR);
-	struct rcx_taker taker = { .send = write_pieces, .arg = &fd, .body_max = RCX_BODY_MAX };
+	struct rcx_sender sender = { .send = write_pieces, .arg = &fd, .body_max = RCX_BODY_MAX };
 	char *to = (char *)h->message;
 	struct rcx_outcomes outcomes = { 0 };
 
 	for (uint32_t size = 0; size <= RCX_BODY_MAX; size = size * 2 + 4063) {
-		rcx_good_message(h, size, taker.seq++);
+		rcx_good_message(h, size, sender.seq++);
 		rcx_note(&outcomes, write_pieces(&fd, h->message, RCX_HEADER + size), 0);
 	}
 	rcx_expect_outcomes(h, "good ones", &outcomes);
-	try_pieces(h, fd, &taker.seq);
+	try_pieces(h, fd, &sender.seq);
 	try_large_sizes(h, fd);
 	rcx_try_addresses(h, "write", RCX_KERNEL_READS, write_at, &fd);
-	rcx_good_message(h, BODY, taker.seq + 1);
+	rcx_good_message(h, BODY, sender.seq + 1);
 	rcx_expect(h, "a skipped number", piece(fd, h, 0, WHOLE), EBADMSG);
-	rcx_good_message(h, BODY, taker.seq)->magic ^= 1;
+	rcx_good_message(h, BODY, sender.seq)->magic ^= 1;
 	rcx_expect(h, "wrong magic", piece(fd, h, 0, WHOLE), EBADMSG);
-	rcx_good_message(h, BODY, taker.seq++);
+	rcx_good_message(h, BODY, sender.seq++);
 	rcx_expect_value(h, "a good one after all these", piece(fd, h, 0, WHOLE), WHOLE);
 
 	rcx_expect_value(h, "read from the middle", pread(fd, to, WHOLE, RCX_HEADER),
@@ -184,7 +184,7 @@ static void try_binary(struct rcx_hostile *h, const char *path, bool transaction
 	rcx_expect_value(h, "read", pread(fd, to, WHOLE, 0), WHOLE);
 	if (transaction)
 		rcx_expect_true(h, "the reply",
-				rcx_is_reply(h->message, BODY, taker.seq - 1, validate));
+				rcx_is_reply(h->message, BODY, sender.seq - 1, validate));
 	rcx_expect_value(h, "read far behind the end", pread(fd, to, WHOLE, 1ll << 40), 0);
 	rcx_expect(h, "read before the start", pread(fd, to, WHOLE, -1), EINVAL);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);

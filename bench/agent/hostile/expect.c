@@ -35,7 +35,7 @@ static void name_want(char *text, size_t len, int want)
 		snprintf(text, len, "success");
 }
 
-/* The next case; the last one reports that there were too many. */
+/* The next case.  When the list is full, its last case reports that. */
 static struct rcx_case *next_case(struct rcx_hostile *h, const char *name)
 {
 	struct rcx_cases *cases = h->cases;

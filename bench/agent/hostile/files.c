@@ -93,9 +93,9 @@ static long read_at(void *arg, void *at)
 	return rcx_pread_whole(*(int *)arg, at, WHOLE);
 }
 
-static struct rcx_taker message_taker(int *fd)
+static struct rcx_sender message_sender(int *fd)
 {
-	return (struct rcx_taker){
+	return (struct rcx_sender){
 		.send = write_message,
 		.arg = fd,
 		.body_max = RCX_BODY_MAX,
@@ -114,13 +114,13 @@ static void try_write_lengths(struct rcx_hostile *h, int fd)
 }
 
 /* A message has no position in a file, so every valid position is accepted. */
-static void try_write_positions(struct rcx_hostile *h, int fd, struct rcx_taker *taker)
+static void try_write_positions(struct rcx_hostile *h, int fd, struct rcx_sender *sender)
 {
 	static const off_t positions[] = { 1, RCX_HEADER, 4095, INT32_MAX, 1ll << 40 };
 	struct rcx_outcomes outcomes = { 0 };
 
 	for (size_t i = 0; i < sizeof(positions) / sizeof(positions[0]); i++) {
-		const struct rcx_msg *msg = rcx_good_message(h, BODY, taker->seq++);
+		const struct rcx_msg *msg = rcx_good_message(h, BODY, sender->seq++);
 
 		rcx_note(&outcomes, pwrite(fd, msg, WHOLE, positions[i]), 0);
 	}
@@ -130,9 +130,9 @@ static void try_write_positions(struct rcx_hostile *h, int fd, struct rcx_taker 
 	rcx_expect_either(h, "lseek behind the end", lseek(fd, 1 << 20, SEEK_END), 0, EINVAL);
 }
 
-static void try_pieces(struct rcx_hostile *h, int fd, struct rcx_taker *taker)
+static void try_pieces(struct rcx_hostile *h, int fd, struct rcx_sender *sender)
 {
-	struct rcx_msg *msg = rcx_good_message(h, BODY, taker->seq);
+	struct rcx_msg *msg = rcx_good_message(h, BODY, sender->seq);
 	const struct iovec halves[] = {
 		{ msg, RCX_HEADER - 4 },
 		{ (char *)msg + RCX_HEADER - 4, WHOLE - RCX_HEADER + 4 },
@@ -144,16 +144,16 @@ static void try_pieces(struct rcx_hostile *h, int fd, struct rcx_taker *taker)
 	close(zero);
 }
 
-static void try_writes(struct rcx_hostile *h, int fd, struct rcx_taker *taker, bool validate)
+static void try_writes(struct rcx_hostile *h, int fd, struct rcx_sender *sender, bool validate)
 {
 	lseek(fd, 0, SEEK_SET);
-	rcx_try_messages(h, taker, validate);
+	rcx_try_messages(h, sender, validate);
 	rcx_try_addresses(h, "write", RCX_KERNEL_READS, write_at, &fd);
 	try_write_lengths(h, fd);
-	try_write_positions(h, fd, taker);
-	try_pieces(h, fd, taker);
-	rcx_try_scribbled(h, taker, BODY, 200);
-	rcx_try_scribbled(h, taker, RCX_BODY_MAX, validate ? 20 : 10);
+	try_write_positions(h, fd, sender);
+	try_pieces(h, fd, sender);
+	rcx_try_overwritten(h, sender, BODY, 200);
+	rcx_try_overwritten(h, sender, RCX_BODY_MAX, validate ? 20 : 10);
 }
 
 /* ---- reading messages --------------------------------------------------- */
@@ -204,7 +204,7 @@ static long pull_on(void *arg)
 }
 
 /* Push to the file that another thread pulls from, then close it during the pulls. */
-static void try_two(struct rcx_hostile *h, int fd, struct rcx_taker *taker)
+static void try_two(struct rcx_hostile *h, int fd, struct rcx_sender *sender)
 {
 	struct puller puller = { .fd = fd };
 	struct rcx_outcomes outcomes = { 0 };
@@ -212,7 +212,7 @@ static void try_two(struct rcx_hostile *h, int fd, struct rcx_taker *taker)
 
 	rcx_sleep_in(h, &thread, pull_on, &puller);
 	for (int i = 0; i < 500; i++) {
-		const struct rcx_msg *msg = rcx_good_message(h, (uint32_t)i % 200, taker->seq++);
+		const struct rcx_msg *msg = rcx_good_message(h, (uint32_t)i % 200, sender->seq++);
 
 		rcx_note(&outcomes, write(fd, msg, RCX_HEADER + msg->size), 0);
 		sched_yield();
@@ -231,22 +231,22 @@ void rcx_try_message_file(struct rcx_hostile *h, const char *path, bool shared)
 {
 	for (int validate = 0; validate < 2; validate++) {
 		int fd, other;
-		struct rcx_taker taker = message_taker(&fd);
+		struct rcx_sender sender = message_sender(&fd);
 
 		rcx_bind_topic(h, file_name(path), BODY, validate);
 		fd = rcx_expect_open(h, path, O_RDWR);
 		rcx_expect_value(h, "pread where nothing was read yet",
 				 pread(fd, h->message, WHOLE, 1), 0);
-		try_writes(h, fd, &taker, validate);
+		try_writes(h, fd, &sender, validate);
 		try_reads(h, fd, validate);
 
 		other = rcx_expect_open(h, path, O_RDWR);
-		rcx_good_message(h, BODY, shared ? taker.seq++ : 0);
+		rcx_good_message(h, BODY, shared ? sender.seq++ : 0);
 		rcx_expect_value(h, "a second open has its own sequence, or shares the first",
 				 write(other, h->message, WHOLE), WHOLE);
 		close(other);
 		if (validate)
-			try_two(h, fd, &taker);
+			try_two(h, fd, &sender);
 		else
 			close(fd);
 	}
@@ -267,23 +267,23 @@ void rcx_try_transaction_file(struct rcx_hostile *h, const char *path)
 {
 	for (int validate = 0; validate < 2; validate++) {
 		int fd;
-		struct rcx_taker taker = message_taker(&fd);
+		struct rcx_sender sender = message_sender(&fd);
 		char *to = (char *)h->message;
 
 		rcx_bind_topic(h, file_name(path), BODY, validate);
 		fd = rcx_expect_open(h, path, O_RDWR);
 		rcx_expect_value(h, "a reply before any request", pread(fd, to, WHOLE, 0), 0);
-		try_writes(h, fd, &taker, validate);
+		try_writes(h, fd, &sender, validate);
 
-		rcx_good_message(h, BODY, taker.seq);
+		rcx_good_message(h, BODY, sender.seq);
 		rcx_expect_value(h, "a request", write(fd, to, WHOLE), WHOLE);
 		rcx_try_addresses(h, "reply", RCX_KERNEL_WRITES, read_at, &fd);
 		rcx_expect_value(h, "start of the reply", pread(fd, to, 7, 0), 7);
 		rcx_expect_value(h, "rest of the reply", pread(fd, to + 7, INT32_MAX, 7),
 				 WHOLE - 7);
 		rcx_expect_true(h, "it is the reply",
-				rcx_is_reply(h->message, BODY, taker.seq, validate));
-		taker.seq++;
+				rcx_is_reply(h->message, BODY, sender.seq, validate));
+		sender.seq++;
 		rcx_expect(h, "a request that is refused", write(fd, to, WHOLE), EBADMSG);
 		rcx_expect_value(h, "a refused request has no reply", pread(fd, to, WHOLE, 0), 0);
 		close(fd);

@@ -89,11 +89,11 @@ void *rcx_late_page(struct rcx_hostile *h, struct rcx_late_page *late)
 	return late->page;
 }
 
-void rcx_late_page_comes(struct rcx_hostile *h, struct rcx_late_page *late)
+void rcx_late_page_provide(struct rcx_hostile *h, struct rcx_late_page *late)
 {
-	struct uffdio_zeropage bring = { .range = { (uintptr_t)late->page, PAGE } };
+	struct uffdio_zeropage zeros = { .range = { (uintptr_t)late->page, PAGE } };
 
-	rcx_expect(h, "provide the page", ioctl(late->handler, UFFDIO_ZEROPAGE, &bring), 0);
+	rcx_expect(h, "provide the page", ioctl(late->handler, UFFDIO_ZEROPAGE, &zeros), 0);
 }
 
 /* ---- messages ---------------------------------------------------------- */
@@ -119,46 +119,46 @@ bool rcx_is_reply(const struct rcx_msg *msg, uint32_t size, uint64_t seq, bool v
 	       rcx_body_check(msg->body, size, seq, validate ? 0xff : 0) == size;
 }
 
-static long send_message(struct rcx_hostile *h, struct rcx_taker *taker, size_t len)
+static long send_message(struct rcx_hostile *h, struct rcx_sender *sender, size_t len)
 {
-	return taker->send(taker->arg, h->message, len);
+	return sender->send(sender->arg, h->message, len);
 }
 
 /* Send a valid message, so that refusals around it have no other reason. */
-static void try_good(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t size,
+static void try_good(struct rcx_hostile *h, struct rcx_sender *sender, uint32_t size,
 		     const char *name)
 {
-	rcx_good_message(h, size, taker->seq);
-	if (rcx_expect(h, name, send_message(h, taker, RCX_HEADER + size), 0))
-		taker->seq++;
+	rcx_good_message(h, size, sender->seq);
+	if (rcx_expect(h, name, send_message(h, sender, RCX_HEADER + size), 0))
+		sender->seq++;
 }
 
 /* Send @len bytes of a message whose header states a body of @claim bytes. */
-static void try_length(struct rcx_hostile *h, struct rcx_taker *taker, const char *name,
+static void try_length(struct rcx_hostile *h, struct rcx_sender *sender, const char *name,
 		       uint32_t claim, size_t len, int want)
 {
-	rcx_good_message(h, 64, taker->seq)->size = claim;
-	rcx_expect(h, name, send_message(h, taker, len), want);
+	rcx_good_message(h, 64, sender->seq)->size = claim;
+	rcx_expect(h, name, send_message(h, sender, len), want);
 }
 
-static void try_lengths(struct rcx_hostile *h, struct rcx_taker *taker)
+static void try_lengths(struct rcx_hostile *h, struct rcx_sender *sender)
 {
-	try_length(h, taker, "no bytes", 0, 0, taker->nothing);
-	try_length(h, taker, "one byte", 0, 1, taker->too_short);
-	try_length(h, taker, "a byte less than a header", 0, RCX_HEADER - 1, taker->too_short);
-	try_length(h, taker, "a size that wraps to its length", 8 - RCX_HEADER, 8,
-		   taker->too_short);
-	try_length(h, taker, "a header that promises a body", 64, RCX_HEADER, EBADMSG);
-	try_length(h, taker, "a byte less than promised", 64, RCX_HEADER + 63, EBADMSG);
-	try_length(h, taker, "a byte more than promised", 64, RCX_HEADER + 65, EBADMSG);
-	try_length(h, taker, "a promise of 2 GiB", INT32_MAX, RCX_HEADER + 64, EBADMSG);
-	try_length(h, taker, "a promise of 4 GiB", UINT32_MAX, RCX_HEADER + 64, EBADMSG);
-	rcx_good_message(h, taker->body_max + 1, taker->seq);
-	rcx_expect(h, "a byte too long", send_message(h, taker, RCX_HEADER + taker->body_max + 1),
-		   taker->too_long);
+	try_length(h, sender, "no bytes", 0, 0, sender->nothing);
+	try_length(h, sender, "one byte", 0, 1, sender->too_short);
+	try_length(h, sender, "a byte less than a header", 0, RCX_HEADER - 1, sender->too_short);
+	try_length(h, sender, "a size that wraps to its length", 8 - RCX_HEADER, 8,
+		   sender->too_short);
+	try_length(h, sender, "a header that promises a body", 64, RCX_HEADER, EBADMSG);
+	try_length(h, sender, "a byte less than promised", 64, RCX_HEADER + 63, EBADMSG);
+	try_length(h, sender, "a byte more than promised", 64, RCX_HEADER + 65, EBADMSG);
+	try_length(h, sender, "a promise of 2 GiB", INT32_MAX, RCX_HEADER + 64, EBADMSG);
+	try_length(h, sender, "a promise of 4 GiB", UINT32_MAX, RCX_HEADER + 64, EBADMSG);
+	rcx_good_message(h, sender->body_max + 1, sender->seq);
+	rcx_expect(h, "a byte too long", send_message(h, sender, RCX_HEADER + sender->body_max + 1),
+		   sender->too_long);
 }
 
-static void try_numbers(struct rcx_hostile *h, struct rcx_taker *taker)
+static void try_numbers(struct rcx_hostile *h, struct rcx_sender *sender)
 {
 	static const struct {
 		const char *name;
@@ -170,85 +170,85 @@ static void try_numbers(struct rcx_hostile *h, struct rcx_taker *taker)
 	};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		rcx_good_message(h, 64, taker->seq + numbers[i].ahead);
-		rcx_expect(h, numbers[i].name, send_message(h, taker, RCX_HEADER + 64), EBADMSG);
+		rcx_good_message(h, 64, sender->seq + numbers[i].ahead);
+		rcx_expect(h, numbers[i].name, send_message(h, sender, RCX_HEADER + 64), EBADMSG);
 	}
 }
 
-static void try_magic(struct rcx_hostile *h, struct rcx_taker *taker)
+static void try_magic(struct rcx_hostile *h, struct rcx_sender *sender)
 {
 	static const uint32_t magics[] = { 0, RCX_MAGIC + 1, 0x534d4352, UINT32_MAX };
 	struct rcx_outcomes outcomes = { 0 };
 
 	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++) {
-		rcx_good_message(h, 64, taker->seq)->magic = magics[i];
-		rcx_note(&outcomes, send_message(h, taker, RCX_HEADER + 64), EBADMSG);
+		rcx_good_message(h, 64, sender->seq)->magic = magics[i];
+		rcx_note(&outcomes, send_message(h, sender, RCX_HEADER + 64), EBADMSG);
 	}
 	rcx_expect_outcomes(h, "wrong magic", &outcomes);
 	rcx_expect_value(h, "wrong magic refused", (long)outcomes.refused, 4);
 }
 
 /* Bodies are checked only in the validation pass. */
-static void try_body(struct rcx_hostile *h, struct rcx_taker *taker, bool validate)
+static void try_body(struct rcx_hostile *h, struct rcx_sender *sender, bool validate)
 {
-	rcx_good_message(h, 61, taker->seq)->body[60] ^= 1;
-	if (rcx_expect(h, "a wrong last byte", send_message(h, taker, RCX_HEADER + 61),
+	rcx_good_message(h, 61, sender->seq)->body[60] ^= 1;
+	if (rcx_expect(h, "a wrong last byte", send_message(h, sender, RCX_HEADER + 61),
 		       validate ? EBADMSG : 0) &&
 	    !validate)
-		taker->seq++;
+		sender->seq++;
 }
 
-void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool validate)
+void rcx_try_messages(struct rcx_hostile *h, struct rcx_sender *sender, bool validate)
 {
-	uint64_t first = taker->seq;
+	uint64_t first = sender->seq;
 	struct rcx_counts before = rcx_core_counts(h), after;
 
-	try_good(h, taker, 0, "a header alone");
-	try_good(h, taker, 64, "a body of 64 bytes");
-	try_good(h, taker, taker->body_max, "the largest body");
-	try_lengths(h, taker);
-	try_magic(h, taker);
-	try_numbers(h, taker);
-	try_body(h, taker, validate);
-	try_good(h, taker, 64, "a good one after all these");
+	try_good(h, sender, 0, "a header alone");
+	try_good(h, sender, 64, "a body of 64 bytes");
+	try_good(h, sender, sender->body_max, "the largest body");
+	try_lengths(h, sender);
+	try_magic(h, sender);
+	try_numbers(h, sender);
+	try_body(h, sender, validate);
+	try_good(h, sender, 64, "a good one after all these");
 
 	after = rcx_core_counts(h);
 	rcx_expect_value(h, "messages the kernel consumed",
-			 (long)(after.consumed - before.consumed), (long)(taker->seq - first));
+			 (long)(after.consumed - before.consumed), (long)(sender->seq - first));
 }
 
-void rcx_try_request(struct rcx_hostile *h, struct rcx_taker *taker, const struct rcx_msg *reply,
+void rcx_try_request(struct rcx_hostile *h, struct rcx_sender *sender, const struct rcx_msg *reply,
 		     bool validate)
 {
-	rcx_good_message(h, 64, taker->seq);
-	rcx_expect(h, "a request", send_message(h, taker, RCX_HEADER + 64), 0);
-	rcx_expect_true(h, "its reply", rcx_is_reply(reply, 64, taker->seq, validate));
+	rcx_good_message(h, 64, sender->seq);
+	rcx_expect(h, "a request", send_message(h, sender, RCX_HEADER + 64), 0);
+	rcx_expect_true(h, "its reply", rcx_is_reply(reply, 64, sender->seq, validate));
 }
 
-/* While all messages, or none, are refused, the race has not been tested. */
+/* When all messages or none are refused, the race has not been tested. */
 static bool one_sided(const struct rcx_outcomes *outcomes)
 {
 	return !outcomes->fine || !outcomes->refused;
 }
 
-void rcx_try_scribbled(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t size,
-		       uint32_t turns)
+void rcx_try_overwritten(struct rcx_hostile *h, struct rcx_sender *sender, uint32_t size,
+			 uint32_t turns)
 {
 	struct rcx_counts before = rcx_core_counts(h), after;
 	struct rcx_outcomes outcomes = { 0 };
-	struct rcx_scribbler scribbler;
+	struct rcx_overwriter overwriter;
 
-	rcx_scribble(h, &scribbler, h->message, RCX_HEADER / 4);
+	rcx_overwrite(h, &overwriter, h->message, RCX_HEADER / 4);
 	for (uint32_t i = 0; i < turns || (i < TURNS_FACTOR * turns && one_sided(&outcomes)); i++) {
 		long result;
 
-		rcx_good_message(h, size, taker->seq);
+		rcx_good_message(h, size, sender->seq);
 		usleep(1); /* let the other thread run */
-		result = send_message(h, taker, RCX_HEADER + size);
+		result = send_message(h, sender, RCX_HEADER + size);
 		rcx_note(&outcomes, result, EBADMSG);
-		taker->seq += result >= 0;
+		sender->seq += result >= 0;
 	}
-	rcx_scribble_end(&scribbler);
+	rcx_overwrite_end(&overwriter);
 	after = rcx_core_counts(h);
 	rcx_expect_outcomes(h, "headers overwritten during the send", &outcomes);
 	rcx_expect_true(h, "some of them accepted, some refused", !one_sided(&outcomes));

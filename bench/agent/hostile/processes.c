@@ -43,7 +43,7 @@ static const uint32_t wrong_values[] = {
  */
 static void *overwrite_words(void *arg)
 {
-	struct rcx_scribbler *s = arg;
+	struct rcx_overwriter *s = arg;
 	uint32_t random = 1;
 
 	for (uint32_t turn = 0; !__atomic_load_n(&s->stop, __ATOMIC_RELAXED); turn++) {
@@ -61,16 +61,16 @@ static void *overwrite_words(void *arg)
 	return NULL;
 }
 
-void rcx_scribble(struct rcx_hostile *h, struct rcx_scribbler *s, volatile void *words,
-		  uint32_t count)
+void rcx_overwrite(struct rcx_hostile *h, struct rcx_overwriter *s, volatile void *words,
+		   uint32_t count)
 {
-	*s = (struct rcx_scribbler){ .words = words, .count = count };
+	*s = (struct rcx_overwriter){ .words = words, .count = count };
 	s->running = !pthread_create(&s->thread, NULL, overwrite_words, s);
 	if (!s->running)
 		rcx_expect_true(h, "start a thread", false);
 }
 
-void rcx_scribble_end(struct rcx_scribbler *s)
+void rcx_overwrite_end(struct rcx_overwriter *s)
 {
 	__atomic_store_n(&s->stop, true, __ATOMIC_RELAXED);
 	if (s->running)

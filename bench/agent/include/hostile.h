@@ -147,8 +147,8 @@ bool rcx_core_start(struct rcx_hostile *h, enum rcx_context context, uint64_t co
 bool rcx_core_ended(struct rcx_hostile *h, uint32_t ms);
 struct rcx_counts rcx_core_counts(struct rcx_hostile *h);
 
-/* Another thread repeats @pull until it has pulled @times.  Meanwhile this one binds again and
- * again, with the two @sizes of the pulled message in turn.
+/* Another thread repeats @pull until it has pulled @times.  Meanwhile this thread binds
+ * repeatedly, and alternates between the two @sizes of the pulled message.
  */
 void rcx_try_size_changes(struct rcx_hostile *h, long (*pull)(void *arg), void *arg, uint32_t times,
 			  const uint32_t sizes[2]);
@@ -159,7 +159,7 @@ bool rcx_hostile_memory(struct rcx_hostile *h); /* map all memory of @h; for run
 
 enum rcx_access { RCX_KERNEL_READS, RCX_KERNEL_WRITES };
 
-/* Call @try with every kind of address that the kernel must refuse with EFAULT. */
+/* Call @try once for each kind of address that the kernel must refuse with EFAULT. */
 void rcx_try_addresses(struct rcx_hostile *h, const char *name, enum rcx_access access,
 		       long (*try)(void *arg, void *at), void *arg);
 
@@ -171,7 +171,7 @@ struct rcx_late_page {
 
 void *rcx_late_page(struct rcx_hostile *h, struct rcx_late_page *late); /* or NULL */
 /* Provide it, filled with zeros. */
-void rcx_late_page_comes(struct rcx_hostile *h, struct rcx_late_page *late);
+void rcx_late_page_provide(struct rcx_hostile *h, struct rcx_late_page *late);
 
 /* Make @h->message a valid message that also passes the validation pass. */
 struct rcx_msg *rcx_good_message(struct rcx_hostile *h, uint32_t size, uint64_t seq);
@@ -183,7 +183,7 @@ bool rcx_is_whole(const struct rcx_msg *msg, uint32_t size, bool validate);
 bool rcx_is_reply(const struct rcx_msg *msg, uint32_t size, uint64_t seq, bool validate);
 
 /**
- * struct rcx_taker - a way to send whole messages to a kernel half
+ * struct rcx_sender - how a case sends a whole message to a kernel half
  * @send: send @len bytes at @msg; below 0 is a failure with its errno
  * @arg: for @send
  * @body_max: the largest body that it accepts
@@ -192,7 +192,7 @@ bool rcx_is_reply(const struct rcx_msg *msg, uint32_t size, uint64_t seq, bool v
  * @too_long: errno for a larger body
  * @seq: number that the next message must have
  */
-struct rcx_taker {
+struct rcx_sender {
 	long (*send)(void *arg, const struct rcx_msg *msg, size_t len);
 	void *arg;
 	uint32_t body_max;
@@ -201,29 +201,29 @@ struct rcx_taker {
 };
 
 /* Send every kind of invalid message, between valid ones.  @validate as in the bind. */
-void rcx_try_messages(struct rcx_hostile *h, struct rcx_taker *taker, bool validate);
+void rcx_try_messages(struct rcx_hostile *h, struct rcx_sender *sender, bool validate);
 
-/* Send a valid request of 64 bytes with @taker, which leaves the reply at @reply; check it. */
-void rcx_try_request(struct rcx_hostile *h, struct rcx_taker *taker, const struct rcx_msg *reply,
+/* Send a valid request of 64 bytes with @sender, which leaves the reply at @reply; check it. */
+void rcx_try_request(struct rcx_hostile *h, struct rcx_sender *sender, const struct rcx_msg *reply,
 		     bool validate);
 
 /* Send messages whose header another thread overwrites at the same time. */
-void rcx_try_scribbled(struct rcx_hostile *h, struct rcx_taker *taker, uint32_t size,
-		       uint32_t turns);
+void rcx_try_overwritten(struct rcx_hostile *h, struct rcx_sender *sender, uint32_t size,
+			 uint32_t turns);
 
 /* ---- processes.c: threads, children, other users ----------------------- */
 
 /* A thread that overwrites @count words at @words with wrong values until it is stopped. */
-struct rcx_scribbler {
+struct rcx_overwriter {
 	pthread_t thread;
 	volatile uint32_t *words;
 	uint32_t count;
 	bool stop, running;
 };
 
-void rcx_scribble(struct rcx_hostile *h, struct rcx_scribbler *s, volatile void *words,
-		  uint32_t count);
-void rcx_scribble_end(struct rcx_scribbler *s);
+void rcx_overwrite(struct rcx_hostile *h, struct rcx_overwriter *s, volatile void *words,
+		   uint32_t count);
+void rcx_overwrite_end(struct rcx_overwriter *s);
 
 /* A thread that makes one call, which is expected to sleep. */
 struct rcx_sleeper {
