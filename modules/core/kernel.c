@@ -174,9 +174,10 @@ static enum hrtimer_restart produce_on_timer(struct hrtimer *timer)
 	WRITE_ONCE(producer.due, producer_due(timer));
 	if (producer.spec.context == RCX_PROCESS) {
 		/*
-		 * If the thread still works on the last burst, it is late, and the
-		 * burst of this tick is skipped.  Only the thread writes
-		 * producer.left, so a stale value costs one idle tick.
+		 * This does nothing if the work is still queued from an earlier
+		 * tick: the thread is late, and emits one burst for both ticks.
+		 * Only the thread writes producer.left, so a stale value costs
+		 * one idle tick.
 		 */
 		kthread_queue_work(producer.worker, &producer.work);
 		again = READ_ONCE(producer.left) && producer.spec.interval;
@@ -393,7 +394,7 @@ static int core_mmap(struct file *file, struct vm_area_struct *vma)
 	return remap_vmalloc_range(vma, producer.page, vma->vm_pgoff);
 }
 
-/* Two measurements at a time would disturb each other. */
+/* One open at a time, because two measurements would disturb each other. */
 static int core_open_once(struct inode *inode, struct file *file)
 {
 	if (!capable(CAP_SYS_ADMIN))
@@ -443,7 +444,7 @@ static int __init core_init(void)
 		err = PTR_ERR(producer.worker);
 		goto err_page;
 	}
-	/* So that on one CPU it runs when the reader has nothing to do. */
+	/* Lowest priority: on one CPU, it runs only when the reader has nothing to do. */
 	sched_set_normal(producer.worker->task, MAX_NICE);
 
 	err = misc_register(&core_device);

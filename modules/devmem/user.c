@@ -88,7 +88,7 @@ static int map_memory(struct rcx_session *s)
 }
 
 /*
- * The requested number of slots.  Without a request: SLOTS, or fewer if so many do not
+ * The requested number of slots.  Without a request: SLOTS, or fewer if SLOTS do not
  * fit, so that the largest messages have a ring as well.
  */
 static uint32_t slots_for(const struct rcx_session *s, uint32_t stride)

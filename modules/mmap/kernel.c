@@ -389,7 +389,8 @@ static int mmap_mmap(struct file *file, struct vm_area_struct *vma)
 
 /*
  * poll enters the wait queue and then reads the position.  emit updates the position and
- * then wakes the queue.  So at least one of them sees the other:
+ * then wakes the queue.  Both take the lock of the queue, which orders them, so at least
+ * one of them sees the other:
  *
  *	poll				emit
  *	poll_wait: enters the queue

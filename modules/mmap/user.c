@@ -37,7 +37,7 @@ static struct rcx_msg *message_in(struct rcx_mmap_slot *slot)
 }
 
 /*
- * The requested number of slots.  Without a request: SLOTS, or fewer if so many do not
+ * The requested number of slots.  Without a request: SLOTS, or fewer if SLOTS do not
  * fit, so that the largest messages have a ring as well.
  */
 static uint32_t slots_for(const struct rcx_session *s)

@@ -27,7 +27,7 @@ static inline const struct rcx_msg *message(const struct rcx_session *s, ssize_t
 /* ---- open --------------------------------------------------------------- */
 
 /* A datagram must fit into the send buffer, of which netlink reserves 32 bytes. */
-static int widen(struct rcx_session *s)
+static int grow_send_buffer(struct rcx_session *s)
 {
 	int size, need = (int)NLMSG_LENGTH(rcx_len(s)) + 32;
 	socklen_t len = sizeof(size);
@@ -48,7 +48,7 @@ static int open_socket(struct rcx_session *s)
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, RCX_NETLINK_PROTOCOL);
 	if (s->fd < 0)
 		return rcx_fail_errno(s, "socket AF_NETLINK");
-	return widen(s) || rcx_datagram_set_queue(s) ? -1 : 0;
+	return grow_send_buffer(s) || rcx_datagram_set_queue(s) ? -1 : 0;
 }
 
 static int join(struct rcx_session *s, uint32_t flags)

@@ -126,7 +126,8 @@ static struct rcx_msg *relay_message;
 
 /* ---- callbacks and file operations -------------------------------------- */
 
-/* Fill the header of a sub-buffer that is handed over.  The number is stored last, since
+/*
+ * Fill the header of a sub-buffer that is handed over.  The number is stored last, since
  * a reader of the mapping reads the sub-buffer as soon as it sees the number.
  */
 static void relay_publish(const struct rchan_buf *buf, void *subbuf)
@@ -247,7 +248,7 @@ static size_t relay_read_complete(const struct relay_file *state, struct file *f
 	size_t number, left, got;
 
 	lockdep_assert_held(&state->lock);
-	/* RCX_RELAY_CONSUMED may have consumed one that is counted but not handed over. */
+	/* Negative if RCX_RELAY_CONSUMED consumed a sub-buffer that @handed does not count yet. */
 	if (ready <= 0)
 		return 0;
 	if (ready >= buf->chan->n_subbufs)
@@ -414,7 +415,8 @@ static int relay_check_setup(const struct rcx_relay_setup *setup, u32 ahead)
 
 static int relay_make(struct relay_file *state, const struct rcx_relay_setup *setup)
 {
-	/* If all sub-buffers are complete, relay's read() assumes that the oldest one was
+	/*
+	 * If all sub-buffers are complete, relay's read() assumes that the oldest one was
 	 * overwritten and skips it, until it sees that the writer was refused.  With a
 	 * spare one, they are never all complete.  A mapping has no read(), and a buffer
 	 * that overwrites does lose its oldest sub-buffer.
@@ -483,9 +485,10 @@ static long relay_flush_all(struct relay_file *state)
 	return 0;
 }
 
-/* relay limits the count to what was produced, but the CPU only to NR_CPUS, and does not
- * report what it ignores, so check both here.  Also reset read()'s position within a
- * sub-buffer.
+/*
+ * relay limits the count to the sub-buffers that were produced, but the CPU only to
+ * NR_CPUS, and does not report what it ignores.  So both are checked here.  read()'s
+ * position within a sub-buffer is reset, too.
  */
 static long relay_consumed(struct relay_file *state, const struct rcx_relay_consumed __user *arg)
 {

@@ -245,7 +245,8 @@ static int single_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* Make the kernel hand over partly filled sub-buffers, after a wait without an event or
+/*
+ * Make the kernel hand over partly filled sub-buffers, after a wait without an event or
  * at the end of the stream: a record arrives only with its sub-buffer.
  */
 static int flush(struct rcx_session *s)

@@ -16,9 +16,9 @@
 #define RCX_UMH_MAX 65535
 
 /*
- * The most starts in progress at once, the kernel's own limit for modprobe.  A program
- * that has started to run no longer counts, except in mode wait, since the kernel half
- * is not notified of its end.
+ * The most starts in progress at once; the kernel has the same limit for modprobe.  A
+ * program that has started to run no longer counts, since the kernel half is not notified
+ * of its end.  In mode wait it is, and there a start counts until its program has ended.
  */
 #define RCX_UMH_AT_ONCE 50
 

@@ -22,8 +22,8 @@
 #include "abi.h"
 
 /* Delay from request to event.  If it is shorter, the previous program is still exiting. */
-#define APART 300000 /* ns */
-#define NOTES 256    /* more than a stream of this slow channel ever leaves unread */
+#define EVENT_DELAY 300000 /* ns */
+#define NOTES	    256	   /* more than a stream of this slow channel ever leaves unread */
 
 /* The report of one program. */
 struct note {
@@ -117,7 +117,7 @@ static int write_note(struct board *board, const char *text, uint64_t timestamp)
 /* Usage: umh BOARD MESSAGE.  The exit status is an errno for the kernel half. */
 static int umh_main(int argc, char **argv)
 {
-	/* Read both clocks: which one is used is stored in memory that is not mapped yet. */
+	/* Read both clocks: the choice between them is in memory that is not mapped yet. */
 	uint64_t cycles = rcx_cycles(), ns;
 	struct timespec now;
 	struct board *board;
@@ -163,7 +163,7 @@ static int umh_open(struct rcx_session *s)
 	struct rcx_umh_program request = { .flags = 0 };
 	ssize_t len;
 
-	s->delay = APART;
+	s->delay = EVENT_DELAY;
 	if (make_board(s))
 		return -1;
 	s->fd = open(RCX_UMH_DEVICE, O_RDWR | O_CLOEXEC);
@@ -231,32 +231,32 @@ static uint64_t reported(struct board *board)
 	return board->taken + __atomic_load_n(&board->dropped, __ATOMIC_ACQUIRE);
 }
 
-/* Get the number of programs that report, once the producer has ended; -1 after rcx_fail(). */
-static int get_due(struct rcx_session *s, uint64_t *due)
+/* Get the number of reports to expect, once the producer has ended; -1 after rcx_fail(). */
+static int get_expected(struct rcx_session *s, uint64_t *expected)
 {
 	struct rcx_umh_counts counts;
 
 	if (ioctl(s->fd, RCX_UMH_COUNTS, &counts))
 		return rcx_fail_errno(s, "cannot get the number of started programs");
-	*due = counts.started - counts.failed;
+	*expected = counts.started - counts.failed;
 	return 0;
 }
 
 /*
  * When the producer has ended, programs that it did not wait for may still be
- * starting.  Their number is requested once, and again if no report arrived for a
- * while, since a start may have failed meanwhile.
+ * starting.  The stream reads their number once, and again after a wait without a
+ * report, since a start may have failed meanwhile.
  */
 static int umh_stream(struct rcx_session *s, uint64_t n)
 {
 	const struct timespec limit = { .tv_nsec = RCX_STREAM_WAIT * 1000000L };
 	struct board *board = s->map;
 	uint32_t dropped = board->dropped;
-	uint64_t due = UINT64_MAX;
+	uint64_t expected = UINT64_MAX;
 	struct note *note;
 
 	(void)n;
-	while (reported(board) < due) {
+	while (reported(board) < expected) {
 		bool over = rcx_stream_over(s);
 
 		while ((note = next_note(board))) {
@@ -264,10 +264,10 @@ static int umh_stream(struct rcx_session *s, uint64_t n)
 				return -1;
 			free_note(board, note);
 		}
-		if (over && due == UINT64_MAX && get_due(s, &due))
+		if (over && expected == UINT64_MAX && get_expected(s, &expected))
 			return -1;
-		if (reported(board) < due && !wait_note(board, &limit))
-			due = UINT64_MAX;
+		if (reported(board) < expected && !wait_note(board, &limit))
+			expected = UINT64_MAX;
 	}
 	s->overruns += __atomic_load_n(&board->dropped, __ATOMIC_RELAXED) - dropped;
 	return 0;

@@ -4,9 +4,10 @@
  * ringcross_core.  A session starts its own peer, one for each thread.  A peer never outlives
  * its session, and a peer that ends by itself ends the cell.
  *
- * Writers of the shared block: the session writes @settled, @order and @stop.  While no order
- * is being executed (page.done), it also writes @spec, @due and @size.  The first peer writes
- * everything else except the slots of other threads.  Only the first thread's peer emits events.
+ * Writers of the shared block: the session writes @settled, @order, @stop and the @wanted of its
+ * slot.  While no order is being executed (page.done), it also writes @spec, @due and @size,
+ * resets the counts, and clears page.done.  A peer writes the rest of its own slot.  The first
+ * peer also writes the rest of the block; only the first thread's peer emits events.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -264,7 +265,7 @@ static void run_peer(struct rcx_session *s)
 	int err = prepare_peer(s);
 
 	if (!err && rcx_kernel_initiated(s->op)) {
-		/* So that on one CPU it emits when the reader has nothing to drain. */
+		/* On one CPU it then emits only when the reader has nothing to drain. */
 		setpriority(PRIO_PROCESS, 0, NICE_LOWEST);
 		run_commands(s);
 	}
@@ -351,11 +352,11 @@ static int start_peer(struct rcx_session *s)
 }
 
 /*
- * The scheduler gives a new process less processor time at first.  As long as it does, the waking
- * process keeps running after a wake-up: the first 25 ms of an exchange cost up to a third less,
- * or more, than the rest.  So both sides yield to each other until they have had equal shares.
- * (This is not done for a peer that emits events, whose priority differs anyway, and of several
- * threads only for the first.)
+ * The scheduler gives a new process less processor time at first.  Until the shares are equal, the
+ * waking process keeps running after a wake-up, and the first 25 ms of an exchange cost up to a
+ * third less, or more, than the rest.  So both sides yield to each other until they have had equal
+ * shares.  A peer that emits events does not, since its priority differs anyway.  Of several
+ * threads, only the first one does.
  */
 static void settle(struct rcx_session *s)
 {

@@ -76,8 +76,8 @@ struct rcx_peer_slot {
 /* An open hook: duplicate the descriptors of the user's end to s->fd and s->fd2. */
 int rcx_peer_open(struct rcx_session *s);
 
-/* Fail because the peer has exited: @what met the end of the channel, or failed because
- * nobody reads it.  Always returns -1.
+/* Fail because the peer has exited.  @what is the call that found the end of the channel, or
+ * that failed because no process reads the channel.  Always returns -1.
  */
 int rcx_peer_exited(struct rcx_session *s, const char *what) __attribute__((cold));
 

@@ -192,8 +192,8 @@ static uint64_t expensive_length(const struct rcx_session *s, const struct rcx_c
 	return is_stream(s) ? rcx_stream_length(cell, EXPENSIVE_STREAM) : EXPENSIVE_ROUND;
 }
 
-/* The first operations may include costs that are paid once, such as the start of a peer.  An
- * operation is expensive only if it remains so.
+/* The first operations may include one-time costs, such as the start of a peer.  So an operation
+ * counts as expensive only if further rounds are expensive, too.
  */
 static int recheck_cost(struct rcx_session *s, const struct rcx_cell *cell, uint64_t *cost)
 {
@@ -203,7 +203,7 @@ static int recheck_cost(struct rcx_session *s, const struct rcx_cell *cell, uint
 	return 0;
 }
 
-/* A batch shares one wake-up, so the last batch of a stream must not be shorter. */
+/* A batch shares one wake-up, so a stream must not end with a shorter batch. */
 static uint64_t whole_batches(uint64_t n)
 {
 	return n < RCX_BATCH ? n : n - n % RCX_BATCH;

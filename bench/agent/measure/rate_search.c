@@ -13,7 +13,7 @@
 #define INTERVAL_MAX	    1e9	    /* units; ringcross_core accepts no longer one */
 #define PRECISION	    1.01    /* the search ends when its bounds differ by this factor */
 #define BURSTS		    64	    /* in a trial, */
-#define EVENTS		    1000    /* but at least so many events, */
+#define EVENTS		    1000    /* but at least this many events, */
 #define TRIAL_UNITS	    4400000 /* and long enough to include a timer tick */
 #define TRIAL_UNITS_MAX	    20000000
 #define TRIAL_BURSTS_MIN    8
@@ -40,7 +40,7 @@ static int by_value(const void *a, const void *b)
 
 /*
  * At a rate that a channel can carry, its reader has received a burst before the next one is
- * due, or catches up at times: a timer tick may delay several bursts.
+ * due.  A timer tick may delay several bursts, but then the reader catches up.
  */
 static enum rcx_verdict judge(const struct rcx_cell *cell, const struct rcx_stream_counts *counts)
 {
@@ -89,7 +89,7 @@ static int one_trial(struct search *search, uint64_t events, struct rcx_trial *t
 	return 0;
 }
 
-/* Under the instructions clock, only a rare event is random, and it loses few events. */
+/* Under the instructions clock, only rare disturbances are random, and they lose few events. */
 static bool may_be_disturbed(const struct rcx_session *s, const struct rcx_trial *trial)
 {
 	if (s->clock != RCX_CLOCK_INSTRUCTIONS)
@@ -136,7 +136,9 @@ static int fail_no_rate(struct search *search)
 							      "the producer is late");
 }
 
-/* Find one interval that is clean, and one of at most half that length that is not. */
+/* Find an interval that is clean, and one of half its length that is not.  @dirty stays 0 if even
+ * the shortest interval is clean.
+ */
 static int bracket(struct search *search, double *clean, double *dirty)
 {
 	double first = (double)search->cell.interval;

@@ -28,8 +28,8 @@ static int check_empty(struct rcx_session *s)
 /*
  * emitted = delivered + lost, where lost includes the refused events.  Sequence numbers give
  * what was delivered, the endpoint counts what was emitted and refused.  A loss that was not a
- * refusal must have been reported to the reader, unless the mode claims that many events become
- * one or that new events replace old ones: then nobody is informed.
+ * refusal must have been reported to the reader.  A mode that claims that many events become one,
+ * or that new events replace old ones, need not report it.
  */
 static int check_identity(struct rcx_session *s, const struct rcx_stream_counts *c)
 {

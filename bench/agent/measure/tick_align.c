@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Every few milliseconds there is a tick of the kernel's timer, which costs more than most
- * messages.  So does the work that waits for a tick, such as memory that RCU frees.  Whether a
- * tick falls into a round is chance.  So a round that might include the next tick begins just
- * after one: a short round then has no tick, and a long one has each at the same place.
+ * messages.  The work that waits for a tick, such as memory that RCU frees, also costs more.
+ * Whether a tick falls into a round is chance.  So a round that might include the next tick
+ * begins just after one: a short round then has no tick, and a long one has each at the same
+ * place.
  */
 #include <errno.h>
 #include <sys/socket.h>

@@ -19,7 +19,7 @@ static const struct {
 
 void rcx_machine_prepare(void)
 {
-	/* A failure shows later, in a channel that needs the mount. */
+	/* A failed mount is reported later, by the channel that needs it. */
 	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
 		mkdir(mounts[i].where, 0755);
 		(void)!mount(mounts[i].type, mounts[i].where, mounts[i].type, 0, NULL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Load and unload kernel modules, and record which ones this run has loaded: only those
- * are ever unloaded.
+ * Load and unload kernel modules, and record which ones this run has loaded.  No other
+ * module is ever unloaded.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -15,16 +15,16 @@
 #include "agent.h"
 
 #define RECORD_MAX 64
-#define RECORD_LEN 64 /* PROTOCOL.md and bench/targets/local.py know it */
+#define RECORD_LEN 64 /* also in PROTOCOL.md and bench/targets/local.py */
 
 /*
- * The modules that this run has loaded, in the order of their loads.  A slot that
- * begins with a zero is free.  With --loaded the record lies in that file: it then
- * survives an agent that is killed, and children that load and unload share it.
+ * The modules that this run has loaded, in the order of their loads.  A slot is free if
+ * its first byte is 0.  With --loaded FILE the record is a shared mapping of that file:
+ * it outlives a killed agent, and the children that load and unload modules share it.
  */
 static char unshared[RECORD_MAX][RECORD_LEN];
 static char (*record)[RECORD_LEN] = unshared;
-static char directory[256]; /* that the last one was loaded from */
+static char directory[256]; /* of the last rcx_module_load(), for rcx_module_reload() */
 
 /* ---- the record -------------------------------------------------------- */
 
@@ -56,7 +56,7 @@ static char *find_slot(const char *name)
 	return NULL;
 }
 
-/* A slot with @name, behind all that are in use; NULL when there is no room. */
+/* The slot of @name: its present one, or a new one behind all used ones.  NULL without room. */
 static char *take_slot(const char *name)
 {
 	char *slot = find_slot(name);
@@ -69,7 +69,7 @@ static char *take_slot(const char *name)
 	if (end == RECORD_MAX || strlen(name) >= RECORD_LEN)
 		return NULL;
 	slot = record[end];
-	/* The first byte last: a reader never sees a part of the name. */
+	/* The first byte is stored last, so that a reader never sees a part of the name. */
 	memcpy(slot + 1, name + 1, strlen(name));
 	__atomic_store_n(slot, name[0], __ATOMIC_RELEASE);
 	return slot;
@@ -96,7 +96,7 @@ bool rcx_module_loaded(const char *name)
 	return exists(name, "");
 }
 
-/* The modules that use @name, each followed by a blank, as far as they fit. */
+/* The modules that use @name, each followed by a blank.  Names that do not fit are left out. */
 static void list_holders(const char *name, char *out, size_t room)
 {
 	struct dirent *entry;
@@ -120,7 +120,7 @@ void rcx_module_explain(const char *name, int err, char *reason, size_t len)
 {
 	char holders[96];
 
-	/* -EEXIST comes also from a kernel half that finds its name taken. */
+	/* A kernel half whose name is already registered also fails with -EEXIST. */
 	if (err != -EEXIST || !rcx_module_loaded(name)) {
 		snprintf(reason, len, "cannot load %s: %s", name, strerror(-err));
 	} else if (!exists(name, "initstate")) {
@@ -139,7 +139,7 @@ void rcx_module_explain(const char *name, int err, char *reason, size_t len)
 
 /* ---- load and unload ---------------------------------------------------- */
 
-/* As modprobe does: "name.key=value" on the kernel's command line is "key=value". */
+/* As modprobe does, pass "name.key=value" of the kernel's command line on as "key=value". */
 static void boot_parameters(const char *name, char *out, size_t room)
 {
 	char line[4096];
@@ -169,8 +169,8 @@ static int load_file(const char *dir, const char *name, const char *parameters)
 	if (fd < 0)
 		return -errno;
 	boot_parameters(name, booted, sizeof(booted));
-	/* Recorded before the load: an agent may be killed between the two, and a
-	 * module that is recorded and not there does no harm.
+	/* Record the module before the load, since the agent may be killed in between.
+	 * A recorded module that is not loaded does no harm.
 	 */
 	slot = take_slot(name);
 	if (!slot)
@@ -183,7 +183,7 @@ static int load_file(const char *dir, const char *name, const char *parameters)
 	return err;
 }
 
-/* A module of the kernel's own tree may be there already: fine, and not recorded. */
+/* A module of the stock kernel may already be loaded.  Then it is not recorded. */
 static int load_stock(const char *dir, const char *name)
 {
 	int err = rcx_module_loaded(name) ? 0 : load_file(dir, name, NULL);
@@ -191,7 +191,7 @@ static int load_stock(const char *dir, const char *name)
 	return err == -EEXIST && rcx_module_loaded(name) ? 0 : err;
 }
 
-/* Load what @dir/modules.dep says @name needs: "name: first second". */
+/* Load the modules that @name needs, from its line in @dir/modules.dep: "name: first second". */
 static int load_needed(const char *dir, const char *name)
 {
 	char path[512], line[1024];
@@ -255,7 +255,7 @@ int rcx_module_reload(const char *name, const char *parameters)
 
 void rcx_module_unload_all(void)
 {
-	/* The last loaded first: what came early is needed by what came late. */
+	/* In reverse order of the loads, since a later module may need an earlier one. */
 	for (int i = RECORD_MAX - 1; i >= 0; i--)
 		if (record[i][0])
 			rcx_module_unload(record[i]);
