@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the tests on a booted kernel share: one boot that tries every channel."""
+"""Fixtures of the tests on a booted kernel: one boot that tries every channel."""
 
 from __future__ import annotations
 
@@ -17,27 +17,34 @@ CONTEXTS = ("process", "softirq", "hardirq")
 
 @dataclass(frozen=True)
 class Trial:
-    """All that one boot told about every channel."""
+    """The answers of one boot that tries every channel.
+
+    Attributes:
+        answers: all answers, in order.
+        cells: answers to cell requests, by operation, size and context.
+        lifecycles: answers to lifecycle requests, by channel.
+    """
 
     answers: list[Answer]
     cells: dict[tuple[Operation, int, str], Answer]
     lifecycles: dict[str, Answer]
 
     def of(self, kind: str) -> Answer:
+        """The first answer of this kind."""
         return next(answer for answer in self.answers if answer["re"] == kind)
 
 
 def variants(operation: Operation) -> list[tuple[int, str]]:
-    """Sizes in the default context; for events each context too."""
-    found = [(size, "default") for size in operation.sizes()]
+    """Sizes in the default context; for notify also each context."""
+    pairs = [(size, "default") for size in operation.sizes()]
     if operation.operation == "notify":
-        found += [(max(operation.min, min(8, operation.max)), context) for context in CONTEXTS]
-    return found
+        pairs += [(max(operation.min, min(8, operation.max)), context) for context in CONTEXTS]
+    return pairs
 
 
 @pytest.fixture(scope="session")
 def trial() -> Trial:
-    """Every operation of every mode at its sizes, and every module's life, in one boot."""
+    """Every operation at its sizes, and the lifecycle of every module, in one boot."""
     keys = [(op, *variant) for op in machine.operations() for variant in variants(op)]
     channels = [channel["name"] for channel in machine.listing()["channels"]]
     requests: list[dict[str, Any]] = [
@@ -50,9 +57,9 @@ def trial() -> Trial:
         *({"do": "lifecycle", "channel": name} for name in channels),
     ]
     answers = machine.boot(machine.machine(), requests)
-    found = {answer["id"]: answer for answer in answers if answer["re"] == "cell"}
+    by_id = {answer["id"]: answer for answer in answers if answer["re"] == "cell"}
     return Trial(
         answers,
-        dict(zip(keys, (found[number] for number in itertools.count()), strict=False)),
+        dict(zip(keys, (by_id[number] for number in itertools.count()), strict=False)),
         {answer["channel"]: answer for answer in answers if answer["re"] == "lifecycle"},
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""QEMU with somebody at its monitor, who keeps its main loop as busy as a loaded host does."""
+"""QEMU with a client at its monitor that keeps its main loop as busy as a loaded host does."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bench.targets.vm import find_qemu
 
 
 class Disturber(threading.Thread):
-    """Asks the monitor for the machine's name until the machine goes."""
+    """Queries the monitor for the machine's name until the machine ends."""
 
     def __init__(self, address: Path) -> None:
         super().__init__(daemon=True)
         self.address = address
-        self.asked = 0
+        self.queries = 0
 
     def run(self) -> None:
         with socket.socket(socket.AF_UNIX) as monitor, contextlib.suppress(ConnectionError):
@@ -33,12 +33,12 @@ class Disturber(threading.Thread):
             monitor.sendall(b'{"execute": "qmp_capabilities"}\n')
             while monitor.recv(1 << 16):
                 monitor.sendall(b'{"execute": "query-name"}\n')
-                self.asked += 1
+                self.queries += 1
 
 
 @contextmanager
 def disturbed(tmp_path: Path) -> Iterator[Disturber]:
-    """Machines that start in here are disturbed."""
+    """Disturb each machine that starts inside this context."""
     address = tmp_path / "monitor"
     qemu = tmp_path / "qemu"
     qemu.write_text(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A guest with this very Python in it, for a harness that may load modules where it runs.
+"""A guest that contains this Python interpreter, for tests of the local target with modules.
 
-Its root file system is an initramfs: the interpreter that runs the tests, what ringcross
-depends on, and the repository, all at the paths they have here, so that nothing is relocated.
+Its root file system is an initramfs with the interpreter that runs the tests, the dependencies
+of ringcross, and the repository.  All files have the same paths as on this machine.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from bench.targets import kvm
 from bench.targets.agent_process import read_console
 from bench.targets.vm import Accelerator, VmTarget, find_qemu
 
-_PREBUILT = "modules"  # where the agent and the modules are
-# busybox has a setpriv too, but one without --pdeathsig.
+_PREBUILT = "modules"  # folder of the agent and the modules
+# busybox has a setpriv too, but without --pdeathsig.
 _TOOLS = ("busybox", "setpriv")
 _OURS = ("bench/**/*.py", "reports/**/*.py", "tests/vm/*.py", "conftest.py", "pyproject.toml")
-_LEFT_OUT = {"matplotlib"}  # large, and for the figures of reports only
-# Beside the interpreter's library lie other packages, and ".." leads to programs.
+_LEFT_OUT = {"matplotlib"}  # large, and needed only for the figures of reports
+# The interpreter's library also contains other packages, and paths with ".." lead to programs.
 _SKIPPED = {"..", "site-packages", "dist-packages", "__pycache__", "test", "tests"}
 _SOURCE = {".a", ".c", ".cc", ".h", ".hpp", ".o", ".pxd", ".pxi", ".pyi", ".pyx"}
 
@@ -68,22 +68,23 @@ def run(
     """Boot *kernel* and run ``python -m program`` there, as root.
 
     Args:
-        program: a module of the repository; is told the folder with the agent and the modules.
-        folder: takes the console and some hundred megabytes of initramfs.
-        kernel: what to boot, and to build the modules for.
-        seconds: how long that may take.
-        files: more of them, in folders of :data:`bench.kernels.initramfs.DIRECTORIES`.
+        program: a module of the repository; its argument is the folder with the agent and the
+            modules.
+        folder: for the console's output and an initramfs of some hundred megabytes.
+        kernel: the kernel to boot; the modules are built for it.
+        seconds: time limit.
+        files: additional files, in folders of :data:`bench.kernels.initramfs.DIRECTORIES`.
 
     Returns:
-        The lines of JSON that the program has written to QEMU's debug console.
+        The JSON documents that the program wrote to QEMU's debug console, one per line.
     """
     agent = build.build_agent()
     accelerator: Accelerator = "kvm" if kvm.probe(kernel, agent).usable else "tcg"
     target = VmTarget(kernel, agent, clock="time", accelerator=accelerator, memory=2000)
-    initrd, console, told = (folder / name for name in ("initramfs", "console", "told"))
+    initrd, console, reports = (folder / name for name in ("initramfs", "console", "reports"))
     try:
         pack(initrd, program, agent, build.build_modules(kernel), files)
-        with told.open("wb") as answers:
+        with reports.open("wb") as answers:
             command = target.command(
                 find_qemu(),
                 kernel=elf_image(kernel),
@@ -92,17 +93,17 @@ def run(
                 answers=answers.fileno(),
                 seed=1,
             )
-            # Two processors, as any machine has that is worth measuring; the last word counts.
+            # Two processors, as on ordinary machines; the last -smp takes effect.
             _boot([*command, "-smp", "2"], answers.fileno(), seconds)
     finally:
         initrd.unlink(missing_ok=True)
-    said = read_console(console)
-    assert f"{_ENDED} 0" in said, f"The program did not end well; the console:\n{said}"
-    return [json.loads(line) for line in told.read_text().splitlines()]
+    output = read_console(console)
+    assert f"{_ENDED} 0" in output, f"The program failed; the console:\n{output}"
+    return [json.loads(line) for line in reports.read_text().splitlines()]
 
 
 def _boot(command: Sequence[str], answers: int, seconds: float) -> None:
-    """Run QEMU to its end; it inherits *answers*, and dies with us."""
+    """Run QEMU until it ends; it inherits *answers*, and is killed if this process dies."""
     command = ["setpriv", "--pdeathsig", "KILL", "--", *command]
     subprocess.run(command, check=True, timeout=seconds, pass_fds=[answers])
 
@@ -132,22 +133,23 @@ def pack(
 
 
 def _tool(name: str) -> Path:
-    found = shutil.which(name)
-    assert found, f"{name} is missing: see packages.txt"
-    return Path(found)
+    path = shutil.which(name)
+    assert path, f"{name} is missing: see packages.txt"
+    return Path(path)
 
 
 def _append(archive: BinaryIO, files: Iterable[Path]) -> None:
-    """Append *files* at their own paths, with links followed and times kept (Python asks).
+    """Append *files* at their own paths; follow links, and keep modification times.
 
-    The kernel unpacks one archive after another, and makes no folder by itself.
+    Python compares these times with its compiled files.  The kernel unpacks one archive after
+    another, and does not create missing folders.
     """
     folders = {folder for file in files for folder in file.parents[:-1]}
     for number, path in enumerate((*sorted(folders), *sorted(files))):
-        found, name = path.stat(), str(path)[1:]
-        size = 0 if path in folders else found.st_size
+        status, name = path.stat(), str(path)[1:]
+        size = 0 if path in folders else status.st_size
         archive.write(
-            initramfs.header(number, name, found.st_mode, size, mtime=int(found.st_mtime))
+            initramfs.header(number, name, status.st_mode, size, mtime=int(status.st_mtime))
         )
         if size:
             with path.open("rb") as file:
@@ -157,7 +159,7 @@ def _append(archive: BinaryIO, files: Iterable[Path]) -> None:
 
 
 def _python() -> Iterator[Path]:
-    """The interpreter's library, and all that ringcross depends on."""
+    """Files of the interpreter's library and of the dependencies of ringcross."""
     library = Path(sysconfig.get_path("stdlib"))
     yield from _code(library, (file.relative_to(library) for file in library.rglob("*")))
     if sys.prefix != sys.base_prefix:
@@ -168,14 +170,14 @@ def _python() -> Iterator[Path]:
 
 
 def _distributions() -> list[metadata.Distribution]:
-    """What ringcross depends on, directly or not."""
+    """The distributions that ringcross depends on, directly or indirectly."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     found: dict[str, metadata.Distribution] = {}
     queue = list(project["dependencies"])
     while queue:
-        wanted = Requirement(queue.pop())
-        name = canonicalize_name(wanted.name)
-        applies = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+        requirement = Requirement(queue.pop())
+        name = canonicalize_name(requirement.name)
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
         if applies and name not in found and name not in _LEFT_OUT:
             found[name] = metadata.distribution(name)
             queue += found[name].requires or ()
@@ -183,7 +185,7 @@ def _distributions() -> list[metadata.Distribution]:
 
 
 def _code(root: Path, names: Iterable[PurePath]) -> Iterator[Path]:
-    """Those of the files *names* below *root* that may be wanted, and their compiled forms."""
+    """The files *names* below *root* that may be needed at run time, and their compiled forms."""
     for name in names:
         path = root / name
         if _SKIPPED.isdisjoint(name.parts) and name.suffix not in _SOURCE and path.is_file():
@@ -195,7 +197,7 @@ def _code(root: Path, names: Iterable[PurePath]) -> Iterator[Path]:
 
 def _libraries(files: Iterable[Path]) -> set[Path]:
     """The shared libraries that *files* are linked with, and the loader."""
-    told = subprocess.run(["ldd", *files], capture_output=True, text=True).stdout
-    found = re.findall(r"(?:=> |^\t)(/\S+) \(0x", told, re.MULTILINE)
-    # What packages bring with them is named by ways around, and needed under one name.
+    listing = subprocess.run(["ldd", *files], capture_output=True, text=True).stdout
+    found = re.findall(r"(?:=> |^\t)(/\S+) \(0x", listing, re.MULTILINE)
+    # ldd prints the libraries of packages with ".." in their paths.
     return {Path(os.path.normpath(library)) for library in found}

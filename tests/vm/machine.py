@@ -23,15 +23,15 @@ Answer = dict[str, Any]
 
 @cache
 def listing() -> dict[str, Any]:
-    """What the agent can measure."""
-    told = subprocess.run([build.build_agent(), "--list"], capture_output=True, check=True)
-    found: dict[str, Any] = json.loads(told.stdout)
-    return found
+    """The agent's listing: what it can measure."""
+    output = subprocess.run([build.build_agent(), "--list"], capture_output=True, check=True).stdout
+    document: dict[str, Any] = json.loads(output)
+    return document
 
 
 @cache
 def stock() -> Kernel:
-    """The kernel under test: the distribution's own, unless told otherwise."""
+    """The kernel under test: ``$RINGCROSS_TEST_KERNEL``, by default the distribution's own."""
     return catalog.find(os.environ.get("RINGCROSS_TEST_KERNEL", "stock"))
 
 
@@ -53,7 +53,7 @@ def machine(accelerator: Accelerator = "icount", **options: Any) -> VmTarget:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of one mode, as ``--list`` tells it."""
+    """One operation of one mode, from the agent's listing."""
 
     channel: str
     mode: str
@@ -67,7 +67,7 @@ class Operation:
         return f"{self.channel}-{self.mode}-{self.operation}"
 
     def sizes(self) -> list[int]:
-        """The ends of what it carries, and something between."""
+        """0, 8, 2048 and 2²⁰ bytes, clamped to the limits of the operation."""
         return sorted({min(max(size, self.min), self.max) for size in (0, 8, 2048, 1 << 20)})
 
 

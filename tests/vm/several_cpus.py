@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A machine of several CPUs: what may meet on one of them only one after the other."""
+"""A machine with several CPUs, on which code runs at the same time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.targets.vm import VmTarget
 
 @dataclass(frozen=True)
 class SeveralCpus(VmTarget):
-    """Emulated by a thread each, so that they do run at the same time."""
+    """A target whose CPUs are emulated by one host thread each, so that they run in parallel."""
 
     cpus: int = 2
 
@@ -21,7 +21,7 @@ class SeveralCpus(VmTarget):
         return cls(**{f.name: getattr(target, f.name) for f in fields(target)}, cpus=cpus)
 
     def command(self, *args: Any, **options: Any) -> list[str]:
-        """The same but for the number of CPUs."""
+        """The command line of the target, with the number of CPUs replaced."""
         command = super().command(*args, **options)
         command[command.index("-smp") + 1] = str(self.cpus)
         return command

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every channel on a booted kernel: its proofs, its limits, the life of its module."""
+"""Every channel on a booted kernel: validation, limits, and the lifecycle of its module."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.vm
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "operation" in metafunc.fixturenames:
-        found = machine.operations()
-        metafunc.parametrize("operation", found, ids=[operation.name for operation in found])
+        operations = machine.operations()
+        metafunc.parametrize("operation", operations, ids=[op.name for op in operations])
     if "channel" in metafunc.fixturenames:
         metafunc.parametrize("channel", [c["name"] for c in machine.listing()["channels"]])
 
 
 def test_messages_arrive_intact(trial: Trial, operation: Operation) -> None:
-    """The agent proves each cell before it times it, and counts while it does."""
+    """The agent validates each cell before it times it, and counts the messages."""
     tried = 0
     for size, context in variants(operation):
         answer = trial.cells[operation, size, context]
@@ -46,15 +46,15 @@ def test_messages_arrive_intact(trial: Trial, operation: Operation) -> None:
 
 def test_kernel_half_counted_what_the_user_half_did(trial: Trial, operation: Operation) -> None:
     answer = trial.cells[operation, *variants(operation)[0]]
-    proof = answer["validation"]
+    validation = answer["validation"]
     if not operation.baseline and operation.operation in ("push", "call"):
-        assert proof["consumed"] == proof["messages"]
+        assert validation["consumed"] == validation["messages"]
     if not operation.baseline and operation.operation == "pull":
-        assert proof["made"] >= proof["messages"]
+        assert validation["made"] >= validation["messages"]
 
 
 def test_what_has_no_kernel_half_starts_from_a_process_alone(trial: Trial) -> None:
-    """A reference's events come from the peer, and no process is an interrupt."""
+    """The events of a reference come from its peer, and a process is not an interrupt."""
     references = {c["name"] for c in machine.listing()["channels"] if c["reference"]}
     notify = [key for key in trial.cells if key[0].channel in references and key[2] != "default"]
     assert {key[0].channel for key in notify} == references
@@ -63,11 +63,11 @@ def test_what_has_no_kernel_half_starts_from_a_process_alone(trial: Trial) -> No
 
 
 def test_what_makes_a_process_is_measured_in_few(trial: Trial) -> None:
-    """Its cells would take minutes otherwise; what costs little is not cut short."""
+    """An expensive operation has few repetitions, a cheap one has the usual number."""
     named = {operation.name: operation for operation in machine.operations()}
-    dear = trial.cells[named["umh-wait-notify"], 8, "default"]
+    expensive = trial.cells[named["umh-wait-notify"], 8, "default"]
     cheap = trial.cells[named["ioctl-indirect-push"], 8, "default"]
-    assert (dear["n"], dear["validation"]["messages"]) == (3, 4)
+    assert (expensive["n"], expensive["validation"]["messages"]) == (3, 4)
     assert cheap["n"] > 10
     assert cheap["validation"]["messages"] == 16
 
@@ -78,7 +78,7 @@ def test_kernel_log_stays_clean(trial: Trial, operation: Operation) -> None:
 
 
 def test_module_lives_and_goes(trial: Trial, channel: str) -> None:
-    """Loaded and unloaded twice; not pulled from under a reader that sleeps."""
+    """It is loaded and unloaded twice, and is not unloaded under a sleeping reader."""
     answer = trial.lifecycles[channel]
     assert answer["status"] == "ok", answer["reason"]
     assert not complaints(answer["log"])
@@ -98,9 +98,9 @@ def test_size_above_the_limit_is_a_skip_with_the_limit_as_reason() -> None:
 
 
 def test_machine_without_a_channels_boot_words_is_a_skip() -> None:
-    """Where the mode cannot do without: the reason names the first word that is missing."""
-    wanted = {channel["name"]: channel["boot"] for channel in machine.listing()["channels"]}
-    booted = [op for op in machine.operations() if wanted[op.channel]]
+    """If the mode requires the words, the reason names the first missing one."""
+    boot_words = {channel["name"]: channel["boot"] for channel in machine.listing()["channels"]}
+    booted = [op for op in machine.operations() if boot_words[op.channel]]
     requests = [machine.SETUP] + [
         machine.cell(op, op.min, number) for number, op in enumerate(booted)
     ]
@@ -110,4 +110,4 @@ def test_machine_without_a_channels_boot_words_is_a_skip() -> None:
         if answer["status"] == "ok" and operation.channel != "devmem":
             continue  # modparam's words are for a mode that has no operations
         assert answer["status"] == "skip", answer["reason"]
-        assert wanted[operation.channel][0] in answer["reason"]
+        assert boot_words[operation.channel][0] in answer["reason"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs of a real kernel compared: with its like nothing is found, else what changed and no more."""
+"""Compares runs of a real kernel: only what changed between two runs is reported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RUNS = {
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of three short runs, measured side by side by the command line."""
+    """The folder of three short runs, measured in parallel with the command line."""
     folder = tmp_path_factory.mktemp("runs")
     started = {
         name: subprocess.Popen(
@@ -53,23 +53,23 @@ def compared(runs: Path, *words: str) -> tuple[int, dict[str, Any]]:
 
 
 def test_a_run_compared_with_its_like_finds_nothing(runs: Path) -> None:
-    """Another seed: other memory, other order, the same kernel."""
-    code, told = compared(runs, "first", "again", "--fail-above", "0%")
+    """The runs differ in the seed: memory layout and order of cells, but not the kernel."""
+    code, comparison = compared(runs, "first", "again", "--fail-above", "0%")
     assert code == 0
-    assert len(told["rows"]) >= 9
-    assert {row["verdict"] for row in told["rows"]} == {"same"}
-    assert [mark["what"] for mark in told["marks"]] == ["seed"]
-    assert all(abs(mean["ratio"] - 1) < 0.005 for mean in told["means"])
+    assert len(comparison["rows"]) >= 9
+    assert {row["verdict"] for row in comparison["rows"]} == {"same"}
+    assert [mark["what"] for mark in comparison["marks"]] == ["seed"]
+    assert all(abs(mean["ratio"] - 1) < 0.005 for mean in comparison["means"])
 
 
 def test_a_kernel_that_checks_its_allocations_is_found_out(runs: Path) -> None:
-    """What allocates got dearer, and what does not is the same: no more and no less is told."""
-    code, told = compared(runs, "first", "checked", "--fail-above", "10%")
-    rows = {(row["channel"], row["mode"], row["operation"]): row for row in told["rows"]}
+    """Operations that allocate are slower, and the others are the same."""
+    code, comparison = compared(runs, "first", "checked", "--fail-above", "10%")
+    rows = {(row["channel"], row["mode"], row["operation"]): row for row in comparison["rows"]}
     assert code == 1
     assert rows["netlink", "unicast", "push"]["verdict"] == "slower"
     assert rows["netlink", "unicast", "call"]["ratio"] > 2
     assert rows["ioctl", "direct", "call"]["verdict"] == "same"
     assert rows["syscall", "getppid", "call"]["verdict"] == "same"
-    assert [mark["what"] for mark in told["marks"]] == ["cmdline"]
-    assert "slub_debug=FZPU" in told["marks"][0]["b"]
+    assert [mark["what"] for mark in comparison["marks"]] == ["cmdline"]
+    assert "slub_debug=FZPU" in comparison["marks"][0]["b"]

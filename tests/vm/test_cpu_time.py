@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Processor time of both sides under the clock of time: who spins is told from who sleeps."""
+"""Processor time of both sides under the time clock, for a spinning and a sleeping reader."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tests.vm.machine import Answer
 
 pytestmark = pytest.mark.vm
 
-INTERVAL = 2_000_000  # nanoseconds between messages, of some 100,000 each under emulation
+INTERVAL = 2_000_000  # ns between messages; each takes about 100,000 ns under emulation
 SIDES = ("user", "other")
 
 
 def stream(number: int, wait: str) -> dict[str, Any]:
-    (found,) = (op for op in machine.operations() if op.name == "netlink-unicast-stream")
+    (operation,) = (op for op in machine.operations() if op.name == "netlink-unicast-stream")
     more = {"wait": wait, "context": "hardirq", "interval": INTERVAL}
-    return machine.cell(found, 8, number, round_units=20 * INTERVAL, **more)
+    return machine.cell(operation, 8, number, round_units=20 * INTERVAL, **more)
 
 
 @pytest.fixture(scope="module")
 def sides() -> dict[str, dict[str, float]]:
-    """Processor time of either side, as a share of the rounds; of who spins, and who sleeps."""
+    """Shares of processor time of both sides, for a spinning and a sleeping reader."""
     requests = [machine.SETUP | {"clock": "time"}, stream(0, "busy"), stream(1, "poll")]
     answers = machine.boot(machine.machine("tcg"), requests)
     busy, poll = (answer for answer in answers if answer["re"] == "cell")
@@ -32,7 +32,7 @@ def sides() -> dict[str, dict[str, float]]:
 
 
 def shares(answer: Answer) -> dict[str, float]:
-    """Processor time of either side by the time that both were watched for."""
+    """Processor time of each side, as a share of the time over which it was measured."""
     assert answer["status"] == "ok", answer["reason"]
     assert answer["cpu"]["wall"] > sum(answer["rounds"])
     return {side: answer["cpu"][side] / answer["cpu"]["wall"] for side in SIDES}
@@ -48,7 +48,7 @@ def test_a_reader_that_sleeps_uses_little(sides: dict[str, dict[str, float]]) ->
 
 
 def test_the_other_side_has_its_part(sides: dict[str, dict[str, float]]) -> None:
-    """An interrupt that raises an event in an idle processor is no part of the reader's."""
+    """An interrupt that emits an event on an idle processor does not count for the reader."""
     assert 0 < sides["poll"]["other"] < 0.5
     assert sides["busy"]["other"] < 0.2
     assert sum(sides["busy"].values()) < 1.2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`ringcross demo` on a booted kernel: what a student sees, and what must not be taken for it."""
+"""``ringcross demo`` on a booted kernel: the session, wrong parameters, and a common mistake."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ def test_session_shows_the_classic() -> None:
     command = [sys.executable, "-m", "bench", "demo", "--kernel", kernel]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    said = done.stdout
+    output = done.stdout
 
-    refusal, one, four = re.split(r"\n# insmod ringcross_devmem.ko phys=0x8000000 size=.*\n", said)
+    refusal, one, four = re.split(
+        r"\n# insmod ringcross_devmem.ko phys=0x8000000 size=.*\n", output
+    )
     assert "# devmem 0x8800000\ndevmem: mmap: Operation not permitted\n" in refusal
     assert "STRICT_DEVMEM" in refusal
     assert "# cat /proc/memshare/phymem_addr\n0x8000000\n" in one
@@ -71,16 +73,16 @@ HOSTILE = (
     ),
     Step("memshare \"$(printf '\\033[31mred\\nline\\001')$(yes | head -c 500 | tr -d '\\n')\""),
     Step("rmmod ringcross_devmem; dmesg | grep -A 1 'content written'", (
-        # Escaped, and 128 bytes of it.
+        # Escaped, and cut off after 128 bytes.
         r"user is: \\e\[31mred\\nline\\001y{114}\n", "It is in 2048 of 2048 pages"),
     ),
 )  # fmt: skip
 
 
 def test_first_page_alone_is_not_enough() -> None:
-    """The mistake of the classic's readers; the kernel's own check must find it.
+    """A program that maps only one page makes a common mistake; the kernel's check must find it.
 
-    Before that, in the same boot: what the module must not take, and must not log as it is.
+    Before that, in the same boot, the module must refuse wrong parameters, and escape what it logs.
     """
     wrong = tuple(
         replace(step, command=f"{step.command} 1", shows=())
@@ -88,10 +90,10 @@ def test_first_page_alone_is_not_enough() -> None:
         else step
         for step in demo_session.STEPS[6:]
     )
-    said: list[str] = []
+    lines: list[str] = []
     with pytest.raises(
         RingcrossError, match=r"dmesg \| grep ringcross_devmem \| tail -n 2.*It is in 1024 of 1024"
     ) as error:
-        demo_session.play(machine.stock(), "tcg", said.append, steps=(*HOSTILE, *wrong))
+        demo_session.play(machine.stock(), "tcg", lines.append, steps=(*HOSTILE, *wrong))
     assert error.value.exit_code == 1
-    assert said[-1].endswith("It is in 1 of 1024 pages; the first without it is page 2")
+    assert lines[-1].endswith("It is in 1 of 1024 pages; the first without it is page 2")

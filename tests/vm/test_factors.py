@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Each factor on a booted kernel: what the listing offers is measured, and has its effect."""
+"""Each factor on a booted kernel: every value that the listing offers is measured, with effect."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from tests.vm.machine import Answer, Operation
 pytestmark = pytest.mark.vm
 
 OPERATIONS = machine.operations()
-ASKED = [op for op in OPERATIONS if op.operation in ("push", "pull", "call")]
-STARTED = [op for op in OPERATIONS if op.operation in ("notify", "stream")]
-STREAMS = [op for op in STARTED if op.operation == "stream"]
+REQUESTED = [op for op in OPERATIONS if op.operation in ("push", "pull", "call")]
+KERNEL_INITIATED = [op for op in OPERATIONS if op.operation in ("notify", "stream")]
+STREAMS = [op for op in KERNEL_INITIATED if op.operation == "stream"]
 THREADS = (1, 2, 4)
 WAITS = ("block", "poll", "busy")
 CONTEXTS = ("process", "softirq", "hardirq")
 BURSTS = (1, 16)
-DEAR = 4  # messages that prove what makes a process, or takes as long
-INTERVAL = 40_000  # nanoseconds between bursts: time for each to be read
+EXPENSIVE_VALIDATION = 4  # messages of the validation pass of an expensive operation
+INTERVAL = 40_000  # nanoseconds between bursts: enough to read each one
 
 Key = tuple[Operation, str, Any]
 
 
-def told(operation: Operation) -> dict[str, Any]:
-    """What the listing says of the operation's mode."""
+def mode_of(operation: Operation) -> dict[str, Any]:
+    """The listing of the operation's mode."""
     (channel,) = (c for c in machine.listing()["channels"] if c["name"] == operation.channel)
     (mode,) = (m for m in channel["modes"] if m["name"] == operation.mode)
     found: dict[str, Any] = mode
@@ -37,16 +37,16 @@ def told(operation: Operation) -> dict[str, Any]:
 
 
 def waits(operation: Operation) -> list[str]:
-    found: list[str] = told(operation)["operations"][operation.operation]["waits"]
+    found: list[str] = mode_of(operation)["operations"][operation.operation]["waits"]
     return found
 
 
 def variants() -> dict[Key, dict[str, Any]]:
-    """Every value of every axis, the others as usual."""
+    """Each value of each factor, with the other factors at their defaults."""
     found: dict[Key, dict[str, Any]] = {}
-    for op in ASKED:
+    for op in REQUESTED:
         found |= {(op, "threads", value): {"threads": value} for value in THREADS}
-    for op in STARTED:
+    for op in KERNEL_INITIATED:
         rate = {"interval": INTERVAL} if op.operation == "stream" else {}
         found |= {(op, "wait", value): {"wait": value, **rate} for value in WAITS}
     for op in STREAMS:
@@ -59,21 +59,21 @@ def variants() -> dict[Key, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def answers() -> dict[Key, Answer]:
-    """All of them, in one boot."""
-    asked = variants()
+    """The answers for all :func:`variants`, in one boot."""
+    requested = variants()
     requests = [
         machine.cell(op, min(max(8, op.min), op.max), number, **more)
-        for number, ((op, _, _), more) in enumerate(asked.items())
+        for number, ((op, _, _), more) in enumerate(requested.items())
     ]
     replies = machine.boot(machine.machine(), [machine.SETUP, *requests])
     by_number = {answer["id"]: answer for answer in replies if answer["re"] == "cell"}
-    return {key: by_number[number] for number, key in enumerate(asked)}
+    return {key: by_number[number] for number, key in enumerate(requested)}
 
 
 def cost(answer: Answer) -> float:
-    """Instructions per operation, the median round."""
-    done = answer.get("delivered") or [answer["n"]] * len(answer["rounds"])
-    each = [total / n for total, n in zip(answer["rounds"], done, strict=True)]
+    """Instructions per operation: the median of the rounds."""
+    counts = answer.get("delivered") or [answer["n"]] * len(answer["rounds"])
+    each = [total / n for total, n in zip(answer["rounds"], counts, strict=True)]
     return float(np.median(each))
 
 
@@ -84,7 +84,7 @@ def ok(answers: dict[Key, Answer], operation: Operation, axis: str, value: Any) 
 
 
 def cannot_spin(answer: Answer) -> bool:
-    """Events come from a thread alone, which on one processor a spinning reader would starve."""
+    """Whether the only emitter is a thread, which a spinning reader would starve on one CPU."""
     return bool(answer["reason"].startswith("A thread cannot emit events while another one spins"))
 
 
@@ -92,7 +92,7 @@ def cannot_spin(answer: Answer) -> bool:
 def test_each_value_is_measured_or_has_a_reason(
     answers: dict[Key, Answer], operation: Operation
 ) -> None:
-    """What is offered is measured; a skip is a sentence; nothing fails, or says nothing."""
+    """Each offered value is measured or skipped with a sentence as reason; none fails."""
     of_it = {key: answer for key, answer in answers.items() if key[0] == operation}
     assert of_it
     for (_, axis, value), answer in of_it.items():
@@ -102,35 +102,38 @@ def test_each_value_is_measured_or_has_a_reason(
             assert " " in answer["reason"], f"{axis} {value}"
             assert "context" in answer["reason"] or answer["reason"].endswith(".")
         else:
-            assert "cpu" not in answer, "instructions are both sides' already"
+            assert "cpu" not in answer, "an instruction count includes both sides"
 
 
-@pytest.mark.parametrize("operation", ASKED, ids=lambda op: op.name)
+@pytest.mark.parametrize("operation", REQUESTED, ids=lambda op: op.name)
 def test_each_thread_has_a_sequence_of_its_own(
     answers: dict[Key, Answer], operation: Operation
 ) -> None:
-    """And the kernel half has consumed what all of them sent."""
+    """The kernel half has consumed the messages of all threads."""
     alone = ok(answers, operation, "threads", 1)
     for threads in THREADS[1:]:
         answer = answers[operation, "threads", threads]
-        if told(operation).get("single_threaded_reason"):
+        if mode_of(operation).get("single_threaded_reason"):
             assert (answer["status"], answer["reason"]) == (
                 "skip",
-                told(operation)["single_threaded_reason"],
+                mode_of(operation)["single_threaded_reason"],
             )
             continue
         assert answer["status"] == "ok", answer["reason"]
-        proof = answer["validation"]
-        # Fewer, but as many by each, where an operation takes long.
-        assert proof["messages"] in (threads * alone["validation"]["messages"], threads * DEAR)
+        validation = answer["validation"]
+        # An expensive operation has fewer messages, the same number in each thread.
+        assert validation["messages"] in (
+            threads * alone["validation"]["messages"],
+            threads * EXPENSIVE_VALIDATION,
+        )
         assert answer["n"] % threads == 0
         if operation.channel not in ("syscall",) and not operation.baseline:
             pushed = operation.operation != "pull"
-            assert proof["consumed" if pushed else "made"] >= proof["messages"]
-            assert proof["bad"] == 0
+            assert validation["consumed" if pushed else "made"] >= validation["messages"]
+            assert validation["bad"] == 0
 
 
-@pytest.mark.parametrize("operation", STARTED, ids=lambda op: op.name)
+@pytest.mark.parametrize("operation", KERNEL_INITIATED, ids=lambda op: op.name)
 def test_a_wait_is_there_exactly_where_it_is_offered(
     answers: dict[Key, Answer], operation: Operation
 ) -> None:
@@ -142,7 +145,7 @@ def test_a_wait_is_there_exactly_where_it_is_offered(
 
 @pytest.mark.parametrize(
     "operation",
-    [op for op in STARTED if op.operation == "notify" and len(waits(op)) > 1],
+    [op for op in KERNEL_INITIATED if op.operation == "notify" and len(waits(op)) > 1],
     ids=lambda op: op.name,
 )
 def test_poll_costs_a_call_more_and_spinning_saves_the_wake_up(
@@ -170,14 +173,14 @@ def test_a_stream_comes_from_each_context(answers: dict[Key, Answer], operation:
 
 @pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
 def test_a_burst_comes_at_once(answers: dict[Key, Answer], operation: Operation) -> None:
-    """As many messages at the same rate, but in fewer bursts: each waits for those before it."""
+    """The same rate in fewer bursts: a message waits for those before it in its burst."""
     one, many = (ok(answers, operation, "burst", burst) for burst in BURSTS)
     for answer, burst in zip((one, many), BURSTS, strict=True):
         assert all(emitted % burst == 0 for emitted in answer["emitted"])
         bursts = [emitted // burst for emitted in answer["emitted"]]
         for span, count in zip(answer["span"], bursts, strict=True):
             due = (count - 1) * burst * INTERVAL
-            # A producer that waits for each message's end may take longer.
+            # A producer that waits until each message is processed may take longer.
             assert span == pytest.approx(due, rel=0.02) or min(cost(one), span / count) > INTERVAL
     held_back = np.median(one["samples"]) > INTERVAL  # by the channel, until a batch is full
     if not sum(many["lost"]) and not held_back:
@@ -185,14 +188,14 @@ def test_a_burst_comes_at_once(answers: dict[Key, Answer], operation: Operation)
 
 
 @pytest.mark.parametrize(
-    "reopen", [op for op in ASKED if op.mode == "reopen"], ids=lambda op: op.name
+    "reopen", [op for op in REQUESTED if op.mode == "reopen"], ids=lambda op: op.name
 )
 def test_to_open_for_each_operation_costs_two_calls_more(
     answers: dict[Key, Answer], reopen: Operation
 ) -> None:
     kept = [
         cost(ok(answers, op, "threads", 1))
-        for op in ASKED
+        for op in REQUESTED
         if (op.channel, op.operation) == (reopen.channel, reopen.operation) and op != reopen
     ]
     assert kept

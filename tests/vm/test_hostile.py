@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Everything hostile that user space could do to every kernel half, on a booted kernel.
+"""Hostile input from user space to every kernel half, on a booted kernel.
 
-The kernel is told to look for the damage: it checks small allocations for overruns and
-use after free, remembers who allocated them, and may be preempted inside a system call,
-so that threads meet there although there is one CPU.
+The kernel is booted with debugging options: it checks small allocations for overruns and use
+after free, and records which code allocated them.  It also preempts threads inside system calls,
+so that races occur even on one CPU.
 """
 
 from __future__ import annotations
@@ -28,48 +28,48 @@ from tests.vm.several_cpus import SeveralCpus
 
 pytestmark = pytest.mark.vm
 
-WATCHFUL = ("preempt=full", "slub_debug=FZPU,kmalloc-*")
-ORDINARY = re.compile(
+DEBUGGING = ("preempt=full", "slub_debug=FZPU,kmalloc-*")
+HARMLESS = re.compile(
     r"loading out-of-tree module taints kernel|module verification failed"
-    # Loads with parameters that are wrong.
+    # Loads with wrong parameters.
     r"|ringcross_modparam: .* (?:invalid|too large) for parameter|boot: string doesn't fit"
     r"|ringcross_modparam: unknown parameter"
-    # What floods of events are there for.
+    # Expected in floods of events.
     r"|hrtimer: interrupt took"
-    # Netlink's own word to attributes that do not fill their message.
+    # Netlink logs this for attributes that do not fill their message.
     r"|netlink: \d+ bytes leftover after parsing attributes"
     r"|__nla_validate_parse: \d+ callbacks suppressed"
-    # What asks /dev/mem for an uncached mapping beside a cached one.
+    # From the case that requests an uncached mapping of /dev/mem beside a cached one.
     r"|x86/PAT: .* map pfn expected mapping type uncached-minus .* got write-back"
 )
 HALVES = [
     "core",
-    "skeleton",  # not measured, but a model to copy
+    "skeleton",  # not measured, but meant to be copied
     *(channel["name"] for channel in machine.listing()["channels"] if channel["module"]),
 ]
 
 
 @dataclass(frozen=True)
 class Attack:
-    """What one boot told.
+    """The outcome of one boot.
 
     Attributes:
-        answers: by channel.
-        fate: how the machine died, empty when it did not.
+        answers: answers to hostile requests, by channel.
+        error: why the session ended early; empty if it did not.
     """
 
     answers: dict[str, Answer]
-    fate: str
+    error: str
 
 
 def attack(target: VmTarget, halves: Sequence[str] = HALVES) -> Attack:
-    """Ask for all that is hostile to *halves*, in one boot."""
+    """Run the hostile cases of *halves*, in one boot."""
     answers: dict[str, Answer] = {}
     requests = [
         {"do": "setup", "clock": target.clock},
         *({"do": "hostile", "channel": half} for half in halves),
     ]
-    target = replace(target, append=(*target.append, *WATCHFUL), deadlines=Deadlines(silence=120))
+    target = replace(target, append=(*target.append, *DEBUGGING), deadlines=Deadlines(silence=120))
     try:
         with target.start(requests, seed=1) as session:
             for answer in session.answers():
@@ -82,7 +82,7 @@ def attack(target: VmTarget, halves: Sequence[str] = HALVES) -> Attack:
 
 @pytest.fixture(scope="module")
 def one_cpu() -> Attack:
-    """The same in each boot: what fails here fails again."""
+    """One CPU under icount: each boot has the same outcome, so a failure can be repeated."""
     return attack(machine.machine())
 
 
@@ -92,30 +92,30 @@ def two_cpus() -> Attack:
 
 
 def check(attacked: Attack, half: str) -> None:
-    assert half in attacked.answers, attacked.fate
+    assert half in attacked.answers, attacked.error
     answer = attacked.answers[half]
     failed = [case for case in answer["cases"] if not case["ok"]]
     assert not failed
     assert answer["status"] == "ok", answer["reason"]
     assert len(answer["cases"]) > 20
     assert not complaints(answer["log"])
-    assert [line for line in answer["log"] if not ORDINARY.search(line)] == []
+    assert [line for line in answer["log"] if not HARMLESS.search(line)] == []
 
 
 @pytest.mark.parametrize("half", HALVES)
 def test_kernel_half_takes_nothing_on_trust(one_cpu: Attack, half: str) -> None:
-    """Each has a hostile.c, all of its cases come out right, and the kernel has no complaint."""
+    """Each has a hostile.c, all of its cases pass, and the kernel log has no complaint."""
     check(one_cpu, half)
 
 
 @pytest.mark.parametrize("half", HALVES)
 def test_cases_tell_what_was_tried(one_cpu: Attack, half: str) -> None:
-    """The good path before the bad ones and after them, and the end of it all."""
+    """Ordinary use is validated before and after the hostile cases; then the module is unloaded."""
     names = [case["name"] for case in one_cpu.answers[half]["cases"]]
     assert names[0].startswith("before: ")
     assert names[-1].startswith("afterwards: unload ringcross_")
-    proofs = [name.removeprefix("before: ") for name in names if name.startswith("before: ")]
-    assert {f"afterwards: {proof}" for proof in proofs} <= set(names)
+    validated = [name.removeprefix("before: ") for name in names if name.startswith("before: ")]
+    assert {f"afterwards: {name}" for name in validated} <= set(names)
     assert "afterwards: pieces of memory still held" in names
 
 
@@ -127,11 +127,11 @@ def test_nor_does_it_with_two_cpus(two_cpus: Attack, half: str) -> None:
 
 @pytest.mark.slow
 def test_nor_does_relay_with_four_cpus() -> None:
-    """A buffer for each, and one reader of them all."""
+    """relay has a buffer for each CPU, and one reader for all buffers."""
     check(attack(SeveralCpus.of(machine.machine("tcg"), 4), ["relay"]), "relay")
 
 
-SPOILT = {
+BROKEN = {
     "core": (
         "core/kernel.c",
         " || spec.burst > RCX_BURST_MAX",
@@ -175,22 +175,22 @@ SPOILT = {
         "another user: join",
     ),
 }
-"""Where a check is taken out, and the first case that must tell so."""
+"""By folder: a file, a check in it, its replacement, and the case that must fail then."""
 
 
 @pytest.mark.slow
 def test_checks_that_are_taken_out_are_missed(tmp_path: Path) -> None:
-    """Cases that could not fail would prove nothing."""
+    """A case must fail if the check that it tests is removed."""
     source = ROOT / "modules"
     tree = shutil.copytree(source, tmp_path / "modules")
-    for path, check, instead, _ in SPOILT.values():
+    for path, check, replacement, _ in BROKEN.values():
         text = (tree / path).read_text()
         assert text.count(check) == 1, (path, check)
-        (tree / path).write_text(text.replace(check, instead))
+        (tree / path).write_text(text.replace(check, replacement))
     kernel = machine.stock()
     modules = build.build_modules(kernel, tree, tmp_path / "build")
-    spoilt = attack(replace(machine.machine(kernel=kernel), modules=modules), list(SPOILT))
-    for half, (*_, case) in SPOILT.items():
-        assert half in spoilt.answers, spoilt.fate
-        failed = [c["name"] for c in spoilt.answers[half]["cases"] if not c["ok"]]
+    broken = attack(replace(machine.machine(kernel=kernel), modules=modules), list(BROKEN))
+    for half, (*_, case) in BROKEN.items():
+        assert half in broken.answers, broken.error
+        failed = [c["name"] for c in broken.answers[half]["cases"] if not c["ok"]]
         assert case in failed, half

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The local target at its real work, modules and all, where that can harm nobody: in a guest."""
+"""The local target, which loads modules into the running kernel, inside a guest."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ Step = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Step]:
-    """What came of each step of :mod:`tests.vm.in_guest`, all in one boot."""
+    """The outcome of each step of :mod:`tests.vm.in_guest`, in one boot."""
     folder = tmp_path_factory.mktemp("guest")
     kernel = machine.stock()
     files = modules(kernel) | {
         f"{in_guest.FOREIGN}/ringcross_null.ko": foreign(kernel, folder).read_bytes()
     }
-    told = guest.run("tests.vm.in_guest", folder, kernel=kernel, seconds=900, files=files)
-    return {step["step"]: step for step in told}
+    results = guest.run("tests.vm.in_guest", folder, kernel=kernel, seconds=900, files=files)
+    return {step["step"]: step for step in results}
 
 
 def modules(kernel: Kernel) -> initramfs.Files:
-    """Modules of the stock kernel: what channel input needs, and what no channel does."""
-    apart = initramfs.stock_modules(kernel, [in_guest.KEYMAP[-1]])
+    """Modules of the stock kernel: those for channel input, and those of KEYMAP for no channel."""
+    stock = initramfs.stock_modules(kernel, [in_guest.KEYMAP[-1]])
     keymap = {
         f"{in_guest.FOREIGN}/{Path(name).name}": data
-        for name, data in apart.items()
+        for name, data in stock.items()
         if name.endswith(".ko")
     }
     return initramfs.stock_modules(kernel, ["evdev"]) | keymap
 
 
 def foreign(kernel: Kernel, folder: Path) -> Path:
-    """A module that has nothing to do with ringcross but a name of ours."""
+    """A module that does not belong to ringcross but has the name of one of its modules."""
     source = folder / "foreign"
     source.mkdir()
     (source / "Kbuild").write_text("obj-m := ringcross_null.o\n")
@@ -62,11 +62,11 @@ def rows(step: Step) -> list[dict[str, str]]:
 
 def test_modules_are_refused_without_consent(steps: dict[str, Step]) -> None:
     step = steps["refused"]
-    assert step["code"] == 2, step["said"]
-    last = step["said"].splitlines()[-1]
+    assert step["code"] == 2, step["output"]
+    last = step["output"].splitlines()[-1]
     assert last.startswith("ringcross: The local target loads modules into the kernel you are")
     assert "--yes-load-modules" in last
-    assert step["modules"] == step["earlier"]
+    assert step["modules"] == step["modules_before"]
     assert not step["files"]
 
 
@@ -75,7 +75,7 @@ MEASURED = {"syscall", "stock", "null", "ioctl", "netlink", "input"}
 
 def test_a_whole_run(steps: dict[str, Step]) -> None:
     step = steps["whole"]
-    assert step["code"] == 0, step["said"]
+    assert step["code"] == 0, step["output"]
     table = rows(step)
     assert {row["channel"] for row in table} == MEASURED
     assert {row["status"] for row in table} <= {"ok", "skip"}
@@ -90,35 +90,35 @@ def test_a_whole_run(steps: dict[str, Step]) -> None:
 
 
 def test_the_run_s_modules_are_unloaded_and_no_others(steps: dict[str, Step]) -> None:
-    """The stock kernel's own rc-core and a keymap, loaded before, stay as they were."""
+    """rc-core and a keymap of the stock kernel, loaded before the run, stay loaded."""
     step = steps["whole"]
-    assert set(step["earlier"]) == {*in_guest.KEYMAP}
-    assert step["modules"] == step["earlier"]
+    assert set(step["modules_before"]) == {*in_guest.KEYMAP}
+    assert step["modules"] == step["modules_before"]
     assert step["processes"] == []
 
 
 def test_an_interrupted_run(steps: dict[str, Step]) -> None:
-    """Ctrl-C in the middle: the modules go, the agent goes, the rows stay."""
+    """After Ctrl-C, the modules are unloaded, the agent has ended, and the rows remain."""
     step = steps["cut-short"]
     before = step["before"]
-    assert "ringcross_core" in before["modules"], step["said"]
+    assert "ringcross_core" in before["modules"], step["output"]
     assert any("ringcross_agent" in words for words in before["processes"])
-    assert step["code"] == 130, step["said"]
-    assert "--resume" in step["said"].splitlines()[-1]
-    assert step["modules"] == step["earlier"]
+    assert step["code"] == 130, step["output"]
+    assert "--resume" in step["output"].splitlines()[-1]
+    assert step["modules"] == step["modules_before"]
     assert step["processes"] == []
     assert step["files"]["cells.csv"].startswith(before["files"]["cells.csv"])
-    assert len([row for row in rows(step) if row["status"] == "ok"]) >= in_guest.ENOUGH
+    assert len([row for row in rows(step) if row["status"] == "ok"]) >= in_guest.CELLS_BEFORE
     assert not json.loads(step["files"]["environment.json"])["finished"]
 
 
 def test_the_modules_of_a_killed_agent_are_unloaded(steps: dict[str, Step]) -> None:
-    """Then a new one measures what is left: the other's modules would be in its way."""
+    """A new agent measures the remaining cells; modules left by the first would prevent that."""
     step = steps["killed"]
-    assert "ringcross_core" in step["before"]["modules"], step["said"]
-    assert step["modules"] == step["earlier"]
+    assert "ringcross_core" in step["before"]["modules"], step["output"]
+    assert step["modules"] == step["modules_before"]
     assert step["processes"] == []
-    assert step["code"] == 1, step["said"]
+    assert step["code"] == 1, step["output"]
     (failed,) = (row for row in rows(step) if row["status"] == "fail")
     assert failed["reason"].startswith("The agent ended in cell")
     assert {row["channel"] for row in rows(step) if row["status"] == "ok"} >= {"ioctl", "input"}
@@ -126,13 +126,13 @@ def test_the_modules_of_a_killed_agent_are_unloaded(steps: dict[str, Step]) -> N
 
 def test_a_foreign_module_of_our_name_is_an_error_and_stays(steps: dict[str, Step]) -> None:
     step = steps["foreign"]
-    assert "ringcross_null" in step["earlier"]
-    assert step["modules"] == step["earlier"]
-    assert step["code"] == 1, step["said"]
+    assert "ringcross_null" in step["modules_before"]
+    assert step["modules"] == step["modules_before"]
+    assert step["code"] == 1, step["output"]
     assert (
         "a module named ringcross_null is already loaded and this run did not load it: "
         "unload it (rmmod ringcross_null), or reboot"
-    ) in step["said"]
+    ) in step["output"]
     status = {(row["channel"], row["status"]) for row in rows(step)} - {("null", "skip")}
     assert ("null", "ok") not in status
     assert ("null", "fail") in status
@@ -148,18 +148,18 @@ def test_what_a_killed_run_has_left_is_an_error_that_says_how_to_go_on(
         "a module named ringcross_core is already loaded and this run did not load it: "
         "unload it (rmmod ringcross_null ringcross_core), or reboot"
     )
-    assert step["modules"] == step["earlier"]
+    assert step["modules"] == step["modules_before"]
     step = steps["cleaned-up"]
     assert [answer.get("status", "ok") for answer in step["answers"]] == ["ok"] * 3
-    assert step["modules"] == step["earlier"]
+    assert step["modules"] == step["modules_before"]
 
 
-# Numbered by the kernel, or its own workers.
+# Names with a number that the kernel assigns, and its own workers.
 _NUMBERED = re.compile(
     r"/dev/input/event\d+|/sys/class/input/(input|event)\d+|/sys/devices/virtual/input/input\d+\b.*|"
     r"thread kworker/.*"
 )
-# Named as the classic that the channel shows; no file of a stock kernel has this name.
+# The channel devmem uses the traditional name; no file of a stock kernel has this name.
 _CLASSIC = re.compile(r"/proc/memshare(/phymem_\w+)?")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No name or number of our modules is one of the stock kernel's; nothing is booted for that."""
+"""No name or number of our modules is used by the stock kernel; these tests boot nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def stock_files(kernel: Kernel) -> Iterator[Path]:
 
 
 def canonical(file: str) -> str:
-    """A module's name by that of its file."""
+    """The name of a module, from the name of its file."""
     return Path(file).name.partition(".")[0].replace("-", "_")
 
 
@@ -58,11 +58,11 @@ def test_module_names(kernel: Kernel, ours: list[Path]) -> None:
     assert {file.stem for file in ours} & taken == set()
     for file in ours:
         assert file.stem.startswith("ringcross_")
-        assert b"\0alias=" not in file.read_bytes(), "nothing may load it but a run"
+        assert b"\0alias=" not in file.read_bytes(), "only a run may load it"
 
 
 def test_names_of_files_devices_and_threads(kernel: Kernel) -> None:
-    """All that our modules register has our name in it, which a test in a guest shows."""
+    """The stock kernel has none of our names; test_local_in_guest lists what we register."""
     name = re.compile(rb"(?i)ringcross|rcx_producer")
     assert not name.search(elf_image(kernel).read_bytes())
     assert [f.name for f in stock_files(kernel) if name.search(initramfs.read_module(f))] == []

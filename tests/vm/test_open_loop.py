@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Streams at a rate on a booted kernel: latency counts from when a message was due."""
+"""Streams at a rate on a booted kernel: latency counts from the time a message was due."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.vm.machine import Answer
 
 pytestmark = pytest.mark.vm
 
-RELAXED, TOO_FAST = 100_000, 3_000  # nanoseconds between messages, of some 9,000 each
+RELAXED, TOO_FAST = 100_000, 3_000  # ns between messages; each takes about 9,000 ns
 COUNTERS = ("emitted", "refused", "delivered", "lost", "duplicated")
 
 
 @pytest.fixture(scope="module")
 def streams() -> dict[int, Answer]:
-    """The same channel at a rate that it carries, and at one that it cannot."""
+    """The same channel at a rate that it can carry, and at one that it cannot."""
     (stream,) = (op for op in machine.operations() if op.name == "netlink-unicast-stream")
     more = {"context": "softirq", "samples": 200, "round_units": 200_000}
     cells = [
@@ -37,7 +37,7 @@ def latency(answer: Answer) -> float:
 
 
 def test_overload_shows_in_the_latency_of_what_arrives(streams: dict[int, Answer]) -> None:
-    """Messages that queue up, or come of a producer that is late, do not look early."""
+    """The latency of a message includes its time in a queue and the delay of a late producer."""
     assert latency(streams[RELAXED]) < RELAXED / 4
     assert latency(streams[TOO_FAST]) > 2 * latency(streams[RELAXED])
 
@@ -53,7 +53,7 @@ def test_what_was_raised_arrived_or_was_lost(streams: dict[int, Answer], interva
 
 @pytest.fixture(scope="module")
 def overruns() -> dict[str, Answer]:
-    """Bursts of eight times what the queue holds, by what the mode does when it is full."""
+    """Bursts of eight times the length of the queue, for two modes with different full queues."""
     modes = ("batch", "overwrite")
     found = {op.name: op for op in machine.operations()}
     more = {"context": "softirq", "burst": 256, "interval": 500_000, "queue": 2}
@@ -62,12 +62,12 @@ def overruns() -> dict[str, Answer]:
         for number, mode in enumerate(modes)
     ]
     answers = machine.boot(machine.machine(), [machine.SETUP, *cells])
-    told = {modes[answer["id"]]: answer for answer in answers if answer["re"] == "cell"}
-    for answer in told.values():
+    by_mode = {modes[answer["id"]]: answer for answer in answers if answer["re"] == "cell"}
+    for answer in by_mode.values():
         assert answer["status"] == "ok", answer["reason"]
         assert min(answer["lost"]) > 0
         assert sum(answer["overruns"]) == 0
-    return told
+    return by_mode
 
 
 def test_where_the_newest_is_refused_nothing_else_is_lost(overruns: dict[str, Answer]) -> None:
@@ -75,5 +75,5 @@ def test_where_the_newest_is_refused_nothing_else_is_lost(overruns: dict[str, An
 
 
 def test_where_the_oldest_is_overwritten_nobody_is_told(overruns: dict[str, Answer]) -> None:
-    """Which is no fault of a mode that says so; that the newest arrives is the agent's check."""
+    """Such a mode may lose silently; the agent checks that the newest message arrives."""
     assert sum(overruns["overwrite"]["refused"]) == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the suite promises of its own figures."""
+"""Guarantees of the suite about its own figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.vm.machine import Answer, Operation
 
 pytestmark = pytest.mark.vm
 
-SAME = {op.name: op for op in machine.operations()}
+OPERATIONS = {op.name: op for op in machine.operations()}
 
 
 def per_operation(answer: Answer) -> float:
@@ -37,7 +37,7 @@ def test_harness_costs_at_most_five_instructions_per_operation(trial: Trial) -> 
 
 
 def test_same_seed_gives_the_same_counts() -> None:
-    """Every round and every sample of two boots, not only their medians."""
+    """All rounds and samples of two boots are equal, not only their medians."""
     requests = [
         machine.SETUP,
         *(
@@ -51,39 +51,39 @@ def test_same_seed_gives_the_same_counts() -> None:
 
 
 def test_a_busy_host_changes_no_count(tmp_path: Path) -> None:
-    """Each burst here ends an idle time, whose length QEMU reckons beside the virtual CPU."""
-    bursts = SAME["netlink-unicast-stream"]
-    wakes = SAME["null-wake-notify"]
+    """Each burst ends an idle period, which a QEMU thread other than the virtual CPU skips."""
+    bursts = OPERATIONS["netlink-unicast-stream"]
+    wakes = OPERATIONS["null-wake-notify"]
     requests = [
         machine.SETUP,
         machine.cell(bursts, 8, 1, rounds=150, round_units=2_000_000, interval=100_000),
         machine.cell(wakes, 0, 2, context="hardirq", samples=4000),
     ]
     quiet = machine.boot(machine.machine(), requests)
-    with disturbed(tmp_path) as somebody:
+    with disturbed(tmp_path) as disturber:
         busy = machine.boot(machine.machine(), requests)
-    assert somebody.asked > 1000
+    assert disturber.queries > 1000
     assert [status for _, status, *_ in figures(quiet)] == ["ok", "ok"]
     assert figures(busy) == figures(quiet)
 
 
 def test_null_agrees_with_plain_loops_of_the_same_boot() -> None:
-    """Our empty handlers cost what the kernel's own empty handlers cost."""
+    """Our empty handlers cost as much as the kernel's own empty handlers."""
     pairs = [
         (Operation("null", "handler", "pull", 0, 0), "syscall-null-pull"),
         (Operation("null", "handler", "push", 0, 0), "syscall-null-push"),
     ]
-    getppid = SAME["syscall-getppid-call"]
-    wanted = [getppid, *(op for ours, theirs in pairs for op in (ours, SAME[theirs]))]
+    getppid = OPERATIONS["syscall-getppid-call"]
+    operations = [getppid, *(op for ours, stock in pairs for op in (ours, OPERATIONS[stock]))]
     requests = [
         machine.SETUP,
         *(
             machine.cell(op, op.min, number, rounds=11, round_units=100_000)
-            for number, op in enumerate(wanted)
+            for number, op in enumerate(operations)
         ),
     ]
     answers = [a for a in machine.boot(machine.machine(), requests) if a["re"] == "cell"]
-    floor, *rest = map(per_operation, answers)
-    for ours, theirs in zip(rest[::2], rest[1::2], strict=True):
-        assert ours == pytest.approx(theirs, rel=0.03)
-        assert ours > floor
+    baseline, *rest = map(per_operation, answers)
+    for ours, stock in zip(rest[::2], rest[1::2], strict=True):
+        assert ours == pytest.approx(stock, rel=0.03)
+        assert ours > baseline

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every mode's properties, probed on a booted kernel, against what its registration says."""
+"""Properties of every mode, probed on a booted kernel, compared with its registration."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ WORDS = {
 @pytest.fixture(scope="module")
 def answers() -> dict[tuple[str, str], Answer]:
     """All probes of all modes, in one boot."""
-    asked = properties.requests(CHANNELS)
-    told = machine.boot(machine.machine(), [machine.SETUP, *asked])
-    return {(a["channel"], a["mode"]): a for a in told if a["re"] == "probe"}
+    requests = properties.requests(CHANNELS)
+    replies = machine.boot(machine.machine(), [machine.SETUP, *requests])
+    return {(a["channel"], a["mode"]): a for a in replies if a["re"] == "probe"}
 
 
 def mode_of(name: tuple[str, str]) -> dict[str, Any]:
@@ -87,14 +87,14 @@ def test_no_probe_contradicts_what_the_mode_declares(
         assert not mode["operations"]
         assert {key for key, one in found.items() if one["how"] != "none"} == {"load_parameter"}
         return
-    told = [channel for channel in CHANNELS if channel["name"] == name[0]]
-    only = [{**channel, "modes": [mode]} for channel in told]
+    (channel,) = [channel for channel in CHANNELS if channel["name"] == name[0]]
+    only = [{**channel, "modes": [mode]}]
     assert not properties.contradictions(only, list(properties.of_answer(answers[name])))
     assert found["size_limit"]["value"] == {
         op: can["max"] for op, can in mode["operations"].items()
     }
-    starts = bool({"notify", "stream"} & set(mode["operations"]))
-    assert found["kernel_initiated"]["value"] is starts
+    initiates = bool({"notify", "stream"} & set(mode["operations"]))
+    assert found["kernel_initiated"]["value"] is initiates
     assert set(found["syscalls"]["value"]) >= set(mode["operations"]) - {"stream"}
 
 
@@ -103,11 +103,11 @@ def value(answers: dict[tuple[str, str], Answer], channel: str, mode: str, name:
 
 
 def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> None:
-    """What is known of these channels from their documentation is what the probes find."""
+    """The probes find the values that are known from the documentation of these channels."""
     assert value(answers, "netlink", "unicast", "reader_error") == "ENOBUFS"
     assert value(answers, "netlink", "unicast", "producer_error") == "EAGAIN"
     assert value(answers, "netlink", "unicast", "permissions") == "CAP_NET_ADMIN"
-    # Neither waits for an answer to its push, so only the kernel's counts tell of a refusal.
+    # These modes do not wait for an answer to a push: only the kernel's counts show a refusal.
     assert value(answers, "genetlink", "do", "permissions") == "CAP_NET_ADMIN"
     largest = answers["netlink", "unicast"]["properties"]["size_limit"]["detail"]
     assert "push: 1048576 B works; one byte more: nothing arrives" in largest
@@ -156,17 +156,17 @@ def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> N
 def test_a_value_of_the_command_line_arrives_at_load_and_never_again(
     answers: dict[tuple[str, str], Answer],
 ) -> None:
-    """What stands there, by this load; other loads bring other values."""
+    """The value of the command line arrives with this load; other loads have other values."""
     assert value(answers, "modparam", "boot", "load_parameter") == "at load"
     (entry,) = (channel for channel in CHANNELS if channel["name"] == "modparam")
-    told = answers["modparam", "boot"]["properties"]["load_parameter"]["detail"]
-    assert all(word in told for word in entry["boot"])
+    detail = answers["modparam", "boot"]["properties"]["load_parameter"]["detail"]
+    assert all(word in detail for word in entry["boot"])
 
 
 def test_without_the_word_on_the_command_line_nothing_is_claimed() -> None:
-    asked = {"do": "probe", "channel": "modparam", "mode": "boot"}
+    request = {"do": "probe", "channel": "modparam", "mode": "boot"}
     plain = replace(machine.machine(), append=())
-    (answer,) = (a for a in machine.boot(plain, [machine.SETUP, asked]) if a["re"] == "probe")
+    (answer,) = (a for a in machine.boot(plain, [machine.SETUP, request]) if a["re"] == "probe")
     found = answer["properties"]["load_parameter"]
     assert (found["value"], found["how"]) == (None, "none")
     assert "was not booted with ringcross_modparam.boot=" in found["detail"]

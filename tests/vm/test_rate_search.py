@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Every mode that streams, below and beyond what it carries: found, swept, and accounted for."""
+"""Rate searches and sweeps of every mode that streams; each message is accounted for."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.vm.machine import Answer, Operation
 pytestmark = pytest.mark.vm
 
 STREAMS = [op for op in machine.operations() if op.operation == "stream"]
-BURST = 1000  # at once from an interrupt, so that nobody reads meanwhile
-SWEPT = 9  # trials around the rate that was found
+BURST = 1000  # emitted from an interrupt, so that no reader runs meanwhile
+SWEPT = 9  # trials of a sweep
 BATCH = 16  # RCX_BATCH
 
 
-def told(operation: Operation) -> dict[str, Any]:
-    """What the listing says of the operation's mode."""
+def mode_of(operation: Operation) -> dict[str, Any]:
+    """The listing of the operation's mode."""
     (channel,) = (c for c in machine.listing()["channels"] if c["name"] == operation.channel)
     (mode,) = (m for m in channel["modes"] if m["name"] == operation.mode)
     found: dict[str, Any] = mode
@@ -29,8 +29,8 @@ def told(operation: Operation) -> dict[str, Any]:
 
 
 def queues(operation: Operation) -> list[int]:
-    """The shortest and the longest queue that the mode suggests; none where it has no choice."""
-    values = told(operation)["operations"]["stream"].get("queue", {}).get("values", ())
+    """The shortest and the longest queue that the mode lists; empty if it cannot be set."""
+    values = mode_of(operation)["operations"]["stream"].get("queue", {}).get("values", ())
     return [min(values), max(values)] if values else []
 
 
@@ -39,7 +39,7 @@ QUEUED = [op for op in STREAMS if queues(op)]
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, Answer]:
-    """Each stream searched and swept, and flooded with a short and with a long queue."""
+    """A search and a sweep of each stream, and floods with a short and with a long queue."""
     cells = {op.name: (op, {"search": True, "sweep": True, "context": "default"}) for op in STREAMS}
     flood = {"context": "default", "burst": BURST, "interval": 50_000_000}
     for op in QUEUED:
@@ -61,7 +61,7 @@ def rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 def searched(answers: dict[str, Answer], operation: Operation) -> Answer:
-    """The answer of a search; who takes too long for one says so."""
+    """The answer of a search; skips the test if messages are too expensive to search."""
     answer = answers[operation.name]
     if answer["status"] == "skip" and "too long to search for a rate" in answer["reason"]:
         pytest.skip(answer["reason"])
@@ -71,11 +71,11 @@ def searched(answers: dict[str, Answer], operation: Operation) -> Answer:
 
 @pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
 def test_a_search_finds_the_highest_rate(answers: dict[str, Answer], operation: Operation) -> None:
-    """At it nothing is lost, whoever tries again; a little above it something is wrong."""
+    """At this rate, repeated rounds lose nothing.  Slower trials lose nothing either."""
     answer = searched(answers, operation)
     assert answer["bound"] in {"lost", "behind", "late"}
     assert sum(answer["lost"]) == sum(answer["duplicated"]) == sum(answer["reordered"]) == 0
-    # And the producer really offers it, each burst in its time.
+    # The producer offers the rate: each burst is in time.
     spans = [(emitted - 1) * answer["interval"] for emitted in answer["emitted"]]
     assert median(answer["span"]) <= 1.05 * median(spans)
     tried = rows(answer["trials"])
@@ -83,26 +83,26 @@ def test_a_search_finds_the_highest_rate(answers: dict[str, Answer], operation: 
     slow = [trial for trial in tried if trial["interval"] >= 2 * answer["interval"]]
     assert slow
     assert "lost" not in {trial["verdict"] for trial in slow}
-    # Where the newest takes the oldest's place, a reader that nobody wakes is always behind.
-    if told(operation)["claims"].get("queue_full") != "overwrites oldest":
+    # With a queue that overwrites, a reader that is not woken is always behind.
+    if mode_of(operation)["claims"].get("queue_full") != "overwrites oldest":
         assert max(slow, key=lambda trial: trial["interval"])["verdict"] == "clean"
 
 
 @pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
 def test_a_higher_rate_is_too_much(answers: dict[str, Answer], operation: Operation) -> None:
-    """It loses, or falls behind, or the producer cannot offer it; and latency shows it."""
+    """Messages are lost, the reader falls behind, or the producer is late; latency is higher."""
     answer = searched(answers, operation)
     tried = rows(answer["trials"])
     fast = [trial for trial in tried if trial["interval"] <= answer["interval"] / 1.5]
     verdicts = {trial["verdict"] for trial in fast}
     assert verdicts & {"lost", "behind", "late"}
-    # Where many become one, luck decides in between; four times as fast, no more.
+    # A channel that coalesces may pass by chance, but not at four times the rate.
     assert min(tried, key=lambda trial: trial["interval"])["verdict"] != "clean"
-    if told(operation)["claims"].get("queue_full") != "coalesces":
+    if mode_of(operation)["claims"].get("queue_full") != "coalesces":
         assert "clean" not in verdicts
     slow = [trial for trial in tried if trial["interval"] >= 2 * answer["interval"]]
     calm = min(slow, key=lambda trial: trial["p99"])
-    if calm["p99"] < calm["interval"]:  # else it is the channel that waits, for a whole batch
+    if calm["p99"] < calm["interval"]:  # else the channel itself waits for a complete batch
         assert max(t["p99"] for t in fast) > calm["p99"]
 
 
@@ -110,8 +110,8 @@ def test_a_higher_rate_is_too_much(answers: dict[str, Answer], operation: Operat
 def test_each_message_of_each_trial_is_accounted_for(
     answers: dict[str, Answer], operation: Operation
 ) -> None:
-    """By sequence numbers, by the producer's word, and by what the channel told its reader."""
-    full = told(operation)["claims"].get("queue_full")
+    """Sequence numbers, the producer's counts and the channel's reports to its reader agree."""
+    full = mode_of(operation)["claims"].get("queue_full")
     for trial in rows(searched(answers, operation)["trials"]):
         assert violation(trial) == ""
         assert (trial["verdict"] == "lost") == (trial["lost"] > 0)
@@ -127,14 +127,14 @@ def test_a_longer_queue_holds_more(answers: dict[str, Answer], operation: Operat
     for answer in (short, long):
         assert answer["status"] == "ok", answer["reason"]
         if answer["context"] == "process":
-            pytest.skip("A thread is read while it floods, and an interrupt may not here.")
+            pytest.skip("This mode emits only from a thread, and its reader runs during the flood.")
         assert sum(answer["emitted"]) == BURST * len(answer["rounds"])
     assert sum(long["delivered"]) > 1.5 * sum(short["delivered"])
     assert 0 <= sum(long["lost"]) < sum(short["lost"])
 
 
 def test_a_small_loss_is_tried_again(answers: dict[str, Answer]) -> None:
-    """It may be of something rare, such as what the kernel does once a second."""
+    """The cause may be a rare event, such as work that the kernel does once a second."""
     small = 0
     for answer in answers.values():
         found = rows(answer.get("trials") or {})[:-SWEPT] if answer["status"] == "ok" else []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Conversations between processes: measured as they go on, and not as they begin."""
+"""References: a call between processes costs the same in the first and in the last rounds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROUNDS = 30
 
 @pytest.fixture(scope="module")
 def answers() -> dict[Operation, Answer]:
-    """Each call for so long that the scheduler has seen much more of both than a slice."""
+    """Each call, for a total time much longer than a time slice of the scheduler."""
     requests = [
         machine.cell(op, op.min or 8, number, rounds=ROUNDS, round_units=1_500_000)
         for number, op in enumerate(CALLS)
@@ -33,7 +33,7 @@ def answers() -> dict[Operation, Answer]:
 def test_the_first_rounds_cost_what_the_last_do(
     answers: dict[Operation, Answer], operation: Operation
 ) -> None:
-    """A new process is in debt to the scheduler, which decides who runs on after a wake-up."""
+    """A new process gets less processor time at first, which changes the cost of a wake-up."""
     answer = answers[operation]
     assert answer["status"] == "ok", answer["reason"]
     rounds = answer["rounds"]

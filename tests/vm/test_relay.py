@@ -24,7 +24,7 @@ QUEUES = (2, 16)
 
 @dataclass(frozen=True)
 class Streams:
-    """Every mode with every queue, in one boot."""
+    """The answers for each mode and each queue, from one boot."""
 
     answers: dict[tuple[str, int], Answer]
 
@@ -42,8 +42,8 @@ def streams(request: pytest.FixtureRequest) -> Streams:
         for number, (mode, queue) in enumerate(keys)
     ]
     target = SeveralCpus.of(machine.machine("tcg"), request.param)
-    told = machine.boot(target, [{"do": "setup", "clock": target.clock}, *cells])
-    answers = {answer["id"]: answer for answer in told if answer["re"] == "cell"}
+    replies = machine.boot(target, [{"do": "setup", "clock": target.clock}, *cells])
+    answers = {answer["id"]: answer for answer in replies if answer["re"] == "cell"}
     return Streams({key: answers[number] for number, key in enumerate(keys)})
 
 

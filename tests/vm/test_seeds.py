@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Five seeds of the quick plan: how far the figures spread, and what the report says of it."""
+"""Five seeds of the quick plan: the spread of the figures, and how the report shows it."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ def beyond(share: float, rows: list[dict[str, str]]) -> list[dict[str, str]]:
     return [row for row in rows if float(row["spread"]) > share]
 
 
-def told(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
+def names_of(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
     return [(r["channel"], r["mode"], r["operation"], r["size"], r["spread"]) for r in rows]
 
 
 def test_none_is_beyond_one_per_cent(rows: list[dict[str, str]]) -> None:
-    assert told(beyond(0.01, rows)) == []
+    assert names_of(beyond(0.01, rows)) == []
 
 
 def test_five_seeds_agree_and_the_report_names_who_does_not(
     run: Path, rows: list[dict[str, str]]
 ) -> None:
-    apart = beyond(0.005, rows)
-    assert len(apart) <= 0.05 * len(rows), told(apart)
-    assert {row["marks"] for row in apart} <= {"differs"}
+    differing = beyond(0.005, rows)
+    assert len(differing) <= 0.05 * len(rows), names_of(differing)
+    assert {row["marks"] for row in differing} <= {"differs"}
 
     page = (render([run]).parent / "diagnostics.html").read_text()
-    share = f"{len(rows) - len(apart)} of {len(rows)}"
+    share = f"{len(rows) - len(differing)} of {len(rows)}"
     assert share in page
     marked = page[page.index('id="marked"') :].partition("</section>")[0]
-    for row in apart:
+    for row in differing:
         link = f'<a href="channel-{row["channel"]}.html#{row["operation"]}">'
         assert link in marked
-    assert marked.count('class="note"') == len(apart)
-    assert '<td class="note"></td>' not in marked, "each has its reason"
+    assert marked.count('class="note"') == len(differing)
+    assert '<td class="note"></td>' not in marked, "each row has a reason"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`ringcross shell`: a prompt, the modules beside it, and an end."""
+"""``ringcross shell``: a prompt, the modules in the same folder, and the exit."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def test_modules_can_be_tried_by_hand() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
         assert shell.stdin is not None
         assert shell.stdout is not None
-        said = b""
-        while b"ringcross#" not in said:
-            said += (got := os.read(shell.stdout.fileno(), 4096))
-            assert got, said
-        typed = (
+        output = b""
+        while b"ringcross#" not in output:
+            output += (data := os.read(shell.stdout.fileno(), 4096))
+            assert data, output
+        commands = (
             b"insmod ringcross_core.ko && insmod ringcross_null.ko; ls /dev/ringcross/*; "
             b"ringcross_agent --list; exit\n"
         )
-        rest, _ = shell.communicate(typed, timeout=60)
+        rest, _ = shell.communicate(commands, timeout=60)
     assert shell.returncode == 0
     assert b"\n/dev/ringcross/core  /dev/ringcross/null" in rest
     assert b'"protocol":2' in rest

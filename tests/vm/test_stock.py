@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Our channels beside the kernel's own: none costs more than the same work does there."""
+"""Our channels and their counterparts in the kernel: none costs more for the same work."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ from tests.vm import machine
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
-OURS = ("copy", "channel")
-"""Kinds of cost in which a message of ours, with its header and its check, may be dearer."""
+MESSAGE_KINDS = ("copy", "channel")
+"""Kinds of cost that may be higher for our messages, because of the header and its check."""
 
 MESSAGE = 350
 """Instructions that a message of 8 bytes and its header may cost more than a number: to make or
 check it, and to copy it once by copy_to_user() or copy_from_user() and not by one instruction."""
 
-BESIDES = {
-    # Options that IP does not know go to netfilter, and ours ask for a right; IP_TTL needs neither.
+KNOWN_EXTRA = {
+    # IP passes unknown options on to netfilter, and our handlers check a capability.  IP_TTL needs
+    # neither.
     "sockopt": ("capable", "nf_setsockopt", "nf_getsockopt", "nf_sockopt_find"),
 }
-"""Functions on the way of ours that the counterpart's does not have."""
+"""By channel: functions on its path that are not on the path of its counterpart."""
 
 
 def pairs() -> Iterator[tuple[str, str, str, str, str]]:
-    """Channel, mode and operation of ours; mode and operation of the kernel's own."""
+    """Channel, mode and operation of ours; mode and operation of the counterpart."""
     channels = machine.listing()["channels"]
     (stock,) = (channel for channel in channels if channel["name"] == STOCK)
     offered = {mode["name"]: mode["operations"] for mode in stock["modes"]}
@@ -52,7 +53,7 @@ Pair = tuple[str, str, str, str, str]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A quick run of all that has a counterpart, its call trees included."""
+    """A quick run of all channels with a counterpart, with call trees."""
     folder = tmp_path_factory.mktemp("stock") / "run"
     names = ",".join(sorted({channel for channel, *_ in PAIRS}))
     words = ["run", "--clock", "instructions", "--accel", "tcg", "--channels", names]
@@ -64,34 +65,30 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def xrays(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Xrays:
-    """Of the run; and of each mode that a quick run leaves to the command."""
-    found = call_trees.load(run)
-    assert found is not None
+    """The x-rays of the run, and of each mode that a quick run omits."""
+    xrays = call_trees.load(run)
+    assert xrays is not None
     more: list[call_trees.Operation] = []
     for channel, mode, operation, *_ in PAIRS:
-        if not treed(found.operations, channel, mode, operation):
+        if not traced_operation(xrays.operations, channel, mode, operation):
             words = ["xray", channel, "--mode", mode, "--operation", operation, "--json"]
             folder = tmp_path_factory.mktemp(channel)
             with (folder / "xray.json").open("w") as file:
                 command = [sys.executable, "-m", "bench", *words, "--clock", "instructions"]
                 subprocess.run(command, stdout=file, check=True)
-            told = call_trees.load(replace(run, path=folder))
-            assert told is not None
-            more += told.operations
-    return replace(found, operations=(*found.operations, *more))
+            traced = call_trees.load(replace(run, path=folder))
+            assert traced is not None
+            more += traced.operations
+    return replace(xrays, operations=(*xrays.operations, *more))
 
 
-def treed(
+def traced_operation(
     operations: Iterable[call_trees.Operation], channel: str, mode: str, operation: str
 ) -> call_trees.Operation | None:
-    """The one that was looked through, and not left out."""
-    wanted = (channel, mode, operation)
+    """The x-ray of this operation, if it has a call tree."""
+    key = (channel, mode, operation)
     return next(
-        (
-            one
-            for one in operations
-            if (one.channel, one.mode, one.operation) == wanted and one.tree
-        ),
+        (one for one in operations if (one.channel, one.mode, one.operation) == key and one.tree),
         None,
     )
 
@@ -103,9 +100,9 @@ def calls(root: Call | None) -> Iterator[Call]:
             yield from calls(one)
 
 
-def besides(channel: str, root: Call | None) -> float:
-    """What the named functions cost themselves, and the right that is asked for in all."""
-    names = BESIDES.get(channel, ())
+def known_extra(channel: str, root: Call | None) -> float:
+    """Own cost of the functions in :data:`KNOWN_EXTRA`, and the total cost of ``capable``."""
+    names = KNOWN_EXTRA.get(channel, ())
     return sum(
         call.total if call.name == "capable" else call.own
         for call in calls(root)
@@ -114,7 +111,7 @@ def besides(channel: str, root: Call | None) -> float:
 
 
 def test_every_counterpart_stands_beside(run: Run, xrays: Xrays) -> None:
-    """In the same run, with both figures; every mode of stock is the counterpart of some."""
+    """All pairs are in the run, and every mode of channel stock is a counterpart."""
     shown = {
         (channel.name, row.mode, row.operation, row.stock, row.same)
         for channel in run.channels
@@ -127,16 +124,16 @@ def test_every_counterpart_stands_beside(run: Run, xrays: Xrays) -> None:
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: "-".join(pair[:3]))
 def test_none_costs_more_than_the_kernels_own(run: Run, xrays: Xrays, pair: Pair) -> None:
-    """But for the message itself, and for what is known to lie on its way alone."""
+    """Except for the message itself, and for functions that are known to be only on our path."""
     channel, mode, operation, stock, same = pair
-    ours = treed(xrays.operations, channel, mode, operation)
-    theirs = treed(xrays.operations, STOCK, stock, same)
+    ours = traced_operation(xrays.operations, channel, mode, operation)
+    theirs = traced_operation(xrays.operations, STOCK, stock, same)
     assert ours is not None
     assert theirs is not None
-    between = {kind: ours.kinds[kind] - theirs.kinds[kind] for kind in xrays.kinds}
-    dearer = ours.untraced - theirs.untraced
-    # The call trees explain all that lies between the two figures.
-    assert sum(between.values()) == pytest.approx(dearer, abs=0.05 * theirs.untraced)
-    message = sum(between[kind] for kind in OURS)
+    differences = {kind: ours.kinds[kind] - theirs.kinds[kind] for kind in xrays.kinds}
+    difference = ours.untraced - theirs.untraced
+    # The call trees account for the whole difference of the two figures.
+    assert sum(differences.values()) == pytest.approx(difference, abs=0.05 * theirs.untraced)
+    message = sum(differences[kind] for kind in MESSAGE_KINDS)
     assert message <= MESSAGE
-    assert dearer - message - besides(channel, ours.tree) <= 0.1 * theirs.untraced
+    assert difference - message - known_extra(channel, ours.tree) <= 0.1 * theirs.untraced

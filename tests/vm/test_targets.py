@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A real kernel in QEMU: it answers, dies in all the ways it can, and repeats itself."""
+"""A real kernel in QEMU: answers, each kind of early end, and equal boots."""
 
 from __future__ import annotations
 
@@ -54,31 +54,31 @@ CELL = {
 
 
 def requests(*more: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a boot is asked: the clock, then *more*."""
+    """The requests of a boot: the setup, then *more*."""
     return [SETUP, *more]
 
 
 def test_two_boots_are_identical_to_the_instruction(
     kernel: Kernel, agent: Path, modules: Path
 ) -> None:
-    """Every answer, with time stamps and samples, and the console."""
+    """All answers, including timestamps and samples, and the console are equal."""
     target = VmTarget(kernel, agent, modules=modules, needs=("configfs",))
-    told = []
+    boots = []
     for _ in range(2):
-        asked = requests({"do": "read", "paths": ["/proc/uptime", "/proc/stat"]}, CELL)
-        with target.start(asked, seed=1) as session:
+        boot_requests = requests({"do": "read", "paths": ["/proc/uptime", "/proc/stat"]}, CELL)
+        with target.start(boot_requests, seed=1) as session:
             answers = list(session.answers())
         assert answers[0]["kernel"] == kernel.release
         assert answers[-1] == {"re": "end"}
         cell = next(answer for answer in answers if answer["re"] == "cell")
         assert cell["status"] == "ok", cell["reason"]
         assert len(cell["samples"]) == CELL["samples"]
-        told.append((repr(answers), session.kernel_log()))
-    assert told[0] == told[1]
+        boots.append((repr(answers), session.kernel_log()))
+    assert boots[0] == boots[1]
 
 
 def test_stock_modules_load(kernel: Kernel, agent: Path) -> None:
-    """They are packed so that the agent finds them; see test_initramfs for the order."""
+    """The agent finds the packed modules; test_initramfs tests their order."""
     target = VmTarget(kernel, agent, needs=("vsock_loopback",))
     with target.start(requests(), seed=1) as session:
         assert [a["re"] for a in session.answers()] == ["hello", "setup", "end"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""X-rays of a booted kernel: paths it is known to take, costs that add up, twice the same."""
+"""X-rays of a booted kernel: known paths, correct sums, and equal trees in two boots."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def tree(one: Xray) -> Node:
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
 def test_the_tree_adds_up_to_the_untraced_cost(xrays: Xrays, cell: Cell) -> None:
-    """Within the tolerance that reports state; most are within 2 %."""
+    """Within the tolerance that the reports state; most trees are within 2 %."""
     one = next(one for one in xrays.operations if one.cell == cell)
     assert one.unmatched == 0
     if any(task.name.startswith("task:k") for task in tree(one).children):
         pytest.skip("A kernel thread and the reader are woken together: either may run first.")
     if any(task.name == "task:rcx_peer" for task in tree(one).children):
-        pytest.skip("Who of two processes runs next depends on how long each took: tracing tells.")
-    if cell.name == "input-event-push-4":
         pytest.skip(
-            "Each event goes into the pool of randomness, which mixes some of them at once."
+            "The tracer changes how long each process runs, and so which of the two runs next."
         )
+    if cell.name == "input-event-push-4":
+        pytest.skip("Each event goes to the random pool, which mixes several events at once.")
     assert tree(one).total == pytest.approx(one.untraced, rel=xray.TOLERANCE)
 
 
