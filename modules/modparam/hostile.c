@@ -257,7 +257,7 @@ static bool is_reply(struct rcx_hostile *h, const char *reply, uint64_t seq)
 
 static const struct rcx_shared_reply shared_reply = {
 	.path = PATH(RCX_MODPARAM_TRANSACTION),
-	.ask = send_message,
+	.request = send_message,
 	.wrong = "00", /* one byte instead of a header */
 	.wrong_len = 2,
 	.reply_len = LINE,

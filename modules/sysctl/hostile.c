@@ -251,7 +251,7 @@ static const char part_of_header[RCX_HEADER - 1];
 
 static const struct rcx_shared_reply shared_reply = {
 	.path = PATH(RCX_SYSCTL_TRANSACTION),
-	.ask = send_message,
+	.request = send_message,
 	.wrong = part_of_header,
 	.wrong_len = sizeof(part_of_header),
 	.reply_len = WHOLE,

@@ -291,7 +291,7 @@ static void write_death_reason(int status, const char *error)
 			 WEXITSTATUS(status));
 }
 
-/* End this process, wherever the user half waits: no message will arrive any more. */
+/* End this process, since the user half waits for a message that cannot arrive any more. */
 static void on_death(int sig)
 {
 	int status;

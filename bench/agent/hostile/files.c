@@ -332,7 +332,7 @@ void rcx_try_shared_reply(struct rcx_hostile *h, const struct rcx_shared_reply *
 		ssize_t got;
 		bool fine;
 
-		rcx_note(&requests, file->ask(&fd, rcx_good_message(h, BODY, seq), WHOLE), 0);
+		rcx_note(&requests, file->request(&fd, rcx_good_message(h, BODY, seq), WHOLE), 0);
 		got = pread(fd, reply, sizeof(reply), 0);
 		/* A whole reply, or none, because the other thread has written meanwhile. */
 		fine = !got || ((size_t)got == file->reply_len && file->is_reply(h, reply, seq));

@@ -72,12 +72,12 @@ void rcx_try_unread_events(struct rcx_hostile *h, int fd)
 			 empty_queue(fd) + (long)rcx_core_counts(h).refused, 4000);
 }
 
-void rcx_try_unread_answers(struct rcx_hostile *h, int fd, void (*ask)(void *arg), void *arg)
+void rcx_try_unread_answers(struct rcx_hostile *h, int fd, void (*request)(void *arg), void *arg)
 {
 	char room[4096];
 
 	for (int i = 0; i < 2000; i++)
-		ask(arg);
+		request(arg);
 	rcx_expect(h, "2000 unread answers", recv(fd, room, sizeof(room), 0), ENOBUFS);
 	empty_queue(fd);
 }

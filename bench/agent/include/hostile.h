@@ -279,7 +279,7 @@ long rcx_pread_whole(int fd, void *at, size_t len);
 /**
  * struct rcx_shared_reply - a file that answers requests, with one reply for all its opens
  * @path: the file
- * @ask: write a request; its first argument points to the file descriptor
+ * @request: write a request; its first argument points to the file descriptor
  * @wrong: bytes that the file refuses with EBADMSG
  * @wrong_len: number of these bytes
  * @reply_len: bytes that a read of the reply returns
@@ -287,7 +287,7 @@ long rcx_pread_whole(int fd, void *at, size_t len);
  */
 struct rcx_shared_reply {
 	const char *path;
-	long (*ask)(void *fd, const struct rcx_msg *msg, size_t len);
+	long (*request)(void *fd, const struct rcx_msg *msg, size_t len);
 	const char *wrong;
 	size_t wrong_len, reply_len;
 	bool (*is_reply)(struct rcx_hostile *h, const char *reply, uint64_t seq);
@@ -314,7 +314,7 @@ long rcx_netlink_verdict(int fd, void *answer, size_t room);
 /* Emit more events than fit into the shortest queue that @fd can have, before reading any. */
 void rcx_try_unread_events(struct rcx_hostile *h, int fd);
 
-/* The same with answers, on the same socket; @ask sends a request for one answer. */
-void rcx_try_unread_answers(struct rcx_hostile *h, int fd, void (*ask)(void *arg), void *arg);
+/* The same with answers, on the same socket; @request sends a request for one answer. */
+void rcx_try_unread_answers(struct rcx_hostile *h, int fd, void (*request)(void *arg), void *arg);
 
 #endif /* RCX_HOSTILE_H */

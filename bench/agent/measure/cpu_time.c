@@ -4,8 +4,8 @@
  * everything else on the machine, such as the producer, its interrupts and wake-ups.
  *
  * The kernel accounts running time by the tick, which is far too coarse.  But it accounts the
- * idle time of each processor in nanoseconds, without interrupts.  Time that is not idle is
- * busy, and busy time that is not ours belongs to the other side.
+ * idle time of each processor in nanoseconds, and idle time does not include interrupts.  Time
+ * that is not idle is busy, and busy time that is not ours belongs to the other side.
  */
 #include <sched.h>
 #include <stdio.h>

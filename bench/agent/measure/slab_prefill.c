@@ -12,8 +12,8 @@
  * - for a large message, which the page allocator gives in one piece, blocks of that size are
  *   made free.  The other half of each such block is held, so they cannot merge.
  *
- * A measurement works without it: where a sandbox has no such sockets, or only root can have
- * long pipes, the boot decides as before.
+ * A measurement also works without this.  If a sandbox has no such sockets, or only root can
+ * have long pipes, the free memory depends on the boot.
  */
 #include <fcntl.h>
 #include <linux/netlink.h>

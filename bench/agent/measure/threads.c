@@ -99,7 +99,7 @@ static int find_idle(struct rcx_session *s)
 	return 0;
 }
 
-/* As many loops as there are CPUs run at the same time. */
+/* At most as many loops as there are CPUs run at the same time; the others take turns. */
 double rcx_threads_overhead(const struct rcx_session *s, uint64_t n, double loop)
 {
 	double count = s->threads->count + 1, cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "agent.h"
 
-/* A killed child that has not exited by then sleeps uninterruptibly. */
+/* A killed child that has not exited after this time is in an uninterruptible sleep. */
 #define REAP_MS 2000
 
 /* Wait for @pid at most @ms.  True when it has exited, with its @status. */
