@@ -38,7 +38,7 @@ SHOWN = ("null", "mmap", "ioctl", "chardev", "procfs", "sysfs", "netlink", "gene
 """The channels of the README's table: eight and the baseline."""
 
 SAMPLED = ("null", "ioctl", "mmap", "netlink")
-"""The channels of the sample report, which shall be small."""
+"""The channels of the sample report; few, so that it stays small."""
 
 BEGIN, END = "<!-- made by: make results -->", "<!-- end of what is made -->"
 _DATA = ("cells.csv", "trials.csv")
@@ -47,9 +47,9 @@ _PRIVATE = ("command_line",)
 """Fields of ``session`` in ``environment.json`` that name folders of this machine."""
 
 
-def main(words: Sequence[str] = ()) -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Measure unless ``--tables`` is given; then write all tables."""
-    if "--tables" not in words:
+    if "--tables" not in arguments:
         _measure(RESULTS / "data", _DATA, channels=())
         _measure(SAMPLE / "run", _SAMPLE_DATA, channels=SAMPLED)
         shutil.rmtree(SAMPLE / "report", ignore_errors=True)

@@ -36,9 +36,9 @@ def take_xray(
     listing = provisioner.listing()
     cell = find_cell(listing, channel, operation or "", mode or "", size)
     options = RunOptions(kernel=kernel, clock=clock, channels=(channel,), seed=seed)
-    site = provisioner.prepare(options, listing, [cell])
-    say(f"Booting {site.kernel}, and starting its tracer")
-    return xray.take(site.target, [cell], site.clock, seed=seed)
+    testbed = provisioner.prepare(options, listing, [cell])
+    say(f"Booting {testbed.kernel}, and starting its tracer")
+    return xray.take(testbed.target, [cell], testbed.clock, seed=seed)
 
 
 def find_cell(listing: Listing, channel: str, operation: str, mode: str, size: str | None) -> Cell:

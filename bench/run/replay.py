@@ -44,7 +44,7 @@ AGENT_CLOCK = AgentClock()
 
 
 class Measured:
-    """One cell as a benchmark test receives it, already measured in all boots.
+    """A measured cell, in the form that a benchmark test receives.
 
     Args:
         cell: the measured cell.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""This machine itself: real time, and modules in the running kernel if one insists."""
+"""The target ``local``: this machine, in real time; modules only with the user's consent."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ PROC_MODULES = Path("/proc/modules")
 KMSG = Path("/dev/kmsg")
 
 UNLOAD_SECONDS = 3.0
-"""How long modules may be busy after the agent has ended."""
+"""Time limit to unload modules after the agent has ended, in seconds."""
 
 _SLOT = 64
-"""Bytes of a slot of the agent's record of loaded modules; see ``PROTOCOL.md``."""
+"""Size of a slot in the agent's record of loaded modules, in bytes; see ``PROTOCOL.md``."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class LocalTarget:
 
     Attributes:
         agent: the agent.
-        modules: directory with ``ringcross_*.ko`` built for the running kernel, ``None`` for none.
-        needs_modules: false when only channels without a kernel half are measured.
-        yes_load_modules: the user has said that modules may be loaded into this kernel.
-        deadlines: how long to wait.
+        modules: directory with ``ringcross_*.ko`` for the running kernel; ``None`` for no modules.
+        needs_modules: whether a measured channel has a kernel half.
+        yes_load_modules: whether the user allows loading modules into the running kernel.
+        deadlines: how long to wait for the agent.
     """
 
     agent: Path
@@ -49,10 +49,14 @@ class LocalTarget:
     deadlines: Deadlines = field(default_factory=Deadlines)
 
     def start(self, requests: Sequence[Request], *, seed: int) -> AgentProcess:
-        """Start the agent on *requests*; *seed* has no use here.
+        """Start the agent on *requests*.
+
+        Args:
+            requests: all requests of the session.
+            seed: only recorded; the local machine cannot be seeded.
 
         Raises:
-            UsageError: modules are needed and not allowed.
+            UsageError: modules are needed, but the user does not allow them or is not root.
         """
         self._check()
         with writing("the requests"):
@@ -63,7 +67,7 @@ class LocalTarget:
         read, write = os.pipe()
         command = [
             *(str(self.agent), "--in", str(folder / "requests")),
-            # Not standard output, where a stray message would be taken for an answer.
+            # Not standard output, where other output could be taken for an answer.
             *("--out", f"/dev/fd/{write}"),
             *(("--modules", str(self.modules)) if self.modules else ()),
             *("--loaded", str(record)),
@@ -112,14 +116,14 @@ class LocalTarget:
 
 
 def recorded(record: Path) -> list[str]:
-    """Names of the modules that the agent has loaded and not unloaded, in order of their loads.
+    """Names of the modules that the agent loaded and did not unload, in the order of their loads.
 
     Args:
-        record: the file that ``ringcross_agent --loaded`` keeps; it survives a killed agent.
+        record: the file of ``ringcross_agent --loaded``; it remains if the agent is killed.
     """
     try:
         data = record.read_bytes()
-    except OSError:  # the agent never started
+    except OSError:  # the agent did not start
         return []
     slots = (data[at : at + _SLOT] for at in range(0, len(data), _SLOT))
     names = (slot.partition(b"\0")[0].decode() for slot in slots)
@@ -134,10 +138,14 @@ def loaded_modules() -> set[str]:
 
 
 def unload(modules: Sequence[str], seconds: float) -> list[str]:
-    """Remove *modules* from the kernel, the last loaded first; one that has gone is fine.
+    """Unload *modules*, the last loaded first; modules that are not loaded are ignored.
+
+    Args:
+        modules: names of modules, in the order of their loads.
+        seconds: time limit for modules that are in use.
 
     Returns:
-        Those that were still busy after *seconds*, in the order in which they must go.
+        The modules that were still in use at the time limit, in the order to unload them.
     """
     end = time.monotonic() + seconds
     while True:
@@ -147,7 +155,7 @@ def unload(modules: Sequence[str], seconds: float) -> list[str]:
         left = [name for name in reversed(modules) if name in loaded_modules()]
         if not left or time.monotonic() > end:
             return left
-        time.sleep(0.1)  # a killed agent's files may take a moment to close
+        time.sleep(0.1)  # the kernel may take a moment to close the files of a killed agent
 
 
 def _still_loaded(busy: Sequence[str]) -> str:
@@ -160,7 +168,7 @@ def _rmmod(name: str) -> None:
 
 
 class _KernelLog:
-    """The running kernel's log from now on; empty where one may not read it."""
+    """The log of the running kernel from now on; empty if this user may not read it."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -180,7 +188,7 @@ class _KernelLog:
             self._fd = -1
 
     def _record(self) -> str | None:
-        """The next record as dmesg shows it, ``None`` when there is none yet."""
+        """The next record in the format of dmesg; ``None`` if there is none yet."""
         try:
             text = os.read(self._fd, 8192).decode(errors="replace")
         except BrokenPipeError:
