@@ -61,7 +61,7 @@ def parse_rule(section: str) -> Rule:
 
 
 def named() -> list[str]:
-    """All text in backticks that looks like a path of this repository."""
+    """All text in backticks that looks like a path in this repository."""
     return sorted(set(re.findall(r"`((?:bench|modules|reports|tests|docs)/[^`\s]+)`", TEXT)))
 
 

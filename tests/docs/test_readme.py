@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def operations(table: str) -> list[tuple[str, str]]:
-    """Name of each channel in a table of channels, and its ✓ and –, one per operation."""
+    """Name of each channel in a table of channels, and its marks ✓ and –, one per operation."""
     return re.findall(r"^\| \[`(\w+)`\]\([^)]*\) \| [^|]* \|((?: [✓–] \|)+)$", table, re.M)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The tables of README and docs/results are what `make results` makes of the data beside them."""
+"""The tables of README and docs/results are those that ``make results`` makes from the data."""
 
 from __future__ import annotations
 

@@ -36,9 +36,9 @@ Row = list[str]
 
 
 def table(heading: str) -> list[Row]:
-    """The rows of the table under a heading, without the table's own head.
+    """The rows of the table under a heading, without the table's head.
 
-    Every row has as many columns as the head, and none is documented without a meaning.
+    Checks that every row has as many columns as the head, and a meaning.
     """
     sections = re.split(r"^#+ (.*)\n", TEXT, flags=re.MULTILINE)
     section = dict(zip(sections[1::2], sections[2::2], strict=True))[heading]
@@ -58,10 +58,10 @@ def quoted(text: str) -> list[str]:
 
 
 def names(heading: str) -> list[str]:
-    """What a table lists in its first column."""
-    found = [word for row in table(heading) for word in quoted(row[0])]
-    assert len(found) == len(set(found)), "each once"
-    return found
+    """The words that a table lists in its first column."""
+    words = [word for row in table(heading) for word in quoted(row[0])]
+    assert len(words) == len(set(words)), "each once"
+    return words
 
 
 def version(heading: str) -> int:
@@ -101,7 +101,7 @@ def header(path: Path) -> list[str]:
 
 
 def test_the_files_are_listed(run: Path) -> None:
-    """Besides those of an unfinished run, pytest-benchmark's file and the report."""
+    """The page also lists the files of an unfinished run, of pytest-benchmark, and the report."""
     besides = {"benchmark.json", "journal.jsonl", "journal.u64", "report/"}
     first_table = TEXT.split("| file |")[1].split("\n\n")[0]
     listed = re.findall(r"^\| `([^`]+)`", first_table, re.MULTILINE)
@@ -160,7 +160,7 @@ def test_fields_of_a_knob(environment: dict[str, Any]) -> None:
 
 
 def test_fields_of_the_session(environment: dict[str, Any]) -> None:
-    """All that the virtual machine and the local target describe themselves by."""
+    """The fields of the session that the targets vm and local return."""
     documented = set(names("Fields of `session`"))
     assert set(environment["session"]) <= documented
     described = set()
@@ -187,7 +187,7 @@ def test_fields_of_properties(run: Path) -> None:
 
 
 def test_names_of_properties() -> None:
-    """Those of the agent's probes, and those that the host adds."""
+    """The names of the agent's probes, and the names that the host adds."""
     channel = LISTING["channels"][1]
     refused = properties.of_channel(channel, [], "It did not come up.")
     answer = {"channel": "netlink", "mode": "unicast", "properties": {}, "log": ["WARNING: x"]}
