@@ -128,7 +128,7 @@ def run(report: bool, as_json: bool, **given: Any) -> None:
     options = _options(given)
     reporter = progress.for_console(console.ERR)
     started = time.monotonic()
-    with _sigterm_as_interrupt():
+    with _signals_as_interrupt():
         campaign, code = run_campaign(options, reporter)
     if code == INTERRUPTED:
         folder = campaign.folder
@@ -179,14 +179,16 @@ def _options(given: dict[str, Any]) -> RunOptions:
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Handle SIGTERM like Ctrl-C, so that no virtual machine is left running."""
+def _signals_as_interrupt() -> Iterator[None]:
+    """Handle SIGTERM and SIGHUP (a closed terminal) like Ctrl-C: no machine is left running."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

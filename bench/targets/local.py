@@ -61,7 +61,12 @@ class LocalTarget:
         self._check()
         with writing("the requests"):
             folder = Path(tempfile.mkdtemp(prefix="ringcross-local-"))
-            (folder / "requests").write_text("".join(json.dumps(r) + "\n" for r in requests))
+            try:
+                lines = (json.dumps(request) + "\n" for request in requests)
+                (folder / "requests").write_text("".join(lines))
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         log = _KernelLog()
         record = folder / "loaded"
         read, write = os.pipe()

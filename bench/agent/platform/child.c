@@ -13,22 +13,34 @@
 /* A killed child that has not exited after this time is in an uninterruptible sleep. */
 #define REAP_MS 2000
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
 /* Wait for @pid at most @ms.  True when it has exited, with its @status. */
 static bool wait_for_exit(pid_t pid, int *status, uint32_t ms)
 {
-	struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+	int64_t end = now_ms() + ms;
 	sigset_t chld;
 	pid_t got;
 
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	for (;;) {
+		/* Another child's SIGCHLD wakes this wait too, so the rest is counted anew. */
+		int64_t left = end > now_ms() ? end - now_ms() : 0;
+		struct timespec rest = { .tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000 };
+
 		got = waitpid(pid, status, WNOHANG);
 		if (got == pid)
 			return true;
 		if (got < 0 && errno != EINTR)
 			return false;
-		if (sigtimedwait(&chld, NULL, &left) < 0 && errno == EAGAIN)
+		if (sigtimedwait(&chld, NULL, &rest) < 0 && errno == EAGAIN)
 			return waitpid(pid, status, WNOHANG) == pid;
 	}
 }

@@ -152,7 +152,7 @@ def test_a_full_disk_is_four_and_keeps_rows(tmp_path: Path) -> None:
     assert len(rows(only_run(tmp_path))) > 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_and_resumed(tmp_path: Path, number: int) -> None:
     process = start(tmp_path, "run", "--no-report", FAKE_SLOW="0.3")
     assert process.stderr is not None

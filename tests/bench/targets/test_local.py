@@ -71,6 +71,15 @@ def test_needs_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         LocalTarget(agent(tmp_path), yes_load_modules=True).start([], seed=1)
 
 
+def test_a_request_that_cannot_be_written_leaves_no_folder(
+    tmp_path: Path, kernel: FakeKernel
+) -> None:
+    target = LocalTarget(agent(tmp_path), needs_modules=False)
+    with pytest.raises(TypeError):
+        target.start([{"do": object()}], seed=1)
+    assert list(tmp_path.glob("ringcross-local-*")) == []
+
+
 def test_channels_without_modules_need_neither(
     tmp_path: Path, kernel: FakeKernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
