@@ -29,6 +29,7 @@ def templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     jinja.filters |= {
         "bytes": words.size,

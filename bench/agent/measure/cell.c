@@ -58,16 +58,8 @@ static int counted_round(struct rcx_session *s, const struct rcx_cell *cell, uin
 	s->latencies = 0;
 	if (s->threads)
 		return rcx_threads_round(s, n, total);
-	if (is_stream(s)) {
-		if (rcx_stream_round(s, cell, n, counts, total))
-			return -1;
-		/* When a search loses all messages it tries a lower rate, as after any loss.
-		 * A validation pass without a message has validated nothing.
-		 */
-		if (s->delivered || (cell->search && !s->validate))
-			return 0;
-		return rcx_fail(s, "none of %llu streamed messages arrived", (unsigned long long)n);
-	}
+	if (is_stream(s))
+		return rcx_stream_round(s, cell, n, counts, total);
 	if (rcx_time_loop(s, n, total))
 		return -1;
 	if (!has_timestamp(s))
@@ -78,12 +70,20 @@ static int counted_round(struct rcx_session *s, const struct rcx_cell *cell, uin
 	return 0;
 }
 
+/* A round that validates, or that gives the length of the others, needs at least one message.
+ * In a timed round the loss of all is a loss as any other; so it is in a search, which then
+ * tries a lower rate.
+ */
 static int one_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
 		     uint64_t *total)
 {
 	struct rcx_stream_counts unused;
 
-	return counted_round(s, cell, n, &unused, total);
+	if (counted_round(s, cell, n, &unused, total))
+		return -1;
+	if (!is_stream(s) || s->delivered || (cell->search && !s->validate))
+		return 0;
+	return rcx_fail(s, "none of %llu streamed messages arrived", (unsigned long long)n);
 }
 
 static uint32_t threads(const struct rcx_session *s, const struct rcx_cell *cell)
@@ -253,10 +253,11 @@ static int time_rounds(struct rcx_session *s, const struct rcx_cell *cell,
 {
 	struct rcx_cpu_reading begin;
 	struct rcx_slab_prefill prefill;
+	struct rcx_stream_counts unused;
 	uint64_t warm;
 
 	rcx_slab_prefill_begin(&prefill, s->size);
-	if (rcx_align_to_tick(s) || one_round(s, cell, result->n, &warm))
+	if (rcx_align_to_tick(s) || counted_round(s, cell, result->n, &unused, &warm))
 		return -1;
 	rcx_cpu_begin(&begin, cell->clock);
 	for (uint32_t i = 0; i < cell->rounds; i++) {
