@@ -33,13 +33,11 @@ struct rcx_relay_head {
 /**
  * struct rcx_relay_setup - a buffer for each CPU, once per open of the device
  * @size: bytes of a sub-buffer; a multiple of 8, with room for at least one message
- * @count: sub-buffers of each buffer, 2 to RCX_RELAY_COUNT_MAX.  Without flags there
- *	is an additional spare one, so that @count of them can be complete
+ * @count: sub-buffers of each buffer, 2 to RCX_RELAY_COUNT_MAX
  * @flags: RCX_RELAY_OVERWRITE, RCX_RELAY_HEADS
  * @id: 0; set by the kernel: name of the directory that holds the buffers' files
  *
- * The sub-buffers of a CPU have at most RCX_RELAY_BYTES_MAX bytes in total, without the
- * spare one.
+ * The sub-buffers of a CPU have at most RCX_RELAY_BYTES_MAX bytes in total.
  *
  * A read() returns bytes of sub-buffers that were handed over, and of no others.  With
  * RCX_RELAY_HEADS, read() fails with EINVAL.

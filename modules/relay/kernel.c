@@ -7,18 +7,17 @@
  * What it is.  relay_open() makes a buffer for each CPU, divided into sub-buffers,
  * and calls a callback of ours that makes a file for each buffer, here in debugfs.
  * relay_write() appends a record to the buffer of the CPU it runs on.  The file
- * operations are relay's: read(), poll() and mmap().  relay does not define a format
- * or boundaries of records; the writer does.
+ * operations are relay's: poll() and mmap(), and a read() that we replace (see below).
+ * relay does not define a format or boundaries of records; the writer does.
  *
  * The path of one message.  The kernel half makes the message once, for all readers
  * that have buffers.  relay_write() turns interrupts off and copies the message behind
  * the last record of this CPU: without a lock, an allocation or another CPU.  When a
  * sub-buffer has no room for another record, it is handed over: relay counts it and
  * wakes the readers that poll.  The wake-up is an irq_work, since the writer may hold
- * any lock.  read() takes a lock of ours and the inode's lock, and copies out the
- * sub-buffers that were handed over, up to the size of the caller's buffer.  A mapping
- * needs no copy; its reader makes calls only to report consumed sub-buffers, or to
- * have a partly filled one handed over.
+ * any lock.  read() takes a lock and copies out the sub-buffers that were handed over,
+ * up to the size of the caller's buffer.  A mapping needs no copy; its reader makes
+ * calls only to report consumed sub-buffers, or to have a partly filled one handed over.
  *
  * When to choose it.  For much data from hot paths and from any context, with a
  * program that reads it from time to time.  blktrace is the best-known user.  For a
@@ -40,13 +39,12 @@
  * sub-buffer as new ones, or it skips the oldest sub-buffer of a full buffer.  If old
  * data are overwritten, it can also return a record that changes while it is copied.
  *
- * So our files call relay's read() for one sub-buffer at a time, and only if it was
- * handed over; a partly filled one is not read before it is flushed.  A buffer that drops
- * new records has a spare sub-buffer, so that it never looks full to relay's read().
- * A buffer that overwrites checks after the copy whether the writer has reached the
- * sub-buffer.  If it has, read() drops the copy, and the next one starts with the oldest
- * complete sub-buffer.  Such a buffer loses records without notice, but those that
- * arrive are complete and in order, as long as each read() has room for whole records.
+ * So our files have a read() of their own.  It copies only sub-buffers that were handed
+ * over; a partly filled one is not read before it is flushed.  In a buffer that
+ * overwrites, it checks after the copy whether the writer has reached the sub-buffer.
+ * If it has, read() drops the copy, and the next one starts with the oldest complete
+ * sub-buffer.  Such a buffer loses records without notice, but those that arrive are
+ * complete and in order, as long as each read() has room for whole records.
  *
  * Four modes:
  *
@@ -70,6 +68,7 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rculist.h>
@@ -103,7 +102,7 @@
  *	offset, data
  *	store-release @handed
  *						load-acquire @handed
- *						relay's read() of sub-buffers below it
+ *						copy of sub-buffers below it
  */
 struct relay_file {
 	struct kref users; /* the open device, and each open file of a buffer */
@@ -112,7 +111,6 @@ struct relay_file {
 	struct rchan *chan;
 	struct dentry *dir;
 	size_t __percpu *handed;
-	u32 count; /* complete sub-buffers that a buffer keeps */
 	u32 flags;
 	u32 ahead; /* bytes of a sub-buffer before its first record */
 };
@@ -140,15 +138,6 @@ static void relay_publish(const struct rchan_buf *buf, void *subbuf)
 }
 
 /*
- * Like relay_buf_full(), but does not count the spare sub-buffer.  relay's read() stores
- * its count after the copy, without a barrier: the order relies on x86.
- */
-static bool relay_is_full(const struct relay_file *state, const struct rchan_buf *buf)
-{
-	return buf->subbufs_produced - READ_ONCE(buf->subbufs_consumed) >= state->count;
-}
-
-/*
  * Whether the sub-buffer after @before may be started; @before is complete, or NULL
  * for the first sub-buffer.  A writer that was refused calls this again for each
  * record, so the same sub-buffer can be published twice.
@@ -159,7 +148,7 @@ static int relay_begin(struct rchan_buf *buf, void *before)
 
 	if (before && state->ahead)
 		relay_publish(buf, before);
-	if (!(state->flags & RCX_RELAY_OVERWRITE) && relay_is_full(state, buf))
+	if (!(state->flags & RCX_RELAY_OVERWRITE) && relay_buf_full(buf))
 		return 0;
 	if (state->ahead)
 		subbuf_start_reserve(buf, state->ahead);
@@ -225,48 +214,76 @@ static void relay_skip_overwritten(struct rchan_buf *buf, size_t handed)
 }
 
 /*
- * relay's read(), limited to the rest of one sub-buffer that was handed over.  It
- * returns the number of bytes, and 0 for an error.
+ * Copy @len bytes at offset @at of the buffer to user space.  They are copied from the
+ * buffer's pages, not from its mapping: for an address in a mapping, every checked copy
+ * searches the tree of all mappings, and the depth of that search is chance.
+ */
+static size_t relay_copy(const struct rchan_buf *buf, size_t at, char __user *to, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		const void *page = page_address(buf->page_array[(at + done) / PAGE_SIZE]);
+		size_t offset = offset_in_page(at + done);
+		size_t part = min(len - done, PAGE_SIZE - offset);
+
+		if (copy_to_user(to + done, page + offset, part))
+			break;
+		done += part;
+	}
+	return done;
+}
+
+/*
+ * Read the rest of one sub-buffer that was handed over.  It returns the number of
+ * bytes, and 0 for an error.
  *
  * The writer has left that sub-buffer.  Unless the buffer overwrites, the writer does
- * not return to it before it is consumed.  A writer that was refused tries the switch
- * again for each record, which resets the offset for a moment.  Then a read of the last
- * complete sub-buffer can return only some of its bytes, or 0; the next read returns
- * the rest.
+ * not return to it before it is consumed.
  *
- * A writer that overwrites waits for no reader.  It counts a sub-buffer before it fills
+ * A writer that overwrites does not wait for readers.  It counts a sub-buffer before it fills
  * the next one, with a full barrier in between.  So the count, loaded after the copy,
- * shows whether the writer can have changed the copied bytes.
+ * shows whether the writer can have changed the bytes that were copied.
  */
 static size_t relay_read_complete(const struct relay_file *state, struct file *file,
-				  char __user *to, size_t count, loff_t *pos)
+				  char __user *to, size_t count)
 {
 	struct rchan_buf *buf = file->private_data;
 	const size_t *at = per_cpu_ptr(state->handed, buf->cpu);
+	const struct rchan *chan = buf->chan;
 	size_t handed = smp_load_acquire(at);
 	ssize_t ready = handed - buf->subbufs_consumed;
-	size_t number, left, got;
+	bool overwrites = state->flags & RCX_RELAY_OVERWRITE;
+	size_t number, slot, fill, got;
 
 	lockdep_assert_held(&state->lock);
-	/* Negative if RCX_RELAY_CONSUMED consumed a sub-buffer that @handed does not count yet. */
+	/* Negative if RCX_RELAY_CONSUMED has consumed a sub-buffer that is not yet in @handed. */
 	if (ready <= 0)
 		return 0;
-	if (ready >= buf->chan->n_subbufs)
+	if (overwrites && ready >= chan->n_subbufs)
 		relay_skip_overwritten(buf, handed);
 	number = buf->subbufs_consumed;
-	left = buf->chan->subbuf_size - buf->padding[number % buf->chan->n_subbufs];
-	left -= min(left, buf->bytes_consumed);
-	got = relay_file_operations.read(file, to, min(count, left), pos);
-	if (!(state->flags & RCX_RELAY_OVERWRITE))
-		return got;
-	smp_rmb(); /* the copy's loads before that of the count */
-	if (!relay_is_overwritten(buf, number))
-		return got;
-	relay_skip_overwritten(buf, smp_load_acquire(at));
-	return 0;
+	slot = number % chan->n_subbufs;
+	fill = chan->subbuf_size - buf->padding[slot];
+	got = relay_copy(buf, slot * chan->subbuf_size + buf->bytes_consumed, to,
+			 min(count, fill - min(fill, buf->bytes_consumed)));
+	if (overwrites) {
+		smp_rmb(); /* the copy's loads before that of the count */
+		if (relay_is_overwritten(buf, number)) {
+			relay_skip_overwritten(buf, smp_load_acquire(at));
+			return 0;
+		}
+	}
+	buf->bytes_consumed += got;
+	if (buf->bytes_consumed >= fill) {
+		buf->bytes_consumed = 0;
+		/* The copy before the count that lets the writer return to the sub-buffer. */
+		smp_store_release(&buf->subbufs_consumed, number + 1);
+	}
+	return got;
 }
 
-/* A setup with headers is for a mapping, and has no spare sub-buffer. */
+/* A sub-buffer with a header is for a mapping; its records begin behind the header. */
 static ssize_t relay_read(struct file *file, char __user *to, size_t count, loff_t *pos)
 {
 	const struct rchan_buf *buf = file->private_data;
@@ -278,7 +295,7 @@ static ssize_t relay_read(struct file *file, char __user *to, size_t count, loff
 	if (mutex_lock_interruptible(&state->lock))
 		return -ERESTARTSYS;
 	do {
-		got = relay_read_complete(state, file, to + done, count - done, pos);
+		got = relay_read_complete(state, file, to + done, count - done);
 		done += got;
 	} while (got && done < count);
 	mutex_unlock(&state->lock);
@@ -415,20 +432,13 @@ static int relay_check_setup(const struct rcx_relay_setup *setup, u32 ahead)
 
 static int relay_make(struct relay_file *state, const struct rcx_relay_setup *setup)
 {
-	/*
-	 * If all sub-buffers are complete, relay's read() assumes that the oldest one was
-	 * overwritten and skips it, until it sees that the writer was refused.  With a
-	 * spare one, they are never all complete.  A mapping has no read(), and a buffer
-	 * that overwrites does lose its oldest sub-buffer.
-	 */
-	u32 spare = !setup->flags;
 	char name[12];
 
 	snprintf(name, sizeof(name), "%u", setup->id);
 	state->dir = debugfs_create_dir(name, relay_dir);
 	if (IS_ERR(state->dir))
 		return PTR_ERR(state->dir);
-	state->chan = relay_open(RCX_RELAY_FILE, state->dir, setup->size, setup->count + spare,
+	state->chan = relay_open(RCX_RELAY_FILE, state->dir, setup->size, setup->count,
 				 &relay_callbacks, state);
 	if (state->chan)
 		return 0;
@@ -447,7 +457,6 @@ static long relay_setup(struct relay_file *state, struct rcx_relay_setup __user 
 		return -EBUSY;
 	if (copy_from_user(&setup, arg, sizeof(setup)))
 		return -EFAULT;
-	state->count = setup.count;
 	state->flags = setup.flags;
 	state->ahead = setup.flags & RCX_RELAY_HEADS ? sizeof(struct rcx_relay_head) : 0;
 	err = relay_check_setup(&setup, state->ahead);
@@ -499,7 +508,7 @@ static long relay_consumed(struct relay_file *state, const struct rcx_relay_cons
 	if (copy_from_user(&consumed, arg, sizeof(consumed)))
 		return -EFAULT;
 	if (consumed.cpu >= nr_cpu_ids || !cpu_possible(consumed.cpu) ||
-	    consumed.count > state->count)
+	    consumed.count > state->chan->n_subbufs)
 		return -EINVAL;
 	relay_subbufs_consumed(state->chan, consumed.cpu, consumed.count);
 	buf = *per_cpu_ptr(state->chan->buf, consumed.cpu);
