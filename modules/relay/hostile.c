@@ -193,7 +193,7 @@ static void try_consumed(struct rcx_hostile *h)
 
 /* ---- reading ------------------------------------------------------------ */
 
-/* relay does not report a fault; it returns the number of bytes copied. */
+/* A read that meets a fault returns the bytes that were copied before it, if any. */
 static long read_at(void *arg, void *at)
 {
 	const struct log *log = arg;

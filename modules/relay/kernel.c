@@ -235,8 +235,8 @@ static size_t relay_copy(const struct rchan_buf *buf, size_t at, char __user *to
 }
 
 /*
- * Read the rest of one sub-buffer that was handed over.  It returns the number of
- * bytes, and 0 for an error.
+ * Read the rest of one sub-buffer that was handed over.  It returns the number of bytes:
+ * 0 if there is none, or if the writer has overwritten them; or -EFAULT.
  *
  * The writer has left that sub-buffer.  Unless the buffer overwrites, the writer does
  * not return to it before it is consumed.
@@ -245,8 +245,8 @@ static size_t relay_copy(const struct rchan_buf *buf, size_t at, char __user *to
  * the next one, with a full barrier in between.  So the count, loaded after the copy,
  * shows whether the writer can have changed the bytes that were copied.
  */
-static size_t relay_read_complete(const struct relay_file *state, struct file *file,
-				  char __user *to, size_t count)
+static ssize_t relay_read_complete(const struct relay_file *state, struct file *file,
+				   char __user *to, size_t count)
 {
 	struct rchan_buf *buf = file->private_data;
 	const size_t *at = per_cpu_ptr(state->handed, buf->cpu);
@@ -254,7 +254,7 @@ static size_t relay_read_complete(const struct relay_file *state, struct file *f
 	size_t handed = smp_load_acquire(at);
 	ssize_t ready = handed - buf->subbufs_consumed;
 	bool overwrites = state->flags & RCX_RELAY_OVERWRITE;
-	size_t number, slot, fill, got;
+	size_t number, slot, fill, want, got;
 
 	lockdep_assert_held(&state->lock);
 	/* Negative if RCX_RELAY_CONSUMED has consumed a sub-buffer that is not yet in @handed. */
@@ -265,8 +265,10 @@ static size_t relay_read_complete(const struct relay_file *state, struct file *f
 	number = buf->subbufs_consumed;
 	slot = number % chan->n_subbufs;
 	fill = chan->subbuf_size - buf->padding[slot];
-	got = relay_copy(buf, slot * chan->subbuf_size + buf->bytes_consumed, to,
-			 min(count, fill - min(fill, buf->bytes_consumed)));
+	want = min(count, fill - min(fill, buf->bytes_consumed));
+	got = relay_copy(buf, slot * chan->subbuf_size + buf->bytes_consumed, to, want);
+	if (want && !got)
+		return -EFAULT;
 	if (overwrites) {
 		smp_rmb(); /* the copy's loads before that of the count */
 		if (relay_is_overwritten(buf, number)) {
@@ -288,7 +290,7 @@ static ssize_t relay_read(struct file *file, char __user *to, size_t count, loff
 {
 	const struct rchan_buf *buf = file->private_data;
 	struct relay_file *state = buf->chan->private_data;
-	size_t done = 0, got;
+	ssize_t done = 0, got;
 
 	if (state->ahead)
 		return -EINVAL;
@@ -296,10 +298,10 @@ static ssize_t relay_read(struct file *file, char __user *to, size_t count, loff
 		return -ERESTARTSYS;
 	do {
 		got = relay_read_complete(state, file, to + done, count - done);
-		done += got;
-	} while (got && done < count);
+		done += max_t(ssize_t, got, 0);
+	} while (got > 0 && done < count);
 	mutex_unlock(&state->lock);
-	return done;
+	return done ? done : got;
 }
 
 /* relay checks the length of a mapping, but not its offset. */
