@@ -2,7 +2,7 @@
 /**
  * DOC: relay
  *
- * Per-CPU logs of a driver, in files that relay itself serves.
+ * Per-CPU logs of a driver, in buffers and files that relay makes.
  *
  * What it is.  relay_open() makes a buffer for each CPU, divided into sub-buffers,
  * and calls a callback of ours that makes a file for each buffer, here in debugfs.
