@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import click
 
+SEED = click.IntRange(0, 2**63)
+"""QEMU's seed has 64 bits, and each further boot adds one."""
+
 boot_kernel = click.option(
     "--kernel",
     "spec",

@@ -17,6 +17,7 @@ import click
 
 from bench.commands import console
 from bench.commands.console import INTERRUPTED, fail
+from bench.commands.options import SEED
 from bench.commands.report import render
 from bench.commands.result_table import print_table
 from bench.plan import options as run_options
@@ -60,7 +61,7 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
                      help="Queue lengths of a stream, in the channel's own unit."),
         click.option("--threads", metavar="LIST",
                      help="Numbers of concurrent threads, e.g. 1,2,4."),
-        click.option("--seed", type=int, default=1, show_default=True,
+        click.option("--seed", type=SEED, default=1, show_default=True,
                      help="Seed of the first boot and of the order of cells."),
         click.option("--boots", type=click.IntRange(1, 100), default=1, show_default=True,
                      metavar="N", help="Number of boots in which each cell is measured."),

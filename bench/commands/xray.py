@@ -11,6 +11,7 @@ import click
 from rich.text import Text
 
 from bench.commands import console
+from bench.commands.options import SEED
 from bench.plan.cells import OPERATIONS
 from bench.plan.options import CLOCKS
 
@@ -32,7 +33,7 @@ from bench.plan.options import CLOCKS
               "release.")  # fmt: skip
 @click.option("--clock", type=click.Choice(CLOCKS), default="auto", show_default=True,
               help="What is counted. auto: time with KVM, instructions without.")  # fmt: skip
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the boot.")
+@click.option("--seed", type=SEED, default=1, show_default=True, help="Seed of the boot.")
 @click.option(
     "--all",
     "everything",

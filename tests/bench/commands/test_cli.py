@@ -361,3 +361,11 @@ def test_pytest_options_of_the_user_do_not_reach_a_run(tmp_path: Path) -> None:
     done = ringcross(tmp_path, "run", "--no-report", **variables)
     assert done.returncode == 0, done.stderr
     assert (only_run(tmp_path) / "benchmark.json").exists()
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**64)])
+def test_a_seed_that_qemu_refuses_is_wrong_usage(tmp_path: Path, seed: str) -> None:
+    done = ringcross(tmp_path, "run", "--no-report", "--seed", seed)
+    assert done.returncode == 2
+    assert "--seed" in done.stderr
+    assert not (tmp_path / "reports").exists()
