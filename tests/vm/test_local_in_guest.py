@@ -120,7 +120,7 @@ def test_the_modules_of_a_killed_agent_are_unloaded(steps: dict[str, Step]) -> N
     assert step["processes"] == []
     assert step["code"] == 1, step["output"]
     (failed,) = (row for row in rows(step) if row["status"] == "fail")
-    assert failed["reason"].startswith("The agent ended in cell")
+    assert failed["reason"].startswith("The agent ended without finishing in cell")
     assert {row["channel"] for row in rows(step) if row["status"] == "ok"} >= {"ioctl", "input"}
 
 
