@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import KernelPanic, RingcrossError
+from bench.errors import KernelPanic, RingcrossError, UsageError
 from bench.plan.cells import Clock
 from bench.plan.options import RunOptions
 from bench.targets.provision import Provisioner, Testbed
@@ -248,6 +248,10 @@ class FakeProvisioner(Provisioner):
 
     def listing(self) -> dict[str, Any]:
         return LISTING
+
+    def fetch(self, kernel: str) -> None:
+        if kernel == "unknown":
+            raise UsageError("There is no kernel 'unknown'.")
 
     def prepare(self, options: RunOptions, listing: Any, cells: Any) -> Testbed:
         if self.error:

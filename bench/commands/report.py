@@ -59,7 +59,8 @@ def newest(count: int) -> list[Path]:
     Raises:
         UsageError: there are fewer runs.
     """
-    folders = sorted(path.parent for path in RUNS.glob("*/cells.csv"))
+    of_sets = RUNS.glob("*-set*/*/cells.csv")
+    folders = sorted(path.parent for path in (*RUNS.glob("*/cells.csv"), *of_sets))
     if len(folders) < count:
         raise UsageError(
             f"{RUNS}/ has too few runs ({len(folders)} of {count}): measure with ringcross run, "

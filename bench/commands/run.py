@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from bench.commands import console
+from bench.commands import console, run_set
 from bench.commands.console import INTERRUPTED, fail
 from bench.commands.options import SEED
 from bench.commands.report import render
@@ -25,7 +25,9 @@ from bench.plan.cells import OPERATIONS
 from bench.plan.factors import CONTEXTS, FACTORS, WAITS, read_factors
 from bench.plan.options import ACCELERATORS, CLOCKS, TARGETS, RunOptions
 from bench.plan.plans import PLANS
+from bench.plan.variants import read_variants
 from bench.run import progress
+from bench.run.run_set import is_set
 
 
 def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,7 +38,8 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
                      help="Where the kernel under test runs."),
         click.option("--kernel", default="stock", show_default=True, metavar="SPEC",
                      help="Kernel under test: stock (the distribution's), a series such as 6.12, "
-                     "or an exact release."),
+                     "or an exact release. Several, e.g. 6.1,6.12, are measured in turn and "
+                     "shown in one report."),
         click.option("--clock", type=click.Choice(CLOCKS), default="auto", show_default=True,
                      help="What is counted: time (nanoseconds) or instructions. auto: time with "
                      "KVM or --target local, instructions without KVM."),
@@ -69,7 +72,8 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
                      help="Loads of the module in each boot; as the plan says if 0 or not given."),
         click.option("--append", metavar="WORDS",
                      help="Parameters for the kernel command line of the virtual machine, e.g. "
-                     "mitigations=off."),
+                     "mitigations=off. Several sets, e.g. \"none | mitigations=off\", are measured "
+                     "in turn and shown in one report."),
         click.option("--accel", type=click.Choice(ACCELERATORS), default="auto",
                      show_default=True, help="How QEMU runs the guest. auto: kvm where it works, "
                      "except to count instructions."),
@@ -121,15 +125,19 @@ def run(report: bool, as_json: bool, **given: Any) -> None:
     Examples:
       ringcross run --plan standard
       ringcross run --kernel 6.12 --channels netlink,ioctl --sizes 64,4k
+      ringcross run --kernel 5.10,6.1,6.12                how each cost moved, in one report
       ringcross run --target local --channels syscall     nanoseconds on this kernel, no root
       ringcross run --resume reports/runs/20250101T120000Z-6.1.0-amd64-instructions
     """
     from bench.run.pytest_bridge import run_campaign
 
-    options = _options(given)
+    variants = read_variants(given["kernel"], given["append"])
+    options = variants[0].applied_to(_options(given))
     reporter = progress.for_console(console.ERR)
     started = time.monotonic()
     with _signals_as_interrupt():
+        if len(variants) > 1 or is_set(options.resume):
+            sys.exit(run_set.measure(options, variants, reporter, report=report, as_json=as_json))
         campaign, code = run_campaign(options, reporter)
     if code == INTERRUPTED:
         folder = campaign.folder
@@ -170,7 +178,7 @@ def _options(given: dict[str, Any]) -> RunOptions:
     return RunOptions(
         **given
         | {
-            "append": tuple((given["append"] or "").split()),
+            "append": (),
             "channels": run_options.words(given["channels"]),
             "operations": run_options.words(given["operations"]),
             "sizes": run_options.sizes(given["sizes"]),

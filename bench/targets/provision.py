@@ -84,6 +84,15 @@ class Provisioner:
             )
         return listing
 
+    def fetch(self, kernel: str) -> None:
+        """Fetch the kernel that the name *kernel* stands for, unless it is in the cache.
+
+        Raises:
+            UsageError: no kernel has this name.
+            TargetError: the kernel cannot be fetched.
+        """
+        catalog.find(kernel, say=self._say)
+
     def prepare(self, options: RunOptions, listing: Listing, cells: Sequence[Cell]) -> Testbed:
         """Return the target that *options* name, ready to start.
 

@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from string import ascii_uppercase
 
 from reports.analysis import selection
-from reports.analysis.compare import Mark, differences
-from reports.data.run import OPERATIONS, Run
+from reports.analysis.compare import THRESHOLD, Mark, Refused, compare, differences
+from reports.data import call_trees
+from reports.data.call_trees import Xrays
+from reports.data.run import OPERATIONS, Measured, Run
 from reports.figures import cost
-from reports.pages import view
+from reports.figures.movement import Track, movement
+from reports.pages import reasons, view
+from reports.pages.comparison import render_comparison
 from reports.pages.run_report import render_run
 from reports.pages.template import write
 from reports.text import words
@@ -21,9 +27,10 @@ from reports.text.words import ClockWords
 
 @dataclass(frozen=True)
 class Side:
-    """One of several runs: its letter, the link to its report, and its machine."""
+    """One of several runs: its letter, what distinguishes it, and the link to its report."""
 
     letter: str
+    label: str
     run: Run
     link: str
     kernel: str
@@ -34,20 +41,55 @@ class Side:
 
 @dataclass(frozen=True)
 class Number:
-    """One run's number in a row of the table."""
+    """One run's number in a row of the table; ``ratio`` is relative to the first run."""
 
     text: str
+    value: float | None
     ratio: str
+    verdict: str
     title: str
 
 
 @dataclass(frozen=True)
 class Line:
-    """One channel's operation in every run of a clock."""
+    """One channel's operation in every run of a clock.
+
+    Attributes:
+        mode: mode and size of the cell that represents the channel.
+        moved: largest ratio between two of the runs, as a logarithm, for sorting.
+        tree_mode: the mode of the call trees in ``why``.
+        why: what changed in the call trees from run to run.
+        alone: a sentence if the call trees do not cost what the cell costs.
+    """
 
     channel: str
     operation: str
+    mode: str
     numbers: tuple[Number, ...]
+    moved: float
+    tree_mode: str
+    why: tuple[reasons.Step, ...]
+    alone: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The comparison of a run with the one before it.
+
+    Attributes:
+        title: the two runs.
+        link: the page of the comparison.
+        summary: what changed, as a sentence.
+        marks: recorded differences between the two machines and plans.
+        cause: introduces ``causes``, the functions that changed in most operations.
+    """
+
+    title: str
+    link: str
+    summary: str
+    marks: tuple[Mark, ...]
+    cause: str
+    causes: tuple[reasons.Function, ...]
 
 
 @dataclass(frozen=True)
@@ -58,8 +100,8 @@ class Group:
     clock: ClockWords
     sides: tuple[Side, ...]
     lines: tuple[Line, ...]
-    figure: cost.Figure | None
-    marks: tuple[tuple[Side, tuple[Mark, ...]], ...]
+    figures: tuple[cost.Figure, ...]
+    pairs: tuple[Pair, ...]
 
 
 def render_several(runs: Sequence[Run], out: Path, modules: Path) -> Path:
@@ -69,7 +111,7 @@ def render_several(runs: Sequence[Run], out: Path, modules: Path) -> Path:
         The path of the page.
     """
     out.mkdir(parents=True, exist_ok=True)
-    sides = [_side(letter, run) for letter, run in zip(_letters(len(runs)), runs, strict=True)]
+    sides = _sides(runs)
     for side in sides:
         render_run(side.run, out / side.letter.lower(), modules)
     clocks = list(dict.fromkeys(run.clock for run in runs))
@@ -78,65 +120,167 @@ def render_several(runs: Sequence[Run], out: Path, modules: Path) -> Path:
         page,
         "several.html.j2",
         sides=sides,
-        groups=[_group([side for side in sides if side.run.clock == clock]) for clock in clocks],
+        groups=[_group([s for s in sides if s.run.clock == clock], out) for clock in clocks],
         banners=[f"Run {side.letter}: {text}" for side in sides if (text := view.banner(side.run))],
     )
     return page
+
+
+def _sides(runs: Sequence[Run]) -> list[Side]:
+    labels = _labels(runs)
+    return [
+        _side(letter, label, run)
+        for letter, label, run in zip(_letters(len(runs)), labels, runs, strict=True)
+    ]
 
 
 def _letters(count: int) -> list[str]:
     return [ascii_uppercase[i] if i < 26 else f"R{i + 1}" for i in range(count)]
 
 
-def _side(letter: str, run: Run) -> Side:
+def _labels(runs: Sequence[Run]) -> list[str]:
+    """The kernel of each run, and the kernel parameters that not all runs have."""
+    parameters = [str(run.environment.get("cmdline") or "").split() for run in runs]
+    common = set(parameters[0]).intersection(*parameters[1:])
+    return [
+        " ".join([_kernel(run), *(word for word in words_of_run if word not in common)])
+        for run, words_of_run in zip(runs, parameters, strict=True)
+    ]
+
+
+def _kernel(run: Run) -> str:
+    return str(run.environment.get("kernel") or "not recorded")
+
+
+def _side(letter: str, label: str, run: Run) -> Side:
     env = run.environment
     return Side(
         letter=letter,
+        label=label,
         run=run,
         link=f"{letter.lower()}/index.html",
-        kernel=str(env.get("kernel") or "not recorded"),
+        kernel=_kernel(run),
         processor=str(env.get("cpu_model") or "not recorded"),
         plan=str(env.get("plan") or "not recorded"),
         clock=words.clock_words(run.clock),
     )
 
 
-def _group(sides: list[Side]) -> Group:
-    first = sides[0]
+def _group(sides: list[Side], out: Path) -> Group:
+    name = sides[0].run.clock or "unknown"
+    labels = [f"{side.letter}: {side.label.split('-')[0]}" for side in sides]
+    moved = movement(f"moved-{name}", labels, _paths(sides))
+    against_size = cost.cost_of_several([(side.letter, side.run) for side in sides])
     return Group(
-        name=first.run.clock or "unknown",
-        clock=first.clock,
+        name=name,
+        clock=sides[0].clock,
         sides=tuple(sides),
         lines=tuple(_lines(sides)),
-        figure=cost.cost_of_several([(side.letter, side.run) for side in sides]),
-        marks=tuple((side, differences(first.run, side.run)) for side in sides[1:]),
+        figures=tuple(figure for figure in (moved, against_size) if figure),
+        pairs=tuple(_pair(before, after, out) for before, after in pairwise(sides)),
     )
 
 
-def _lines(sides: list[Side]) -> list[Line]:
-    """The medians of each channel and operation, in the cell that represents the first run."""
+def _pair(before: Side, after: Side, out: Path) -> Pair:
+    """Compare a run with the one before it; the comparison gets a page of its own."""
+    title = f"{before.letter} → {after.letter}: {before.label} → {after.label}"
+    folder = f"{before.letter}-{after.letter}".lower()
+    marks = differences(before.run, after.run)
+    causes = reasons.causes(call_trees.load(before.run), call_trees.load(after.run))
+    try:
+        comparison = compare(before.run, after.run)
+    except Refused as error:
+        return Pair(title, "", str(error), marks, *causes)
+    render_comparison(comparison, out / folder)
+    dearer = sum(row.verdict == "slower" for row in comparison.rows)
+    cheaper = sum(row.verdict == "faster" for row in comparison.rows)
+    means = words.listed([f"{m.operation} {m.ratio:.3f}×" for m in comparison.means])
+    summary = (
+        f"{dearer} of {len(comparison.rows)} cells became dearer and {cheaper} cheaper. Geometric "
+        f"means: {means}."
+    )
+    return Pair(title, f"{folder}/index.html", summary, marks, *causes)
+
+
+def _representatives(sides: list[Side]) -> Iterator[tuple[Measured, list[Measured | None]]]:
+    """For each channel and operation the cell that represents it, and that cell in every run."""
     names = list(dict.fromkeys(c.name for side in sides for c in selection.ordered(side.run)))
-    lines = []
     for name in names:
         for operation in OPERATIONS:
             rows = [selection.best(list(side.run.of(name, operation))) for side in sides]
             lead = next((row for row in rows if row), None)
-            if not lead:
-                continue
-            in_all = [
-                next((row for row in side.run.rows if row.key == lead.key and row.measured), None)
-                for side in sides
-            ]
-            base = in_all[0].median if in_all[0] else None
-            numbers = tuple(
-                Number(
-                    text=words.number(row.median if row else None),
-                    ratio=words.ratio(row.median / base)
-                    if at and row and row.median and base
-                    else "",
-                    title=f"{lead.mode}, {words.size(lead.size)}",
+            if lead:
+                yield (
+                    lead,
+                    [next((r for r in s.run.rows if r.key == lead.key), None) for s in sides],
                 )
-                for at, row in enumerate(in_all)
-            )
-            lines.append(Line(name, operation, numbers))
-    return lines
+
+
+def _paths(sides: list[Side]) -> list[Track]:
+    """What the figure draws: the cells that every run measured."""
+    paths = []
+    for lead, rows in _representatives(sides):
+        medians = [row.median for row in rows if row and row.measured and row.median]
+        if len(medians) == len(sides):
+            paths.append(Track(lead.channel, lead.operation, tuple(medians)))
+    return paths
+
+
+def _lines(sides: list[Side]) -> list[Line]:
+    """A line per channel and operation, those that moved most first."""
+    xrays = [call_trees.load(side.run) for side in sides]
+    lines = [_line(sides, xrays, lead, rows) for lead, rows in _representatives(sides)]
+    return sorted(lines, key=lambda line: -line.moved)
+
+
+def _line(
+    sides: list[Side],
+    xrays: list[Xrays | None],
+    lead: Measured,
+    rows: list[Measured | None],
+) -> Line:
+    base = rows[0].median if rows[0] and rows[0].measured else None
+    medians = [row.median for row in rows if row and row.measured and row.median]
+    moved = math.log(max(medians) / min(medians)) if medians else 0.0
+    tree_mode = _tree_mode(xrays, lead)
+    of_tree = (lead.channel, tree_mode, lead.operation)
+    letters = [side.letter for side in sides]
+    return Line(
+        channel=lead.channel,
+        operation=lead.operation,
+        mode=f"{lead.mode}, {words.size(lead.size)}",
+        numbers=tuple(_number(row, base) for row in rows),
+        moved=moved,
+        tree_mode=tree_mode,
+        why=reasons.steps(list(zip(letters, xrays, strict=True)), *of_tree),
+        alone=reasons.alone(xrays, [row.median if row else None for row in rows], *of_tree),
+    )
+
+
+def _number(row: Measured | None, base: float | None) -> Number:
+    if row is None:
+        return Number(words.MISSING, None, "", "", "This run did not measure this cell.")
+    if not row.measured or not row.median:
+        return Number(words.MISSING, None, "", "", words.sentence(row.reason))
+    ratio = row.median / base if base else None
+    verdict = ""
+    if ratio:
+        verdict = "worse" if ratio > 1 + THRESHOLD else "better" if ratio < 1 - THRESHOLD else ""
+    return Number(
+        text=words.number(row.median),
+        value=row.median,
+        ratio=words.ratio(ratio) if ratio else "",
+        verdict=verdict,
+        title="",
+    )
+
+
+def _tree_mode(xrays: list[Xrays | None], lead: Measured) -> str:
+    """The mode whose call trees explain a line: the line's own, else one that has trees."""
+    modes = [
+        xray.mode
+        for run in xrays
+        for xray in (run.operations if run else ())
+        if (xray.channel, xray.operation) == (lead.channel, lead.operation) and xray.tree
+    ]
+    return lead.mode if lead.mode in modes or not modes else modes[0]

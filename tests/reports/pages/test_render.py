@@ -293,7 +293,8 @@ def test_several_runs(build_run: Build, tmp_path: Path) -> None:
     ]
     index = render.render(runs, tmp_path / "side")
     pages = check(index.parent)
-    assert len(pages) == 1 + 3 * (3 + len(FEW))
+    comparisons = 1  # of the two runs of one clock
+    assert len(pages) == 1 + comparisons + 3 * (3 + len(FEW))
     text = index.read_text()
     assert 'id="cost-instructions"' in text
     assert 'id="cost-time"' in text
