@@ -25,6 +25,8 @@ VENV ?= .venv
 export VENV
 RINGCROSS = $(VENV)/bin/ringcross
 PYTEST = $(VENV)/bin/python -m pytest
+# A machine under icount gives the same counts beside others. More than 8 would need much memory.
+PARALLEL = -n auto --maxprocesses 8 --dist loadgroup
 SOURCES = bench reports tests conftest.py
 
 .DEFAULT_GOAL := help
@@ -50,13 +52,13 @@ bench: setup ## Measure and render a report: make bench PLAN=standard CHANNELS=n
 		--threads "$(THREADS)"
 
 test: setup ## Run all tests, including those that boot a kernel or take minutes
-	@$(PYTEST) tests -m ""
+	@$(PYTEST) tests -m "" $(PARALLEL)
 
 test-unit: setup ## Run only the tests that boot no kernel and are quick, on all processors
-	@$(PYTEST) tests -n auto --dist loadgroup
+	@$(PYTEST) tests $(PARALLEL)
 
 test-vm: setup ## Run only the tests that boot a kernel, without those that take minutes
-	@$(PYTEST) tests -m "vm and not slow"
+	@$(PYTEST) tests -m "vm and not slow" $(PARALLEL)
 
 bench-self: setup ## Measure what ringcross itself costs, and compare with its limits
 	@$(VENV)/bin/python -m bench.commands.self_benchmark
