@@ -13,28 +13,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from bench.errors import TargetError, UsageError
 from bench.kernels import apt, catalog
 from bench.kernels.catalog import Kernel
+from tests.bench.kernels.boot_image import ELF, boot_image
 
 NO_FILES: Mapping[str, bytes] = {}
-ELF = b"\x7fELF" + bytes(range(256)) * 40
 
 needs_apt = pytest.mark.skipif(
     not all(map(shutil.which, ("apt-get", "dpkg-deb"))), reason="apt is not installed"
 )
-
-
-def boot_image(payload: bytes) -> bytes:
-    """Return an x86 boot image: two setup sectors, then the payload at offset 64."""
-    image = bytearray(3 * 512 + 64)
-    image[0x1F1] = 2
-    image[0x202:0x206] = b"HdrS"
-    image[0x248:0x24C] = (64).to_bytes(4, "little")
-    image[0x24C:0x250] = len(payload).to_bytes(4, "little")
-    return bytes(image) + payload + b"trailing bytes"
 
 
 class Archive:
@@ -299,35 +288,6 @@ def test_damaged_records_are_ignored(tmp_path: Path) -> None:
     for text in ("", "[]", "{}", json.dumps({"package_version": "1", "root": "/elsewhere"})):
         (folder / ".ringcross.json").write_text(text)
         assert catalog.list_kernels(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        lzma.compress(ELF) + len(ELF).to_bytes(4, "little"),
-        zstandard.ZstdCompressor().compress(ELF) + len(ELF).to_bytes(4, "little"),
-    ],
-    ids=["xz", "zstd"],
-)
-def test_elf_out_of_a_boot_image(payload: bytes) -> None:
-    assert catalog.extract_elf(boot_image(payload)) == ELF
-
-
-@pytest.mark.parametrize(
-    ("image", "message"),
-    [
-        (b"", "is not an x86 boot image"),
-        (bytes(4096), "is not an x86 boot image"),
-        (boot_image(b"\x1f\x8bgzip"), "neither xz nor zstd"),
-        (boot_image(lzma.compress(b"MZ")), "contains no ELF kernel"),
-        (boot_image(lzma.compress(ELF)[:40]), "is damaged"),
-        (boot_image(b"\xfd7zXZ\0garbage, and more of it"), "is damaged"),
-        (boot_image(b"\x28\xb5\x2f\xfdgarbage, and more of it"), "is damaged"),
-    ],
-)
-def test_boot_images_we_cannot_read(image: bytes, message: str) -> None:
-    with pytest.raises(TargetError, match=message):
-        catalog.extract_elf(image)
 
 
 def test_running_kernel_without_headers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from bench.errors import AgentDied, NeverCameUp, TargetError
 from bench.kernels.catalog import Kernel
 from bench.targets import vm
 from bench.targets.vm import VmTarget
-from tests.bench.kernels.test_catalog import ELF, boot_image
+from tests.bench.kernels.boot_image import ELF, boot_image
 
 FAKE_QEMU = """#!/bin/sh
 case "$*" in
