@@ -20,6 +20,8 @@ import zstandard
 from bench.errors import TargetError, UsageError, writing
 from bench.kernels.catalog import Kernel
 
+_PAGE = 4096
+
 DIRECTORIES = ("bin", "dev", "modules", "proc", "sys", "tmp")
 
 Files = dict[str, bytes]
@@ -68,7 +70,7 @@ def pack(
 def archive(init: bytes, files: Files) -> bytes:
     """Return a ``newc`` archive of *init*, *files* and :data:`DIRECTORIES`.
 
-    Files in ``bin/`` are executable.
+    Files in ``bin/`` are executable. Zeros at the end fill the last page.
     """
     entries = [(name, stat.S_IFDIR | 0o755, b"", (0, 0)) for name in DIRECTORIES]
     # Without a console node, init would start without standard streams.
@@ -76,7 +78,11 @@ def archive(init: bytes, files: Files) -> bytes:
     entries.append(("init", stat.S_IFREG | 0o755, init, (0, 0)))
     entries += [(name, _mode(name), data, (0, 0)) for name, data in sorted(files.items())]
     entries.append(("TRAILER!!!", 0, b"", (0, 0)))
-    return b"".join(_entry(number, *entry) for number, entry in enumerate(entries, 1))
+    packed = b"".join(_entry(number, *entry) for number, entry in enumerate(entries, 1))
+    # QEMU loads an archive of n pages and a rest so that the rest lies in the last page of memory.
+    # From QEMU 10 on, the firmware has put microvm's ACPI tables at the end of that page. A rest
+    # of more than about 3,300 bytes overwrites them, and the kernel hangs.
+    return packed + padding(len(packed), _PAGE)
 
 
 def _entry(inode: int, name: str, mode: int, data: bytes, device: tuple[int, int]) -> bytes:
@@ -97,9 +103,9 @@ def header(
     return head + padding(len(head))
 
 
-def padding(size: int) -> bytes:
-    """Return the zero bytes that align the end of *size* bytes to 4 bytes."""
-    return bytes(-size % 4)
+def padding(size: int, alignment: int = 4) -> bytes:
+    """Return the zero bytes that align the end of *size* bytes to *alignment* bytes."""
+    return bytes(-size % alignment)
 
 
 def stock_modules(kernel: Kernel, needs: Iterable[str]) -> Files:

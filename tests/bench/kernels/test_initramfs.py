@@ -104,6 +104,15 @@ def test_equal_contents_give_equal_bytes(tmp_path: Path, agent: Path) -> None:
     assert first == second
 
 
+@pytest.mark.parametrize("size", [0, 1, 2048, 4095, 4096, 4097])
+def test_archive_fills_its_last_page(size: int) -> None:
+    packed = initramfs.archive(bytes(size), {"requests": b"{}"})
+    assert len(packed) % 4096 == 0
+    end = packed.rindex(b"TRAILER!!!")
+    assert len(packed) - end < 4096 + len("TRAILER!!!") + 4
+    assert not packed[end + len("TRAILER!!!") :].strip(b"\0")
+
+
 def test_dependencies_come_first(kernel: Kernel) -> None:
     files = initramfs.stock_modules(kernel, ["vsock-loopback", "configfs", "configfs"])
     assert files["modules/modules.dep"] == b"configfs:\nvsock_loopback: vsock virtio_common\n"
