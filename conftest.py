@@ -16,7 +16,7 @@ from bench.plan.factors import CONTEXTS, FACTORS, WAITS, read_factors
 from bench.plan.options import RunOptions
 from bench.plan.plans import PLANS
 from bench.run.campaign import Campaign
-from bench.run.replay import Measured
+from bench.run.replay import BenchmarkFile, Measured
 
 CAMPAIGN = pytest.StashKey[Campaign]()
 
@@ -166,7 +166,7 @@ def measured(request: pytest.FixtureRequest, campaign: Campaign, cell: Cell) -> 
     measured = Measured(cell, results, campaign.clock)
     benchmarks: Any = request.config.pluginmanager.get_plugin("pytest-benchmark")
     if measured.ok and benchmarks.json is None and campaign.folder is not None:
-        benchmarks.json = campaign.folder / "benchmark.json"
+        benchmarks.json = BenchmarkFile(campaign.folder / "benchmark.json")
     return measured
 
 

@@ -9,8 +9,11 @@ timer is 10⁹ units of the agent's clock: one nanosecond or one instruction rea
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -41,6 +44,36 @@ class AgentClock:
 
 AGENT_CLOCK = AgentClock()
 """The timer that pytest-benchmark reads."""
+
+
+class BenchmarkFile(os.PathLike[str]):
+    """The file ``benchmark.json``, in the form that each version of pytest-benchmark expects.
+
+    From 5.3 on, its session has the path of the file and opens it. Before, it has an open file
+    and uses it in a ``with`` statement. This class opens the file there, so that an earlier end
+    of the session leaves no empty file behind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def __fspath__(self) -> str:
+        return os.fspath(self._path)
+
+    def __enter__(self) -> BinaryIO:
+        self._file = self._path.open("wb")
+        return self._file
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
 
 
 class Measured:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench.plan.cells import Cell, CellResult, failed, skipped
-from bench.run.replay import AGENT_CLOCK, Measured
+from bench.run.replay import AGENT_CLOCK, BenchmarkFile, Measured
 
 CELL = Cell("netlink", "unicast", "push", 64, skip="too large")
 
@@ -35,3 +37,17 @@ def test_without_a_figure_the_test_skips_or_fails_with_the_reason() -> None:
     with pytest.raises(pytest.fail.Exception, match="it broke"):
         Measured(CELL, [failed(CELL, "it broke")], "time").require()
     assert not Measured(CELL, [skipped(CELL)], "time").ok
+
+
+def test_benchmark_file_is_a_path_and_a_file(tmp_path: Path) -> None:
+    """pytest-benchmark opens it from 5.3 on, and uses it as an open file before."""
+    path = tmp_path / "benchmark.json"
+    destination = BenchmarkFile(path)
+    assert not path.exists()
+    with destination as file:
+        file.write(b"older")
+    assert file.closed
+    assert path.read_bytes() == b"older"
+    with open(destination, mode="wb") as file:  # noqa: PTH123 - as pytest-benchmark does
+        file.write(b"newer")
+    assert path.read_bytes() == b"newer"
