@@ -179,6 +179,7 @@ def elf_image(kernel: Kernel) -> Path:
     """Return the path of the uncompressed ELF kernel; extract it from the boot image once.
 
     QEMU boots an ELF kernel by PVH, without firmware and without decompressing under emulation.
+    Where :func:`extract_elf` gives none, return the boot image, which decompresses itself.
 
     Raises:
         TargetError: the format of the boot image is not supported, or the image is damaged.
@@ -186,6 +187,8 @@ def elf_image(kernel: Kernel) -> Path:
     image = kernel.root / "vmlinux.elf"
     if not image.exists():
         elf = extract_elf(kernel.vmlinuz.read_bytes(), str(kernel.vmlinuz.name))
+        if elf is None:
+            return kernel.vmlinuz
         part = image.with_suffix(f".{os.getpid()}")
         with writing("the uncompressed kernel"):
             part.write_bytes(elf)
