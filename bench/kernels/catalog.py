@@ -175,11 +175,12 @@ def read_config(path: Path) -> str:
         return ""
 
 
-def elf_image(kernel: Kernel) -> Path:
+def elf_image(kernel: Kernel, say: Reporter = silent) -> Path:
     """Return the path of the uncompressed ELF kernel; extract it from the boot image once.
 
     QEMU boots an ELF kernel by PVH, without firmware and without decompressing under emulation.
-    Where :func:`extract_elf` gives none, return the boot image, which decompresses itself.
+    Where :func:`extract_elf` gives none, return the boot image, which decompresses itself, and
+    *say* so.
 
     Raises:
         TargetError: the format of the boot image is not supported, or the image is damaged.
@@ -188,6 +189,7 @@ def elf_image(kernel: Kernel) -> Path:
     if not image.exists():
         elf = extract_elf(kernel.vmlinuz.read_bytes(), str(kernel.vmlinuz.name))
         if elf is None:
+            say(f"{kernel.vmlinuz.name} decompresses itself in the guest, so each boot is slower")
             return kernel.vmlinuz
         part = image.with_suffix(f".{os.getpid()}")
         with writing("the uncompressed kernel"):

@@ -14,7 +14,7 @@ from typing import cast, get_args
 
 from bench.errors import TargetError, UsageError, unknown
 from bench.kernels import build, catalog, prebuilt
-from bench.kernels.catalog import Kernel, read_config
+from bench.kernels.catalog import Kernel, elf_image, read_config
 from bench.plan.cells import UNITS, Cell, Clock
 from bench.plan.options import TARGETS, RunOptions
 from bench.plan.plans import Listing
@@ -112,6 +112,7 @@ class Provisioner:
         find_qemu()  # a missing QEMU is reported before anything is downloaded
         kernel = catalog.find(options.kernel, say=self._say)
         agent = self._agent()
+        elf_image(kernel, self._say)
         clock = self._vm_clock(options, kernel, agent)
         target = VmTarget(
             kernel,

@@ -9,6 +9,7 @@ import lzma
 import random
 import shutil
 import subprocess
+from pathlib import Path
 
 import pyarrow
 import pytest
@@ -16,6 +17,7 @@ import zstandard
 
 from bench.errors import TargetError
 from bench.kernels import image
+from bench.kernels.catalog import Kernel, elf_image
 from tests.bench.kernels.boot_image import ELF, boot_image, elf_kernel
 
 BLOCK = 8 << 20
@@ -82,6 +84,18 @@ def test_what_the_tools_of_the_kernel_build_make(command: list[str], sized: bool
 
 def test_lzo_and_unknown_compressions_boot_themselves() -> None:
     assert image.extract_elf(boot_image(b"\x89LZO\0\r\n\x1a\n" + bytes(100))) is None
+
+
+def test_a_kernel_that_boots_itself_is_told(tmp_path: Path) -> None:
+    vmlinuz = tmp_path / "vmlinuz-9.8"
+    vmlinuz.write_bytes(boot_image(b"\x89LZO\0\r\n\x1a\n" + bytes(100)))
+    kernel = Kernel("9.8", "", vmlinuz, tmp_path, tmp_path, tmp_path, tmp_path)
+    said: list[str] = []
+    assert elf_image(kernel, said.append) == vmlinuz
+    assert said == ["vmlinuz-9.8 decompresses itself in the guest, so each boot is slower"]
+    vmlinuz.write_bytes(boot_image(PAYLOADS["lz4"]))
+    assert elf_image(kernel, said.append).read_bytes() == ELF
+    assert len(said) == 1
 
 
 def test_kernels_without_pvh_boot_themselves() -> None:
