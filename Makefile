@@ -19,6 +19,7 @@ BOOTS ?= 1
 LOADS ?= 0
 APPEND ?=
 RUNS ?=
+VERSIONS ?= lowest newest
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -59,6 +60,9 @@ test-unit: setup ## Run only the tests that boot no kernel and are quick, on all
 
 test-vm: setup ## Run only the tests that boot a kernel, without those that take minutes
 	@$(PYTEST) tests -m "vm and not slow" $(PARALLEL)
+
+test-dependencies: setup ## Test with the lowest and with the newest Python packages that are promised
+	@for versions in $(VERSIONS); do scripts/test-dependencies $$versions $(PYTHON) || exit; done
 
 bench-self: setup ## Measure what ringcross itself costs, and compare with its limits
 	@$(VENV)/bin/python -m bench.commands.self_benchmark
@@ -106,7 +110,7 @@ help: ## Show this list
 	@echo "Usage: make TARGET [VARIABLE=VALUE ...]"
 	@echo
 	@echo "Targets:"
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
 	@echo
 	@echo "Variables of bench, with the present value in brackets; an empty list means all:"
 	@echo "  TARGET      vm or local [$(TARGET)]"
@@ -132,8 +136,10 @@ help: ## Show this list
 	@echo "  THREADS     numbers of concurrent threads [$(THREADS)]"
 	@echo "Variable of report and compare:"
 	@echo "  RUNS        run folders; empty: the newest one, or the newest two for compare"
+	@echo "Variable of test-dependencies:"
+	@echo "  VERSIONS    list of lowest, newest [$(VERSIONS)]"
 	@echo
 	@echo "More options and examples: $(RINGCROSS) run --help"
 
-.PHONY: setup modules agent results bench bench-self bench-against test test-unit test-vm shell demo report compare lint \
+.PHONY: setup modules agent results bench bench-self bench-against test test-unit test-vm test-dependencies shell demo report compare lint \
 	format format-check clean help

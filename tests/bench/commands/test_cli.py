@@ -230,7 +230,7 @@ def test_wrong_usage_is_one_sentence(
     monkeypatch.setattr("bench.run.campaign.Provisioner", lambda *_: FakeProvisioner())
     done = CliRunner().invoke(main, words)
     assert done.exit_code == code
-    assert message in done.stderr
+    assert message in done.output
     assert not (tmp_path / "reports").exists()
 
 
