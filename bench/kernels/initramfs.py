@@ -7,6 +7,7 @@ root, and equal contents give equal bytes, which equal instruction counts requir
 
 from __future__ import annotations
 
+import gzip
 import json
 import lzma
 import re
@@ -159,6 +160,8 @@ def read_module(path: Path) -> bytes:
     data = path.read_bytes()
     if path.suffix == ".ko":
         return data
+    if path.suffix == ".gz":
+        return gzip.decompress(data)
     if path.suffix == ".xz":
         return lzma.decompress(data)
     if path.suffix == ".zst":

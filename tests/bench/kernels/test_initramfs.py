@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import json
 import lzma
 import shutil
@@ -34,7 +35,8 @@ def kernel(tmp_path: Path) -> Kernel:
         "net/virtio-common.ko.zst": zstandard.ZstdCompressor().compress(module("vsock,unix")),
         "net/vsock_loopback.ko": module("virtio-common,vsock"),
         "net/broken.ko": module("missing"),
-        "net/old.ko.gz": b"",
+        "net/older.ko.gz": gzip.compress(module("vsock")),
+        "net/odd.ko.odd": b"",
     }
     for name, data in files.items():
         path = tree / "kernel" / name
@@ -120,6 +122,11 @@ def test_dependencies_come_first(kernel: Kernel) -> None:
     assert files["modules/vsock.ko"] == module("")
 
 
+def test_modules_compressed_by_gzip(kernel: Kernel) -> None:
+    files = initramfs.stock_modules(kernel, ["older"])
+    assert files["modules/older.ko"] == module("vsock")
+
+
 def test_built_in_modules_are_not_packed(kernel: Kernel) -> None:
     assert initramfs.stock_modules(kernel, ["unix", "very_plain"]) == {}
 
@@ -131,8 +138,8 @@ def test_unknown_module(kernel: Kernel, need: str) -> None:
 
 
 def test_unknown_compression(kernel: Kernel) -> None:
-    with pytest.raises(TargetError, match=r"old\.ko\.gz has an unknown compression"):
-        initramfs.stock_modules(kernel, ["old"])
+    with pytest.raises(TargetError, match=r"odd\.ko\.odd has an unknown compression"):
+        initramfs.stock_modules(kernel, ["odd"])
 
 
 def test_full_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, agent: Path) -> None:
