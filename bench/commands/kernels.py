@@ -28,14 +28,13 @@ def kernels(as_json: bool, fetch: str | None) -> None:
       ringcross kernels
       ringcross kernels --fetch 6.12
     """
-    from bench.kernels import catalog
+    from bench.kernels import catalog, suites
 
     if fetch:
         catalog.find(fetch, say=console.dim)
     cached = [kernel.release for kernel in catalog.list_kernels()]
     if as_json:
-        print(json.dumps({"cached": cached, "known": ["stock", *catalog.SERIES]}))
+        print(json.dumps({"cached": cached, "known": ["stock", *suites.names()]}))
         return
     console.OUT.print(f"In the cache: {', '.join(cached) or 'none yet'}")
-    by_name = ", ".join(f"{series} (Debian {name})" for series, name in catalog.SERIES.items())
-    console.OUT.print(f"By name: stock (this distribution's), {by_name}")
+    console.OUT.print(f"By name: stock (this distribution's), {', '.join(suites.names())}")

@@ -2,7 +2,6 @@
 """Run apt without root, with a private state and cache and the system's sources.
 
 Nothing is installed. The system's apt configuration determines the hosts that packages come from.
-Sources for another suite are that configuration with the name of the suite replaced.
 """
 
 from __future__ import annotations
@@ -11,14 +10,12 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import TargetError, check_room, writing
-
-Fields = dict[str, str]
-"""One deb822 stanza of a sources file or of apt's output: values by field name."""
+from bench.kernels.sources import Fields, format_stanzas, parse_stanzas
 
 
 @dataclass(frozen=True)
@@ -48,18 +45,31 @@ class Apt:
         self._state = state
         self._sources = sources
 
-    def update(self) -> None:
+    def update(self) -> list[str]:
         """Fetch the package indexes.
 
+        Returns:
+            apt's message for each source that it cannot read. The other sources are usable.
+
         Raises:
-            TargetError: apt is missing, or cannot reach its sources.
+            TargetError: apt is missing, or reads none of its sources.
         """
         self._prepare()
-        self._run("apt-get", "update", "--error-on=any")
+        # Short: several suites may be read one after another, and there may be no network.
+        patience = ("-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20")
+        result = self._start("apt-get", *patience, "update")
+        problems = _errors(result.stderr)
+        if not re.search(r"^(Get|Hit):", result.stdout, re.MULTILINE):
+            raise _failure("apt-get update", problems)
+        return problems
 
-    def packages(self, name: str) -> list[Package]:
-        """Return all versions of package *name* in the indexes, newest first."""
-        text = self._run("apt-cache", "show", name, check=False)
+    def names(self, prefix: str) -> list[str]:
+        """Return the names of all packages in the indexes that start with *prefix*."""
+        return self._run("apt-cache", "pkgnames", prefix, check=False).split()
+
+    def packages(self, *names: str) -> list[Package]:
+        """Return all versions of the packages *names* in the indexes, each newest first."""
+        text = self._run("apt-cache", "show", *names, check=False) if names else ""
         return [_package(fields) for fields in parse_stanzas(text) if "Version" in fields]
 
     def download(self, packages: Iterable[Package], into: Path) -> list[Path]:
@@ -96,6 +106,9 @@ class Apt:
             # An empty file: the packages installed on the host must not affect what is fetched.
             "Dir::State::status": state / "status",
             "Dir::Cache": state / "cache",
+            # Some containers switch these files off, and each apt-cache then reads all indexes.
+            "Dir::Cache::pkgcache": "pkgcache.bin",
+            "Dir::Cache::srcpkgcache": "srcpkgcache.bin",
             # As root, apt would switch to a user that cannot enter a private cache.
             "APT::Sandbox::User": "root",
             "Acquire::Retries": 3,
@@ -107,10 +120,18 @@ class Apt:
         return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
 
     def _run(self, tool: str, *args: str, cwd: Path | None = None, check: bool = True) -> str:
+        result = self._start(tool, *args, cwd=cwd)
+        if check and result.returncode:
+            raise _failure(f"{tool} {args[0]}", _errors(result.stderr))
+        return result.stdout
+
+    def _start(
+        self, tool: str, *args: str, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         if shutil.which(tool) is None:
             raise TargetError(
-                f"{tool} is missing, and kernels are fetched through apt: use Debian or a "
-                "derivative, or put the kernel into the cache by hand."
+                f"{tool} is missing, and kernels are fetched through apt: use --kernel running, or "
+                "--kernel with the path of a build tree."
             )
         result = subprocess.run(
             [tool, *self._options(), *args],
@@ -119,92 +140,9 @@ class Apt:
             text=True,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
         )
-        if check and result.returncode:
+        if result.returncode:
             check_room(result.stderr, "downloaded packages")
-            raise TargetError(
-                f"{tool} {args[0]} failed ({_first_error(result.stderr)}): "
-                "check the network and the system's apt sources, then run again."
-            )
-        return result.stdout
-
-
-def system_sources() -> list[Fields]:
-    """Return the system's enabled package sources, one stanza each."""
-    shell = ("apt-config", "shell", "L", "Dir::Etc::sourcelist/f", "P", "Dir::Etc::sourceparts/d")
-    if shutil.which(shell[0]) is None:
-        return []
-    text = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
-    paths = dict(re.findall(r"^(\w)='(.*)'$", text, re.MULTILINE))
-    files = [Path(paths["L"])] if "L" in paths else []
-    if "P" in paths:
-        parts = Path(paths["P"])
-        files += sorted([*parts.glob("*.list"), *parts.glob("*.sources")])
-    return [stanza for file in files if file.is_file() for stanza in _read_sources(file)]
-
-
-def derive(stanzas: Iterable[Fields], suites: Mapping[str, str]) -> list[Fields]:
-    """Return *stanzas* with suites replaced as in *suites*; other suites are left out."""
-    derived = []
-    for stanza in stanzas:
-        replaced = [suites[s] for s in stanza.get("Suites", "").split() if s in suites]
-        if replaced:
-            derived.append({**stanza, "Types": "deb", "Suites": " ".join(replaced)})
-    return derived
-
-
-def parse_one_line(line: str) -> Fields | None:
-    """Parse a line ``deb [options] uri suite component…``; return ``None`` for other lines."""
-    match = re.match(r"deb\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)\s*([^#]*)", line.strip())
-    if match is None:
-        return None
-    options, uri, suite, components = match.groups()
-    fields = {"Types": "deb", "URIs": uri, "Suites": suite, "Components": components.strip()}
-    names = {"signed-by": "Signed-By", "arch": "Architectures", "trusted": "Trusted"}
-    for option in (options or "").split():
-        key, _, value = option.partition("=")
-        if key in names:
-            fields[names[key]] = value.replace(",", " ")
-    return fields
-
-
-def parse_stanzas(text: str) -> list[Fields]:
-    """Parse deb822 stanzas. Comments are left out; continuation lines are kept."""
-    stanzas: list[Fields] = []
-    fields: Fields = {}
-    key = ""
-    for line in [*text.splitlines(), ""]:
-        if line.startswith("#"):
-            continue
-        if not line.strip():
-            if fields:
-                stanzas.append(fields)
-            fields = {}
-        elif line[0] in " \t":
-            fields[key] += "\n" + line
-        else:
-            key, _, value = line.partition(":")
-            fields[key] = value.strip()
-    return stanzas
-
-
-def format_stanzas(stanzas: Iterable[Fields]) -> str:
-    """Format stanzas as deb822 text, the inverse of :func:`parse_stanzas`."""
-    return "\n".join(
-        "".join(f"{key}: {value}\n" for key, value in stanza.items()) for stanza in stanzas
-    )
-
-
-def _read_sources(file: Path) -> list[Fields]:
-    text = file.read_text(errors="replace")
-    if file.suffix == ".sources":
-        stanzas = parse_stanzas(text)
-    else:
-        stanzas = [s for s in map(parse_one_line, text.splitlines()) if s is not None]
-    return [
-        s
-        for s in stanzas
-        if "deb" in s.get("Types", "").split() and s.get("Enabled", "yes").lower() != "no"
-    ]
+        return result
 
 
 def _package(fields: Fields) -> Package:
@@ -232,7 +170,16 @@ def _downloaded_deb(folder: Path, package: Package) -> Path:
     return deb
 
 
-def _first_error(stderr: str) -> str:
-    lines = [line for line in stderr.splitlines() if line.startswith(("E:", "Err:"))]
-    lines = lines or stderr.strip().splitlines() or ["no message"]
-    return lines[0].removeprefix("E:").strip()
+def _failure(what: str, errors: Sequence[str]) -> TargetError:
+    first_error = errors[0] if errors else "no message"
+    return TargetError(
+        f"{what} failed ({first_error}): check the network and the system's apt sources, then run "
+        "again."
+    )
+
+
+def _errors(stderr: str) -> list[str]:
+    """Return apt's messages without their prefixes, those of errors before those of warnings."""
+    lines = [line for line in stderr.splitlines() if "Some index files failed" not in line]
+    found = [line[2:].strip() for kind in "EW" for line in lines if line.startswith(f"{kind}:")]
+    return found or stderr.strip().splitlines()

@@ -127,11 +127,21 @@ def module_command(kernel: Kernel, tree: Path) -> list[str]:
     if "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=y" in config and _major(compiler) < 14:
         # gcc 14 added the option; without it, kbuild falls back to -falign-functions.
         command.append("CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=")
-    if (kernel.headers / "vmlinux").exists() and shutil.which("pahole") is None:
-        # BTF is debug information, not code; without pahole the build fails at this step.
+    if (kernel.headers / "vmlinux").exists():
+        # BTF is debug information, not code. A build would need the pahole that fits this kernel.
         command.append("CONFIG_DEBUG_INFO_BTF_MODULES=")
     # A module's bytes must not depend on the repository's path: its size changes counts.
-    return [*command, f"KCFLAGS=-fmacro-prefix-map={tree}/=", "modules"]
+    flags = [f"-fmacro-prefix-map={tree}/="]
+    if _major(compiler) < _kernel_compiler(config):
+        # The headers use attributes that an older compiler does not know.
+        flags.append("-Wno-attributes")
+    return [*command, f"KCFLAGS={' '.join(flags)}", "modules"]
+
+
+def _kernel_compiler(config: str) -> int:
+    """Return the major version of the gcc that built the kernel; 0 if it was not gcc."""
+    match = re.search(r"^CONFIG_GCC_VERSION=(\d+)\d{4}$", config, re.MULTILINE)
+    return int(match[1]) if match else 0
 
 
 def _compiler(kernel: Kernel) -> str:

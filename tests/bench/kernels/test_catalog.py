@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from bench.errors import TargetError, UsageError
-from bench.kernels import apt, catalog
+from bench.kernels import catalog, sources, suites, unpack
 from bench.kernels.catalog import Kernel
 from tests.bench.kernels.boot_image import ELF, boot_image
+
+TESTED = suites.Distribution(("older", "here"), ("next",), (), backports=True)
 
 NO_FILES: Mapping[str, bytes] = {}
 
@@ -113,12 +115,13 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
     )
     monkeypatch.setenv("APT_CONFIG", str(etc / "apt.conf"))
     monkeypatch.setenv("RINGCROSS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(catalog, "_codename", lambda: "here")
-    monkeypatch.setattr(catalog, "SERIES", {"9.7": "older", "9.8": "here"})
+    monkeypatch.setattr(suites, "codename", lambda: "here")
+    monkeypatch.setattr(suites, "DISTRIBUTIONS", (TESTED,))
     archive.kernel("here", "9.8.100-2", "9.8.0-7-amd64")
     archive.kernel("here", "9.8.99-1", "9.8.0-6-amd64")
     archive.kernel("here-backports", "9.10.1-1~bpo", "9.10.1+here-amd64")
     archive.kernel("older", "9.7.5-1", "9.7.0-3-amd64")
+    archive.kernel("next", "9.20.1-1", "9.20.1+next-amd64")
     archive.publish()
     return archive
 
@@ -168,6 +171,10 @@ def test_second_call_needs_no_network(archive: Archive) -> None:
         ("9.8.0-6-amd64", "9.8.0-6-amd64"),
         ("9.10", "9.10.1+here-amd64"),
         ("9.7", "9.7.0-3-amd64"),
+        ("9.20", "9.20.1+next-amd64"),
+        ("next", "9.20.1+next-amd64"),
+        ("older", "9.7.0-3-amd64"),
+        ("here-backports", "9.10.1+here-amd64"),
     ],
 )
 def test_series_and_exact_releases(spec: str, release: str) -> None:
@@ -183,7 +190,8 @@ def test_unknown_kernel_lists_what_is_known(spec: str) -> None:
     with pytest.raises(UsageError) as caught:
         catalog.find(spec)
     assert f"Unknown kernel {spec}: choose one of" in str(caught.value)
-    assert "stock, 9.7, 9.8, 9.8.0-7-amd64" in str(caught.value)
+    assert "stock, older, older-backports, here, here-backports, next" in str(caught.value)
+    assert "9.8.0-7-amd64" in str(caught.value)
 
 
 @needs_apt
@@ -199,7 +207,7 @@ def test_kernel_without_headers(archive: Archive) -> None:
 def test_interrupted_unpacking_is_redone(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    extract = catalog._extract
+    extract = unpack.extract
     extracted: list[str] = []
 
     def stops_at_the_third(deb: Path, into: Path) -> None:
@@ -208,12 +216,12 @@ def test_interrupted_unpacking_is_redone(
         extracted.append(deb.name)
         extract(deb, into)
 
-    monkeypatch.setattr(catalog, "_extract", stops_at_the_third)
+    monkeypatch.setattr(unpack, "extract", stops_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         catalog.find()
     assert catalog.list_kernels() == []
     assert not (tmp_path / "cache/kernels/9.8.0-7-amd64").exists()
-    monkeypatch.setattr(catalog, "_extract", extract)
+    monkeypatch.setattr(unpack, "extract", extract)
     shutil.rmtree(archive.root / "pool")  # downloaded packages are not fetched again
     assert catalog.find().release == "9.8.0-7-amd64"
 
@@ -298,7 +306,7 @@ def test_running_kernel_without_headers(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_sources_in_both_formats() -> None:
     line = "deb [signed-by=/k.gpg arch=amd64,i386] scheme://host/debian here main contrib # x"
-    assert apt.parse_one_line(line) == {
+    assert sources.parse_one_line(line) == {
         "Types": "deb",
         "URIs": "scheme://host/debian",
         "Suites": "here",
@@ -306,20 +314,17 @@ def test_sources_in_both_formats() -> None:
         "Signed-By": "/k.gpg",
         "Architectures": "amd64 i386",
     }
-    assert apt.parse_one_line("# deb x y z") is None
-    assert apt.parse_one_line("deb-src x y z") is None
+    assert sources.parse_one_line("# deb x y z") is None
+    assert sources.parse_one_line("deb-src x y z") is None
     text = (
         "# c\nTypes: deb deb-src\nSuites: here here-updates\nSigned-By:\n -----BEGIN\n .\n\nA: b\n"
     )
-    stanzas = apt.parse_stanzas(text)
+    stanzas = sources.parse_stanzas(text)
     assert stanzas == [
         {"Types": "deb deb-src", "Suites": "here here-updates", "Signed-By": "\n -----BEGIN\n ."},
         {"A": "b"},
     ]
-    assert apt.parse_stanzas(apt.format_stanzas(stanzas)) == stanzas
-    assert apt.derive(stanzas, {"here": "older"}) == [
-        {"Types": "deb", "Suites": "older", "Signed-By": "\n -----BEGIN\n ."}
-    ]
+    assert sources.parse_stanzas(sources.format_stanzas(stanzas)) == stanzas
 
 
 def test_a_configuration_that_is_missing_is_empty(tmp_path: Path) -> None:

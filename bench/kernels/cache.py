@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernels that were fetched: one folder each in ``<cache>/kernels/<release>/``."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.errors import TargetError, writing
+from bench.kernels.kernel import Kernel
+
+_FINISHED = ".ringcross.json"
+_SPECS = "specs.json"
+
+
+def default_cache() -> Path:
+    """Return ``$RINGCROSS_CACHE``, or ``ringcross`` in the user's cache directory."""
+    override = os.environ.get("RINGCROSS_CACHE")
+    if override:
+        return Path(override).absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base).absolute() / "ringcross"
+
+
+def open_store(cache: Path | None) -> Path:
+    """Return the folder of the fetched kernels; create it if it is missing.
+
+    Raises:
+        TargetError: kernel modules cannot be built below this path.
+    """
+    store = (cache or default_cache()) / "kernels"
+    if re.search(r"[\s:]", str(store)):
+        # The kernel's makefiles do not work in such a directory.
+        raise TargetError(
+            f"The path of the cache must not contain a blank or a colon ({store}): set "
+            "RINGCROSS_CACHE to another directory."
+        )
+    with writing("the kernel cache"):
+        store.mkdir(parents=True, exist_ok=True)
+    return store
+
+
+@contextmanager
+def locked(store: Path) -> Iterator[None]:
+    """Make a second ringcross wait while this one uses the cache."""
+    with (store / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def remembered(store: Path, host: str, spec: str) -> str | None:
+    """Return the release that *spec* named on *host* before; ``None`` if it is not known."""
+    if (store / spec / _FINISHED).exists():
+        return spec
+    release = _read_object(store / _SPECS).get(f"{host}/{spec}")
+    return release if isinstance(release, str) else None
+
+
+def remember(store: Path, host: str, spec: str, release: str) -> None:
+    """Record that *spec* names *release* on the distribution *host*."""
+    specs = _read_object(store / _SPECS) | {f"{host}/{spec}": release}
+    with writing("the kernel cache"):
+        _write_json(store / _SPECS, specs)
+
+
+def finish(folder: Path, final: Path, version: str) -> None:
+    """Record that the packages in *folder* are complete, and that it is to be moved to *final*."""
+    _write_json(folder / _FINISHED, {"package_version": version, "root": str(final)})
+
+
+def load(folder: Path) -> Kernel | None:
+    """Return the kernel in *folder*; ``None`` if it was not unpacked completely."""
+    record = _read_object(folder / _FINISHED)
+    version = record.get("package_version")
+    if not isinstance(version, str):
+        return None
+    if record.get("root") != str(folder):  # the cache was moved; the headers have its old path
+        return None
+    return kernel_in(folder, folder.name, version)
+
+
+def kernel_in(root: Path, release: str, version: str) -> Kernel:
+    """Return the kernel whose packages were unpacked in *root*.
+
+    Raises:
+        TargetError: a file that every kernel has is missing.
+    """
+    trees = [root / "lib/modules" / release, root / "usr/lib/modules" / release]
+    return Kernel(
+        release=release,
+        package_version=version,
+        vmlinuz=_first(root / "boot" / f"vmlinuz-{release}", *(t / "vmlinuz" for t in trees)),
+        headers=_first(root / "usr/src" / f"linux-headers-{release}"),
+        config=_first(root / "boot" / f"config-{release}", *(t / "config" for t in trees)),
+        modules_dir=_first(*(t / "kernel" for t in trees)).parent,
+        root=root,
+    )
+
+
+def list_kernels(cache: Path | None = None) -> list[Kernel]:
+    """Return the kernels in the cache, sorted by release; this needs no network."""
+    store = (cache or default_cache()) / "kernels"
+    kernels = [load(folder) for folder in store.glob("*") if folder.is_dir()]
+    return sorted((k for k in kernels if k is not None), key=lambda k: _numbers(k.release))
+
+
+def _first(*paths: Path) -> Path:
+    for path in paths:
+        if path.exists():
+            return path
+    raise TargetError(
+        f"The kernel's packages contain no {paths[0].name}: remove the kernel from the cache and "
+        "run again."
+    )
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in *path*; an empty one if the file is missing or damaged."""
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _write_json(path: Path, value: object) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(value))
+    part.replace(path)
+
+
+def _numbers(release: str) -> list[int]:
+    return [int(n) for n in re.findall(r"\d+", release)]
