@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -50,11 +51,12 @@ def build_modules(kernel: Kernel, source: Path | None = None, build: Path | None
     with writing("the module build"):
         folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        fingerprint = _fingerprint(source, [kernel.release, kernel.package_version, *command])
+        fingerprint = _fingerprint(source, [*_identity(kernel), *command])
         if _read(stamp) == fingerprint:
             return ready
         with writing("the module build"):
             stamp.unlink(missing_ok=True)
+            _forget_other_kernel(folder / "kernel.json", tree, kernel)
             _mirror(source, tree)
         _make(command, log, "The build of the modules")
         with writing("the module build"):
@@ -205,6 +207,22 @@ def _fingerprint(source: Path, words: Sequence[str]) -> str:
         data = (source / name).read_bytes()
         digest.update(f"\0{name}\0{len(data)}\0".encode() + data)
     return digest.hexdigest()
+
+
+def _identity(kernel: Kernel) -> list[str]:
+    """Return what changes when the headers of a kernel with the same release change."""
+    return [kernel.release, kernel.package_version, kernel.build_id, str(kernel.headers)]
+
+
+def _forget_other_kernel(record: Path, tree: Path, kernel: Kernel) -> None:
+    """Remove *tree* if it was built for another kernel with the same release.
+
+    Headers from a package are older than the objects, so make would not compile them again.
+    """
+    identity = json.dumps(_identity(kernel))
+    if _read(record) != identity:
+        shutil.rmtree(tree, ignore_errors=True)
+        record.write_text(identity)
 
 
 def _mirror(source: Path, tree: Path) -> None:

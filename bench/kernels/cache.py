@@ -15,6 +15,7 @@ from typing import Any
 from bench.errors import TargetError, writing
 from bench.kernels.kernel import Kernel
 
+KERNELS = "kernels"
 _FINISHED = ".ringcross.json"
 _SPECS = "specs.json"
 
@@ -28,13 +29,13 @@ def default_cache() -> Path:
     return Path(base).absolute() / "ringcross"
 
 
-def open_store(cache: Path | None) -> Path:
-    """Return the folder of the fetched kernels; create it if it is missing.
+def open_store(cache: Path | None, name: str = KERNELS) -> Path:
+    """Return the folder *name* in the cache; create it if it is missing.
 
     Raises:
         TargetError: kernel modules cannot be built below this path.
     """
-    store = (cache or default_cache()) / "kernels"
+    store = (cache or default_cache()) / name
     if re.search(r"[\s:]", str(store)):
         # The kernel's makefiles do not work in such a directory.
         raise TargetError(
@@ -58,13 +59,13 @@ def remembered(store: Path, host: str, spec: str) -> str | None:
     """Return the release that *spec* named on *host* before; ``None`` if it is not known."""
     if (store / spec / _FINISHED).exists():
         return spec
-    release = _read_object(store / _SPECS).get(f"{host}/{spec}")
+    release = read_object(store / _SPECS).get(f"{host}/{spec}")
     return release if isinstance(release, str) else None
 
 
 def remember(store: Path, host: str, spec: str, release: str) -> None:
     """Record that *spec* names *release* on the distribution *host*."""
-    specs = _read_object(store / _SPECS) | {f"{host}/{spec}": release}
+    specs = read_object(store / _SPECS) | {f"{host}/{spec}": release}
     with writing("the kernel cache"):
         _write_json(store / _SPECS, specs)
 
@@ -76,7 +77,7 @@ def finish(folder: Path, final: Path, version: str) -> None:
 
 def load(folder: Path) -> Kernel | None:
     """Return the kernel in *folder*; ``None`` if it was not unpacked completely."""
-    record = _read_object(folder / _FINISHED)
+    record = read_object(folder / _FINISHED)
     version = record.get("package_version")
     if not isinstance(version, str):
         return None
@@ -105,9 +106,18 @@ def kernel_in(root: Path, release: str, version: str) -> Kernel:
 
 def list_kernels(cache: Path | None = None) -> list[Kernel]:
     """Return the kernels in the cache, sorted by release; this needs no network."""
-    store = (cache or default_cache()) / "kernels"
+    store = (cache or default_cache()) / KERNELS
     kernels = [load(folder) for folder in store.glob("*") if folder.is_dir()]
     return sorted((k for k in kernels if k is not None), key=lambda k: _numbers(k.release))
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in *path*; an empty one if the file is missing or damaged."""
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _first(*paths: Path) -> Path:
@@ -118,15 +128,6 @@ def _first(*paths: Path) -> Path:
         f"The kernel's packages contain no {paths[0].name}: remove the kernel from the cache and "
         "run again."
     )
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in *path*; an empty one if the file is missing or damaged."""
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _write_json(path: Path, value: object) -> None:

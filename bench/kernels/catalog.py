@@ -11,9 +11,9 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.errors import TargetError, UsageError, writing
+from bench.errors import UsageError, writing
+from bench.kernels import build_tree, installed, names, suites, unpack
 from bench.kernels import cache as store_of
-from bench.kernels import names, suites, unpack
 from bench.kernels.cache import default_cache, list_kernels
 from bench.kernels.image import extract_elf
 from bench.kernels.kernel import ARCHES, Arch, Kernel, Reporter, host_arch, read_config, silent
@@ -46,16 +46,23 @@ def find(
 
     Args:
         spec: ``stock`` (the kernel that the running distribution's metapackage names), a series
-            such as ``6.12``, or an exact release such as ``6.1.0-56-amd64``.
+            such as ``6.12``, a flavour such as ``cloud``, a suite such as ``trixie-backports``, an
+            exact release or a package name; see :mod:`bench.kernels.names`. Further ``running``
+            (see :func:`bench.kernels.installed.running`), and the path of a folder in which a
+            kernel was built or unpacked.
         cache: directory for kernels; by default :func:`default_cache`.
         refresh: look up again which kernel *spec* names now.
         say: receives lines of progress.
 
     Raises:
         UsageError: no kernel has this name.
-        TargetError: the kernel cannot be fetched, or has no matching headers.
+        TargetError: the kernel cannot be fetched, has no matching headers, or is not built.
     """
     arch = host_arch()
+    if spec == names.RUNNING:
+        return installed.running(cache)
+    if names.is_path(spec):
+        return _at(spec, cache)
     wanted = names.parse(spec)
     if wanted is None:
         raise UsageError(_unknown(spec, cache))
@@ -77,22 +84,36 @@ def running() -> Kernel:
         TargetError: its headers are not installed.
     """
     release = platform.release()
-    modules = Path("/lib/modules") / release
-    headers = modules / "build"
-    if not (headers / "Makefile").exists():
-        raise TargetError(
-            f"The headers of the running kernel {release} are missing: install the package "
-            f"linux-headers-{release}, or use --target vm."
-        )
+    headers = installed.running_headers()
     boot = Path("/boot")
     return Kernel(
         release=release,
         package_version="",
         vmlinuz=boot / f"vmlinuz-{release}",
-        headers=headers.resolve(),
+        headers=headers,
         config=boot / f"config-{release}",
-        modules_dir=modules,
+        modules_dir=Path("/lib/modules") / release,
         root=Path("/"),
+    )
+
+
+def _at(spec: str, cache: Path | None) -> Kernel:
+    """Return the kernel in the folder *spec*."""
+    path = Path(spec).expanduser().absolute()
+    if path.is_file():
+        raise UsageError(
+            f"{path} is a file: name the folder in which the kernel was built. Its headers are "
+            "needed as well."
+        )
+    if not path.is_dir():
+        raise UsageError(f"There is no folder {path}: name one in which a kernel was built.")
+    if build_tree.is_build_tree(path):
+        return build_tree.load(path, cache)
+    if installed.holds_packages(path):
+        return installed.unpacked(path, cache)
+    raise UsageError(
+        f"{path} holds no kernel: name a folder in which a kernel was built, or in which its "
+        "packages were unpacked."
     )
 
 
@@ -108,6 +129,9 @@ def elf_image(kernel: Kernel, say: Reporter = silent) -> Path:
     """
     image = kernel.root / "vmlinux.elf"
     if not image.exists():
+        with kernel.vmlinuz.open("rb") as file:
+            if file.read(4) == b"\x7fELF":  # in a build tree it may be the only image
+                return kernel.vmlinuz
         elf = extract_elf(kernel.vmlinuz.read_bytes(), str(kernel.vmlinuz.name))
         if elf is None:
             say(f"{kernel.vmlinuz.name} decompresses itself in the guest, so each boot is slower")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.errors import TargetError
@@ -47,7 +47,9 @@ class Kernel:
         headers: directory to build modules against.
         config: its ``.config``.
         modules_dir: directory of its stock modules; it contains ``kernel/``.
-        root: directory in which the packages were unpacked.
+        root: directory in the cache, for what is made from the kernel. The packages of a fetched
+            kernel are unpacked in it.
+        build_id: changes when a kernel of the user's was built again; empty for a fetched one.
     """
 
     release: str
@@ -57,6 +59,7 @@ class Kernel:
     config: Path
     modules_dir: Path
     root: Path
+    build_id: str = field(default="", kw_only=True)
 
 
 def host_arch() -> Arch:

@@ -10,6 +10,12 @@ from bench.kernels import suites
 from bench.kernels.kernel import ARCHES
 
 STOCK = "stock"
+RUNNING = "running"
+
+
+def is_path(spec: str) -> bool:
+    """Whether *spec* names a file or folder. A folder in the current one is written ``./NAME``."""
+    return "/" in spec or spec.startswith("~") or spec in (".", "..")
 
 
 @dataclass(frozen=True)
