@@ -114,8 +114,9 @@ help: ## Show this list
 	@echo
 	@echo "Variables of bench, with the present value in brackets; an empty list means all:"
 	@echo "  TARGET      vm or local [$(TARGET)]"
-	@echo "  KERNEL      stock, a series such as 6.12, or an exact release [$(KERNEL)]"
-	@echo "              (also of modules, shell, demo and lint); for bench several, as in 6.1,6.12"
+	@echo "  KERNEL      stock, a series such as 6.12, a flavour such as rt, a suite such as sid, an"
+	@echo "              exact release, running, or the path of a build tree [$(KERNEL)]"
+	@echo "              (also of modules, shell, demo and lint; for bench several, as in 6.1,6.12)"
 	@echo "  CLOCK       auto, instructions or time [$(CLOCK)]"
 	@echo "  PLAN        quick, standard or full [$(PLAN)]"
 	@echo "  CHANNELS    list, for example netlink,ioctl [$(CHANNELS)]"

@@ -8,13 +8,19 @@ import click
 SEED = click.IntRange(0, 2**63)
 """QEMU's seed has 64 bits, and each further boot adds one."""
 
+KERNEL_NAMES = (
+    "stock, a series (6.12), a flavour (cloud, rt, 6.12-cloud), a suite (trixie-backports), an "
+    "exact release, running, or the path of a build tree or of unpacked packages"
+)
+"""What ``--kernel`` accepts, in a few words."""
+
 boot_kernel = click.option(
     "--kernel",
     "spec",
     default="stock",
     show_default=True,
     metavar="SPEC",
-    help="Kernel to boot: stock, a series such as 6.12, or an exact release.",
+    help=f"Kernel to boot: {KERNEL_NAMES}. ringcross kernels lists them.",
 )
 accelerator = click.option(
     "--accel",

@@ -7,17 +7,36 @@ import fcntl
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.errors import TargetError, writing
+from bench.errors import TargetError, unknown, writing
 from bench.kernels.kernel import Kernel
 
 KERNELS = "kernels"
 _FINISHED = ".ringcross.json"
 _SPECS = "specs.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A kernel in the cache.
+
+    Attributes:
+        release: as ``uname -r`` prints it.
+        package_version: the distribution's version.
+        bytes: size on disk.
+        used: when it was last used, in seconds since 1970.
+    """
+
+    release: str
+    package_version: str
+    bytes: int
+    used: float
 
 
 def default_cache() -> Path:
@@ -104,6 +123,43 @@ def kernel_in(root: Path, release: str, version: str) -> Kernel:
     )
 
 
+def touch(kernel: Kernel) -> None:
+    """Record that a fetched *kernel* is used now."""
+    with suppress(OSError):  # the cache may belong to another user
+        os.utime(kernel.root / _FINISHED)
+
+
+def entries(cache: Path | None = None) -> list[Entry]:
+    """Return what is known of the kernels in the cache, sorted by release."""
+    return [
+        Entry(
+            kernel.release,
+            kernel.package_version,
+            _size(kernel.root),
+            (kernel.root / _FINISHED).stat().st_mtime,
+        )
+        for kernel in list_kernels(cache)
+    ]
+
+
+def remove(release: str, cache: Path | None = None) -> None:
+    """Remove the kernel *release* from the cache.
+
+    Raises:
+        UsageError: it is not in the cache.
+    """
+    known = {kernel.release: kernel for kernel in list_kernels(cache)}
+    if release not in known:
+        raise unknown("kernel in the cache", release, known)
+    store = known[release].root.parent
+    with locked(store):
+        # First the record: if the removal is interrupted, the rest is no kernel.
+        (known[release].root / _FINISHED).unlink()
+        shutil.rmtree(known[release].root)
+        specs = {k: v for k, v in read_object(store / _SPECS).items() if v != release}
+        _write_json(store / _SPECS, specs)
+
+
 def list_kernels(cache: Path | None = None) -> list[Kernel]:
     """Return the kernels in the cache, sorted by release; this needs no network."""
     store = (cache or default_cache()) / KERNELS
@@ -128,6 +184,11 @@ def _first(*paths: Path) -> Path:
         f"The kernel's packages contain no {paths[0].name}: remove the kernel from the cache and "
         "run again."
     )
+
+
+def _size(folder: Path) -> int:
+    files = (Path(where, name) for where, _, names in os.walk(folder) for name in names)
+    return sum(file.lstat().st_blocks * 512 for file in files)
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
 from pathlib import Path
 
-from bench.errors import UsageError, writing
-from bench.kernels import build_tree, installed, names, suites, unpack
+from bench.errors import TargetError, UsageError, writing
+from bench.kernels import build_tree, installed, names, packages, suites, unpack
 from bench.kernels import cache as store_of
 from bench.kernels.cache import default_cache, list_kernels
 from bench.kernels.image import extract_elf
 from bench.kernels.kernel import ARCHES, Arch, Kernel, Reporter, host_arch, read_config, silent
+from bench.kernels.offers import DEFAULT, Offer, offers
 from bench.kernels.search import Search
 
 __all__ = [
     "ARCHES",
     "Arch",
     "Kernel",
+    "Offer",
     "Reporter",
+    "available",
     "default_cache",
     "elf_image",
     "find",
@@ -74,6 +76,7 @@ def find(
         if kernel is None:
             kernel = _fetch(store, spec, wanted, arch, say)
             store_of.remember(store, host, spec, kernel.release)
+        store_of.touch(kernel)
     return kernel
 
 
@@ -143,19 +146,47 @@ def elf_image(kernel: Kernel, say: Reporter = silent) -> Path:
     return image
 
 
+def available(
+    cache: Path | None = None, *, say: Reporter = silent
+) -> tuple[list[Offer], dict[str, TargetError]]:
+    """Read the indexes of all suites.
+
+    Returns:
+        What can be fetched, and by suite why it could not be read.
+
+    Raises:
+        TargetError: the architecture or the path of the cache is not supported.
+    """
+    arch = host_arch()
+    store = store_of.open_store(cache)
+    with store_of.locked(store):
+        search = Search(store.parent / "apt", arch, say)
+        return offers(search.read_all()), search.unread
+
+
 def _fetch(store: Path, spec: str, wanted: names.Wanted, arch: Arch, say: Reporter) -> Kernel:
     search = Search(store.parent / "apt", arch, say)
     found = search.find(wanted)
     if found is not None:
         image, place = found
         return unpack.fetch(store, place.apt, image.package, lambda: search.libraries(place), say)
-    if search.unread and not search.read:
+    if search.unread and not search.places:
         raise next(iter(search.unread.values()))
-    raise UsageError(_unknown(spec, store.parent, search.unread))
+    raise UsageError(_unknown(spec, store.parent, search))
 
 
-def _unknown(spec: str, cache: Path | None, unread: Iterable[str] = ()) -> str:
-    known = [names.STOCK, *suites.names(), *(kernel.release for kernel in list_kernels(cache))]
-    unread = ", ".join(unread)
-    note = f" apt could not read {unread}, so kernels there are not known." if unread else ""
-    return f"Unknown kernel {spec}: choose one of {', '.join(known)}, or an exact release.{note}"
+def _unknown(spec: str, cache: Path | None, search: Search | None = None) -> str:
+    read = offers(search.places) if search else []
+    series = sorted({offer.name for offer in read}, key=packages.numbers)
+    flavours = sorted({flavour for offer in read for flavour in offer.flavours} - {DEFAULT})
+    cached = [kernel.release for kernel in list_kernels(cache)]
+    named = (names.STOCK, names.RUNNING, *series, *flavours, *suites.known(), *cached)
+    hints = []
+    if search and search.unread:
+        hints.append(f" apt could not read {', '.join(search.unread)}.")
+    if Path(spec).is_dir():
+        hints.append(f" For the folder, write ./{spec}.")
+    return (
+        f"Unknown kernel {spec}: choose one of {', '.join(dict.fromkeys(named))}, an exact release, "
+        f"or the path of a build tree. ringcross kernels lists more.{''.join(hints)}"
+    )

@@ -41,7 +41,7 @@ class Search:
 
     Attributes:
         unread: by suite, why it could not be read.
-        read: the suites that were read.
+        places: the suites that were read.
     """
 
     def __init__(self, folder: Path, arch: Arch, say: Reporter) -> None:
@@ -51,7 +51,7 @@ class Search:
         self._host = suites.codename()
         self._system = system_sources()
         self.unread: dict[str, TargetError] = {}
-        self.read: list[str] = []
+        self.places: list[Place] = []
 
     def find(self, wanted: Wanted) -> tuple[Image, Place] | None:
         """Return the kernel that *wanted* describes and where it is; ``None`` if there is none.
@@ -67,6 +67,17 @@ class Search:
                 return image, place
             superseded = superseded or (image, place)
         return superseded
+
+    def read_all(self) -> list[Place]:
+        """Read the system's own sources and all other suites, and return those that have kernels.
+
+        If the system's own sources cannot be read, there is no network, and nothing else is tried.
+        """
+        distribution = suites.distribution_of(self._system)
+        if self._read(STOCK) and distribution:
+            for suite in suites.search_order(distribution, self._host, newer=True):
+                self._read(suite)
+        return [place for place in self.places if place.images]
 
     def libraries(self, place: Place) -> Apt:
         """Return apt with the suite that has the libraries for programs of *place*."""
@@ -102,7 +113,9 @@ class Search:
         self._say(f"Looking for kernels with apt ({suite})")
         if not self._update(apt, suite):
             return None
-        return Place(suite, apt, packages.images(apt, self._arch))
+        place = Place(suite, apt, packages.images(apt, self._arch))
+        self.places.append(place)
+        return place
 
     def _apt(self, suite: str) -> Apt | None:
         sources = None if suite == STOCK else suites.derive(self._system, suite)
@@ -120,5 +133,4 @@ class Search:
             return False
         for problem in problems:
             self._say(f"A package source is left out, because apt cannot read it: {problem}")
-        self.read.append(suite)
         return True

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bench.kernels.sources import Fields
+from bench.kernels.sources import Fields, system_sources
 
 BACKPORTS = "-backports"
 
@@ -26,19 +26,20 @@ class Distribution:
         rolling: suites in development, which have no updates, security archive or backports. The
             one with the newest kernels is first.
         aliases: other names that apt's sources may use for these suites.
-        backports: whether there are kernels in ``<release>-backports``.
+        backports: the releases that have kernels in ``<release>-backports``.
     """
 
     releases: tuple[str, ...]
     rolling: tuple[str, ...]
     aliases: tuple[str, ...]
-    backports: bool
+    backports: tuple[str, ...]
 
     @property
     def suites(self) -> tuple[str, ...]:
         """All suites that can be named, from the oldest kernels to the newest."""
-        suffixes = ("", BACKPORTS) if self.backports else ("",)
-        stable = (release + suffix for release in self.releases for suffix in suffixes)
+        stable: list[str] = []
+        for release in self.releases:
+            stable += [release, *([release + BACKPORTS] if release in self.backports else [])]
         return (*stable, *self.rolling)
 
 
@@ -47,13 +48,13 @@ DISTRIBUTIONS = (
         releases=("bullseye", "bookworm", "trixie"),
         rolling=("sid", "forky"),
         aliases=("oldoldstable", "oldstable", "stable", "testing", "unstable"),
-        backports=True,
+        backports=("bookworm", "trixie"),  # the mirrors drop older ones
     ),
     Distribution(
         releases=("focal", "jammy", "noble", "resolute"),
         rolling=("devel",),
         aliases=(),
-        backports=False,
+        backports=(),
     ),
 )
 """Debian and Ubuntu."""
@@ -70,6 +71,12 @@ def codename() -> str:
 def names() -> list[str]:
     """Return every suite that can be named, of all distributions."""
     return [suite for distribution in DISTRIBUTIONS for suite in distribution.suites]
+
+
+def known() -> list[str]:
+    """Return the suites that can be named on this system."""
+    distribution = distribution_of(system_sources())
+    return list(distribution.suites) if distribution else []
 
 
 def base(suite: str) -> str:
