@@ -186,7 +186,8 @@ def _unknown(spec: str, cache: Path | None, search: Search | None = None) -> str
         hints.append(f" apt could not read {', '.join(search.unread)}.")
     if Path(spec).is_dir():
         hints.append(f" For the folder, write ./{spec}.")
+    choices = ", ".join(dict.fromkeys(named))
     return (
-        f"Unknown kernel {spec}: choose one of {', '.join(dict.fromkeys(named))}, an exact release, "
-        f"or the path of a build tree. ringcross kernels lists more.{''.join(hints)}"
+        f"Unknown kernel {spec}: choose one of {choices}, an exact release, or the path of a build "
+        f"tree. ringcross kernels lists more.{''.join(hints)}"
     )

@@ -3,127 +3,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import lzma
 import platform
 import shutil
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from bench.errors import TargetError, UsageError
-from bench.kernels import catalog, sources, suites, unpack
+from bench.kernels import catalog, sources, unpack
 from bench.kernels.catalog import Kernel
-from tests.bench.kernels.boot_image import ELF, boot_image
-
-TESTED = suites.Distribution(("older", "here"), ("next",), (), backports=("here",))
-
-NO_FILES: Mapping[str, bytes] = {}
-
-needs_apt = pytest.mark.skipif(
-    not all(map(shutil.which, ("apt-get", "dpkg-deb"))), reason="apt is not installed"
-)
-
-
-class Archive:
-    """A Debian archive in a directory, with several suites."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.suites: dict[str, str] = {}
-
-    def add(
-        self,
-        suite: str,
-        name: str,
-        version: str,
-        files: Mapping[str, bytes] = NO_FILES,
-        depends: str = "",
-    ) -> None:
-        """Add a package."""
-        tree = self.root / "tree"
-        shutil.rmtree(tree, ignore_errors=True)
-        control = f"Package: {name}\nVersion: {version}\nArchitecture: amd64\n"
-        control += f"Maintainer: nobody <nobody@localhost>\nDescription: {name}\n"
-        control += f"Depends: {depends}\n" if depends else ""
-        (tree / "DEBIAN").mkdir(parents=True)
-        (tree / "DEBIAN/control").write_text(control)
-        for path, data in files.items():
-            file = tree / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-        deb = self.root / f"pool/{name}_{version}_amd64.deb"
-        deb.parent.mkdir(exist_ok=True)
-        subprocess.run(["dpkg-deb", "-Zgzip", "-b", tree, deb], check=True, capture_output=True)
-        digest = hashlib.sha256(deb.read_bytes()).hexdigest()
-        self.suites[suite] = self.suites.get(suite, "") + (
-            f"{control}Filename: pool/{deb.name}\nSize: {deb.stat().st_size}\nSHA256: {digest}\n\n"
-        )
-
-    def kernel(self, suite: str, version: str, release: str, *, headers: bool = True) -> None:
-        """Add a kernel with its packages, and a metapackage that names it."""
-        image = {
-            f"boot/vmlinuz-{release}": boot_image(lzma.compress(ELF)),
-            f"boot/config-{release}": b"CONFIG_X=y\n",
-            f"lib/modules/{release}/kernel/fs/configfs.ko": b"module",
-        }
-        self.add(suite, f"linux-image-{release}", version, image, "kmod, linux-base (>= 4)")
-        exact = f"linux-image-{release} (= {version})"
-        self.add(suite, "linux-image-amd64", version, depends=exact)
-        if headers:
-            self.headers(suite, version, release)
-
-    def headers(self, suite: str, version: str, release: str) -> None:
-        """Add the headers of a kernel, in three packages as in Debian."""
-        series = ".".join(version.split(".")[:2])
-        name, common = f"linux-headers-{release}", f"linux-headers-{release}-common"
-        depends = f"{common} (= {version}), linux-kbuild-{series}, gcc-12"
-        makefile = f"include /usr/src/{common}/Makefile\n".encode()
-        self.add(suite, name, version, {f"usr/src/{name}/Makefile": makefile}, depends)
-        self.add(suite, common, version, {f"usr/src/{common}/Makefile": b"all:\n"})
-        tool = {f"usr/lib/linux-kbuild-{series}/fixdep": b"tool"}
-        self.add(suite, f"linux-kbuild-{series}", version, tool)
-
-    def publish(self) -> None:
-        """Write the indexes."""
-        for suite, text in self.suites.items():
-            index = self.root / f"dists/{suite}/main/binary-amd64/Packages"
-            index.parent.mkdir(parents=True, exist_ok=True)
-            index.write_text(text)
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            entry = f" {digest} {len(text)} main/binary-amd64/Packages\n"
-            release = f"Origin: Test\nCodename: {suite}\nSuite: {suite}\nComponents: main\n"
-            release += "Architectures: amd64\nDate: Mon, 01 Jan 2024 00:00:00 UTC\n"
-            (self.root / f"dists/{suite}/Release").write_text(f"{release}SHA256:\n{entry}")
-
-
-@pytest.fixture
-def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Archive:
-    """Create an archive for the release ``here`` and name it in the apt configuration."""
-    archive = Archive(tmp_path / "archive")
-    archive.root.mkdir()
-    etc = tmp_path / "etc"
-    (etc / "parts").mkdir(parents=True)
-    line = f"deb [trusted=yes arch=amd64] copy:{archive.root} here main # comment\n"
-    (etc / "sources.list").write_text(line)
-    (etc / "apt.conf").write_text(
-        f'Dir::Etc::sourcelist "{etc}/sources.list";\nDir::Etc::sourceparts "{etc}/parts";\n'
-        f'Dir::Etc::preferences "/dev/null";\nDir::Etc::preferencesparts "{etc}/parts";\n'
-    )
-    monkeypatch.setenv("APT_CONFIG", str(etc / "apt.conf"))
-    monkeypatch.setenv("RINGCROSS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(suites, "codename", lambda: "here")
-    monkeypatch.setattr(suites, "DISTRIBUTIONS", (TESTED,))
-    archive.kernel("here", "9.8.100-2", "9.8.0-7-amd64")
-    archive.kernel("here", "9.8.99-1", "9.8.0-6-amd64")
-    archive.kernel("here-backports", "9.10.1-1~bpo", "9.10.1+here-amd64")
-    archive.kernel("older", "9.7.5-1", "9.7.0-3-amd64")
-    archive.kernel("next", "9.20.1-1", "9.20.1+next-amd64")
-    archive.publish()
-    return archive
+from tests.bench.kernels.archive import Archive, needs_apt
+from tests.bench.kernels.boot_image import ELF
 
 
 @needs_apt
@@ -252,6 +143,22 @@ def test_refresh_follows_the_metapackage(archive: Archive) -> None:
 
 
 @needs_apt
+@pytest.mark.parametrize("text", ["[]", "null", "7", '["here/stock"]', '{"here/stock": 7}', "{"])
+@pytest.mark.parametrize("name", ["specs.json", "9.8.0-7-amd64/.ringcross.json"])
+@pytest.mark.usefixtures("archive")
+def test_a_file_of_the_cache_with_another_type_is_made_anew(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "cache/kernels" / name
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    assert catalog.find().release == "9.8.0-7-amd64"
+    assert isinstance(json.loads(file.read_text()), dict)
+    shutil.rmtree(tmp_path / "archive")
+    assert catalog.find().release == "9.8.0-7-amd64"
+
+
+@needs_apt
 def test_moved_cache_is_not_trusted(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -293,7 +200,8 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 def test_damaged_records_are_ignored(tmp_path: Path) -> None:
     folder = tmp_path / "kernels/9.8.0-7-amd64"
     folder.mkdir(parents=True)
-    for text in ("", "[]", "{}", json.dumps({"package_version": "1", "root": "/elsewhere"})):
+    texts = ("", "[]", "null", "{}", '{"package_version": 1}', '"text"')
+    for text in (*texts, json.dumps({"package_version": "1", "root": "/elsewhere"})):
         (folder / ".ringcross.json").write_text(text)
         assert catalog.list_kernels(tmp_path) == []
 
