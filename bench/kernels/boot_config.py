@@ -10,7 +10,6 @@ from bench.errors import TargetError
 
 REQUIRED = (
     "64BIT",
-    "PVH",  # QEMU starts an ELF kernel through this entry
     "ACPI",  # the interrupt controllers of the machine are found through it
     "PRINTK",
     "SERIAL_8250_CONSOLE",

@@ -132,9 +132,6 @@ def elf_image(kernel: Kernel, say: Reporter = silent) -> Path:
     """
     image = kernel.root / "vmlinux.elf"
     if not image.exists():
-        with kernel.vmlinuz.open("rb") as file:
-            if file.read(4) == b"\x7fELF":  # in a build tree it may be the only image
-                return kernel.vmlinuz
         elf = extract_elf(kernel.vmlinuz.read_bytes(), str(kernel.vmlinuz.name))
         if elf is None:
             say(f"{kernel.vmlinuz.name} decompresses itself in the guest, so each boot is slower")

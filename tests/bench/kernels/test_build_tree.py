@@ -102,8 +102,7 @@ def test_vmlinux_is_enough(tree: Path) -> None:
     with pytest.raises(TargetError, match="is not built"):  # headers may have one without code
         catalog.find(str(tree))
     (tree / "System.map").touch()
-    image = elf_image(catalog.find(str(tree)))
-    assert image == tree / "vmlinux"
+    assert elf_image(catalog.find(str(tree))).read_bytes() == ELF
 
 
 @pytest.mark.parametrize(
@@ -117,9 +116,9 @@ def test_a_tree_that_is_not_built(tree: Path, name: str) -> None:
 
 
 def test_a_kernel_that_cannot_boot_in_the_machine(tree: Path) -> None:
-    text = CONFIG.replace("CONFIG_PVH=y\n", "# CONFIG_PVH is not set\n")
-    (tree / ".config").write_text(text.replace("CONFIG_ACPI=y\n", "CONFIG_ACPI=m\n"))
-    with pytest.raises(TargetError, match=r"was configured without CONFIG_PVH, CONFIG_ACPI, which"):
+    text = CONFIG.replace("CONFIG_ACPI=y\n", "# CONFIG_ACPI is not set\n")
+    (tree / ".config").write_text(text.replace("CONFIG_MODULES=y\n", "CONFIG_MODULES=m\n"))
+    with pytest.raises(TargetError, match="was configured without CONFIG_ACPI, CONFIG_MODULES, wh"):
         catalog.find(str(tree))
 
 
