@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--kernel",
         default="stock",
-        help="kernel series or release, e.g. 6.12 (default: the distribution's)",
+        help="kernel as ringcross run accepts it, e.g. 6.12 (default: the distribution's)",
     )
     add(
         "--clock",

@@ -6,13 +6,13 @@ from __future__ import annotations
 import click
 
 from bench.commands import console
+from bench.commands.options import KERNEL_NAMES
 
 
 @click.command()
 @click.argument("what", type=click.Choice(["agent", "modules"]))
 @click.option("--kernel", "spec", default="stock", show_default=True, metavar="SPEC",
-              help="Kernel to build the modules for: stock, a series such as 6.12, or an exact "
-              "release.")  # fmt: skip
+              help=f"Kernel to build the modules for: {KERNEL_NAMES}.")  # fmt: skip
 @click.option("--check", is_flag=True, help="Check the modules with sparse, too.")
 def build(what: str, spec: str, check: bool) -> None:
     """Build the agent, or the kernel modules.

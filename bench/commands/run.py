@@ -17,7 +17,7 @@ import click
 
 from bench.commands import console, run_set
 from bench.commands.console import INTERRUPTED, fail
-from bench.commands.options import SEED
+from bench.commands.options import KERNEL_NAMES, SEED
 from bench.commands.report import render
 from bench.commands.result_table import print_table
 from bench.plan import options as run_options
@@ -37,9 +37,8 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--target", type=click.Choice(TARGETS), default="vm", show_default=True,
                      help="Where the kernel under test runs."),
         click.option("--kernel", default="stock", show_default=True, metavar="SPEC",
-                     help="Kernel under test: stock (the distribution's), a series such as 6.12, "
-                     "or an exact release. Several, e.g. 6.1,6.12, are measured in turn and "
-                     "shown in one report."),
+                     help=f"Kernel under test: {KERNEL_NAMES}. Several, e.g. 6.1,6.12, are "
+                     "measured in turn and shown in one report."),
         click.option("--clock", type=click.Choice(CLOCKS), default="auto", show_default=True,
                      help="What is counted: time (nanoseconds) or instructions. auto: time with "
                      "KVM or --target local, instructions without KVM."),

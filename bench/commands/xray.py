@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from bench.commands import console
-from bench.commands.options import SEED
+from bench.commands.options import KERNEL_NAMES, SEED
 from bench.plan.cells import OPERATIONS
 from bench.plan.options import CLOCKS
 
@@ -29,8 +29,7 @@ from bench.plan.options import CLOCKS
     "--size", metavar="BYTES", help="Message size in bytes of body, e.g. 64 or 4k; 8 if not given."
 )
 @click.option("--kernel", default="stock", show_default=True, metavar="SPEC",
-              help="Kernel to trace: stock, a series such as 6.12, or an exact "
-              "release.")  # fmt: skip
+              help=f"Kernel to trace: {KERNEL_NAMES}.")  # fmt: skip
 @click.option("--clock", type=click.Choice(CLOCKS), default="auto", show_default=True,
               help="What is counted. auto: time with KVM, instructions without.")  # fmt: skip
 @click.option("--seed", type=SEED, default=1, show_default=True, help="Seed of the boot.")
