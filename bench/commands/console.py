@@ -21,4 +21,4 @@ def fail(message: str, code: int) -> NoReturn:
 
 def dim(line: str) -> None:
     """Print a line of progress on standard error, dimmed."""
-    ERR.print(line, style="dim")
+    ERR.print(line, style="dim", markup=False)
