@@ -129,6 +129,12 @@ def stock_modules(kernel: Kernel, needs: Iterable[str]) -> Files:
     return files
 
 
+def provided(kernel: Kernel, names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of *names* that are modules of *kernel*, or built into it."""
+    known = _builtin(kernel) | _available(kernel).keys()
+    return tuple(name for name in names if _canonical(name) in known)
+
+
 def _resolve(
     name: str,
     kernel: Kernel,

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from bench.errors import TargetError, writing
 from bench.kernels import initramfs
-from bench.kernels.catalog import Kernel, elf_image, host_arch
+from bench.kernels.catalog import Kernel, elf_image, host_arch, read_config
 from bench.plan.cells import Clock
 from bench.targets.agent_process import AgentProcess, read_console
 from bench.targets.base import Deadlines, Request
@@ -27,6 +27,8 @@ Accelerator = Literal["icount", "kvm", "tcg"]
 """How QEMU runs the guest. Only ``icount`` counts instructions."""
 
 _PIPE_BYTES = 1 << 20
+_PORT_NAME = "ringcross.answers"
+_FORCED_LOCKDOWN = re.compile(r"^CONFIG_LOCK_DOWN_KERNEL_FORCE_(?!NONE)\w+=y", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class VmTarget:
                 requests=requests,
                 modules=self.modules,
                 kernel=self.kernel,
-                needs=self.needs,
+                needs=(*self.needs, *self._answer_modules()),
             )
             read, write = os.pipe()
             fcntl.fcntl(read, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -109,10 +111,52 @@ class VmTarget:
             *("-rtc", "base=2020-01-01T00:00:00,clock=vm"),
             *("-chardev", f"file,id=console,path={console}"),
             *("-device", "isa-serial,chardev=console"),
-            # A write to this port stops the virtual CPU until the host has read the byte.
-            *("-chardev", f"file,id=answers,path=/dev/fd/{answers}"),
-            *("-device", "isa-debugcon,iobase=0xe9,chardev=answers"),
+            *self._answer_devices(answers),
         ]
+
+    def _answer_devices(self, answers: int) -> list[str]:
+        """Return the devices that send what the agent writes to the file descriptor *answers*."""
+        devices = {
+            # A write to this port stops the virtual CPU until the host has read the byte.
+            "port": ["isa-debugcon,iobase=0xe9,chardev=port"],
+            # Without ioeventfd, QEMU takes each write before the virtual CPU goes on.
+            "virtio": [
+                "virtio-serial-pci,ioeventfd=off",
+                f"virtserialport,name={_PORT_NAME},chardev=virtio",
+            ],
+            "serial": ["isa-serial,chardev=serial"],
+        }
+        command = []
+        for kind in (place.partition(":")[0] for place in self._answer_places()):
+            command += ["-chardev", f"file,id={kind},path=/dev/fd/{answers}"]
+            for device in devices[kind]:
+                command += ["-device", device]
+        return command
+
+    def _answer_places(self) -> tuple[str, ...]:
+        """Return where the agent sends answers: the values of ``--out``, the best one first."""
+        if self.clock == "time":
+            # Both need no I/O permission, which a locked-down kernel refuses. The UART needs no
+            # module, but takes one byte at a time.
+            return (f"virtio:{_PORT_NAME}", "serial:/dev/ttyS1")
+        if self._locked_down():
+            return ("serial:/dev/ttyS1",)
+        return ("port:0xe9",)
+
+    def _answer_words(self) -> tuple[str, ...]:
+        """Return the word that becomes a variable of the agent; none for the agent's default."""
+        places = self._answer_places()
+        return () if places == ("port:0xe9",) else (f"RINGCROSS_ANSWERS={','.join(places)}",)
+
+    def _locked_down(self) -> bool:
+        words = any(word.startswith("lockdown=") for word in self.append)
+        return words or bool(_FORCED_LOCKDOWN.search(read_config(self.kernel.config)))
+
+    def _answer_modules(self) -> tuple[str, ...]:
+        """Return the stock modules that the agent loads before it sends its first answer."""
+        if self.clock != "time":
+            return ()
+        return initramfs.provided(self.kernel, ("virtio_pci", "virtio_console"))
 
     def interactive(self, qemu: str, *, kernel: Path, initrd: Path) -> list[str]:
         """Return QEMU's command line for a machine whose console is this terminal."""
@@ -157,6 +201,7 @@ class VmTarget:
             "tsc=reliable",
             # Newer kernels run cipher self-tests for a second, while cells are measured.
             "cryptomgr.notests",
+            *self._answer_words(),
             *self.append,
         ]
         return " ".join(words)

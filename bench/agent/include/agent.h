@@ -35,7 +35,10 @@ json_object *rcx_list(void);
 
 /* ---- protocol/output.c: where answers are written ---------------------- */
 
-/* "-" is stdout, "port:0xe9" QEMU's debug console, else a file.  0 or -1. */
+/* @where is a list, separated by commas, of which the first that can be opened is used: "-" is
+ * stdout, "port:0xe9" QEMU's debug console, "virtio:NAME" a port of a virtio serial device,
+ * "serial:/dev/ttyS1" a UART, and any other word is a file.  0, or -1 after a message on stderr.
+ */
 int rcx_answer_open(const char *where);
 void rcx_answer(json_object *answer); /* takes the reference */
 void rcx_answer_binary(const void *data, size_t len);
@@ -44,6 +47,8 @@ void rcx_answer_binary(const void *data, size_t len);
  */
 void rcx_answer_release_port(void);
 json_object *rcx_answer_new(const char *re);
+/* Before the machine restarts: let the harness receive the last answer. */
+void rcx_answer_finish(void);
 
 /* ---- measure/calibrate.c: the cost of the harness itself --------------- */
 
@@ -64,7 +69,7 @@ void rcx_calibrate(uint32_t clock, struct rcx_overhead *overhead);
 /* Cost of a plain copy of @size bytes in user space: the baseline of all channels. */
 double rcx_copy_cost(uint32_t clock, uint32_t size);
 
-/* ---- platform/: modules.c, kmsg.c, init.c ------------------------------ */
+/* ---- platform/: modules.c, kmsg.c, init.c, serial.c -------------------- */
 
 /* Keep the record of loaded modules in the file @path, for a harness that outlives the agent.
  * 0 or -1.
@@ -87,12 +92,19 @@ int rcx_module_reload(const char *name, const char *parameters);
 bool rcx_module_loaded(const char *name);
 bool rcx_module_is_ours(const char *name); /* this run has loaded it */
 void rcx_module_unload_all(void);	   /* all that this run has loaded */
+void rcx_module_keep_all(void);		   /* what was loaded so far is never unloaded */
 
 void rcx_log_skip(void);	  /* skip what the kernel has logged so far */
 json_object *rcx_log_lines(void); /* its lines since then, of priority warning or higher */
 
 void rcx_machine_prepare(void); /* as process 1: mount the file systems of the guest */
 void rcx_machine_restart(void) __attribute__((noreturn));
+
+/* Open the port @name of a virtio serial device, after loading the drivers, or the UART @path.
+ * A file descriptor or -errno.
+ */
+int rcx_open_virtio_port(const char *name);
+int rcx_open_serial(const char *path);
 
 /* ---- measure/cell.c and failure.c, platform/child.c: one cell ---------- */
 

@@ -260,3 +260,9 @@ void rcx_module_unload_all(void)
 		if (record[i][0])
 			rcx_module_unload(record[i]);
 }
+
+void rcx_module_keep_all(void)
+{
+	for (int i = 0; i < RECORD_MAX; i++)
+		free_slot(record[i]);
+}

@@ -123,7 +123,7 @@ static int serve_all(FILE *in)
 static int usage(const char *name, int status)
 {
 	fprintf(status ? stderr : stdout,
-		"usage: %s [--in FILE|-] [--out FILE|-|port:NUMBER] [--modules DIR]\n"
+		"usage: %s [--in FILE|-] [--out PLACE[,PLACE...]] [--modules DIR]\n"
 		"       %*s [--loaded FILE]\n"
 		"       %s --list\n"
 		"       %s --program NAME [ARGUMENT ...]\n\n"
@@ -137,7 +137,9 @@ int main(int argc, char **argv)
 	bool init = getpid() == 1;
 	const struct rcx_program *program;
 	const char *in_name = init ? "/requests" : "-";
-	const char *out_name = init ? "port:0xe9" : "-";
+	/* The kernel passes words of its command line that it does not know as variables. */
+	const char *places = init ? getenv("RINGCROSS_ANSWERS") : NULL;
+	const char *out_name = places ? places : init ? "port:0xe9" : "-";
 	const char *loaded_name = NULL;
 	FILE *in = stdin;
 	int status;
@@ -180,6 +182,8 @@ int main(int argc, char **argv)
 	} else {
 		status = rcx_answer_open(out_name) ? 1 : serve_all(in);
 	}
+	if (init && !status)
+		rcx_answer_finish();
 	if (init)
 		rcx_machine_restart();
 	return status;

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Write answers: JSON lines and binary blocks, to a file or to an I/O port. */
+/* Write answers: JSON lines and binary blocks, to a file, a serial line or an I/O port. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <sys/io.h>
 #endif
 #include "agent.h"
 
+#define RECEIVE_SECONDS 60
+
 static int out_fd = STDOUT_FILENO;
 static int out_port = -1;
+static bool out_serial; /* the UART sends while the agent goes on */
+static bool out_virtio; /* the host takes what is queued while the agent goes on */
 
 static int open_port(const char *number)
 {
@@ -20,23 +25,56 @@ static int open_port(const char *number)
 	out_port = (int)strtol(number, NULL, 0);
 	if (out_port > 0 && !ioperm((unsigned long)out_port, 1, 1))
 		return 0;
-	fprintf(stderr, "port %s: %s\n", number, strerror(errno));
+	out_port = -1;
+	return errno == EPERM ? -EPERM : -EINVAL;
 #else
-	fprintf(stderr, "port %s: this architecture has no I/O ports\n", number);
+	(void)number;
+	return -ENODEV;
 #endif
-	return -1;
 }
 
-int rcx_answer_open(const char *where)
+static int open_place(const char *where)
 {
+	int fd;
+
 	if (!strncmp(where, "port:", 5))
 		return open_port(where + 5);
 	if (!strcmp(where, "-"))
 		return 0;
-	out_fd = open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (out_fd >= 0)
-		return 0;
-	fprintf(stderr, "%s: %s\n", where, strerror(errno));
+	out_virtio = !strncmp(where, "virtio:", 7);
+	out_serial = !strncmp(where, "serial:", 7);
+	if (out_virtio)
+		fd = rcx_open_virtio_port(where + 7);
+	else if (out_serial)
+		fd = rcx_open_serial(where + 7);
+	else
+		fd = open(where, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		out_fd = fd;
+	return fd >= 0 ? 0 : out_virtio || out_serial ? fd : -errno;
+}
+
+int rcx_answer_open(const char *where)
+{
+	char list[256], reasons[512] = "";
+	char *save, *place;
+	size_t used = 0;
+
+	snprintf(list, sizeof(list), "%s", where);
+	for (place = strtok_r(list, ",", &save); place; place = strtok_r(NULL, ",", &save)) {
+		int err = open_place(place);
+
+		if (!err)
+			return 0;
+		if (used < sizeof(reasons))
+			used += (size_t)snprintf(reasons + used, sizeof(reasons) - used,
+						 "%s%s: %s%s", used ? "; " : "", place,
+						 strerror(-err),
+						 err == -EPERM ? " (a locked-down kernel refuses "
+								 "I/O ports)" :
+								 "");
+	}
+	fprintf(stderr, "ringcross_agent: cannot send answers: %s\n", reasons);
 	return -1;
 }
 
@@ -128,6 +166,13 @@ static void out_text(const char *text, size_t len)
 	out_bytes(text + from, len - from);
 }
 
+/* A UART that still sends would interrupt the next cell. */
+static void wait_until_sent(void)
+{
+	if (out_serial)
+		tcdrain(out_fd);
+}
+
 void rcx_answer(json_object *answer)
 {
 	size_t len;
@@ -138,10 +183,21 @@ void rcx_answer(json_object *answer)
 
 	out_text(text, len);
 	out_bytes("\n", 1);
+	wait_until_sent();
 	json_object_put(answer);
 }
 
 void rcx_answer_binary(const void *data, size_t len)
 {
 	out_bytes(data, len);
+	wait_until_sent();
+}
+
+void rcx_answer_finish(void)
+{
+	/* Nothing reports when the host has taken the queued bytes, and the end of the machine
+	 * would discard them.  The harness ends the machine when it has the last answer.
+	 */
+	if (out_virtio)
+		sleep(RECEIVE_SECONDS);
 }
