@@ -49,7 +49,17 @@ class TargetError(RingcrossError):
 
 
 class NeverCameUp(TargetError):
-    """The machine was started, but its agent never sent the ``hello`` answer."""
+    """The machine was started, but its agent never sent the ``hello`` answer.
+
+    Attributes:
+        ended: whether QEMU ended by itself; otherwise the deadline passed.
+        last_line: the last line that QEMU (if it ended) or the kernel printed; may be empty.
+    """
+
+    def __init__(self, message: str, *, ended: bool = False, last_line: str = "") -> None:
+        super().__init__(message)
+        self.ended = ended
+        self.last_line = last_line
 
 
 class DiskFull(RingcrossError):

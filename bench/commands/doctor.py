@@ -22,8 +22,9 @@ from bench.errors import UsageError
     is_flag=True,
     help="Change the settings that distort nanoseconds (needs root). The next boot resets them.",
 )
+@click.option("--probe-kvm", is_flag=True, help="Test KVM now, with a boot of at most 20 s.")
 @click.option("--undo", is_flag=True, help="Restore what --apply has changed (needs root).")
-def doctor(as_json: bool, apply_: bool, undo: bool) -> None:
+def doctor(as_json: bool, apply_: bool, probe_kvm: bool, undo: bool) -> None:
     """Check whether this machine has what a run needs.
 
     Prints one line per check: ok, note (a run works, with limits) or missing, and what to do
@@ -34,14 +35,16 @@ def doctor(as_json: bool, apply_: bool, undo: bool) -> None:
     \b
     Examples:
       ringcross doctor
+      ringcross doctor --probe-kvm  after a change of KVM, of groups or of the firmware
       ringcross doctor --apply     as root: set the machine up for the time clock
       ringcross doctor --undo      as root: restore the previous settings
     """
+    from bench.commands.doctor_kvm import kvm_finding
     from bench.host import doctor as checks
 
     if apply_ or undo:
         _set_knobs(apply_, undo, as_json)
-    findings = list(checks.examine())
+    findings = list(checks.examine(kvm_finding(probe_kvm)))
     install = checks.install_command(findings)
     if as_json:
         print(json.dumps({"findings": [f.to_json() for f in findings], "install": install}))

@@ -98,19 +98,6 @@ def _python() -> Iterator[Finding]:
             yield Finding(package, "missing", "not installed", "Run make setup.")
 
 
-def _kvm() -> Iterator[Finding]:
-    if os.access("/dev/kvm", os.R_OK | os.W_OK):
-        yield Finding("kvm", "ok", "/dev/kvm opens; the first run tests KVM with a real boot")
-    else:
-        yield Finding(
-            "kvm",
-            "note",
-            "/dev/kvm is missing, or you may not open it",
-            "Runs count instructions. To measure nanoseconds, use a machine with KVM, or "
-            "--target local --channels syscall.",
-        )
-
-
 def _disk() -> Iterator[Finding]:
     folder = catalog.default_cache()
     while not folder.exists():
@@ -166,16 +153,20 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _python,
     _disk,
     _kernels,
-    _kvm,
     _headers,
     _knobs,
 )
 
 
-def examine() -> Iterator[Finding]:
-    """Run all checks on this machine and yield their findings."""
-    for check in CHECKS:
-        yield from check()
+def examine(*more: Finding) -> Iterator[Finding]:
+    """Run all checks on this machine and yield their findings, in the order of :data:`GROUPS`.
+
+    Args:
+        more: findings that need more than this room can do.
+    """
+    findings = [finding for check in CHECKS for finding in check()] + list(more)
+    for group in GROUPS:
+        yield from (finding for finding in findings if finding.group == group)
 
 
 def install_command(findings: Iterable[Finding]) -> str:

@@ -34,6 +34,9 @@ _OOPS = re.compile(
     r"BUG: |Oops|Kernel panic - not syncing|general protection fault|kernel BUG at|"
     r"Unable to handle|soft lockup|hard LOCKUP|detected stall"
 )
+_AGENT_SAYS = re.compile(r"^ringcross_agent: ")
+# After these messages QEMU keeps running, but the virtual CPU does not.
+_STOPPED = re.compile(r"KVM internal error|error: kvm run failed")
 # This panic means that process 1 has ended, not that the kernel has failed.
 _INIT_DIED = re.compile(r"Attempted to kill init")
 
@@ -182,6 +185,8 @@ class AgentProcess:
         lines = self.kernel_log().splitlines()
         if self._machine and any(_PANIC.search(line) for line in lines):
             raise self._early_end()
+        if self._machine and (stopped := _first(_STOPPED, _lines(self._stderr))):
+            raise self._stopped(stopped)
         allowed = self._deadlines.silence if self._up else self._deadlines.boot
         if silent < allowed:
             return
@@ -189,10 +194,12 @@ class AgentProcess:
         if oops and self._machine:
             raise self._panic(oops)
         if not self._up:
-            last = f"last log line: {lines[-1].strip()}" if lines else "it logged nothing"
+            last_line = lines[-1].strip() if lines else ""
+            last = f"last log line: {last_line}" if last_line else "it logged nothing"
             raise NeverCameUp(
                 f"The machine did not come up within {allowed:.0f} s ({last}): try another "
-                "--kernel, or read the kernel log."
+                "--kernel, or read the kernel log.",
+                last_line=last_line,
             )
         raise CellStalled(
             f"The agent sent nothing for {allowed:.0f} s{self._where()}: the kernel or the "
@@ -221,9 +228,7 @@ class AgentProcess:
             return self._agent_died(code)
         last_error_line = _last_line(self._stderr)
         if not self._up and last_error_line:
-            return NeverCameUp(
-                f"The machine could not be started ({last_error_line}): check its options."
-            )
+            return self._stopped(last_error_line)
         status = f"signal {-code}" if code is not None and code < 0 else f"status {code}"
         details = f"{status}, {last_error_line}" if last_error_line else status
         return TargetLost(
@@ -231,8 +236,23 @@ class AgentProcess:
             cell_id=self._cell,
         )
 
+    def _stopped(self, message: str) -> SessionLost | NeverCameUp:
+        """Return the error for a virtual CPU that QEMU has stopped, after *message*."""
+        if self._up:
+            return TargetLost(
+                f"The machine ended{self._where()} ({message}): run again with --resume.",
+                cell_id=self._cell,
+            )
+        return NeverCameUp(
+            f"The machine could not be started ({message}): check its options.",
+            ended=True,
+            last_line=message,
+        )
+
     def _agent_died(self, code: int | None) -> SessionLost:
         details = _last_line(self._stderr) or ("" if self._machine else f"status {code}")
+        if self._machine:  # what the agent printed on the console
+            details = _first(_AGENT_SAYS, self.kernel_log().splitlines()) or details
         return AgentDied(
             f"The agent ended without finishing{self._where()}{f' ({details})' if details else ''}"
             ": see the kernel log, then run again with --resume.",
@@ -295,6 +315,9 @@ def _first(pattern: re.Pattern[str], lines: Sequence[str]) -> str:
     return next((line.strip() for line in lines if pattern.search(line)), "")
 
 
+def _lines(path: Path) -> list[str]:
+    return path.read_text(errors="replace").split("\n") if path.exists() else []
+
+
 def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").split("\n") if path.exists() else []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return next((line.strip() for line in reversed(_lines(path)) if line.strip()), "")

@@ -7,14 +7,17 @@ On some machines ``/dev/kvm`` opens but cannot run a stock kernel.
 from __future__ import annotations
 
 import json
-import os
-from dataclasses import dataclass
+import re
+import time
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from bench.errors import NeverCameUp, RingcrossError, TargetError, UsageError, writing
 from bench.kernels.catalog import Kernel, default_cache
 from bench.plan.cells import Clock
+from bench.targets import kvm_device
 from bench.targets.base import Deadlines
 from bench.targets.vm import Accelerator, VmTarget, find_qemu, qemu_version
 
@@ -31,11 +34,18 @@ class Probe:
 
     Attributes:
         usable: whether a kernel booted under KVM.
-        reason: why KVM is not usable; empty if it is.
+        reason: why KVM is not usable, a clause without a full stop; empty if it is.
+        advice: what to do about it, one or more sentences; empty if it is usable.
+        tried: when a kernel was booted under KVM, for example ``2026-01-31 12:00:00 UTC``; empty
+            if that was not tried.
+        seconds: how long that took.
     """
 
     usable: bool
     reason: str = ""
+    advice: str = ""
+    tried: str = ""
+    seconds: float = 0.0
 
 
 def choose(
@@ -73,7 +83,8 @@ def choose(
             return "kvm"
         if accelerator == "kvm":
             raise TargetError(
-                f"KVM does not work here ({probed.reason}): use --clock instructions."
+                f"KVM does not work here ({probed.reason}): use --clock instructions. "
+                f"{probed.advice}"
             )
     elif not force:
         raise UsageError(
@@ -83,54 +94,99 @@ def choose(
     if not force:
         raise UsageError(
             f"The time clock requires KVM, which does not work here ({probed.reason}): use "
-            "--clock instructions, or measure under emulation with --force-time."
+            "--clock instructions, or measure under emulation with --force-time. "
+            f"{probed.advice}"
         )
     return "tcg"
 
 
-def probe(kernel: Kernel, agent: Path, *, cache: Path | None = None) -> Probe:
+def probe(kernel: Kernel, agent: Path, *, cache: Path | None = None, again: bool = False) -> Probe:
     """Boot *kernel* under KVM once, with a deadline, and keep the result.
 
     The result is used again until the host reboots or the kernel or QEMU version changes.
+
+    Args:
+        kernel: the kernel to boot.
+        agent: the static agent.
+        cache: folder in which the result is kept.
+        again: boot even if there is a result.
 
     Raises:
         TargetError: QEMU is missing.
     """
     qemu = find_qemu()
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return Probe(False, "/dev/kvm is missing, or this user may not open it")
-    path = (cache or default_cache()) / "kvm.json"
+    if refusal := kvm_device.check():
+        return Probe(False, refusal.reason, refusal.advice)
     key = f"{_boot_id()} {kernel.release} {kernel.package_version} {qemu_version(qemu)}"
-    results = _read_results(path)
-    if key not in results:
-        results = {key: _boot(kernel, agent)}
-        with writing("the result of the KVM probe"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(results))
-    reason = results[key]
-    return Probe(not reason, reason)
+    known_key, known = _read_result(cache)
+    if known is not None and known_key == key and not again:
+        return known
+    probed = _boot(kernel, agent)
+    path = _path(cache)
+    with writing("the result of the KVM probe"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"key": key, **asdict(probed)}))
+    return probed
 
 
-def _boot(kernel: Kernel, agent: Path) -> str:
-    """Boot once under KVM; return why it failed, empty if it did not."""
+def last_result(cache: Path | None = None) -> Probe | None:
+    """Return the result of the last probe since this machine was started, if there is one."""
+    key, known = _read_result(cache)
+    return known if key.split(" ")[0] == _boot_id() else None
+
+
+def _boot(kernel: Kernel, agent: Path) -> Probe:
+    """Boot once under KVM, and report what happened."""
     deadlines = Deadlines(boot=PROBE_SECONDS, silence=PROBE_SECONDS)
     target = VmTarget(kernel, agent, clock="time", accelerator="kvm", deadlines=deadlines)
+    tried = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    started = time.monotonic()
+    reason = advice = ""
     try:
         with target.start([], seed=0) as session:
             for _ in session.answers():
                 pass
-    except NeverCameUp:
-        return f"a kernel did not boot under KVM within {PROBE_SECONDS:.0f} s"
+    except NeverCameUp as error:
+        reason, advice = _explain(error, time.monotonic() - started)
     except RingcrossError as error:
-        return str(error).rstrip(".")
-    return ""
+        # Without the advice for a run.
+        reason, advice = re.split(r": (?:see|run) |\.$", str(error))[0], _TRY_AGAIN
+    return Probe(not reason, reason, advice, tried, round(time.monotonic() - started, 1))
 
 
-def _read_results(path: Path) -> dict[str, str]:
+_TRY_AGAIN = "To test KVM again: ringcross doctor --probe-kvm."
+
+
+def _explain(error: NeverCameUp, seconds: float) -> tuple[str, str]:
+    """Return reason and advice for a boot that ended, or was given up, after *seconds*."""
+    if error.ended:
+        # QEMU puts its own name before its messages.
+        message = re.sub(r"^\S*qemu-system-\S+: ", "", error.last_line).rstrip(".")
+        return f"QEMU ended after {seconds:.1f} s under KVM: {message or 'no message'}", _TRY_AGAIN
+    last = f"; its last message: {error.last_line}" if error.last_line else " and printed nothing"
+    return (
+        f"a kernel did not come up under KVM within {seconds:.0f} s{last}",
+        f"If the machine was busy, wait until it is idle. {_TRY_AGAIN}",
+    )
+
+
+def _path(cache: Path | None) -> Path:
+    return (cache or default_cache()) / "kvm.json"
+
+
+def _read_result(cache: Path | None) -> tuple[str, Probe | None]:
+    """Return the stored result and its key; ``None`` if there is none that can be read."""
     try:
-        return dict(json.loads(path.read_text()))
+        document: Any = json.loads(_path(cache).read_text())
     except (OSError, ValueError):
-        return {}
+        return "", None
+    if not isinstance(document, dict):
+        return "", None
+    key = document.pop("key", None)
+    kinds = {field.name: type(field.default) for field in fields(Probe)} | {"usable": bool}
+    if not isinstance(key, str) or {n: type(v) for n, v in document.items()} != kinds:
+        return "", None
+    return key, Probe(**document)
 
 
 def _boot_id() -> str:
