@@ -18,6 +18,7 @@ SEED ?= 1
 BOOTS ?= 1
 LOADS ?= 0
 APPEND ?=
+CPUS ?= auto
 RUNS ?=
 VERSIONS ?= lowest newest
 
@@ -46,7 +47,7 @@ agent: setup ## Build the agent that runs the timed loops
 
 bench: setup ## Measure and render a report: make bench PLAN=standard CHANNELS=netlink,ioctl
 	@$(RINGCROSS) run --target $(TARGET) --kernel $(KERNEL) --clock $(CLOCK) --plan $(PLAN) \
-		--seed $(SEED) --boots $(BOOTS) --loads $(LOADS) \
+		--seed $(SEED) --boots $(BOOTS) --loads $(LOADS) --cpus $(CPUS) \
 		--append "$(APPEND)" --channels "$(CHANNELS)" \
 		--operations "$(OPERATIONS)" --sizes "$(SIZES)" --contexts "$(CONTEXTS)" \
 		--waits "$(WAITS)" --bursts "$(BURSTS)" --rates "$(RATES)" --queues "$(QUEUES)" \
@@ -126,6 +127,7 @@ help: ## Show this list
 	@echo "  LOADS       loads of the module in each boot; 0: as the plan says [$(LOADS)]"
 	@echo "  APPEND      parameters for the kernel command line of the vm target; several sets, as in"
 	@echo "              \"none | mitigations=off\", are measured in turn [$(APPEND)]"
+	@echo "  CPUS        CPUs of the virtual machine; more than one only with the time clock [$(CPUS)]"
 	@echo "Factors of bench; empty: as the plan says. Setting one other than SIZES replaces all the"
 	@echo "factors that the plan varies:"
 	@echo "  SIZES       bytes of body, for example 8,4k,1M [$(SIZES)]"

@@ -63,6 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="loads of the module in each boot (default: the plan's)",
     )
     add("--append", default="", help="parameters for the kernel command line of the vm target")
+    add("--cpus", type=int, default=0, help="CPUs of the vm target (default: chosen by the clock)")
     add(
         "--accel",
         default="auto",
@@ -99,6 +100,7 @@ def options_from(config: pytest.Config) -> RunOptions:
         boots=get("--boots"),
         loads=get("--loads"),
         append=tuple(get("--append").split()),
+        cpus=get("--cpus"),
         accel=get("--accel"),
         force_time=get("--force-time"),
         yes_load_modules=get("--yes-load-modules"),

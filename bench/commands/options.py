@@ -14,6 +14,27 @@ KERNEL_NAMES = (
 )
 """What ``--kernel`` accepts, in a few words."""
 
+class CpuCount(click.ParamType[int]):
+    """A number of CPUs from 1, or ``auto``, which becomes 0."""
+
+    name = "N"
+
+    def convert(
+        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the number; fail with a usage error for any other word."""
+        if isinstance(value, int):
+            return value
+        if value == "auto":
+            return 0
+        if not value.isdecimal() or not 1 <= int(value) <= MOST_CPUS:
+            self.fail(f"{value!r} is neither auto nor a number from 1 to {MOST_CPUS}.", param, ctx)
+        return int(value)
+
+
+MOST_CPUS = 255
+"""QEMU's machine q35 has no more."""
+
 boot_kernel = click.option(
     "--kernel",
     "spec",

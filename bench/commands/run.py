@@ -17,7 +17,7 @@ import click
 
 from bench.commands import console, run_set
 from bench.commands.console import INTERRUPTED, fail
-from bench.commands.options import KERNEL_NAMES, SEED
+from bench.commands.options import KERNEL_NAMES, SEED, CpuCount
 from bench.commands.report import render
 from bench.commands.result_table import print_table
 from bench.plan import options as run_options
@@ -28,6 +28,7 @@ from bench.plan.plans import PLANS
 from bench.plan.variants import read_variants
 from bench.run import progress
 from bench.run.run_set import is_set
+from bench.targets.cpus import MOST as MOST_CPUS
 
 
 def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,6 +74,9 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
                      help="Parameters for the kernel command line of the virtual machine, e.g. "
                      "mitigations=off. Several sets, e.g. \"none | mitigations=off\", are measured "
                      "in turn and shown in one report."),
+        click.option("--cpus", type=CpuCount(), default="auto", metavar="N", show_default=True,
+                     help="CPUs of the virtual machine. auto: 1 to count instructions, otherwise "
+                     f"up to {MOST_CPUS}, and one less than this machine has."),
         click.option("--accel", type=click.Choice(ACCELERATORS), default="auto",
                      show_default=True, help="How QEMU runs the guest. auto: kvm where it works, "
                      "except to count instructions."),

@@ -35,7 +35,7 @@ def take_xray(
     provisioner = provisioner or Provisioner(say)
     listing = provisioner.listing()
     cell = find_cell(listing, channel, operation or "", mode or "", size)
-    options = RunOptions(kernel=kernel, clock=clock, channels=(channel,), seed=seed)
+    options = RunOptions(kernel=kernel, clock=clock, channels=(channel,), seed=seed, cpus=1)
     testbed = provisioner.prepare(options, listing, [cell])
     say(f"Booting {testbed.kernel}, and starting its tracer")
     return xray.take(testbed.target, [cell], testbed.clock, seed=seed)

@@ -35,6 +35,8 @@ class RunOptions:
         boots: number of boots in which each cell is measured.
         loads: loads of the module in each boot, each measured; 0 for the number of the plan.
         append: parameters for the kernel command line of the virtual machine.
+        cpus: number of CPUs of the virtual machine; 0 for the number that
+            :func:`bench.targets.cpus.number` chooses.
         accel: one of :data:`ACCELERATORS`.
         force_time: allow the ``time`` clock on an emulated machine.
         yes_load_modules: allow the local target to load modules into this machine's kernel.
@@ -57,6 +59,7 @@ class RunOptions:
     boots: int = 1
     loads: int = 0
     append: tuple[str, ...] = ()
+    cpus: int = 0
     accel: str = "auto"
     force_time: bool = False
     yes_load_modules: bool = False
@@ -79,6 +82,8 @@ class RunOptions:
         return replace(
             options,
             append=tuple(options.append),
+            # Older run folders do not name it; their machines had one.
+            cpus=options.cpus if "cpus" in values else int(options.target == "vm"),
             channels=tuple(options.channels),
             operations=tuple(options.operations),
             sizes=tuple(options.sizes),

@@ -21,6 +21,7 @@ from bench.run import environment, exploration
 from bench.run.progress import Progress, Silent
 from bench.run.run_folder import FORMAT, Header, Recorder, new_folder
 from bench.run.runner import Runner, SessionInfo, Settings, is_complete
+from bench.targets import cpus
 from bench.targets.provision import Provisioner, Testbed
 
 
@@ -240,7 +241,12 @@ class Campaign:
         measured = {cell.channel for cell in recorder.header.cells if not cell.skip}
         channels = [c for c in self.listing["channels"] if c["name"] in measured]
         self._exploration = exploration.Exploration(
-            testbed.target, recorder, channels, self.clock, self.options.seed, self.plan.brief
+            cpus.with_one(testbed.target),
+            recorder,
+            channels,
+            self.clock,
+            self.options.seed,
+            self.plan.brief,
         )
 
     def _finish(self, explored: bool) -> None:
@@ -299,7 +305,9 @@ class Campaign:
         self._machine_files = machine if testbed.clock == "time" else None
         if self._recorder is None:
             folder = self.options.run_dir or new_folder(RUNS, testbed.kernel, testbed.clock)
-            header = Header(self.options.to_json(), testbed.clock, tuple(cells))
+            # A resumed run has the same number of CPUs, also on another machine.
+            options = replace(self.options, cpus=cpus.count(testbed.target))
+            header = Header(options.to_json(), testbed.clock, tuple(cells))
             self._recorder = Recorder.create(folder, header)
             self.folder = folder
         self._open = True

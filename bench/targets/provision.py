@@ -18,7 +18,7 @@ from bench.kernels.catalog import Kernel, elf_image, read_config
 from bench.plan.cells import UNITS, Cell, Clock
 from bench.plan.options import TARGETS, RunOptions
 from bench.plan.plans import Listing
-from bench.targets import kvm
+from bench.targets import cpus, kvm
 from bench.targets.base import Target
 from bench.targets.local import LocalTarget
 from bench.targets.vm import VmTarget, find_qemu
@@ -110,6 +110,8 @@ class Provisioner:
 
     def _vm(self, options: RunOptions, channels: Sequence[Listing]) -> Testbed:
         find_qemu()  # a missing QEMU is reported before anything is downloaded
+        if options.clock != "auto":
+            cpus.number(options.cpus, _clock(options.clock), force=options.force_time)
         kernel = catalog.find(options.kernel, say=self._say)
         agent = self._agent()
         elf_image(kernel, self._say)
@@ -121,6 +123,7 @@ class Provisioner:
             needs=requirements("needs", channels),
             clock=clock,
             append=(*requirements("boot", channels), *options.append),
+            cpus=cpus.number(options.cpus, clock, force=options.force_time),
             accelerator=kvm.choose(
                 clock,
                 _accelerator(options),
@@ -143,6 +146,11 @@ class Provisioner:
         return "time" if probed.usable else "instructions"
 
     def _local(self, options: RunOptions, channels: Sequence[Listing]) -> Testbed:
+        if options.cpus:
+            raise UsageError(
+                "--cpus applies to the virtual machine: leave it out, or limit the CPUs of the "
+                "local target with taskset."
+            )
         if options.append:
             raise UsageError(
                 "--append applies to the kernel in a virtual machine, and the local kernel is "

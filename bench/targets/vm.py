@@ -26,6 +26,9 @@ from bench.targets.base import Deadlines, Request
 Accelerator = Literal["icount", "kvm", "tcg"]
 """How QEMU runs the guest. Only ``icount`` counts instructions."""
 
+MEMORY_PER_CPU = 32
+"""Memory for each further CPU, in MiB: the kernel has buffers and caches for each CPU."""
+
 _PIPE_BYTES = 1 << 20
 _PORT_NAME = "ringcross.answers"
 _FORCED_LOCKDOWN = re.compile(r"^CONFIG_LOCK_DOWN_KERNEL_FORCE_(?!NONE)\w+=y", re.MULTILINE)
@@ -42,7 +45,11 @@ class VmTarget:
         needs: stock modules that the channels need.
         clock: the clock of the run.
         accelerator: see :func:`bench.targets.kvm.choose`.
-        memory: memory of the guest, in MiB.
+        memory: memory of the guest with one CPU, in MiB; each further CPU adds
+            :data:`MEMORY_PER_CPU`.
+        cpus: number of virtual CPUs; more than one only under ``time``.
+        topology: how the CPUs form sockets and cores, as in QEMU's option ``-smp``, for example
+            ``sockets=2,cores=2,threads=1``; empty for the cores of one socket.
         append: additional words for the kernel's command line.
         deadlines: how long to wait for the machine.
     """
@@ -54,6 +61,8 @@ class VmTarget:
     clock: Clock = "instructions"
     accelerator: Accelerator = "icount"
     memory: int = 256
+    cpus: int = 1
+    topology: str = ""
     append: tuple[str, ...] = ()
     deadlines: Deadlines = field(default_factory=Deadlines)
 
@@ -175,8 +184,8 @@ class VmTarget:
             *("-M", _MACHINES[self.accelerator]),
             *("-cpu", "host" if self.accelerator == "kvm" else _emulated_cpu(qemu)),
             # With icount, a second CPU hangs the boot.
-            *("-smp", "1"),
-            *("-m", str(self.memory)),
+            *("-smp", self._smp()),
+            *("-m", str(self._memory())),
             "-nodefaults",
             "-no-user-config",
             *("-display", "none"),
@@ -186,6 +195,15 @@ class VmTarget:
             *("-initrd", str(initrd)),
             *("-append", self.kernel_command_line()),
         ]
+
+    def _smp(self) -> str:
+        if self.cpus == 1 and not self.topology:
+            return "1"
+        # Without a topology, older QEMU makes sockets of the CPUs, and newer QEMU cores.
+        return f"{self.cpus},{self.topology or f'sockets=1,cores={self.cpus},threads=1'}"
+
+    def _memory(self) -> int:
+        return self.memory + MEMORY_PER_CPU * (self.cpus - 1)
 
     def kernel_command_line(self) -> str:
         """Return the kernel's command line."""
@@ -217,8 +235,9 @@ class VmTarget:
             "kernel": self.kernel.release,
             "kernel_package": self.kernel.package_version,
             "kernel_command_line": self.kernel_command_line(),
-            "memory_mb": self.memory,
-            "cpus": 1,
+            "memory_mb": self._memory(),
+            "cpus": self.cpus,
+            "topology": self._smp().partition(",")[2],
             "seed": seed,
         }
 

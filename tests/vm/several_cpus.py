@@ -18,7 +18,8 @@ class SeveralCpus(VmTarget):
     @classmethod
     def of(cls, target: VmTarget, cpus: int) -> SeveralCpus:
         """*target* with that many CPUs."""
-        return cls(**{f.name: getattr(target, f.name) for f in fields(target)}, cpus=cpus)
+        of_target = {f.name: getattr(target, f.name) for f in fields(target)}
+        return cls(**of_target | {"cpus": cpus})
 
     def command(self, *args: Any, **options: Any) -> list[str]:
         """The command line of the target, with the number of CPUs replaced."""
