@@ -144,6 +144,7 @@ def _boot(kernel: Kernel, agent: Path) -> Probe:
     reason = advice = ""
     try:
         with target.start([], seed=0) as session:
+            started = time.monotonic()  # without the time to make the initramfs
             for _ in session.answers():
                 pass
     except NeverCameUp as error:

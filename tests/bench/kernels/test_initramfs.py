@@ -131,6 +131,14 @@ def test_built_in_modules_are_not_packed(kernel: Kernel) -> None:
     assert initramfs.stock_modules(kernel, ["unix", "very_plain"]) == {}
 
 
+def test_what_a_kernel_provides(kernel: Kernel) -> None:
+    """Built-in modules, and files whatever their compression and spelling."""
+    builtin = sorted(initramfs._builtin(kernel))[0]
+    file = sorted(initramfs._available(kernel))[0]
+    wanted = ("no_such_module", builtin, file.replace("_", "-"))
+    assert initramfs.provided(kernel, wanted) == wanted[1:]
+
+
 @pytest.mark.parametrize("need", ["nonsense", "broken"])
 def test_unknown_module(kernel: Kernel, need: str) -> None:
     with pytest.raises(UsageError, match=r"Kernel 6\.1\.0-0-amd64 has no module"):

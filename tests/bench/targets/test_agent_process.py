@@ -260,3 +260,31 @@ def test_nothing_outlives_its_owner(
             owner.send_signal(number)
         owner.wait()
         assert has_ended(pid)
+
+
+def test_what_the_agent_printed_on_the_console_is_the_reason(tmp_path: Path) -> None:
+    """Its standard error is the console of the machine; QEMU itself printed nothing."""
+    program = "log('ringcross_agent: cannot send answers: port:0xe9: no'); log('[ 2.0] reboot')"
+    error = session_error(start(tmp_path, program))
+    assert isinstance(error, AgentDied)
+    assert "(ringcross_agent: cannot send answers: port:0xe9: no)" in str(error)
+    assert error.exit_code == NeverCameUp.default_exit_code
+
+
+def test_a_virtual_cpu_that_qemu_has_stopped(tmp_path: Path) -> None:
+    """QEMU keeps running, so neither the end of the process nor an answer would come."""
+    stop = "print('error: kvm run failed Bad address', file=sys.stderr, flush=True); time.sleep(60)"
+    before = session_error(start(tmp_path, stop))
+    assert isinstance(before, NeverCameUp)
+    assert (before.ended, before.last_line) == (True, "error: kvm run failed Bad address")
+    after = session_error(start(tmp_path, CELL + stop))
+    assert isinstance(after, TargetLost)
+    assert after.cell_id == 3
+    assert "kvm run failed" in str(after)
+
+
+def test_a_deadline_says_the_last_line(tmp_path: Path) -> None:
+    program = "log('[ 0.1] first'); log('[ 0.2] last'); time.sleep(60)"
+    error = session_error(start(tmp_path, program, deadlines=Deadlines(boot=1, silence=1)))
+    assert isinstance(error, NeverCameUp)
+    assert (error.ended, error.last_line) == (False, "[ 0.2] last")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import lzma
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,79 @@ def test_time_has_no_icount(
     assert "-icount" not in values
     assert (values["-accel"], values["-cpu"]) == (accelerator, cpu)
     assert values["-M"] == "q35", "microvm cannot calibrate the TSC in real time"
+
+
+def answer_options(target: VmTarget, folder: Path) -> tuple[list[str], list[str]]:
+    """The devices that carry answers, and the words that tell the agent of them."""
+    path = Path("/x")
+    words = target.command(
+        fake_qemu(folder), kernel=path, initrd=path, console=path, answers=9, seed=5
+    )
+    devices = [words[n + 1] for n, word in enumerate(words) if word == "-device"]
+    sent = words.count("file,id=port,path=/dev/fd/9") + words.count("file,id=serial,path=/dev/fd/9")
+    assert sent == 1
+    told = [word for word in target.kernel_command_line().split() if "ANSWERS" in word]
+    return devices, told
+
+
+def test_counted_answers_go_through_the_debug_console(tmp_path: Path, target: VmTarget) -> None:
+    """It stops the clock; the agent uses it without being told, so no count changes."""
+    devices, told = answer_options(target, tmp_path)
+    assert devices == ["isa-serial,chardev=console", "isa-debugcon,iobase=0xe9,chardev=port"]
+    assert told == []
+
+
+@pytest.mark.parametrize("accelerator", ["kvm", "tcg"])
+def test_timed_answers_need_no_io_permission(
+    tmp_path: Path, target: VmTarget, accelerator: vm.Accelerator
+) -> None:
+    devices, told = answer_options(replace(target, clock="time", accelerator=accelerator), tmp_path)
+    assert devices == [
+        "isa-serial,chardev=console",
+        "virtio-serial-pci,ioeventfd=off",
+        "virtserialport,name=ringcross.answers,chardev=virtio",
+        "isa-serial,chardev=serial",
+    ]
+    assert told == ["RINGCROSS_ANSWERS=virtio:ringcross.answers,serial:/dev/ttyS1"]
+
+
+def test_a_locked_down_kernel_refuses_the_debug_console(tmp_path: Path, target: VmTarget) -> None:
+    by_word = replace(target, append=("lockdown=integrity",))
+    config = tmp_path / "config"
+    config.write_text("CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY=y\n")
+    by_config = replace(target, kernel=replace(target.kernel, config=config))
+    for locked in (by_word, by_config):
+        devices, told = answer_options(locked, tmp_path)
+        assert devices[1:] == ["isa-serial,chardev=serial"]
+        assert told == ["RINGCROSS_ANSWERS=serial:/dev/ttyS1"]
+    config.write_text("CONFIG_LOCK_DOWN_KERNEL_FORCE_NONE=y\n")
+    assert answer_options(by_config, tmp_path)[1] == []
+
+
+def test_drivers_of_the_answers_are_packed_where_the_kernel_has_them(
+    tmp_path: Path, target: VmTarget
+) -> None:
+    timed = replace(target, clock="time", accelerator="tcg")
+    assert timed._answer_modules() == ()
+    (tmp_path / "modules.builtin").write_text("kernel/drivers/virtio/virtio_pci.ko\n")
+    (tmp_path / "kernel").mkdir()
+    (tmp_path / "kernel/virtio_console.ko.xz").touch()
+    assert timed._answer_modules() == ("virtio_pci", "virtio_console")
+    assert target._answer_modules() == ()
+
+
+def test_several_cpus(tmp_path: Path, target: VmTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a topology, QEMU 5 makes sockets of the CPUs, and QEMU 7 makes cores."""
+    monkeypatch.setattr(vm, "qemu_version", lambda _qemu: "1")
+    several = replace(target, clock="time", accelerator="kvm", cpus=4)
+    values = options(several, fake_qemu(tmp_path))
+    assert (values["-smp"], values["-m"]) == ("4,sockets=1,cores=4,threads=1", "352")
+    info = several._describe(["qemu"], 1)
+    assert (info["cpus"], info["memory_mb"]) == (4, 352)
+    assert info["topology"] == "sockets=1,cores=4,threads=1"
+    siblings = replace(several, topology="sockets=2,cores=1,threads=2")
+    assert options(siblings, fake_qemu(tmp_path))["-smp"] == "4,sockets=2,cores=1,threads=2"
+    assert target._describe(["qemu"], 1)["topology"] == ""
 
 
 def test_words_for_the_kernel(target: VmTarget) -> None:
