@@ -71,6 +71,9 @@ bench-self: setup ## Measure what ringcross itself costs, and compare with its l
 bench-against: setup ## Compare our figure of a null system call with that of perf bench (package linux-perf)
 	@$(VENV)/bin/python -m bench.commands.perf_bench
 
+test-kvm: setup ## Run a whole run under KVM on an emulated machine that has KVM; this one needs none
+	@$(PYTEST) tests/vm/test_nested_kvm.py -m ""
+
 shell: setup ## Boot the kernel under test with a shell, to try the modules
 	@$(RINGCROSS) shell --kernel $(KERNEL)
 
@@ -144,5 +147,5 @@ help: ## Show this list
 	@echo
 	@echo "More options and examples: $(RINGCROSS) run --help"
 
-.PHONY: setup modules agent results bench bench-self bench-against test test-unit test-vm test-dependencies shell demo report compare lint \
+.PHONY: setup modules agent results bench bench-self bench-against test test-unit test-vm test-kvm test-dependencies shell demo report compare lint \
 	format format-check clean help
