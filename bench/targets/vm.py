@@ -114,7 +114,7 @@ class VmTarget:
     ) -> list[str]:
         """Return QEMU's command line; the file descriptor *answers* receives the answers."""
         return [
-            *self._machine(qemu, kernel, initrd),
+            *self._machine(qemu, kernel, initrd, self.kernel_command_line()),
             # Without a fixed seed and clock, instruction counts differ from boot to boot.
             *("-seed", str(seed)),
             *("-rtc", "base=2020-01-01T00:00:00,clock=vm"),
@@ -171,13 +171,13 @@ class VmTarget:
         """Return QEMU's command line for a machine whose console is this terminal."""
         console = ("-chardev", "stdio,id=console,mux=on,signal=off")
         return [
-            *self._machine(qemu, kernel, initrd),
+            *self._machine(qemu, kernel, initrd, self._words()),
             *console,
             "-device",
             "isa-serial,chardev=console",
         ]
 
-    def _machine(self, qemu: str, kernel: Path, initrd: Path) -> list[str]:
+    def _machine(self, qemu: str, kernel: Path, initrd: Path, words: str) -> list[str]:
         return [
             qemu,
             *_ACCELERATORS[self.accelerator],
@@ -193,7 +193,7 @@ class VmTarget:
             "-no-reboot",
             *("-kernel", str(kernel)),
             *("-initrd", str(initrd)),
-            *("-append", self.kernel_command_line()),
+            *("-append", words),
         ]
 
     def _smp(self) -> str:
@@ -206,7 +206,10 @@ class VmTarget:
         return self.memory + MEMORY_PER_CPU * (self.cpus - 1)
 
     def kernel_command_line(self) -> str:
-        """Return the kernel's command line."""
+        """Return the kernel's command line for a machine that runs the agent."""
+        return self._words(*self._answer_words())
+
+    def _words(self, *more: str) -> str:
         words = [
             "console=ttyS0",
             "quiet",
@@ -219,7 +222,7 @@ class VmTarget:
             "tsc=reliable",
             # Newer kernels run cipher self-tests for a second, while cells are measured.
             "cryptomgr.notests",
-            *self._answer_words(),
+            *more,
             *self.append,
         ]
         return " ".join(words)

@@ -80,7 +80,8 @@ def run(
     """
     agent = build.build_agent()
     accelerator: Accelerator = "kvm" if kvm.probe(kernel, agent).usable else "tcg"
-    target = VmTarget(kernel, agent, clock="time", accelerator=accelerator, memory=2000)
+    # Two processors, as on ordinary machines.
+    target = VmTarget(kernel, agent, clock="time", accelerator=accelerator, memory=2000, cpus=2)
     initrd, console, reports = (folder / name for name in ("initramfs", "console", "reports"))
     try:
         pack(initrd, program, agent, build.build_modules(kernel), files)
@@ -93,8 +94,11 @@ def run(
                 answers=answers.fileno(),
                 seed=1,
             )
-            # Two processors, as on ordinary machines; the last -smp takes effect.
-            _boot([*command, "-smp", "2"], answers.fileno(), seconds)
+            # The program writes to the debug console, which timed agents do not use.
+            console_port = f"file,id=reports,path=/dev/fd/{answers.fileno()}"
+            command += ["-chardev", console_port]
+            command += ["-device", "isa-debugcon,iobase=0xe9,chardev=reports"]
+            _boot(command, answers.fileno(), seconds)
     finally:
         initrd.unlink(missing_ok=True)
     output = read_console(console)
