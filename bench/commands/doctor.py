@@ -22,7 +22,7 @@ from bench.errors import UsageError
     is_flag=True,
     help="Change the settings that distort nanoseconds (needs root). The next boot resets them.",
 )
-@click.option("--probe-kvm", is_flag=True, help="Test KVM now, with a boot of at most 20 s.")
+@click.option("--probe-kvm", is_flag=True, help="Test KVM now, with a boot of at most a minute.")
 @click.option("--undo", is_flag=True, help="Restore what --apply has changed (needs root).")
 def doctor(as_json: bool, apply_: bool, probe_kvm: bool, undo: bool) -> None:
     """Check whether this machine has what a run needs.

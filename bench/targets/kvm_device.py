@@ -62,6 +62,19 @@ def check(paths: Paths | None = None) -> Refusal | None:
     return None
 
 
+def is_virtual(paths: Paths | None = None) -> bool:
+    """Return whether this machine is itself virtual."""
+    return "hypervisor" in _flags((paths or Paths()).cpuinfo)
+
+
+def _flags(cpuinfo: Path) -> set[str]:
+    """Return the words of *cpuinfo*, which include the processor's flags."""
+    try:
+        return set(re.findall(r"\w+", cpuinfo.read_text(errors="replace")))
+    except OSError:
+        return set()
+
+
 def _not_opened(error: OSError, paths: Paths) -> Refusal:
     in_container = any(path.exists() for path in paths.containers)
     if error.errno == errno.EPERM or (error.errno == errno.ENOENT and in_container):
@@ -103,10 +116,7 @@ def _not_permitted(device: Path) -> Refusal:
 
 def _absent(what: str, cpuinfo: Path) -> Refusal:
     """Tell a module that is not loaded from a processor that cannot, or may not, run KVM."""
-    try:
-        flags = set(re.findall(r"\w+", cpuinfo.read_text(errors="replace")))
-    except OSError:
-        flags = set()
+    flags = _flags(cpuinfo)
     modules = [
         module for flag, module in (("svm", "kvm_amd"), ("vmx", "kvm_intel")) if flag in flags
     ]

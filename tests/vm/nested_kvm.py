@@ -94,11 +94,12 @@ class Nested:
         share = "security_model=none,multidevs=remap"
         return [
             find_qemu(),
-            *("-accel", "tcg,thread=multi", "-M", "q35", "-cpu", "max"),
+            # With a thread for each CPU, a program crashed now and then.
+            *("-accel", "tcg,thread=single", "-M", "q35", "-cpu", "max"),
             *("-smp", str(self.cpus), "-m", str(self.memory)),
             *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
             *("-kernel", str(elf_image(self.kernel)), "-initrd", str(initrd)),
-            *("-append", "console=ttyS0 quiet panic=-1 reboot=t tsc=reliable"),
+            *("-append", "console=ttyS0 loglevel=7 panic=-1 reboot=t tsc=reliable"),
             *("-chardev", f"file,id=console,path={console}"),
             *("-device", "isa-serial,chardev=console"),
             *("-virtfs", f"local,path=/,mount_tag=host,readonly=on,{share}"),

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from bench.commands.report import render
 from bench.kernels import build
 from bench.kernels.catalog import default_cache
 from bench.paths import ROOT
@@ -26,13 +27,14 @@ from tests.vm.nested_kvm import Nested, load_order
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
-SECONDS = 1500  # it takes three minutes on two idle processors
+SECONDS = 1500  # it takes minutes on two idle processors
 CHANNEL = "ioctl"
 COMMANDS = """
 cd {root}
 export HOME=/root LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PATH={path} RINGCROSS_CACHE={cache}
 {python} -m bench run --kernel {release} --prebuilt {prebuilt} --cpus 2 --channels {channel} \\
-    --operations call,notify --sizes 64 --threads 1,2 --run-dir {folder}/run > {folder}/log 2>&1 ||
+    --operations call,notify --sizes 64 --threads 1,2 --no-report --run-dir {folder}/run \\
+    > {folder}/log 2>&1 ||
     {{ cat {folder}/log; exit 1; }}
 {python} -m bench doctor --json > {folder}/doctor.json || true
 """
@@ -105,9 +107,9 @@ def test_properties_and_x_rays_are_taken(folder: Path) -> None:
 
 
 def test_the_report_is_rendered(folder: Path) -> None:
-    page = (folder / "run/report/index.html").read_text()
-    assert CHANNEL in page
-    assert "Traceback" not in (folder / "log").read_text()
+    """On this machine, since rendering takes minutes under emulation."""
+    page = render([folder / "run"])
+    assert CHANNEL in page.read_text()
 
 
 def test_doctor_reports_the_probe(folder: Path) -> None:

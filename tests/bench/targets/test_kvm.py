@@ -168,13 +168,17 @@ def test_a_refusal_ends_with_the_advice(monkeypatch: pytest.MonkeyPatch) -> None
         kvm.choose("time", "auto", kernel=KERNEL, agent=AGENT)
 
 
-def boot_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, then: str) -> Probe:
+def boot_with(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, then: str, nested: bool = False
+) -> Probe:
     """The outcome of a boot in which QEMU does *then*."""
     vmlinuz, agent = tmp_path / "vmlinuz", tmp_path / "agent"
     vmlinuz.write_bytes(boot_image(lzma.compress(ELF)))
     agent.write_bytes(b"agent")
     monkeypatch.setenv("RINGCROSS_QEMU", fake_qemu(tmp_path, then))
     monkeypatch.setattr(kvm, "PROBE_SECONDS", 2.0)
+    monkeypatch.setattr(kvm, "NESTED_SECONDS", 4.0)
+    monkeypatch.setattr(kvm_device, "is_virtual", lambda: nested)
     kernel = Kernel("6.1.0-0-amd64", "1", vmlinuz, *[tmp_path] * 4)
     return kvm._boot(kernel, agent)
 
@@ -217,6 +221,8 @@ def test_a_boot_that_hangs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert "busy" in probed.advice
     silent = boot_with(monkeypatch, tmp_path, "exec sleep 60")
     assert silent.reason == "a kernel did not come up under KVM within 2 s and printed nothing"
+    nested = boot_with(monkeypatch, tmp_path, "exec sleep 60", nested=True)
+    assert "within 4 s" in nested.reason, "a boot in a virtual machine may take longer"
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,14 @@ def test_absent(paths: Paths, flags: str, reason: str, advice: str) -> None:
     assert advice in refusal.advice
 
 
+def test_a_machine_that_is_itself_virtual(paths: Paths) -> None:
+    assert not kvm_device.is_virtual(paths)
+    paths.cpuinfo.write_text("flags\t\t: fpu hypervisor tsc\n")
+    assert kvm_device.is_virtual(paths)
+    paths.cpuinfo.unlink()
+    assert not kvm_device.is_virtual(paths)
+
+
 def test_absent_in_a_container(paths: Paths) -> None:
     paths.containers[0].touch()
     refusal = kvm_device.check(paths)
