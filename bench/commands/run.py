@@ -23,12 +23,11 @@ from bench.commands.result_table import print_table
 from bench.plan import options as run_options
 from bench.plan.cells import OPERATIONS
 from bench.plan.factors import CONTEXTS, FACTORS, WAITS, read_factors
-from bench.plan.options import ACCELERATORS, CLOCKS, TARGETS, RunOptions
+from bench.plan.options import ACCELERATORS, CLOCKS, TARGETS, USUAL_CPUS, RunOptions
 from bench.plan.plans import PLANS
 from bench.plan.variants import read_variants
 from bench.run import progress
 from bench.run.run_set import is_set
-from bench.targets.cpus import MOST as MOST_CPUS
 
 
 def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,7 +75,7 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
                      "in turn and shown in one report."),
         click.option("--cpus", type=CpuCount(), default="auto", metavar="N", show_default=True,
                      help="CPUs of the virtual machine. auto: 1 to count instructions, otherwise "
-                     f"up to {MOST_CPUS}, and one less than this machine has."),
+                     f"up to {USUAL_CPUS}, and one less than this machine has."),
         click.option("--accel", type=click.Choice(ACCELERATORS), default="auto",
                      show_default=True, help="How QEMU runs the guest. auto: kvm where it works, "
                      "except to count instructions."),

@@ -13,6 +13,8 @@ from bench.plan.plans import parse_size
 TARGETS = ("vm", "local")
 CLOCKS = ("auto", "instructions", "time")
 ACCELERATORS = ("auto", "kvm", "tcg")
+USUAL_CPUS = 4
+"""The most CPUs that a virtual machine gets by default: plans have at most four threads."""
 RUNS = Path("reports/runs")
 """The default folder of run folders, relative to the working directory."""
 

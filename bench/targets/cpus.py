@@ -8,11 +8,9 @@ from dataclasses import replace
 
 from bench.errors import UsageError
 from bench.plan.cells import Clock
+from bench.plan.options import USUAL_CPUS
 from bench.targets.base import Target
 from bench.targets.vm import VmTarget
-
-MOST = 4
-"""More are not used unless asked for: the plans measure at most four concurrent threads."""
 
 
 def available() -> int:
@@ -43,7 +41,7 @@ def number(wanted: int, clock: Clock, *, force: bool = False) -> int:
         return 1
     here = available()
     if not wanted:
-        return max(min(MOST, here - 1), min(2, here))
+        return max(min(USUAL_CPUS, here - 1), min(2, here))
     if wanted > here and not force:
         raise UsageError(
             f"This machine has {here} CPUs for {wanted} virtual ones, which would wait for each "
