@@ -94,8 +94,8 @@ class Nested:
         share = "security_model=none,multidevs=remap"
         return [
             find_qemu(),
-            # With a thread for each CPU, a program crashed now and then.
-            *("-accel", "tcg,thread=single", "-M", "q35", "-cpu", "max"),
+            # With one thread for all CPUs, a machine with two CPUs in this one does not come up.
+            *("-accel", "tcg,thread=multi", "-M", "q35", "-cpu", "max"),
             *("-smp", str(self.cpus), "-m", str(self.memory)),
             *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
             *("-kernel", str(elf_image(self.kernel)), "-initrd", str(initrd)),
