@@ -37,7 +37,7 @@ TYPICAL_MIN_CELLS = 8
 RESAMPLES = 999
 NORMAL = float(stats.norm.ppf(0.975))
 MARKED = (
-    "kernel machine cpu_model mitigations config cmdline clocksource accelerator qemu plan "
+    "kernel machine cpu_model mitigations config cmdline cpus clocksource accelerator qemu plan "
     "seed boots loads target forced"
 ).split()
 """Entries of environment.json whose differences are shown."""

@@ -219,7 +219,22 @@ def machine(run: Run) -> tuple[Fact, ...]:
         ("Finished", _text(env, "finished")),
         ("Kernel command line", _text(env, "cmdline")),
     )
-    return tuple(Fact(name, value) for name, value in names)
+    facts = [Fact(name, value) for name, value in names]
+    if run.clock == "time":
+        facts.append(Fact("CPUs", _cpus(env)))
+    return tuple(facts)
+
+
+def _cpus(env: dict[str, Any]) -> str:
+    """The CPUs that the measured kernel sees; those of a virtual machine are threads of QEMU."""
+    session = env.get("session") or {}
+    topology = str(session.get("topology") or "").replace(",", ", ")
+    if env.get("target") != "vm" or not topology:
+        return _text(env, "cpus")
+    return (
+        f"{session['cpus']}, which the guest sees as {topology.replace('=', ' ')}. They are "
+        "threads of QEMU, which the host's scheduler places."
+    )
 
 
 def _text(env: dict[str, Any], key: str, names: dict[str, str] | None = None) -> str:
