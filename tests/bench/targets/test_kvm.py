@@ -15,7 +15,7 @@ from bench.plan.cells import Clock
 from bench.targets import kvm, kvm_device
 from bench.targets.kvm import AcceleratorChoice, Probe
 from bench.targets.vm import Accelerator, VmTarget
-from tests.bench.kernels.test_catalog import ELF, boot_image
+from tests.bench.kernels.boot_image import ELF, boot_image
 from tests.bench.targets.test_vm import fake_qemu
 
 KERNEL = Kernel("6.1.0-0-amd64", "1", *[Path("/none")] * 5)
