@@ -138,6 +138,19 @@ def test_resume_takes_the_runs_own_options(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run/environment.json").read_text())["finished"]
 
 
+def test_resume_has_the_same_number_of_cpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number that "auto" chose is stored, since another machine would choose another one."""
+    monkeypatch.setattr("bench.targets.cpus.count", lambda _target: 3)
+    with Campaign(options(tmp_path), provisioner=FakeProvisioner()) as campaign:
+        assert campaign.options.cpus == 0
+        measure(campaign, 6)
+    resume_options = RunOptions(resume=tmp_path / "run", cpus=1)
+    with Campaign(resume_options, provisioner=FakeProvisioner()) as resumed:
+        assert resumed.options.cpus == 3
+
+
 def test_resume_refuses_another_kernel(tmp_path: Path) -> None:
     with Campaign(options(tmp_path), provisioner=FakeProvisioner()) as campaign:
         measure(campaign, 6)
