@@ -17,7 +17,7 @@ from bench.paths import ROOT
 
 BENCH = (("commands",), ("run",), ("explore",), ("targets", "host"), ("kernels", "plan"))
 REPORTS = (("pages",), ("figures",), ("analysis",), ("data",), ("text",))
-BASE = {"bench.errors", "bench.paths"}
+BASE = {"bench.child", "bench.errors", "bench.paths"}
 """Modules that every room of ``bench`` may import."""
 
 FILES = sorted(path for name in ("bench", "reports") for path in (ROOT / name).rglob("*.py"))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from bench import child
 from bench.commands import shell_session
 from bench.errors import RingcrossError, SessionLost
 from bench.kernels.catalog import Kernel
@@ -215,7 +216,11 @@ def _script(steps: Sequence[Step]) -> str:
 def _running(command: Sequence[str], seconds: float) -> Iterator[Iterator[str]]:
     """Start QEMU and yield the lines of its console; kill it at the end or after *seconds*."""
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=child.environment(),
     ) as process:
         assert process.stdout is not None
         timer = threading.Timer(seconds, process.kill)

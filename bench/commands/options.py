@@ -14,6 +14,7 @@ KERNEL_NAMES = (
 )
 """What ``--kernel`` accepts, in a few words."""
 
+
 class CpuCount(click.ParamType[int]):
     """A number of CPUs from 1, or ``auto``, which becomes 0."""
 

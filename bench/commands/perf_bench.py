@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import shutil
 import statistics as std
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench import child
 from bench.errors import TargetError
 from bench.kernels import build
 from bench.plan.cells import Cell
@@ -146,7 +146,7 @@ def measure_tool(tool: Tool) -> float:
 def _run(tool: Tool) -> float:
     program = find(tool)
     assert program, "main() uses installed tools only"
-    done = subprocess.run([program, *tool.command[1:]], capture_output=True, text=True)
+    done = child.run([program, *tool.command[1:]])
     output = done.stdout + done.stderr  # lmbench prints on standard error
     try:
         return tool.parse(output)

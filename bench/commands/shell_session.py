@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from bench import child
 from bench.errors import TargetError, writing
 from bench.kernels import build, initramfs
 from bench.kernels.catalog import Kernel, elf_image
@@ -53,7 +54,7 @@ def interact(kernel: Kernel, accel: Accel) -> int:
     boot = requirements("boot", channels)
     with machine(kernel, accel, _INTERACTIVE, files=stock, boot=boot) as command:
         # QEMU puts the terminal into raw mode, so Ctrl-C reaches the shell in the machine.
-        return subprocess.run(command, check=False).returncode
+        return subprocess.run(command, check=False, env=child.environment()).returncode
 
 
 @contextmanager

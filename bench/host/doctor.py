@@ -6,13 +6,13 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from bench import child
 from bench.errors import RingcrossError
 from bench.host import knobs
 from bench.kernels import catalog
@@ -76,9 +76,8 @@ def _present(indicator: str) -> bool:
         return any(Path("/").glob(indicator[1:]))
     if ":" in indicator:
         interpreter, module = indicator.split(":")
-        result = subprocess.run([interpreter, "-c", f"import {module}"], capture_output=True)
-        return result.returncode == 0
-    return shutil.which(indicator) is not None or Path(f"/usr/sbin/{indicator}").exists()
+        return child.run([interpreter, "-c", f"import {module}"]).returncode == 0
+    return shutil.which(indicator, path=child.search_path()) is not None
 
 
 def _packages() -> Iterator[Finding]:

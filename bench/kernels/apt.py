@@ -6,7 +6,6 @@ Nothing is installed. The system's apt configuration determines the hosts that p
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench import child
 from bench.errors import TargetError, check_room, writing
 from bench.kernels.sources import Fields, format_stanzas, parse_stanzas
 
@@ -133,13 +133,7 @@ class Apt:
                 f"{tool} is missing, and kernels are fetched through apt: use --kernel running, or "
                 "--kernel with the path of a build tree."
             )
-        result = subprocess.run(
-            [tool, *self._options(), *args],
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )
+        result = child.run([tool, *self._options(), *args], cwd=cwd, locale="C.UTF-8")
         if result.returncode:
             check_room(result.stderr, "downloaded packages")
         return result

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench import child
 from bench.errors import TargetError, check_room, writing
 from bench.kernels.catalog import Kernel, read_config
 from bench.paths import ROOT
@@ -156,7 +157,7 @@ def _compiler(kernel: Kernel) -> str:
 
 
 def _major(compiler: str) -> int:
-    text = subprocess.run([compiler, "-dumpversion"], capture_output=True, text=True).stdout
+    text = child.run([compiler, "-dumpversion"]).stdout
     match = re.match(r"\d+", text)
     return int(match[0]) if match else 0
 
@@ -172,10 +173,8 @@ def _make(command: Sequence[str], log: Path, what: str) -> None:
         out.write(f"$ {' '.join(command)}\n")
         out.flush()
         jobs = f"-j{len(os.sched_getaffinity(0))}"
-        # English messages, so that warnings are recognised; no variables of an outer make.
-        env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
         result = subprocess.run(
-            [*command, jobs], stdout=out, stderr=subprocess.STDOUT, env={**env, "LC_ALL": "C"}
+            [*command, jobs], stdout=out, stderr=subprocess.STDOUT, env=child.environment()
         )
     text = log.read_text(errors="replace")
     check_room(text, f"a build in {log.parent}")
@@ -260,9 +259,7 @@ def _strip(binary: Path, target: Path) -> None:
     _need("strip", "binutils")
     target.parent.mkdir(exist_ok=True)
     part = target.with_suffix(".part")
-    result = subprocess.run(
-        ["strip", "--strip-debug", "-o", part, binary], capture_output=True, text=True
-    )
+    result = child.run(["strip", "--strip-debug", "-o", part, binary])
     if result.returncode:
         check_room(result.stderr, f"a build in {target.parent}")
         raise TargetError(f"{binary.name} cannot be stripped ({result.stderr.strip()}): run again.")

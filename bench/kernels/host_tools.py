@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import child
 from bench.errors import TargetError
 
 LIBRARIES = re.compile(r"lib|zlib1g$")
@@ -47,7 +48,7 @@ def runs(program: Path) -> bool:
             text=True,
             errors="replace",
             # The loader lists the libraries, and does not start the program.
-            env={**os.environ, "LD_TRACE_LOADED_OBJECTS": "1", "LC_ALL": "C"},
+            env=child.environment() | {"LD_TRACE_LOADED_OBJECTS": "1"},
         )
     except OSError:  # for example no such loader
         return False

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+
+from bench import child
 
 Fields = dict[str, str]
 """One deb822 stanza of a sources file or of apt's output: values by field name."""
@@ -18,7 +19,7 @@ def system_sources() -> list[Fields]:
     shell = ("apt-config", "shell", "L", "Dir::Etc::sourcelist/f", "P", "Dir::Etc::sourceparts/d")
     if shutil.which(shell[0]) is None:
         return []
-    text = subprocess.run(shell, capture_output=True, text=True, check=True).stdout
+    text = child.run(shell).stdout
     paths = dict(re.findall(r"^(\w)='(.*)'$", text, re.MULTILINE))
     files = [Path(paths["L"])] if "L" in paths else []
     if "P" in paths:

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from bench import child
 from bench.errors import TargetError, check_room, writing
 from bench.kernels import cache, host_tools, packages
 from bench.kernels.apt import Apt, Package
@@ -60,7 +60,7 @@ def extract(deb: Path, into: Path) -> None:
     Raises:
         TargetError: the file is damaged. It is removed, so that the next run fetches it again.
     """
-    result = subprocess.run(["dpkg-deb", "-x", deb, into], capture_output=True, text=True)
+    result = child.run(["dpkg-deb", "-x", deb, into])
     if result.returncode:
         check_room(result.stderr, "the kernel cache")
         deb.unlink()

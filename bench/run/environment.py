@@ -6,11 +6,11 @@ from __future__ import annotations
 import platform
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
+from bench import child
 from bench.host import knobs
 from bench.host.knobs import Files, KnobReport, Place
 from bench.plan.cells import Clock
@@ -128,10 +128,8 @@ def tools() -> dict[str, str]:
             continue
     for command in ("gcc", "qemu-system-x86_64"):
         if shutil.which(command):
-            output = subprocess.run(
-                [command, "--version"], capture_output=True, text=True, check=False, timeout=20
-            )
-            versions[command] = output.stdout.partition("\n")[0].strip()
+            output = child.run([command, "--version"]).stdout
+            versions[command] = output.partition("\n")[0].strip()
     return versions
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bench import child
 from bench.errors import (
     AgentDied,
     CellStalled,
@@ -294,6 +295,7 @@ def _spawn(command: Sequence[str], keep: Sequence[int], stderr: Path) -> subproc
             pass_fds=tuple(keep),
             # Ctrl-C on the terminal must reach this process alone, which then ends the program.
             start_new_session=True,
+            env=child.environment(),
         )
 
 

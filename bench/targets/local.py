@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench import child
 from bench.errors import UsageError, writing
 from bench.targets.agent_process import AgentProcess
 from bench.targets.base import Deadlines, Request
@@ -169,7 +169,7 @@ def _still_loaded(busy: Sequence[str]) -> str:
 
 
 def _rmmod(name: str) -> None:
-    subprocess.run(["rmmod", name], capture_output=True)
+    child.run(["rmmod", name])
 
 
 class _KernelLog:

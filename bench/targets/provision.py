@@ -6,12 +6,12 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
+from bench import child
 from bench.errors import TargetError, UsageError, unknown
 from bench.kernels import build, catalog, prebuilt
 from bench.kernels.catalog import Kernel, elf_image, read_config
@@ -67,7 +67,7 @@ class Provisioner:
         """
         agent = self._agent()
         try:
-            result = subprocess.run([agent, "--list"], capture_output=True, text=True, check=False)
+            result = child.run([agent, "--list"])
         except OSError as error:  # for example an agent built for another processor
             raise TargetError(
                 f"{agent} cannot be run ({error.strerror}): build it on this machine."

@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from bench import child
 from bench.errors import TargetError, writing
 from bench.kernels import initramfs
 from bench.kernels.catalog import Kernel, elf_image, host_arch, read_config
@@ -302,7 +302,7 @@ def _emulated_cpu(qemu: str) -> str:
 
 
 def _output(qemu: str, *args: str) -> str:
-    result = subprocess.run([qemu, *args], capture_output=True, text=True)
+    result = child.run([qemu, *args])
     if result.returncode:
         raise TargetError(f"{qemu} does not run ({result.stderr.strip()}): install QEMU again.")
     return result.stdout

@@ -215,7 +215,7 @@ def test_leaving_early_ends_children_too(tmp_path: Path) -> None:
 
 def test_missing_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[bool] = []
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("bench.child.search_path", lambda: str(tmp_path))
     with pytest.raises(FileNotFoundError):
         start(tmp_path, "", cleanup=lambda: closed.append(True))
     assert closed == [True]
