@@ -1,40 +1,59 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Thin wrappers around `ringcross`. `make help` lists the targets.
 
-TARGET ?= vm
-KERNEL ?= stock
-CLOCK ?= auto
-PLAN ?= quick
-CHANNELS ?=
-OPERATIONS ?=
-SIZES ?=
-CONTEXTS ?=
-WAITS ?=
-BURSTS ?=
-RATES ?=
-QUEUES ?=
-THREADS ?=
-SEED ?= 1
-BOOTS ?= 1
-LOADS ?= 0
-APPEND ?=
-CPUS ?= auto
-RUNS ?=
-VERSIONS ?= lowest newest
+# The variables below. Only the command line sets them: an exported TARGET or SEED belongs to
+# another program.
+VARIABLES := TARGET KERNEL CLOCK PLAN CHANNELS OPERATIONS SIZES CONTEXTS WAITS BURSTS RATES QUEUES \
+	THREADS SEED BOOTS LOADS APPEND CPUS RUNS VERSIONS PYTHON VENV
+IGNORED := $(strip \
+	$(foreach name,$(VARIABLES),$(if $(filter environment%,$(origin $(name))),$(name))))
 
-PYTHON ?= python3
-VENV ?= .venv
+TARGET = vm
+KERNEL = stock
+CLOCK = auto
+PLAN = quick
+CHANNELS =
+OPERATIONS =
+SIZES =
+CONTEXTS =
+WAITS =
+BURSTS =
+RATES =
+QUEUES =
+THREADS =
+SEED = 1
+BOOTS = 1
+LOADS = 0
+APPEND =
+CPUS = auto
+RUNS =
+VERSIONS = lowest newest
+
+PYTHON = python3
+VENV = .venv
 export VENV
-RINGCROSS = $(VENV)/bin/ringcross
-PYTEST = $(VENV)/bin/python -m pytest
+# Another project's Python, or another package of the name bench, must not take the place of ours.
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONSTARTUP
+# Not the scripts in bin/: their first line does not work in every folder.
+IN_VENV = $(VENV)/bin/python -m
+RINGCROSS = $(IN_VENV) bench
+PYTEST = $(IN_VENV) pytest
 # A machine under icount gives the same counts beside others. More than 8 would need much memory.
 PARALLEL = -n auto --maxprocesses 8 --dist loadgroup
 SOURCES = bench reports tests conftest.py
 
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command%,$(origin $(name))),$(name)))
+UNKNOWN := $(firstword $(filter-out $(VARIABLES),$(GIVEN)))
+ifdef UNKNOWN
+$(error $(or $(shell env -u PYTHONHOME -u PYTHONPATH $(PYTHON) -c 'import bench.errors; import sys; \
+	print(str(bench.errors.unknown("variable", sys.argv[1], sys.argv[2:])).rstrip("."))' \
+	$(UNKNOWN) $(VARIABLES)),There is no variable $(UNKNOWN). Known: $(VARIABLES)))
+endif
+
 .DEFAULT_GOAL := help
 
 $(VENV)/.ready: pyproject.toml packages.txt scripts/setup
-	@scripts/setup $(VENV) $(PYTHON)
+	@scripts/setup "$(VENV)" "$(PYTHON)"
 	@touch $@
 
 setup: $(VENV)/.ready ## Install missing system packages (needs root) and Python packages
@@ -46,6 +65,8 @@ agent: setup ## Build the agent that runs the timed loops
 	@$(RINGCROSS) build agent
 
 bench: setup ## Measure and render a report: make bench PLAN=standard CHANNELS=netlink,ioctl
+	@[ -z "$(IGNORED)" ] || echo "Note: $(IGNORED) of the environment is ignored, because make takes" \
+		"variables from its command line only: make bench NAME=value" >&2
 	@$(RINGCROSS) run --target $(TARGET) --kernel $(KERNEL) --clock $(CLOCK) --plan $(PLAN) \
 		--seed $(SEED) --boots $(BOOTS) --loads $(LOADS) --cpus $(CPUS) \
 		--append "$(APPEND)" --channels "$(CHANNELS)" \
@@ -66,10 +87,10 @@ test-dependencies: setup ## Test with the lowest and with the newest Python pack
 	@for versions in $(VERSIONS); do scripts/test-dependencies $$versions $(PYTHON) || exit; done
 
 bench-self: setup ## Measure what ringcross itself costs, and compare with its limits
-	@$(VENV)/bin/python -m bench.commands.self_benchmark
+	@$(IN_VENV) bench.commands.self_benchmark
 
 bench-against: setup ## Compare our figure of a null system call with that of perf bench (package linux-perf)
-	@$(VENV)/bin/python -m bench.commands.perf_bench
+	@$(IN_VENV) bench.commands.perf_bench
 
 test-kvm: setup ## Run a whole run under KVM on an emulated machine that has KVM; this one needs none
 	@$(PYTEST) tests/vm/test_nested_kvm.py -m ""
@@ -84,23 +105,23 @@ report: setup ## Render the report of a run again, or several side by side: make
 	@$(RINGCROSS) report $(RUNS)
 
 results: setup ## Measure again the figures of README, docs/results and docs/sample
-	@$(VENV)/bin/python -m bench.commands.publish
+	@$(IN_VENV) bench.commands.publish
 
 compare: setup ## Print the ratios between two runs, with intervals: make compare RUNS="A B"
 	@$(RINGCROSS) compare $(RUNS)
 
 lint: setup format-check ## Check style, types, spelling and licence lines, and warnings of the C code
-	@$(VENV)/bin/ruff check $(SOURCES)
-	@$(VENV)/bin/ruff format --check $(SOURCES)
-	@$(VENV)/bin/mypy $(SOURCES)
+	@$(IN_VENV) ruff check $(SOURCES)
+	@$(IN_VENV) ruff format --check $(SOURCES)
+	@$(IN_VENV) mypy $(SOURCES)
 	@scripts/in-venv scripts/spell
 	@$(PYTEST) tests/test_repository.py
 	@$(RINGCROSS) build agent
 	@$(RINGCROSS) build modules --check --kernel $(KERNEL)
 
 format: setup ## Format the Python and the C files
-	@$(VENV)/bin/ruff check --fix $(SOURCES)
-	@$(VENV)/bin/ruff format $(SOURCES)
+	@$(IN_VENV) ruff check --fix $(SOURCES)
+	@$(IN_VENV) ruff format $(SOURCES)
 	@scripts/in-venv scripts/format-c
 
 format-check: setup ## Check that the C files are formatted
@@ -145,7 +166,7 @@ help: ## Show this list
 	@echo "Variable of test-dependencies:"
 	@echo "  VERSIONS    list of lowest, newest [$(VERSIONS)]"
 	@echo
-	@echo "More options and examples: $(RINGCROSS) run --help"
+	@echo "More options and examples: $(VENV)/bin/ringcross run --help"
 
 .PHONY: setup modules agent results bench bench-self bench-against test test-unit test-vm test-kvm test-dependencies shell demo report compare lint \
 	format format-check clean help

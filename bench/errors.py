@@ -37,8 +37,9 @@ class UsageError(RingcrossError):
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a *kind* of thing without a *name* like this; suggests the closest *known*."""
     known = list(known)
-    closest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f" Did you mean {closest[0]}?" if closest else ""
+    spelt = {word.lower(): word for word in known}
+    closest = difflib.get_close_matches(name.lower(), spelt, n=1, cutoff=0.5)
+    hint = f" Did you mean {spelt[closest[0]]}?" if closest else ""
     return UsageError(f"There is no {kind} {name!r}.{hint} Known: {', '.join(known)}.")
 
 

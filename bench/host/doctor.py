@@ -9,17 +9,11 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any, Literal
 
-from bench import child
 from bench.errors import RingcrossError
-from bench.host import knobs
+from bench.host import knobs, packages
 from bench.kernels import catalog
-from bench.paths import ROOT
-
-PACKAGES = ROOT / "packages.txt"
-"""The system packages that the default run needs; see :func:`system_packages`."""
 
 GROUPS = {
     "run": "Required for a run",
@@ -60,32 +54,20 @@ class Finding:
         return asdict(self)
 
 
-def system_packages(text: str) -> dict[str, str]:
-    """Parse the lines of ``packages.txt``.
-
-    Returns:
-        For each package an indicator of its presence: a command, a file (a path, with ``*`` as
-        wildcard) or a Python module (``interpreter:module``).
-    """
-    lines = (line.partition("#")[0].split() for line in text.splitlines())
-    return {words[0]: words[1] for words in lines if words}
-
-
-def _present(indicator: str) -> bool:
-    if indicator.startswith("/"):
-        return any(Path("/").glob(indicator[1:]))
-    if ":" in indicator:
-        interpreter, module = indicator.split(":")
-        return child.run([interpreter, "-c", f"import {module}"]).returncode == 0
-    return shutil.which(indicator, path=child.search_path()) is not None
-
-
 def _packages() -> Iterator[Finding]:
-    for package, indicator in system_packages(PACKAGES.read_text()).items():
-        if _present(indicator):
-            yield Finding(package, "ok", "installed")
-        else:
-            yield Finding(package, "missing", f"no {indicator}", package=package)
+    text = packages.LIST.read_text(encoding="utf-8")
+    manager = packages.manager(text)
+    # One package may have several signs.
+    yield from dict.fromkeys(_package(one, manager) for one in packages.requirements(text))
+
+
+def _package(requirement: packages.Requirement, manager: packages.Manager) -> Finding:
+    sign = requirement.sign
+    package = requirement.packages.get(manager.name, "")
+    if packages.present(sign):
+        return Finding(package or sign, "ok", "installed")
+    advice = "" if package else f"Install what provides {sign}."
+    return Finding(package or sign, "missing", f"no {sign}", advice, package)
 
 
 def _python() -> Iterator[Finding]:
@@ -170,8 +152,5 @@ def examine(*more: Finding) -> Iterator[Finding]:
 
 def install_command(findings: Iterable[Finding]) -> str:
     """Return one command that installs the missing system packages; empty if none is missing."""
-    missing = [finding.package for finding in findings if finding.package]
-    if not missing:
-        return ""
-    sudo = "" if os.geteuid() == 0 else "sudo "
-    return f"{sudo}apt-get install --no-install-recommends {' '.join(missing)}"
+    manager = packages.manager(packages.LIST.read_text(encoding="utf-8"))
+    return manager.install(finding.package for finding in findings if finding.package)
