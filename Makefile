@@ -40,7 +40,7 @@ RINGCROSS = $(IN_VENV) bench
 PYTEST = $(IN_VENV) pytest
 # A machine under icount gives the same counts beside others. More than 8 would need much memory.
 PARALLEL = -n auto --maxprocesses 8 --dist loadgroup
-SOURCES = bench reports tests conftest.py
+SOURCES = bench reports tests conftest.py ringcross.py
 
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command%,$(origin $(name))),$(name)))
 UNKNOWN := $(firstword $(filter-out $(VARIABLES),$(GIVEN)))

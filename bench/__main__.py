@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """``python -m bench`` is the same as ``ringcross``."""
 
-from bench.commands.cli import main
+from bench.commands import entry
 
-main(prog_name="ringcross")
+entry.main()

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -120,18 +122,39 @@ class KernelPanic(SessionLost):
 
 @contextmanager
 def writing(what: str) -> Iterator[None]:
-    """Turn "no space left" into :class:`DiskFull` while *what* is written.
+    """Turn the system's refusals, while *what* is written, into errors that say what to do.
 
     Raises:
         DiskFull: the file system or the quota is full.
+        TargetError: a file or folder cannot be written, for example because it belongs to root.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        where = f" ({error.filename})" if error.filename else ""
-        raise _disk_full(what + where) from error
+        raise refusal(error, what) from error
+
+
+def refusal(error: OSError, what: str = "") -> RingcrossError:
+    """The error for a file or folder that the system refuses; *what* is written to it."""
+    where = str(error.filename or "")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return _disk_full(f"{what} ({where})" if what and where else what or where)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return TargetError(f"Too many files are open ({what or where}): raise `ulimit -n`.")
+    place = where or what or "A file"
+    reason = f"{place} cannot be used ({error.strerror or error})"
+    return TargetError(f"{reason}: {_remedy(error, where)}.")
+
+
+def _remedy(error: OSError, where: str) -> str:
+    """What to do about a refusal, without a full stop."""
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return (
+            "give it to this user, for example with "
+            f"`sudo chown -R {os.getuid()}:{os.getgid()} {shlex.quote(where)}`, "
+            "or choose another folder (RINGCROSS_CACHE, --run-dir, TMPDIR)"
+        )
+    return "choose another folder (RINGCROSS_CACHE, --run-dir, TMPDIR), or repair this one"
 
 
 def check_room(output: str, what: str) -> None:

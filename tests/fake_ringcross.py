@@ -15,6 +15,7 @@ from typing import Any
 import bench.run.campaign
 import bench.run.pytest_bridge
 import bench.targets.provision
+from bench.commands import entry
 from bench.commands.cli import main
 from bench.errors import DiskFull, KernelPanic, NeverCameUp
 from tests import fake_target
@@ -51,4 +52,5 @@ if __name__ == "__main__":
     setattr(fake_target, "FakeSession", SlowSession)  # noqa: B010 - mypy rejects assigning to a class
     for module in (bench.run.campaign, bench.targets.provision):
         setattr(module, "Provisioner", _Provisioner)  # noqa: B010
+    entry.prepare()
     main(prog_name="ringcross")

@@ -3,13 +3,22 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from bench.commands.build import build
 from bench.commands.compare import compare
-from bench.commands.console import INTERRUPTED, fail
+from bench.commands.console import (
+    BROKEN_PIPE,
+    INTERRUPTED,
+    OUTPUT_ERRORS,
+    discard_results,
+    fail,
+)
 from bench.commands.demo import demo
 from bench.commands.doctor import doctor
 from bench.commands.export import export
@@ -19,7 +28,7 @@ from bench.commands.report import report
 from bench.commands.run import run
 from bench.commands.shell import shell
 from bench.commands.xray import xray
-from bench.errors import RingcrossError
+from bench.errors import RingcrossError, refusal
 
 EXIT_CODES = """
 \b
@@ -33,6 +42,7 @@ Exit codes of all commands:
   4    the disk is full
   5    a run folder cannot be read (report, compare, run --resume)
   130  interrupted
+  141  nobody reads standard output any more, as after ringcross list | head -1
 ringcross shell ends with the exit status of QEMU.
 """
 
@@ -43,13 +53,50 @@ class Cli(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a known error prints its message and ends with its exit code."""
         try:
-            return super().invoke(ctx)
+            with _written_results():
+                return super().invoke(ctx)
         except RingcrossError as error:
             if ctx.params.get("debug"):
                 raise
             fail(str(error), error.exit_code)
+        except OSError as error:
+            if ctx.params.get("debug"):
+                raise
+            refused = refusal(error)
+            fail(str(refused), refused.exit_code)
         except KeyboardInterrupt:
             fail("Interrupted.", INTERRUPTED)
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Read the command line, and run; an error while writing the help is reported, too."""
+        try:
+            with _written_results():
+                return super().main(*args, **options)
+        except OSError as error:
+            refused = refusal(error)
+            fail(str(refused), refused.exit_code)
+
+
+@contextmanager
+def _written_results() -> Iterator[None]:
+    """Write all of standard output before the process ends, which would hide an error.
+
+    Raises:
+        DiskFull: standard output is a file, and there is no space left for it.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.filename or error.errno not in OUTPUT_ERRORS:
+            raise
+        discard_results()
+        if isinstance(error, BrokenPipeError):
+            sys.exit(BROKEN_PIPE)
+        error.filename = "standard output"
+        raise
 
 
 @click.group(

@@ -3,14 +3,61 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 
-OUT = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-ERR = Console(stderr=True, highlight=False)
 INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""Exit code if nobody reads standard output any more: 128 and the number of SIGPIPE."""
+
+OUTPUT_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors while writing standard output. Python's error then names no file; errors of our own files
+are reported where they occur, with :func:`bench.errors.writing`."""
+
+_LOG_WIDTH = 120
+_MIN_WIDTH = 80
+
+
+class Results(Console):
+    """Standard output. An error while writing is raised, for :mod:`bench.commands.cli` to report.
+
+    A table is never narrower than 80 columns: the terminal wraps its lines, but no figure in it is
+    cut. In a log it has 120 columns.
+    """
+
+    def __init__(self) -> None:
+        terminal = sys.stdout is not None and sys.stdout.isatty()
+        super().__init__(highlight=False, width=None if terminal else _LOG_WIDTH)
+        if terminal:
+            self.width = max(self.width, _MIN_WIDTH)
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error instead of ending the process."""
+        raise
+
+
+class Messages(Console):
+    """Standard error. A run must not end because nobody reads its progress."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True, highlight=False)
+
+    def on_broken_pipe(self) -> None:
+        """Ignore the error."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; what cannot be written is lost."""
+        with contextlib.suppress(OSError):
+            super().print(*objects, **options)
+
+
+OUT = Results()
+ERR = Messages()
 
 
 def fail(message: str, code: int) -> NoReturn:
@@ -22,3 +69,10 @@ def fail(message: str, code: int) -> NoReturn:
 def dim(line: str) -> None:
     """Print a line of progress on standard error, dimmed."""
     ERR.print(line, style="dim", markup=False)
+
+
+def discard_results() -> None:
+    """Drop what is not yet written to standard output, so that Python does not try again."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

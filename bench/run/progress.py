@@ -152,7 +152,7 @@ class Bar:
 
 
 def for_console(console: Console) -> Progress:
-    """A :class:`Bar` if ``console`` is a terminal, otherwise :class:`Lines`."""
-    if console.is_terminal:
+    """A :class:`Bar` if ``console`` is a terminal that can redraw, otherwise :class:`Lines`."""
+    if console.is_terminal and not console.is_dumb_terminal:
         return Bar(console)
     return Lines(lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))

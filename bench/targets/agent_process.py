@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import selectors
+import shutil
 import signal
 import subprocess
 import time
@@ -24,6 +25,7 @@ from bench.errors import (
     LinkError,
     NeverCameUp,
     SessionLost,
+    TargetError,
     TargetLost,
     writing,
 )
@@ -286,9 +288,12 @@ def _close_all() -> None:
 
 def _spawn(command: Sequence[str], keep: Sequence[int], stderr: Path) -> subprocess.Popen[bytes]:
     # setpriv makes the kernel kill the program if this process dies without closing the session.
+    setpriv = shutil.which("setpriv", path=child.search_path())
+    if setpriv is None:
+        raise TargetError("setpriv is missing: install the package util-linux.")
     with stderr.open("wb") as errors:
         return subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", *command],
+            [setpriv, "--pdeathsig", "KILL", "--", *command],
             stdin=subprocess.DEVNULL,
             stdout=errors,
             stderr=errors,

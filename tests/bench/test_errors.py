@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,32 @@ def test_tools_that_found_the_disk_full(output: str) -> None:
     errors.check_room("something else", "a build")
 
 
-def test_other_errors_pass() -> None:
-    with pytest.raises(PermissionError), errors.writing("cells.csv"):
-        raise PermissionError(errno.EACCES, "no")
+def test_a_folder_of_another_user_says_how_to_get_it() -> None:
+    with pytest.raises(errors.TargetError) as raised, errors.writing("the results"):
+        raise PermissionError(errno.EACCES, "Permission denied", "/some/my runs")
+    assert str(raised.value).startswith(
+        "/some/my runs cannot be used (Permission denied): give it to this user, for example with "
+        f"`sudo chown -R {os.getuid()}:{os.getgid()} '/some/my runs'`, or choose another folder"
+    )
+
+
+@pytest.mark.parametrize("number", [errno.ENOTDIR, errno.EROFS, errno.EEXIST, errno.ENAMETOOLONG])
+def test_a_place_that_cannot_hold_files_says_what_to_do(number: int) -> None:
+    with pytest.raises(errors.TargetError) as raised, errors.writing("the results"):
+        raise OSError(number, os.strerror(number), "/some/file")
+    assert str(raised.value).startswith(f"/some/file cannot be used ({os.strerror(number)}): ")
+    assert "choose another folder" in str(raised.value)
+
+
+def test_too_many_open_files() -> None:
+    with pytest.raises(errors.TargetError, match="raise `ulimit -n`"), errors.writing("results"):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_errors_of_the_program_pass() -> None:
+    with pytest.raises(KeyError), errors.writing("cells.csv"):
+        raise KeyError("cell")
+
+
+def test_unknown_names_are_matched_in_upper_and_lower_case() -> None:
+    assert "Did you mean CHANNELS?" in str(errors.unknown("variable", "channel", ["CHANNELS"]))

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.errors import UsageError, writing
+from bench.errors import DiskFull, UsageError, refusal
 from bench.host.knobs.base import Knob
 from bench.host.knobs.kernel import CONFIG
 
@@ -118,9 +118,11 @@ def _save(values: dict[str, str], backup: Path) -> None:
         backup.unlink(missing_ok=True)
         return
     try:
-        with writing("the previous values of the knobs"):
-            backup.write_text(json.dumps(values, indent=1) + "\n")
+        backup.write_text(json.dumps(values, indent=1) + "\n")
     except OSError as error:
+        refused = refusal(error, "the previous values of the knobs")
+        if isinstance(refused, DiskFull):
+            raise refused from error
         raise UsageError(
             f"{backup} cannot be written ({error.strerror}), so nothing was changed: run as root."
         ) from error

@@ -24,6 +24,7 @@ from bench.errors import (
     LinkError,
     NeverCameUp,
     SessionLost,
+    TargetError,
     TargetLost,
 )
 from bench.targets.agent_process import AgentProcess, read_console
@@ -216,7 +217,7 @@ def test_leaving_early_ends_children_too(tmp_path: Path) -> None:
 def test_missing_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[bool] = []
     monkeypatch.setattr("bench.child.search_path", lambda: str(tmp_path))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(TargetError, match="setpriv is missing: install the package util-linux"):
         start(tmp_path, "", cleanup=lambda: closed.append(True))
     assert closed == [True]
 

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What must be right in this process before the command line is read."""
+
+from __future__ import annotations
+
+import codecs
+import locale
+import os
+import sys
+from io import TextIOWrapper
+
+PLAIN = {
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "×": "x",
+    "→": "->",
+    "↔": "<->",
+    "≤": "<=",
+    "≥": ">=",
+    "±": "+-",
+    "µ": "u",
+    "“": '"',
+    "”": '"',
+    "’": "'",
+    "…": "...",
+    "✓": "yes",
+}
+"""Characters of our output, and what takes their place on a terminal that does not have them."""
+
+
+def main() -> None:
+    """Run ``ringcross`` with the arguments of this process."""
+    prepare()
+    from bench.commands.cli import main as command_line
+
+    command_line(prog_name="ringcross")
+
+
+def prepare() -> None:
+    """Make the standard streams and the encoding of files independent of the user's settings.
+
+    May start this program again, with the same arguments.
+    """
+    _open_closed_streams()
+    _use_utf8()
+    codecs.register_error("plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="plain")
+
+
+def _open_closed_streams() -> None:
+    """Open what the caller has closed (``>&-``); otherwise the next file would get its number."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
+def _use_utf8() -> None:
+    """Start again in Python's UTF-8 mode, unless the locale's encoding is UTF-8.
+
+    Our files and those that we read are UTF-8. Only the terminal keeps the locale's encoding.
+    """
+    if sys.flags.utf8_mode or codecs.lookup(locale.getencoding()).name == "utf-8":
+        return
+    if os.environ.get("PYTHONUTF8") == "1":  # the interpreter was told to ignore it
+        return
+    environment = {"PYTHONIOENCODING": sys.stdout.encoding, **os.environ, "PYTHONUTF8": "1"}
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Replace what the stream cannot encode; a handler for :func:`codecs.register_error`."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(PLAIN.get(letter, "?") for letter in text), error.end
