@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +12,7 @@ from typing import Any, Literal
 
 from bench.errors import RingcrossError
 from bench.host import knobs, packages
-from bench.kernels import catalog
+from bench.kernels import catalog, places
 
 GROUPS = {
     "run": "Required for a run",
@@ -80,7 +79,7 @@ def _python() -> Iterator[Finding]:
 
 
 def _disk() -> Iterator[Finding]:
-    folder = catalog.default_cache()
+    folder = places.default_cache()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free

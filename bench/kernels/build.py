@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench import child
 from bench.errors import TargetError, check_room, writing
+from bench.kernels import places
 from bench.kernels.catalog import Kernel, read_config
 from bench.paths import ROOT
 
@@ -35,7 +34,7 @@ def build_modules(kernel: Kernel, source: Path | None = None, build: Path | None
     Args:
         kernel: the kernel to build against.
         source: the ``modules/`` folder; by default the repository's.
-        build: folder for builds; by default ``build/`` in the repository.
+        build: folder for builds; by default :func:`bench.kernels.places.build_folder`.
 
     Returns:
         The directory of the ``ringcross_*.ko`` without debug information. The modules with debug
@@ -45,13 +44,13 @@ def build_modules(kernel: Kernel, source: Path | None = None, build: Path | None
         TargetError: a tool is missing, or the build has an error or a warning.
     """
     source = source or ROOT / "modules"
-    folder = (build or ROOT / "build") / kernel.release
+    folder = (build or places.build_folder()) / kernel.release
     tree, ready = folder / "modules", folder / "ko"
     stamp, log = folder / "modules.stamp", folder / "modules.log"
     command = module_command(kernel, tree)
     with writing("the module build"):
         folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with places.locked(folder):
         fingerprint = _fingerprint(source, [*_identity(kernel), *command])
         if _read(stamp) == fingerprint:
             return ready
@@ -80,7 +79,7 @@ def check_modules(kernel: Kernel, source: Path | None = None, build: Path | None
     """
     _need("sparse", "sparse")
     source = source or ROOT / "modules"
-    folder = (build or ROOT / "build") / kernel.release
+    folder = (build or places.build_folder()) / kernel.release
     tree, log = folder / "sparse", folder / "sparse.log"
     with writing("the check of the modules"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +93,7 @@ def build_agent(source: Path | None = None, build: Path | None = None) -> Path:
 
     Args:
         source: the folder with the agent's makefile; by default ``bench/agent``.
-        build: folder for builds; by default ``build/`` in the repository.
+        build: folder for builds; by default :func:`bench.kernels.places.build_folder`.
 
     Returns:
         Path of ``ringcross_agent`` without debug information. The file with debug information
@@ -104,13 +103,13 @@ def build_agent(source: Path | None = None, build: Path | None = None) -> Path:
         TargetError: a tool is missing, or the build has an error or a warning.
     """
     source = source or ROOT / "bench" / "agent"
-    folder = (build or ROOT / "build") / "agent"
+    folder = (build or places.build_folder()) / "agent"
     _need("make", "make")
     with writing("the agent build"):
         folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with places.locked(folder):
         # The agent's makefile finds out what has changed.
-        command = ["make", "-C", str(source), f"OUT={folder}"]
+        command = ["make", *_makefile(source, folder), f"OUT={folder}"]
         _make(command, folder / "agent.log", "The build of the agent")
         agent, ready = folder / "ringcross_agent", folder / "stripped" / "ringcross_agent"
         if not agent.exists():
@@ -119,6 +118,15 @@ def build_agent(source: Path | None = None, build: Path | None = None) -> Path:
             with writing("the agent build"):
                 _strip(agent, ready)
     return ready
+
+
+def _makefile(source: Path, folder: Path) -> tuple[str, str]:
+    """Return make's option for the makefile in *source*, which names files beside the folder."""
+    if places.fit(source):
+        return "-C", str(source)
+    checkout = source.parent.parent
+    link = places.link(checkout, folder)
+    return "-f", str(link / source.relative_to(checkout) / "Makefile")
 
 
 def module_command(kernel: Kernel, tree: Path) -> list[str]:
@@ -264,14 +272,6 @@ def _strip(binary: Path, target: Path) -> None:
         check_room(result.stderr, f"a build in {target.parent}")
         raise TargetError(f"{binary.name} cannot be stripped ({result.stderr.strip()}): run again.")
     part.replace(target)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Make a second build in *folder* wait for the first."""
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _read(path: Path) -> str:

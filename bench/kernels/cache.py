@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.errors import TargetError, unknown, writing
 from bench.kernels.kernel import Kernel
+from bench.kernels.places import check_cache, default_cache, fit, locked
 
 KERNELS = "kernels"
 _FINISHED = ".ringcross.json"
@@ -39,15 +38,6 @@ class Entry:
     used: float
 
 
-def default_cache() -> Path:
-    """Return ``$RINGCROSS_CACHE``, or ``ringcross`` in the user's cache directory."""
-    override = os.environ.get("RINGCROSS_CACHE")
-    if override:
-        return Path(override).absolute()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base).absolute() / "ringcross"
-
-
 def open_store(cache: Path | None, name: str = KERNELS) -> Path:
     """Return the folder *name* in the cache; create it if it is missing.
 
@@ -55,23 +45,15 @@ def open_store(cache: Path | None, name: str = KERNELS) -> Path:
         TargetError: kernel modules cannot be built below this path.
     """
     store = (cache or default_cache()) / name
-    if re.search(r"[\s:]", str(store)):
-        # The kernel's makefiles do not work in such a directory.
+    if not fit(store):
         raise TargetError(
-            f"The path of the cache must not contain a blank or a colon ({store}): set "
+            f"The path of the cache must not contain a blank or a special character ({store}): set "
             "RINGCROSS_CACHE to another directory."
         )
+    check_cache(store)
     with writing("the kernel cache"):
         store.mkdir(parents=True, exist_ok=True)
     return store
-
-
-@contextmanager
-def locked(store: Path) -> Iterator[None]:
-    """Make a second ringcross wait while this one uses the cache."""
-    with (store / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def remembered(store: Path, host: str, spec: str) -> str | None:
@@ -170,7 +152,7 @@ def list_kernels(cache: Path | None = None) -> list[Kernel]:
 def read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in *path*; an empty one if the file is missing or damaged."""
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -13,10 +13,11 @@ from pathlib import Path
 from bench.errors import TargetError, UsageError, writing
 from bench.kernels import build_tree, installed, names, packages, suites, unpack
 from bench.kernels import cache as store_of
-from bench.kernels.cache import default_cache, list_kernels
+from bench.kernels.cache import list_kernels
 from bench.kernels.image import extract_elf
 from bench.kernels.kernel import ARCHES, Arch, Kernel, Reporter, host_arch, read_config, silent
 from bench.kernels.offers import DEFAULT, Offer, offers
+from bench.kernels.places import default_cache, locked
 from bench.kernels.search import Search
 
 __all__ = [
@@ -70,7 +71,7 @@ def find(
         raise UsageError(_unknown(spec, cache))
     store = store_of.open_store(cache)
     host = suites.codename()
-    with store_of.locked(store):
+    with locked(store):
         release = None if refresh else store_of.remembered(store, host, spec)
         kernel = store_of.load(store / release) if release else None
         if kernel is None:
@@ -156,7 +157,7 @@ def available(
     """
     arch = host_arch()
     store = store_of.open_store(cache)
-    with store_of.locked(store):
+    with locked(store):
         search = Search(store.parent / "apt", arch, say)
         return offers(search.read_all()), search.unread
 

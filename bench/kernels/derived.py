@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.errors import writing
 from bench.kernels import cache as kernel_cache
+from bench.kernels.places import locked
 
 FOLDER = "local"
 _RECORD = ".ringcross.json"
@@ -48,7 +49,7 @@ def folder(cache: Path | None, origin: Path, identity: str, fill: Callable[[Path
     key = hashlib.sha256(os.fsencode(origin)).hexdigest()[:16]
     path = store / key
     record = {"origin": str(origin), "identity": identity}
-    with kernel_cache.locked(store):
+    with locked(store):
         if kernel_cache.read_object(path / _RECORD) != record:
             shutil.rmtree(path, ignore_errors=True)
             with writing("the kernel cache"):

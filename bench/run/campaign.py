@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.errors import DiskFull, RingcrossError, TargetError, UsageError
 from bench.host import knobs
+from bench.kernels.places import check_cache, check_writable, default_cache
 from bench.plan.cells import UNITS, Cell, CellResult, Clock
 from bench.plan.controls import controls, with_controls
 from bench.plan.options import RUNS, RunOptions
@@ -68,6 +69,7 @@ class Campaign:
         self._progress = progress or Silent()
         self._provisioner = provisioner or Provisioner(self._progress.say, options.prebuilt)
         self._recorder: Recorder | None = None
+        _check_places(options)
         if options.resume is not None:
             self._recorder = Recorder.resume(options.resume)
             stored = RunOptions.from_json(self._recorder.header.options)
@@ -387,6 +389,14 @@ class Campaign:
         document["warnings"] = list(environment.warnings(document))
         self._environment = document
         recorder.write_environment(document)
+
+
+def _check_places(options: RunOptions) -> None:
+    """Raise an error if the run cannot be recorded or the kernel not kept, before work is spent."""
+    folder = options.resume or options.run_dir or RUNS
+    check_writable(folder.absolute(), "choose another folder with --run-dir")
+    if options.target == "vm":
+        check_cache(default_cache())
 
 
 def _read_environment(folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ On some machines ``/dev/kvm`` opens but cannot run a stock kernel.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -14,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.errors import NeverCameUp, RingcrossError, TargetError, UsageError, writing
-from bench.kernels.catalog import Kernel, default_cache
+from bench.errors import NeverCameUp, RingcrossError, TargetError, UsageError
+from bench.kernels.catalog import Kernel
+from bench.kernels.places import default_cache
 from bench.plan.cells import Clock
 from bench.targets import kvm_device
 from bench.targets.base import Deadlines
@@ -126,9 +128,9 @@ def probe(kernel: Kernel, agent: Path, *, cache: Path | None = None, again: bool
         return known
     probed = _boot(kernel, agent)
     path = _path(cache)
-    with writing("the result of the KVM probe"):
+    with contextlib.suppress(OSError):  # a full or read-only cache; the next run probes again
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"key": key, **asdict(probed)}))
+        path.write_text(json.dumps({"key": key, **asdict(probed)}), encoding="utf-8")
     return probed
 
 
@@ -182,7 +184,7 @@ def _path(cache: Path | None) -> Path:
 def _read_result(cache: Path | None) -> tuple[str, Probe | None]:
     """Return the stored result and its key; ``None`` if there is none that can be read."""
     try:
-        document: Any = json.loads(_path(cache).read_text())
+        document: Any = json.loads(_path(cache).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return "", None
     if not isinstance(document, dict):

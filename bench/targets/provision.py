@@ -68,6 +68,11 @@ class Provisioner:
         agent = self._agent()
         try:
             result = child.run([agent, "--list"])
+        except PermissionError:
+            raise TargetError(
+                f"{agent} cannot be run (Permission denied): move ringcross to a file system that "
+                "is not mounted noexec."
+            ) from None
         except OSError as error:  # for example an agent built for another processor
             raise TargetError(
                 f"{agent} cannot be run ({error.strerror}): build it on this machine."

@@ -118,7 +118,8 @@ class VmTarget:
             # Without a fixed seed and clock, instruction counts differ from boot to boot.
             *("-seed", str(seed)),
             *("-rtc", "base=2020-01-01T00:00:00,clock=vm"),
-            *("-chardev", f"file,id=console,path={console}"),
+            # A comma in TMPDIR would end the path.
+            *("-chardev", f"file,id=console,path={str(console).replace(',', ',,')}"),
             *("-device", "isa-serial,chardev=console"),
             *self._answer_devices(answers),
         ]

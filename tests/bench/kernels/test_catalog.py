@@ -178,7 +178,7 @@ def test_apt_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_cache_with_a_blank(tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match=r"a blank or a colon .* set RINGCROSS_CACHE"):
+    with pytest.raises(TargetError, match=r"a blank or a special character .* set RINGCROSS_CACHE"):
         catalog.find(cache=tmp_path / "my cache")
 
 
