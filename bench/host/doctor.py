@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from bench.errors import RingcrossError
 from bench.host import knobs, packages
-from bench.kernels import catalog, places
+from bench.kernels import catalog
 
 GROUPS = {
     "run": "Required for a run",
@@ -79,7 +79,7 @@ def _python() -> Iterator[Finding]:
 
 
 def _disk() -> Iterator[Finding]:
-    folder = places.default_cache()
+    folder = catalog.default_cache()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free

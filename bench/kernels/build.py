@@ -22,9 +22,10 @@ AGENT = ("user.c", "program.c", "hostile.c")
 """Files in a channel's folder that are linked into the agent."""
 
 _PROBLEM = re.compile(r"(?:\b(?:warning|error|fatal error|WARNING|ERROR):|\*\*\* )")
-# These lines concern the host's compiler or pahole, not the code that is built.
+# These lines concern the host's compiler, clock or pahole, not the code that is built.
 _HARMLESS = re.compile(
-    r"warning: (?:the compiler differs|pahole version differs)|Skipping BTF generation"
+    r"warning: +(?:the compiler differs|pahole version differs|Clock skew detected)"
+    r"|Skipping BTF generation"
 )
 
 
@@ -57,6 +58,7 @@ def build_modules(kernel: Kernel, source: Path | None = None, build: Path | None
         with writing("the module build"):
             stamp.unlink(missing_ok=True)
             _forget_other_kernel(folder / "kernel.json", tree, kernel)
+            places.discard_future(tree)
             _mirror(source, tree)
         _make(command, log, "The build of the modules")
         with writing("the module build"):
@@ -108,15 +110,20 @@ def build_agent(source: Path | None = None, build: Path | None = None) -> Path:
     with writing("the agent build"):
         folder.mkdir(parents=True, exist_ok=True)
     with places.locked(folder):
+        with writing("the agent build"):
+            places.discard_future(folder)
         # The agent's makefile finds out what has changed.
         command = ["make", *_makefile(source, folder), f"OUT={folder}"]
         _make(command, folder / "agent.log", "The build of the agent")
         agent, ready = folder / "ringcross_agent", folder / "stripped" / "ringcross_agent"
         if not agent.exists():
             raise TargetError(f"The build created no ringcross_agent: read {folder / 'agent.log'}.")
-        if not ready.exists() or ready.stat().st_mtime < agent.stat().st_mtime:
+        # Equal times, because the clock may have been set back since the last build.
+        made = agent.stat().st_mtime_ns
+        if not ready.exists() or ready.stat().st_mtime_ns != made:
             with writing("the agent build"):
                 _strip(agent, ready)
+                os.utime(ready, ns=(made, made))
     return ready
 
 

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,6 +129,17 @@ def check_cache(folder: Path) -> None:
     """
     if not folder.is_dir():
         check_writable(folder, "set RINGCROSS_CACHE to another directory")
+
+
+def discard_future(folder: Path) -> None:
+    """Remove files in *folder* that are newer than the clock, which was set back since.
+
+    make would take them for newer than a source that changes now.
+    """
+    now = time.time()
+    for path in folder.rglob("*"):
+        if path.is_file() and path.stat().st_mtime > now + 1:
+            path.unlink()
 
 
 @contextmanager

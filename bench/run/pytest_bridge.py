@@ -58,14 +58,20 @@ class Bridge:
 
 
 @contextmanager
-def _without_pytest_variables() -> Iterator[None]:
-    """Hide ``PYTEST_*`` environment variables: the user's pytest options must not apply here."""
+def _without_users_pytest() -> Iterator[None]:
+    """Hide the user's pytest options and plugins, which must not apply here.
+
+    Options are in the environment variables ``PYTEST_*``. pytest also loads every plugin that is
+    installed, and one that shuffles or repeats tests would change a run.
+    """
     hidden = {name: value for name, value in os.environ.items() if name.startswith("PYTEST_")}
     for name in hidden:
         del os.environ[name]
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     try:
         yield
     finally:
+        del os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
         os.environ.update(hidden)
 
 
@@ -95,11 +101,12 @@ def run_campaign(
         str(BENCHMARKS),
         f"--rootdir={BENCHMARKS.parent}",
         f"--config-file={BENCHMARKS.parent / 'pyproject.toml'}",
+        *("-p", "pytest_benchmark.plugin"),
         # ringcross shows its own progress; capturing, caching and rewriting are not needed.
         *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:faulthandler"),
         *("--capture=no", "--assert=plain", "--benchmark-quiet"),
     ]
-    with campaign, _without_pytest_variables():
+    with campaign, _without_users_pytest():
         pytest.main(arguments, plugins=[bridge])
     if bridge.interrupted:
         return campaign, INTERRUPTED

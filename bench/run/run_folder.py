@@ -18,7 +18,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,6 +36,7 @@ COLUMNS = (
     "offered_per_unit bound factors cpu_user_side cpu_other_side"
 ).split()
 """Columns of ``cells.csv``."""
+_STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 _VERSION = 3
 FORMAT = 2
 """Version of the run folder's format; see docs/run-folder.md."""
@@ -75,6 +76,8 @@ class Header:
 def new_folder(base: Path, kernel: str, clock: Clock, now: datetime | None = None) -> Path:
     """An unused path for a run folder below ``base``; creates nothing.
 
+    Names sort in the order of the runs, even if the clock was set back since the last one.
+
     Args:
         base: the parent folder.
         kernel: release of the kernel under test.
@@ -84,7 +87,8 @@ def new_folder(base: Path, kernel: str, clock: Clock, now: datetime | None = Non
     Raises:
         UsageError: there are 999 runs with this name already.
     """
-    timestamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    timestamp = (now or datetime.now(UTC)).strftime(_STAMP_FORMAT)
+    timestamp = max([timestamp, *_later(base, timestamp)])
     name = f"{timestamp}-{kernel}-{clock}"
     for number in range(1, 1000):
         folder = base / (name if number == 1 else f"{name}-{number}")
@@ -93,6 +97,17 @@ def new_folder(base: Path, kernel: str, clock: Clock, now: datetime | None = Non
     raise UsageError(
         f"{base} already holds 999 runs that started in this second: give another --run-dir."
     )
+
+
+def _later(base: Path, timestamp: str) -> list[str]:
+    """One second after each run that begins after ``timestamp``, according to its name."""
+    later = []
+    for stamp in {path.name.partition("-")[0] for path in base.glob("*Z-*")}:
+        with contextlib.suppress(ValueError, OverflowError):  # another folder of the user's
+            if stamp > timestamp:
+                time = datetime.strptime(stamp, _STAMP_FORMAT) + timedelta(seconds=1)
+                later.append(time.strftime(_STAMP_FORMAT))
+    return later
 
 
 def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.errors import NeverCameUp, RingcrossError, TargetError, UsageError
-from bench.kernels.catalog import Kernel
-from bench.kernels.places import default_cache
+from bench.kernels.catalog import Kernel, default_cache
 from bench.plan.cells import Clock
 from bench.targets import kvm_device
 from bench.targets.base import Deadlines

@@ -118,7 +118,9 @@ class Plot:
 
 def draw(plot: Plot) -> str:
     """Draw the plot as an ``<svg>`` element."""
-    with matplotlib.rc_context(STYLE | {"svg.hashsalt": plot.name}):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # without the user's matplotlibrc, of home or working directory
+        matplotlib.rcParams.update(STYLE | {"svg.hashsalt": plot.name})
         figure = Figure(figsize=(plot.width, plot.height))
         figure.subplots_adjust(
             left=plot.margin / plot.width,

@@ -363,6 +363,23 @@ def test_pytest_options_of_the_user_do_not_reach_a_run(tmp_path: Path) -> None:
     assert (only_run(tmp_path) / "benchmark.json").exists()
 
 
+def test_pytest_files_and_plugins_of_the_user_do_not_reach_a_run(tmp_path: Path) -> None:
+    """Files of pytest in the working directory, and a plugin that drops all tests."""
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    (tmp_path / "tox.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    (tmp_path / "conftest.py").write_text("raise SystemExit('The wrong conftest.py.')\n")
+    (tmp_path / "plugin.py").write_text(
+        "def pytest_collection_modifyitems(items):\n    items.clear()\n"
+    )
+    installed = tmp_path / "plugin-1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1\n")
+    (installed / "entry_points.txt").write_text("[pytest11]\nplugin = plugin\n")
+    done = ringcross(tmp_path, "run", "--no-report", PYTHONPATH=f"{ROOT}:{tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert (only_run(tmp_path) / "benchmark.json").exists()
+
+
 @pytest.mark.parametrize("seed", ["-1", str(2**64)])
 def test_a_seed_that_qemu_refuses_is_wrong_usage(tmp_path: Path, seed: str) -> None:
     done = ringcross(tmp_path, "run", "--no-report", "--seed", seed)

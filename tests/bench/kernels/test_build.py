@@ -6,7 +6,9 @@ The "kernel" in these tests is a short makefile that takes the place of kbuild.
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,31 @@ def test_builds_once_per_change(tmp_path: Path, kernel: Kernel, source: Path) ->
     shutil.rmtree(source / "ioctl")
     assert run() == ["ringcross_null.ko"]
     assert not list(source.rglob("*.ko")), "nothing is built in the source tree"
+
+
+@needs_compiler
+def test_a_clock_that_was_set_back(tmp_path: Path, kernel: Kernel, source: Path) -> None:
+    """What was built before seems to be newer than what changes now."""
+
+    def build_both() -> list[bytes]:
+        folder = build.build_modules(kernel, source, tmp_path / "build")
+        agent = build.build_agent(agent_source, tmp_path / "build")
+        return [(folder / "ringcross_null.ko").read_bytes(), agent.read_bytes()]
+
+    agent_source = tmp_path / "agent"
+    agent_source.mkdir()
+    (agent_source / "main.c").write_text("int main(void) { return 0; }\n")
+    (agent_source / "Makefile").write_text("$(OUT)/ringcross_agent: main.c\n\t$(CC) -g -o $@ $<\n")
+    before = build_both()
+    tomorrow = time.time() + 86400
+    for path in [*(tmp_path / "build").rglob("*"), *source.rglob("*"), *agent_source.iterdir()]:
+        os.utime(path, (tomorrow, tomorrow))
+    assert build_both() == before
+    (source / "null/kernel.c").write_text("int changed;\n")
+    (agent_source / "main.c").write_text("int main(void) { return 1; }\n")
+    after = build_both()
+    assert after[0] != before[0]
+    assert after[1] != before[1]
 
 
 @needs_compiler

@@ -265,3 +265,14 @@ def test_folders_are_named_by_time_kernel_and_clock(tmp_path: Path) -> None:
     assert first.name == "20250102T030405Z-6.1.0-56-amd64-time"
     first.mkdir()
     assert new_folder(tmp_path, "6.1.0-56-amd64", "time", now).name == f"{first.name}-2"
+
+
+def test_names_sort_in_the_order_of_the_runs_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    first = new_folder(tmp_path, "6.12", "time", datetime(2025, 1, 2, 3, 59, 59, tzinfo=UTC))
+    for name in (first.name, "side-by-side", "99999999T999999Z-notes"):
+        (tmp_path / name).mkdir()
+    second = new_folder(tmp_path, "6.1", "time", datetime(2025, 1, 2, 3, 0, 0, tzinfo=UTC))
+    assert second.name == "20250102T040000Z-6.1-time"
+    second.mkdir()
+    later = datetime(2025, 1, 2, 5, 0, 0, tzinfo=UTC)
+    assert new_folder(tmp_path, "6.1", "time", later).name == "20250102T050000Z-6.1-time"

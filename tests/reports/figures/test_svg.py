@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
+import matplotlib
 import pytest
 
 from reports.figures import svg
@@ -42,6 +43,13 @@ def test_steps_are_drawn_by_one_coordinate_each() -> None:
     drawn = svg.draw(svg.Plot("p", "P", "steps", "x", "y", (series,)))
     (line,) = [d for d in re.findall(r' d="([^"]*)"', drawn) if d.count("H") > 1]
     assert line.count("H") == line.count("V") == 3
+
+
+def test_the_users_style_of_matplotlib_is_not_used() -> None:
+    plot = svg.Plot("p", "P", "a line", "x", "y", (svg.Series("a", "a", 0, (1, 2), (1, 3)),))
+    drawn = svg.draw(plot)
+    with matplotlib.rc_context({"lines.linewidth": 9, "svg.fonttype": "path", "font.size": 30}):
+        assert svg.draw(plot) == drawn
 
 
 def test_groups_that_say_nothing_are_left_out() -> None:
