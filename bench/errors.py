@@ -138,7 +138,7 @@ def refusal(error: OSError, what: str = "") -> RingcrossError:
     """The error for a file or folder that the system refuses; *what* is written to it."""
     where = str(error.filename or "")
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return _disk_full(f"{what} ({where})" if what and where else what or where)
+        return _disk_full(f"{what} ({where})" if what and where else what or where or "a file")
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return TargetError(f"Too many files are open ({what or where}): raise `ulimit -n`.")
     place = where or what or "A file"

@@ -15,9 +15,9 @@ from bench.commands.compare import compare
 from bench.commands.console import (
     BROKEN_PIPE,
     INTERRUPTED,
-    OUTPUT_ERRORS,
     discard_results,
     fail,
+    is_output,
 )
 from bench.commands.demo import demo
 from bench.commands.doctor import doctor
@@ -90,7 +90,7 @@ def _written_results() -> Iterator[None]:
         finally:
             sys.stdout.flush()
     except OSError as error:
-        if error.filename or error.errno not in OUTPUT_ERRORS:
+        if not is_output(error):
             raise
         discard_results()
         if isinstance(error, BrokenPipeError):

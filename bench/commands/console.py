@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
+from traceback import walk_tb
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -14,10 +14,6 @@ from rich.console import Console
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 """Exit code if nobody reads standard output any more: 128 and the number of SIGPIPE."""
-
-OUTPUT_ERRORS = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""Errors while writing standard output. Python's error then names no file; errors of our own files
-are reported where they occur, with :func:`bench.errors.writing`."""
 
 _LOG_WIDTH = 120
 _MIN_WIDTH = 80
@@ -69,6 +65,13 @@ def fail(message: str, code: int) -> NoReturn:
 def dim(line: str) -> None:
     """Print a line of progress on standard error, dimmed."""
     ERR.print(line, style="dim", markup=False)
+
+
+def is_output(error: OSError) -> bool:
+    """Whether *error* occurred while something was printed. Such an error names no file."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    printers = ("rich.", "click.", "bench.commands.")
+    return error.filename is None and str(modules[-1]).startswith(printers)
 
 
 def discard_results() -> None:

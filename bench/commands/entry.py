@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import locale
 import os
 import sys
 from io import TextIOWrapper
+
+from bench.errors import TargetError
+from bench.kernels.places import default_cache, writable
 
 PLAIN = {
     "–": "-",
@@ -44,6 +48,7 @@ def prepare() -> None:
     """
     _open_closed_streams()
     _use_utf8()
+    _keep_matplotlib_to_itself()
     codecs.register_error("plain", _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -74,6 +79,17 @@ def _use_utf8() -> None:
         return
     environment = {"PYTHONIOENCODING": sys.stdout.encoding, **os.environ, "PYTHONUTF8": "1"}
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+
+
+def _keep_matplotlib_to_itself() -> None:
+    """Give matplotlib a folder for its list of fonts, and no settings of the user's.
+
+    Without a folder that it can write, it prints a warning and reads all fonts in each run.
+    """
+    os.environ.pop("MPLBACKEND", None)
+    with contextlib.suppress(TargetError):  # reported where the cache is needed
+        if writable(default_cache()):
+            os.environ.setdefault("MPLCONFIGDIR", str(default_cache() / "matplotlib"))
 
 
 def _plain(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from bench.errors import RingcrossError
 from bench.host import knobs, packages
-from bench.kernels import catalog
+from bench.kernels import catalog, places
 
 GROUPS = {
     "run": "Required for a run",
@@ -79,9 +79,13 @@ def _python() -> Iterator[Finding]:
 
 
 def _disk() -> Iterator[Finding]:
-    folder = catalog.default_cache()
-    while not folder.exists():
-        folder = folder.parent
+    try:
+        cache = catalog.default_cache()
+        places.check_cache(cache)
+    except RingcrossError as error:
+        yield Finding("cache", "missing", "it cannot be used", str(error))
+        return
+    folder = places.nearest(cache)
     free = shutil.disk_usage(folder).free
     free_text = f"{free / 1e9:.1f} GB free at {folder}"
     if free < _REQUIRED_BYTES:

@@ -11,6 +11,8 @@ import fcntl
 import hashlib
 import os
 import re
+import shlex
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,18 +90,14 @@ def link(path: Path, folder: Path) -> Path:
 
 def usable(folder: Path) -> bool:
     """Whether *folder* can be entered, or created if it does not exist."""
-    if folder.exists():
-        return folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
+    if _exists(folder):
+        return _is_folder(folder, os.R_OK | os.X_OK)
     return writable(folder)
 
 
 def writable(folder: Path) -> bool:
     """Whether files can be created in *folder*, which need not exist."""
-    while not folder.exists():
-        if folder == folder.parent or folder.is_symlink():
-            return False
-        folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    return _is_folder(nearest(folder), os.W_OK | os.X_OK)
 
 
 def check_writable(folder: Path, remedy: str) -> None:
@@ -110,15 +108,37 @@ def check_writable(folder: Path, remedy: str) -> None:
     """
     if writable(folder):
         return
-    while not folder.exists() and not folder.is_symlink() and folder != folder.parent:
-        folder = folder.parent
-    if not folder.is_dir():
-        raise TargetError(f"{folder} is not a directory: remove it, or {remedy}.")
+    there = nearest(folder)
+    if _is_no_folder(there):
+        raise TargetError(f"{there} is not a directory: remove it, or {remedy}.")
+    if there not in (folder, folder.parent):  # it is not ours, so its owner must not change
+        raise TargetError(f"{there} cannot be written by this user: {remedy}.")
     owner = f"{os.getuid()}:{os.getgid()}"
     raise TargetError(
-        f"{folder} cannot be written by this user, perhaps because ringcross ran with sudo: run "
-        f"`sudo chown -R {owner} '{folder}'`, or {remedy}."
+        f"{there} cannot be written by this user, perhaps because ringcross ran with sudo: run "
+        f"`sudo chown -R {owner} {shlex.quote(str(there))}`, or {remedy}."
     )
+
+
+def nearest(folder: Path) -> Path:
+    """*folder*, or the nearest folder above it that exists."""
+    return next((path for path in (folder, *folder.parents) if _exists(path)), folder)
+
+
+# Not the methods of Path, which fail below a folder that this user cannot enter.
+def _exists(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
+def _is_folder(path: Path, access: int) -> bool:
+    return os.access(f"{path}/.", access)
+
+
+def _is_no_folder(path: Path) -> bool:
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except OSError:
+        return path.is_symlink()
 
 
 def check_cache(folder: Path) -> None:
@@ -127,7 +147,7 @@ def check_cache(folder: Path) -> None:
     Raises:
         TargetError: it can neither be used nor be created.
     """
-    if not folder.is_dir():
+    if not usable(folder):
         check_writable(folder, "set RINGCROSS_CACHE to another directory")
 
 

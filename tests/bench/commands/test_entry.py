@@ -19,6 +19,7 @@ import pytest
 from bench.commands import console
 from bench.paths import ROOT
 from bench.plan.cells import OPERATIONS
+from tests import other_user
 
 Done = subprocess.CompletedProcess[str]
 RUN = ("run", "--no-report", "--channels", "netlink")
@@ -156,6 +157,65 @@ def test_a_table_is_never_narrower_than_its_figures(monkeypatch: pytest.MonkeyPa
     assert console.Results().width == 80
     monkeypatch.setenv("COLUMNS", "100")
     assert console.Results().width == 100
+
+
+def test_a_file_that_becomes_too_large_is_not_taken_for_the_output(tmp_path: Path) -> None:
+    done = shell(tmp_path, f"ulimit -f 8; ringcross {' '.join(RUN)} >out")
+    assert done.returncode == 4
+    assert "No space left while writing" in done.stderr
+    assert "standard output" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_few_files_and_a_private_umask(tmp_path: Path) -> None:
+    done = shell(tmp_path, f"ulimit -n 40; umask 077; ringcross {' '.join(RUN)}")
+    assert done.returncode == 0, done.stderr
+    (run,) = (tmp_path / "reports/runs").iterdir()
+    assert (run / "cells.csv").stat().st_mode & 0o077 == 0
+
+
+def test_matplotlib_keeps_to_our_cache(tmp_path: Path) -> None:
+    cache, elsewhere = tmp_path / "cache", tmp_path / "elsewhere"
+    cache.mkdir()
+    done = shell(
+        tmp_path,
+        "ringcross run --channels netlink",
+        HOME=str(elsewhere),
+        XDG_CACHE_HOME=str(elsewhere),
+        XDG_CONFIG_HOME=str(elsewhere),
+        RINGCROSS_CACHE=str(cache),
+        MPLBACKEND="no-such-backend",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "atplotlib" not in done.stderr
+    assert not elsewhere.exists()
+
+
+@other_user.needs_root
+def test_a_user_without_a_name_a_home_or_a_folder(tmp_path: Path) -> None:
+    """As in ``docker run -u 12345``."""
+    with other_user.folder() as folder:
+        words = [*other_user.PREFIX, sys.executable, "-m", "tests.fake_ringcross", *RUN]
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+        env["RINGCROSS_CACHE"] = str(folder / "cache")
+
+        def run() -> Done:
+            return subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True)
+
+        done = run()
+        assert done.returncode == 3
+        (line,) = done.stderr.splitlines()
+        assert line.endswith(f"{folder} cannot be written by this user: choose another folder with "
+                             "--run-dir.")  # fmt: skip
+        os.chown(folder, other_user.UID, other_user.UID)
+        done = run()
+        assert done.returncode == 0, done.stderr
+        # `sudo make bench` once, then without.
+        for path in (folder / "reports", folder / "reports/runs"):
+            os.chown(path, 0, 0)
+        done = run()
+        assert done.returncode == 3
+        assert "perhaps because ringcross ran with sudo: run `sudo chown -R" in done.stderr
 
 
 def test_another_package_of_the_same_name_is_not_taken_for_ours(tmp_path: Path) -> None:

@@ -41,6 +41,16 @@ def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert (finding.state, finding.found[:6]) == ("missing", "0.1 GB")
 
 
+def test_a_cache_that_cannot_be_used_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RINGCROSS_CACHE", str(tmp_path / "file"))
+    (finding,) = doctor._disk()
+    assert finding.state == "missing"
+    assert "is not a directory: remove it, or set RINGCROSS_CACHE" in finding.advice
+
+
 def test_every_check_says_something() -> None:
     for finding in doctor.examine():
         assert finding.what

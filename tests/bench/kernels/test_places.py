@@ -174,5 +174,19 @@ def test_a_cache_that_root_has_filled_can_be_read(opened: Path) -> None:
 def test_a_folder_of_root_is_one_sentence(opened: Path) -> None:
     script = "places.check_writable(folder / 'reports/runs', 'choose another folder')"
     done = as_other_user(script, opened)
-    assert f"{opened} cannot be written by this user, perhaps because ringcross ran with sudo: run "
-    assert f"`sudo chown -R {other_user.UID}:{other_user.UID} '{opened}'`" in done.stderr
+    assert f"{opened} cannot be written by this user: choose another folder." in done.stderr
+    (opened / "reports").mkdir()
+    done = as_other_user(script, opened)
+    assert "cannot be written by this user, perhaps because ringcross ran with sudo" in done.stderr
+    owner = f"{other_user.UID}:{other_user.UID}"
+    assert f"`sudo chown -R {owner} {opened}/reports`, or choose another" in done.stderr
+
+
+@other_user.needs_root
+def test_a_folder_that_this_user_cannot_enter(opened: Path) -> None:
+    (opened / "closed/cache").mkdir(parents=True)
+    (opened / "closed").chmod(0o700)
+    script = "cache = folder / 'closed/cache'; print(places.usable(cache), places.writable(cache))"
+    assert as_other_user(script, opened).stdout == "False False\n"
+    done = as_other_user("places.check_cache(folder / 'closed/cache')", opened)
+    assert f"{opened}/closed cannot be written by this user" in done.stderr
