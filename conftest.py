@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +50,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="instructions or time (default: time where the target supports it)",
     )
-    add("--seed", type=int, default=1, help="seed of the first boot (default: 1)")
+    add("--seed", type=_whole(0, 2**63), default=1, help="seed of the first boot (default: 1)")
     add(
         "--boots",
-        type=int,
+        type=_whole(1, 100),
         default=1,
         help="number of boots in which each cell is measured (default: 1)",
     )
     add(
         "--loads",
-        type=int,
+        type=_whole(0, 100),
         default=0,
         help="loads of the module in each boot (default: the plan's)",
     )
@@ -82,6 +83,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--resume", type=Path, help="run folder to continue")
     add("--run-dir", type=Path, help="folder to record in (default: a new one)")
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    """A reader of whole numbers from ``low`` to ``high``, for the type of an option."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return read
 
 
 def options_from(config: pytest.Config) -> RunOptions:

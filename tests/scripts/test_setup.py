@@ -113,6 +113,21 @@ def test_others_get_one_command(machine: Machine, manager: packages.Manager) -> 
     assert not [c for c in machine.calls() if c.startswith(manager.command[0] + " ")]
 
 
+def test_the_users_cdpath_is_not_searched(tmp_path: Path, machine: Machine) -> None:
+    """Otherwise cd would go to another folder of the name scripts, and print it."""
+    (tmp_path / "other/scripts").mkdir(parents=True)
+    machine.program("apt-get", "exit 0")
+    machine.user(1000)
+    done = machine.setup(CDPATH=str(tmp_path / "other"))
+    assert done.returncode == 3
+    assert "--no-install-recommends qemu-system-x86 " in done.stderr
+
+
+def test_every_script_ignores_cdpath() -> None:
+    for script in (ROOT / "scripts").iterdir():
+        assert 'CDPATH= cd "$(dirname "$0")/.."' in script.read_text(encoding="utf-8"), script
+
+
 def test_without_a_known_manager_the_missing_commands_are_listed(machine: Machine) -> None:
     done = machine.setup()
     assert done.returncode == 3

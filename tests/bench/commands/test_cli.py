@@ -380,6 +380,15 @@ def test_pytest_files_and_plugins_of_the_user_do_not_reach_a_run(tmp_path: Path)
     assert (only_run(tmp_path) / "benchmark.json").exists()
 
 
+@pytest.mark.parametrize("option", ["--boots=0", "--loads=-1", "--boots=101", "--seed=-1"])
+def test_numbers_out_of_range_are_wrong_usage_of_pytest_too(tmp_path: Path, option: str) -> None:
+    words = [sys.executable, "-m", "pytest", str(ROOT / "bench"), f"--rootdir={ROOT}", option]
+    env = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
+    done = subprocess.run(words, capture_output=True, text=True, env=env, cwd=tmp_path)
+    assert done.returncode == 4
+    assert "is not a whole number from" in done.stderr
+
+
 @pytest.mark.parametrize("seed", ["-1", str(2**64)])
 def test_a_seed_that_qemu_refuses_is_wrong_usage(tmp_path: Path, seed: str) -> None:
     done = ringcross(tmp_path, "run", "--no-report", "--seed", seed)

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -165,6 +166,24 @@ def test_a_file_that_becomes_too_large_is_not_taken_for_the_output(tmp_path: Pat
     assert "No space left while writing" in done.stderr
     assert "standard output" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_nohup_keeps_its_meaning(tmp_path: Path) -> None:
+    """A closed terminal ends a run, but not one that was started with nohup."""
+    program = [sys.executable, "-m", "tests.fake_ringcross", *RUN]
+    process = subprocess.Popen(
+        ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *program],
+        cwd=tmp_path,
+        env=environment(tmp_path, FAKE_SLOW="0.1"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert any("[1/" in line for line in process.stderr)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
 
 
 def test_few_files_and_a_private_umask(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from bench.errors import UsageError
+from bench.errors import TargetError, UsageError
 from bench.plan.options import RunOptions
 from bench.targets.provision import Provisioner
 from tests.fake_target import LISTING
@@ -20,3 +22,15 @@ def test_this_kernel_has_been_booted_already() -> None:
 def test_the_local_target_counts_no_instructions() -> None:
     with pytest.raises(UsageError, match="has only the time clock"):
         Provisioner().prepare(RunOptions(target="local", clock="instructions"), LISTING, [])
+
+
+def test_an_agent_on_a_file_system_without_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mounted noexec, every file there is like one without permission to run it."""
+    agent = tmp_path / "ringcross_agent"
+    agent.write_bytes(b"\x7fELF")
+    agent.chmod(0o644)
+    monkeypatch.setattr(Provisioner, "_agent", lambda _: agent)
+    with pytest.raises(TargetError, match=r"cannot be run.*not mounted noexec"):
+        Provisioner().listing()

@@ -49,6 +49,14 @@ def options(target: VmTarget, qemu: str) -> dict[str, str]:
     return dict(zip(words, [*words[1:], ""], strict=True))
 
 
+def test_a_comma_in_the_path_of_temporary_files(tmp_path: Path, target: VmTarget) -> None:
+    """A single comma would end the value of QEMU's option."""
+    path, console = Path("/x"), Path("/tmp/a,b/console")
+    qemu = fake_qemu(tmp_path)
+    words = target.command(qemu, kernel=path, initrd=path, console=console, answers=9, seed=5)
+    assert "file,id=console,path=/tmp/a,,b/console" in words
+
+
 def test_instructions_are_counted_and_nothing_comes_from_the_host(
     tmp_path: Path, target: VmTarget
 ) -> None:
