@@ -13,6 +13,7 @@ import pytest
 from tests.vm import machine
 from tests.vm.machine import Answer, Operation
 
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give tests that share a boot to one worker of pytest-xdist.
 
