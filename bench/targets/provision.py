@@ -13,8 +13,9 @@ from typing import cast, get_args
 
 from bench import child
 from bench.errors import TargetError, UsageError, unknown
-from bench.kernels import build, catalog, prebuilt
+from bench.kernels import build, catalog, contract, prebuilt
 from bench.kernels.catalog import Kernel, elf_image, read_config
+from bench.paths import ROOT
 from bench.plan.cells import UNITS, Cell, Clock
 from bench.plan.options import TARGETS, RunOptions
 from bench.plan.plans import Listing
@@ -77,11 +78,16 @@ class Provisioner:
             raise TargetError(
                 f"{agent} cannot be run ({error.strerror}): build it on this machine."
             ) from None
-        if result.returncode:
+        if result.returncode and not result.stdout:
             raise TargetError(
                 f"{agent} --list failed ({result.stderr.strip()}): build the agent again."
             )
         listing: Listing = json.loads(result.stdout)
+        mistakes = result.stderr.strip().splitlines()
+        if not self._prebuilt:
+            mistakes += contract.mistakes(ROOT / "modules", listing["channels"])
+        if mistakes:
+            raise incomplete(mistakes)
         if listing["protocol"] != PROTOCOL:
             raise TargetError(
                 f"{agent} has protocol version {listing['protocol']}, but this ringcross requires "
@@ -196,6 +202,12 @@ class Provisioner:
         kernel = find()
         self._say(f"Building modules for kernel {release}")
         return build.build_modules(kernel)
+
+
+def incomplete(mistakes: Sequence[str]) -> UsageError:
+    """The error for channels whose sources are incomplete; *mistakes* name the files."""
+    lines = "".join(f"\n  {mistake}" for mistake in mistakes)
+    return UsageError(f"A channel is not complete: correct it, then run again.{lines}")
 
 
 def requirements(field: str, channels: Sequence[Listing]) -> tuple[str, ...]:

@@ -27,11 +27,25 @@ const struct rcx_mode *rcx_find_mode(const struct rcx_channel *channel, const ch
 int rcx_find_name(const char *const *names, int count, const char *name);
 const struct rcx_program *rcx_find_program(const char *name);
 
-/* Check every registration against its own hooks.  Each mistake is reported on stderr; the
- * number of mistakes is returned.
+json_object *rcx_list(void);
+
+/* The linker collects the registrations between these two. */
+extern const struct rcx_registration *const __start_rcx_channels[];
+extern const struct rcx_registration *const __stop_rcx_channels[];
+
+#define for_each_channel(entry)                                                  \
+	for (const struct rcx_registration *const *entry = __start_rcx_channels; \
+	     entry < __stop_rcx_channels; entry++)
+
+#define for_each_mode(mode, channel) \
+	for (const struct rcx_mode *mode = (channel)->modes; mode && mode->name; mode++)
+
+/* ---- protocol/check_channels.c ----------------------------------------- */
+
+/* Check every registration against its own hooks.  Each mistake is reported on stderr, with the
+ * file and what to write there; the number of mistakes is returned.
  */
 int rcx_check_channels(void);
-json_object *rcx_list(void);
 
 /* ---- protocol/output.c: where answers are written ---------------------- */
 
@@ -186,7 +200,7 @@ struct rcx_result {
 struct rcx_message_log {
 	uint64_t count;
 	struct rcx_logged_message {
-		uint64_t seq;  /* UINT64_MAX when it is not a ringcross message */
+		uint64_t seq; /* UINT64_MAX when it is not a ringcross message; events for a count */
 		uint32_t len;  /* bytes received; 0 for narrow messages */
 		uint32_t size; /* bytes of body, according to the message's header */
 	} message[RCX_MESSAGE_LOG_MAX];
@@ -362,6 +376,7 @@ bool rcx_peer_shares(const struct rcx_session *s, uint64_t address);
 #define RCX_COALESCES	      "coalesces"
 #define RCX_OVERWRITES_OLDEST "overwrites oldest"
 #define RCX_EMPTIES	      "empties its queue"
+#define RCX_ADDS	      "adds up"
 #define RCX_SHARE	      "share"
 #define RCX_AT_LOAD	      "at load"
 

@@ -62,6 +62,8 @@ enum rcx_wait {
  * @max: largest body in bytes; @min == @max marks a channel too narrow for the
  *	header: it carries only the sequence number, in that many bytes
  * @limit: one sentence: what sets @max
+ * @count: for notify and stream: it carries neither body nor number, only how many events
+ *	there were; @min and @max are 0, and @limit is not needed
  * @waits: for notify and stream: the enum rcx_wait bits that the loop supports in
  *	s->wait; the lowest bit is the default.  0 means only RCX_WAIT_BLOCK for notify
  *	and only RCX_WAIT_POLL for stream
@@ -71,6 +73,7 @@ struct rcx_operation {
 	rcx_loop *run;
 	uint32_t min, max;
 	const char *limit;
+	bool count;
 	uint32_t waits;
 	const struct rcx_queue *queue;
 };
@@ -124,6 +127,7 @@ struct rcx_mode {
 #define RCX_FULL_OVERWRITES 0x10 /* the newest replaces the oldest */
 #define RCX_READERS_SHARE   0x20 /* several readers: each event goes to one of them */
 #define RCX_FULL_EMPTIES    0x40 /* drops all queued events, and the newest too */
+#define RCX_FULL_ADDS	    0x80 /* many events become one notice, which counts them all */
 
 /* Flags of a channel. */
 #define RCX_BASELINE   0x1 /* carries no message, only calls are counted */
@@ -144,6 +148,9 @@ struct rcx_mode {
  *	e.g. "2.6.22: eventfd() with CONFIG_EVENTFD"
  * @modes: ended by an entry without a name
  * @unsupported_reason: for each operation that no mode has: the reason, in one sentence
+ * @classes: for x-rays: cost classes of kernel functions that bench/explore/cost_classes.py does
+ *	not have, ended by NULL.  Each is the name of a class, a colon, and names of functions,
+ *	which may end in "*", e.g. "event counter: eventfd_signal* eventfd_read"
  */
 struct rcx_channel {
 	const char *name;
@@ -155,6 +162,7 @@ struct rcx_channel {
 	const char *since;
 	const struct rcx_mode *modes;
 	const char *unsupported_reason[RCX_OPS];
+	const char *const *classes;
 };
 
 /*
@@ -172,9 +180,16 @@ struct rcx_program {
 	static const struct rcx_program *const folder##_program_entry             \
 		__attribute__((used, section("rcx_programs"))) = &folder##_program
 
-#define RCX_CHANNEL(channel)                                   \
-	static const struct rcx_channel *const channel##_entry \
-		__attribute__((used, section("rcx_channels"))) = &(channel)
+/* A registration, and the file that has it, as "modules/<folder>/user.c". */
+struct rcx_registration {
+	const struct rcx_channel *channel;
+	const char *file;
+};
+
+#define RCX_CHANNEL(channel)                                                                    \
+	static const struct rcx_registration channel##_registration = { &(channel), __FILE__ }; \
+	static const struct rcx_registration *const channel##_entry                             \
+		__attribute__((used, section("rcx_channels"))) = &channel##_registration
 
 /**
  * struct rcx_session - one cell while it runs; a channel may read all of it
@@ -226,6 +241,7 @@ struct rcx_program {
  * @log: for probes: messages are recorded here on arrival, and are not checked
  * @threads: the other threads that do the same operation, or NULL
  * @skip: the failure is a skip: this kernel or kernel half does not support the operation
+ * @noticed: events that had been emitted when the last count of a stream was received
  */
 struct rcx_session {
 	const struct rcx_channel *channel;
@@ -262,6 +278,7 @@ struct rcx_session {
 	struct rcx_message_log *log;
 	struct rcx_threads *threads;
 	bool skip;
+	uint64_t noticed;
 };
 
 /* Record why the cell fails; only the first reason is kept.  Always returns -1. */
@@ -278,6 +295,7 @@ int rcx_fail_errno(struct rcx_session *s, const char *what) __attribute__((cold)
 void rcx_tx_slow(struct rcx_session *s);
 int rcx_rx_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t seq);
 int rcx_seen_narrow_slow(struct rcx_session *s, uint64_t seq, uint64_t due);
+int rcx_seen_count_slow(struct rcx_session *s, uint64_t count);
 int rcx_emit_events(struct rcx_session *s, uint64_t count);
 
 static inline uint64_t rcx_cycles(void)
@@ -367,7 +385,8 @@ static inline int rcx_rx_reply(struct rcx_session *s, const struct rcx_msg *msg,
  *			return -1;
  *	}
  *
- * Narrow channels call rcx_seen_narrow() instead of rcx_rx().  A loop that supports several
+ * Narrow channels call rcx_seen_narrow() instead of rcx_rx(), and those that carry only a count
+ * call rcx_seen_count().  A loop that supports several
  * waits reads rcx_polls() once before the loop.  On EAGAIN it returns to poll(), or repeats
  * the call.
  */
@@ -398,6 +417,15 @@ static inline int rcx_seen_narrow(struct rcx_session *s, uint64_t seq, uint64_t 
 
 	if (__builtin_expect(s->validate || ((seq ^ due) & mask), 0))
 		return rcx_seen_narrow_slow(s, seq & mask, due & mask);
+	return 0;
+}
+
+/* Check that a notice stands for exactly the one event that was requested. */
+static inline int rcx_seen_count(struct rcx_session *s, uint64_t count)
+{
+	if (__builtin_expect(s->validate || count != 1, 0))
+		return rcx_seen_count_slow(s, count);
+	s->seen++;
 	return 0;
 }
 
@@ -436,6 +464,11 @@ static inline bool rcx_stream_over(const struct rcx_session *s)
 /* Count one message of a stream; gaps are losses, not failures. */
 int rcx_streamed(struct rcx_session *s, const struct rcx_msg *msg, size_t len);
 int rcx_streamed_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask);
+
+/* Count one notice that stands for @count events of a stream.  Events that are in no count were
+ * coalesced, and are lost.
+ */
+int rcx_streamed_count(struct rcx_session *s, uint64_t count);
 
 /* The same for a message that was received @now; compare rcx_arrived_at(). */
 int rcx_streamed_at(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t now);

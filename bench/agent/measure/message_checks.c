@@ -61,6 +61,24 @@ int rcx_seen_narrow_slow(struct rcx_session *s, uint64_t seq, uint64_t expected)
 			(unsigned long long)expected);
 }
 
+/* For a probe: the log keeps how many events each notice counted. */
+static int log_count(struct rcx_session *s, uint64_t count)
+{
+	log_message(s, count, 0, 0);
+	s->delivered += count - 1;
+	return 0;
+}
+
+int rcx_seen_count_slow(struct rcx_session *s, uint64_t count)
+{
+	s->seen += count;
+	if (s->log)
+		return log_count(s, count);
+	if (count == 1)
+		return 0;
+	return rcx_fail(s, "a count of %llu arrived for one event", (unsigned long long)count);
+}
+
 int rcx_reply_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask)
 {
 	uint64_t expected = ~(s->sent - 1);
@@ -125,6 +143,45 @@ int rcx_streamed_at(struct rcx_session *s, const struct rcx_msg *msg, size_t len
 int rcx_streamed(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
 {
 	return rcx_streamed_at(s, msg, len, rcx_now(s));
+}
+
+/*
+ * The oldest event of a notice, for its latency.  Where counts are complete, it follows those that
+ * were counted before.  Where many events become one, it follows those that had been emitted when
+ * the last notice was received.  This is an estimate: an event may be emitted between that receipt
+ * and the look at the page, and then has a notice of its own.
+ */
+static uint64_t oldest_noticed(const struct rcx_session *s, uint64_t emitted)
+{
+	uint64_t first = s->noticed < emitted ? s->noticed : emitted ? emitted - 1 : 0;
+
+	return s->mode->claims & RCX_FULL_COALESCES && first > s->seen ? first : s->seen;
+}
+
+int rcx_streamed_count(struct rcx_session *s, uint64_t count)
+{
+	uint64_t now = rcx_now(s), emitted, first;
+
+	if (is_logged(s))
+		return log_count(s, count);
+	emitted = s->page->emitted;
+	/* On another CPU the producer may still be in the emit hook of the newest event. */
+	if (!count || count > emitted + 1 - s->seen)
+		return rcx_fail(s,
+				"a count of %llu arrived, but %llu of %llu emitted events had "
+				"already been counted",
+				(unsigned long long)count, (unsigned long long)s->seen,
+				(unsigned long long)emitted);
+	first = oldest_noticed(s, emitted);
+	if (s->paced)
+		for (uint64_t i = 0; i < count && s->latencies < s->latency_max; i++)
+			s->latency[s->latencies++] =
+				now - s->page->timestamps[(first + i) % RCX_TIMESTAMPS];
+	s->last = now;
+	s->delivered += count;
+	s->seen += count;
+	s->noticed = emitted;
+	return 0;
 }
 
 int rcx_streamed_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask)

@@ -59,6 +59,43 @@ static int check_identity(struct rcx_session *s, const struct rcx_stream_counts 
 	return 0;
 }
 
+static uint64_t timestamp(const struct rcx_session *s, uint64_t seq)
+{
+	return s->page->timestamps[seq % RCX_TIMESTAMPS];
+}
+
+/* Whether the last notice of a stream came before its newest event, which is then in no notice. */
+static bool newest_unnoticed(const struct rcx_session *s)
+{
+	return !s->delivered || s->last < timestamp(s, s->page->emitted - 1);
+}
+
+/*
+ * A count says neither which events it stands for, nor whether one is missing.  So it must never
+ * be larger than the number of events.  Where counts add up, they must be equal to it.  Where many
+ * events become one, the newest event may have become part of an earlier notice only if that
+ * notice had not been received yet.
+ */
+static int check_count(struct rcx_session *s, const struct rcx_stream_counts *c)
+{
+	unsigned long long accepted = c->emitted - c->refused, counted = c->delivered;
+
+	if (!s->mode->operations[s->op].count)
+		return 0;
+	if (counted > accepted)
+		return rcx_fail(s, "the user half counted %llu events, but the channel took %llu",
+				counted, accepted);
+	if (counted < accepted && s->mode->claims & RCX_FULL_ADDS)
+		return rcx_fail(s,
+				"the user half counted %llu events of the %llu that the channel "
+				"took, although the mode claims to add them up",
+				counted, accepted);
+	if (accepted && !c->refused && s->mode->claims & RCX_FULL_COALESCES && newest_unnoticed(s))
+		return rcx_fail(s, "no notice arrived after the newest event of a stream: it was "
+				   "lost, not coalesced");
+	return 0;
+}
+
 /*
  * Events that are lost at the end of a stream leave no gap in the sequence.  Where the newest
  * replaces the oldest, the newest cannot be lost, unless it was refused.
@@ -75,11 +112,6 @@ static int count_lost_at_end(struct rcx_session *s, uint64_t emitted, uint64_t r
 	s->lost += missing;
 	s->seen += missing;
 	return 0;
-}
-
-static uint64_t timestamp(const struct rcx_session *s, uint64_t seq)
-{
-	return s->page->timestamps[seq % RCX_TIMESTAMPS];
 }
 
 /* The smallest latency in the last quarter of a stream at a rate. */
@@ -133,5 +165,5 @@ int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_
 		.overruns = s->overruns,
 	};
 	measure_pace(s, cell, first, after.emitted, counts);
-	return check_empty(s) || check_identity(s, counts) ? -1 : 0;
+	return check_empty(s) || check_count(s, counts) || check_identity(s, counts) ? -1 : 0;
 }

@@ -30,6 +30,7 @@ static void probe_ordering(struct rcx_probing *probing)
 {
 	char detail[400] = "", why[256] = "";
 	uint64_t misplaced = 0;
+	int numbered = 0;
 
 	if (probing->channel->flags & RCX_BASELINE) {
 		rcx_find_nothing(probing, "ordering", "A baseline carries no message.");
@@ -38,8 +39,9 @@ static void probe_ordering(struct rcx_probing *probing)
 	for (int op = 0; op < RCX_OPS; op++) {
 		struct rcx_session s;
 
-		if (!probing->mode->operations[op].run)
+		if (!probing->mode->operations[op].run || probing->mode->operations[op].count)
 			continue;
+		numbered++;
 		run_in_order(probing, (enum rcx_op)op, why, sizeof(why), &s);
 		if (why[0]) {
 			rcx_find_failure(probing, "ordering", "%s: %s.", rcx_op_names[op], why);
@@ -52,6 +54,12 @@ static void probe_ordering(struct rcx_probing *probing)
 				   " (%llu arrived, %llu out of order, %llu twice)",
 				   (unsigned long long)s.delivered, (unsigned long long)s.reordered,
 				   (unsigned long long)s.duplicated);
+	}
+	if (!numbered) {
+		rcx_find_nothing(probing, "ordering",
+				 "It carries only a count, so its events "
+				 "have no order.");
+		return;
 	}
 	rcx_find_text(probing, "ordering", misplaced ? "not kept" : "kept",
 		      "The sequence numbers of %d messages of each operation were checked: %s.",

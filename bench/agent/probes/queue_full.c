@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What happens when nobody reads: emit events until the channel takes no more, then drain,
- * and determine from the sequence numbers which events were kept.
+ * and determine from the sequence numbers which events were kept.  A channel that carries only a
+ * count has no sequence numbers: its counts tell how many events were kept.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,6 +28,8 @@ struct filled {
 	uint64_t overruns;    /* losses that the channel reported to the reader */
 	uint64_t capacity;    /* most events that were all kept; 0: not determined */
 	uint64_t kept_beyond; /* events kept of one more than that */
+	bool count;	      /* the channel carries only a count */
+	uint64_t notices;     /* counts that were drained */
 };
 
 static int emit_some(struct rcx_session *s, uint64_t count, struct filled *filled)
@@ -91,12 +94,33 @@ static void count_kept(const struct rcx_message_log *log, struct filled *filled)
 	}
 }
 
+static void sum_counts(const struct rcx_message_log *log, struct filled *filled)
+{
+	filled->notices = log->count;
+	for (uint64_t i = 0; i < log->count && i < RCX_MESSAGE_LOG_MAX; i++)
+		filled->kept += log->message[i].seq;
+}
+
+static const char *judge_count(const struct filled *filled)
+{
+	if (filled->kept == filled->counts.emitted)
+		return filled->notices < filled->kept ? RCX_ADDS : "not filled";
+	if (filled->counts.refused &&
+	    filled->kept == filled->counts.emitted - filled->counts.refused)
+		return RCX_REFUSES_NEWEST;
+	if (filled->kept == 1)
+		return RCX_COALESCES;
+	return filled->kept ? "loses some" : "loses all";
+}
+
 static const char *judge(const struct filled *filled)
 {
 	bool gaps = filled->last - filled->first + 1 != filled->kept;
 
 	if (filled->stuck)
 		return "producer waits";
+	if (filled->count)
+		return judge_count(filled);
 	if (filled->kept == filled->counts.emitted)
 		return "not filled";
 	if (filled->capacity > 1 && filled->kept_beyond < filled->capacity / 2)
@@ -118,8 +142,12 @@ static void report_capacity(struct rcx_probing *probing, const struct filled *fi
 
 	if (kept == emitted)
 		rcx_find_nothing(probing, "queue_capacity",
-				 "The queue held all %llu small messages that were tried.",
-				 emitted);
+				 "The %s held all %llu %s that were tried.",
+				 filled->count ? "count" : "queue", emitted,
+				 filled->count ? "events" : "small messages");
+	else if (filled->count)
+		rcx_find_number(probing, "queue_capacity", (double)kept,
+				"Of %llu events %llu were counted.", emitted, kept);
 	else if (filled->capacity)
 		rcx_find_number(probing, "queue_capacity", (double)filled->capacity,
 				"Of %llu small messages all were kept; of one more, %llu.",
@@ -130,18 +158,35 @@ static void report_capacity(struct rcx_probing *probing, const struct filled *fi
 				"Of %llu small messages %llu were kept.", emitted, kept);
 }
 
-static void report_results(struct rcx_probing *probing, const struct filled *filled)
+static void report_kept(struct rcx_probing *probing, const struct filled *filled)
 {
 	unsigned long long emitted = filled->counts.emitted, kept = filled->kept;
-	const char *value = judge(filled);
+	unsigned long long refused = filled->counts.refused, first = kept ? filled->first : 0;
+
+	if (filled->count)
+		rcx_find_text(probing, "queue_full", judge(filled),
+			      "%llu events were emitted while nobody read, of which %llu were "
+			      "refused. A drain then returned %llu notices, which counted %llu.",
+			      emitted, refused, (unsigned long long)filled->notices, kept);
+	else
+		rcx_find_text(probing, "queue_full", judge(filled),
+			      "%llu events were emitted while nobody read, of which %llu were "
+			      "refused. A drain then returned %llu of them, from number %llu to %llu.",
+			      emitted, refused, kept, first, (unsigned long long)filled->last);
+}
+
+static void report_results(struct rcx_probing *probing, const struct filled *filled)
+{
 	int code = filled->counts.refused ? (int)filled->counts.refused_errno : 0;
 
-	rcx_find_text(probing, "queue_full", value,
-		      "%llu events were emitted while nobody read, of which %llu were refused. "
-		      "A drain then returned %llu of them, from number %llu to %llu.",
-		      emitted, (unsigned long long)filled->counts.refused, kept,
-		      (unsigned long long)(kept ? filled->first : 0),
-		      (unsigned long long)filled->last);
+	if (filled->kept > filled->counts.emitted) {
+		rcx_find_failure(probing, "queue_full",
+				 "%llu events were emitted, but the drain counted %llu.",
+				 (unsigned long long)filled->counts.emitted,
+				 (unsigned long long)filled->kept);
+		return;
+	}
+	report_kept(probing, filled);
 	report_capacity(probing, filled);
 	rcx_find_text(probing, "producer_error", rcx_errno_name(code),
 		      code ? "The error that the producer got for a refused event." :
@@ -201,11 +246,22 @@ static int find_capacity(struct rcx_session *s, struct rcx_process *process, str
 	return refill(s, process, overflows, &filled->kept_beyond);
 }
 
+static void evaluate_drain(const struct rcx_probing *probing, const struct rcx_session *s,
+			   struct filled *filled)
+{
+	filled->count = s->mode->operations[s->op].count;
+	if (filled->count)
+		sum_counts(&probing->findings->log, filled);
+	else
+		count_kept(&probing->findings->log, filled);
+}
+
 static bool keeps_newest(const struct filled *filled)
 {
 	const char *value = judge(filled);
 
-	return !filled->stuck && (!filled->kept || !strcmp(value, RCX_OVERWRITES_OLDEST));
+	return !filled->stuck && !filled->count &&
+	       (!filled->kept || !strcmp(value, RCX_OVERWRITES_OLDEST));
 }
 
 static void fill_stream(struct rcx_probing *probing, struct rcx_session *s,
@@ -231,7 +287,7 @@ static void fill_stream(struct rcx_probing *probing, struct rcx_session *s,
 	filled.watched = true;
 	filled.reader_errno = first_loss_error(calls);
 	filled.overruns = report.overruns;
-	count_kept(&probing->findings->log, &filled);
+	evaluate_drain(probing, s, &filled);
 	if (keeps_newest(&filled) && find_capacity(s, process, &filled)) {
 		rcx_find_failure(probing, "queue_full",
 				 "The queue could not be filled a second time.");
@@ -259,7 +315,7 @@ static void fill_wait(struct rcx_probing *probing, struct rcx_session *s,
 			rcx_find_failure(probing, "queue_full", "A wait failed: %s.", report.error);
 			return;
 		}
-	count_kept(&probing->findings->log, &filled);
+	evaluate_drain(probing, s, &filled);
 	report_results(probing, &filled);
 }
 

@@ -64,7 +64,9 @@ static void describe_beyond(struct rcx_finding *found, const struct rcx_probing 
 	struct attempt beyond;
 
 	if (rcx_is_narrow(operation)) {
-		rcx_append(found->detail, sizeof(found->detail), " is the only size.");
+		rcx_append(found->detail, sizeof(found->detail),
+			   operation->count ? " of body: it carries only a count." :
+					      " is the only size.");
 		return;
 	}
 	/* The kernel half emits no larger events, so a larger one cannot be tried. */
@@ -309,6 +311,9 @@ static void probe_boundaries(struct rcx_probing *probing)
 
 	if (probing->channel->flags & RCX_BASELINE)
 		rcx_find_nothing(probing, "boundaries", "A baseline carries no message.");
+	else if (operation->count)
+		rcx_find_nothing(probing, "boundaries",
+				 "It carries only a count, so two events may arrive together.");
 	else if (rcx_is_narrow(operation) || operation->max < LARGE_BODY ||
 		 operation->min > SMALL_BODY)
 		rcx_find_nothing(probing, "boundaries", "All its messages have the same size.");
