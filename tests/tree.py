@@ -53,16 +53,23 @@ class Tree:
         """The folder with one folder per channel."""
         return self.root / "modules"
 
-    def add(self, channel: str) -> Path:
-        """Add a channel of the tests; returns its folder."""
-        return Path(shutil.copytree(CHANNELS / channel, self.modules / channel))
+    def add(self, channel: str, name: str = "") -> Path:
+        """Add a channel of the tests, with another *name* if one is given; returns its folder."""
+        return self._copy(CHANNELS / channel, name or channel)
 
     def add_skeleton(self, name: str) -> Path:
         """Add a copy of the skeleton, made as CONTRIBUTING.md says; returns its folder."""
-        folder = Path(shutil.copytree(ROOT / "modules" / "skeleton", self.modules / name))
+        folder = self._copy(ROOT / "modules" / "skeleton", name)
+        user = folder / "user.c"
+        user.write_text(re.sub(r"\t\.flags = RCX_UNMEASURED.*\n", "", user.read_text()))
+        return folder
+
+    def _copy(self, source: Path, name: str) -> Path:
+        """Copy the folder of a channel, and replace its name, as CONTRIBUTING.md says."""
+        folder = Path(shutil.copytree(source, self.modules / name))
         for file in folder.iterdir():
-            text = file.read_text().replace("skeleton", name).replace("SKELETON", name.upper())
-            file.write_text(re.sub(r"\t\.flags = RCX_UNMEASURED.*\n", "", text))
+            text = file.read_text().replace(source.name, name)
+            file.write_text(text.replace(source.name.upper(), name.upper()))
         return folder
 
     def build_agent(self) -> Path:

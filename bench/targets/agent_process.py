@@ -30,6 +30,7 @@ from bench.errors import (
     writing,
 )
 from bench.targets.base import Deadlines
+from bench.targets.kernel_log import place
 from bench.targets.protocol import Answer, Decoder
 
 _PANIC = re.compile(r"Kernel panic - not syncing")
@@ -265,7 +266,7 @@ class AgentProcess:
 
     def _panic(self, line: str) -> KernelPanic:
         return KernelPanic(
-            f"The kernel crashed{self._where()}: {line}",
+            f"The kernel crashed{self._where()}: {line}{place(self.kernel_log().splitlines())}",
             line=line,
             cell_id=self._cell,
             exit_code=None if self._up else NeverCameUp.default_exit_code,

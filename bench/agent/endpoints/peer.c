@@ -325,6 +325,8 @@ int rcx_peer_exited(struct rcx_session *s, const char *what)
 
 static int start_peer(struct rcx_session *s)
 {
+	/* @s may be in memory that the processes share, and both ends change it. */
+	struct rcx_session own = *s;
 	pid_t parent = getpid(), pid;
 	sigset_t chld, before;
 
@@ -339,7 +341,7 @@ static int start_peer(struct rcx_session *s)
 			_exit(1);
 		signal(SIGCHLD, SIG_DFL);
 		sigprocmask(SIG_SETMASK, &before, NULL);
-		run_peer(s);
+		run_peer(&own);
 	}
 	watched_block = s->block;
 	if (pid > 0)

@@ -192,6 +192,7 @@ struct rcx_result {
 	struct rcx_counts validation;
 	uint32_t samples;
 	uint64_t sample[RCX_SAMPLES_MAX];
+	struct rcx_session session; /* of the child; its counts remain when it is killed */
 };
 
 #define RCX_MESSAGE_LOG_MAX 65536
@@ -218,6 +219,13 @@ void rcx_cell_measure(const struct rcx_cell *cell, const struct rcx_overhead *ov
  * status 0; else @reason says what happened.
  */
 bool rcx_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms, char *reason, size_t len);
+/* Whether the last rcx_in_child() killed its child at the deadline. */
+bool rcx_was_late(void);
+
+/* ---- measure/progress.c ------------------------------------------------ */
+
+/* Append to @reason what both halves had counted when the child with @s was killed. */
+void rcx_append_progress(const struct rcx_session *s, char *reason, size_t len);
 
 /* ---- measure/stream.c: one stream -------------------------------------- */
 

@@ -128,6 +128,10 @@ static int check_counts(struct rcx_session *s, struct rcx_counts *counts)
 	if (s->op == RCX_PULL && counts->made < s->seen)
 		return rcx_fail(s, "%llu messages were read, but the kernel half made only %llu",
 				(unsigned long long)s->seen, (unsigned long long)counts->made);
+	if (s->op == RCX_NOTIFY && counts->refused)
+		return rcx_fail(s, "%llu events were refused (%s), but all of them arrived",
+				(unsigned long long)counts->refused,
+				strerror((int)counts->refused_errno));
 	if (s->op == RCX_NOTIFY && counts->emitted != s->seen)
 		return rcx_fail(s, "%llu events were emitted, but %llu arrived",
 				(unsigned long long)counts->emitted, (unsigned long long)s->seen);
@@ -363,21 +367,21 @@ static int measure(const struct rcx_cell *requested, struct rcx_session *s, uint
 void rcx_cell_measure(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
 		      struct rcx_result *result)
 {
-	struct rcx_session s;
+	struct rcx_session *s = &result->session;
 	uint64_t cost;
 	int err;
 
 	rcx_peer_report_death(result->reason, sizeof(result->reason));
-	err = validate(cell, &s, result, &cost);
+	err = validate(cell, s, result, &cost);
 	if (!err) {
-		close_session(&s);
-		err = measure(cell, &s, cost, overhead, result);
+		close_session(s);
+		err = measure(cell, s, cost, overhead, result);
 	}
 	if (err)
 		snprintf(result->reason, sizeof(result->reason), "%s",
-			 s.error[0] ? s.error : "the user half failed without a reason");
-	close_session(&s);
-	result->status = !err ? RCX_OK : s.skip ? RCX_SKIP : RCX_FAIL;
+			 s->error[0] ? s->error : "the user half failed without a reason");
+	close_session(s);
+	result->status = !err ? RCX_OK : s->skip ? RCX_SKIP : RCX_FAIL;
 }
 
 struct job {
@@ -399,8 +403,11 @@ void rcx_cell_run(const struct rcx_cell *cell, const struct rcx_overhead *overhe
 	struct job job = { cell, overhead, result };
 	char reason[sizeof(result->reason)] = "";
 
+	memset(&result->session, 0, sizeof(result->session));
 	if (rcx_in_child(measure_job, &job, cell->deadline_ms, reason, sizeof(reason)))
 		return;
+	if (rcx_was_late())
+		rcx_append_progress(&result->session, reason, sizeof(reason));
 	result->status = RCX_FAIL;
 	memcpy(result->reason, reason, sizeof(reason));
 }

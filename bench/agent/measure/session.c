@@ -56,6 +56,11 @@ static int check_spinning(struct rcx_session *s)
 /* Set the requested context, or the channel's default; -1 when it is not supported. */
 static int choose_context(struct rcx_session *s, int requested, uint32_t contexts)
 {
+	if (!contexts)
+		return rcx_fail(s,
+				"modules/%s/kernel.c has no emitter \"%s\", which is the name of the "
+				"mode, or the emitter has no context: correct .emitters",
+				s->channel->name, s->mode->name);
 	if (requested < 0)
 		requested = contexts & (1u << RCX_SOFTIRQ) ? RCX_SOFTIRQ : RCX_PROCESS;
 	if (contexts & (1u << requested)) {

@@ -13,6 +13,13 @@
 /* A killed child that has not exited after this time is in an uninterruptible sleep. */
 #define REAP_MS 2000
 
+static bool was_late;
+
+bool rcx_was_late(void)
+{
+	return was_late;
+}
+
 static int64_t now_ms(void)
 {
 	struct timespec now;
@@ -56,6 +63,7 @@ bool rcx_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms, char *r
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, &before);
 
+	was_late = false;
 	pid = fork();
 	if (pid < 0) {
 		snprintf(reason, len, "cannot fork: %s", strerror(errno));
@@ -69,6 +77,7 @@ bool rcx_in_child(void (*work)(void *), void *arg, uint32_t deadline_ms, char *r
 		_exit(0);
 	}
 	ended = wait_for_exit(pid, &status, deadline_ms);
+	was_late = !ended;
 	if (!ended) {
 		kill(pid, SIGKILL);
 		snprintf(reason, len, "did not end within %u ms%s", deadline_ms,
