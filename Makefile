@@ -74,8 +74,8 @@ bench: setup ## Measure and render a report: make bench PLAN=standard CHANNELS=n
 		--waits "$(WAITS)" --bursts "$(BURSTS)" --rates "$(RATES)" --queues "$(QUEUES)" \
 		--threads "$(THREADS)"
 
-test: setup ## Run all tests, including those that boot a kernel or take minutes
-	@$(PYTEST) tests -m "" $(PARALLEL)
+test: setup ## Run all tests, also slow ones, or those of some channels: make test CHANNELS=ioctl
+	@$(PYTEST) tests -m "" $(PARALLEL) $(if $(strip $(CHANNELS)),"--channels=$(CHANNELS)")
 
 test-unit: setup ## Run only the tests that boot no kernel and are quick, on all processors
 	@$(PYTEST) tests $(PARALLEL)
@@ -100,6 +100,9 @@ shell: setup ## Boot the kernel under test with a shell, to try the modules
 
 demo: setup ## Show how a module and a program share memory through /dev/mem
 	@$(RINGCROSS) demo --kernel $(KERNEL)
+
+list: setup ## List the channels and their operations
+	@$(RINGCROSS) list
 
 report: setup ## Render the report of a run again, or several side by side: make report RUNS="A B"
 	@$(RINGCROSS) report $(RUNS)
@@ -144,7 +147,7 @@ help: ## Show this list
 	@echo "              (also of modules, shell, demo and lint; for bench several, as in 6.1,6.12)"
 	@echo "  CLOCK       auto, instructions or time [$(CLOCK)]"
 	@echo "  PLAN        quick, standard or full [$(PLAN)]"
-	@echo "  CHANNELS    list, for example netlink,ioctl [$(CHANNELS)]"
+	@echo "  CHANNELS    list, for example netlink,ioctl (also of test) [$(CHANNELS)]"
 	@echo "  OPERATIONS  list of push, pull, call, notify, stream [$(OPERATIONS)]"
 	@echo "  SEED        seed of the first boot [$(SEED)]"
 	@echo "  BOOTS       number of boots in which each cell is measured [$(BOOTS)]"
@@ -168,5 +171,5 @@ help: ## Show this list
 	@echo
 	@echo "More options and examples: $(VENV)/bin/ringcross run --help"
 
-.PHONY: setup modules agent results bench bench-self bench-against test test-unit test-vm test-kvm test-dependencies shell demo report compare lint \
+.PHONY: setup modules agent list results bench bench-self bench-against test test-unit test-vm test-kvm test-dependencies shell demo report compare lint \
 	format format-check clean help

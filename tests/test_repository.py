@@ -17,6 +17,8 @@ import yaml
 
 from bench.paths import ROOT
 
+pytestmark = pytest.mark.contract
+
 SPDX = "SPDX-License-Identifier: GPL-2.0-only"
 COMMENTS = {
     ".c": "//",

@@ -62,7 +62,7 @@ def variants(operation: Operation) -> list[tuple[int, str]]:
 def trial() -> Trial:
     """Every operation at its sizes, and the lifecycle of every module, in one boot."""
     keys = [(op, *variant) for op in machine.operations() for variant in variants(op)]
-    channels = [channel["name"] for channel in machine.listing()["channels"]]
+    channels = [channel["name"] for channel in machine.channels()]
     requests: list[dict[str, Any]] = [
         machine.SETUP,
         {"do": "floors", "sizes": [8, 4096]},

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from bench.errors import unknown
 from bench.kernels import build, catalog
 from bench.kernels.catalog import Kernel
 from bench.targets.provision import requirements
@@ -29,6 +30,33 @@ def listing() -> dict[str, Any]:
     return document
 
 
+_chosen: list[str] = []
+
+
+def choose(names: Sequence[str]) -> None:
+    """Restrict :func:`channels` and :func:`operations` to these channels.
+
+    Raises:
+        UsageError: there is no such channel.
+    """
+    known = [channel["name"] for channel in listing()["channels"]]
+    for name in names:
+        if name not in known:
+            raise unknown("channel", name, known)
+    _chosen[:] = names
+
+
+def channels() -> list[dict[str, Any]]:
+    """The listing of the channels that are under test: those of ``--channels``, or all."""
+    every: list[dict[str, Any]] = listing()["channels"]
+    return [channel for channel in every if not _chosen or channel["name"] in _chosen]
+
+
+def are_chosen() -> bool:
+    """Whether ``--channels`` names the channels under test."""
+    return bool(_chosen)
+
+
 @cache
 def stock() -> Kernel:
     """The kernel under test: ``$RINGCROSS_TEST_KERNEL``, by default the distribution's own."""
@@ -37,13 +65,13 @@ def stock() -> Kernel:
 
 def machine(accelerator: Accelerator = "icount", **options: Any) -> VmTarget:
     kernel = options.pop("kernel", None) or stock()
-    channels = listing()["channels"]
-    append = (*requirements("boot", channels), *options.pop("append", ()))
+    every = listing()["channels"]
+    append = (*requirements("boot", every), *options.pop("append", ()))
     return VmTarget(
         kernel=kernel,
         agent=build.build_agent(),
         modules=build.build_modules(kernel),
-        needs=requirements("needs", channels),
+        needs=requirements("needs", every),
         clock="instructions" if accelerator == "icount" else "time",
         accelerator=accelerator,
         append=append,
@@ -72,11 +100,12 @@ class Operation:
 
 
 def operations() -> list[Operation]:
+    """The operations of the channels that are under test."""
     return [
         Operation(
             channel["name"], mode["name"], name, limits["min"], limits["max"], channel["baseline"]
         )
-        for channel in listing()["channels"]
+        for channel in channels()
         for mode in channel["modes"]
         for name, limits in mode["operations"].items()
     ]

@@ -12,7 +12,7 @@ from bench.targets.kernel_log import complaints
 from tests.vm import machine
 from tests.vm.machine import Answer, Operation
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.contract]
 
 OPERATIONS = machine.operations()
 REQUESTED = [op for op in OPERATIONS if op.operation in ("push", "pull", "call")]

@@ -15,7 +15,7 @@ from bench.kernels.catalog import Kernel, elf_image
 from bench.paths import ROOT
 from tests.vm import machine
 
-pytestmark = pytest.mark.vm
+pytestmark = [pytest.mark.vm, pytest.mark.contract]
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ def test_harness_costs_at_most_five_instructions_per_operation(trial: Trial) -> 
     assert 0 < setup["loop"] <= 5
 
 
+@pytest.mark.contract
 def test_same_seed_gives_the_same_counts() -> None:
     """All rounds and samples of two boots are equal, not only their medians."""
     requests = [

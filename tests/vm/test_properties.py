@@ -15,7 +15,7 @@ from tests.vm.machine import Answer
 
 pytestmark = pytest.mark.vm
 
-CHANNELS = machine.listing()["channels"]
+CHANNELS = machine.channels()
 MODES = [(channel["name"], mode["name"]) for channel in CHANNELS for mode in channel["modes"]]
 ALWAYS = {
     "boundaries",
@@ -40,6 +40,7 @@ WORDS = {
         "overwrites oldest",
         "empties its queue",
         "coalesces",
+        "adds up",
         "producer waits",
         "loses some",
         "not filled",
@@ -65,6 +66,7 @@ def mode_of(name: tuple[str, str]) -> dict[str, Any]:
     return {"baseline": entry["baseline"], **found}
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", MODES, ids="-".join)
 def test_each_probe_comes_to_an_answer(
     answers: dict[tuple[str, str], Answer], name: tuple[str, str]
@@ -78,6 +80,7 @@ def test_each_probe_comes_to_an_answer(
     assert not complaints(answers[name]["log"])
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("name", MODES, ids="-".join)
 def test_no_probe_contradicts_what_the_mode_declares(
     answers: dict[tuple[str, str], Answer], name: tuple[str, str]

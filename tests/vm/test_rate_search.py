@@ -69,6 +69,7 @@ def searched(answers: dict[str, Answer], operation: Operation) -> Answer:
     return answer
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
 def test_a_search_finds_the_highest_rate(answers: dict[str, Answer], operation: Operation) -> None:
     """At this rate, repeated rounds lose nothing.  Slower trials lose nothing either."""
@@ -88,6 +89,7 @@ def test_a_search_finds_the_highest_rate(answers: dict[str, Answer], operation: 
         assert max(slow, key=lambda trial: trial["interval"])["verdict"] == "clean"
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
 def test_a_higher_rate_is_too_much(answers: dict[str, Answer], operation: Operation) -> None:
     """Messages are lost, the reader falls behind, or the producer is late; latency is higher."""
@@ -106,6 +108,7 @@ def test_a_higher_rate_is_too_much(answers: dict[str, Answer], operation: Operat
         assert max(t["p99"] for t in fast) > calm["p99"]
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
 def test_each_message_of_each_trial_is_accounted_for(
     answers: dict[str, Answer], operation: Operation
@@ -121,6 +124,7 @@ def test_each_message_of_each_trial_is_accounted_for(
             assert 0 < trial["overruns"] <= trial["lost"]
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("operation", QUEUED, ids=lambda op: op.name)
 def test_a_longer_queue_holds_more(answers: dict[str, Answer], operation: Operation) -> None:
     short, long = (answers[f"{operation.name}-{name}"] for name in ("short", "long"))
@@ -145,6 +149,7 @@ def test_a_small_loss_is_tried_again(answers: dict[str, Answer]) -> None:
     assert small
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("operation", STREAMS, ids=lambda op: op.name)
 def test_a_stream_is_of_whole_batches(answers: dict[str, Answer], operation: Operation) -> None:
     n = searched(answers, operation)["n"]

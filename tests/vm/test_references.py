@@ -12,7 +12,7 @@ from tests.vm.machine import Answer, Operation
 
 pytestmark = pytest.mark.vm
 
-REFERENCES = {c["name"] for c in machine.listing()["channels"] if c["reference"]}
+REFERENCES = {c["name"] for c in machine.channels() if c["reference"]}
 CALLS = [op for op in machine.operations() if op.channel in REFERENCES and op.operation == "call"]
 ROUNDS = 30
 
@@ -29,6 +29,7 @@ def answers() -> dict[Operation, Answer]:
     return {op: cells[number] for number, op in enumerate(CALLS)}
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("operation", CALLS, ids=lambda op: op.name)
 def test_the_first_rounds_cost_what_the_last_do(
     answers: dict[Operation, Answer], operation: Operation

@@ -13,7 +13,7 @@ from tests.vm import machine
 
 pytestmark = pytest.mark.vm
 
-CELLS = xray.choose(machine.listing()["channels"])
+CELLS = xray.choose(machine.channels())
 
 
 def take() -> Xrays:
@@ -40,6 +40,7 @@ def tree(one: Xray) -> Node:
     return one.tree
 
 
+@pytest.mark.contract
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
 def test_the_tree_adds_up_to_the_untraced_cost(xrays: Xrays, cell: Cell) -> None:
     """Within the tolerance that the reports state; most trees are within 2 %."""
@@ -56,6 +57,7 @@ def test_the_tree_adds_up_to_the_untraced_cost(xrays: Xrays, cell: Cell) -> None
     assert tree(one).total == pytest.approx(one.untraced, rel=xray.TOLERANCE)
 
 
+@pytest.mark.contract
 def test_no_dear_function_is_without_a_class(xrays: Xrays) -> None:
     unnamed = {
         node.name
@@ -95,11 +97,13 @@ def test_an_event_comes_from_an_interrupt_and_wakes_its_reader(xrays: Xrays) -> 
     assert process.find("__x64_sys_ioctl", "schedule") is not None
 
 
+@pytest.mark.contract
 def test_a_system_call_pays_for_nothing_of_ours(xrays: Xrays) -> None:
     """A process that may use an I/O port would pay at each return to user space."""
     for one in xrays.operations:
         assert tree(one).find("native_tss_update_io_bitmap") is None, one.cell
 
 
+@pytest.mark.contract
 def test_two_boots_give_equal_trees(xrays: Xrays) -> None:
     assert take().to_json() == xrays.to_json()
