@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``make test CHANNELS=…``: only the contract of these channels is tested, and the rest is counted."""
+"""``make test CHANNELS=…``: tests the contract of these channels and counts the rest."""
 
 from __future__ import annotations
 

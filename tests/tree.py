@@ -90,8 +90,9 @@ class Tree:
 
     def listing(self) -> dict[str, Any]:
         """The listing of this copy's agent."""
-        command = [self.build_agent(), "--list"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [self.build_agent(), "--list"], capture_output=True, text=True, check=True
+        )
         document: dict[str, Any] = json.loads(done.stdout)
         return document
 

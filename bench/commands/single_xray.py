@@ -38,7 +38,8 @@ def take_xray(
     options = RunOptions(kernel=kernel, clock=clock, channels=(channel,), seed=seed, cpus=1)
     testbed = provisioner.prepare(options, listing, [cell])
     say(f"Booting {testbed.kernel}, and starting its tracer")
-    return xray.take(testbed.target, [cell], testbed.clock, seed=seed)
+    channels = listing["channels"]
+    return xray.take(testbed.target, [cell], testbed.clock, seed=seed, channels=channels)
 
 
 def find_cell(listing: Listing, channel: str, operation: str, mode: str, size: str | None) -> Cell:

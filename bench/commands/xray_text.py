@@ -12,8 +12,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from bench.explore import cost_classes
-from bench.explore.call_tree import Node
-from bench.explore.xray import Xray, Xrays, by_own_cost
+from bench.explore.call_tree import Node, by_own_cost
+from bench.explore.cost_classes import OwnClasses
+from bench.explore.xray import LARGEST, Xray, Xrays
 from bench.plan.cells import UNITS
 
 SMALLEST = 0.01
@@ -42,7 +43,8 @@ def pages(
             yield _flat(xray.tree, xray.corrected, smallest)
         else:
             yield _tree(xray.tree, xray.corrected, smallest)
-        yield _classes(xray.tree)
+        yield _classes(xray.tree, xrays.own(xray), xrays.titles())
+        yield from _unclassified(xray.tree, xrays.own(xray))
 
 
 def _sums(xray: Xray, xrays: Xrays, unit: str) -> Iterator[Text]:
@@ -127,11 +129,27 @@ def display_name(node: Node) -> str:
     return descriptions.get(task, f"kernel thread {task}")
 
 
-def _classes(root: Node) -> Table:
+def _unclassified(root: Node, own: OwnClasses) -> Iterator[Text]:
+    """The share of functions without a class, and the largest of them."""
+    functions = cost_classes.unclassified(root, own)
+    if not functions:
+        return
+    share = sum(node.own for node in functions) / root.total
+    names = ", ".join(
+        f"{node.name} {100 * node.own / root.total:.1f} %" for node in functions[:LARGEST]
+    )
+    yield Text(
+        f"Unclassified, and counted with their callers: {100 * share:.1f} %. Largest: {names}. To "
+        "classify them, name their class in .classes of the channel's user.c.",
+        style="dim",
+    )
+
+
+def _classes(root: Node, own: OwnClasses, titles: dict[str, str]) -> Table:
     table = Table("what for", "share", "", box=box.SIMPLE, show_header=False)
     total = root.total
-    for title, units in cost_classes.sums(root).items():
+    for title, units in cost_classes.sums(root, own).items():
         share = max(0.0, units / total)
         bar = Text("█" * round(40 * share), style="cyan")
-        table.add_row(cost_classes.TITLES[title], f"{100 * share:.1f} %", bar)
+        table.add_row(titles[title], f"{100 * share:.1f} %", bar)
     return table

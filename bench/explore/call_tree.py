@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from bench.explore.trace_pages import Event, TraceError
@@ -355,3 +355,14 @@ class _TreeBuilder:
         if previous is None or previous.at < self._window.start:
             return event.at - self._window.start - before
         return event.at - previous.at - self._tracer.after(previous) - before
+
+
+def by_own_cost(root: Node) -> list[Node]:
+    """Each function of a tree once, with the sum of its own costs; the most expensive first."""
+    totals: dict[tuple[str, str], Node] = {}
+    for node in root.walk():
+        total = totals.get((node.name, node.module), Node(node.name, node.module, 0.0, 0))
+        totals[node.name, node.module] = replace(
+            total, own=total.own + node.own, calls=total.calls + node.calls
+        )
+    return sorted(totals.values(), key=lambda node: (-node.own, node.name))

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Cost classes: which purpose each kernel function serves, and the cost per class of a tree.
 
-A name in the table may end in ``*``.  A function that is not in the table has the class of its
-caller, as if it were inlined.
+A name in the table may end in ``*``.  A channel can name classes for functions that only its path
+meets; see ``classes`` in ``bench/agent/include/channel.h``.  A function in neither is unclassified:
+its cost counts with its caller, as if it were inlined, and :func:`unclassified` reports it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from bench.explore.call_tree import Node
+from bench.explore.call_tree import Node, by_own_cost
 
 OTHER = "other"
 """Class of functions that serve none of the purposes."""
@@ -156,22 +159,66 @@ _PREFIXES = sorted(
 )
 
 
-def own_class(node: Node) -> str:
-    """The class of a node by its name or module; empty if the table has no such name."""
+@dataclass(frozen=True)
+class OwnClasses:
+    """The classes that a channel names in its registration.
+
+    Attributes:
+        titles: title of each class that the table does not have, by its key.
+        names: key of the class of each name; a name may end in ``*``.
+    """
+
+    titles: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, channel: Mapping[str, Any]) -> OwnClasses:
+        """The classes in the listing of a channel: a list of names for each class.
+
+        A class with the key or the title of one in :data:`TITLES` adds names to that one.
+        """
+        known = {title: key for key, title in TITLES.items()} | {key: key for key in TITLES}
+        titles: dict[str, str] = {}
+        names: dict[str, str] = {}
+        for title, functions in channel.get("classes", {}).items():
+            key = known.get(title) or "own-" + re.sub(r"\W+", "-", title.lower())
+            if title not in known:
+                titles[key] = title
+            names |= dict.fromkeys(functions, key)
+        return cls(titles, names)
+
+    def find(self, name: str) -> str:
+        """The class of a function; empty if the channel names none for it."""
+        prefixes = [key for key in self.names if key.endswith("*") and name.startswith(key[:-1])]
+        longest = max(prefixes, key=len, default="")
+        return self.names.get(name, "") or self.names.get(longest, "")
+
+
+NO_OWN = OwnClasses()
+"""For a channel that names no classes."""
+
+
+def own_class(node: Node, own: OwnClasses = NO_OWN) -> str:
+    """The class of a node by its name or module; empty if it is unclassified."""
     if node.module.startswith("ringcross_"):
         return CHANNEL
     # GCC adds suffixes to copies of a function: link_path_walk.part.0.constprop.0
     name = re.sub(r"\..*$", "", node.name)
-    if name in _EXACT:
-        return _EXACT[name]
+    if title := own.find(name) or _EXACT.get(name, ""):
+        return title
     return next((title for prefix, title in _PREFIXES if name.startswith(prefix)), "")
 
 
-def nodes_with_class(root: Node) -> Iterator[tuple[Node, str]]:
+def unclassified(root: Node, own: OwnClasses = NO_OWN) -> list[Node]:
+    """The functions without a class, each once with the sum of its own cost; the largest first."""
+    return [node for node in by_own_cost(root) if not own_class(node, own) and node.own > 0]
+
+
+def nodes_with_class(root: Node, own: OwnClasses = NO_OWN) -> Iterator[tuple[Node, str]]:
     """Each node of a tree, callers first, with its own class or else its caller's."""
 
     def visit(node: Node, caller: str) -> Iterator[tuple[Node, str]]:
-        title = own_class(node) or caller
+        title = own_class(node, own) or caller
         yield node, title
         for child in node.children:
             yield from visit(child, title)
@@ -179,9 +226,9 @@ def nodes_with_class(root: Node) -> Iterator[tuple[Node, str]]:
     return visit(root, OTHER)
 
 
-def sums(root: Node) -> dict[str, float]:
+def sums(root: Node, own: OwnClasses = NO_OWN) -> dict[str, float]:
     """Units of a tree per class, in the order of :data:`TITLES`, without empty classes."""
-    totals = dict.fromkeys(TITLES, 0.0)
-    for node, title in nodes_with_class(root):
+    totals = dict.fromkeys((*TITLES, *own.titles), 0.0)
+    for node, title in nodes_with_class(root, own):
         totals[title] += node.own
     return {title: units for title, units in totals.items() if units}

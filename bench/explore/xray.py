@@ -12,8 +12,8 @@ shares of functions are rough.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ import numpy as np
 from bench.errors import SessionLost
 from bench.explore import cost_classes
 from bench.explore.call_tree import Node, TaskTrees, Tracer, Window, build_trees, calibrate, fit
+from bench.explore.cost_classes import OwnClasses
 from bench.explore.trace_pages import FORMATS, Layout, TraceError, decode, name_events
 from bench.plan.cells import UNITS, Cell, Clock, Operation, Status
 from bench.plan.plans import Listing
@@ -31,6 +32,9 @@ VERSION = 1
 """Version of the format of ``xray.json``."""
 TOLERANCE = 0.05
 """A tree agrees with the untraced cost if its sum differs by at most this share."""
+
+LARGEST = 5
+"""Number of unclassified functions that are named."""
 
 OPERATIONS: tuple[Operation, ...] = ("push", "pull", "call", "notify")
 """Operations that can be traced.  A stream cannot: it is many operations at once."""
@@ -90,17 +94,30 @@ class Xrays:
         kernel: release of the kernel; empty if the agent did not report it.
         tracer: the calibrated cost of the tracer; None if the calibration failed.
         operations: one x-ray for each requested cell.
+        own_classes: the cost classes that channels name for themselves, by channel.
     """
 
     clock: Clock
     kernel: str
     tracer: Tracer | None
     operations: tuple[Xray, ...]
+    own_classes: Mapping[str, OwnClasses] = field(default_factory=dict)
+
+    def own(self, xray: Xray) -> OwnClasses:
+        """The cost classes that the channel of an x-ray names for itself."""
+        return self.own_classes.get(xray.cell.channel, cost_classes.NO_OWN)
 
     @property
     def fitted(self) -> bool:
         """Whether the tracer's cost was fitted to each operation, which makes sums agree anyway."""
         return self.clock == "time"
+
+    def titles(self) -> dict[str, str]:
+        """The title of each cost class, also of those that the channels name."""
+        titles = dict(cost_classes.TITLES)
+        for own in self.own_classes.values():
+            titles |= own.titles
+        return titles
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``xray.json``."""
@@ -113,12 +130,12 @@ class Xrays:
             "tolerance": TOLERANCE,
             "tracer": {"call": round(tracer.call, 1), "page": tracer.page} if tracer else None,
             "fitted": self.fitted,
-            "classes": cost_classes.TITLES,
-            "operations": [_to_json(xray) for xray in self.operations],
+            "classes": self.titles(),
+            "operations": [_to_json(xray, self.own(xray)) for xray in self.operations],
         }
 
 
-def _to_json(xray: Xray) -> dict[str, Any]:
+def _to_json(xray: Xray, own: OwnClasses) -> dict[str, Any]:
     cell = xray.cell
     values = {
         "channel": cell.channel,
@@ -130,8 +147,9 @@ def _to_json(xray: Xray) -> dict[str, Any]:
     }
     if xray.tree is None:
         return values
-    titles = {id(node): title for node, title in cost_classes.nodes_with_class(xray.tree)}
-    sums = cost_classes.sums(xray.tree)
+    titles = {id(node): title for node, title in cost_classes.nodes_with_class(xray.tree, own)}
+    sums = cost_classes.sums(xray.tree, own)
+    unclassified = cost_classes.unclassified(xray.tree, own)
     return values | {
         "untraced": round(xray.untraced, 1),
         "traced": round(xray.traced, 1),
@@ -140,6 +158,10 @@ def _to_json(xray: Xray) -> dict[str, Any]:
         "calls": xray.calls,
         "unmatched": xray.unmatched,
         "classes": {title: round(units, 1) for title, units in sums.items()},
+        "unclassified": {
+            "units": round(sum(node.own for node in unclassified), 1),
+            "functions": {node.name: round(node.own, 1) for node in unclassified[:LARGEST]},
+        },
         "tree": _node_json(xray.tree, titles),
     }
 
@@ -223,7 +245,14 @@ def _request(cell: Cell, number: int, *, traced: bool, repeat: int) -> dict[str,
     }
 
 
-def take(target: Target, cells: Sequence[Cell], clock: Clock, *, seed: int = 1) -> Xrays:
+def take(
+    target: Target,
+    cells: Sequence[Cell],
+    clock: Clock,
+    *,
+    seed: int = 1,
+    channels: Sequence[Listing] = (),
+) -> Xrays:
     """Take an x-ray of each of ``cells``, in one boot.
 
     If the machine dies, the answers so far are used, and the other cells fail with the reason.
@@ -233,6 +262,7 @@ def take(target: Target, cells: Sequence[Cell], clock: Clock, *, seed: int = 1) 
         cells: the operations to trace.
         clock: what to count.
         seed: seed of the boot.
+        channels: listing of the channels, for the cost classes that they name.
 
     Raises:
         TargetError: the machine cannot be started.
@@ -245,21 +275,28 @@ def take(target: Target, cells: Sequence[Cell], clock: Clock, *, seed: int = 1) 
             answers.extend(session.answers())
         except SessionLost as error:
             error_text = str(error)
-    return read(answers, cells, error_text)
+    return read(answers, cells, error_text, channels)
 
 
-def read(answers: Sequence[dict[str, Any]], cells: Sequence[Cell], error_text: str = "") -> Xrays:
+def read(
+    answers: Sequence[dict[str, Any]],
+    cells: Sequence[Cell],
+    error_text: str = "",
+    channels: Sequence[Listing] = (),
+) -> Xrays:
     """The x-rays from the answers to :func:`requests`.
 
     Args:
         answers: all answers of the boot; those to other requests are ignored.
         cells: the cells that were requested.
         error_text: why answers are missing; empty if the boot did not end early.
+        channels: listing of the channels, for the cost classes that they name.
     """
     reader = _Reader(cells, error_text)
     for answer in answers:
         reader.take(answer)
-    return reader.finish()
+    own = {channel["name"]: OwnClasses.of(channel) for channel in channels if "classes" in channel}
+    return replace(reader.finish(), own_classes=own)
 
 
 # ---- x-rays of a run --------------------------------------------------------
@@ -283,9 +320,9 @@ def document(
     """
     cells = choose(channels)
     if not brief:
-        return read(answers, cells, error_text).to_json()
+        return read(answers, cells, error_text, channels).to_json()
     traced = _brief_cells(channels)
-    xrays = read(answers, traced, error_text)
+    xrays = read(answers, traced, error_text, channels)
     omitted = tuple(_omitted(cell) for cell in cells if cell not in traced)
     return replace(xrays, operations=(*xrays.operations, *omitted)).to_json()
 
@@ -421,14 +458,3 @@ def operation_tree(trees: TaskTrees, overhead: float) -> Node:
         return replace(process, name="operation", calls=1)
     tasks = tuple(process if task is trees.last else task for task in trees.tasks)
     return Node("operation", "", 0.0, 1, tasks)
-
-
-def by_own_cost(root: Node) -> list[Node]:
-    """Each function of a tree once, with the sum of its own costs; the most expensive first."""
-    totals: dict[tuple[str, str], Node] = {}
-    for node in root.walk():
-        total = totals.get((node.name, node.module), Node(node.name, node.module, 0.0, 0))
-        totals[node.name, node.module] = replace(
-            total, own=total.own + node.own, calls=total.calls + node.calls
-        )
-    return sorted(totals.values(), key=lambda node: (-node.own, node.name))

@@ -26,7 +26,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Operation:
-    """The x-ray of one operation; ``reason`` says why ``tree`` is None."""
+    """The x-ray of one operation; ``reason`` says why ``tree`` is None.
+
+    ``unclassified`` is the cost of functions without a class, which counts with their callers;
+    ``unclassified_functions`` has the largest of them.
+    """
 
     channel: str
     mode: str
@@ -38,6 +42,8 @@ class Operation:
     agrees: bool = True
     calls: int = 0
     kinds: dict[str, float] = field(default_factory=dict)
+    unclassified: float = 0.0
+    unclassified_functions: dict[str, float] = field(default_factory=dict)
     tree: Call | None = None
 
 
@@ -98,6 +104,8 @@ def _operation(entry: dict[str, Any], kinds: dict[str, str]) -> Operation:
         return without_tree
     if min(entry["untraced"], entry["corrected"]) <= 0:
         raise ValueError(f"{without_tree.channel} {without_tree.operation} has no positive cost")
+    # Files of older versions do not have it.
+    unclassified = entry.get("unclassified", {"units": 0, "functions": {}})
     return replace(
         without_tree,
         untraced=float(entry["untraced"]),
@@ -105,6 +113,10 @@ def _operation(entry: dict[str, Any], kinds: dict[str, str]) -> Operation:
         agrees=bool(entry["agrees"]),
         calls=int(entry["calls"]),
         kinds={kind: float(entry["classes"].get(kind, 0)) for kind in kinds},
+        unclassified=float(unclassified["units"]),
+        unclassified_functions={
+            str(name): float(units) for name, units in unclassified["functions"].items()
+        },
         tree=_call(entry["tree"]),
     )
 

@@ -156,6 +156,7 @@ class Shown:
     first: bool
     sums: str
     differs: str
+    unclassified: str
     parts: tuple[Part, ...]
     height: int
     boxes: tuple[Box, ...]
@@ -225,6 +226,7 @@ def _shown(run: Run, xrays: Xrays, xray: Operation, *, first: bool) -> Shown:
         first=first,
         sums=sums,
         differs="" if xray.agrees else _DIFFERS,
+        unclassified=_unclassified(xray),
         parts=parts(run, xrays, xray, xray.corrected),
         height=ROW * (1 + max(box.y for box in boxes) // ROW),
         boxes=boxes,
@@ -238,6 +240,17 @@ _DIFFERS = (
     "another one while it was traced. The shares describe the traced path. The sum is not the cost "
     "of the operation without the tracer."
 )
+
+
+def _unclassified(xray: Operation) -> str:
+    """A sentence about the functions without a class; empty if there are none."""
+    if xray.unclassified <= 0:
+        return ""
+    share = 100 * xray.unclassified / xray.corrected
+    names = words.listed(
+        [f"{name} {_percent(units, xray)}" for name, units in xray.unclassified_functions.items()]
+    )
+    return f"Unclassified, and counted with their callers: {share:.1f} %. Largest: {names}."
 
 
 def _percent(units: float, xray: Operation) -> str:

@@ -103,6 +103,8 @@ static void sum_counts(const struct rcx_message_log *log, struct filled *filled)
 
 static const char *judge_count(const struct filled *filled)
 {
+	if (filled->stuck)
+		return "producer waits";
 	if (filled->kept == filled->counts.emitted)
 		return filled->notices < filled->kept ? RCX_ADDS : "not filled";
 	if (filled->counts.refused &&
@@ -119,8 +121,6 @@ static const char *judge(const struct filled *filled)
 
 	if (filled->stuck)
 		return "producer waits";
-	if (filled->count)
-		return judge_count(filled);
 	if (filled->kept == filled->counts.emitted)
 		return "not filled";
 	if (filled->capacity > 1 && filled->kept_beyond < filled->capacity / 2)
@@ -160,16 +160,17 @@ static void report_capacity(struct rcx_probing *probing, const struct filled *fi
 
 static void report_kept(struct rcx_probing *probing, const struct filled *filled)
 {
+	const char *value = filled->count ? judge_count(filled) : judge(filled);
 	unsigned long long emitted = filled->counts.emitted, kept = filled->kept;
 	unsigned long long refused = filled->counts.refused, first = kept ? filled->first : 0;
 
 	if (filled->count)
-		rcx_find_text(probing, "queue_full", judge(filled),
+		rcx_find_text(probing, "queue_full", value,
 			      "%llu events were emitted while nobody read, of which %llu were "
 			      "refused. A drain then returned %llu notices, which counted %llu.",
 			      emitted, refused, (unsigned long long)filled->notices, kept);
 	else
-		rcx_find_text(probing, "queue_full", judge(filled),
+		rcx_find_text(probing, "queue_full", value,
 			      "%llu events were emitted while nobody read, of which %llu were "
 			      "refused. A drain then returned %llu of them, from number %llu to %llu.",
 			      emitted, refused, kept, first, (unsigned long long)filled->last);

@@ -91,3 +91,15 @@ def test_no_tree() -> None:
 )
 def test_tasks_are_spoken_of(name: str, text: str) -> None:
     assert xray_text.display_name(Node(name, "", 0, 1)) == text
+
+
+def test_what_is_in_no_class_says_so() -> None:
+    tree = Node(
+        "operation", "", 900.0, 1, (Node("odd_one", "", 60.0, 1), Node("rest", "", 40.0, 1))
+    )
+    text = printed(Xray(CELL, "ok", untraced=990, tree=tree))
+    words = " ".join(text.split())
+    assert "Unclassified, and counted with their callers: 10.0 %." in words
+    assert "Largest: odd_one 6.0 %, rest 4.0 %." in words
+    assert ".classes of the channel's user.c" in words
+    assert "Unclassified" not in printed(Xray(CELL, "ok", untraced=990, tree=TREE))

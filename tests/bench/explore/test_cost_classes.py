@@ -76,3 +76,52 @@ def test_sums_are_in_the_order_of_a_crossing() -> None:
 
 def test_a_root_without_a_name_is_other() -> None:
     assert cost_classes.sums(node("unheard_of")) == {"other": 1.0}
+
+
+OWN = cost_classes.OwnClasses.of(
+    {
+        "name": "eventfd",
+        "classes": {
+            "event counter": ["eventfd_*", "eventfd_signal_mask"],
+            "vfs": ["eventfd_poll"],
+            "copying": ["eventfd_copy*"],
+        },
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("eventfd_read", "own-event-counter"),
+        ("eventfd_signal_mask.constprop.0", "own-event-counter"),
+        ("eventfd_poll", "vfs"),
+        ("eventfd_copy_count", "copy"),
+        ("vfs_read", "vfs"),
+        ("never_heard_of", ""),
+    ],
+)
+def test_a_channel_names_its_own_classes(name: str, title: str) -> None:
+    """A class with the key or title of one of the table adds names to it; the longer name wins."""
+    assert cost_classes.own_class(node(name), OWN) == title
+    assert OWN.titles == {"own-event-counter": "event counter"}
+
+
+def test_sums_have_the_classes_of_the_channel() -> None:
+    tree = node("operation", 1.0, node("vfs_read", 2.0, node("eventfd_read", 4.0)))
+    assert cost_classes.sums(tree, OWN) == {"entry": 1.0, "vfs": 2.0, "own-event-counter": 4.0}
+    assert cost_classes.sums(tree) == {"entry": 1.0, "vfs": 6.0}
+
+
+def test_what_is_in_no_class_is_reported() -> None:
+    """Each function once, the most expensive first, without those of the channel's classes."""
+    tree = node(
+        "operation",
+        100.0,
+        node("vfs_read", 10.0, node("unheard_of", 5.0), node("eventfd_read", 4.0)),
+        node("unheard_of", 7.0, node("odd", 20.0)),
+    )
+    found = cost_classes.unclassified(tree, OWN)
+    assert [(one.name, one.own) for one in found] == [("odd", 20.0), ("unheard_of", 12.0)]
+    assert [one.name for one in cost_classes.unclassified(tree)][-1] == "eventfd_read"
+    assert cost_classes.unclassified(node("operation")) == []

@@ -16,6 +16,7 @@ import pytest
 
 from bench.errors import KernelPanic, NeverCameUp
 from bench.explore import cost_classes, xray
+from bench.explore.call_tree import by_own_cost
 from bench.explore.xray import CALIBRATION, Xray, Xrays
 from bench.plan.cells import Cell
 from tests.fake_target import LISTING, FakeSession, FakeTarget
@@ -172,7 +173,7 @@ def test_what_is_kept(xrays: Xrays) -> None:
 def test_functions_by_their_own_cost(xrays: Xrays) -> None:
     pull = of(xrays, PROCFS)
     assert pull.tree is not None
-    rows = xray.by_own_cost(pull.tree)
+    rows = by_own_cost(pull.tree)
     assert sum(row.own for row in rows) == pytest.approx(pull.corrected)
     assert [row.own for row in rows] == sorted((row.own for row in rows), reverse=True)
     assert rows[0].name == "operation"
