@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from traceback import walk_tb
 from typing import Any, NoReturn
 
@@ -79,3 +81,14 @@ def discard_results() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)
+
+
+@contextmanager
+def working(line: str) -> Iterator[None]:
+    """Show *line* while something lasts: with a moving sign on a terminal, else as a line."""
+    if ERR.is_terminal:
+        with ERR.status(line):
+            yield
+    else:
+        dim(line)
+        yield

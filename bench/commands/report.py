@@ -47,8 +47,10 @@ def render(folders: list[Path], out: Path | None = None) -> Path:
     from reports.data.run import DamagedRun
     from reports.pages.render import render
 
+    names = ", ".join(folder.resolve().name for folder in folders)
     try:
-        return render(folders, out)
+        with console.working(f"Rendering the report of {names}"):
+            return render(folders, out)
     except DamagedRun as error:
         raise RingcrossError(str(error), exit_code=5) from error
 

@@ -102,12 +102,17 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @_run_parameters
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Only list what would be measured, and estimate how long it takes.",
+)
 @click.option("--report/--no-report", default=True, show_default=True,
               help="Render the report at the end.")  # fmt: skip
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON instead of a table."
 )
-def run(report: bool, as_json: bool, **given: Any) -> None:
+def run(report: bool, as_json: bool, dry_run: bool, **given: Any) -> None:
     """Measure channels and render a report.
 
     By default this boots the kernel under test in a virtual machine, loads the kernel half of each
@@ -126,15 +131,24 @@ def run(report: bool, as_json: bool, **given: Any) -> None:
     \b
     Examples:
       ringcross run --plan standard
+      ringcross run --plan full --dry-run                 cells, skips and an estimate of the time
       ringcross run --kernel 6.12 --channels netlink,ioctl --sizes 64,4k
       ringcross run --kernel 5.10,6.1,6.12                how each cost moved, in one report
       ringcross run --target local --channels syscall     nanoseconds on this kernel, no root
       ringcross run --resume reports/runs/20250101T120000Z-6.1.0-amd64-instructions
     """
+    from bench.commands.dry_run import describe, print_description
     from bench.run.pytest_bridge import run_campaign
 
     variants = read_variants(given["kernel"], given["append"])
     options = variants[0].applied_to(_options(given))
+    if dry_run:
+        description = describe(options, len(variants))
+        if as_json:
+            print(json.dumps(description))
+        else:
+            print_description(description)
+        return
     reporter = progress.for_console(console.ERR)
     started = time.monotonic()
     with _signals_as_interrupt():
@@ -172,6 +186,8 @@ def run(report: bool, as_json: bool, **given: Any) -> None:
         console.ERR.print(f"Note: {warning}", style="yellow", markup=False, soft_wrap=True)
     for reason in campaign.failed():
         console.ERR.print(reason, style="red", markup=False, soft_wrap=True)
+    if campaign.failed() and (campaign.folder / "kernel.log").exists():
+        console.ERR.print(f"Kernel log: {campaign.folder}/kernel.log", soft_wrap=True)
     sys.exit(1 if campaign.failed() else 0)
 
 

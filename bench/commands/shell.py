@@ -29,4 +29,4 @@ def shell(spec: str, accel: Literal["kvm", "tcg"]) -> None:
     from bench.commands.shell_session import interact
     from bench.kernels import catalog
 
-    sys.exit(interact(catalog.find(spec, say=console.dim), accel))
+    sys.exit(interact(catalog.find(spec, say=console.dim), accel, console.dim))

@@ -14,7 +14,7 @@ from typing import Literal
 from bench import child
 from bench.errors import TargetError, writing
 from bench.kernels import build, initramfs
-from bench.kernels.catalog import Kernel, elf_image
+from bench.kernels.catalog import Kernel, Reporter, elf_image, silent
 from bench.targets.provision import Provisioner, requirements
 from bench.targets.vm import VmTarget, find_qemu
 
@@ -40,8 +40,13 @@ reboot -f
 """
 
 
-def interact(kernel: Kernel, accel: Accel) -> int:
+def interact(kernel: Kernel, accel: Accel, say: Reporter = silent) -> int:
     """Boot *kernel* with a shell on this terminal and the modules in ``/modules``.
+
+    Args:
+        kernel: the kernel to boot.
+        accel: how QEMU runs the guest.
+        say: receives lines of progress, until the machine boots.
 
     Returns:
         The exit status of QEMU.
@@ -49,10 +54,13 @@ def interact(kernel: Kernel, accel: Accel) -> int:
     Raises:
         TargetError: busybox or QEMU is missing, or a build failed.
     """
-    channels = Provisioner().listing()["channels"]
+    say("Building the agent")
+    channels = Provisioner(say).listing()["channels"]
+    say(f"Building the modules for kernel {kernel.release}")
     stock = initramfs.stock_modules(kernel, requirements("needs", channels))
     boot = requirements("boot", channels)
     with machine(kernel, accel, _INTERACTIVE, files=stock, boot=boot) as command:
+        say(f"Booting kernel {kernel.release}; its shell appears in some seconds")
         # QEMU puts the terminal into raw mode, so Ctrl-C reaches the shell in the machine.
         return subprocess.run(command, check=False, env=child.environment()).returncode
 

@@ -216,7 +216,7 @@ class Campaign:
             self._start_exploration()
             if self._exploration is not None:
                 self._progress.say("Determining properties and x-rays in a separate boot")
-                error_text = self._exploration.finish()
+                error_text = self._exploration.finish(self._progress)
         except DiskFull as error:
             self.error = error
         except RingcrossError as error:

@@ -17,11 +17,18 @@ from bench.errors import SessionLost
 from bench.explore import properties, xray
 from bench.plan.cells import Clock
 from bench.plan.plans import Listing
+from bench.run.progress import Progress
 from bench.run.run_folder import Recorder
 from bench.targets.base import Target
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
+
+
+_ANSWERED = ("probe", "xray")
+"""Requests whose answers take time; progress counts them."""
+
+_STEP = 0.5  # seconds between two reports of progress
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,7 @@ class Exploration:
         for extra in self._extras:
             requests += extra.requests(channels, brief)
         self._answers: list[Answer] = []
+        self.total = sum(request["do"] in _ANSWERED for request in requests)
         self._error_text = ""
         self._error: BaseException | None = None
         self._session = target.start(requests, seed=seed)
@@ -106,14 +114,18 @@ class Exploration:
     def _receive(self) -> None:
         try:
             with self._session:
-                self._answers.extend(self._session.answers())
+                for answer in self._session.answers():
+                    self._answers.append(answer)
         except SessionLost as error:
             self._error_text = str(error)
         except BaseException as error:  # finish() raises it
             self._error = error
 
-    def finish(self) -> str:
+    def finish(self, progress: Progress | None = None) -> str:
         """Wait for the end of the boot, and write the files from the answers so far.
+
+        Args:
+            progress: receives how many of the requests have been answered.
 
         Returns:
             Why the boot ended early; empty if it did not.
@@ -122,7 +134,12 @@ class Exploration:
             NeverCameUp: the machine did not come up.
             DiskFull: there is no space to write the run folder.
         """
+        while progress is not None and self._thread.is_alive():
+            self._thread.join(_STEP)
+            progress.explored(self._answered(), self.total)
         self._thread.join()
+        if progress is not None:
+            progress.explored(self.total, self.total)
         log = self._session.kernel_log()
         self._recorder.add_kernel_log(f"properties and x-ray, seed {self._seed}", log)
         if self._error is not None:
@@ -132,6 +149,9 @@ class Exploration:
             document = extra.document(self._answers, self._error_text, self._channels, brief)
             self._recorder.write(extra.file, document)
         return self._error_text
+
+    def _answered(self) -> int:
+        return sum(answer["re"] in _ANSWERED for answer in tuple(self._answers))
 
     def close(self) -> None:
         """End the machine if it still runs; this writes nothing."""

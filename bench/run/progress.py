@@ -29,6 +29,9 @@ class Progress(Protocol):
     def done(self, result: CellResult) -> None:
         """The measurement of a cell ended with ``result``."""
 
+    def explored(self, count: int, total: int) -> None:
+        """Of ``total`` requests for properties and x-rays, ``count`` have been answered."""
+
     def stop(self) -> None:
         """Measuring has ended."""
 
@@ -46,6 +49,9 @@ class Silent:
         """Nothing."""
 
     def done(self, result: CellResult) -> None:
+        """Nothing."""
+
+    def explored(self, count: int, total: int) -> None:
         """Nothing."""
 
     def stop(self) -> None:
@@ -71,7 +77,7 @@ class Lines:
         self._write = write
         self._now = now
         self._started = now()
-        self._total = self._count = 0
+        self._total = self._count = self._tenth = 0
 
     def start(self, total: int) -> None:
         """Reset the count and the elapsed time."""
@@ -96,6 +102,13 @@ class Lines:
             f"{cell.size} B {result.status}{reason} "
             f"({clock_text(elapsed)} elapsed, {clock_text(left)} left)"
         )
+
+    def explored(self, count: int, total: int) -> None:
+        """Write the count each time another tenth of the total is reached."""
+        tenth = 10 * count // total if total else 0
+        if tenth > self._tenth:
+            self._tenth = tenth
+            self._write(f"[{count}/{total}] properties and x-rays")
 
     def stop(self) -> None:
         """Nothing."""
@@ -143,6 +156,16 @@ class Bar:
             left = task.time_remaining
             text = "" if left is None else f"{clock_text(left)} left"
             self._bar.update(task.id, advance=1, left=text)
+
+    def explored(self, count: int, total: int) -> None:
+        """Show a bar of the requests; it is removed with the last answer."""
+        if self._bar is None:
+            self.start(total)
+        if self._bar is not None:
+            task = self._bar.task_ids[0]
+            self._bar.update(task, completed=count, description="properties and x-rays")
+        if count >= total:
+            self.stop()
 
     def stop(self) -> None:
         """Remove the bar."""

@@ -395,3 +395,32 @@ def test_a_seed_that_qemu_refuses_is_wrong_usage(tmp_path: Path, seed: str) -> N
     assert done.returncode == 2
     assert "--seed" in done.stderr
     assert not (tmp_path / "reports").exists()
+
+
+def test_a_dry_run_boots_and_records_nothing(tmp_path: Path) -> None:
+    done = ringcross(tmp_path, "run", "--dry-run", "--channels", "netlink", FAKE_DEEDS="netlink-push=never")
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "reports").exists()
+    assert "netlink" in done.stdout
+    assert "1 skipped: A socket has no pull." in done.stdout
+    assert "from usual costs, because reports/runs/ has no finished run" in done.stdout
+    assert "Nothing was booted." in done.stdout
+
+
+def test_a_dry_run_lists_what_the_run_then_measures(tmp_path: Path) -> None:
+    words = ("run", "--channels", "netlink", "--no-report", "--no-explore")
+    planned = json.loads(ringcross(tmp_path, *words, "--dry-run", "--json").stdout)
+    assert ringcross(tmp_path, *words).returncode == 0
+    table = rows(only_run(tmp_path))
+    assert len(planned["measure"]) == sum(row["status"] != "skip" for row in table)
+    assert [skip["reason"] for skip in planned["skip"]] == [
+        row["reason"] for row in table if row["status"] == "skip"
+    ]
+    again = json.loads(ringcross(tmp_path, *words, "--dry-run", "--json").stdout)
+    assert "from 1 recorded run with plan quick" in again["source"]
+
+
+def test_a_failed_run_names_the_kernels_log(tmp_path: Path) -> None:
+    done = ringcross(tmp_path, "run", "--no-report", FAKE_DEEDS="netlink-push=fail")
+    assert done.returncode == 1
+    assert f"Kernel log: {only_run(tmp_path).relative_to(tmp_path)}/kernel.log" in done.stderr

@@ -22,6 +22,10 @@ from tests.fake_target import FakeProvisioner, FakeTarget
 class RecordingProgress(Silent):
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.counts: list[tuple[int, int]] = []
+
+    def explored(self, count: int, total: int) -> None:
+        self.counts.append((count, total))
 
     def say(self, line: str) -> None:
         self.lines.append(line)
@@ -168,3 +172,18 @@ def test_what_is_there_is_not_found_out_again(tmp_path: Path) -> None:
     for extra in exploration.EXTRAS:
         (tmp_path / extra.file).write_text("{}")
     assert not exploration.missing(recorder)
+
+
+def test_progress_counts_probes_and_x_rays(tmp_path: Path) -> None:
+    provisioner, reporter = FakeProvisioner(FakeTarget(), "time"), RecordingProgress()
+    with Campaign(options(tmp_path), provisioner=provisioner, progress=reporter) as campaign:
+        campaign.run()
+    (explored,) = (
+        session
+        for session in provisioner.target.sessions
+        if any(request["do"] == "probe" for request in session.requests)
+    )
+    total = sum(request["do"] in ("probe", "xray") for request in explored.requests)
+    assert total > 3
+    assert reporter.counts[-1] == (total, total)
+    assert {of for _, of in reporter.counts} == {total}

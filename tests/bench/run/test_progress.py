@@ -47,3 +47,20 @@ def test_the_bar_leaves_failures_behind() -> None:
 
 def test_clock_text() -> None:
     assert progress.clock_text(125.9) == "2:05"
+
+
+def test_lines_count_properties_and_x_rays_in_tenths() -> None:
+    written: list[str] = []
+    lines = progress.Lines(written.append)
+    for count in (0, 1, 4, 5, 19, 40, 40):
+        lines.explored(count, 40)
+    assert written == [f"[{count}/40] properties and x-rays" for count in (4, 19, 40)]
+
+
+def test_the_bar_of_properties_goes_away() -> None:
+    out = io.StringIO()
+    bar = progress.Bar(Console(file=out, force_terminal=True, width=100, highlight=False))
+    bar.explored(1, 2)
+    bar.explored(2, 2)
+    assert "properties and x-rays" in out.getvalue()
+    assert bar._bar is None
