@@ -127,7 +127,9 @@ static int skeleton_stream(struct rcx_session *s, uint64_t n)
 /*
  * Sizes are bytes of body.  .limit is one sentence, required if .max is below 1 MiB.  A
  * channel too narrow for the header has .min == .max.  It carries the sequence number
- * alone and checks it with rcx_seen_narrow() or rcx_streamed_narrow().
+ * alone and checks it with rcx_seen_narrow() or rcx_streamed_narrow().  A channel that
+ * carries only how many events there were, as an eventfd, has .count = true and no size.
+ * It passes the count to rcx_seen_count() or rcx_streamed_count().
  */
 #define ROOM                                            \
 	.min = 0, .max = RCX_SKELETON_MAX - RCX_HEADER, \
@@ -181,5 +183,7 @@ static const struct rcx_channel skeleton = {
 		[RCX_PULL] = "Its read() returns events of the kernel and makes no message on request.",
 		[RCX_CALL] = "Its write() gets no reply.",
 	},
+	/* Optional: cost classes of functions on its path that x-rays show as unclassified. */
+	.classes = NULL,
 };
 RCX_CHANNEL(skeleton);

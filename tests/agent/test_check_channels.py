@@ -61,8 +61,8 @@ PLANTED: Mapping[str, tuple[str, str, str]] = {
         "correct .counterpart",
     ),
     "badclass": (
-        ".modes = skeleton_modes,",
-        '.modes = skeleton_modes,\n\t.classes = (const char *const[]){ "memcpy", NULL },',
+        ".classes = NULL,",
+        '.classes = (const char *const[]){ "memcpy", NULL },',
         "must be the name of a class, a colon",
     ),
     "noloops": ("\t\t.operations = {", "\t\t.operations = { }, .peer = NULL,\n#if 0", "no loop"),

@@ -410,7 +410,7 @@ def test_a_dry_run_boots_and_records_nothing(tmp_path: Path) -> None:
 def test_a_dry_run_lists_what_the_run_then_measures(tmp_path: Path) -> None:
     words = ("run", "--channels", "netlink", "--no-report", "--no-explore")
     planned = json.loads(ringcross(tmp_path, *words, "--dry-run", "--json").stdout)
-    assert ringcross(tmp_path, *words).returncode == 0
+    assert ringcross(tmp_path, *words, FAKE_SLOW="0.2").returncode == 0
     table = rows(only_run(tmp_path))
     assert len(planned["measure"]) == sum(row["status"] != "skip" for row in table)
     assert [skip["reason"] for skip in planned["skip"]] == [
