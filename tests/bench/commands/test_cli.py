@@ -398,7 +398,9 @@ def test_a_seed_that_qemu_refuses_is_wrong_usage(tmp_path: Path, seed: str) -> N
 
 
 def test_a_dry_run_boots_and_records_nothing(tmp_path: Path) -> None:
-    done = ringcross(tmp_path, "run", "--dry-run", "--channels", "netlink", FAKE_DEEDS="netlink-push=never")
+    done = ringcross(
+        tmp_path, "run", "--dry-run", "--channels", "netlink", FAKE_DEEDS="netlink-push=never"
+    )
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "reports").exists()
     assert "netlink" in done.stdout
