@@ -17,7 +17,7 @@ LIMIT = '.limit = "The kernel half keeps one buffer of 4 KiB per open file."'
 PULL = '[RCX_PULL] = "Its read() returns events of the kernel and makes no message on request.",\n'
 
 PLANTED: Mapping[str, tuple[str, str, str]] = {
-    "othername": ('.name = "skeleton",', '.name = "skelton",', 'write .name = "othername"'),
+    "othername": ('.name = "skeleton",', '.name = "another",', 'write .name = "othername"'),
     "othermodule": (
         '"ringcross_skeleton"',
         '"skeleton"',

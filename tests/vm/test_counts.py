@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from bench.errors import KernelPanic
 from bench.explore import properties
 from bench.kernels import contract
 from bench.run.stream_counts import violation
@@ -37,8 +38,8 @@ FAULTS = {
     "silent": [(SIGNAL, NEVER + SIGNAL)],
     "refuser": [(SIGNAL, NEVER + SIGNAL), (TAKEN, REFUSED)],
     "liar": [(TAKEN, REFUSED)],
-    "crasher": [(TAKEN, "\tWRITE_ONCE(*(int *)event->seq, 0);\n" + TAKEN)],
-    "misnamed": [('{ "flag", RCX_IN_ANY', '{ "falg", RCX_IN_ANY')],
+    "crashing": [(TAKEN, "\tWRITE_ONCE(*(int *)event->seq, 0);\n" + TAKEN)],
+    "misnamed": [('{ "flag", RCX_IN_ANY', '{ "bell", RCX_IN_ANY')],
 }
 """By folder: lines of the kernel half, and the lines that replace them."""
 
@@ -77,7 +78,7 @@ def requests() -> Iterator[tuple[Key, dict[str, Any]]]:
     yield ("misnamed", "flag", "notify", ""), late
     yield ("misnamed", "count", "notify", ""), {}
     # Last: the core cannot be used after its thread has crashed.
-    yield ("crasher", "count", "notify", ""), late | {"context": "process"}
+    yield ("crashing", "count", "notify", ""), late | {"context": "process"}
 
 
 @pytest.fixture(scope="module")
@@ -225,27 +226,25 @@ def test_a_misnamed_emitter_is_no_skip(trial: Trial, tree: Tree) -> None:
     found = contract.mistakes(tree.modules, tree.listing()["channels"])
     assert {mistake.partition(":")[0] for mistake in found} == {
         'modules/misnamed/kernel.c has no emitter for the mode "flag", which has notify or stream',
-        'modules/misnamed/kernel.c has the emitter "falg", but no mode with notify or stream has '
+        'modules/misnamed/kernel.c has the emitter "bell", but no mode with notify or stream has '
         "that name",
     }
 
 
 def test_a_crash_names_its_function(trial: Trial) -> None:
     """The thread that emits dies, so the cell does not end, and the log says why."""
-    cell = trial.cells["crasher", "count", "notify", ""]
+    cell = trial.cells["crashing", "count", "notify", ""]
     assert cell["status"] == "fail"
     sentence = verdict(cell["log"])
     assert sentence.startswith("The kernel logged: BUG: ")
-    assert ", at crasher_emit+0x" in sentence
-    assert sentence.endswith(" [ringcross_crasher]")
+    assert ", at crashing_emit+0x" in sentence
+    assert sentence.endswith(" [ringcross_crashing]")
 
 
 def test_a_crash_in_an_interrupt_names_its_function(tree: Tree, tmp_path: Path) -> None:
     """The machine panics, and the error of the lost machine says where."""
-    from bench.errors import KernelPanic
-
-    wanted = Operation("crasher", "count", "notify", 0, 0)
-    with pytest.raises(KernelPanic, match=r", at crasher_emit\+0x\w+ \[ringcross_crasher\]"):
+    wanted = Operation("crashing", "count", "notify", 0, 0)
+    with pytest.raises(KernelPanic, match=r", at crashing_emit\+0x\w+ \[ringcross_crashing\]"):
         machine.boot(
             tree.machine(machine.stock()),
             [machine.SETUP, machine.cell(wanted, 0, 0, context="hardirq")],

@@ -271,3 +271,15 @@ def test_many_x_rays_are_not_much_to_load(build_run: Build) -> None:
 def test_one_dear_operation_does_not_hide_the_others() -> None:
     assert xray._longest([100.0, 120.0, 400.0]) == 400
     assert xray._longest([100.0, 120.0, 90.0, 9000.0]) == 120
+
+
+def test_what_is_in_no_class_says_so(build_run: Build, report: Path) -> None:
+    """The share and the largest functions; older files do not have this field."""
+    found = {"units": 100.0, "functions": {"odd_one": 70.0, "rest": 30.0}}
+    whole = operation("ioctl", "direct", "push", tree(), unclassified=found)
+    run = record(build_run(name="newer", channels=("null", "ioctl")), whole)
+    page = (render.render([run]).parent / "channel-ioctl.html").read_text()
+    total = whole["corrected"]
+    assert f"Unclassified, and counted with their callers: {10000 / total:.1f} %." in page
+    assert f"odd_one {7000 / total:.0f} %" in page
+    assert "Unclassified" not in (report / "channel-ioctl.html").read_text()
