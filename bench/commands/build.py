@@ -18,7 +18,8 @@ def build(what: str, spec: str, check: bool) -> None:
     """Build the agent, or the kernel modules.
 
     A run builds both when they are missing or out of date, so this command is needed only while
-    you change their code. It prints the path of the agent, or of the folder with the modules.
+    you change their code. It checks the files of all channels, and prints the path of the agent,
+    or of the folder with the modules.
 
     \b
     Examples:
@@ -28,7 +29,9 @@ def build(what: str, spec: str, check: bool) -> None:
     """
     from bench.kernels import build as builder
     from bench.kernels import catalog
+    from bench.targets.provision import Provisioner
 
+    Provisioner(console.dim).listing()  # builds the agent, and checks the files of all channels
     if what == "agent":
         console.OUT.print(f"{builder.build_agent()}", soft_wrap=True)
         return

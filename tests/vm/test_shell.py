@@ -15,7 +15,8 @@ pytestmark = pytest.mark.vm
 def test_modules_can_be_tried_by_hand() -> None:
     kernel = os.environ.get("RINGCROSS_TEST_KERNEL", "stock")
     command = [sys.executable, "-m", "bench", "shell", "--kernel", kernel]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as shell:
         assert shell.stdin is not None
         assert shell.stdout is not None
         output = b""
@@ -26,7 +27,9 @@ def test_modules_can_be_tried_by_hand() -> None:
             b"insmod ringcross_core.ko && insmod ringcross_null.ko; ls /dev/ringcross/*; "
             b"ringcross_agent --list; exit\n"
         )
-        rest, _ = shell.communicate(commands, timeout=60)
+        rest, progress = shell.communicate(commands, timeout=60)
     assert shell.returncode == 0
     assert b"\n/dev/ringcross/core  /dev/ringcross/null" in rest
     assert b'"protocol":2' in rest
+    for step in (b"Building the agent", b"Building the modules for kernel", b"Booting kernel"):
+        assert step in progress

@@ -426,3 +426,10 @@ def test_a_failed_run_names_the_kernels_log(tmp_path: Path) -> None:
     done = ringcross(tmp_path, "run", "--no-report", FAKE_DEEDS="netlink-push=fail")
     assert done.returncode == 1
     assert f"Kernel log: {only_run(tmp_path).relative_to(tmp_path)}/kernel.log" in done.stderr
+
+
+def test_rendering_shows_that_it_works(tmp_path: Path) -> None:
+    words = ("run", "--channels", "null", "--no-explore")
+    done = ringcross(tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    assert f"Rendering the report of {only_run(tmp_path).name}" in done.stderr
