@@ -6,8 +6,8 @@
  *
  * One process at a time opens /dev/ringcross/core and binds it to the kernel half that is
  * to be measured.  It may then request events: after a delay, from a kernel thread, a
- * softirq or a hardirq timer.  Just before each event the core stores the clock in a page
- * that the process maps.  The process reads the timestamp there, so that the latency of
+ * softirq or a hardirq timer, on a CPU that it may choose.  Just before each event the core
+ * stores the clock in a page that the process maps.  The process reads the timestamp there, so that the latency of
  * an event can be measured even if the channel cannot carry a timestamp.
  *
  * A bind holds a reference to the module of the kernel half, so the module cannot be
@@ -17,6 +17,7 @@
  * for it.
  */
 #include <linux/capability.h>
+#include <linux/cpu.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/kthread.h>
@@ -24,6 +25,7 @@
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/smp.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/vmalloc.h>
@@ -43,8 +45,8 @@ static unsigned long core_open;
 /*
  * The only producer of events.  The file operations, under core_lock, write its members
  * only while it does not run, except @stopping.  While it runs, the producer itself writes
- * @left, @seq, @refused and @refused_errno, and the timer writes @due: the clock when the
- * burst was due, or 0 without an interval.
+ * @left, @seq, @refused and @refused_errno, and the timer writes @timer_cpu, on which it
+ * expired, and @due: the clock when the burst was due, or 0 without an interval.
  */
 static struct {
 	const struct rcx_emitter *emitter;
@@ -55,6 +57,8 @@ static struct {
 	u64 refused;
 	int refused_errno;
 	bool stopping;
+	bool placed; /* the thread was bound to one CPU */
+	u32 timer_cpu;
 	struct rcx_page *page;
 	struct kthread_worker *worker;
 	struct kthread_work work;
@@ -171,6 +175,7 @@ static enum hrtimer_restart produce_on_timer(struct hrtimer *timer)
 
 	if (READ_ONCE(producer.stopping))
 		return HRTIMER_NORESTART;
+	WRITE_ONCE(producer.timer_cpu, raw_smp_processor_id());
 	WRITE_ONCE(producer.due, producer_due(timer));
 	if (producer.spec.context == RCX_PROCESS) {
 		/*
@@ -209,6 +214,59 @@ static void producer_prepare(enum hrtimer_mode mode)
 	hrtimer_init(&producer.timer, CLOCK_MONOTONIC, mode);
 	producer.timer.function = produce_on_timer;
 #endif
+}
+
+static enum hrtimer_mode producer_mode(void)
+{
+	bool soft = producer.spec.context == RCX_SOFTIRQ;
+
+	if (producer.spec.cpu)
+		return soft ? HRTIMER_MODE_REL_PINNED_SOFT : HRTIMER_MODE_REL_PINNED_HARD;
+	return soft ? HRTIMER_MODE_REL_SOFT : HRTIMER_MODE_REL_HARD;
+}
+
+/* A pinned timer expires on the CPU that starts it. */
+static void producer_start(void *unused)
+{
+	hrtimer_start(&producer.timer, ns_to_ktime(producer.spec.delay), producer_mode());
+}
+
+/* Bind the thread to the CPU of the emission, or end an earlier binding. */
+static int producer_bind_thread(u32 cpu)
+{
+	int err;
+
+	if (!cpu && !producer.placed)
+		return 0;
+	err = set_cpus_allowed_ptr(producer.worker->task,
+				   cpu ? cpumask_of(cpu - 1) : cpu_possible_mask);
+	if (!err)
+		producer.placed = cpu;
+	return err;
+}
+
+/*
+ * Start @producer.spec on its CPU.  The caller holds off CPU hotplug.  If the CPU goes
+ * offline later, the kernel moves thread and timer to another one.
+ */
+static int producer_start_on(u32 cpu)
+{
+	int err = producer_bind_thread(cpu); /* -EINVAL when it is offline now */
+
+	if (err)
+		return err;
+	if (cpu)
+		return smp_call_function_single(cpu - 1, producer_start, NULL, true);
+	producer_start(NULL);
+	return 0;
+}
+
+/* Where the last event came from. */
+static u32 producer_cpu(void)
+{
+	if (producer.spec.context == RCX_PROCESS)
+		return task_cpu(producer.worker->task);
+	return READ_ONCE(producer.timer_cpu);
 }
 
 /* ---- the control device ------------------------------------------------ */
@@ -303,16 +361,22 @@ static long core_bind(struct rcx_bind __user *arg)
 	return err;
 }
 
+static bool is_online(u32 cpu)
+{
+	return cpu < nr_cpu_ids && cpu_online(cpu);
+}
+
 static long core_emit(const struct rcx_emission __user *arg)
 {
 	struct rcx_emission spec;
+	int err;
 
 	if (copy_from_user(&spec, arg, sizeof(spec)))
 		return -EFAULT;
 	/* A burst cannot be stopped, so it must be short. */
 	if (spec.context >= RCX_CONTEXTS || !spec.burst || spec.burst > RCX_BURST_MAX ||
 	    !spec.count || spec.delay > NSEC_PER_SEC || spec.interval > NSEC_PER_SEC ||
-	    spec.more > RCX_BODY_MAX - rcx_binding.size || spec.pad)
+	    spec.more > RCX_BODY_MAX - rcx_binding.size || (spec.cpu && !is_online(spec.cpu - 1)))
 		return -EINVAL;
 	/* A timer needs an interval for more than one burst. */
 	if (spec.context != RCX_PROCESS && spec.count > spec.burst && !spec.interval)
@@ -322,15 +386,18 @@ static long core_emit(const struct rcx_emission __user *arg)
 	if (!producer.emitter || !(producer.emitter->contexts & RCX_IN(spec.context)))
 		return -EOPNOTSUPP;
 
+	/* Not under the lock of CPU hotplug, which the emitter of a channel may take, too. */
 	producer_stop();
 	producer.spec = spec;
 	producer.left = spec.count;
 	producer.page->done = 0;
-	producer_prepare(spec.context == RCX_SOFTIRQ ? HRTIMER_MODE_REL_SOFT :
-						       HRTIMER_MODE_REL_HARD);
-	hrtimer_start(&producer.timer, ns_to_ktime(spec.delay),
-		      spec.context == RCX_SOFTIRQ ? HRTIMER_MODE_REL_SOFT : HRTIMER_MODE_REL_HARD);
-	return 0;
+	producer_prepare(producer_mode());
+	cpus_read_lock();
+	err = producer_start_on(spec.cpu);
+	cpus_read_unlock();
+	if (err)
+		producer_stop();
+	return err;
 }
 
 static long core_counts(struct rcx_counts __user *arg)
@@ -339,6 +406,7 @@ static long core_counts(struct rcx_counts __user *arg)
 		.emitted = READ_ONCE(producer.seq),
 		.refused = READ_ONCE(producer.refused),
 		.refused_errno = READ_ONCE(producer.refused_errno),
+		.cpu = producer_cpu(),
 	};
 	int cpu;
 

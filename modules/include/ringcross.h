@@ -125,7 +125,7 @@ struct rcx_bind {
  *	a thread of the lowest priority, emit as fast as it gets the CPU; in softirq and
  *	hardirq it allows one burst only
  * @more: bytes of body added to the size of the bind
- * @pad: 0
+ * @cpu: 1 + the number of the CPU to emit from, which must be online; 0: the kernel chooses
  */
 struct rcx_emission {
 	__u32 context;
@@ -134,7 +134,7 @@ struct rcx_emission {
 	__u64 delay;
 	__u64 interval;
 	__u32 more;
-	__u32 pad;
+	__u32 cpu;
 };
 
 /**
@@ -145,7 +145,7 @@ struct rcx_emission {
  * @emitted: events the kernel tried to emit
  * @refused: events of these that the channel did not take (queue full, no reader)
  * @refused_errno: reason of the last refusal, a positive errno
- * @pad: 0
+ * @cpu: the CPU on which the producer ran last; without meaning before the first event
  */
 struct rcx_counts {
 	__u64 consumed;
@@ -154,7 +154,7 @@ struct rcx_counts {
 	__u64 emitted;
 	__u64 refused;
 	__u32 refused_errno;
-	__u32 pad;
+	__u32 cpu;
 };
 
 #define RCX_TIMESTAMPS 4096 /* a power of two */
