@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.analysis import selection
-from reports.data.run import Measured, Run
+from reports.data.run import KEY, Measured, Run
 from reports.figures.cost import Figure, colours
 from reports.figures.svg import Plot, Series, draw, slots
 from reports.text import words
@@ -61,12 +61,9 @@ def sampled(frame: pd.DataFrame, row: Measured) -> Floats:
 
     Values below one unit of the clock become one unit, because the axes are logarithmic.
     """
-    chosen = frame[
-        (frame["channel"] == row.channel)
-        & (frame["mode"] == row.mode)
-        & (frame["operation"] == row.operation)
-        & (frame["size"] == row.size)
-    ]
+    # A file of an earlier version has fewer columns.
+    is_of_row = [frame[name] == getattr(row, name) for name in KEY if name in frame]
+    chosen = frame[np.logical_and.reduce(is_of_row)]
     values = chosen["value"].to_numpy(dtype=float)
     if "overhead" in chosen:
         values = values - np.nan_to_num(chosen["overhead"].to_numpy(dtype=float))
