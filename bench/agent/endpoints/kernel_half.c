@@ -59,6 +59,13 @@ static int core_counts(struct rcx_session *s, struct rcx_counts *counts)
 	return 0;
 }
 
+static int core_cpu(struct rcx_session *s)
+{
+	struct rcx_counts counts;
+
+	return rcx_kernel_initiated(s->op) && !core_counts(s, &counts) ? (int)counts.cpu : -1;
+}
+
 static void core_end(struct rcx_session *s)
 {
 	if (s->page)
@@ -74,5 +81,6 @@ const struct rcx_endpoint_ops rcx_kernel_endpoint = {
 	.emit = core_emit,
 	.stop = core_stop,
 	.counts = core_counts,
+	.cpu = core_cpu,
 	.end = core_end,
 };

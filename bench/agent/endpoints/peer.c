@@ -248,6 +248,8 @@ static int prepare_peer(struct rcx_session *s)
 	prctl(PR_SET_NAME, "rcx_peer");
 	/* The default slack lets a timer be late by 50 us, to save power. */
 	prctl(PR_SET_TIMERSLACK, 1ul);
+	if (s->other_cpu >= 0 && rcx_pin(s->other_cpu))
+		return rcx_fail_errno(s, "cannot run on the CPU of the placement");
 	close_ends(s->user_end);
 	s->fd = s->peer_end[0];
 	s->fd2 = s->peer_end[1];
@@ -492,6 +494,24 @@ static int peer_counts(struct rcx_session *s, struct rcx_counts *counts)
 	return 0;
 }
 
+/* "12 (rcx_peer) S 1 ...": the 37th field after the name. */
+static int peer_cpu(struct rcx_session *s)
+{
+	char path[64], line[1024];
+	const char *at;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)peers[s->slot - s->block->slot]);
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	at = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
+	fclose(file);
+	for (int field = 0; at && field < 37; field++)
+		at = strchr(at + 1, ' ');
+	return at ? atoi(at + 1) : -1;
+}
+
 int rcx_peer_wait_slow(struct rcx_session *s)
 {
 	uint32_t wanted = (uint32_t)s->slot->wanted, reached;
@@ -508,6 +528,7 @@ const struct rcx_endpoint_ops rcx_peer_endpoint = {
 	.emit = peer_emit,
 	.stop = peer_stop,
 	.counts = peer_counts,
+	.cpu = peer_cpu,
 	.join = peer_join,
 	.end = peer_end,
 };

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "channel.h"
+#include "hw_events.h"
+#include "placement.h"
 
 #define RCX_PROTOCOL	2
 #define RCX_ROUNDS_MAX	1024
@@ -79,6 +81,9 @@ struct rcx_overhead {
 /* Time the session's loop over @n operations.  Every round is timed by this function. */
 int rcx_time_loop(struct rcx_session *s, uint64_t n, uint64_t *total);
 
+/* Time the empty loop of calibration over @n iterations. */
+uint64_t rcx_time_empty_loop(uint32_t clock, uint64_t n);
+
 void rcx_calibrate(uint32_t clock, struct rcx_overhead *overhead);
 /* Cost of a plain copy of @size bytes in user space: the baseline of all channels. */
 double rcx_copy_cost(uint32_t clock, uint32_t size);
@@ -135,10 +140,12 @@ struct rcx_cell {
 	uint32_t wait;	   /* enum rcx_wait, or 0 for the operation's first one */
 	uint32_t threads;  /* that do the operation at the same time; 0 means one */
 	uint32_t queue;	   /* length in the unit of struct rcx_queue; 0: system default */
+	enum rcx_placement placement; /* of the other end, under the time clock */
 	uint32_t rounds;
 	uint64_t round_units;
 	uint32_t samples;
 	uint32_t clock;
+	enum rcx_hw_kind events; /* to count per operation */
 	uint32_t deadline_ms;
 };
 
@@ -178,6 +185,7 @@ struct rcx_result {
 	enum rcx_status status;
 	char reason[256];
 	uint32_t context;
+	int32_t user_cpu, other_cpu; /* where both ends ran; -1: not pinned, or no other end */
 	uint64_t n;
 	uint32_t rounds;
 	double round_overhead, sample_overhead;
@@ -187,7 +195,9 @@ struct rcx_result {
 	uint64_t total[RCX_ROUNDS_MAX];
 	struct rcx_stream_counts stream[RCX_ROUNDS_MAX];
 	struct rcx_trial trial[RCX_TRIALS_MAX];
-	struct rcx_cpu_use cpu; /* over all rounds */
+	struct rcx_cpu_use cpu;			    /* over all rounds */
+	uint32_t event_rounds;			    /* that were counted */
+	double event[RCX_HW_ROUNDS][RCX_HW_EVENTS]; /* per operation */
 	uint32_t validation_messages;
 	struct rcx_counts validation;
 	uint32_t samples;
@@ -268,6 +278,16 @@ struct rcx_cpu_reading {
 void rcx_cpu_begin(struct rcx_cpu_reading *begin, uint32_t clock);
 void rcx_cpu_end(const struct rcx_cpu_reading *begin, uint32_t clock, struct rcx_cpu_use *use);
 
+/* ---- measure/ends.c: where the two ends of a cell run ------------------ */
+
+/* Run this process on the CPU that the cell's placement has for the user half.  False after
+ * @reason was written.
+ */
+bool rcx_run_at_home(const struct rcx_cell *cell, char *reason, size_t len);
+/* Record where both ends ran.  0, or -1 when it was not where they were placed. */
+int rcx_check_placement(const struct rcx_cell *cell, struct rcx_session *s,
+			struct rcx_result *result);
+
 /* ---- measure/tick_align.c: where rounds begin -------------------------- */
 
 /* Sleep until just after a tick of the kernel's timer, unless a round as long as the last one
@@ -333,6 +353,7 @@ int rcx_sweep(struct rcx_session *s, const struct rcx_cell *cell, struct rcx_res
  * @emit: as RCX_CORE_EMIT
  * @stop: as RCX_CORE_STOP
  * @counts: as RCX_CORE_COUNTS, the sum of all threads
+ * @cpu: the CPU on which it ran last, or -1 when that is not known
  * @join: attach @s, the session of thread @number, to the endpoint of @first; NULL when
  *	nothing has to be done
  * @end: release everything; also called when @begin failed half-way
@@ -344,6 +365,7 @@ struct rcx_endpoint_ops {
 	int (*emit)(struct rcx_session *s, const struct rcx_emission *emit);
 	int (*stop)(struct rcx_session *s);
 	int (*counts)(struct rcx_session *s, struct rcx_counts *counts);
+	int (*cpu)(struct rcx_session *s);
 	int (*join)(struct rcx_session *s, const struct rcx_session *first, uint32_t number);
 	void (*end)(struct rcx_session *s);
 };

@@ -129,6 +129,14 @@ struct rcx_mode {
 #define RCX_FULL_EMPTIES    0x40 /* drops all queued events, and the newest too */
 #define RCX_FULL_ADDS	    0x80 /* many events become one notice, which counts them all */
 
+/* Whether an operation has two ends that can run on different CPUs: a reader and a producer of
+ * events, or two processes.  A system call that the kernel answers inline has one.
+ */
+static inline bool rcx_has_two_ends(const struct rcx_mode *mode, enum rcx_op op)
+{
+	return rcx_kernel_initiated(op) || mode->peer;
+}
+
 /* Flags of a channel. */
 #define RCX_BASELINE   0x1 /* carries no message, only calls are counted */
 #define RCX_UNMEASURED 0x2 /* compiled but not listed: the skeleton */
@@ -228,6 +236,7 @@ struct rcx_registration {
  * @overruns: how often the channel reported to its reader that it lost something;
  *	the channel's loop counts these reports
  * @paced: the stream has a rate, so the latency of each message is recorded
+ * @other_cpu: the CPU on which the other end runs, or -1 when it is not pinned
  * @queue: the queue length that the open hook shall set, in the unit of struct rcx_queue;
  *	0 for the system's default
  * @last: clock when the newest message of a stream was received
@@ -267,6 +276,7 @@ struct rcx_session {
 	uint64_t latencies, latency_max;
 	uint64_t delivered, lost, reordered, duplicated, overruns;
 	bool paced;
+	int other_cpu;
 	uint32_t queue;
 	uint64_t last;
 	int fd, fd2;

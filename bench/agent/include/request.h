@@ -14,6 +14,7 @@
  * @modules: directory of the kernel modules
  * @clock: enum rcx_clock
  * @is_set_up: a setup request has set @clock and @overhead
+ * @events: the hardware events that are counted
  * @overhead: the harness's own cost
  * @result: in memory that is shared with the children that run the cells
  */
@@ -21,6 +22,7 @@ struct rcx_serving {
 	const char *modules;
 	uint32_t clock;
 	bool is_set_up;
+	enum rcx_hw_kind events;
 	struct rcx_overhead overhead;
 	struct rcx_result *result;
 };

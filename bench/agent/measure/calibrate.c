@@ -34,6 +34,15 @@ int rcx_time_loop(struct rcx_session *s, uint64_t n, uint64_t *total)
 	return err;
 }
 
+uint64_t rcx_time_empty_loop(uint32_t clock, uint64_t n)
+{
+	struct rcx_session s = { .clock = clock, .mode = &empty_mode, .op = RCX_PUSH };
+	uint64_t total;
+
+	rcx_time_loop(&s, n, &total);
+	return total;
+}
+
 static int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;

@@ -313,6 +313,38 @@ static int sample(struct rcx_session *s, const struct rcx_cell *cell, uint64_t c
 	return 0;
 }
 
+/* The events of one operation, in rounds that are not timed.  Where they cannot be counted now,
+ * the cell has none.
+ */
+static int count_events(struct rcx_session *s, const struct rcx_cell *cell,
+			struct rcx_result *result)
+{
+	uint64_t loops = has_timestamp(s) ? 0 : result->n;
+	struct rcx_hw_counters counters;
+	struct rcx_stream_counts unused;
+	char reason[128];
+	uint64_t total;
+
+	result->event_rounds = 0;
+	if (!cell->events || s->threads ||
+	    !rcx_hw_begin(&counters, cell->events, loops, reason, sizeof(reason)))
+		return 0;
+	for (uint32_t i = 0; i < cell->rounds && i < RCX_HW_ROUNDS; i++) {
+		uint64_t operations;
+
+		rcx_hw_round_begin(&counters);
+		if (counted_round(s, cell, result->n, &unused, &total))
+			return -1;
+		operations = is_stream(s) ? s->delivered : result->n;
+		if (operations)
+			rcx_hw_round_end(&counters, operations,
+					 result->event[result->event_rounds++]);
+	}
+	if (!rcx_hw_end(&counters))
+		result->event_rounds = 0;
+	return 0;
+}
+
 static void set_overhead(const struct rcx_session *s, const struct rcx_overhead *overhead,
 			 struct rcx_result *result)
 {
@@ -358,6 +390,8 @@ static int measure(const struct rcx_cell *requested, struct rcx_session *s, uint
 	result->context = s->context;
 	result->interval = cell.interval;
 	set_overhead(s, overhead, result);
+	if (rcx_check_placement(&cell, s, result) || count_events(s, &cell, result))
+		return -1;
 	if (sample(s, &cell, cost, result) || (cell.sweep && rcx_sweep(s, &cell, result)))
 		return -1;
 	result->n *= threads(s, &cell);
@@ -372,6 +406,8 @@ void rcx_cell_measure(const struct rcx_cell *cell, const struct rcx_overhead *ov
 	int err;
 
 	rcx_peer_report_death(result->reason, sizeof(result->reason));
+	if (!rcx_run_at_home(cell, result->reason, sizeof(result->reason)))
+		return; /* the status is RCX_FAIL */
 	err = validate(cell, s, result, &cost);
 	if (!err) {
 		close_session(s);

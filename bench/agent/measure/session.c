@@ -24,6 +24,7 @@ int rcx_session_emit(struct rcx_session *s, uint64_t count, uint32_t burst, uint
 		.count = count,
 		.delay = s->delay,
 		.interval = interval,
+		.cpu = (uint32_t)(s->other_cpu + 1),
 	};
 
 	return s->silent ? 0 : s->endpoint->emit(s, &emit);
@@ -47,10 +48,19 @@ int rcx_session_counts(struct rcx_session *s, struct rcx_counts *counts)
 
 static int check_spinning(struct rcx_session *s)
 {
-	if (s->wait != RCX_WAIT_BUSY || s->context != RCX_PROCESS ||
-	    sysconf(_SC_NPROCESSORS_ONLN) > 1)
+	bool only = sysconf(_SC_NPROCESSORS_ONLN) == 1;
+
+	if (s->wait != RCX_WAIT_BUSY || s->context != RCX_PROCESS)
 		return 0;
-	return rcx_skip(s, "A thread cannot emit events while another one spins on the only CPU.");
+	if (only)
+		return rcx_skip(s,
+				"A thread cannot emit events while another one spins on the only "
+				"CPU.");
+	if (s->other_cpu >= 0 && s->other_cpu == rcx_pinned_cpu())
+		return rcx_skip(s,
+				"A thread cannot emit events while another one spins on the same "
+				"CPU: choose another placement.");
+	return 0;
 }
 
 /* Set the requested context, or the channel's default; -1 when it is not supported. */
@@ -112,6 +122,18 @@ static enum rcx_wait choose_wait(const struct rcx_cell *cell)
 	return waits ? (enum rcx_wait)(waits & -waits) : RCX_WAIT_BLOCK;
 }
 
+/* The CPU of the other end: the one of this process, or as the cell requests. */
+static int choose_other_cpu(const struct rcx_cell *cell)
+{
+	struct rcx_cpu_pair pair;
+
+	if (cell->clock != RCX_CLOCK_TIME)
+		return -1;
+	if (cell->placement == RCX_SAME_CPU)
+		return rcx_pinned_cpu();
+	return rcx_find_cpus(cell->placement, &pair) ? pair.other : -1;
+}
+
 int rcx_session_prepare(struct rcx_session *s, const struct rcx_cell *cell, bool validate)
 {
 	memset(s, 0, sizeof(*s));
@@ -123,6 +145,7 @@ int rcx_session_prepare(struct rcx_session *s, const struct rcx_cell *cell, bool
 	s->validate = validate;
 	s->wait = choose_wait(cell);
 	s->queue = cell->queue;
+	s->other_cpu = choose_other_cpu(cell);
 	s->delay = EMIT_DELAY;
 	s->core = s->fd = s->fd2 = -1;
 	for (int i = 0; i < 2; i++)
@@ -158,6 +181,8 @@ int rcx_session_join(struct rcx_session *s, const struct rcx_cell *cell,
 {
 	if (rcx_session_prepare(s, cell, first->validate))
 		return -1;
+	if (s->other_cpu >= 0)
+		s->other_cpu = rcx_thread_cpu(number);
 	if (first->endpoint && first->endpoint->join && first->endpoint->join(s, first, number))
 		return -1;
 	return s->mode->open(s);

@@ -10,7 +10,8 @@
  *	end		end
  *	clock
  *
- * On one CPU they take turns.  The figure then shows the cost of sharing: locks and reference
+ * Under the time clock each is pinned to a CPU of its own, as long as there are CPUs.  On one CPU
+ * they take turns.  The figure then shows the cost of sharing: locks and reference
  * counts, whether contended or not, and the switches between the threads.
  */
 #include <errno.h>
@@ -28,6 +29,7 @@ struct member {
 	struct rcx_threads *threads;
 	pthread_t thread;
 	bool running;
+	int cpu; /* that it runs on, or -1 */
 	int err;
 };
 
@@ -46,6 +48,8 @@ static void *work(void *arg)
 	struct rcx_threads *threads = member->threads;
 	rcx_loop *run = member->s.mode->operations[member->s.op].run;
 
+	if (member->cpu >= 0)
+		rcx_pin(member->cpu);
 	for (;;) {
 		pthread_barrier_wait(&threads->start);
 		if (threads->stopping)
@@ -102,7 +106,7 @@ static int find_idle(struct rcx_session *s)
 /* At most as many loops as there are CPUs run at the same time; the others take turns. */
 double rcx_threads_overhead(const struct rcx_session *s, uint64_t n, double loop)
 {
-	double count = s->threads->count + 1, cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
+	double count = s->threads->count + 1, cpus = rcx_cpu_count();
 
 	return s->threads->idle + loop * (double)n * (count > cpus ? count / cpus : 1);
 }
@@ -112,6 +116,7 @@ static int start_member(struct rcx_session *s, const struct rcx_cell *cell, stru
 	int err;
 
 	member->threads = s->threads;
+	member->cpu = s->other_cpu < 0 ? -1 : rcx_thread_cpu(s->threads->count);
 	if (rcx_session_join(&member->s, cell, s, s->threads->count))
 		return take_error(s, &member->s);
 	err = pthread_create(&member->thread, NULL, work, member);

@@ -126,10 +126,17 @@ static int usage(const char *name, int status)
 		"usage: %s [--in FILE|-] [--out PLACE[,PLACE...]] [--modules DIR]\n"
 		"       %*s [--loaded FILE]\n"
 		"       %s --list\n"
+		"       %s --placements\n"
 		"       %s --program NAME [ARGUMENT ...]\n\n"
 		"Measures kernel-user channels on request; see PROTOCOL.md.\n",
-		name, (int)strlen(name), "", name, name);
+		name, (int)strlen(name), "", name, name, name);
 	return status;
+}
+
+static void print(json_object *document)
+{
+	puts(json_object_to_json_string_ext(document, JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(document);
 }
 
 int main(int argc, char **argv)
@@ -145,11 +152,12 @@ int main(int argc, char **argv)
 	int status;
 
 	if (argc == 2 && !strcmp(argv[1], "--list")) {
-		json_object *list = rcx_list();
-
-		puts(json_object_to_json_string_ext(list, JSON_C_TO_STRING_NOSLASHESCAPE));
-		json_object_put(list);
+		print(rcx_list());
 		return rcx_check_channels() ? 1 : 0;
+	}
+	if (argc == 2 && !strcmp(argv[1], "--placements")) {
+		print(rcx_list_placements());
+		return 0;
 	}
 	if (argc > 2 && !strcmp(argv[1], "--program")) {
 		program = rcx_find_program(argv[2]);

@@ -90,6 +90,8 @@ static json_object *list_operation(const struct rcx_mode *mode, enum rcx_op numb
 		json_object_object_add(out, "count", json_object_new_boolean(true));
 	if (waits)
 		json_object_object_add(out, "waits", list_waits(waits));
+	json_object_object_add(out, "two_ends",
+			       json_object_new_boolean(rcx_has_two_ends(mode, number)));
 	if (op->queue)
 		json_object_object_add(out, "queue", list_queue(op->queue));
 	return out;

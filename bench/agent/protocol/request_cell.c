@@ -37,6 +37,21 @@ static uint32_t read_wait(json_object *request, const struct rcx_refusal *refusa
 	return wait < 0 ? 0 : 1u << wait;
 }
 
+static enum rcx_placement read_placement(json_object *request, const struct rcx_refusal *refusal)
+{
+	const char *name = rcx_get_text(request, "placement");
+	int placement = rcx_find_name(rcx_placement_names, RCX_PLACEMENTS, name);
+	json_object *value;
+
+	if (!json_object_object_get_ex(request, "placement", &value))
+		return RCX_SAME_CPU;
+	if (json_object_is_type(value, json_type_string) && !json_object_get_string_len(value))
+		return RCX_SAME_CPU;
+	if (placement < 0 && !refusal->reason[0])
+		snprintf(refusal->reason, refusal->len, "there is no placement \"%s\"", name);
+	return placement < 0 ? RCX_SAME_CPU : (enum rcx_placement)placement;
+}
+
 static void read_numbers(json_object *request, struct rcx_cell *cell,
 			 const struct rcx_refusal *refusal)
 {
@@ -64,6 +79,25 @@ static void set_rate(struct rcx_cell *cell)
 		cell->context = RCX_PROCESS;
 }
 
+/* False, with a reason, when the ends of the operation cannot be placed so. */
+static bool placement_fits(const struct rcx_cell *cell, char *reason, size_t len)
+{
+	struct rcx_cpu_pair unused;
+
+	if (cell->placement == RCX_SAME_CPU)
+		return true;
+	if (!rcx_has_two_ends(cell->mode, cell->op))
+		snprintf(reason, len,
+			 "The kernel answers inline, so there is no other end to place.");
+	else if (cell->threads > 1)
+		snprintf(reason, len, "Several threads use all CPUs, so they have no placement.");
+	else if (rcx_serving.clock != RCX_CLOCK_TIME)
+		snprintf(reason, len, "The machine that counts instructions has only one CPU.");
+	else if (!rcx_find_cpus(cell->placement, &unused))
+		rcx_explain_placement(cell->placement, reason, len);
+	return !reason[0];
+}
+
 /* False, with a reason, when the operation does not support one of the factors. */
 static bool factors_fit(const struct rcx_cell *cell, const struct rcx_operation *operation,
 			char *reason, size_t len)
@@ -83,7 +117,7 @@ static bool factors_fit(const struct rcx_cell *cell, const struct rcx_operation 
 	else if (cell->queue && (cell->queue < queue->min || cell->queue > queue->max))
 		snprintf(reason, len, "Its queue can be %u to %u %s.", queue->min, queue->max,
 			 queue->what);
-	return !reason[0];
+	return !reason[0] && placement_fits(cell, reason, len);
 }
 
 enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell, char *reason, size_t len)
@@ -114,6 +148,7 @@ enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell, char 
 	size = rcx_get_number(request, "size", 0, INT64_MAX, 0, &refusal);
 	cell->context = read_context(request, &refusal);
 	cell->wait = read_wait(request, &refusal);
+	cell->placement = read_placement(request, &refusal);
 	read_numbers(request, cell, &refusal);
 	cell->search = rcx_get_bool(request, "search", &refusal);
 	cell->sweep = rcx_get_bool(request, "sweep", &refusal);
@@ -133,6 +168,7 @@ enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell, char 
 	if (!factors_fit(cell, operation, reason, len))
 		return RCX_SKIP;
 	cell->clock = rcx_serving.clock;
+	cell->events = rcx_serving.events;
 	if (cell->round_units < rcx_serving.overhead.min_round)
 		cell->round_units = rcx_serving.overhead.min_round;
 	return RCX_OK;
@@ -235,6 +271,36 @@ static void add_cpu(json_object *answer, const struct rcx_cpu_use *use)
 	json_object_object_add(answer, "cpu", out);
 }
 
+static void add_events(json_object *answer, const struct rcx_result *result)
+{
+	json_object *out = json_object_new_object();
+
+	for (int event = 0; event < RCX_HW_EVENTS; event++) {
+		json_object *values = json_object_new_array();
+
+		for (uint32_t i = 0; i < result->event_rounds; i++)
+			json_object_array_add(values,
+					      json_object_new_double(result->event[i][event]));
+		json_object_object_add(out, rcx_hw_event_names[event], values);
+	}
+	json_object_object_add(answer, "events", out);
+}
+
+static json_object *cpu_or_null(int32_t cpu)
+{
+	return cpu < 0 ? NULL : json_object_new_int(cpu);
+}
+
+static void add_placement(json_object *answer, const struct rcx_cell *cell,
+			  const struct rcx_result *result)
+{
+	bool two_ends = result->other_cpu >= 0 && cell->threads == 1;
+
+	rcx_add_text(answer, "placement", two_ends ? rcx_placement_names[cell->placement] : "");
+	json_object_object_add(answer, "user_cpu", cpu_or_null(result->user_cpu));
+	json_object_object_add(answer, "other_cpu", cpu_or_null(two_ends ? result->other_cpu : -1));
+}
+
 static void add_measurement(json_object *answer, const struct rcx_cell *cell,
 			    const struct rcx_result *result)
 {
@@ -259,6 +325,10 @@ static void add_measurement(json_object *answer, const struct rcx_cell *cell,
 		rcx_add_text(answer, "bound", rcx_verdict_names[result->bound]);
 	if (rcx_kernel_initiated(cell->op))
 		rcx_add_text(answer, "context", rcx_context_names[result->context]);
+	if (cell->clock == RCX_CLOCK_TIME) {
+		add_placement(answer, cell, result);
+		add_events(answer, result);
+	}
 	if (result->cpu.known)
 		add_cpu(answer, &result->cpu);
 	rcx_add_double(answer, "round_overhead", result->round_overhead);

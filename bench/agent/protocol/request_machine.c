@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "request.h"
@@ -22,6 +23,32 @@ void rcx_hello(void)
 	rcx_answer(answer);
 }
 
+/* Real time is measured on one CPU; the children of the agent inherit it. */
+static void go_home(void)
+{
+	struct rcx_cpu_pair pair;
+
+	if (rcx_serving.clock != RCX_CLOCK_TIME)
+		rcx_unpin();
+	else if (rcx_find_cpus(RCX_SAME_CPU, &pair))
+		rcx_pin(pair.user);
+}
+
+/* The events to count.  @reason says why there are none, under the time clock. */
+static enum rcx_hw_kind choose_events(json_object *request, char *reason, size_t len)
+{
+	struct rcx_hw_counters counters;
+	enum rcx_hw_kind kind = strcmp(rcx_get_text(request, "events"), "software") ?
+					RCX_HW_HARDWARE :
+					RCX_HW_SOFTWARE;
+
+	if (rcx_serving.clock != RCX_CLOCK_TIME)
+		return RCX_HW_NONE;
+	if (!rcx_hw_begin(&counters, kind, 0, reason, len))
+		return RCX_HW_NONE;
+	return rcx_hw_end(&counters) ? kind : RCX_HW_NONE;
+}
+
 void rcx_do_setup(json_object *request)
 {
 	static const char *const names[] = {
@@ -29,6 +56,7 @@ void rcx_do_setup(json_object *request)
 		[RCX_CLOCK_INSTRUCTIONS] = "instructions",
 	};
 	int kind = rcx_find_name(names, 2, rcx_get_text(request, "clock"));
+	char reason[256] = "";
 	json_object *answer;
 
 	if (kind < 0) {
@@ -41,7 +69,9 @@ void rcx_do_setup(json_object *request)
 	if (getpid() == 1 && !rcx_serving.is_set_up)
 		sleep(SETTLE);
 	rcx_serving.clock = (uint32_t)kind;
+	go_home();
 	rcx_calibrate(rcx_serving.clock, &rcx_serving.overhead);
+	rcx_serving.events = choose_events(request, reason, sizeof(reason));
 	rcx_serving.is_set_up = true;
 	answer = rcx_answer_new("setup");
 	rcx_add_text(answer, "clock", names[kind]);
@@ -51,6 +81,9 @@ void rcx_do_setup(json_object *request)
 			       !rcx_serving.overhead.scales ?
 				       NULL :
 				       json_object_new_uint64(rcx_serving.overhead.min_round));
+	json_object_object_add(answer, "events",
+			       json_object_new_boolean(rcx_serving.events != RCX_HW_NONE));
+	rcx_add_text(answer, "no_events", reason);
 	rcx_answer(answer);
 }
 
