@@ -3,7 +3,7 @@
 
 # The variables below. Only the command line sets them: an exported TARGET or SEED belongs to
 # another program.
-VARIABLES := TARGET KERNEL CLOCK PLAN CHANNELS OPERATIONS SIZES CONTEXTS WAITS BURSTS RATES QUEUES \
+VARIABLES := TARGET KERNEL CLOCK PLAN CHANNELS OPERATIONS SIZES CONTEXTS WAITS BURSTS RATES QUEUES PLACEMENTS \
 	THREADS SEED BOOTS LOADS APPEND CPUS RUNS VERSIONS PYTHON VENV
 IGNORED := $(strip \
 	$(foreach name,$(VARIABLES),$(if $(filter environment%,$(origin $(name))),$(name))))
@@ -21,6 +21,7 @@ BURSTS =
 RATES =
 QUEUES =
 THREADS =
+PLACEMENTS =
 SEED = 1
 BOOTS = 1
 LOADS = 0
@@ -72,7 +73,7 @@ bench: setup ## Measure and render a report: make bench PLAN=standard CHANNELS=n
 		--append "$(APPEND)" --channels "$(CHANNELS)" \
 		--operations "$(OPERATIONS)" --sizes "$(SIZES)" --contexts "$(CONTEXTS)" \
 		--waits "$(WAITS)" --bursts "$(BURSTS)" --rates "$(RATES)" --queues "$(QUEUES)" \
-		--threads "$(THREADS)"
+		--threads "$(THREADS)" --placements "$(PLACEMENTS)"
 
 test: setup ## Run all tests, also slow ones, or those of some channels: make test CHANNELS=ioctl
 	@$(PYTEST) tests -m "" $(PARALLEL) $(if $(strip $(CHANNELS)),"--channels=$(CHANNELS)")
@@ -164,6 +165,7 @@ help: ## Show this list
 	@echo "  RATES       rates of a stream: max, search or numbers [$(RATES)]"
 	@echo "  QUEUES      queue lengths of a stream [$(QUEUES)]"
 	@echo "  THREADS     numbers of concurrent threads [$(THREADS)]"
+	@echo "  PLACEMENTS  where the two ends of a conversation run [$(PLACEMENTS)]"
 	@echo "Variable of report and compare:"
 	@echo "  RUNS        run folders; empty: the newest one, or the newest two for compare"
 	@echo "Variable of test-dependencies:"

@@ -13,7 +13,7 @@ import pytest
 from bench.errors import RingcrossError
 from bench.plan import options as run_options
 from bench.plan.cells import Cell
-from bench.plan.factors import CONTEXTS, FACTORS, WAITS, read_factors
+from bench.plan.factors import CONTEXTS, FACTORS, PLACEMENTS, WAITS, read_factors
 from bench.plan.options import RunOptions
 from bench.plan.plans import PLANS
 from bench.run.campaign import Campaign
@@ -39,6 +39,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--rates", help="rates of a stream: max, search or numbers (default: the plan's)")
     add("--queues", help="queue lengths of a stream, e.g. 16,64 (default: the plan's)")
     add("--threads", help="number of concurrent threads, e.g. 1,2,4 (default: the plan's)")
+    add(
+        "--placements",
+        help=f"where the two ends run: {', '.join(PLACEMENTS)} (default: the plan's)",
+    )
     add("--target", default="vm", help="vm or local (default: vm)")
     add(
         "--kernel",

@@ -50,15 +50,15 @@ LISTING: dict[str, Any] = {
                     "operations": {
                         "push": {"min": 0, "max": 200000, "limit": "The socket buffer."},
                         "call": {"min": 0, "max": 32768, "limit": "One skb."},
-                        "notify": {"min": 0, "max": 32768, "limit": "One skb."},
+                        "notify": {"min": 0, "max": 32768, "limit": "One skb.", "two_ends": True},
                     },
                 },
                 {
                     "name": "multicast",
                     "summary": "a group",
                     "operations": {
-                        "notify": {"min": 0, "max": 32768, "limit": "One skb."},
-                        "stream": {"min": 0, "max": 32768, "limit": "One skb."},
+                        "notify": {"min": 0, "max": 32768, "limit": "One skb.", "two_ends": True},
+                        "stream": {"min": 0, "max": 32768, "limit": "One skb.", "two_ends": True},
                     },
                 },
             ],
@@ -74,7 +74,9 @@ LISTING: dict[str, Any] = {
                 {
                     "name": "realtime",
                     "summary": "queued",
-                    "operations": {"notify": {"min": 4, "max": 4, "limit": "A value."}},
+                    "operations": {
+                        "notify": {"min": 4, "max": 4, "limit": "A value.", "two_ends": True}
+                    },
                 }
             ],
         },
@@ -245,6 +247,7 @@ class FakeProvisioner(Provisioner):
         self.target = target or FakeTarget()
         self.clock: Clock = clock
         self.error: RingcrossError | None = None
+        self.available: tuple[str, ...] = ("same-cpu",)
 
     def listing(self) -> dict[str, Any]:
         return LISTING
@@ -252,6 +255,9 @@ class FakeProvisioner(Provisioner):
     def fetch(self, kernel: str) -> None:
         if kernel == "unknown":
             raise UsageError("There is no kernel 'unknown'.")
+
+    def placements(self, options: RunOptions) -> tuple[str, ...]:
+        return self.available
 
     def prepare(self, options: RunOptions, listing: Any, cells: Any) -> Testbed:
         if self.error:

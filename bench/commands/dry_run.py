@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""``ringcross run --dry-run``: what a run would measure, and how long that takes; nothing boots."""
+"""``ringcross run --dry-run``: what a run would measure, and how long that takes."""
 
 from __future__ import annotations
 

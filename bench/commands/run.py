@@ -22,7 +22,7 @@ from bench.commands.report import render
 from bench.commands.result_table import print_table
 from bench.plan import options as run_options
 from bench.plan.cells import OPERATIONS
-from bench.plan.factors import CONTEXTS, FACTORS, WAITS, read_factors
+from bench.plan.factors import CONTEXTS, FACTORS, PLACEMENTS, WAITS, read_factors
 from bench.plan.options import ACCELERATORS, CLOCKS, TARGETS, USUAL_CPUS, RunOptions
 from bench.plan.plans import PLANS
 from bench.plan.variants import read_variants
@@ -63,6 +63,9 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
                      help="Queue lengths of a stream, in the channel's own unit."),
         click.option("--threads", metavar="LIST",
                      help="Numbers of concurrent threads, e.g. 1,2,4."),
+        click.option("--placements", metavar="LIST",
+                     help="Where the two ends of a conversation run, with the clock time: "
+                     f"{', '.join(PLACEMENTS)}."),
         click.option("--seed", type=SEED, default=1, show_default=True,
                      help="Seed of the first boot and of the order of cells."),
         click.option("--boots", type=click.IntRange(1, 100), default=1, show_default=True,
@@ -121,8 +124,8 @@ def run(report: bool, as_json: bool, dry_run: bool, **given: Any) -> None:
 
     A plan says how much is measured: quick (3 sizes, 11 rounds per cell), standard (7 sizes, 15
     rounds, more factors) or full (18 sizes, 51 rounds in each of 3 loads, most factors). Factors
-    are contexts, waits, bursts, rates, queues and threads. Giving values for one factor replaces
-    all the factors that the plan varies.
+    are contexts, waits, bursts, rates, queues, threads and placements. Giving values for one factor
+    replaces all the factors that the plan varies.
 
     Prints progress on standard error, then a table with the median cost per operation and the
     paths of the run folder and the report. Results are written as they are measured, so an

@@ -18,6 +18,9 @@ PER: dict[Clock, tuple[float, str]] = {
 }
 """The base of a rate, per clock: its number of clock units, and its name."""
 
+EVENTS = ("cycles_user", "cycles_kernel", "instructions_user", "instructions_kernel")
+"""Hardware events that are counted under ``time`` where the machine has counters."""
+
 SEARCH = "search"
 """The rate of a stream whose highest rate without loss is to be found."""
 
@@ -41,6 +44,9 @@ class Cell:
         wait: how the reader waits: ``block``, ``poll`` or ``busy``; empty for the usual way of
             the mode.
         queue: length of the channel's queue, in its own unit; 0 for the system's default.
+        placement: where the other end of the conversation runs, from
+            :data:`bench.plan.factors.PLACEMENTS`; empty for the usual one, which is the same
+            CPU, and for an operation with one end.
         skip: why the cell is not measured; empty if it is.
     """
 
@@ -54,6 +60,7 @@ class Cell:
     burst: int = 1
     wait: str = ""
     queue: int = 0
+    placement: str = ""
     skip: str = field(default="", compare=False)
 
     @property
@@ -77,6 +84,7 @@ class Cell:
             self.wait,
             f"queue{self.queue}" if self.queue else "",
             f"threads{self.threads}" if self.threads > 1 else "",
+            self.placement,
         )
         return tuple(word for word in words if word)
 
@@ -113,6 +121,10 @@ class CellResult:
         round_overhead: the harness's own share of each round, in clock units.
         sample_overhead: the harness's own share of each sample, in clock units.
         context: where events were emitted, as the agent reports; empty if there were none.
+        placement: where both ends ran relative to each other, as the agent reports; empty under
+            ``instructions`` and for an operation with one end.
+        user_cpu, other_cpu: the CPUs of both ends; None where there was no such end, or where
+            it was not pinned.
         stream: per round ``emitted``, ``refused``, ``delivered``, ``lost``,
             ``reordered``, ``duplicated``, ``overruns`` and ``span``; empty for the other
             operations.
@@ -123,6 +135,8 @@ class CellResult:
         cpu: under the ``time`` clock, nanoseconds over all rounds: their duration (``wall``),
             the processor time of the user side (``user``), and of everything else (``other``)
             if the machine reports it.
+        events: hardware events of the user side per operation, one list per event of
+            :data:`EVENTS`, with one value per counted round; empty where none are counted.
         log: kernel log lines of the cell.
         boot: number of the boot within the run.
         load: number of the module's load within the boot.
@@ -137,11 +151,15 @@ class CellResult:
     round_overhead: float = 0.0
     sample_overhead: float = 0.0
     context: str = ""
+    placement: str = ""
+    user_cpu: int | None = None
+    other_cpu: int | None = None
     stream: dict[str, tuple[int, ...]] = field(default_factory=dict)
     interval: int = 0
     bound: str = ""
     trials: dict[str, Any] = field(default_factory=dict)
     cpu: dict[str, int] = field(default_factory=dict)
+    events: dict[str, tuple[float, ...]] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     boot: int = 0
     load: int = 0

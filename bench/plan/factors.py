@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -18,6 +18,9 @@ from bench.plan.cells import SEARCH, Cell, Operation, usual_context
 
 CONTEXTS = ("process", "softirq", "hardirq")
 WAITS = ("block", "poll", "busy")
+SAME_CPU = "same-cpu"
+PLACEMENTS = (SAME_CPU, "smt-sibling", "same-llc", "same-socket", "cross-socket")
+"""Where the two ends of a conversation run relative to each other, from near to far."""
 MAX = "max"
 """The rate of a producer that emits as fast as it can, as a user writes it."""
 EACH = -1
@@ -25,8 +28,8 @@ EACH = -1
 MAX_BURST = 4096
 MAX_THREADS = 64
 
-_USER_STARTED = ("threads",)
-_KERNEL_STARTED = ("contexts", "waits")
+_USER_STARTED = ("threads", "placements")
+_KERNEL_STARTED = ("contexts", "waits", "placements")
 AXES: dict[Operation, tuple[str, ...]] = {
     "push": _USER_STARTED,
     "pull": _USER_STARTED,
@@ -51,6 +54,8 @@ class Factors:
             instructions.
         queues: lengths of the queue, in the channel's own unit, or :data:`EACH`.
         threads: numbers of concurrent threads.
+        placements: where the other end runs, from :data:`PLACEMENTS`; only for an operation
+            with two ends.
     """
 
     contexts: tuple[str, ...] = ()
@@ -59,6 +64,7 @@ class Factors:
     rates: tuple[str, ...] = ()
     queues: tuple[int, ...] = ()
     threads: tuple[int, ...] = ()
+    placements: tuple[str, ...] = ()
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -99,6 +105,7 @@ def read_factors(**texts: str | None) -> Factors:
         "rates": _rate,
         "queues": lambda word: _number("queue length", word, (1 << 31) - 1),
         "threads": lambda word: _number("number of threads", word, MAX_THREADS),
+        "placements": lambda word: _one_of("placement", word, PLACEMENTS),
     }
     given = {name: (text or "").replace(",", " ").split() for name, text in texts.items()}
     values: dict[str, tuple[Any, ...]] = {
@@ -149,6 +156,8 @@ def varied(cell: Cell, factors: Factors, mode: dict[str, Any]) -> Iterator[Cell]
     """
     limits = mode["operations"][cell.operation]
     names = [axis for axis in AXES[cell.operation] if axis in factors.used]
+    if not limits.get("two_ends"):
+        names = [axis for axis in names if axis != "placements"]
     for values in itertools.product(*(_values(axis, factors, limits) for axis in names)):
         changes = dict(zip((_FIELD[axis] for axis in names), values, strict=True))
         context = usual_context(cell.operation, changes.get("rate", cell.rate))
@@ -162,8 +171,18 @@ def _values(axis: str, factors: Factors, limits: dict[str, Any]) -> list[Any]:
     if axis == "queues":
         suggested = limits.get("queue", {}).get("values", ())
         return [length for value in values for length in (suggested if value == EACH else [value])]
-    usual = {"waits": usual_wait(limits), "rates": MAX}.get(axis)
+    usual = {"waits": usual_wait(limits), "rates": MAX, "placements": SAME_CPU}.get(axis)
     return ["" if value == usual else value for value in values]
+
+
+def second_placement(available: Container[str]) -> tuple[str, ...]:
+    """The placement that a plan varies besides the same CPU; empty if there is no other.
+
+    Cores that share a cache are the common case on a machine that is not loaded. Without such
+    cores it is the nearest placement of those that are available.
+    """
+    order = ("same-llc", *PLACEMENTS[1:])
+    return next(((name,) for name in order if name in available), ())
 
 
 def usual_wait(limits: dict[str, Any]) -> str:
@@ -185,6 +204,8 @@ def why_not(cell: Cell, mode: dict[str, Any]) -> str:
         return f"The queue length can be {queue['min']} to {queue['max']} {queue['what']}."
     if cell.threads > 1 and mode.get("single_threaded_reason"):
         return str(mode["single_threaded_reason"])
+    if cell.threads > 1 and cell.placement:
+        return "Several threads use all CPUs, so they have no placement."
     if cell.operation == "stream" and not cell.rate and cell.context not in ("process", "default"):
         return "Only a thread can emit events at the maximum rate; an interrupt needs a rate."
     return ""

@@ -152,6 +152,7 @@ def make_cells(
     operations: Sequence[str] = (),
     sizes: Sequence[int] = (),
     factors: Factors = USUAL,
+    placements: Sequence[str] = (),
 ) -> list[Cell]:
     """All cells of a plan, in the order of the listing, including those to skip.
 
@@ -163,6 +164,8 @@ def make_cells(
         sizes: message sizes in bytes of body; empty for those of the plan.
         factors: values to measure at all sizes, instead of the factors that the plan varies. An
             operation without one of these factors is measured with its usual value.
+        placements: placements that are varied besides the factors of the plan, also for
+            references; see :func:`bench.plan.factors.second_placement`.
 
     Raises:
         UsageError: a channel or operation does not exist.
@@ -174,7 +177,9 @@ def make_cells(
     for name in operations:
         if name not in OPERATIONS:
             raise unknown("operation", name, OPERATIONS)
-    selection = _Selection(plan, tuple(sorted(set(sizes or plan.sizes))), factors)
+    selection = _Selection(
+        plan, tuple(sorted(set(sizes or plan.sizes))), factors, tuple(placements)
+    )
     return [
         cell
         for channel in (by_name[name] for name in dict.fromkeys(channels or by_name))
@@ -191,6 +196,18 @@ class _Selection:
     plan: Plan
     sizes: tuple[int, ...]
     factors: Factors
+    placements: tuple[str, ...] = ()
+
+    @property
+    def varied(self) -> tuple[Factors, ...]:
+        """The sets of factors that are varied, one after another."""
+        if not self.placements:
+            return self.plan.varied
+        sets = [Factors(placements=self.placements)]
+        if any(factors.waits for factors in self.plan.varied):
+            # On the same CPU a reader that spins would starve a thread that emits.
+            sets.append(Factors(placements=self.placements, waits=("busy",)))
+        return (*self.plan.varied, *sets)
 
     @property
     def varied_sizes(self) -> tuple[int, ...]:
@@ -228,10 +245,10 @@ def _cells_of_mode(
             yield from varied(cell, selection.factors, mode)
         return
     yield from usual
-    if channel.get("reference"):
-        return  # measured for scale only: no factor is varied
-    for factors in selection.plan.varied:
-        if factors.fit(operation):
+    # A reference is measured for scale only, but where its two processes run decides its scale.
+    reference = bool(channel.get("reference"))
+    for factors in selection.varied:
+        if factors.fit(operation) and (not reference or factors.used == ("placements",)):
             for cell in _usual(channel, mode, operation, selection.varied_sizes):
                 yield from _supported(cell, factors, mode)
 
@@ -295,5 +312,6 @@ def request(cell: Cell, number: int, plan: Plan, clock: Clock) -> dict[str, Any]
         "wait": cell.wait,
         "queue": cell.queue,
         "threads": cell.threads,
+        "placement": cell.placement,
         "deadline_ms": 20_000,
     }

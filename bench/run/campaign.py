@@ -16,6 +16,7 @@ from bench.host import knobs
 from bench.kernels.places import check_cache, check_writable, default_cache
 from bench.plan.cells import UNITS, Cell, CellResult, Clock
 from bench.plan.controls import controls, with_controls
+from bench.plan.factors import second_placement
 from bench.plan.options import RUNS, RunOptions
 from bench.plan.plans import Listing, find_plan, make_cells, schedule
 from bench.run import environment, exploration
@@ -283,6 +284,7 @@ class Campaign:
             operations=options.operations,
             sizes=options.sizes,
             factors=options.factors,
+            placements=second_placement(self._provisioner.placements(options)),
         )
         return with_controls(cells, self.listing)
 
@@ -376,6 +378,7 @@ class Campaign:
             document |= environment.from_files(info.files)
         if info.hello:
             document |= info.hello | {"overhead": info.overhead, "floors": {"copy": info.floors}}
+            document["no_events"] = info.no_events
         if info.session:
             document |= {name: info.session.get(name, "") for name in ("accelerator", "qemu")}
             document |= {"forced": bool(info.session.get("forced")), "session": info.session}

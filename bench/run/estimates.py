@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from bench.plan.cells import PER, CellResult, Clock
+from bench.plan.cells import EVENTS, PER, CellResult, Clock
 
 Floats = NDArray[np.float64]
 Levels = Sequence[Sequence[Floats]]
@@ -61,6 +61,8 @@ class Summary:
         spread: relative difference of the boots' medians, see :func:`spread`.
         marks: see :func:`marks`.
         cpu_user_side, cpu_other_side: processor time in ns per operation, see :func:`cpu`.
+        cycles_user, cycles_kernel, instructions_user, instructions_kernel: hardware events of
+            the user side per operation: the median of the rounds in which they were counted.
     """
 
     rounds: int
@@ -89,6 +91,10 @@ class Summary:
     marks: str
     cpu_user_side: float
     cpu_other_side: float
+    cycles_user: float
+    cycles_kernel: float
+    instructions_user: float
+    instructions_kernel: float
 
 
 def operations(result: CellResult) -> Floats:
@@ -137,6 +143,11 @@ def cpu(results: Sequence[CellResult], side: str) -> float:
     known = [result for result in results if side in result.cpu]
     count = sum(float(operations(result).sum()) for result in known)
     return sum(result.cpu[side] for result in known) / count if count else math.nan
+
+
+def events(results: Sequence[CellResult], name: str) -> float:
+    """The median over all counted rounds of one hardware event; NaN if none was counted."""
+    return known_median(value for result in results for value in result.events.get(name, ()))
 
 
 def percentile(samples: Floats, p: float) -> float:
@@ -308,6 +319,7 @@ def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
         marks=marks(clock, median, interval, boot_spread),
         cpu_user_side=cpu(results, "user"),
         cpu_other_side=cpu(results, "other"),
+        **{name: events(results, name) for name in EVENTS},
     )
 
 

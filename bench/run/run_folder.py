@@ -16,7 +16,7 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,7 +33,8 @@ COLUMNS = (
     "p50 p90 p99 p999 max ci_low ci_high overhead messages_per_unit bytes_per_unit offered "
     "delivered lost boots context interval burst raw_median reordered duplicated loads p9999 mad "
     "low_severe low_mild high_mild high_severe spread marks rate wait queue refused overruns "
-    "offered_per_unit bound factors cpu_user_side cpu_other_side"
+    "offered_per_unit bound factors cpu_user_side cpu_other_side placement user_cpu other_cpu "
+    "cycles_user cycles_kernel instructions_user instructions_kernel"
 ).split()
 """Columns of ``cells.csv``."""
 _STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
@@ -42,8 +43,8 @@ FORMAT = 2
 """Version of the run folder's format; see docs/run-folder.md."""
 _CELL_FIELDS = [field.name for field in fields(Cell) if field.compare]
 _RESULT_FIELDS = (
-    "boot load status reason n rounds round_overhead sample_overhead context stream interval "
-    "bound trials cpu log"
+    "boot load status reason n rounds round_overhead sample_overhead context placement user_cpu "
+    "other_cpu stream interval bound trials cpu events log"
 ).split()
 _OLD_COUNTERS = {"raised": "emitted"}
 """Names of counters in journals of version 2, with their present names."""
@@ -140,6 +141,9 @@ def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, An
         "wait": cell.wait,
         "queue": cell.queue,
         "factors": " ".join(cell.factors),
+        "placement": next((r.placement for r in results if r.placement), cell.placement),
+        "user_cpu": _cpus(result.user_cpu for result in results),
+        "other_cpu": _cpus(result.other_cpu for result in results),
         "bound": " ".join(dict.fromkeys(r.bound for r in results if r.bound)),
     }
     if worst.status == "ok":
@@ -149,6 +153,11 @@ def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, An
         rates = [stream_counts.offered_rate(result, clock) for result in results]
         values["offered_per_unit"] = estimates.known_median(rates)
     return values
+
+
+def _cpus(numbers: Iterable[int | None]) -> str:
+    """The CPUs on which an end ran, mostly one, separated by blanks."""
+    return " ".join(str(number) for number in dict.fromkeys(numbers) if number is not None)
 
 
 def _interval(cell: Cell, results: Sequence[CellResult], clock: Clock) -> int:
@@ -437,6 +446,7 @@ def _parse_line(
             "rounds": tuple(values["rounds"]),
             "stream": {_OLD_COUNTERS.get(k, k): tuple(v) for k, v in values["stream"].items()},
             "trials": {_OLD_COUNTERS.get(k, k): v for k, v in values["trials"].items()},
+            "events": {k: tuple(v) for k, v in values.get("events", {}).items()},
             "log": tuple(values["log"]),
         },
     )
@@ -455,6 +465,7 @@ def _key_columns(results: Placed, lengths: Sequence[int]) -> dict[str, Any]:
     keys = [
         {name: getattr(result.cell, name) for name in _CELL_FIELDS}
         | {"context": result.context or result.cell.context}
+        | {"placement": result.placement or result.cell.placement}
         | {"boot": result.boot, "load": result.load, "place": place}
         for place, result in results
     ]

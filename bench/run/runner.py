@@ -58,6 +58,7 @@ class SessionInfo:
         files: text of the files of :data:`bench.run.environment.PATHS`, by path.
         overhead: units for one clock reading (``read``) and one iteration of the loop
             (``loop``), and ``min_round``, the shortest measurable round, if there is one.
+        no_events: why no hardware events are counted under ``time``; empty if they are.
         floors: units for a plain copy, by number of bytes.
         session: what :meth:`bench.targets.base.Session.describe` gives.
     """
@@ -65,6 +66,7 @@ class SessionInfo:
     hello: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str | None] = field(default_factory=dict)
     overhead: dict[str, float] = field(default_factory=dict)
+    no_events: str = ""
     floors: dict[str, float] = field(default_factory=dict)
     session: dict[str, Any] = field(default_factory=dict)
 
@@ -264,6 +266,7 @@ class _AnswerReader:
         elif kind == "setup":
             costs = {name: answer.get(name) for name in ("read", "loop", "min_round")}
             info.overhead = {name: float(cost) for name, cost in costs.items() if cost is not None}
+            info.no_events = str(answer.get("no_events", ""))
         elif kind == "read":
             info.files = info.files or dict(answer["files"])
         elif kind == "floors":
@@ -298,9 +301,13 @@ class _AnswerReader:
             round_overhead=float(answer["round_overhead"]),
             sample_overhead=float(answer["sample_overhead"]),
             context=str(answer.get("context", "")),
+            placement=str(answer.get("placement", "")),
+            user_cpu=answer.get("user_cpu"),
+            other_cpu=answer.get("other_cpu"),
             stream={key: tuple(answer[key]) for key in keys if key in answer},
             interval=int(answer.get("interval", 0)),
             bound=str(answer.get("bound", "")),
+            events={k: tuple(map(float, v)) for k, v in answer.get("events", {}).items() if v},
             cpu={k: int(v) for k, v in answer.get("cpu", {}).items() if v is not None},
         )
         return _with_valid_figures(complete)

@@ -74,6 +74,7 @@ def trials(results: Iterable[CellResult], clock: Clock) -> Iterator[dict[str, An
             row |= {name: getattr(result.cell, name) for name in KEY}
             row |= {"boot": result.boot, "load": result.load, "trial": number}
             row["context"] = result.context or result.cell.context
+            row["placement"] = result.placement or result.cell.placement
             row["offered_per_unit"] = rate
             row["delivered_per_unit"] = rate * row["delivered"] / row["emitted"]
             yield row

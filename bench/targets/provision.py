@@ -17,9 +17,10 @@ from bench.kernels import build, catalog, contract, prebuilt
 from bench.kernels.catalog import Kernel, elf_image, read_config
 from bench.paths import ROOT
 from bench.plan.cells import UNITS, Cell, Clock
+from bench.plan.factors import SAME_CPU
 from bench.plan.options import TARGETS, RunOptions
 from bench.plan.plans import Listing
-from bench.targets import cpus, kvm
+from bench.targets import cpus, kvm, kvm_device
 from bench.targets.base import Target
 from bench.targets.local import LocalTarget
 from bench.targets.vm import VmTarget, find_qemu
@@ -66,32 +67,17 @@ class Provisioner:
             TargetError: the agent cannot be built or run, or has another protocol version.
             UsageError: the folder *prebuilt* has no agent that can be started.
         """
-        agent = self._agent()
-        try:
-            result = child.run([agent, "--list"])
-        except PermissionError:
-            raise TargetError(
-                f"{agent} cannot be run (Permission denied): move ringcross to a file system that "
-                "is not mounted noexec."
-            ) from None
-        except OSError as error:  # for example an agent built for another processor
-            raise TargetError(
-                f"{agent} cannot be run ({error.strerror}): build it on this machine."
-            ) from None
-        if result.returncode and not result.stdout:
-            raise TargetError(
-                f"{agent} --list failed ({result.stderr.strip()}): build the agent again."
-            )
-        listing: Listing = json.loads(result.stdout)
-        mistakes = result.stderr.strip().splitlines()
+        text, errors = self._ask_agent("--list")
+        listing: Listing = json.loads(text)
+        mistakes = errors.strip().splitlines()
         if not self._prebuilt:
             mistakes += contract.mistakes(ROOT / "modules", listing["channels"])
         if mistakes:
             raise incomplete(mistakes)
         if listing["protocol"] != PROTOCOL:
             raise TargetError(
-                f"{agent} has protocol version {listing['protocol']}, but this ringcross requires "
-                f"{PROTOCOL}: build the agent from the same version."
+                f"{self._agent()} has protocol version {listing['protocol']}, but this ringcross "
+                f"requires {PROTOCOL}: build the agent from the same version."
             )
         return listing
 
@@ -103,6 +89,31 @@ class Provisioner:
             TargetError: the kernel cannot be fetched.
         """
         catalog.find(kernel, say=self._say)
+
+    def placements(self, options: RunOptions) -> tuple[str, ...]:
+        """The placements that the machine under test has, nearest first.
+
+        They are known before the kernel under test is booted: from the agent for this machine,
+        from the number of CPUs for a virtual machine. For the latter, KVM may be tested. A
+        placement that the machine turns out not to have is a skip.
+
+        Raises:
+            UsageError: the clock does not allow the number of CPUs.
+            TargetError: the agent cannot be built or run, or the kernel cannot be fetched.
+        """
+        if options.target == "local":
+            document: dict[str, list[str]] = json.loads(self._ask_agent("--placements")[0])
+            return tuple(document["placements"])
+        return vm_placements(
+            cpus.number(options.cpus, self._planned_clock(options), force=options.force_time)
+        )
+
+    def _planned_clock(self, options: RunOptions) -> Clock:
+        """The clock of a run in a virtual machine; for ``auto`` this may test KVM."""
+        if options.clock != "auto" or _accelerator(options) == "tcg" or kvm_device.check():
+            return _clock(options.clock)
+        find_qemu()
+        return self._vm_clock(options, catalog.find(options.kernel, say=self._say), self._agent())
 
     def prepare(self, options: RunOptions, listing: Listing, cells: Sequence[Cell]) -> Testbed:
         """Return the target that *options* name, ready to start.
@@ -184,6 +195,26 @@ class Provisioner:
         )
         return Testbed(target, "time", release, read_config(Path(f"/boot/config-{release}")))
 
+    def _ask_agent(self, option: str) -> tuple[str, str]:
+        """What the agent prints on this machine with *option*: the result, and messages."""
+        agent = self._agent()
+        try:
+            result = child.run([agent, option])
+        except PermissionError:
+            raise TargetError(
+                f"{agent} cannot be run (Permission denied): move ringcross to a file system that "
+                "is not mounted noexec."
+            ) from None
+        except OSError as error:  # for example an agent built for another processor
+            raise TargetError(
+                f"{agent} cannot be run ({error.strerror}): build it on this machine."
+            ) from None
+        if result.returncode and not result.stdout:
+            raise TargetError(
+                f"{agent} {option} failed ({result.stderr.strip()}): build the agent again."
+            )
+        return result.stdout, result.stderr
+
     def _agent(self) -> Path:
         return prebuilt.agent(self._prebuilt) if self._prebuilt else build.build_agent()
 
@@ -208,6 +239,11 @@ def incomplete(mistakes: Sequence[str]) -> UsageError:
     """The error for channels whose sources are incomplete; *mistakes* name the files."""
     lines = "".join(f"\n  {mistake}" for mistake in mistakes)
     return UsageError(f"A channel is not complete: correct it, then run again.{lines}")
+
+
+def vm_placements(cpus: int) -> tuple[str, ...]:
+    """The placements of a virtual machine: QEMU's CPUs are cores of one socket with one cache."""
+    return (SAME_CPU, "same-llc") if cpus > 1 else (SAME_CPU,)
 
 
 def requirements(field: str, channels: Sequence[Listing]) -> tuple[str, ...]:

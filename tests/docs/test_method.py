@@ -109,6 +109,7 @@ def test_every_plan_searches_the_rate_that_loses_nothing() -> None:
         ("rates", ("search", "5000"), "stream"),
         ("queues", (64, 256), "stream"),
         ("threads", (1, 2), "push"),
+        ("placements", ("same-llc", "cross-socket"), "notify"),
     ],
 )
 def test_each_factor_is_an_axis(axis: str, values: tuple[object, ...], operation: str) -> None:

@@ -11,18 +11,26 @@ from bench.targets.vm import VmTarget
 
 @dataclass(frozen=True)
 class SeveralCpus(VmTarget):
-    """A target whose CPUs are emulated by one host thread each, so that they run in parallel."""
+    """A target whose CPUs are emulated by one host thread each, so that they run in parallel.
 
-    cpus: int = 2
+    Attributes:
+        smp: QEMU's ``-smp``: a number of CPUs, or their topology.
+        features: properties to add to the CPU model, for example ``vendor=GenuineIntel``.
+    """
+
+    smp: str = "2"
+    features: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, target: VmTarget, cpus: int) -> SeveralCpus:
-        """*target* with that many CPUs."""
+    def of(cls, target: VmTarget, smp: int | str, *features: str) -> SeveralCpus:
+        """*target* with these CPUs."""
         of_target = {f.name: getattr(target, f.name) for f in fields(target)}
-        return cls(**of_target | {"cpus": cpus})
+        return cls(**of_target, smp=str(smp), features=features)
 
     def command(self, *args: Any, **options: Any) -> list[str]:
-        """The command line of the target, with the number of CPUs replaced."""
+        """The command line of the target, with the CPUs replaced."""
         command = super().command(*args, **options)
-        command[command.index("-smp") + 1] = str(self.cpus)
+        command[command.index("-smp") + 1] = self.smp
+        model = command.index("-cpu") + 1
+        command[model] = ",".join((command[model], *self.features))
         return command

@@ -84,7 +84,7 @@ class Isolation(Knob):
             return poor(
                 "none",
                 "No CPU is isolated, so the scheduler may put other work on the CPU that measures",
-                "boot with isolcpus=N nohz_full=N, and run ringcross under taskset -c N",
+                "boot with isolcpus=N nohz_full=N: ringcross prefers isolated CPUs",
             )
         ticking = isolated - parse_cpus(text(files, self.paths[1]))
         if ticking:
