@@ -30,9 +30,10 @@ from bench.targets.provision import Provisioner, Testbed
 class Campaign:
     """A run, which starts measuring when the first result is requested.
 
-    The constructor determines the cells.  For this it may build the agent, but it boots
-    nothing.  Close the campaign, or use it as a context manager: closing finishes the run
-    folder and ends all machines.
+    The constructor determines the cells.  For this it may build the agent.  It boots nothing,
+    unless the clock depends on whether KVM works, and that was not tested yet.  Close the
+    campaign, or use it as a context manager: closing finishes the run folder and ends all
+    machines.
 
     Args:
         options: the requested options; with ``resume`` set, the options stored in that run

@@ -121,14 +121,17 @@ def modes_of(rows: list[Measured]) -> str:
     return ", ".join(modes)
 
 
+def _setting(row: Measured) -> tuple[object, ...]:
+    """What the rows of one line have in common."""
+    return row.mode, row.threads, row.context, row.interval, row.burst, row.placement
+
+
 def same_setting(run: Run, first: Measured) -> list[Measured]:
     """Rows that differ from ``first`` only in size, smallest first."""
     rows = [
         row
         for row in run.of(first.channel, first.operation)
-        if row.measured
-        and (row.mode, row.threads, row.context, row.interval, row.burst)
-        == (first.mode, first.threads, first.context, first.interval, first.burst)
+        if row.measured and _setting(row) == _setting(first)
     ]
     return sorted(rows, key=lambda row: row.size)
 
@@ -138,8 +141,7 @@ def variants(run: Run, channel: str, operation: str) -> list[list[Measured]]:
     firsts: dict[tuple[object, ...], Measured] = {}
     for row in sorted(run.of(channel, operation), key=lambda row: row.size):
         if row.measured:
-            setting = (row.mode, row.threads, row.context, row.interval, row.burst)
-            firsts.setdefault(setting, row)
+            firsts.setdefault(_setting(row), row)
     return [same_setting(run, first) for first in firsts.values()]
 
 

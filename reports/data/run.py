@@ -24,6 +24,7 @@ REQUIRED = ("channel", "operation", "size", "mode", "clock", "status")
 
 KEY = (
     "channel", "mode", "operation", "size", "threads", "context", "rate", "burst", "wait", "queue",
+    "placement",
 )  # fmt: skip
 """Columns that identify a cell, within a run and between runs."""
 
@@ -31,7 +32,8 @@ NUMBERS = (
     "rounds n min median mean p50 p90 p99 p999 max ci_low ci_high overhead messages_per_unit "
     "bytes_per_unit offered delivered lost boots raw_median reordered duplicated loads p9999 mad "
     "low_severe low_mild high_mild high_severe spread refused overruns offered_per_unit "
-    "cpu_user_side cpu_other_side"
+    "cpu_user_side cpu_other_side "
+    "cycles_user cycles_kernel instructions_user instructions_kernel"
 ).split()
 INTEGERS = {"size": 0, "threads": 1, "interval": 0, "burst": 1, "queue": 0}
 TEXTS = {
@@ -46,6 +48,9 @@ TEXTS = {
     "wait": "",
     "bound": "",
     "factors": "",
+    "placement": "",
+    "user_cpu": "",
+    "other_cpu": "",
 }
 
 
@@ -108,6 +113,13 @@ class Measured:
     offered_per_unit: float | None = None
     cpu_user_side: float | None = None
     cpu_other_side: float | None = None
+    placement: str = ""
+    user_cpu: str = ""
+    other_cpu: str = ""
+    cycles_user: float | None = None
+    cycles_kernel: float | None = None
+    instructions_user: float | None = None
+    instructions_kernel: float | None = None
 
     @property
     def key(self) -> tuple[str | int, ...]:

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from reports.analysis import counterparts, diagnostics
+from reports.analysis import counterparts, diagnostics, placements
 from reports.data import call_trees, sources, trials
 from reports.data import properties as data_properties
 from reports.data.call_trees import Xrays
@@ -75,6 +75,7 @@ def _index_page(
     drawn = [cost.cost(run), *latency.channels_latency(run)]
     drawn += [cost.rates(run), cost.bandwidth(run)]
     figures = [figure for figure in drawn if figure]
+    placed = placements.lines(run)
     streams = view.streams(run)
     loads = [figure for figure in [load.of_channels(run, sweeps)] if figure]
     write(
@@ -92,24 +93,27 @@ def _index_page(
         stack_kinds=xray.kinds_of(xrays, xrays.operations) if xrays else (),
         figures=figures,
         has_samples=run.samples is not None,
+        placed=placed,
+        placements=placements.used(placed),
         streams=streams,
         loads=loads,
         searches=load.table(sweeps),
         results=view.results(run),
         overhead=view.overhead(run),
-        sections=_sections(figures, bool(streams), bool(sweeps), bool(stacks)),
+        sections=_sections(figures, bool(placed), bool(streams), bool(sweeps), bool(stacks)),
         **common,
     )
 
 
 def _sections(
-    figures: list[cost.Figure], streams: bool, loads: bool, stacks: bool
+    figures: list[cost.Figure], placed: bool, streams: bool, loads: bool, stacks: bool
 ) -> list[tuple[str, str]]:
     """Anchor and title of each section of the index, for its navigation."""
     names = [("machine", "Machine"), ("clock", "Clock"), ("map", "Heat map")]
     names += [("properties", "Properties")]
     names += [(figure.name, figure.title) for figure in figures]
     names += [("xray", "X-ray")] if stacks else []
+    names += [("placements", "Placements")] if placed else []
     names += [("streams", "Streams")] if streams else []
     names += [("load", "Streams under load")] if loads else []
     return [*names, ("all", "All cells"), ("harness", "Overhead"), ("channels", "Channels")]
@@ -143,6 +147,7 @@ def _channel_page(
 ) -> None:
     channel = run.channel(row.channel)
     results = view.results(run, channel.name)
+    placed = placements.lines(run, channel.name)
     drawn = [cost.modes(run, channel.name), latency.modes_latency(run, channel.name)]
     write(
         out / row.link,
@@ -159,6 +164,8 @@ def _channel_page(
             for operation, rows in groupby(results, key=lambda it: it.row.operation)
         ],
         figures=[figure for figure in drawn if figure],
+        placed=placed,
+        placements=placements.used(placed),
         streams=view.streams(run, channel.name),
         loads=[
             figure for figure in [load.of_modes(run, channel.name, common["searches"])] if figure

@@ -34,6 +34,7 @@ def templates() -> Environment:
     jinja.filters |= {
         "bytes": words.size,
         "number": words.number,
+        "ratio": words.ratio,
         "sentence": words.sentence,
         "keyed": _keyed,
     }
@@ -42,6 +43,7 @@ def templates() -> Environment:
         "script": Markup(_lean(_read("script.js"))),
         "operations": OPERATIONS,
         "markers": MARKS,
+        "placement_words": words.PLACEMENTS,
     }
     return jinja
 

@@ -222,6 +222,7 @@ def machine(run: Run) -> tuple[Fact, ...]:
     facts = [Fact(name, value) for name, value in names]
     if run.clock == "time":
         facts.append(Fact("CPUs", _cpus(env)))
+        facts.append(Fact("Hardware events", _events(run)))
     return tuple(facts)
 
 
@@ -235,6 +236,14 @@ def _cpus(env: dict[str, Any]) -> str:
         f"{session['cpus']}, which the guest sees as {topology.replace('=', ' ')}. They are "
         "threads of QEMU, which the host's scheduler places."
     )
+
+
+def _events(run: Run) -> str:
+    """Whether cycles and instructions were counted, and if not, why."""
+    if any(row.cycles_user is not None for row in run.rows):
+        return "cycles and instructions of the user side stand in the table of all cells"
+    reason = str(run.environment.get("no_events") or "")
+    return f"not counted. {words.sentence(reason)}" if reason else "not recorded"
 
 
 def _text(env: dict[str, Any], key: str, names: dict[str, str] | None = None) -> str:
@@ -342,7 +351,7 @@ def _result(row: Measured, clock: str) -> ResultRow:
         low, high = words.number(row.ci_low), words.number(row.ci_high)
         interval = low if low == high else f"{low} … {high}"
     note = words.sentence(row.reason)
-    if row.measured and (row.factors or row.interval or row.burst > 1):
+    if row.measured and (row.factors or row.interval or row.burst > 1 or row.placement):
         note = ", ".join(setting(row, clock))
     return ResultRow(
         row=row,
@@ -373,6 +382,10 @@ def setting(row: Measured, clock: str) -> list[str]:
         phrases.append(f"queue set to {row.queue}")
     if row.threads > 1:
         phrases.append(f"{row.threads} threads in parallel")
+    if row.placement:
+        where = words.PLACEMENTS.get(row.placement, row.placement)
+        cpus = row.user_cpu if row.user_cpu == row.other_cpu else f"{row.user_cpu}, {row.other_cpu}"
+        phrases.append(f"{where} ({cpus})" if cpus else where)
     return phrases
 
 

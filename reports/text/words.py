@@ -8,6 +8,15 @@ from dataclasses import dataclass
 
 MISSING = "–"
 
+PLACEMENTS = {
+    "same-cpu": "both ends on one CPU",
+    "smt-sibling": "ends on two threads of one core",
+    "same-llc": "ends on two cores that share a last-level cache",
+    "same-socket": "ends on two cores of one socket without a common cache",
+    "cross-socket": "ends on two sockets",
+}
+"""Where the two ends of a conversation run, from near to far, in words."""
+
 
 @dataclass(frozen=True)
 class ClockWords:

@@ -19,10 +19,12 @@ COLUMNS = (
     "p90 p99 p999 max ci_low ci_high overhead messages_per_unit bytes_per_unit offered delivered "
     "lost boots context interval burst raw_median reordered duplicated loads p9999 mad low_severe "
     "low_mild high_mild high_severe spread rate wait queue refused overruns "
-    "offered_per_unit bound factors marks cpu_user_side cpu_other_side"
+    "offered_per_unit bound factors marks cpu_user_side cpu_other_side placement user_cpu "
+    "other_cpu cycles_user cycles_kernel instructions_user instructions_kernel"
 ).split()
 KEY = (
     "channel", "mode", "operation", "size", "threads", "context", "rate", "burst", "wait", "queue",
+    "placement",
 )  # fmt: skip
 SIZES = (8, 64, 512, 4096, 65536, 1048576)
 OPERATIONS = ("push", "pull", "call", "notify", "stream")
@@ -141,6 +143,7 @@ def _row(
         "clock": clock, "unit": "ns" if clock == "time" else "instructions", "status": "ok",
         "reason": "", "context": "process" if operation == "stream" else "softirq",
         "rate": "", "interval": 0, "burst": 1, "wait": "", "queue": 0, "factors": "",
+        "placement": "",
         "boots": 2, "loads": 1, "marks": "",
     } | more  # fmt: skip
 
