@@ -100,6 +100,7 @@ class FakeSession:
         self.requests = requests
         self.deeds = deeds
         self.closed = self.killed = False
+        self.clock = ""
 
     def __enter__(self) -> FakeSession:
         return self
@@ -125,6 +126,7 @@ class FakeSession:
         yield {"re": "end"}
 
     def _setup(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        self.clock = request["clock"]
         answer = {"re": "setup", "clock": request["clock"], "read": READ, "loop": LOOP}
         yield self.deeds.get("setup", answer)
 
@@ -148,7 +150,17 @@ class FakeSession:
         if deed == "ignore":
             yield {"re": "error", "reason": "what?"}
             return
-        yield _answer(request) | deed
+        yield _answer(request) | self._placement(request) | deed
+
+    def _placement(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Where both ends ran, under ``time``; CPU 1 is the home, CPU 2 the other CPU."""
+        if self.clock != "time":
+            return {}
+        if request["operation"] not in ("notify", "stream"):
+            return {"placement": "", "user_cpu": 1, "other_cpu": None}
+        placement = request["placement"] or "same-cpu"
+        other = 1 if placement == "same-cpu" else 2
+        return {"placement": placement, "user_cpu": 1, "other_cpu": other}
 
     def _probe(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         deed = self.deeds.get(f"{request['channel']}-probe", {})

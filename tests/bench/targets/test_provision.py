@@ -34,3 +34,17 @@ def test_an_agent_on_a_file_system_without_programs(
     monkeypatch.setattr(Provisioner, "_agent", lambda _: agent)
     with pytest.raises(TargetError, match=r"cannot be run.*not mounted noexec"):
         Provisioner().listing()
+
+
+def test_placements_of_this_machine_come_from_the_agent(tmp_path: Path) -> None:
+    agent = tmp_path / "ringcross_agent"
+    agent.write_text(
+        '#!/bin/sh\necho \'{"placements": {"same-cpu": [1, 1], "smt-sibling": [1, 0]}}\'\n'
+    )
+    agent.chmod(0o755)
+    provisioner = Provisioner(prebuilt=tmp_path)
+    assert provisioner.placements(RunOptions(target="local")) == ("same-cpu", "smt-sibling")
+    vm = RunOptions(target="vm", clock="instructions")
+    assert provisioner.placements(vm) == ("same-cpu",)
+    vm = RunOptions(target="vm", clock="time", cpus=2, force_time=True)
+    assert provisioner.placements(vm) == ("same-cpu", "same-llc")
