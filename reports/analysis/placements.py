@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from reports.data.run import KEY, Measured, Run
+from reports.data.run import KEY, OPERATIONS, Measured, Run
 from reports.text.words import PLACEMENTS
 
 
@@ -33,7 +33,7 @@ class Line:
 
 
 def lines(run: Run, channel: str = "") -> tuple[Line, ...]:
-    """A line for each cell with at least two placements, of all channels or of one."""
+    """A line for each cell with at least two placements, of all channels or of one, in order."""
     groups: dict[tuple[Any, ...], dict[str, Measured]] = {}
     for row in run.rows:
         if row.measured and row.placement in PLACEMENTS and channel in ("", row.channel):
@@ -45,7 +45,12 @@ def lines(run: Run, channel: str = "") -> tuple[Line, ...]:
         if len(ordered) > 1:
             first = next(iter(ordered.values()))
             found.append(Line(first, _other_factors(first), ordered))
-    return tuple(found)
+    return tuple(sorted(found, key=_order))
+
+
+def _order(line: Line) -> tuple[Any, ...]:
+    row = line.row
+    return row.channel, OPERATIONS.index(row.operation), row.mode, row.size, line.factors
 
 
 def used(table: tuple[Line, ...]) -> tuple[str, ...]:

@@ -384,8 +384,8 @@ def setting(row: Measured, clock: str) -> list[str]:
         phrases.append(f"{row.threads} threads in parallel")
     if row.placement:
         where = words.PLACEMENTS.get(row.placement, row.placement)
-        cpus = row.user_cpu if row.user_cpu == row.other_cpu else f"{row.user_cpu}, {row.other_cpu}"
-        phrases.append(f"{where} ({cpus})" if cpus else where)
+        numbers = list(dict.fromkeys(cpu for cpu in (row.user_cpu, row.other_cpu) if cpu))
+        phrases.append(f"{where} (CPU {' and '.join(numbers)})" if numbers else where)
     return phrases
 
 

@@ -89,7 +89,7 @@ static void explain(int err, char *reason, size_t len)
 			 paranoid());
 	else if (err == ENOENT || err == ENODEV || err == EOPNOTSUPP)
 		snprintf(reason, len,
-			 "The machine has no hardware counters, as most virtual machines (%s).",
+			 "The machine has no hardware counters, like most virtual machines (%s).",
 			 strerror(err));
 	else if (err == ENOSYS)
 		snprintf(reason, len, "The kernel is built without CONFIG_PERF_EVENTS.");

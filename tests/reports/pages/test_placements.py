@@ -90,8 +90,8 @@ def test_the_heat_map_keeps_the_usual_placement(folder: Path) -> None:
 
 def test_notes_say_where_both_ends_ran(report: Path) -> None:
     text = (report / "index.html").read_text()
-    assert "both ends on one CPU (1)" in text
-    assert "ends on two cores that share a last-level cache (1, 0)" in text
+    assert "both ends on one CPU (CPU 1)" in text
+    assert "ends on two cores that share a last-level cache (CPU 1 and 0)" in text
 
 
 def test_samples_of_other_placements_are_not_mixed_in(folder: Path) -> None:
