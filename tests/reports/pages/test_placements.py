@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from reports.data import trials
-from reports.data.run import load_run
+from reports.data.run import KEY, load_run
 from reports.figures import latency
 from reports.pages import render, view
 from tests.reports.pages.test_render import check
@@ -135,7 +135,7 @@ def test_trials_of_a_run_without_placements_are_read(build_run: Build) -> None:
                                 extrasaction="ignore")  # fmt: skip
         writer.writeheader()
         writer.writerows(rows)
-    trial = {name: searched[name] for name in trials.KEY if name != "placement"}
+    trial = {name: searched[name] for name in KEY if name != "placement"}
     trial |= {"emitted": "10", "lost": "0", "p99": "5", "offered_per_unit": "300"}
     trial |= {"delivered_per_unit": "300", "verdict": "clean"}
     with (run / "trials.csv").open("w", newline="") as file:
