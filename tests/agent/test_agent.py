@@ -204,6 +204,28 @@ def test_a_round_is_long_enough_for_the_clock(agent: Path) -> None:
     assert counted["min_round"] == 0, "each instruction is counted"
 
 
+@pytest.mark.parametrize(("size", "control_size"), [(0, 8), (64, 64), (1 << 20, 65536)])
+def test_a_control_stands_before_each_round_and_after_the_last(
+    agent: Path, size: int, control_size: int
+) -> None:
+    mode = {"mode": "getppid"} if size == 0 else {}
+    asked = {**PIPE, **mode, "size": size, "rounds": 4}
+    beside, alone = talk(agent, SETUP, {**asked, "control_units": 50_000}, asked).cells()
+    assert beside["status"] == "ok", beside["reason"]
+    assert len(beside["controls"]) == len(beside["rounds"]) + 1
+    assert beside["control_size"] == control_size
+    assert statistics.median(beside["controls"]) > 50_000 / 3
+    assert 0 < beside["control_overhead"] < 50_000 / 3
+    assert not [field for field in alone if "control" in field]
+
+
+def test_controls_use_no_processor_time_of_the_cell(agent: Path) -> None:
+    asked = {**PIPE, "rounds": 3, "round_units": 20_000, "control_units": 5_000_000}
+    (cell,) = talk(agent, SETUP, asked).cells()
+    assert sum(cell["controls"]) > 4 * 5_000_000 / 3
+    assert cell["cpu"]["user"] < sum(cell["controls"]) / 2
+
+
 def syscall_cells(agent: Path) -> Iterator[dict[str, Any]]:
     listing = json.loads(run(agent, "--list").stdout)
     (channel,) = (c for c in listing["channels"] if c["name"] == "syscall")

@@ -144,6 +144,7 @@ struct rcx_cell {
 	uint32_t rounds;
 	uint64_t round_units;
 	uint32_t samples;
+	uint64_t control_units; /* length of a control, 0: none; see control.c */
 	uint32_t clock;
 	enum rcx_hw_kind events; /* to count per operation */
 	uint32_t deadline_ms;
@@ -203,6 +204,13 @@ struct rcx_result {
 	uint32_t samples;
 	uint64_t sample[RCX_SAMPLES_MAX];
 	struct rcx_session session; /* of the child; its counts remain when it is killed */
+
+	/* Of a cell with control_units only; at the end, so that other cells do not touch it. */
+	uint32_t controls;     /* one before each round and one after the last; 0: none */
+	uint32_t control_size; /* bytes that the control carries */
+	uint64_t control_n;    /* its operations */
+	double control_overhead;
+	uint64_t control[RCX_ROUNDS_MAX + 1];
 };
 
 #define RCX_MESSAGE_LOG_MAX 65536
@@ -276,7 +284,30 @@ struct rcx_cpu_reading {
 };
 
 void rcx_cpu_begin(struct rcx_cpu_reading *begin, uint32_t clock);
-void rcx_cpu_end(const struct rcx_cpu_reading *begin, uint32_t clock, struct rcx_cpu_use *use);
+/* @controls is processor time of this process that does not belong to the rounds. */
+void rcx_cpu_end(const struct rcx_cpu_reading *begin, uint32_t clock, uint64_t controls,
+		 struct rcx_cpu_use *use);
+
+/* ---- measure/control.c: a fixed operation beside each round ------------ */
+
+struct rcx_control {
+	bool open;
+	int ends[2];
+	char *buffer;
+	uint32_t size;
+	uint64_t n;
+	uint64_t used; /* ns of processor time that the controls took */
+};
+
+/* Leaves @control closed where no pipe can be had. */
+void rcx_control_begin(struct rcx_control *control, struct rcx_session *s,
+		       const struct rcx_cell *cell, struct rcx_result *result);
+/* Time the open control that stands before round @place, or after the last one; close it when
+ * its pipe fails.
+ */
+void rcx_control_take(struct rcx_control *control, struct rcx_session *s, struct rcx_result *result,
+		      uint32_t place);
+void rcx_control_end(struct rcx_control *control);
 
 /* ---- measure/ends.c: where the two ends of a cell run ------------------ */
 

@@ -9,6 +9,7 @@
 #define ROUND_MAX    5120000
 #define ROUND_TRIES  11
 #define ROUND_ERROR  0.0025
+#define ROUND_TESTS  3 /* of one length: other work on the machine may spoil a test */
 
 static int empty_loop(struct rcx_session *s, uint64_t n)
 {
@@ -120,8 +121,10 @@ static void find_min_round(struct rcx_session *s, struct rcx_overhead *overhead)
 	overhead->scales = s->clock == RCX_CLOCK_INSTRUCTIONS;
 	overhead->min_round = 0;
 	for (uint64_t units = ROUND_MIN; !overhead->scales && units <= ROUND_MAX; units *= 2) {
-		overhead->scales = scales(s, (uint64_t)((double)units / iteration),
-					  overhead->round);
+		uint64_t n = (uint64_t)((double)units / iteration);
+
+		for (int i = 0; i < ROUND_TESTS && !overhead->scales; i++)
+			overhead->scales = scales(s, n, overhead->round);
 		if (overhead->scales)
 			overhead->min_round = units;
 	}

@@ -106,7 +106,8 @@ void rcx_cpu_begin(struct rcx_cpu_reading *begin, uint32_t clock)
 }
 
 /* Taking the readings uses processor time of this process, which is not part of the rounds. */
-void rcx_cpu_end(const struct rcx_cpu_reading *begin, uint32_t clock, struct rcx_cpu_use *use)
+void rcx_cpu_end(const struct rcx_cpu_reading *begin, uint32_t clock, uint64_t controls,
+		 struct rcx_cpu_use *use)
 {
 	struct rcx_cpu_reading end;
 	uint64_t all, rest;
@@ -118,6 +119,7 @@ void rcx_cpu_end(const struct rcx_cpu_reading *begin, uint32_t clock, struct rcx
 	use->known = true;
 	use->wall = end.wall - begin->wall;
 	use->own = end.own_before - begin->own;
+	use->own -= use->own > controls ? controls : use->own;
 	use->other_known = begin->known && end.known && begin->cpus == end.cpus;
 	all = end.cpus * use->wall;
 	rest = end.idle - begin->idle + end.own - begin->own;

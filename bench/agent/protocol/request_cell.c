@@ -64,6 +64,8 @@ static void read_numbers(json_object *request, struct rcx_cell *cell,
 	cell->rounds = (uint32_t)NUMBER("rounds", 1, RCX_ROUNDS_MAX, 11);
 	cell->samples = (uint32_t)NUMBER("samples", 0, RCX_SAMPLES_MAX, 0);
 	cell->round_units = NUMBER("round_units", 1000, 1000000000, 300000);
+	if (rcx_serving.clock == RCX_CLOCK_TIME)
+		cell->control_units = NUMBER("control_units", 0, 1000000000, 0);
 	cell->deadline_ms = (uint32_t)NUMBER("deadline_ms", 1, 3600000, DEADLINE_MS);
 #undef NUMBER
 }
@@ -181,6 +183,19 @@ static void add_rounds(json_object *answer, const struct rcx_result *result)
 	for (uint32_t i = 0; i < result->rounds; i++)
 		json_object_array_add(rounds, json_object_new_uint64(result->total[i]));
 	json_object_object_add(answer, "rounds", rounds);
+}
+
+/* One more than the rounds: round i lies between control i and control i + 1. */
+static void add_controls(json_object *answer, const struct rcx_result *result)
+{
+	json_object *controls = json_object_new_array();
+
+	for (uint32_t i = 0; i < result->controls; i++)
+		json_object_array_add(controls, json_object_new_uint64(result->control[i]));
+	json_object_object_add(answer, "controls", controls);
+	rcx_add_number(answer, "control_n", result->control_n);
+	rcx_add_number(answer, "control_size", result->control_size);
+	rcx_add_double(answer, "control_overhead", result->control_overhead);
 }
 
 static void add_stream(json_object *answer, const struct rcx_result *result, const char *key,
@@ -308,6 +323,8 @@ static void add_measurement(json_object *answer, const struct rcx_cell *cell,
 
 	rcx_add_number(answer, "n", result->n);
 	add_rounds(answer, result);
+	if (cell->control_units && result->controls)
+		add_controls(answer, result);
 	if (cell->op == RCX_STREAM) {
 #define ADD(field) add_stream(answer, result, #field, offsetof(struct rcx_stream_counts, field))
 		ADD(emitted);
