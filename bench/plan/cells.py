@@ -137,6 +137,11 @@ class CellResult:
             if the machine reports it.
         events: hardware events of the user side per operation, one list per event of
             :data:`EVENTS`, with one value per counted round; empty where none are counted.
+        controls: under the ``time`` clock, raw units of the controls over ``control_n`` operations
+            each; round ``i`` lies between controls ``i`` and ``i + 1``. Empty without controls.
+        control_n: operations in a control.
+        control_size: bytes that each operation of a control carries.
+        control_overhead: the harness's own share of each control, in units.
         log: kernel log lines of the cell.
         boot: number of the boot within the run.
         load: number of the module's load within the boot.
@@ -160,6 +165,10 @@ class CellResult:
     trials: dict[str, Any] = field(default_factory=dict)
     cpu: dict[str, int] = field(default_factory=dict)
     events: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    controls: tuple[int, ...] = ()
+    control_n: int = 0
+    control_size: int = 0
+    control_overhead: float = 0.0
     log: tuple[str, ...] = ()
     boot: int = 0
     load: int = 0

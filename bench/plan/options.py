@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from bench.errors import UsageError
 from bench.plan.factors import USUAL, Factors
 from bench.plan.plans import parse_size
 
@@ -15,6 +17,8 @@ CLOCKS = ("auto", "instructions", "time")
 ACCELERATORS = ("auto", "kvm", "tcg")
 USUAL_CPUS = 4
 """The most CPUs that a virtual machine gets by default: plans have at most four threads."""
+DEFAULT_BUDGET = 600.0
+"""Seconds of measuring of a run with a precision."""
 RUNS = Path("reports/runs")
 """The default folder of run folders, relative to the working directory."""
 
@@ -36,6 +40,9 @@ class RunOptions:
         seed: seed of the first boot and its schedule.
         boots: number of boots in which each cell is measured.
         loads: loads of the module in each boot, each measured; 0 for the number of the plan.
+        precision: under the ``time`` clock, measure each cell again until its interval reaches at
+            most this share to either side; 0 to measure all cells equally often.
+        budget: seconds of measuring after which no cell is measured again; with ``precision``.
         append: parameters for the kernel command line of the virtual machine.
         cpus: number of CPUs of the virtual machine; 0 for the number that
             :func:`bench.targets.cpus.number` chooses.
@@ -60,6 +67,8 @@ class RunOptions:
     seed: int = 1
     boots: int = 1
     loads: int = 0
+    precision: float = 0.0
+    budget: float = DEFAULT_BUDGET
     append: tuple[str, ...] = ()
     cpus: int = 0
     accel: str = "auto"
@@ -105,3 +114,47 @@ def sizes(text: str | None) -> tuple[int, ...]:
         UsageError: a word is not a size.
     """
     return tuple(parse_size(word) for word in words(text))
+
+
+def parse_share(text: str) -> float:
+    """Parse a share such as ``2%`` or ``0.02``.
+
+    Raises:
+        UsageError: the text is not a share.
+    """
+    try:
+        share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < float("inf"):
+        raise UsageError(
+            f"{text!r} is not a share: write a percentage or a fraction, as in 2% or 0.02."
+        )
+    return share
+
+
+def parse_duration(text: str) -> float:
+    """Parse a duration such as ``90s``, ``10m`` or ``1h``, in seconds.
+
+    Raises:
+        UsageError: the text is not a duration.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if match is None or not float(match[1]) > 0:
+        raise UsageError(
+            f"{text!r} is not a duration: write seconds, minutes or hours, as in 90s, 10m or 1h."
+        )
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def repetition(precision: float | None, budget: float | None) -> dict[str, float]:
+    """The options ``precision`` and ``budget`` of a run; None for one that was not given.
+
+    Raises:
+        UsageError: a budget without a precision.
+    """
+    if budget is not None and not precision:
+        raise UsageError(
+            "--budget limits --precision: give both, as in --precision 2% --budget 10m."
+        )
+    return {"precision": precision or 0.0, "budget": budget or DEFAULT_BUDGET}

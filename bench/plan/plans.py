@@ -21,6 +21,7 @@ Listing = dict[str, Any]
 
 MAX_SIZE = 1 << 20
 _FEWEST_SAMPLES = 50
+_FEWEST_EVENT_ROUNDS = 8
 _LARGE = 16384  # bytes; the cost of a larger message is mostly copying, so samples are expensive
 
 
@@ -31,10 +32,11 @@ class Plan:
     Attributes:
         name: ``quick``, ``standard`` or ``full``.
         sizes: message sizes in bytes of body.
-        rounds: timed rounds per cell and load.
+        rounds: timed rounds per cell and load, under each clock.
         samples: single operations timed per cell and load, for small messages.
         round_units: length of a round, in units of each clock.
-        loads: loads of the module per boot; each cell is measured in each of them.
+        loads: loads of the module per boot, under each clock; each cell is measured in each of
+            them.
         varied: sets of factors that are varied one after another; the others stay as usual.
         varied_sizes: the sizes at which factors are varied.
         sweep: whether a rate search also tries rates around its result.
@@ -43,20 +45,32 @@ class Plan:
 
     name: str
     sizes: tuple[int, ...]
-    rounds: int
-    samples: int
+    rounds: dict[Clock, int]
+    samples: dict[Clock, int]
     round_units: dict[Clock, int]
-    loads: int = 1
+    loads: dict[Clock, int]
     varied: tuple[Factors, ...] = ()
     varied_sizes: tuple[int, ...] = (8,)
     sweep: bool = True
     brief: bool = False
 
-    def samples_at(self, size: int) -> int:
+    def rounds_of(self, operation: Operation, clock: Clock) -> int:
+        """Number of rounds of a cell in each load.
+
+        Under ``time``, events and streams have fewer rounds: each takes several milliseconds, most
+        of which pass before the first event or after the last one.
+        """
+        rounds = self.rounds[clock]
+        if clock == "time" and operation in ("notify", "stream"):
+            return max(_FEWEST_EVENT_ROUNDS, rounds // 2)
+        return rounds
+
+    def samples_at(self, size: int, clock: Clock) -> int:
         """Number of samples for messages of ``size`` bytes: fewer for large messages."""
+        samples = self.samples[clock]
         if size <= _LARGE:
-            return self.samples
-        return max(_FEWEST_SAMPLES, self.samples * _LARGE // size)
+            return samples
+        return max(_FEWEST_SAMPLES // self.loads[clock], samples * _LARGE // size)
 
 
 # A timer interrupt costs more than most messages, so 16 messages share one.
@@ -80,16 +94,24 @@ _FULL = (
 )
 
 # A round of instructions is much shorter than the distance of two timer ticks (4 million at
-# 250 Hz), so that several rounds fit between two ticks. A round of nanoseconds is about 1 ms.
+# 250 Hz), so that several rounds fit between two ticks.
+#
+# A round of nanoseconds is so short that most rounds are not interrupted by other work of the
+# machine. The machine changes its pace within a second, and each load sees another pace. So the
+# rounds of a cell are spread over several loads, with all other cells in between.
+_TIME_UNITS = 100_000
+_TIME_CONTROL = 20_000
+"""Length of the control beside a round, in ns."""
 PLANS: dict[str, Plan] = {
     plan.name: plan
     for plan in (
         Plan(
             "quick",
             (8, 2048, 65536),
-            11,
-            100,
-            {"instructions": 150_000, "time": 1_000_000},
+            {"instructions": 11, "time": 15},
+            {"instructions": 100, "time": 25},
+            {"instructions": 150_000, "time": _TIME_UNITS},
+            {"instructions": 1, "time": 4},
             varied=(_SEARCH,),
             sweep=False,
             brief=True,
@@ -97,19 +119,20 @@ PLANS: dict[str, Plan] = {
         Plan(
             "standard",
             (8, 64, 512, 2048, 16384, 131072, 1048576),
-            15,
-            400,
-            {"instructions": 300_000, "time": 1_000_000},
+            {"instructions": 15, "time": 15},
+            {"instructions": 400, "time": 80},
+            {"instructions": 300_000, "time": _TIME_UNITS},
+            {"instructions": 1, "time": 5},
             varied=_STANDARD,
             brief=True,
         ),
         Plan(
             "full",
             tuple(1 << power for power in range(3, 21)),
-            51,
-            2000,
-            {"instructions": 300_000, "time": 1_000_000},
-            loads=3,
+            {"instructions": 51, "time": 25},
+            {"instructions": 2000, "time": 1000},
+            {"instructions": 300_000, "time": _TIME_UNITS},
+            {"instructions": 3, "time": 6},
             varied=_FULL,
             varied_sizes=(8, 2048, 65536),
         ),
@@ -276,16 +299,24 @@ def _usual(
         yield Cell(channel["name"], mode["name"], operation, size, context=context, skip=skip)
 
 
-def schedule(cells: Sequence[Cell], seed: int, loads: int = 1) -> list[tuple[Cell, int]]:
+def schedule(
+    cells: Sequence[Cell], seed: int, loads: int = 1, first: int = 0
+) -> list[tuple[Cell, int]]:
     """The cells to measure with the number of the load, in a random order that ``seed`` decides.
 
     The order separates neighbours of the plan in time, so that a drift of the machine does not
     look like a difference between channels. For the same reason, all cells are measured in one
     load before any cell is measured in the next.
+
+    Args:
+        cells: the cells to measure; those to skip are left out.
+        seed: decides the order.
+        loads: number of loads.
+        first: number of the first load.
     """
     generator = random.Random(seed)
     order: list[tuple[Cell, int]] = []
-    for load in range(loads):
+    for load in range(first, first + loads):
         shuffled = [cell for cell in cells if not cell.skip]
         generator.shuffle(shuffled)
         order += [(cell, load) for cell in shuffled]
@@ -294,16 +325,17 @@ def schedule(cells: Sequence[Cell], seed: int, loads: int = 1) -> list[tuple[Cel
 
 def request(cell: Cell, number: int, plan: Plan, clock: Clock) -> dict[str, Any]:
     """The request to the agent for one cell; ``number`` becomes its ``id``."""
-    return {
+    control = {"control_units": _TIME_CONTROL} if clock == "time" else {}
+    return control | {
         "do": "cell",
         "id": number,
         "channel": cell.channel,
         "mode": cell.mode,
         "operation": cell.operation,
         "size": cell.size,
-        "rounds": plan.rounds,
+        "rounds": plan.rounds_of(cell.operation, clock),
         "round_units": plan.round_units[clock],
-        "samples": plan.samples_at(cell.size),
+        "samples": plan.samples_at(cell.size, clock),
         "context": cell.context,
         "burst": cell.burst,
         "interval": interval_of(cell, clock),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from bench.errors import UsageError
+from bench.plan.cells import OPERATIONS
 from bench.plan.plans import PLANS, find_plan, make_cells, parse_size, request, schedule
 from tests.fake_target import LISTING
 
@@ -57,8 +58,24 @@ def test_plans_are_as_documented() -> None:
     assert PLANS["standard"].sizes == (8, 64, 512, 2048, 16384, 131072, 1048576)
     assert PLANS["full"].sizes[0] == 8
     assert PLANS["full"].sizes[-1] == 1 << 20
-    assert [plan.rounds for plan in PLANS.values()] == [11, 15, 51]
-    assert [plan.loads for plan in PLANS.values()] == [1, 1, 3]
+    assert [plan.rounds["instructions"] for plan in PLANS.values()] == [11, 15, 51]
+    assert [plan.loads["instructions"] for plan in PLANS.values()] == [1, 1, 3]
+
+
+def test_in_time_rounds_are_short_and_spread_over_several_loads() -> None:
+    """As often interrupted as not, a round of a millisecond says little on a busy machine."""
+    for plan in PLANS.values():
+        assert plan.round_units["time"] <= 100_000
+        assert plan.loads["time"] >= 4
+        for operation in OPERATIONS:
+            assert plan.rounds_of(operation, "time") * plan.loads["time"] >= 30
+            assert plan.rounds_of(operation, "instructions") == plan.rounds["instructions"]
+
+
+def test_only_requests_of_time_have_control_rounds() -> None:
+    cell = make_cells(LISTING, QUICK)[0]
+    assert request(cell, 0, QUICK, "time")["control_units"] == 20_000
+    assert "control_units" not in request(cell, 0, QUICK, "instructions")
 
 
 def test_a_narrow_operation_has_its_one_size() -> None:
@@ -115,7 +132,7 @@ def test_all_have_had_a_load_before_one_gets_its_next() -> None:
 
 def test_large_messages_are_sampled_less() -> None:
     plan = PLANS["standard"]
-    counts = [plan.samples_at(size) for size in plan.sizes]
+    counts = [plan.samples_at(size, "instructions") for size in plan.sizes]
     assert counts[0] == 400
     assert counts == sorted(counts, reverse=True)
     assert min(counts) >= 50
@@ -126,5 +143,5 @@ def test_requests_are_as_the_protocol_has_them() -> None:
     message = request(cell, 3, QUICK, "time")
     assert message["do"] == "cell"
     assert message["id"] == 3
-    assert message["round_units"] == 1_000_000
+    assert message["round_units"] == 100_000
     assert message["context"] == "process"
