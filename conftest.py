@@ -67,6 +67,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=0,
         help="loads of the module in each boot (default: the plan's)",
     )
+    add("--precision", help="repeat cells until their intervals are as narrow, e.g. 2%%")
+    add("--budget", help="how long to repeat, e.g. 10m (default: 10m)")
     add("--append", default="", help="parameters for the kernel command line of the vm target")
     add("--cpus", type=int, default=0, help="CPUs of the vm target (default: chosen by the clock)")
     add(
@@ -103,6 +105,11 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 def options_from(config: pytest.Config) -> RunOptions:
     """The run options that pytest's command line gives."""
     get = config.getoption
+    precision, budget = get("--precision"), get("--budget")
+    repetition = run_options.repetition(
+        None if precision is None else run_options.parse_share(precision),
+        None if budget is None else run_options.parse_duration(budget),
+    )
     return RunOptions(
         target=get("--target"),
         kernel=get("--kernel"),
@@ -122,6 +129,8 @@ def options_from(config: pytest.Config) -> RunOptions:
         yes_load_modules=get("--yes-load-modules"),
         prebuilt=get("--prebuilt"),
         run_dir=get("--run-dir"),
+        precision=repetition["precision"],
+        budget=repetition["budget"],
         resume=get("--resume"),
     )
 

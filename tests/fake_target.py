@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from bench.plan.options import RunOptions
 from bench.targets.provision import Provisioner, Testbed
 
 READ, LOOP, N = 2.0, 3.0, 100
+CONTROL = 50
+"""Cost of one operation of a control round, in ns."""
 
 LISTING: dict[str, Any] = {
     "protocol": 2,
@@ -84,6 +86,10 @@ LISTING: dict[str, Any] = {
 }
 
 
+Factor = Callable[[dict[str, Any]], float]
+"""How much longer than usual the rounds of a request take."""
+
+
 def cost(request: dict[str, Any]) -> int:
     """Net cost of one operation of this cell on the fake target, in clock units."""
     return 100 + len(request["channel"]) + int(request["size"]) // 8
@@ -96,8 +102,14 @@ class FakeSession:
     raise, or fields that replace those of the answer.
     """
 
-    def __init__(self, requests: Sequence[dict[str, Any]], deeds: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        requests: Sequence[dict[str, Any]],
+        deeds: dict[str, Any],
+        factor: Factor = lambda request: 1.0,
+    ) -> None:
         self.requests = requests
+        self.factor = factor
         self.deeds = deeds
         self.closed = self.killed = False
         self.clock = ""
@@ -150,7 +162,9 @@ class FakeSession:
         if deed == "ignore":
             yield {"re": "error", "reason": "what?"}
             return
-        yield _answer(request) | self._placement(request) | deed
+        answer = _answer(request)
+        answer["rounds"] = [round(total * self.factor(request)) for total in answer["rounds"]]
+        yield answer | self._placement(request) | deed
 
     def _placement(self, request: dict[str, Any]) -> dict[str, Any]:
         """Where both ends ran, under ``time``; CPU 1 is the home, CPU 2 the other CPU."""
@@ -213,6 +227,9 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         answer |= {"emitted": full, "delivered": full, "refused": none, "lost": none}
         answer |= {"reordered": none, "duplicated": none, "overruns": none}
         answer |= {"span": [net * N] * request["rounds"], "interval": request["interval"]}
+    if request.get("control_units"):
+        answer |= {"controls": [CONTROL * N] * (request["rounds"] + 1), "control_n": N}
+        answer |= {"control_size": max(8, request["size"]), "control_overhead": 0.0}
     if request.get("search"):
         answer |= {"interval": 1000, "bound": "behind", "trials": _trials()}
     return answer
@@ -233,10 +250,16 @@ class FakeTarget:
     """Starts fake sessions with the given failures.
 
     ``deeds`` is one dictionary for all boots, or a list with one dictionary per boot.
+    ``factor`` gives how much longer than usual the rounds of a request take.
     """
 
-    def __init__(self, deeds: dict[str, Any] | list[dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        deeds: dict[str, Any] | list[dict[str, Any]] | None = None,
+        factor: Factor = lambda request: 1.0,
+    ) -> None:
         self.deeds = deeds or {}
+        self.factor = factor
         self.sessions: list[FakeSession] = []
         self.seeds: list[int] = []
 
@@ -247,7 +270,7 @@ class FakeTarget:
         if isinstance(deeds.get("start"), BaseException):
             raise deeds["start"]
         self.seeds.append(seed)
-        self.sessions.append(FakeSession(list(requests), deeds))
+        self.sessions.append(FakeSession(list(requests), deeds, self.factor))
         return self.sessions[-1]
 
 

@@ -12,23 +12,9 @@ from rich import box
 from rich.table import Table
 
 from bench.commands import console
+from bench.commands.options import share
 from bench.commands.report import newest
 from bench.errors import RingcrossError, UsageError
-
-
-def _share(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-    """Read a share such as ``2%`` or ``0.02``."""
-    if text is None:
-        return None
-    try:
-        share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < float("inf"):
-        raise click.BadParameter(
-            f"{text!r} is not a share: write a percentage or a fraction, as in 2% or 0.02."
-        )
-    return share
 
 
 @click.command()
@@ -36,7 +22,7 @@ def _share(_context: click.Context, _option: click.Parameter, text: str | None) 
 @click.option(
     "--fail-above",
     metavar="SHARE",
-    callback=_share,
+    callback=share,
     help="Exit with 1 if a cell is slower by more than this, e.g. 2%.",
 )
 @click.option(

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import click
 
+from bench.plan.options import parse_duration, parse_share
+
 SEED = click.IntRange(0, 2**63)
 """QEMU's seed has 64 bits, and each further boot adds one."""
 
@@ -51,3 +53,13 @@ accelerator = click.option(
     show_default=True,
     help="How QEMU runs the guest: kvm is faster where it works.",
 )
+
+
+def share(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """Read a share such as ``2%`` or ``0.02``."""
+    return None if text is None else parse_share(text)
+
+
+def duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """Read a duration such as ``90s``, ``10m`` or ``1h``, in seconds."""
+    return None if text is None else parse_duration(text)

@@ -17,7 +17,7 @@ import click
 
 from bench.commands import console, run_set
 from bench.commands.console import INTERRUPTED, fail
-from bench.commands.options import KERNEL_NAMES, SEED, CpuCount
+from bench.commands.options import KERNEL_NAMES, SEED, CpuCount, duration, share
 from bench.commands.report import render
 from bench.commands.result_table import print_table
 from bench.plan import options as run_options
@@ -72,6 +72,13 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
                      metavar="N", help="Number of boots in which each cell is measured."),
         click.option("--loads", type=click.IntRange(0, 100), default=0, metavar="N",
                      help="Loads of the module in each boot; as the plan says if 0 or not given."),
+        click.option("--precision", metavar="SHARE", callback=share,
+                     help="Under the clock time, measure each cell again until its 95 % interval "
+                     "reaches at most this share to either side, e.g. 2%. Cells that are precise "
+                     "enough are not measured again."),
+        click.option("--budget", metavar="TIME", callback=duration,
+                     help="With --precision, stop measuring again after this time, e.g. 10m "
+                     "(default: 10m). The cells that are not precise then are named."),
         click.option("--append", metavar="WORDS",
                      help="Parameters for the kernel command line of the virtual machine, e.g. "
                      "mitigations=off. Several sets, e.g. \"none | mitigations=off\", are measured "
@@ -138,6 +145,7 @@ def run(report: bool, as_json: bool, dry_run: bool, **given: Any) -> None:
       ringcross run --kernel 6.12 --channels netlink,ioctl --sizes 64,4k
       ringcross run --kernel 5.10,6.1,6.12                how each cost moved, in one report
       ringcross run --target local --channels syscall     nanoseconds on this kernel, no root
+      ringcross run --precision 2% --budget 10m           repeat what is imprecise
       ringcross run --resume reports/runs/20250101T120000Z-6.1.0-amd64-instructions
     """
     from bench.commands.dry_run import describe, print_description
@@ -196,8 +204,10 @@ def run(report: bool, as_json: bool, dry_run: bool, **given: Any) -> None:
 
 def _options(given: dict[str, Any]) -> RunOptions:
     factors = read_factors(**{axis: given.pop(axis) for axis in FACTORS})
+    repetition = run_options.repetition(given.pop("precision"), given.pop("budget"))
     return RunOptions(
         **given
+        | repetition
         | {
             "append": (),
             "channels": run_options.words(given["channels"]),

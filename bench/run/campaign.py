@@ -19,7 +19,7 @@ from bench.plan.controls import controls, with_controls
 from bench.plan.factors import second_placement
 from bench.plan.options import RUNS, RunOptions
 from bench.plan.plans import Listing, find_plan, make_cells, schedule
-from bench.run import environment, exploration
+from bench.run import environment, exploration, ratios
 from bench.run.progress import Progress, Silent
 from bench.run.run_folder import FORMAT, Header, Recorder, new_folder
 from bench.run.runner import Runner, SessionInfo, Settings, is_complete
@@ -45,7 +45,6 @@ class Campaign:
         options: the options in effect.
         plan: the plan that ``options`` names.
         cells: all cells of the run, in the plan's order.
-        loads: loads of the module per boot; each cell is measured once in each.
         listing: the channels of the agent, as ``ringcross_agent --list`` prints them.
         error: the error that ended the run early, or None.
         folder: path of the run folder; None until there is one.
@@ -85,7 +84,7 @@ class Campaign:
             )
         self.options = options
         self.plan = find_plan(options.plan)
-        self.loads = options.loads or self.plan.loads
+        self._exhausted = False
         self.listing: Listing = self._provisioner.listing()
         self.cells = list(self._recorder.header.cells) if self._recorder else self._make_cells()
         self._selected: Sequence[Cell] | None = None
@@ -115,6 +114,28 @@ class Campaign:
         """The clock of the run; available once the run has started."""
         assert self._recorder is not None, "not started"
         return self._recorder.header.clock
+
+    @property
+    def loads(self) -> int:
+        """Loads of the module per boot; each cell is measured once in each.
+
+        Before the run has started, its clock may be unknown; this is then the number for
+        ``instructions``.
+        """
+        clock: Clock = "instructions"
+        if self._recorder is not None:
+            clock = self._recorder.header.clock
+        elif self.options.clock == "time" or self.options.target == "local":
+            clock = "time"
+        return self.options.loads or self.plan.loads[clock]
+
+    @property
+    def _finished(self) -> bool:
+        """Whether each cell has all its results."""
+        recorder = self._recorder
+        assert recorder is not None, "not started"
+        complete = is_complete(recorder, self._results_per_cell)
+        return complete and (self._exhausted or not self.options.precision)
 
     def identity(self) -> dict[str, str]:
         """What the figures count, and where: kernel, target, clock, unit and scale.
@@ -171,7 +192,9 @@ class Campaign:
                 next(self._stream)
                 self._record_first_boot()
             except StopIteration:
-                raise TargetError(f"{cell.name} is not a cell of this run.") from None
+                self._exhausted = True
+                if not self._is_settled(cell):
+                    raise TargetError(f"{cell.name} is not a cell of this run.") from None
             except RingcrossError as error:
                 self.error = error
                 raise
@@ -210,7 +233,7 @@ class Campaign:
     def _explore(self) -> None:
         """Finish the exploration once all cells are measured; a failure is reported, not raised."""
         recorder = self._recorder
-        if self.error or recorder is None or not is_complete(recorder, self._results_per_cell):
+        if self.error or recorder is None or not self._finished:
             return
         error_text = ""
         try:
@@ -262,7 +285,7 @@ class Campaign:
             self.folder = None
             return
         try:
-            complete = explored and is_complete(recorder, self._results_per_cell)
+            complete = explored and self._finished
             self._write_environment(recorder, finished=complete)
             recorder.finish(complete=complete)
         except RingcrossError as error:
@@ -293,7 +316,9 @@ class Campaign:
         results = self.results.get(cell, [])
         if any(result.status != "ok" for result in results):
             return True
-        return len(results) >= self._results_per_cell
+        enough = len(results) >= self._results_per_cell
+        # Of a run with a precision, every cell may be measured again until all are measured.
+        return enough and (self._exhausted or not self.options.precision)
 
     @property
     def _results_per_cell(self) -> int:
@@ -303,10 +328,16 @@ class Campaign:
         """Prepare the target and the run folder, once."""
         if self._runner is not None:
             return
+        options = self.options
         # Read before builds and boots of this run load the machine.
         machine = knobs.read(knobs.every(place="machine"))
         cells = self._selected or self.cells
         testbed = self._provisioner.prepare(self.options, self.listing, cells)
+        if options.precision and testbed.clock != "time":
+            raise UsageError(
+                "--precision is for the clock time: counts of instructions have no noise. Leave it "
+                "out, or add --clock time."
+            )
         self._machine_files = machine if testbed.clock == "time" else None
         if self._recorder is None:
             folder = self.options.run_dir or new_folder(RUNS, testbed.kernel, testbed.clock)
@@ -327,8 +358,16 @@ class Campaign:
         self._environment["started"] = before.get("started") or _now()
         self._write_environment(self._recorder, finished=False)
         self._show_machine_warnings()
-        options = self.options
-        settings = Settings(self.plan, testbed.clock, options.seed, options.boots, self.loads)
+        settings = Settings(
+            self.plan,
+            testbed.clock,
+            options.seed,
+            options.boots,
+            self.loads,
+            precision=options.precision,
+            budget=options.budget,
+            reboots=options.target != "local",
+        )
         self._runner = Runner(
             testbed.target,
             self._recorder,
@@ -390,9 +429,23 @@ class Campaign:
         if info.files or "knobs" not in document:
             document["knobs"] = [state.to_json() for state in states]
         document["marked"] = recorder.marked() if finished else {}
+        if self.clock == "time":
+            document["noise"] = self._noise(recorder) if finished else {}
         document["warnings"] = list(environment.warnings(document))
         self._environment = document
         recorder.write_environment(document)
+
+    def _noise(self, recorder: Recorder) -> dict[str, Any]:
+        """How much the machine's speed changed, and which cells are not as precise as requested."""
+        pace = ratios.pace(recorder.results.values())
+        noise: dict[str, Any] = {"pace": pace if pace == pace else None}
+        if self.options.precision and self._runner is not None:
+            noise |= {
+                "precision": self.options.precision,
+                "budget": self.options.budget,
+                "unreached": [cell.name for cell in self._runner.imprecise()],
+            }
+        return noise
 
 
 def _check_places(options: RunOptions) -> None:

@@ -177,6 +177,30 @@ def _no_min_round(env: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+NOISY_ABOVE = 0.05
+"""Change of the machine's speed above which a run has a warning."""
+
+
+def _noisy_machine(env: Mapping[str, Any]) -> Iterator[str]:
+    pace = (env.get("noise") or {}).get("pace")
+    if pace and pace > NOISY_ABOVE:
+        yield (
+            f"The machine was noisy: its speed changed by {100 * pace:.0f} % during the run (10th "
+            "to 90th percentile of the control beside each round). Compare ratios to the control, "
+            "which compensate for most of this; the absolute figures do not."
+        )
+
+
+def _unreached_precision(env: Mapping[str, Any]) -> Iterator[str]:
+    noise = env.get("noise") or {}
+    if unreached := noise.get("unreached"):
+        yield (
+            f"{len(unreached)} cells did not reach the precision of "
+            f"{100 * noise['precision']:g} %: {', '.join(unreached)}. Give a larger --budget than "
+            f"{noise['budget']:g}s, or make the machine quieter."
+        )
+
+
 def _few_boots(env: Mapping[str, Any]) -> Iterator[str]:
     if env.get("clock") == "time" and env.get("boots") == 1:
         yield (
@@ -191,7 +215,7 @@ def _marked_cells(env: Mapping[str, Any]) -> Iterator[str]:
     cells = marked.get("cells", 0)
     if imprecise := marked.get("imprecise"):
         yield (
-            f"{imprecise} of {cells} cells have an interval wider than 5 % of their median, or too "
+            f"{imprecise} of {cells} cells have an interval wider than 5 % of their figure, or too "
             "few rounds for an interval. They are marked “imprecise”. To improve them: "
             f"{_advice(env)}."
         )
@@ -211,11 +235,15 @@ def _advice(env: Mapping[str, Any]) -> str:
     advice = [f"{knob['name']} ({knob['advice']})" for knob in poor]
     boots = int(env.get("boots") or 1)
     advice.append(f"more boots than {boots} (--boots {max(5, 2 * boots)})")
+    if not (env.get("noise") or {}).get("precision"):
+        advice.append("repeat what is imprecise (--precision 2%)")
     return "; ".join(advice)
 
 
 CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[str]], ...] = (
     _forced_clock,
+    _noisy_machine,
+    _unreached_precision,
     _marked_cells,
     _poor_knobs,
     _no_min_round,

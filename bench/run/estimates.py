@@ -160,16 +160,26 @@ def percentile(samples: Floats, p: float) -> float:
     return float(np.percentile(samples, p))
 
 
-def levels(results: Sequence[CellResult]) -> list[list[Floats]]:
-    """Net rounds of each load of each boot, in order; loads without a round are left out."""
+def grouped(
+    results: Sequence[CellResult], figure: Callable[[CellResult], Floats]
+) -> list[list[Floats]]:
+    """``figure`` of the rounds of each load of each boot, in order, without those that are NaN.
+
+    Loads without a round are left out.
+    """
     by_boot: dict[int, list[Floats]] = {}
     for result in sorted(results, key=lambda result: (result.boot, result.load)):
-        if len(rounds := _pooled(net_rounds, [result])):
+        if len(rounds := _pooled(figure, [result])):
             by_boot.setdefault(result.boot, []).append(rounds)
     return list(by_boot.values())
 
 
-def _resampling_units(boots: Levels) -> list[Floats]:
+def levels(results: Sequence[CellResult]) -> list[list[Floats]]:
+    """Net rounds of each load of each boot, in order; loads without a round are left out."""
+    return grouped(results, net_rounds)
+
+
+def resampling_units(boots: Levels) -> list[Floats]:
     """The rounds of each boot, or of each load if there is only one boot."""
     return [np.concatenate(boot) for boot in boots] if len(boots) > 1 else list(*boots)
 
@@ -181,7 +191,7 @@ def median_interval(boots: Levels) -> tuple[float, float]:
     else rounds.  Each drawn unit brings all its rounds (Kalibera & Jones).  The seed is fixed:
     equal rounds give equal intervals.
     """
-    units = _resampling_units(boots)
+    units = resampling_units(boots)
     rounds = np.concatenate([*units, np.zeros(0)])
     if len(rounds) < FEWEST_ROUNDS:
         return math.nan, math.nan
@@ -251,7 +261,7 @@ def spread(boots: Levels) -> float:
     With only one boot, the medians of its loads are compared.  NaN if there is only one load
     too, or if a median is not positive.
     """
-    medians = [float(np.median(rounds)) for rounds in _resampling_units(boots)]
+    medians = [float(np.median(rounds)) for rounds in resampling_units(boots)]
     if len(medians) < 2 or min(medians) <= 0:
         return math.nan
     return max(medians) / min(medians) - 1

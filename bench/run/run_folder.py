@@ -26,7 +26,7 @@ import numpy as np
 
 from bench.errors import RingcrossError, UsageError, writing
 from bench.plan.cells import UNITS, Cell, CellResult, Clock, interval_of
-from bench.run import estimates, stream_counts
+from bench.run import estimates, ratios, stream_counts
 
 COLUMNS = (
     "channel operation size threads mode clock unit status reason rounds n min median mean "
@@ -38,13 +38,16 @@ COLUMNS = (
 ).split()
 """Columns of ``cells.csv``."""
 _STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
+TIME_COLUMNS = "control control_ratio control_ratio_low control_ratio_high".split()
+"""Further columns under the ``time`` clock, at the end."""
 _VERSION = 3
 FORMAT = 2
 """Version of the run folder's format; see docs/run-folder.md."""
 _CELL_FIELDS = [field.name for field in fields(Cell) if field.compare]
 _RESULT_FIELDS = (
     "boot load status reason n rounds round_overhead sample_overhead context placement user_cpu "
-    "other_cpu stream interval bound trials cpu events log"
+    "other_cpu stream interval bound trials cpu events controls control_n control_size "
+    "control_overhead log"
 ).split()
 _OLD_COUNTERS = {"raised": "emitted"}
 """Names of counters in journals of version 2, with their present names."""
@@ -111,6 +114,11 @@ def _later(base: Path, timestamp: str) -> list[str]:
     return later
 
 
+def columns(clock: Clock) -> list[str]:
+    """Columns of ``cells.csv`` in a run of ``clock``."""
+    return COLUMNS + TIME_COLUMNS if clock == "time" else COLUMNS
+
+
 def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, Any]:
     """One row of ``cells.csv``, by column; fields that do not apply are empty strings.
 
@@ -121,7 +129,7 @@ def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, An
     """
     worst = next((r for r in results if r.status == "fail"), None)
     worst = worst or next((r for r in results if r.status == "skip"), results[0])
-    values: dict[str, Any] = dict.fromkeys(COLUMNS, "")
+    values: dict[str, Any] = dict.fromkeys(columns(clock), "")
     values |= {
         "channel": cell.channel,
         "operation": cell.operation,
@@ -152,6 +160,10 @@ def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, An
         values |= {name: "" if total is None else total for name, total in totals.items()}
         rates = [stream_counts.offered_rate(result, clock) for result in results]
         values["offered_per_unit"] = estimates.known_median(rates)
+        if clock == "time":
+            ratio = ratios.control_ratio(results)
+            values |= asdict(ratio)
+            values["marks"] = ratios.marks(ratio, values["marks"])
     return values
 
 
@@ -286,7 +298,9 @@ class Recorder:
         """Write the Parquet files and ``trials.csv``; remove the journal if ``complete``."""
         with writing("the samples"):
             _write_parquet(self.folder / "samples.parquet", _sample_columns(self._order))
-            _write_parquet(self.folder / "rounds.parquet", _round_columns(self._order))
+            _write_parquet(
+                self.folder / "rounds.parquet", _round_columns(self._order, self.header.clock)
+            )
             if trials := stream_counts.table(self._order, self.header.clock):
                 self._replace("trials.csv", trials.encode())
         self.close()
@@ -334,7 +348,8 @@ class Recorder:
 
     def _row(self, cell: Cell) -> bytes:
         if cell not in self._rows:  # computing an interval takes milliseconds
-            self._rows[cell] = _csv(row(cell, self.results[cell], self.header.clock))
+            values = row(cell, self.results[cell], self.header.clock)
+            self._rows[cell] = _csv(values)
         return self._rows[cell]
 
     def _append_row(self, cell: Cell) -> None:
@@ -342,7 +357,7 @@ class Recorder:
             _append_or_truncate(file, self._row(cell))
 
     def _rewrite_rows(self) -> None:
-        header = ",".join(COLUMNS).encode() + b"\n"
+        header = ",".join(columns(self.header.clock)).encode() + b"\n"
         self._replace("cells.csv", header + b"".join(self._row(cell) for cell in self.results))
 
     def _replace(self, name: str, data: bytes) -> None:
@@ -370,7 +385,7 @@ def _append_or_truncate(file: IO[bytes], data: bytes) -> None:
 
 def _csv(values: dict[str, Any]) -> bytes:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, list(values), lineterminator="\n")
     writer.writerow({name: _format_value(value) for name, value in values.items()})
     return text.getvalue().encode()
 
@@ -447,6 +462,7 @@ def _parse_line(
             "stream": {_OLD_COUNTERS.get(k, k): tuple(v) for k, v in values["stream"].items()},
             "trials": {_OLD_COUNTERS.get(k, k): v for k, v in values["trials"].items()},
             "events": {k: tuple(v) for k, v in values.get("events", {}).items()},
+            "controls": tuple(values.get("controls", ())),
             "log": tuple(values["log"]),
         },
     )
@@ -485,19 +501,23 @@ def _sample_columns(order: Sequence[CellResult]) -> dict[str, Any]:
     }
 
 
-def _round_columns(order: Sequence[CellResult]) -> dict[str, Any]:
+def _round_columns(order: Sequence[CellResult], clock: Clock) -> dict[str, Any]:
     placed = [(place, result) for place, result in enumerate(order) if result.rounds]
     results = [result for _, result in placed]
     lengths = [len(result.rounds) for result in results]
     nets = [estimates.net_rounds(result) for result in results]
     counts = [estimates.operations(result) for result in results]
     classes = [estimates.outlier_classes(net) for net in nets]
-    return _key_columns(placed, lengths) | {
+    controls = [ratios.control_costs(result) for result in results]
+    columns = _key_columns(placed, lengths) | {
         "round": np.concatenate([np.arange(n) for n in lengths] or [np.zeros(0, dtype=int)]),
         "value": np.concatenate(nets or [np.zeros(0)]),
         "n": np.concatenate(counts or [np.zeros(0)]),
         "outlier": np.concatenate(classes or [np.zeros(0, dtype=np.int8)]),
     }
+    if clock == "time":
+        columns["control"] = np.concatenate(controls or [np.zeros(0)])
+    return columns
 
 
 def _write_parquet(path: Path, columns: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ this does not change a count of instructions.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,9 +18,11 @@ import numpy as np
 
 from bench.errors import SessionLost, TargetError
 from bench.plan.cells import Cell, CellResult, Clock, failed, skipped
+from bench.plan.options import DEFAULT_BUDGET
 from bench.plan.plans import Plan, request, schedule
-from bench.run import environment, stream_counts
-from bench.run.progress import Progress, Silent
+from bench.run import environment, passes, stream_counts
+from bench.run.passes import Passes
+from bench.run.progress import Progress, Silent, clock_text
 from bench.run.run_folder import Recorder
 from bench.targets import kernel_log
 from bench.targets.base import Target
@@ -40,6 +44,11 @@ class Settings:
         seed: seed of the first boot; each further boot has the next number.
         boots: number of boots in which each cell is measured.
         loads: loads of the module per boot; each cell is measured once in each.
+        precision: measure a cell again until its interval reaches at most this share to either
+            side; 0 to measure each cell ``boots`` times ``loads`` times.
+        budget: seconds of measuring after which no cell is measured again.
+        reboots: whether each start of the target is a boot of a machine. If not, each load has a
+            start of its own.
     """
 
     plan: Plan
@@ -47,6 +56,9 @@ class Settings:
     seed: int = 1
     boots: int = 1
     loads: int = 1
+    precision: float = 0.0
+    budget: float = DEFAULT_BUDGET
+    reboots: bool = True
 
 
 @dataclass
@@ -81,10 +93,12 @@ class Runner:
         cells: measure only these cells of the run; None for all.
         progress: receives the progress.
         on_boot: called when a machine has been started.
+        now: the time in seconds, from any fixed start.
 
     Attributes:
         session_info: what the sessions reported so far.
         boots: number of machines started.
+        finished: whether all is measured that the settings request.
     """
 
     def __init__(
@@ -96,6 +110,7 @@ class Runner:
         cells: Sequence[Cell] | None = None,
         progress: Progress | None = None,
         on_boot: Callable[[], None] = lambda: None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.session_info = SessionInfo()
         self.boots = 0
@@ -107,6 +122,8 @@ class Runner:
         self._progress = progress or Silent()
         self._on_boot = on_boot
         self._crashes = 0
+        self._now = now
+        self.finished = False
 
     def remaining(self, boot: int) -> list[ScheduledCell]:
         """Cells that remain to be measured in ``boot``, each with its load, in shuffled order.
@@ -115,6 +132,10 @@ class Runner:
         """
         order = schedule(self._cells, self._settings.seed + boot, self._settings.loads)
         return [scheduled for scheduled in order if self._needs_measuring(scheduled, boot)]
+
+    def imprecise(self) -> list[Cell]:
+        """Measured cells whose interval is not as narrow as :attr:`Settings.precision` requests."""
+        return passes.imprecise(self._cells, self._recorder.results, self._settings.precision)
 
     def results(self) -> Generator[CellResult]:
         """Measure the remaining cells, and yield each result once it is recorded.
@@ -125,13 +146,44 @@ class Runner:
             DiskFull: there is no space to write the run folder.
         """
         self._progress.start(sum(len(self.remaining(b)) for b in range(self._settings.boots)))
+        end = self._now() + self._settings.budget
         try:
             yield from self._skips()
             for boot in range(self._settings.boots):
-                while scheduled_cells := self.remaining(boot):
+                while scheduled_cells := self._next_session(boot):
                     yield from self._boot(boot, scheduled_cells)
+            if self._settings.precision:
+                yield from self._refine(end)
+            self.finished = True
         finally:
             self._progress.stop()
+
+    def _next_session(self, boot: int) -> list[ScheduledCell]:
+        """What to measure in the next start of the target, of what remains in ``boot``.
+
+        If the target does not boot, this is one load: the memory layout of the agent, which is
+        chosen when it starts, then differs between loads.
+        """
+        remaining = self.remaining(boot)
+        if self._settings.reboots:
+            return remaining
+        return [(cell, load) for cell, load in remaining if load == remaining[0][1]]
+
+    def _refine(self, end: float) -> Iterator[CellResult]:
+        """Measure imprecise cells again, in passes over all of them, until the time is ``end``."""
+        settings = self._settings
+        plan = Passes(settings.boots, settings.loads, settings.reboots)
+        number = plan.next_number(self._recorder.results)
+        while (cells := self.imprecise()) and self._now() < end:
+            place = plan.place(number)
+            order = schedule(cells, settings.seed + number, settings.loads, place.first_load)
+            number += 1
+            scheduled_cells = [s for s in order if self._needs_measuring(s, place.boot)]
+            if scheduled_cells:
+                self._progress.start(len(scheduled_cells))
+                left = clock_text(end - self._now())
+                self._progress.say(f"{len(cells)} cells are not precise yet, {left} left")
+                yield from self._boot(place.boot, scheduled_cells, end)
 
     def requests(self, scheduled_cells: Sequence[ScheduledCell]) -> list[dict[str, Any]]:
         """All requests of one boot; they are fixed before it starts."""
@@ -162,10 +214,13 @@ class Runner:
                 self._recorder.add(result)
                 yield result
 
-    def _boot(self, boot: int, scheduled_cells: Sequence[ScheduledCell]) -> Iterator[CellResult]:
-        """Measure until all ``scheduled_cells`` are done or the machine dies."""
+    def _boot(
+        self, boot: int, scheduled_cells: Sequence[ScheduledCell], end: float = math.inf
+    ) -> Iterator[CellResult]:
+        """Measure until all ``scheduled_cells`` are done, a machine dies or the time is ``end``."""
         seed = self._settings.seed + boot
-        self._progress.say(f"Boot {boot + 1} of {self._settings.boots}, seed {seed}")
+        of_all = f" of {self._settings.boots}" if boot < self._settings.boots else ""
+        self._progress.say(f"Boot {boot + 1}{of_all}, seed {seed}")
         reader = _AnswerReader(self._settings, boot, self._recorder.header.cells, self.session_info)
         session = self._target.start(self.requests(scheduled_cells), seed=seed)
         self.boots += 1
@@ -179,6 +234,8 @@ class Runner:
                     # A cell that failed in an earlier load keeps that result.
                     elif self._needs_measuring((item.cell, item.load), boot):
                         yield self._record(item)
+                        if self._now() >= end:
+                            return
         except SessionLost as error:
             yield from self._handle_lost_machine(reader, boot, error)
             return
@@ -309,6 +366,10 @@ class _AnswerReader:
             bound=str(answer.get("bound", "")),
             events={k: tuple(map(float, v)) for k, v in answer.get("events", {}).items() if v},
             cpu={k: int(v) for k, v in answer.get("cpu", {}).items() if v is not None},
+            controls=tuple(int(total) for total in answer.get("controls", ())),
+            control_n=int(answer.get("control_n", 0)),
+            control_size=int(answer.get("control_size", 0)),
+            control_overhead=float(answer.get("control_overhead", 0.0)),
         )
         return _with_valid_figures(complete)
 

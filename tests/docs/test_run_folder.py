@@ -115,9 +115,12 @@ def test_the_files_are_listed(run: Path) -> None:
 # ---- tables -----------------------------------------------------------------------------
 
 
-def test_columns_of_cells(run: Path) -> None:
+def test_columns_of_cells(run: Path, environment: dict[str, Any]) -> None:
+    further = names("Further columns under `time`")
     assert names("`cells.csv`") == run_folder.COLUMNS
-    assert names("`cells.csv`") == header(run / "cells.csv")
+    assert further == run_folder.TIME_COLUMNS
+    in_time = further if environment["clock"] == "time" else []
+    assert [*names("`cells.csv`"), *in_time] == header(run / "cells.csv")
 
 
 def test_columns_of_trials(run: Path) -> None:
@@ -126,11 +129,16 @@ def test_columns_of_trials(run: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["samples", "rounds"])
-def test_columns_of_parquet_files(run: Path, name: str) -> None:
+def test_columns_of_parquet_files(run: Path, environment: dict[str, Any], name: str) -> None:
     frame = pd.read_parquet(run / f"{name}.parquet")
     types = {"object": "text", "str": "text"}
     written = [(column, types.get(str(kind), str(kind))) for column, kind in frame.dtypes.items()]
-    documented = [(quoted(row[0])[0], row[1]) for row in table(f"`{name}.parquet`")]
+    of_time = environment["clock"] == "time"
+    documented = [
+        (quoted(row[0])[0], row[1])
+        for row in table(f"`{name}.parquet`")
+        if of_time or "only under `time`" not in row[3]
+    ]
     assert documented == written
 
 
@@ -138,7 +146,8 @@ def test_columns_of_parquet_files(run: Path, name: str) -> None:
 
 
 def test_fields_of_the_environment(environment: dict[str, Any]) -> None:
-    assert set(names("`environment.json`")) == set(environment)
+    in_time = {"noise"} if environment["clock"] == "time" else set()
+    assert set(names("`environment.json`")) - {"noise"} | in_time == set(environment)
     assert environment["format"] == run_folder.FORMAT == formats.FORMAT
     assert f"format {formats.FORMAT}." in TEXT.split("\n\n")[1]
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bench.host import knobs
@@ -98,6 +100,21 @@ def test_wide_intervals_name_the_knobs_that_would_help() -> None:
     places = [first.index(word) for word in ("governor (", "load (", "--boots 6")]
     assert places == sorted(places)
     assert "--boots 6" in next(environment.warnings(env))
+
+
+def test_a_noisy_machine_is_reported() -> None:
+    env = {"clock": "time", "boots": 5, "noise": {"pace": 0.31}}
+    (warning,) = environment.warnings(env)
+    assert "its speed changed by 31 % during the run" in warning
+    assert list(environment.warnings(env | {"noise": {"pace": 0.04}})) == []
+    assert list(environment.warnings(env | {"noise": {"pace": None}})) == []
+
+
+def test_who_asked_for_a_precision_is_not_advised_to() -> None:
+    env = {"clock": "time", "boots": 5, "marked": {"cells": 9, "imprecise": 1}}
+    assert "--precision 2%" in next(environment.warnings(env))
+    noise: dict[str, Any] = {"pace": None, "precision": 0.02, "budget": 60, "unreached": []}
+    assert "--precision" not in next(environment.warnings(env | {"noise": noise}))
 
 
 def test_a_good_run_has_no_warning() -> None:
