@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Compare two runs cell by cell: ratios, their intervals, and verdicts.
 
+Under ``time``, a cell of each run is first divided by the control that was measured beside its
+rounds, if both runs have controls.  The speed of the machine at the time then cancels out.
+
 Under ``time`` a cell counts as changed when the interval of its ratio lies outside ±1 %.  Under
 ``instructions`` the minima must differ too, by more than they differ between the boots of one run.
 
@@ -28,6 +31,8 @@ from reports.text import words
 Floats = NDArray[np.float64]
 Verdict = Literal["slower", "faster", "same", "unknown"]
 
+MEDIAN, QUARTILE = 50.0, 25.0
+"""Percentiles of the rounds: of the costs, and of the ratios to the control."""
 THRESHOLD = 0.01
 """Relative difference below which a cell does not count as changed."""
 UNREPEATED = 0.03
@@ -64,7 +69,9 @@ class Row:
 
     Attributes:
         a, b: medians, in units of the clock.
-        ratio: b over a; above 1 is slower.
+        absolute: b over a.
+        control_a, control_b: ratios of the cell to its control; None if a run has no controls.
+        ratio: ``control_b`` over ``control_a``, else ``absolute``; above 1 is slower.
         low, high: 95 % interval of the ratio; None if there is not enough data.
         verdict: whether the cell counts as changed.
         source: data from which the interval was computed: ``boots``, ``loads``, ``rounds``,
@@ -74,6 +81,9 @@ class Row:
     cell: Measured
     a: float
     b: float
+    absolute: float
+    control_a: float | None
+    control_b: float | None
     ratio: float
     low: float | None
     high: float | None
@@ -143,12 +153,26 @@ class Comparison:
         """At least one cell got slower by more than ``fail_above``."""
         return bool(self.failing)
 
+    @property
+    def has_controls(self) -> bool:
+        """Whether any cell is compared by its ratio to the control."""
+        return any(row.control_a is not None for row in self.rows)
+
     def table(self) -> list[tuple[str, ...]]:
         """Rows for a terminal: the header, the changed cells, then all other cells."""
         unit = words.clock_words(self.clock).unit
-        head = ("cell", f"a ({unit})", f"b ({unit})", "b / a", "95 % interval", "verdict")
+        relative = ("b / a, to control",) if self.has_controls else ()
+        head = (
+            "cell",
+            f"a ({unit})",
+            f"b ({unit})",
+            "b / a",
+            *relative,
+            "95 % interval",
+            "verdict",
+        )
         rest = [row for row in self.rows if row not in self.changed]
-        return [head, *(_texts(row) for row in (*self.changed, *rest))]
+        return [head, *(_texts(row, self.has_controls) for row in (*self.changed, *rest))]
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as JSON values."""
@@ -169,9 +193,15 @@ class Comparison:
         }
 
 
-def _texts(row: Row) -> tuple[str, ...]:
+def _texts(row: Row, has_controls: bool) -> tuple[str, ...]:
     a, b = words.number(row.a), words.number(row.b)
-    return row.name, a, b, f"{row.ratio:.3f}", interval_text(row), row.verdict
+    relative = (relative_text(row),) if has_controls else ()
+    return row.name, a, b, f"{row.absolute:.3f}", *relative, interval_text(row), row.verdict
+
+
+def relative_text(row: Row) -> str:
+    """The ratio of the two ratios to the control, or a dash if a run has no controls."""
+    return words.MISSING if row.control_a is None else f"{row.ratio:.3f}"
 
 
 def interval_text(row: Row) -> str:
@@ -203,7 +233,7 @@ def compare(
             f"{a.name} and {b.name} have no measured cell in common. Compare two runs of the "
             "same channels, operations and sizes."
         )
-    sides = Side.of(a, [left[key] for key in both]), Side.of(b, [right[key] for key in both])
+    sides = _sides(a, b, [left[key] for key in both], [right[key] for key in both])
     family = 0.025 / len(both)
     marks = differences(a, b)
 
@@ -287,6 +317,8 @@ def _only_in(rows: dict[Any, Measured], others: dict[Any, Measured]) -> tuple[st
 class Side:
     """One of the two runs: its rounds, and the typical variation between its boots or loads.
 
+    The rounds are ratios to the control if ``percentile`` is that of such ratios.
+
     Attributes:
         typical: variance of the logarithm of the medians of boots or loads, as the median over
             all cells; 0 if too few cells were repeated.
@@ -294,31 +326,32 @@ class Side:
 
     rounds: Rounds
     typical: float
+    percentile: float = MEDIAN
 
     @classmethod
-    def of(cls, run: Run, rows: Iterable[Measured]) -> Side:
+    def of(cls, run: Run, rows: Iterable[Measured], percentile: float = MEDIAN) -> Side:
         """Estimate the typical variance of ``run`` from the rows that are compared."""
-        rounds = Rounds(run)
-        repeated = [_logs(units) for row in rows if len(units := rounds.units(row)) > 1]
+        rounds = Rounds(run, ratios=percentile == QUARTILE)
+        repeated = [_logs(units, percentile) for row in rows if len(units := rounds.units(row)) > 1]
         # The median of sample variances underestimates the variance, most of all for few units.
         variances = [
             logs.var(ddof=1) * (len(logs) - 1) / _chi2_median(len(logs)) for logs in repeated
         ]
         enough = len(variances) >= TYPICAL_MIN_CELLS
-        return cls(rounds, float(np.median(variances)) if enough else 0.0)
+        return cls(rounds, float(np.median(variances)) if enough else 0.0, percentile)
 
     def error(self, row: Measured) -> tuple[float | None, int, str]:
         """Standard error of the log of the median, degrees of freedom, and its source."""
         units = self.rounds.units(row)
         if len(units) > 1:
             level = "boots" if len(self.rounds.of(row)) > 1 else "loads"
-            variance = max(float(_logs(units).var(ddof=1)), self.typical)
+            variance = max(float(_logs(units, self.percentile).var(ddof=1)), self.typical)
             # The typical variance is estimated from many cells and treated as known.
             freedom = 1000 if self.typical else len(units) - 1
             return math.sqrt(variance / len(units)), freedom, level
         if units:
-            return _bootstrap(units[0]), 1000, "rounds"
-        if not row.ci_low or not row.ci_high or row.ci_low <= 0:
+            return _bootstrap(units[0], self.percentile), 1000, "rounds"
+        if self.percentile == QUARTILE or not row.ci_low or not row.ci_high or row.ci_low <= 0:
             return None, 0, "none"
         width = math.log(row.ci_high) - math.log(row.ci_low)
         return width / (2 * NORMAL), 1000, "intervals"
@@ -331,8 +364,23 @@ class Side:
         return UNREPEATED if (row.boots or 1) * (row.loads or 1) == 1 else 0.0
 
 
-def _logs(units: Iterable[Floats]) -> Floats:
-    logs: Floats = np.log(np.asarray([float(np.median(unit)) for unit in units]))
+@dataclass(frozen=True)
+class Sides:
+    """Both runs by the costs of their rounds and, if both have controls, by ratios to these."""
+
+    costs: tuple[Side, Side]
+    ratios: tuple[Side, Side] | None
+
+
+def _sides(a: Run, b: Run, of_a: list[Measured], of_b: list[Measured]) -> Sides:
+    ratios = None
+    if all(any(row.control_ratio for row in rows) for rows in (of_a, of_b)):
+        ratios = Side.of(a, of_a, QUARTILE), Side.of(b, of_b, QUARTILE)
+    return Sides((Side.of(a, of_a), Side.of(b, of_b)), ratios)
+
+
+def _logs(units: Iterable[Floats], percentile: float) -> Floats:
+    logs: Floats = np.log(np.asarray([float(_percentile(unit, percentile)) for unit in units]))
     return logs
 
 
@@ -343,7 +391,7 @@ def _chi2_median(units: int) -> float:
 
 def _row(
     pair: tuple[Measured, Measured],
-    sides: tuple[Side, Side],
+    sides: Sides,
     clock: str,
     threshold: float,
     family: float,
@@ -351,8 +399,12 @@ def _row(
     a, b = pair
     assert a.median is not None, "callers pass usable rows"
     assert b.median is not None, "callers pass usable rows"
-    ratio = b.median / a.median
-    errors = [side.error(row) for side, row in zip(sides, pair, strict=True)]
+    absolute = ratio = b.median / a.median
+    chosen, control_a, control_b = sides.costs, None, None
+    if sides.ratios and a.control_ratio and b.control_ratio:
+        chosen, control_a, control_b = sides.ratios, a.control_ratio, b.control_ratio
+        ratio = control_b / control_a
+    errors = [side.error(row) for side, row in zip(chosen, pair, strict=True)]
     source = min((source for _, _, source in errors), key=_SOURCES.index)
     verdict: Verdict = "unknown"
     low = high = None
@@ -363,10 +415,12 @@ def _row(
         low, high = ratio * math.exp(-margin), ratio * math.exp(margin)
         verdict = _verdict(ratio, float(stats.t.ppf(1 - family, freedom)) * error, threshold)
     if clock == "instructions" and a.min and b.min and a.min > 0 and b.min > 0:
-        spread = max(threshold, *(side.spread(row) for side, row in zip(sides, pair, strict=True)))
+        spread = max(threshold, *(side.spread(row) for side, row in zip(chosen, pair, strict=True)))
         of_minima = _verdict(b.min / a.min, 0.0, spread)
         verdict = of_minima if verdict in ("unknown", of_minima) else "same"
-    return Row(a, a.median, b.median, ratio, low, high, verdict, source)
+    return Row(
+        a, a.median, b.median, absolute, control_a, control_b, ratio, low, high, verdict, source
+    )
 
 
 _SOURCES = ("none", "intervals", "rounds", "loads", "boots")
@@ -383,13 +437,20 @@ def _verdict(ratio: float, margin: float, threshold: float) -> Verdict:
     return "same"
 
 
-def _bootstrap(rounds: Floats) -> float:
-    """Bootstrap standard error of the logarithm of the median of the rounds."""
+def _percentile(values: Floats, percentile: float) -> Floats:
+    """Percentiles along the last axis; the median has a faster function of its own."""
+    if percentile == MEDIAN:
+        return np.asarray(np.median(values, axis=-1))
+    return np.asarray(np.percentile(values, percentile, axis=-1))
+
+
+def _bootstrap(rounds: Floats, percentile: float) -> float:
+    """Bootstrap standard error of the logarithm of a percentile of the rounds."""
     if (rounds == rounds[0]).all():
         return 0.0
     random = np.random.default_rng(0)
     resamples = rounds[random.integers(0, len(rounds), (RESAMPLES, len(rounds)))]
-    return float(np.log(np.median(resamples, axis=1)).std(ddof=1))
+    return float(np.log(_percentile(resamples, percentile)).std(ddof=1))
 
 
 def _means(rows: tuple[Row, ...]) -> tuple[Mean, ...]:

@@ -36,7 +36,7 @@ class Suspect:
 
     Attributes:
         spread: of the medians of the boots, in percent, as text.
-        width: of the interval, in percent of the median, as text.
+        width: of the interval, in percent of the figure, as text; see :func:`_width`.
         within: distance of half the rounds of one boot from their median, in percent, as text.
         why: the causes, as sentences.
     """
@@ -110,6 +110,8 @@ def facts(run: Run) -> tuple[Fact, ...]:
     if run.clock == "time":
         imprecise = sum("imprecise" in row.marks.split() for row in rows)
         listed.append(Fact("Cells with an interval wider than 5 %", f"{imprecise} of {len(rows)}"))
+        if (pace := _recorded_pace(run)) is not None:
+            listed.append(Fact("Change of the machine's speed during the run", _percent(pace)))
         listed.append(Fact("Shortest round that this clock can measure", _min_round(run)))
     return tuple(listed)
 
@@ -117,6 +119,13 @@ def facts(run: Run) -> tuple[Fact, ...]:
 def _most(values: Iterable[float | None]) -> str:
     known = [value for value in values if value is not None]
     return f"{max(known):g}" if known else "not recorded"
+
+
+def _recorded_pace(run: Run) -> float | None:
+    """How much the control rounds changed during the run, as a share; None if not recorded."""
+    noise = run.environment.get("noise")
+    pace = noise.get("pace") if isinstance(noise, dict) else None
+    return float(pace) if isinstance(pace, int | float) else None
 
 
 def _min_round(run: Run) -> str:
@@ -175,6 +184,9 @@ def pace(run: Run, rounds: Rounds) -> float:
 
 
 def _width(row: Measured) -> float | None:
+    """Width of the interval of the ratio to the control round, else of that of the median."""
+    if row.control_ratio and row.control_ratio_low and row.control_ratio_high:
+        return (row.control_ratio_high - row.control_ratio_low) / row.control_ratio
     if row.ci_low is None or row.ci_high is None or not row.median:
         return None
     return (row.ci_high - row.ci_low) / row.median

@@ -18,19 +18,27 @@ Boots = list[list[Floats]]
 
 
 class Rounds:
-    """Rounds in net cost per operation; empty if the run has no ``rounds.parquet``."""
+    """Rounds in net cost per operation; empty if the run has no ``rounds.parquet``.
 
-    def __init__(self, run: Run) -> None:
+    Args:
+        run: the run.
+        ratios: take the ratio of each round to the control beside it instead of its cost. Rounds
+            without a control are then left out.
+    """
+
+    def __init__(self, run: Run, *, ratios: bool = False) -> None:
         frame = run.rounds
         self._names: Sequence[str] = [] if frame is None else [n for n in KEY if n in frame]
         self._boots: dict[Key, dict[Any, list[Floats]]] = {}
-        if frame is None:
+        if frame is None or (ratios and "control" not in frame):
             return
         levels = [name for name in ("boot", "load") if name in frame]
         for key, group in frame.groupby([*self._names, *levels], sort=True):
             values = group["value"].to_numpy(dtype=float)
             if "overhead" in group:
                 values = values - np.nan_to_num(group["overhead"].to_numpy(dtype=float))
+            if ratios:
+                values = values / group["control"].to_numpy(dtype=float)
             values = values[np.isfinite(values) & (values > 0)]
             count = len(self._names)
             if len(values):

@@ -33,7 +33,8 @@ NUMBERS = (
     "bytes_per_unit offered delivered lost boots raw_median reordered duplicated loads p9999 mad "
     "low_severe low_mild high_mild high_severe spread refused overruns offered_per_unit "
     "cpu_user_side cpu_other_side "
-    "cycles_user cycles_kernel instructions_user instructions_kernel"
+    "cycles_user cycles_kernel instructions_user instructions_kernel "
+    "control control_ratio control_ratio_low control_ratio_high"
 ).split()
 INTEGERS = {"size": 0, "threads": 1, "interval": 0, "burst": 1, "queue": 0}
 TEXTS = {
@@ -120,6 +121,10 @@ class Measured:
     cycles_kernel: float | None = None
     instructions_user: float | None = None
     instructions_kernel: float | None = None
+    control: float | None = None
+    control_ratio: float | None = None
+    control_ratio_low: float | None = None
+    control_ratio_high: float | None = None
 
     @property
     def key(self) -> tuple[str | int, ...]:

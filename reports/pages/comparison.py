@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.analysis.compare import Comparison, Row, interval_text
+from reports.analysis.compare import Comparison, Row, interval_text, relative_text
 from reports.pages.template import write
 from reports.text import words
 
@@ -23,6 +23,7 @@ class Drawn:
     left: float
     width: float
     interval: str
+    relative: str
 
 
 def _drawn(comparison: Comparison) -> tuple[list[Drawn], list[tuple[float, str]]]:
@@ -45,7 +46,8 @@ def _drawn(comparison: Comparison) -> tuple[list[Drawn], list[tuple[float, str]]
     rest = [row for row in comparison.rows if row not in comparison.changed]
     for row in (*comparison.changed, *rest):
         left, right = place(row.low or row.ratio), place(row.high or row.ratio)
-        drawn.append(Drawn(row, place(row.ratio), left, round(right - left, 2), interval_text(row)))
+        texts = interval_text(row), relative_text(row)
+        drawn.append(Drawn(row, place(row.ratio), left, round(right - left, 2), *texts))
     largest = math.exp(reach)
     steps = [step for step in (1.02, 1.05, 1.1, 1.2, 1.5, 2, 5, 10) if step < largest]
     top = steps[-1] if steps else 1.0

@@ -64,6 +64,7 @@ class ResultRow:
     link: str
     median: str
     interval: str
+    ratio: str
     minimum: str
     p99: str
     messages: str
@@ -345,6 +346,16 @@ def results(run: Run, channel: str = "") -> tuple[ResultRow, ...]:
     return tuple(_result(row, run.clock) for row in rows)
 
 
+def ratio_text(row: Measured) -> str:
+    """The ratio of a cell to its control round, with its interval; empty if there is none."""
+    ratio, low, high = row.control_ratio, row.control_ratio_low, row.control_ratio_high
+    if ratio is None:
+        return ""
+    return (
+        f"{ratio:.3g}" if low is None or high is None else f"{ratio:.3g} ({low:.3g} … {high:.3g})"
+    )
+
+
 def _result(row: Measured, clock: str) -> ResultRow:
     interval = ""
     if row.ci_low is not None and row.ci_high is not None:
@@ -358,6 +369,7 @@ def _result(row: Measured, clock: str) -> ResultRow:
         link=f"{page_of(row.channel)}#{row.operation}",
         median=words.number(row.median) if row.status == "ok" else row.status,
         interval=interval,
+        ratio=ratio_text(row),
         minimum=words.number(row.min),
         p99=words.number(row.p99),
         messages=words.number(row.messages_per_unit),

@@ -16,6 +16,7 @@ import pytest
 from reports.analysis.compare import Refused, compare
 from reports.data.run import KEY, OPERATIONS, Measured, Run, load_run
 
+KEY_OF_ROUNDS = ["channel", "mode", "operation", "size", "burst", "queue", "threads"]
 Build = Callable[..., Path]
 
 
@@ -62,6 +63,57 @@ def test_real_change_is_found(load: Callable[..., Run], clock: str, rounds: bool
     assert compare(b, a, fail_above=0.2).failing == ()
     push = next(mean for mean in comparison.means if mean.operation == "push")
     assert 1.05 < push.ratio < 1.3
+
+
+def beside_controls(folder: Path, speed: float) -> Path:
+    """The run in ``folder`` on a machine that is slower by ``speed``, with control rounds."""
+    cells = pd.read_csv(folder / "cells.csv", keep_default_na=False, na_values=[""])
+    cells[["min", "median", "ci_low", "ci_high"]] *= speed
+    rounds = pd.read_parquet(folder / "rounds.parquet")
+    rounds["value"] *= speed
+    rounds["control"] = 100.0 * speed
+    quartile = rounds.groupby(KEY_OF_ROUNDS)["value"].quantile(0.25).rename("quartile")
+    cells = cells.merge(quartile.reset_index(), how="left", on=KEY_OF_ROUNDS)
+    cells["control"] = 100.0 * speed
+    cells["control_ratio"] = cells.pop("quartile") / cells["control"]
+    cells["control_ratio_low"] = cells["control_ratio"] * 0.98
+    cells["control_ratio_high"] = cells["control_ratio"] * 1.02
+    cells.to_csv(folder / "cells.csv", index=False)
+    rounds.to_parquet(folder / "rounds.parquet")
+    return folder
+
+
+def test_a_slower_machine_is_no_change_beside_controls(build_run: Build) -> None:
+    options = {"clock": "time", "rounds": True, "samples": False}
+    a = load_run(beside_controls(build_run(name="one", **options), 1.0))
+    b = load_run(beside_controls(build_run(name="two", noise=1, **options), 1.4))
+    comparison = compare(a, b)
+    assert comparison.has_controls
+    assert comparison.changed == ()
+    assert all(row.absolute == pytest.approx(1.4, abs=0.1) for row in comparison.rows)
+    assert all(row.ratio == pytest.approx(1.0, abs=0.06) for row in comparison.rows)
+    header, *rows = comparison.table()
+    assert header[3:5] == ("b / a", "b / a, to control")
+    assert {len(row) for row in rows} == {len(header)}
+
+
+def test_a_slower_channel_is_found_beside_controls(build_run: Build) -> None:
+    options = {"clock": "time", "rounds": True, "samples": False}
+    a = load_run(beside_controls(build_run(name="one", **options), 1.0))
+    b = load_run(beside_controls(build_run(name="two", scale=1.3, noise=1, **options), 0.7))
+    small = [row for row in compare(a, b).rows if row.cell.size == 8]
+    for row in small:
+        assert row.verdict == ("same" if row.cell.channel == "syscall" else "slower"), row.name
+
+
+def test_a_run_without_controls_is_compared_by_its_medians(build_run: Build) -> None:
+    options = {"clock": "time", "rounds": True, "samples": False}
+    a = load_run(build_run(name="one", **options))
+    b = load_run(beside_controls(build_run(name="two", noise=1, **options), 1.0))
+    comparison = compare(a, b)
+    assert not comparison.has_controls
+    assert all(row.ratio == row.absolute for row in comparison.rows)
+    assert "to control" not in str(comparison.table()[0])
 
 
 def test_threshold(load: Callable[..., Run]) -> None:

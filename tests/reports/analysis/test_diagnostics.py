@@ -91,6 +91,22 @@ def test_the_pace_is_what_all_cells_have_in_common(build_run: Build) -> None:
     assert pace(build_run(name="bare")) == 0
 
 
+def test_the_interval_of_the_ratio_counts_beside_controls(run: Run) -> None:
+    ratio = {"control_ratio": 2.0, "control_ratio_low": 1.9, "control_ratio_high": 2.2}
+    noisy = change(replace(run, clock="time"), marks="imprecise", ci_low=1, ci_high=900, **ratio)
+    assert {suspect.width for suspect in diagnostics.suspects(noisy, Rounds(noisy))} == {"15 %"}
+
+
+def test_the_change_of_speed_is_a_fact(run: Run) -> None:
+    def names(**noise: Any) -> dict[str, str]:
+        environment = run.environment | {"noise": noise}
+        found = diagnostics.facts(replace(run, clock="time", environment=environment))
+        return {fact.name: fact.value for fact in found}
+
+    assert names(pace=0.31)["Change of the machine's speed during the run"] == "31 %"
+    assert not [name for name in names(pace=None) if "speed" in name]
+
+
 def test_no_reason_is_told_as_such() -> None:
     assert reasons(ROW, [], "boots", "instructions") == ["The rounds show no cause."]
 

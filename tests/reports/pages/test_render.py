@@ -167,6 +167,22 @@ def test_processor_time_is_shown_where_it_was_read(report: Path, build_run: Any)
         assert "CPU, user side" not in (report / name).read_text()
 
 
+def test_the_ratio_to_the_control_is_shown_where_there_is_one(report: Path, build_run: Any) -> None:
+    folder = build_run(clock="time", channels=FEW)
+    cells = pd.read_csv(folder / "cells.csv", keep_default_na=False, na_values=[""])
+    cells["control"] = cells["median"] / 2.5
+    cells["control_ratio"], cells["control_ratio_low"] = 2.5, 2.461
+    cells["control_ratio_high"] = 2.538
+    cells.to_csv(folder / "cells.csv", index=False)
+    timed = render.render([folder]).parent
+    check(timed)
+    for name in ("index.html", "channel-ioctl.html"):
+        text = (timed / name).read_text()
+        assert "× control</th>" in text
+        assert ">2.5 (2.46 … 2.54)</td>" in text
+        assert "× control" not in (report / name).read_text()
+
+
 @pytest.mark.parametrize(
     ("value", "text", "key"),
     [
