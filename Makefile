@@ -4,7 +4,7 @@
 # The variables below. Only the command line sets them: an exported TARGET or SEED belongs to
 # another program.
 VARIABLES := TARGET KERNEL CLOCK PLAN CHANNELS OPERATIONS SIZES CONTEXTS WAITS BURSTS RATES QUEUES PLACEMENTS \
-	THREADS SEED BOOTS LOADS APPEND CPUS RUNS VERSIONS PYTHON VENV
+	THREADS SEED BOOTS LOADS PRECISION BUDGET REPEAT APPEND CPUS RUNS VERSIONS PYTHON VENV
 IGNORED := $(strip \
 	$(foreach name,$(VARIABLES),$(if $(filter environment%,$(origin $(name))),$(name))))
 
@@ -25,6 +25,9 @@ PLACEMENTS =
 SEED = 1
 BOOTS = 1
 LOADS = 0
+PRECISION =
+BUDGET =
+REPEAT = 10
 APPEND =
 CPUS = auto
 RUNS =
@@ -73,7 +76,8 @@ bench: setup ## Measure and render a report: make bench PLAN=standard CHANNELS=n
 		--append "$(APPEND)" --channels "$(CHANNELS)" \
 		--operations "$(OPERATIONS)" --sizes "$(SIZES)" --contexts "$(CONTEXTS)" \
 		--waits "$(WAITS)" --bursts "$(BURSTS)" --rates "$(RATES)" --queues "$(QUEUES)" \
-		--threads "$(THREADS)" --placements "$(PLACEMENTS)"
+		--threads "$(THREADS)" --placements "$(PLACEMENTS)" \
+		$(if $(PRECISION),--precision "$(PRECISION)") $(if $(BUDGET),--budget "$(BUDGET)")
 
 test: setup ## Run all tests, also slow ones, or those of some channels: make test CHANNELS=ioctl
 	@$(PYTEST) tests -m "" $(PARALLEL) $(if $(strip $(CHANNELS)),"--channels=$(CHANNELS)")
@@ -89,6 +93,10 @@ test-dependencies: setup ## Test with the lowest and with the newest Python pack
 
 bench-self: setup ## Measure what ringcross itself costs, and compare with its limits
 	@$(IN_VENV) bench.commands.self_benchmark
+
+bench-repeat: setup ## Repeat a run under the clock time, and print how well its figures agree
+	@$(IN_VENV) bench.commands.repeat --repeat $(REPEAT) \
+		$(if $(PRECISION),--precision "$(PRECISION)") $(if $(BUDGET),--budget "$(BUDGET)")
 
 bench-against: setup ## Compare our figure of a null system call with that of perf bench (package linux-perf)
 	@$(IN_VENV) bench.commands.perf_bench
@@ -153,6 +161,8 @@ help: ## Show this list
 	@echo "  SEED        seed of the first boot [$(SEED)]"
 	@echo "  BOOTS       number of boots in which each cell is measured [$(BOOTS)]"
 	@echo "  LOADS       loads of the module in each boot; 0: as the plan says [$(LOADS)]"
+	@echo "  PRECISION   of time: repeat cells until their intervals are as narrow, e.g. 2% [$(PRECISION)]"
+	@echo "  BUDGET      how long to repeat, e.g. 10m [$(BUDGET)]"
 	@echo "  APPEND      parameters for the kernel command line of the vm target; several sets, as in"
 	@echo "              \"none | mitigations=off\", are measured in turn [$(APPEND)]"
 	@echo "  CPUS        CPUs of the virtual machine; more than one only with the time clock [$(CPUS)]"
@@ -166,6 +176,8 @@ help: ## Show this list
 	@echo "  QUEUES      queue lengths of a stream [$(QUEUES)]"
 	@echo "  THREADS     numbers of concurrent threads [$(THREADS)]"
 	@echo "  PLACEMENTS  where the two ends of a conversation run [$(PLACEMENTS)]"
+	@echo "Variable of bench-repeat (which also has PRECISION and BUDGET):"
+	@echo "  REPEAT      number of runs [$(REPEAT)]"
 	@echo "Variable of report and compare:"
 	@echo "  RUNS        run folders; empty: the newest one, or the newest two for compare"
 	@echo "Variable of test-dependencies:"
@@ -173,5 +185,5 @@ help: ## Show this list
 	@echo
 	@echo "More options and examples: $(VENV)/bin/ringcross run --help"
 
-.PHONY: setup modules agent list results bench bench-self bench-against test test-unit test-vm test-kvm test-dependencies shell demo report compare lint \
+.PHONY: setup modules agent list results bench bench-self bench-repeat bench-against test test-unit test-vm test-kvm test-dependencies shell demo report compare lint \
 	format format-check clean help
