@@ -96,6 +96,7 @@ bench-self: setup ## Measure what ringcross itself costs, and compare with its l
 
 bench-repeat: setup ## Repeat a run under the clock time, and print how well its figures agree
 	@$(IN_VENV) bench.commands.repeat --repeat $(REPEAT) \
+		$(if $(CHANNELS),--channels "$(CHANNELS)") \
 		$(if $(PRECISION),--precision "$(PRECISION)") $(if $(BUDGET),--budget "$(BUDGET)")
 
 bench-against: setup ## Compare our figure of a null system call with that of perf bench (package linux-perf)
@@ -176,7 +177,7 @@ help: ## Show this list
 	@echo "  QUEUES      queue lengths of a stream [$(QUEUES)]"
 	@echo "  THREADS     numbers of concurrent threads [$(THREADS)]"
 	@echo "  PLACEMENTS  where the two ends of a conversation run [$(PLACEMENTS)]"
-	@echo "Variable of bench-repeat (which also has PRECISION and BUDGET):"
+	@echo "Variable of bench-repeat (which also has CHANNELS, PRECISION and BUDGET):"
 	@echo "  REPEAT      number of runs [$(REPEAT)]"
 	@echo "Variable of report and compare:"
 	@echo "  RUNS        run folders; empty: the newest one, or the newest two for compare"

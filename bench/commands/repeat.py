@@ -31,7 +31,8 @@ def measure(folder: Path, seed: int, arguments: tuple[str, ...]) -> None:
     Raises:
         RingcrossError: the run did not end, or no cell was measured.
     """
-    command = [sys.executable, "-m", "bench", "run", "--target", "local", "--channels", CHANNELS]
+    command = [sys.executable, "-m", "bench", "run", "--target", "local"]
+    command += [] if "--channels" in arguments else ["--channels", CHANNELS]
     command += ["--no-explore", "--no-report", "--seed", str(seed), "--run-dir", str(folder)]
     result = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
     if not (folder / "cells.csv").exists() or (folder / "journal.jsonl").exists():

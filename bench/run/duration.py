@@ -54,7 +54,7 @@ def estimate(options: RunOptions, plan: Plan, results: int, runs: Path) -> Estim
         return Estimate(
             results * median(recorded), f"from {known} with plan {options.plan} in {runs}/"
         )
-    work = plan.rounds * plan.round_units["instructions"]
+    work = plan.rounds["instructions"] * plan.round_units["instructions"]
     per_result = _QUICK_RESULT * max(1.0, work / _QUICK_WORK)
     return Estimate(
         _BOOT * options.boots + results * per_result,

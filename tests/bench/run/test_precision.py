@@ -145,6 +145,22 @@ class Interrupting(Silent):
             raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize("reboots", [True, False])
+def test_half_of_the_loads_are_continued(tmp_path: Path, reboots: bool) -> None:
+    recorder = recorder_in(tmp_path)
+    settings = Settings(PLANS["quick"], "time", seed=5, loads=LOADS, reboots=reboots)
+    results = Runner(FakeTarget(), recorder, settings).results()
+    every = len(recorder.header.cells)
+    assert list(islice(results, 2 * every))[-1].load in (1, 2)
+    results.close()
+    recorder.close()
+    resumed = Recorder.resume(tmp_path / "run")
+    list(Runner(FakeTarget(), resumed, settings).results())
+    for cell in resumed.header.cells:
+        expected = [(0, load) for load in range(1 if cell.skip else LOADS)]
+        assert sorted(places(resumed, cell)) == expected
+
+
 def options(folder: Path, **values: Any) -> RunOptions:
     return RunOptions(run_dir=folder / "run", seed=3, precision=WANTED, **values)
 
