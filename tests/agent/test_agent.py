@@ -222,8 +222,9 @@ def test_a_control_stands_before_each_round_and_after_the_last(
 def test_controls_use_no_processor_time_of_the_cell(agent: Path) -> None:
     asked = {**PIPE, "rounds": 3, "round_units": 20_000, "control_units": 5_000_000}
     (cell,) = talk(agent, SETUP, asked).cells()
-    assert sum(cell["controls"]) > 4 * 5_000_000 / 3
-    assert cell["cpu"]["user"] < sum(cell["controls"]) / 2
+    least = len(cell["controls"]) * 5_000_000 / 2  # their length is an estimate
+    assert sum(cell["controls"]) > least
+    assert cell["cpu"]["user"] < least, "the rounds take a hundredth of it"
 
 
 def syscall_cells(agent: Path) -> Iterator[dict[str, Any]]:
