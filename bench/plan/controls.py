@@ -6,6 +6,9 @@ comes from the machine, the kernel or the harness. Two runs whose controls diffe
 under the same conditions. Another tool's figure for the same call also checks the harness itself
 (:mod:`bench.commands.perf_bench`).
 
+They are cells of their own and say little about a machine that changes its speed within a second.
+For that, the agent times a *control round* beside each round (:mod:`bench.run.ratios`).
+
 *Counterparts* are the kernel's own facilities that do the same work as one of our modes. They
 show which part of a mode's cost belongs to the mechanism.
 """
