@@ -22,6 +22,7 @@ REQUIRED = (
     "PROC_FS",
     "SYSFS",
     "HIGH_RES_TIMERS",
+    "X86_IOPL_IOPERM",  # the agent answers through an input/output port
 )
 
 

@@ -143,18 +143,17 @@ def test_refresh_follows_the_metapackage(archive: Archive) -> None:
 
 
 @needs_apt
-@pytest.mark.parametrize("text", ["[]", "null", "7", '["here/stock"]', '{"here/stock": 7}', "{"])
-@pytest.mark.parametrize("name", ["specs.json", "9.8.0-7-amd64/.ringcross.json"])
-@pytest.mark.usefixtures("archive")
 def test_a_file_of_the_cache_with_another_type_is_made_anew(
-    name: str, text: str, tmp_path: Path
+    archive: Archive, tmp_path: Path
 ) -> None:
-    file = tmp_path / "cache/kernels" / name
-    file.parent.mkdir(parents=True)
-    file.write_text(text)
-    assert catalog.find().release == "9.8.0-7-amd64"
-    assert isinstance(json.loads(file.read_text()), dict)
-    shutil.rmtree(tmp_path / "archive")
+    store = tmp_path / "cache/kernels"
+    catalog.find()
+    for name in ("specs.json", "9.8.0-7-amd64/.ringcross.json"):
+        for text in ("[]", "null", "7", '["here/stock"]', '{"here/stock": 7}', "{"):
+            (store / name).write_text(text)
+            assert catalog.find().release == "9.8.0-7-amd64"
+            assert isinstance(json.loads((store / name).read_text()), dict)
+    shutil.rmtree(archive.root)
     assert catalog.find().release == "9.8.0-7-amd64"
 
 
