@@ -75,14 +75,14 @@ def test_series_and_exact_releases(spec: str, release: str) -> None:
 
 @needs_apt
 @pytest.mark.usefixtures("archive")
-@pytest.mark.parametrize("spec", ["9.1", "9", "10.0", "9.8.0-99-amd64", "mainline", "../x"])
-def test_unknown_kernel_lists_what_is_known(spec: str) -> None:
+def test_unknown_kernel_lists_what_is_known() -> None:
     catalog.find("9.8")
-    with pytest.raises(UsageError) as caught:
-        catalog.find(spec)
-    assert f"Unknown kernel {spec}: choose one of" in str(caught.value)
-    assert "older, here, here-backports, next" in str(caught.value)
-    assert "9.8.0-7-amd64" in str(caught.value)
+    for spec in ("9.1", "9", "10.0", "9.8.0-99-amd64", "mainline", "Here"):
+        with pytest.raises(UsageError) as caught:
+            catalog.find(spec)
+        message = str(caught.value)
+        assert f"Unknown kernel {spec}: choose one of stock, running, " in message
+        assert "older, here, here-backports, next, 9.8.0-7-amd64, an exact release" in message
 
 
 @needs_apt
