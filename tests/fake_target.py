@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import KernelPanic, RingcrossError, UsageError
-from bench.plan.cells import Clock
+from bench.plan.cells import Cell, CellResult, Clock
 from bench.plan.options import RunOptions
 from bench.targets.provision import Provisioner, Testbed
 
@@ -283,6 +283,8 @@ class FakeProvisioner(Provisioner):
         self.clock: Clock = clock
         self.error: RingcrossError | None = None
         self.available: tuple[str, ...] = ("same-cpu",)
+        self.decided: dict[Cell, CellResult] = {}
+        self.notes: tuple[str, ...] = ()
 
     def listing(self) -> dict[str, Any]:
         return LISTING
@@ -297,4 +299,5 @@ class FakeProvisioner(Provisioner):
     def prepare(self, options: RunOptions, listing: Any, cells: Any) -> Testbed:
         if self.error:
             raise self.error
-        return Testbed(self.target, self.clock, "6.1.0-fake", "CONFIG_HZ=250\nCONFIG_KASAN=y\n")
+        config = "CONFIG_HZ=250\nCONFIG_KASAN=y\n"
+        return Testbed(self.target, self.clock, "6.1.0-fake", config, self.decided, self.notes)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench import child
+from bench.commands import console
 from bench.errors import TargetError, writing
 from bench.kernels import build, initramfs
 from bench.kernels.catalog import Kernel, Reporter, elf_image, silent
@@ -93,8 +94,10 @@ def machine(
     busybox = shutil.which("busybox")
     if busybox is None:
         raise TargetError("busybox is missing. Install it with: apt-get install busybox-static")
-    agent, modules = build.build_agent(), build.build_modules(kernel)
-    packed = {f"modules/{ko.name}": ko.read_bytes() for ko in modules.glob("ringcross_*.ko")}
+    agent, built = build.build_agent(), build.compile_modules(kernel)
+    for module, error in built.failures.items():
+        console.dim(f"{module} does not build for kernel {kernel.release}: {error}")
+    packed = {f"modules/{ko.name}": ko.read_bytes() for ko in built.folder.glob("ringcross_*.ko")}
     packed["bin/busybox"] = Path(busybox).read_bytes()
     packed["bin/ringcross_agent"] = agent.read_bytes()
     packed |= files or {}

@@ -9,40 +9,80 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench import child
 from bench.errors import TargetError, check_room, writing
 from bench.kernels import places
+from bench.kernels.build_log import failed_folders, first_problem, first_warning
 from bench.kernels.catalog import Kernel, read_config
 from bench.paths import ROOT
 
 AGENT = ("user.c", "program.c", "hostile.c")
 """Files in a channel's folder that are linked into the agent."""
 
-_PROBLEM = re.compile(r"(?:\b(?:warning|error|fatal error|WARNING|ERROR):|\*\*\* )")
-# These lines concern the host's compiler, clock or pahole, not the code that is built.
-_HARMLESS = re.compile(
-    r"warning: +(?:the compiler differs|pahole version differs|Clock skew detected)"
-    r"|Skipping BTF generation"
-)
+CORE = "ringcross_core"
+"""The module that every kernel half needs."""
+
+
+@dataclass(frozen=True)
+class ModuleBuild:
+    """The result of a build of all kernel halves.
+
+    Attributes:
+        folder: directory of the ``ringcross_*.ko`` without debug information. The modules with
+            debug information stay in its sibling directory ``modules/``.
+        failures: for each module that was not built, the first error, with paths relative to
+            ``modules/``. Without :data:`CORE` no other module was built either.
+        warning: the first warning; empty if there is none.
+        log: the complete log.
+    """
+
+    folder: Path
+    failures: Mapping[str, str] = field(default_factory=dict)
+    warning: str = ""
+    log: Path = Path()
+
+    def error_of(self, module: str) -> str:
+        """Why *module* cannot be used, as the compiler or linker says; empty if it can be."""
+        return self.failures.get(CORE) or self.failures.get(module, "")
 
 
 def build_modules(kernel: Kernel, source: Path | None = None, build: Path | None = None) -> Path:
-    """Build every kernel half against *kernel*, outside the source tree.
+    """Build every kernel half against *kernel*; a warning is an error.
+
+    Args and returns: as :func:`compile_modules`, of which this returns the folder.
+
+    Raises:
+        TargetError: a tool is missing, or the build has an error or a warning.
+    """
+    built = compile_modules(kernel, source, build)
+    problem = next(iter(built.failures.values()), built.warning)
+    if problem:
+        raise TargetError(
+            f"The build of the modules failed: {problem} (complete log: {built.log})."
+        )
+    return built.folder
+
+
+def compile_modules(
+    kernel: Kernel, source: Path | None = None, build: Path | None = None
+) -> ModuleBuild:
+    """Build the kernel halves against *kernel*, outside the source tree.
+
+    One that has an error is left out, and the others are built. A user may have a compiler or a
+    kernel that warns about code which works, so a warning is only recorded.
 
     Args:
         kernel: the kernel to build against.
         source: the ``modules/`` folder; by default the repository's.
         build: folder for builds; by default :func:`bench.kernels.places.build_folder`.
 
-    Returns:
-        The directory of the ``ringcross_*.ko`` without debug information. The modules with debug
-        information stay in its sibling directory ``modules/``.
-
     Raises:
-        TargetError: a tool is missing, or the build has an error or a warning.
+        TargetError: a tool is missing, or the build failed in a step that belongs to no module.
     """
     source = source or ROOT / "modules"
     folder = (build or places.build_folder()) / kernel.release
@@ -53,19 +93,64 @@ def build_modules(kernel: Kernel, source: Path | None = None, build: Path | None
         folder.mkdir(parents=True, exist_ok=True)
     with places.locked(folder):
         fingerprint = _fingerprint(source, [*_identity(kernel), *command])
-        if _read(stamp) == fingerprint:
-            return ready
+        before = _read_stamp(stamp)
+        same = before.get("fingerprint") == fingerprint
+        if same and not before["failures"]:
+            return ModuleBuild(ready, {}, before["warning"], log)
         with writing("the module build"):
             stamp.unlink(missing_ok=True)
-            _forget_other_kernel(folder / "kernel.json", tree, kernel)
-            places.discard_future(tree)
-            _mirror(source, tree)
-        _make(command, log, "The build of the modules")
+            if not _continues(before, kernel, same):
+                shutil.rmtree(tree, ignore_errors=True)
+        failures, warning = _make_modules(source, tree, command, log)
+        warning = warning or (before["warning"] if same else "")
         with writing("the module build"):
-            if not _strip_modules(tree, ready):
+            if not _strip_modules(tree, ready) and not failures:
                 raise TargetError(f"The build created no ringcross_*.ko: read {log}.")
-            stamp.write_text(fingerprint)
-    return ready
+            stamp.write_text(
+                json.dumps(
+                    {
+                        "kernel": _identity(kernel),
+                        "fingerprint": fingerprint,
+                        "failures": failures,
+                        "warning": warning,
+                    }
+                )
+            )
+    return ModuleBuild(ready, failures, warning, log)
+
+
+def _make_modules(
+    source: Path, tree: Path, command: Sequence[str], log: Path
+) -> tuple[dict[str, str], str]:
+    """Build in *tree* all modules that can be built.
+
+    Nothing is linked while a module has an error, and symbols are looked up only when all of them
+    compile. So the build is repeated without the modules that failed, until none does.
+
+    Returns:
+        The failures and the first warning, as in :class:`ModuleBuild`.
+    """
+    failures: dict[str, str] = {}
+    warning = ""
+    words = [*command, "--keep-going", "--output-sync=target"]
+    while True:
+        left_out = {module.removeprefix("ringcross_") for module in failures}
+        with writing("the module build"):
+            places.discard_future(tree)
+            _mirror(source, tree, left_out)
+        folders = {kernel.parent.name for kernel in tree.glob("*/kernel.c")}
+        status, text = _run_make(words, log, append=bool(failures))
+        warning = warning or first_warning(text)
+        found = failed_folders(text, folders, tree) if status else {}
+        failures |= {f"ringcross_{folder}": line for folder, line in found.items()}
+        if CORE in failures:
+            with writing("the module build"):
+                _remove_modules(tree)
+            return {CORE: failures[CORE]}, warning
+        if not status:
+            return failures, warning
+        if not found:
+            raise _failed("The build of the modules", text, status, log)
 
 
 def check_modules(kernel: Kernel, source: Path | None = None, build: Path | None = None) -> None:
@@ -184,27 +269,29 @@ def _need(tool: str, package: str) -> None:
 
 def _make(command: Sequence[str], log: Path, what: str) -> None:
     """Run *command* with its output in *log*; a warning is an error."""
-    with writing(f"the log of the build ({log})"), log.open("w") as out:
+    status, text = _run_make(command, log)
+    if status or first_problem(text):
+        raise _failed(what, text, status, log)
+
+
+def _run_make(command: Sequence[str], log: Path, append: bool = False) -> tuple[int, str]:
+    """Run *command* with its output in *log*; return its exit status and the output."""
+    with writing(f"the log of the build ({log})"), log.open("a+" if append else "w+") as out:
         out.write(f"$ {' '.join(command)}\n")
         out.flush()
+        start = out.tell()
         jobs = f"-j{len(os.sched_getaffinity(0))}"
         result = subprocess.run(
             [*command, jobs], stdout=out, stderr=subprocess.STDOUT, env=child.environment()
         )
-    text = log.read_text(errors="replace")
+    text = log.read_bytes()[start:].decode(errors="replace")
     check_room(text, f"a build in {log.parent}")
-    problem = first_problem(text)
-    if problem or result.returncode:
-        problem = problem or f"make ended with status {result.returncode}"
-        raise TargetError(f"{what} failed: {problem} (complete log: {log}).")
+    return result.returncode, text
 
 
-def first_problem(log: str) -> str:
-    """Return the first line of a build log with a warning or an error; empty if there is none."""
-    for line in log.splitlines():
-        if _PROBLEM.search(line) and not _HARMLESS.search(line):
-            return line.strip()
-    return ""
+def _failed(what: str, text: str, status: int, log: Path) -> TargetError:
+    problem = first_problem(text) or f"make ended with status {status}"
+    return TargetError(f"{what} failed: {problem} (complete log: {log}).")
 
 
 def _sources(source: Path) -> list[Path]:
@@ -228,23 +315,23 @@ def _identity(kernel: Kernel) -> list[str]:
     return [kernel.release, kernel.package_version, kernel.build_id, str(kernel.headers)]
 
 
-def _forget_other_kernel(record: Path, tree: Path, kernel: Kernel) -> None:
-    """Remove *tree* if it was built for another kernel with the same release.
+def _continues(before: Mapping[str, Any], kernel: Kernel, same: bool) -> bool:
+    """Whether make may keep the objects of the build whose record is *before*.
 
-    Headers from a package are older than the objects, so make would not compile them again.
+    Headers from a package are older than the objects of another kernel with the same release, so
+    make would not compile them again. Nor does an object that is kept repeat its warnings.
     """
-    identity = json.dumps(_identity(kernel))
-    if _read(record) != identity:
-        shutil.rmtree(tree, ignore_errors=True)
-        record.write_text(identity)
+    return before.get("kernel") == _identity(kernel) and (same or not before["warning"])
 
 
-def _mirror(source: Path, tree: Path) -> None:
-    """Make the sources in *tree* equal to *source*; equal files keep their time, for make."""
-    names = _sources(source)
+def _mirror(source: Path, tree: Path, left_out: Collection[str] = ()) -> None:
+    """Make the sources in *tree* equal to *source*, without the folders *left_out*.
+
+    Equal files keep their time, for make.
+    """
+    names = [name for name in _sources(source) if name.parts[0] not in left_out]
     if tree.exists():
-        for module in tree.glob("ringcross_*.ko"):  # its channel may have been removed
-            module.unlink()
+        _remove_modules(tree)  # the channel of one may have been removed
         for stale in set(_sources(tree)) - set(names):
             if not stale.name.endswith(".mod.c"):
                 (tree / stale).unlink()
@@ -254,6 +341,11 @@ def _mirror(source: Path, tree: Path) -> None:
         if not target.exists() or target.read_bytes() != data:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
+
+
+def _remove_modules(tree: Path) -> None:
+    for module in tree.glob("ringcross_*.ko"):
+        module.unlink()
 
 
 def _strip_modules(tree: Path, ready: Path) -> list[Path]:
@@ -281,8 +373,11 @@ def _strip(binary: Path, target: Path) -> None:
     part.replace(target)
 
 
-def _read(path: Path) -> str:
+def _read_stamp(path: Path) -> dict[str, Any]:
+    """The record of a finished build; empty if there is none, or it is of another version."""
     try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""
+        record = json.loads(path.read_text(errors="replace"))
+    except (OSError, ValueError):
+        return {}
+    known = isinstance(record, dict) and {"fingerprint", "failures", "warning"} <= record.keys()
+    return record if known else {}

@@ -154,12 +154,16 @@ class Campaign:
         }
 
     def failed(self) -> list[str]:
-        """One sentence per failed result: the cell's name and the reason."""
+        """One sentence per reason: the cell that failed, and how many more failed likewise."""
+        by_reason: dict[str, list[str]] = {}
+        for cell, results in self.results.items():
+            for reason in dict.fromkeys(r.reason for r in results if r.status == "fail"):
+                by_reason.setdefault(reason, []).append(cell.name)
         return [
-            f"{cell.name} failed: {result.reason}"
-            for cell, results in self.results.items()
-            for result in results
-            if result.status == "fail"
+            f"{first} failed: {reason}"
+            if not more
+            else f"{first} and {len(more)} more cells failed: {reason}"
+            for reason, (first, *more) in by_reason.items()
         ]
 
     def warnings(self) -> list[str]:
@@ -265,7 +269,11 @@ class Campaign:
         assert testbed is not None, "not started"
         if self._exploration or not self.options.explore or not exploration.missing(recorder):
             return
-        measured = {cell.channel for cell in recorder.header.cells if not cell.skip}
+        measured = {
+            cell.channel
+            for cell in recorder.header.cells
+            if not cell.skip and cell not in testbed.decided
+        }
         channels = [c for c in self.listing["channels"] if c["name"] in measured]
         self._exploration = exploration.Exploration(
             cpus.with_one(testbed.target),
@@ -373,6 +381,7 @@ class Campaign:
             self._recorder,
             settings,
             cells=self._selected,
+            decided=testbed.decided,
             progress=self._progress,
             on_boot=self._explore_in_parallel,
         )
@@ -394,6 +403,7 @@ class Campaign:
             "tools": environment.tools(),
             "channels": self.listing,
             "controls": [cell.name for cell in controls(self.listing)],
+            "not_measured": list(testbed.notes),
         }
 
     def _show_machine_warnings(self) -> None:

@@ -153,6 +153,10 @@ def knob_states(
     return states
 
 
+def _not_measured(env: Mapping[str, Any]) -> Iterator[str]:
+    yield from env.get("not_measured") or ()
+
+
 def _poor_knobs(env: Mapping[str, Any]) -> Iterator[str]:
     for knob in env.get("knobs") or ():
         if knob["warning"]:
@@ -241,6 +245,7 @@ def _advice(env: Mapping[str, Any]) -> str:
 
 
 CHECKS: tuple[Callable[[Mapping[str, Any]], Iterator[str]], ...] = (
+    _not_measured,
     _forced_clock,
     _noisy_machine,
     _unreached_precision,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -91,6 +91,7 @@ class Runner:
         recorder: records the results, and holds earlier ones.
         settings: how to measure.
         cells: measure only these cells of the run; None for all.
+        decided: results that are known before the boot; these cells are not measured.
         progress: receives the progress.
         on_boot: called when a machine has been started.
         now: the time in seconds, from any fixed start.
@@ -108,6 +109,7 @@ class Runner:
         settings: Settings,
         *,
         cells: Sequence[Cell] | None = None,
+        decided: Mapping[Cell, CellResult] | None = None,
         progress: Progress | None = None,
         on_boot: Callable[[], None] = lambda: None,
         now: Callable[[], float] = time.monotonic,
@@ -119,6 +121,7 @@ class Runner:
         self._settings = settings
         self._cells = list(recorder.header.cells if cells is None else cells)
         self._numbers = {cell: n for n, cell in enumerate(recorder.header.cells)}
+        self._decided = decided or {}
         self._progress = progress or Silent()
         self._on_boot = on_boot
         self._crashes = 0
@@ -148,7 +151,7 @@ class Runner:
         self._progress.start(sum(len(self.remaining(b)) for b in range(self._settings.boots)))
         end = self._now() + self._settings.budget
         try:
-            yield from self._skips()
+            yield from self._known()
             for boot in range(self._settings.boots):
                 while scheduled_cells := self._next_session(boot):
                     yield from self._boot(boot, scheduled_cells)
@@ -204,13 +207,16 @@ class Runner:
 
     def _needs_measuring(self, scheduled: ScheduledCell, boot: int) -> bool:
         cell, load = scheduled
+        if cell in self._decided:
+            return False
         results = self._recorder.results.get(cell, [])
         return not any((r.boot, r.load) == (boot, load) or r.status != "ok" for r in results)
 
-    def _skips(self) -> Iterator[CellResult]:
+    def _known(self) -> Iterator[CellResult]:
+        """Record the results that need no boot."""
         for cell in self._cells:
-            if cell.skip and cell not in self._recorder.results:
-                result = skipped(cell)
+            result = skipped(cell) if cell.skip else self._decided.get(cell)
+            if result is not None and cell not in self._recorder.results:
                 self._recorder.add(result)
                 yield result
 

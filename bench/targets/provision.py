@@ -7,21 +7,23 @@ import json
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast, get_args
 
 from bench import child
 from bench.errors import TargetError, UsageError, unknown
 from bench.kernels import build, catalog, contract, prebuilt
+from bench.kernels.build import ModuleBuild
 from bench.kernels.catalog import Kernel, elf_image, read_config
 from bench.paths import ROOT
 from bench.plan.cells import UNITS, Cell, Clock
 from bench.plan.factors import SAME_CPU
 from bench.plan.options import TARGETS, RunOptions
 from bench.plan.plans import Listing
-from bench.targets import cpus, kvm, kvm_device
+from bench.targets import cpus, decided, kvm, kvm_device
 from bench.targets.base import Target
+from bench.targets.decided import Decided
 from bench.targets.local import LocalTarget
 from bench.targets.vm import VmTarget, find_qemu
 
@@ -38,12 +40,16 @@ class Testbed:
         clock: the clock of the run.
         kernel: release of the kernel under test.
         config: text of that kernel's ``.config``; empty if it is not known.
+        decided: results of cells that this kernel cannot run; the reasons are known already.
+        notes: sentences about channels that are not measured, for the end of the run.
     """
 
     target: Target
     clock: Clock
     kernel: str
     config: str = ""
+    decided: Decided = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 class Provisioner:
@@ -125,12 +131,14 @@ class Provisioner:
         measured = {cell.channel for cell in cells if not cell.skip}
         channels = [channel for channel in listing["channels"] if channel["name"] in measured]
         if options.target == "vm":
-            return self._vm(options, channels)
+            return self._vm(options, channels, cells)
         if options.target == "local":
-            return self._local(options, channels)
+            return self._local(options, channels, cells)
         raise unknown("target", options.target, TARGETS)
 
-    def _vm(self, options: RunOptions, channels: Sequence[Listing]) -> Testbed:
+    def _vm(
+        self, options: RunOptions, channels: Sequence[Listing], cells: Sequence[Cell]
+    ) -> Testbed:
         find_qemu()  # a missing QEMU is reported before anything is downloaded
         if options.clock != "auto":
             cpus.number(options.cpus, _clock(options.clock), force=options.force_time)
@@ -138,10 +146,11 @@ class Provisioner:
         agent = self._agent()
         elf_image(kernel, self._say)
         clock = self._vm_clock(options, kernel, agent)
+        built = self._modules(options, kernel.release, channels, lambda: kernel)
         target = VmTarget(
             kernel,
             agent,
-            modules=self._modules(kernel.release, channels, lambda: kernel),
+            modules=built.folder if built else None,
             needs=requirements("needs", channels),
             clock=clock,
             append=(*requirements("boot", channels), *options.append),
@@ -154,7 +163,8 @@ class Provisioner:
                 force=options.force_time,
             ),
         )
-        return Testbed(target, clock, kernel.release, read_config(kernel.config))
+        config = read_config(kernel.config)
+        return _testbed(target, clock, kernel.release, config, built, channels, cells)
 
     def _vm_clock(self, options: RunOptions, kernel: Kernel, agent: Path) -> Clock:
         """Return the requested clock; for ``auto``, ``time`` only if KVM works."""
@@ -167,7 +177,9 @@ class Provisioner:
             self._say(f"Counting instructions: KVM does not work here ({probed.reason})")
         return "time" if probed.usable else "instructions"
 
-    def _local(self, options: RunOptions, channels: Sequence[Listing]) -> Testbed:
+    def _local(
+        self, options: RunOptions, channels: Sequence[Listing], cells: Sequence[Cell]
+    ) -> Testbed:
         if options.cpus:
             raise UsageError(
                 "--cpus applies to the virtual machine: leave it out, or limit the CPUs of the "
@@ -184,16 +196,17 @@ class Provisioner:
             )
         release = platform.release()
         needs_modules = any(channel["module"] for channel in channels)
-        modules: Path | None = None
+        built: ModuleBuild | None = None
         if needs_modules and options.yes_load_modules and os.geteuid() == 0:
-            modules = self._modules(release, channels, catalog.running)
+            built = self._modules(options, release, channels, catalog.running)
         target = LocalTarget(
             self._agent(),
-            modules=modules,
+            modules=built.folder if built else None,
             needs_modules=needs_modules,
             yes_load_modules=options.yes_load_modules,
         )
-        return Testbed(target, "time", release, read_config(Path(f"/boot/config-{release}")))
+        config = read_config(Path(f"/boot/config-{release}"))
+        return _testbed(target, "time", release, config, built, channels, cells)
 
     def _ask_agent(self, option: str) -> tuple[str, str]:
         """What the agent prints on this machine with *option*: the result, and messages."""
@@ -219,20 +232,54 @@ class Provisioner:
         return prebuilt.agent(self._prebuilt) if self._prebuilt else build.build_agent()
 
     def _modules(
-        self, release: str, channels: Sequence[Listing], find: Callable[[], Kernel]
-    ) -> Path | None:
-        """Return the folder of the modules for kernel *release*, or ``None`` if none is needed.
+        self,
+        options: RunOptions,
+        release: str,
+        channels: Sequence[Listing],
+        find: Callable[[], Kernel],
+    ) -> ModuleBuild | None:
+        """Return the modules for kernel *release*, or ``None`` if none is needed.
 
         *find* returns the kernel to build them against.
+
+        Raises:
+            TargetError: of the channels that the user named, none can be measured.
         """
-        names = [channel["module"] for channel in channels if channel["module"]]
-        if not names:
+        modules = {c["name"]: c["module"] for c in channels if c["module"]}
+        if not modules:
             return None
         if self._prebuilt:
-            return prebuilt.modules(self._prebuilt, release, names)
+            return ModuleBuild(prebuilt.modules(self._prebuilt, release, modules.values()))
         kernel = find()
         self._say(f"Building modules for kernel {release}")
-        return build.build_modules(kernel)
+        built = build.compile_modules(kernel)
+        if built.warning:
+            self._say(
+                f"The modules work, but the compiler warns: {built.warning} "
+                f"(complete log: {built.log})"
+            )
+        named = options.channels
+        if named and all(built.error_of(modules.get(name, "")) for name in named):
+            reason = decided.not_built_reason(modules[named[0]], built, release)
+            raise TargetError(
+                f"{reason} (complete log: {built.log}). Use another --kernel, or correct that line."
+            )
+        return built
+
+
+def _testbed(
+    target: Target,
+    clock: Clock,
+    release: str,
+    config: str,
+    built: ModuleBuild | None,
+    channels: Sequence[Listing],
+    cells: Sequence[Cell],
+) -> Testbed:
+    """The testbed, with the results that are known before the boot."""
+    results = decided.not_built(cells, channels, built, release) if built else {}
+    notes = decided.notes(results.values())
+    return Testbed(target, clock, release, config, results, notes)
 
 
 def incomplete(mistakes: Sequence[str]) -> UsageError:

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.errors import TargetError
-from bench.kernels import build
+from bench.kernels import build, catalog
 from bench.paths import ROOT
+from bench.plan.options import RunOptions
+from bench.run.campaign import Campaign
 from tests.vm import machine
 
 pytestmark = pytest.mark.vm
@@ -40,15 +43,69 @@ def test_module_that_does_not_load_fails_its_cells_only(tmp_path: Path) -> None:
     assert outcomes[2] == ("ok", "")
 
 
-@pytest.fixture
-def halves(tmp_path: Path) -> Path:
-    """A copy of the core and of the smallest channel, which a test can break."""
+def copy_of(channels: Sequence[str], tree: Path) -> Path:
+    """A copy of the core and of some channels, which a test can break."""
     source = ROOT / "modules"
-    tree = tmp_path / "modules"
-    for name in ("core", "include", "null"):
+    for name in ("core", "include", *channels):
         shutil.copytree(source / name, tree / name)
     shutil.copy(source / "Kbuild", tree)
     return tree
+
+
+@pytest.fixture
+def halves(tmp_path: Path) -> Path:
+    return copy_of(["null"], tmp_path / "modules")
+
+
+def test_kernel_halves_that_do_not_build_are_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One does not compile, one uses a function that the kernel does not have."""
+    channels = ("null", "ioctl", "procfs")
+    tree = copy_of(channels, tmp_path / "modules")
+    with (tree / "ioctl/kernel.c").open("a") as file:
+        file.write("int broken(\n")
+    with (tree / "procfs/kernel.c").open("a") as file:
+        file.write("int rcx_absent(void);\nint rcx_call(void);\n")
+        file.write("int rcx_call(void) { return rcx_absent(); }\n")
+    built = build.compile_modules(machine.stock(), tree, tmp_path / "build")
+    monkeypatch.setattr(build, "compile_modules", lambda _kernel: built)
+    monkeypatch.setattr(catalog, "find", lambda *_args, **_more: machine.stock())
+    options = RunOptions(
+        clock="instructions",
+        channels=channels,
+        operations=("push",),
+        sizes=(8,),
+        run_dir=tmp_path / "run",
+    )
+    with Campaign(options) as campaign:
+        campaign.run()
+    outcomes = {
+        cell.channel: (results[0].status, results[0].reason)
+        for cell, results in campaign.results.items()
+    }
+    assert outcomes["null"] == ("ok", "")
+    release = machine.stock().release
+    status, reason = outcomes["ioctl"]
+    assert status == "skip"
+    assert reason.startswith(
+        f"ringcross_ioctl does not build for kernel {release}: ioctl/kernel.c:"
+    )
+    assert " error: " in reason
+    assert outcomes["procfs"] == (
+        "skip",
+        f"ringcross_procfs does not build for kernel {release}: "
+        'ERROR: modpost: "rcx_absent" [ringcross_procfs.ko] undefined!',
+    )
+    assert [w for w in campaign.warnings() if "of ioctl" in w and reason in w]
+    with pytest.raises(TargetError, match=r"ringcross_ioctl does not build for kernel .*: ioctl/"):
+        run_only("ioctl", tmp_path)
+
+
+def run_only(channel: str, tmp_path: Path) -> None:
+    options = RunOptions(clock="instructions", channels=(channel,), run_dir=tmp_path / "other")
+    with Campaign(options) as campaign:
+        campaign.run()
 
 
 def break_module(halves: Path, line: str) -> None:

@@ -123,7 +123,7 @@ def test_modules_do_not_name_the_folder_they_were_built_in(
         ("int x\n", "kernel.c:1:.* error: expected"),
     ],
 )
-def test_first_complaint_fails_the_build(
+def test_first_complaint_fails_the_strict_build(
     tmp_path: Path, kernel: Kernel, source: Path, code: str, message: str
 ) -> None:
     build.build_modules(kernel, source, tmp_path / "build")
@@ -131,10 +131,59 @@ def test_first_complaint_fails_the_build(
     for _ in range(2):  # the second call must not take the failed build for a finished one
         with pytest.raises(TargetError, match=message) as caught:
             build.build_modules(kernel, source, tmp_path / "build")
-        (source / "null/kernel.c").touch()
     log = tmp_path / "build/6.1.0-0-amd64/modules.log"
     assert f"complete log: {log}" in str(caught.value)
     assert "kernel.c" in log.read_text()
+
+
+@needs_compiler
+def test_a_kernel_half_that_does_not_build_is_left_out(
+    tmp_path: Path, kernel: Kernel, source: Path
+) -> None:
+    build.compile_modules(kernel, source, tmp_path / "build")
+    (source / "ioctl/kernel.c").write_text("int rcx_ioctl\n")
+    for _ in range(2):
+        built = build.compile_modules(kernel, source, tmp_path / "build")
+        assert [ko.name for ko in built.folder.iterdir()] == ["ringcross_null.ko"]
+        assert list(built.failures) == ["ringcross_ioctl"]
+        assert built.failures["ringcross_ioctl"].startswith("ioctl/kernel.c:1:")
+        assert built.error_of("ringcross_ioctl")
+        assert not built.error_of("ringcross_null")
+    (source / "ioctl/kernel.c").write_text("int rcx_ioctl;\n")
+    built = build.compile_modules(kernel, source, tmp_path / "build")
+    assert len(list(built.folder.iterdir())) == 2
+    assert not built.failures
+
+
+@needs_compiler
+def test_a_warning_takes_no_kernel_half_away(tmp_path: Path, kernel: Kernel, source: Path) -> None:
+    (source / "ioctl/kernel.c").write_text("static int unused;\nint x;\n")
+    for _ in range(2):
+        built = build.compile_modules(kernel, source, tmp_path / "build")
+        assert len(list(built.folder.iterdir())) == 2
+        assert "warning: " in built.warning
+        assert not built.failures
+    # Other files change, and the one with the warning is not compiled for that reason.
+    (source / "null/kernel.c").write_text("int changed;\n")
+    with pytest.raises(TargetError, match=r"warning: .unused. defined but not used"):
+        build.build_modules(kernel, source, tmp_path / "build")
+
+
+@needs_compiler
+def test_without_the_core_there_is_no_module(tmp_path: Path, kernel: Kernel, source: Path) -> None:
+    (source / "core").mkdir()
+    (source / "core/kernel.c").write_text("int rcx_core\n")
+    built = build.compile_modules(kernel, source, tmp_path / "build")
+    assert not built.folder.exists()
+    assert "core/kernel.c:1:" in built.error_of("ringcross_null")
+    assert list(built.failures) == [build.CORE]
+
+
+@needs_compiler
+def test_an_error_of_no_module_ends_the_build(tmp_path: Path, kernel: Kernel, source: Path) -> None:
+    (kernel.headers / "Makefile").write_text("modules:\n\t@echo 'ERROR: no such header' && false\n")
+    with pytest.raises(TargetError, match="The build of the modules failed: ERROR: no such header"):
+        build.compile_modules(kernel, source, tmp_path / "build")
 
 
 @needs_compiler
@@ -188,30 +237,6 @@ def test_command_for_newer_kernels(
     assert "CC=gcc" in command
     assert "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=" in command
     assert command[-2] == f"KCFLAGS=-fmacro-prefix-map={tmp_path}/= -Wno-attributes"
-
-
-@pytest.mark.parametrize(
-    ("log", "problem"),
-    [
-        ("", ""),
-        ("  CC [M]  errors.o\n  LD [M]  warning.o\n", ""),
-        ("warning: the compiler differs from the one used to build the kernel\n", ""),
-        ("Skipping BTF generation for x.ko due to unavailability of vmlinux\n", ""),
-        ("warning: pahole version differs from the one used to build the kernel\n", ""),
-        ("a\nx.c:1:2: warning: first\nx.c:3:4: error: second\n", "x.c:1:2: warning: first"),
-        (
-            "WARNING: modpost: missing MODULE_DESCRIPTION() in x.o\n",
-            "WARNING: modpost: missing MODULE_DESCRIPTION() in x.o",
-        ),
-        ('ERROR: modpost: "f" undefined!\n', 'ERROR: modpost: "f" undefined!'),
-        (
-            "make[1]: *** No rule to make target 'x'.  Stop.\n",
-            "make[1]: *** No rule to make target 'x'.  Stop.",
-        ),
-    ],
-)
-def test_first_problem(log: str, problem: str) -> None:
-    assert build.first_problem(log) == problem
 
 
 @needs_compiler

@@ -45,7 +45,7 @@ def _no_build(monkeypatch: pytest.MonkeyPatch) -> None:
         raise TargetError("not available here")
 
     monkeypatch.setattr(build, "build_agent", missing)
-    monkeypatch.setattr(build, "build_modules", missing)
+    monkeypatch.setattr(build, "compile_modules", missing)
     monkeypatch.setattr(catalog, "running", missing)
     monkeypatch.setattr("os.geteuid", lambda: 0)
 

@@ -12,6 +12,7 @@ import pytest
 
 from bench.errors import TargetError, UsageError
 from bench.host import knobs
+from bench.plan.cells import failed, skipped
 from bench.plan.options import RunOptions, sizes, words
 from bench.run.campaign import Campaign
 from bench.run.progress import Lines
@@ -184,3 +185,26 @@ def test_lists_are_read() -> None:
     assert words("a,b c") == ("a", "b", "c")
     assert words(None) == words("") == ()
     assert sizes("8, 4k") == (8, 4096)
+
+
+def test_a_cell_that_is_decided_before_the_boot_is_recorded_and_not_measured(
+    tmp_path: Path,
+) -> None:
+    provisioner = FakeProvisioner()
+    with Campaign(options(tmp_path), provisioner=provisioner) as campaign:
+        cells = [cell for cell in campaign.cells if not cell.skip]
+        push = [cell for cell in cells if cell.operation == "push"]
+        call = [cell for cell in cells if cell.operation == "call"]
+        provisioner.decided = {cell: skipped(replace(cell, skip="No.")) for cell in push}
+        provisioner.decided |= {cell: failed(cell, "No core.") for cell in call}
+        provisioner.notes = ("3 cells are not measured.",)
+        campaign.run()
+    status = {(row["operation"], row["status"], row["reason"]) for row in rows(tmp_path / "run")}
+    assert ("push", "skip", "No.") in status
+    assert ("call", "fail", "No core.") in status
+    asked = [request for session in provisioner.target.sessions for request in session.requests]
+    operations = {request["operation"] for request in asked if request["do"] == "cell"}
+    assert operations == {"notify", "stream"}
+    assert "3 cells are not measured." in campaign.warnings()
+    assert campaign.failed() == [f"{call[0].name} and {len(call) - 1} more cells failed: No core."]
+    assert json.loads((tmp_path / "run/environment.json").read_text())["finished"]
