@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from bench.errors import RingcrossError
 from bench.host import knobs, packages
-from bench.kernels import catalog, places
+from bench.kernels import catalog, module_signing, places
 
 GROUPS = {
     "run": "Required for a run",
@@ -121,6 +121,24 @@ def _headers() -> Iterator[Finding]:
         )
 
 
+def _module_signing() -> Iterator[Finding]:
+    enforced = module_signing.enforced_here(catalog.read_config(_running_config()))
+    if enforced:
+        yield Finding(
+            "unsigned modules",
+            "note",
+            f"refused by the running kernel ({enforced})",
+            "Only --target local loads modules into the running kernel. The modules of ringcross "
+            f"are not signed: {module_signing.ADVICE}",
+        )
+    else:
+        yield Finding("unsigned modules", "ok", "the running kernel does not refuse them")
+
+
+def _running_config() -> Path:
+    return Path("/boot") / f"config-{platform.release()}"
+
+
 def _knobs() -> Iterator[Finding]:
     """Check the knobs of this machine; see :mod:`bench.host.knobs`."""
     # Without the knob that reads the .config: it concerns the kernel under test.
@@ -138,6 +156,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _disk,
     _kernels,
     _headers,
+    _module_signing,
     _knobs,
 )
 

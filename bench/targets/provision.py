@@ -13,7 +13,7 @@ from typing import cast, get_args
 
 from bench import child
 from bench.errors import TargetError, UsageError, unknown
-from bench.kernels import build, catalog, contract, prebuilt
+from bench.kernels import build, catalog, contract, module_signing, prebuilt
 from bench.kernels.build import ModuleBuild
 from bench.kernels.catalog import Kernel, elf_image, read_config
 from bench.paths import ROOT
@@ -143,6 +143,8 @@ class Provisioner:
         if options.clock != "auto":
             cpus.number(options.cpus, _clock(options.clock), force=options.force_time)
         kernel = catalog.find(options.kernel, say=self._say)
+        append = (*requirements("boot", channels), *options.append)
+        self._require_loadable_vm(kernel, append, channels)
         agent = self._agent()
         elf_image(kernel, self._say)
         clock = self._vm_clock(options, kernel, agent)
@@ -153,7 +155,7 @@ class Provisioner:
             modules=built.folder if built else None,
             needs=requirements("needs", channels),
             clock=clock,
-            append=(*requirements("boot", channels), *options.append),
+            append=append,
             cpus=cpus.number(options.cpus, clock, force=options.force_time),
             accelerator=kvm.choose(
                 clock,
@@ -195,6 +197,8 @@ class Provisioner:
                 "The local target has only the time clock: leave out --clock, or use --target vm."
             )
         release = platform.release()
+        config = read_config(Path(f"/boot/config-{release}"))
+        self._require_loadable_here(config, channels)
         needs_modules = any(channel["module"] for channel in channels)
         built: ModuleBuild | None = None
         if needs_modules and options.yes_load_modules and os.geteuid() == 0:
@@ -205,7 +209,6 @@ class Provisioner:
             needs_modules=needs_modules,
             yes_load_modules=options.yes_load_modules,
         )
-        config = read_config(Path(f"/boot/config-{release}"))
         return _testbed(target, "time", release, config, built, channels, cells)
 
     def _ask_agent(self, option: str) -> tuple[str, str]:
@@ -230,6 +233,37 @@ class Provisioner:
 
     def _agent(self) -> Path:
         return prebuilt.agent(self._prebuilt) if self._prebuilt else build.build_agent()
+
+    def _require_loadable_vm(
+        self, kernel: Kernel, append: Sequence[str], channels: Sequence[Listing]
+    ) -> None:
+        """Raise UsageError if *kernel*, booted with *append*, would refuse the modules."""
+        enforced = module_signing.enforced_by_boot(append, read_config(kernel.config))
+        if not enforced or not self._unsigned(channels):
+            return
+        remedy = "leave this word out" if enforced in append else "sign them and use --prebuilt"
+        raise UsageError(
+            f"Kernel {kernel.release} would load only signed modules ({enforced}), and the "
+            f"modules of ringcross are not signed: {remedy}, use another --kernel, or measure "
+            "channels without a module, for example --channels pipe,unixsock."
+        )
+
+    def _require_loadable_here(self, config: str, channels: Sequence[Listing]) -> None:
+        """Raise UsageError if the running kernel would refuse the modules."""
+        enforced = module_signing.enforced_here(config)
+        if enforced and self._unsigned(channels):
+            raise UsageError(
+                f"The running kernel loads only signed modules ({enforced}), and the modules of "
+                f"ringcross are not signed: {module_signing.ADVICE}"
+            )
+
+    def _unsigned(self, channels: Sequence[Listing]) -> list[str]:
+        """The modules that *channels* need and that have no signature."""
+        names = [channel["module"] for channel in channels if channel["module"]]
+        if not self._prebuilt or not names:
+            return names  # those that are built here
+        paths = {name: self._prebuilt / f"{name}.ko" for name in (build.CORE, *names)}
+        return module_signing.unsigned(paths)
 
     def _modules(
         self,

@@ -43,6 +43,26 @@ def test_module_that_does_not_load_fails_its_cells_only(tmp_path: Path) -> None:
     assert outcomes[2] == ("ok", "")
 
 
+def test_a_kernel_that_enforces_signatures_runs_channels_without_a_module() -> None:
+    names = ["null-handler-push", "pipe-pair-push"]
+    answers = machine.boot(
+        machine.machine(append=["module.sig_enforce=1"]),
+        [
+            machine.SETUP,
+            *(machine.cell(OPERATIONS[n], OPERATIONS[n].min, i) for i, n in enumerate(names)),
+        ],
+    )
+    outcomes = [(a["status"], a["reason"]) for a in answers if a["re"] == "cell"]
+    assert outcomes == [
+        (
+            "fail",
+            "cannot load ringcross_core: this kernel loads only modules that are signed with a key "
+            "it trusts",
+        ),
+        ("ok", ""),
+    ]
+
+
 def copy_of(channels: Sequence[str], tree: Path) -> Path:
     """A copy of the core and of some channels, which a test can break."""
     source = ROOT / "modules"

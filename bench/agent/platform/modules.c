@@ -120,6 +120,13 @@ void rcx_module_explain(const char *name, int err, char *reason, size_t len)
 {
 	char holders[96];
 
+	if (err == -EKEYREJECTED || err == -ENOKEY) {
+		snprintf(reason, len,
+			 "cannot load %s: this kernel loads only modules that are signed with a "
+			 "key it trusts",
+			 name);
+		return;
+	}
 	/* A kernel half whose name is already registered also fails with -EEXIST. */
 	if (err != -EEXIST || !rcx_module_loaded(name)) {
 		snprintf(reason, len, "cannot load %s: %s", name, strerror(-err));

@@ -9,6 +9,7 @@ import pytest
 
 from bench.host import doctor, knobs
 from bench.host.doctor import Finding, install_command
+from bench.kernels import module_signing
 from tests.bench.host.knobs.tree import GOOD
 
 
@@ -57,6 +58,17 @@ def test_every_check_says_something() -> None:
         assert finding.found
         assert finding.state == "ok" or finding.advice or finding.package
         assert finding.group in doctor.GROUPS
+
+
+def test_a_kernel_that_refuses_unsigned_modules(monkeypatch: pytest.MonkeyPatch) -> None:
+    (finding,) = doctor._module_signing()
+    assert finding.what == "unsigned modules"
+    reason = "lockdown is integrity, Secure Boot is on"
+    monkeypatch.setattr(module_signing, "enforced_here", lambda _: reason)
+    (finding,) = doctor._module_signing()
+    assert finding.state == "note"
+    assert reason in finding.found
+    assert "--target vm" in finding.advice
 
 
 def test_knobs_are_told_of_by_name_and_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
