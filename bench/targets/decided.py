@@ -6,6 +6,7 @@ Each function returns the results of the cells that it decides, by cell.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -42,6 +43,34 @@ def not_built(
         else:
             results[cell] = skipped(replace(cell, skip=reason))
     return results
+
+
+BARRED_BY_RT = (
+    "This kernel is PREEMPT_RT. Its spinlocks may sleep, so this channel cannot emit an event from "
+    "a hard interrupt: use the context softirq, which runs in a thread there, or process."
+)
+
+
+def barred_by_rt(
+    cells: Iterable[Cell], channels: Sequence[Listing], config: str
+) -> dict[Cell, CellResult]:
+    """Cells with events from a hard interrupt, on a kernel that forbids them.
+
+    The core refuses such an emission as well, so a wrong entry of the listing does no harm.
+
+    Args:
+        cells: the cells of the run.
+        channels: entries of the agent's listing.
+        config: text of the kernel's ``.config``; empty if it is not known.
+    """
+    if not re.search("^CONFIG_PREEMPT_RT=y$", config, re.MULTILINE):
+        return {}
+    barred = {c["name"] for c in channels if c["module"] and not c.get("rt_hardirq")}
+    return {
+        cell: skipped(replace(cell, skip=BARRED_BY_RT))
+        for cell in cells
+        if cell.context == "hardirq" and cell.channel in barred and not cell.skip
+    }
 
 
 def not_built_reason(module: str, built: ModuleBuild, release: str) -> str:

@@ -311,7 +311,9 @@ def _testbed(
     cells: Sequence[Cell],
 ) -> Testbed:
     """The testbed, with the results that are known before the boot."""
-    results = decided.not_built(cells, channels, built, release) if built else {}
+    results = decided.barred_by_rt(cells, channels, config)
+    if built:
+        results |= decided.not_built(cells, channels, built, release)
     notes = decided.notes(results.values())
     return Testbed(target, clock, release, config, results, notes)
 

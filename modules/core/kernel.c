@@ -308,6 +308,17 @@ static const struct rcx_emitter *find_emitter(const struct rcx_channel *channel,
 	return NULL;
 }
 
+/* The contexts that this kernel allows the emitter, in the format of struct rcx_bind. */
+static u32 emitter_contexts(const struct rcx_emitter *emitter)
+{
+	u32 contexts = emitter ? emitter->contexts : 0;
+
+	if (IS_ENABLED(CONFIG_PREEMPT_RT) && contexts & RCX_IN(RCX_HARDIRQ) &&
+	    !(contexts & RCX_IN_RT_HARDIRQ))
+		contexts ^= RCX_IN(RCX_HARDIRQ) | RCX_BARRED_BY_RT;
+	return contexts & ~RCX_IN_RT_HARDIRQ;
+}
+
 static void core_clear_counts(void)
 {
 	int cpu;
@@ -341,7 +352,7 @@ static long core_bind(struct rcx_bind __user *arg)
 	if (!channel)
 		return -ENOENT;
 	emitter = find_emitter(channel, bind.mode);
-	bind.contexts = emitter ? emitter->contexts : 0;
+	bind.contexts = emitter_contexts(emitter);
 	if (copy_to_user(arg, &bind, sizeof(bind)))
 		return -EFAULT;
 	if (!try_module_get(channel->owner))
@@ -383,7 +394,7 @@ static long core_emit(const struct rcx_emission __user *arg)
 		return -EINVAL;
 	if (!bound)
 		return -ENOLINK;
-	if (!producer.emitter || !(producer.emitter->contexts & RCX_IN(spec.context)))
+	if (!(emitter_contexts(producer.emitter) & RCX_IN(spec.context)))
 		return -EOPNOTSUPP;
 
 	/* Not under the lock of CPU hotplug, which the emitter of a channel may take, too. */

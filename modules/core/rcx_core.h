@@ -29,10 +29,18 @@ struct rcx_event {
 #define RCX_IN(context) (1u << (context))
 #define RCX_IN_ANY	(RCX_IN(RCX_PROCESS) | RCX_IN(RCX_SOFTIRQ) | RCX_IN(RCX_HARDIRQ))
 
+/*
+ * Also from a hardirq of a PREEMPT_RT kernel.  There spinlocks, wait queues and the
+ * allocator may sleep, so that an emitter may only disable interrupts, use raw spinlocks
+ * and queue an irq_work.  Without this flag the core does not call it from a hardirq of
+ * such a kernel.  From softirq it may: PREEMPT_RT runs softirqs in threads.
+ */
+#define RCX_IN_RT_HARDIRQ (1u << 31)
+
 /**
  * struct rcx_emitter - how one mode of a channel emits events
  * @mode: name of the user half's mode that receives them
- * @contexts: RCX_IN() of each context @emit may be called from
+ * @contexts: RCX_IN() of each context @emit may be called from, and RCX_IN_RT_HARDIRQ
  * @emit: hand one event to the channel; 0, or a negative errno when the channel does
  *	not take it (the event then counts as refused, not as an error)
  */

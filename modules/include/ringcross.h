@@ -93,6 +93,12 @@ enum rcx_context {
 	RCX_CONTEXTS,
 };
 
+/*
+ * @mode can emit from a hardirq, but not on this kernel: it is PREEMPT_RT, where the locks
+ * and the allocator that @mode uses may sleep.
+ */
+#define RCX_BARRED_BY_RT (1u << RCX_CONTEXTS)
+
 /**
  * struct rcx_bind - select the kernel half and start counting from zero
  * @channel: name of the channel whose kernel half is bound
@@ -101,7 +107,7 @@ enum rcx_context {
  * @validate: 1 makes both halves fill and check whole bodies
  * @clock: enum rcx_clock
  * @contexts: set by the kernel: bit (1 << enum rcx_context) for each context
- *	that @mode can emit from
+ *	that @mode can emit from, and RCX_BARRED_BY_RT
  */
 struct rcx_bind {
 	char channel[RCX_NAME];

@@ -398,6 +398,7 @@ static const struct rcx_channel relay_channel = {
 	.name = "relay",
 	.summary = "Per-CPU logs in files served by relay",
 	.module = "ringcross_relay",
+	.flags = RCX_RT_HARDIRQ,
 	.since = "2.6.14: relay (as a file system, relayfs; in files of any file system since 2.6.17)",
 	.modes = relay_modes,
 	.unsupported_reason = {

@@ -82,8 +82,8 @@ static int signal_send(const struct signal_file *state, const struct rcx_event *
 }
 
 /*
- * Works in any context: the receiver's lock is taken with interrupts off.  On -rt
- * kernels that lock sleeps.
+ * Works in any context: the receiver's lock is taken with interrupts off.  On PREEMPT_RT
+ * that lock may sleep, and the core does not call this from a hardirq.
  */
 static int signal_emit(const struct rcx_event *event)
 {

@@ -249,7 +249,7 @@ static ssize_t event_show(struct kobject *kobj, struct kobj_attribute *attr, cha
 /*
  * sysfs_notify() cannot be called from an interrupt, since it looks up the name under
  * a lock that sleeps.  sysfs_notify_dirent() with the node works in any context, except
- * on -rt kernels, where the lock of kernfs's list of notifications sleeps.
+ * in a hardirq of PREEMPT_RT, where the lock of kernfs's list of notifications may sleep.
  */
 static int event_emit(const struct rcx_event *event)
 {

@@ -141,6 +141,7 @@ static inline bool rcx_has_two_ends(const struct rcx_mode *mode, enum rcx_op op)
 #define RCX_BASELINE   0x1 /* carries no message, only calls are counted */
 #define RCX_UNMEASURED 0x2 /* compiled but not listed: the skeleton */
 #define RCX_REFERENCE  0x4 /* between two processes, measured for scale */
+#define RCX_RT_HARDIRQ 0x8 /* all its emitters have RCX_IN_RT_HARDIRQ, see rcx_core.h */
 
 /**
  * struct rcx_channel - a channel's registration, the last thing in user.c
@@ -151,7 +152,7 @@ static inline bool rcx_has_two_ends(const struct rcx_mode *mode, enum rcx_op op)
  * @boot: words that the kernel's command line must have, blank-separated, or NULL.  A
  *	virtual machine is booted with them; elsewhere, the open hook calls rcx_skip()
  *	when they are missing
- * @flags: RCX_BASELINE, RCX_UNMEASURED, RCX_REFERENCE
+ * @flags: RCX_BASELINE, RCX_UNMEASURED, RCX_REFERENCE, RCX_RT_HARDIRQ
  * @since: first kernel that has the mechanism, a colon, and what it added,
  *	e.g. "2.6.22: eventfd() with CONFIG_EVENTFD"
  * @modes: ended by an entry without a name

@@ -194,6 +194,8 @@ static json_object *list_channel(const struct rcx_channel *channel)
 			       json_object_new_boolean(channel->flags & RCX_BASELINE));
 	json_object_object_add(out, "reference",
 			       json_object_new_boolean(channel->flags & RCX_REFERENCE));
+	json_object_object_add(out, "rt_hardirq",
+			       json_object_new_boolean(channel->flags & RCX_RT_HARDIRQ));
 	for (int op = 0; op < RCX_OPS; op++)
 		if (channel->unsupported_reason[op])
 			add_string(unsupported, rcx_op_names[op], channel->unsupported_reason[op]);

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.kernels.build import CORE, ModuleBuild
+from bench.plan.factors import Factors
 from bench.plan.plans import find_plan, make_cells
 from bench.targets import decided
 from tests.fake_target import LISTING
@@ -46,3 +47,21 @@ def test_without_the_core_all_cells_of_modules_fail() -> None:
 def test_a_cell_without_a_module_is_measured() -> None:
     plain = [{**channel, "module": None} for channel in CHANNELS]
     assert not decided.not_built(CELLS, plain, built(**{CORE: "error"}), "7.9")
+
+
+RT = "CONFIG_PREEMPT_RT=y\nCONFIG_HZ=250\n"
+
+
+def test_hard_interrupts_of_a_realtime_kernel_are_decided_without_a_boot() -> None:
+    contexts = Factors(contexts=("process", "softirq", "hardirq"))
+    cells = make_cells(LISTING, find_plan("quick"), factors=contexts, operations=("notify",))
+    results = decided.barred_by_rt(cells, CHANNELS, RT)
+    hard = {cell for cell in cells if cell.context == "hardirq" and not cell.skip}
+    assert hard
+    assert set(results) == hard
+    assert {result.reason for result in results.values()} == {decided.BARRED_BY_RT}
+    able = [{**channel, "rt_hardirq": channel["name"] == "netlink"} for channel in CHANNELS]
+    others = {cell for cell in hard if cell.channel != "netlink"}
+    assert set(decided.barred_by_rt(cells, able, RT)) == others
+    assert not decided.barred_by_rt(cells, CHANNELS, "# CONFIG_PREEMPT_RT is not set\n")
+    assert not decided.barred_by_rt(cells, CHANNELS, "")
