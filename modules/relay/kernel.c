@@ -597,11 +597,13 @@ static struct rcx_channel relay_channel = {
 	.name = "relay",
 	.owner = THIS_MODULE,
 	/* The same function for all modes; they differ in their setup. */
-	.emitters = (const struct rcx_emitter[]){ { "single", RCX_IN_ANY | RCX_IN_RT_HARDIRQ, relay_emit },
-						  { "batch", RCX_IN_ANY | RCX_IN_RT_HARDIRQ, relay_emit },
-						  { "overwrite", RCX_IN_ANY | RCX_IN_RT_HARDIRQ, relay_emit },
-						  { "mmap", RCX_IN_ANY | RCX_IN_RT_HARDIRQ, relay_emit },
-						  { } },
+	.emitters =
+		(const struct rcx_emitter[]){
+			{ "single", RCX_IN_ANY | RCX_IN_RT_HARDIRQ, relay_emit },
+			{ "batch", RCX_IN_ANY | RCX_IN_RT_HARDIRQ, relay_emit },
+			{ "overwrite", RCX_IN_ANY | RCX_IN_RT_HARDIRQ, relay_emit },
+			{ "mmap", RCX_IN_ANY | RCX_IN_RT_HARDIRQ, relay_emit },
+			{ } },
 };
 
 static int __init relay_init(void)
