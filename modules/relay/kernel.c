@@ -593,17 +593,18 @@ static struct miscdevice relay_device = {
 	.mode = 0600,
 };
 
+/* Only interrupts are disabled, and the wake-up is an irq_work, also for PREEMPT_RT. */
+#define RELAY_CONTEXTS (RCX_IN_ANY | RCX_IN_RT_HARDIRQ)
+
 static struct rcx_channel relay_channel = {
 	.name = "relay",
 	.owner = THIS_MODULE,
 	/* The same function for all modes; they differ in their setup. */
-	.emitters =
-		(const struct rcx_emitter[]){
-			{ "single", RCX_IN_ANY | RCX_IN_RT_HARDIRQ, relay_emit },
-			{ "batch", RCX_IN_ANY | RCX_IN_RT_HARDIRQ, relay_emit },
-			{ "overwrite", RCX_IN_ANY | RCX_IN_RT_HARDIRQ, relay_emit },
-			{ "mmap", RCX_IN_ANY | RCX_IN_RT_HARDIRQ, relay_emit },
-			{ } },
+	.emitters = (const struct rcx_emitter[]){ { "single", RELAY_CONTEXTS, relay_emit },
+						  { "batch", RELAY_CONTEXTS, relay_emit },
+						  { "overwrite", RELAY_CONTEXTS, relay_emit },
+						  { "mmap", RELAY_CONTEXTS, relay_emit },
+						  { } },
 };
 
 static int __init relay_init(void)

@@ -38,6 +38,9 @@
  * /sys/kernel/uevent_helper names one.  Distributions disable that option.
  */
 #include <linux/fs.h>
+#if __has_include(<linux/hex.h>)
+#include <linux/hex.h> /* before 6.4, kernel.h declares its functions */
+#endif
 #include <linux/kernel.h>
 #include <linux/kobject.h>
 #include <linux/miscdevice.h>

@@ -45,6 +45,9 @@
 #include <linux/atomic.h>
 #include <linux/capability.h>
 #include <linux/fs.h>
+#if __has_include(<linux/hex.h>)
+#include <linux/hex.h> /* before 6.4, kernel.h declares its functions */
+#endif
 #include <linux/kernel.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
