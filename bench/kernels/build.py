@@ -351,6 +351,7 @@ def _remove_modules(tree: Path) -> None:
 def _strip_modules(tree: Path, ready: Path) -> list[Path]:
     """Replace *ready* by stripped copies of the modules in *tree*; return those in *tree*."""
     shutil.rmtree(ready, ignore_errors=True)
+    ready.mkdir()
     modules = sorted(tree.glob("ringcross_*.ko"))
     for module in modules:
         _strip(module, ready / module.name)

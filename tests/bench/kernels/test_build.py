@@ -174,7 +174,7 @@ def test_without_the_core_there_is_no_module(tmp_path: Path, kernel: Kernel, sou
     (source / "core").mkdir()
     (source / "core/kernel.c").write_text("int rcx_core\n")
     built = build.compile_modules(kernel, source, tmp_path / "build")
-    assert not built.folder.exists()
+    assert not list(built.folder.iterdir())
     assert "core/kernel.c:1:" in built.error_of("ringcross_null")
     assert list(built.failures) == [build.CORE]
 
