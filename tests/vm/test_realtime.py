@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
 REFUSED = (
     "This kernel is PREEMPT_RT: its spinlocks may sleep, so this channel cannot emit from a hard "
-    "interrupt."
+    "interrupt"
 )
 OTHERWISE_REFUSED = (
     r"(the kernel half|the peer) cannot emit from (softirq|hardirq) context"

@@ -79,7 +79,7 @@ static int choose_context(struct rcx_session *s, int requested, uint32_t context
 	}
 	if (requested == RCX_HARDIRQ && contexts & RCX_BARRED_BY_RT)
 		return rcx_skip(s, "This kernel is PREEMPT_RT: its spinlocks may sleep, so this "
-				   "channel cannot emit from a hard interrupt.");
+				   "channel cannot emit from a hard interrupt");
 	return rcx_skip(s, "%s cannot emit from %s context", s->endpoint->name,
 			rcx_context_names[requested]);
 }
