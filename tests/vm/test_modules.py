@@ -151,13 +151,3 @@ def test_warning_of_the_compiler_is_an_error(halves: Path, tmp_path: Path) -> No
     break_module(halves, "static int nobody_calls_me(void) { return 0; }")
     with pytest.raises(TargetError, match="nobody_calls_me"):
         build.build_modules(kernel, halves, tmp_path / "build")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("spec", ["stock", *(k.release for k in catalog.list_kernels())])
-def test_each_kernel_of_the_cache_builds_them_all_without_a_warning(spec: str) -> None:
-    modules = build.build_modules(catalog.find(spec))
-    halves = {path.parent.name for path in (ROOT / "modules").glob("*/kernel.c")}
-    assert {module.name for module in modules.iterdir()} == {
-        f"ringcross_{half}.ko" for half in halves
-    }
