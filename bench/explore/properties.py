@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.kernels.build import AGENT
+from bench.kernels.module_sources import AGENT
 from bench.paths import ROOT
 from bench.plan.plans import Listing
 from bench.targets.kernel_log import verdict

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,8 @@ from bench.errors import TargetError, check_room, writing
 from bench.kernels import places
 from bench.kernels.build_log import failed_folders, first_problem, first_warning
 from bench.kernels.catalog import Kernel, read_config
+from bench.kernels.module_sources import fingerprint, mirror, remove_modules
 from bench.paths import ROOT
-
-AGENT = ("user.c", "program.c", "hostile.c")
-"""Files in a channel's folder that are linked into the agent."""
 
 CORE = "ringcross_core"
 """The module that every kernel half needs."""
@@ -92,9 +89,9 @@ def compile_modules(
     with writing("the module build"):
         folder.mkdir(parents=True, exist_ok=True)
     with places.locked(folder):
-        fingerprint = _fingerprint(source, [*_identity(kernel), *command])
+        current = fingerprint(source, [*_identity(kernel), *command])
         before = _read_stamp(stamp)
-        same = before.get("fingerprint") == fingerprint
+        same = before.get("fingerprint") == current
         if same and not before["failures"]:
             return ModuleBuild(ready, {}, before["warning"], log)
         with writing("the module build"):
@@ -110,7 +107,7 @@ def compile_modules(
                 json.dumps(
                     {
                         "kernel": _identity(kernel),
-                        "fingerprint": fingerprint,
+                        "fingerprint": current,
                         "failures": failures,
                         "warning": warning,
                     }
@@ -137,7 +134,7 @@ def _make_modules(
         left_out = {module.removeprefix("ringcross_") for module in failures}
         with writing("the module build"):
             places.discard_future(tree)
-            _mirror(source, tree, left_out)
+            mirror(source, tree, left_out)
         folders = {kernel.parent.name for kernel in tree.glob("*/kernel.c")}
         status, text = _run_make(words, log, append=bool(failures))
         warning = warning or first_warning(text)
@@ -145,7 +142,7 @@ def _make_modules(
         failures |= {f"ringcross_{folder}": line for folder, line in found.items()}
         if CORE in failures:
             with writing("the module build"):
-                _remove_modules(tree)
+                remove_modules(tree)
             return {CORE: failures[CORE]}, warning
         if not status:
             return failures, warning
@@ -170,7 +167,7 @@ def check_modules(kernel: Kernel, source: Path | None = None, build: Path | None
     tree, log = folder / "sparse", folder / "sparse.log"
     with writing("the check of the modules"):
         folder.mkdir(parents=True, exist_ok=True)
-        _mirror(source, tree)
+        mirror(source, tree)
     # C=2 checks every file, even if it need not be compiled.
     _make([*module_command(kernel, tree), "C=2"], log, "The sparse check of the modules")
 
@@ -294,22 +291,6 @@ def _failed(what: str, text: str, status: int, log: Path) -> TargetError:
     return TargetError(f"{what} failed: {problem} (complete log: {log}).")
 
 
-def _sources(source: Path) -> list[Path]:
-    """Return the files of the kernel halves, relative to *source*, without the agent's files."""
-    files = (f for f in source.rglob("*") if f.is_file() and f.name not in AGENT)
-    kept = (f for f in files if f.suffix in (".c", ".h") or f.name in ("Kbuild", "Makefile"))
-    return sorted(f.relative_to(source) for f in kept)
-
-
-def _fingerprint(source: Path, words: Sequence[str]) -> str:
-    """Return a hash that changes when a source file or one of *words* changes."""
-    digest = hashlib.sha256("\0".join(words).encode())
-    for name in _sources(source):
-        data = (source / name).read_bytes()
-        digest.update(f"\0{name}\0{len(data)}\0".encode() + data)
-    return digest.hexdigest()
-
-
 def _identity(kernel: Kernel) -> list[str]:
     """Return what changes when the headers of a kernel with the same release change."""
     return [kernel.release, kernel.package_version, kernel.build_id, str(kernel.headers)]
@@ -322,30 +303,6 @@ def _continues(before: Mapping[str, Any], kernel: Kernel, same: bool) -> bool:
     make would not compile them again. Nor does an object that is kept repeat its warnings.
     """
     return before.get("kernel") == _identity(kernel) and (same or not before["warning"])
-
-
-def _mirror(source: Path, tree: Path, left_out: Collection[str] = ()) -> None:
-    """Make the sources in *tree* equal to *source*, without the folders *left_out*.
-
-    Equal files keep their time, for make.
-    """
-    names = [name for name in _sources(source) if name.parts[0] not in left_out]
-    if tree.exists():
-        _remove_modules(tree)  # the channel of one may have been removed
-        for stale in set(_sources(tree)) - set(names):
-            if not stale.name.endswith(".mod.c"):
-                (tree / stale).unlink()
-    for name in names:
-        target = tree / name
-        data = (source / name).read_bytes()
-        if not target.exists() or target.read_bytes() != data:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
-
-
-def _remove_modules(tree: Path) -> None:
-    for module in tree.glob("ringcross_*.ko"):
-        module.unlink()
 
 
 def _strip_modules(tree: Path, ready: Path) -> list[Path]:

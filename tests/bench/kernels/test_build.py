@@ -16,6 +16,7 @@ import pytest
 from bench.errors import TargetError
 from bench.kernels import build
 from bench.kernels.catalog import Kernel
+from bench.kernels.module_sources import AGENT
 
 HEADERS = """\
 objects := $(patsubst $(M)/%/kernel.c,$(M)/ringcross_%.ko,$(wildcard $(M)/*/kernel.c))
@@ -46,7 +47,7 @@ def source(tmp_path: Path) -> Path:
     for name in ("null", "ioctl"):
         (modules / name).mkdir(parents=True)
         (modules / name / "kernel.c").write_text(f"int rcx_{name};\n")
-        for agent_file in build.AGENT:
+        for agent_file in AGENT:
             (modules / name / agent_file).write_text("not for the kernel\n")
     (modules / "Kbuild").write_text("# nothing\n")
     return modules
@@ -64,7 +65,7 @@ def test_builds_once_per_change(tmp_path: Path, kernel: Kernel, source: Path) ->
 
     assert run() == ["ringcross_ioctl.ko", "ringcross_null.ko"]
     count = len(build_steps(tmp_path))
-    for agent_file in build.AGENT:
+    for agent_file in AGENT:
         (source / "null" / agent_file).write_text("changed\n")
     assert run() == ["ringcross_ioctl.ko", "ringcross_null.ko"]
     assert len(build_steps(tmp_path)) == count, "a module has no file of the agent"
