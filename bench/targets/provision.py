@@ -293,7 +293,7 @@ class Provisioner:
                 f"(complete log: {built.log})"
             )
         named = options.channels
-        if named and all(built.error_of(modules.get(name, "")) for name in named):
+        if named and all(n in modules and built.error_of(modules[n]) for n in named):
             reason = decided.not_built_reason(modules[named[0]], built, release)
             raise TargetError(
                 f"{reason} (complete log: {built.log}). Use another --kernel, or correct that line."

@@ -133,3 +133,15 @@ def test_no_channel_that_was_named_builds(
     testbed = prepare(**COUNTED)
     assert {result.reason for result in testbed.decided.values()} == {message}
     assert {cell.channel for cell in testbed.decided} == {"netlink"}
+
+
+def test_without_the_core_a_channel_without_a_module_is_measured(
+    kernel: Kernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = ModuleBuild(tmp_path, {build.CORE: "core/kernel.c:1:2: error: x"})
+    monkeypatch.setattr(build, "compile_modules", lambda _: built)
+    testbed = prepare(clock="instructions", channels=("null", "pipe"))
+    assert {cell.channel for cell in testbed.decided} == {"null"}
+    assert {result.status for result in testbed.decided.values()} == {"fail"}
+    with pytest.raises(TargetError, match="ringcross_core does not build"):
+        prepare(clock="instructions", channels=("null",))
