@@ -76,6 +76,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
     monkeypatch.setattr(build, "build_agent", lambda: tmp_path / "agent")
     monkeypatch.setattr(build, "compile_modules", lambda _: ModuleBuild(tmp_path / "ko"))
     monkeypatch.setattr("bench.targets.provision.find_qemu", lambda: "qemu")
+    monkeypatch.setattr("bench.targets.provision.elf_image", lambda *_args: config)
     return kernel
 
 
