@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.kernels.build import AGENT
+from bench.kernels.module_sources import AGENT
 
 SHARED = ("core", "include")
 """Folders in ``modules/`` that are not channels."""
