@@ -213,7 +213,7 @@ static const struct rcx_channel configfs_channel = {
 	.since = "2.6.16: configfs; 4.5: binary attributes",
 	.modes = configfs_modes,
 	.unsupported_reason = {
-		[RCX_NOTIFY] = "configfs cannot be polled, and the kernel cannot announce a change: user space starts every exchange.",
+		[RCX_NOTIFY] = "The files of configfs cannot be polled, and the kernel cannot announce a change: user space starts every exchange.",
 		[RCX_STREAM] = "User space starts every exchange, so there is no stream of events to drain.",
 	},
 };

@@ -40,7 +40,7 @@ EXPORTED = {
 }
 """Variables that people export for other projects."""
 
-OWN = {"bench/commands/self_benchmark.py"}
+OWN = {"bench/commands/self_benchmark.py", "bench/commands/repeat.py"}
 """Files that start ringcross itself, which shall see what the user has set."""
 
 
