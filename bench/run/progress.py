@@ -97,9 +97,9 @@ class Lines:
         left = elapsed / self._count * max(self._total - self._count, 0)
         cell = result.cell
         reason = f": {result.reason}" if result.reason else ""
+        words = (cell.channel, cell.mode, cell.operation, f"{cell.size} B", *cell.factors)
         self._write(
-            f"[{self._count}/{self._total}] {cell.channel} {cell.mode} {cell.operation} "
-            f"{cell.size} B {result.status}{reason} "
+            f"[{self._count}/{self._total}] {' '.join(words)} {result.status}{reason} "
             f"({clock_text(elapsed)} elapsed, {clock_text(left)} left)"
         )
 

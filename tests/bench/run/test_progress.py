@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -20,11 +21,11 @@ def test_lines_count_and_estimate() -> None:
     lines.start(4)
     lines.begin(CELL)
     lines.done(CellResult(CELL, "ok"))
-    lines.done(failed(CELL, "It broke."))
+    lines.done(failed(replace(CELL, threads=4), "It broke."))
     lines.stop()
     assert written == [
         "[1/4] netlink unicast push 64 B ok (0:10 elapsed, 0:30 left)",
-        "[2/4] netlink unicast push 64 B fail: It broke. (0:20 elapsed, 0:20 left)",
+        "[2/4] netlink unicast push 64 B threads4 fail: It broke. (0:20 elapsed, 0:20 left)",
     ]
 
 
