@@ -40,7 +40,7 @@ Exit codes of all commands:
   2    wrong usage: a name that does not exist, or options that conflict
   3    the target is not available: a tool or kernel is missing, or a build or boot failed
   4    the disk is full
-  5    a run folder cannot be read (report, compare, run --resume)
+  5    a run folder cannot be read (report, compare, export, run --resume)
   130  interrupted
   141  nobody reads standard output any more, as after ringcross list | head -1
 ringcross shell ends with the exit status of QEMU.
