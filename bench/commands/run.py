@@ -85,7 +85,8 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
                      "in turn and shown in one report."),
         click.option("--cpus", type=CpuCount(), default="auto", metavar="N", show_default=True,
                      help="CPUs of the virtual machine. auto: 1 to count instructions, otherwise "
-                     f"up to {USUAL_CPUS}, and one less than this machine has."),
+                     "one less than this machine has, but at least 2 if it has 2, and at most "
+                     f"{USUAL_CPUS}."),
         click.option("--accel", type=click.Choice(ACCELERATORS), default="auto",
                      show_default=True, help="How QEMU runs the guest. auto: kvm where it works, "
                      "except to count instructions."),
