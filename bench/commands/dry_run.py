@@ -13,14 +13,18 @@ from bench.plan.cells import Cell
 from bench.plan.options import RUNS, RunOptions
 from bench.run import duration
 from bench.run.campaign import Campaign
+from bench.run.progress import Progress
 
 
-def describe(options: RunOptions, runs: int = 1) -> dict[str, Any]:
+def describe(
+    options: RunOptions, runs: int = 1, progress: Progress | None = None
+) -> dict[str, Any]:
     """What a run with these options would do.
 
     Args:
         options: the options of the run, or of the first of several runs.
         runs: number of runs with other kernels or settings that measure the same cells.
+        progress: receives lines of progress, for example while a kernel is fetched to test KVM.
 
     Returns:
         ``measure`` and ``skip``, lists of cells; ``results``, the number of measurements;
@@ -29,7 +33,7 @@ def describe(options: RunOptions, runs: int = 1) -> dict[str, Any]:
     Raises:
         RingcrossError: an option is wrong, or the agent cannot be built.
     """
-    campaign = Campaign(options)
+    campaign = Campaign(options, progress=progress)
     cells = [cell for cell in campaign.cells if cell not in campaign.results]
     measured = [cell for cell in cells if not cell.skip]
     results = len(measured) * campaign.loads * campaign.options.boots * runs
@@ -66,7 +70,7 @@ def print_description(description: dict[str, Any]) -> None:
     console.OUT.print(
         f"{len(description['measure'])} cells to measure{more}; about "
         f"{_about(description['seconds'])}, {description['source']}. The kernel under test may "
-        "skip more. Nothing was booted.",
+        "skip more. Nothing was measured.",
         markup=False,
         soft_wrap=True,
     )

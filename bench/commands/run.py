@@ -155,14 +155,14 @@ def run(report: bool, as_json: bool, dry_run: bool, **given: Any) -> None:
 
     variants = read_variants(given["kernel"], given["append"])
     options = variants[0].applied_to(_options(given))
+    reporter = progress.for_console(console.ERR)
     if dry_run:
-        description = describe(options, len(variants))
+        description = describe(options, len(variants), reporter)
         if as_json:
             print(json.dumps(description))
         else:
             print_description(description)
         return
-    reporter = progress.for_console(console.ERR)
     started = time.monotonic()
     with _signals_as_interrupt():
         if len(variants) > 1 or is_set(options.resume):

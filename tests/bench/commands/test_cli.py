@@ -406,7 +406,7 @@ def test_a_dry_run_boots_and_records_nothing(tmp_path: Path) -> None:
     assert "netlink" in done.stdout
     assert "1 skipped: A socket has no pull." in done.stdout
     assert "from usual costs, because reports/runs/ has no finished run" in done.stdout
-    assert "Nothing was booted." in done.stdout
+    assert "Nothing was measured." in done.stdout
 
 
 def test_a_dry_run_lists_what_the_run_then_measures(tmp_path: Path) -> None:
