@@ -19,8 +19,8 @@ def kvm_finding(boot: bool = False) -> Finding:
     """Return whether KVM works.
 
     Args:
-        boot: boot a kernel under KVM now, if there is one in the cache. Otherwise the result of
-            an earlier boot is reported.
+        boot: boot a kernel under KVM now: one from the cache or, if it is empty, the stock kernel.
+            Otherwise the result of an earlier boot is reported.
     """
     if refusal := kvm_device.check():
         return Finding("kvm", "note", refusal.reason, f"{refusal.advice} {_WITHOUT}")

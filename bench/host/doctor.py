@@ -166,7 +166,7 @@ def examine(*more: Finding) -> Iterator[Finding]:
     """Run all checks on this machine and yield their findings, in the order of :data:`GROUPS`.
 
     Args:
-        more: findings that need more than this room can do.
+        more: findings of checks that are made elsewhere.
     """
     findings = [finding for check in CHECKS for finding in check()] + list(more)
     for group in GROUPS:
