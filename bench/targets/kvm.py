@@ -121,7 +121,8 @@ def probe(kernel: Kernel, agent: Path, *, cache: Path | None = None, again: bool
     qemu = find_qemu()
     if refusal := kvm_device.check():
         return Probe(False, refusal.reason, refusal.advice)
-    key = f"{_boot_id()} {kernel.release} {kernel.package_version} {qemu_version(qemu)}"
+    version = kernel.package_version or kernel.build_id
+    key = f"{_boot_id()} {kernel.release} {version} {qemu_version(qemu)}"
     known_key, known = _read_result(cache)
     if known is not None and known_key == key and not again:
         return known
