@@ -119,7 +119,9 @@ class Provisioner:
         if options.clock != "auto" or _accelerator(options) == "tcg" or kvm_device.check():
             return _clock(options.clock)
         find_qemu()
-        return self._vm_clock(options, catalog.find(options.kernel, say=self._say), self._agent())
+        kernel = catalog.find(options.kernel, say=self._say)
+        elf_image(kernel)  # an image that cannot be read is no result of the KVM probe
+        return "time" if kvm.probe(kernel, self._agent()).usable else "instructions"
 
     def prepare(self, options: RunOptions, listing: Listing, cells: Sequence[Cell]) -> Testbed:
         """Return the target that *options* name, ready to start.
