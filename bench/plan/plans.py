@@ -167,6 +167,21 @@ def parse_size(text: str) -> int:
     return size
 
 
+def check_names(listing: Listing, channels: Sequence[str], operations: Sequence[str]) -> None:
+    """Check the names that a user gives for channels and operations.
+
+    Raises:
+        UsageError: a channel or operation does not exist.
+    """
+    known = [channel["name"] for channel in listing["channels"]]
+    for name in channels:
+        if name not in known:
+            raise unknown("channel", name, known)
+    for name in operations:
+        if name not in OPERATIONS:
+            raise unknown("operation", name, OPERATIONS)
+
+
 def make_cells(
     listing: Listing,
     plan: Plan,
@@ -193,13 +208,8 @@ def make_cells(
     Raises:
         UsageError: a channel or operation does not exist.
     """
+    check_names(listing, channels, operations)
     by_name = {channel["name"]: channel for channel in listing["channels"]}
-    for name in channels:
-        if name not in by_name:
-            raise unknown("channel", name, by_name)
-    for name in operations:
-        if name not in OPERATIONS:
-            raise unknown("operation", name, OPERATIONS)
     selection = _Selection(
         plan, tuple(sorted(set(sizes or plan.sizes))), factors, tuple(placements)
     )

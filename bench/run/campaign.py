@@ -18,7 +18,7 @@ from bench.plan.cells import UNITS, Cell, CellResult, Clock
 from bench.plan.controls import controls, with_controls
 from bench.plan.factors import second_placement
 from bench.plan.options import RUNS, RunOptions
-from bench.plan.plans import Listing, find_plan, make_cells, schedule
+from bench.plan.plans import Listing, check_names, find_plan, make_cells, schedule
 from bench.run import environment, exploration, ratios
 from bench.run.progress import Progress, Silent
 from bench.run.run_folder import FORMAT, Header, Recorder, new_folder
@@ -309,6 +309,8 @@ class Campaign:
 
     def _make_cells(self) -> list[Cell]:
         options = self.options
+        # Before a kernel is fetched to find out whether KVM works.
+        check_names(self.listing, options.channels, options.operations)
         cells = make_cells(
             self.listing,
             self.plan,
