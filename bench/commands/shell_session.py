@@ -93,7 +93,7 @@ def machine(
     """
     busybox = shutil.which("busybox")
     if busybox is None:
-        raise TargetError("busybox is missing. Install it with: apt-get install busybox-static")
+        raise TargetError("busybox is missing: install the package busybox-static.")
     agent, built = build.build_agent(), build.compile_modules(kernel)
     for module, error in built.failures.items():
         console.dim(f"{module} does not build for kernel {kernel.release}: {error}")
