@@ -22,7 +22,7 @@ REQUIRED = (
     "PROC_FS",
     "SYSFS",
     "HIGH_RES_TIMERS",
-    "X86_IOPL_IOPERM",  # the agent answers through an input/output port
+    "X86_IOPL_IOPERM",  # under instructions, the agent answers through an input/output port
 )
 
 
