@@ -70,7 +70,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--precision", help="repeat cells until their intervals are as narrow, e.g. 2%%")
     add("--budget", help="how long to repeat, e.g. 10m (default: 10m)")
     add("--append", default="", help="parameters for the kernel command line of the vm target")
-    add("--cpus", type=int, default=0, help="CPUs of the vm target (default: chosen by the clock)")
+    add(
+        "--cpus",
+        type=_whole(0, 255),
+        default=0,
+        help="CPUs of the vm target (default: chosen by the clock)",
+    )
     add(
         "--accel",
         default="auto",
