@@ -12,7 +12,8 @@ from reports.figures.svg import Plot, Series, draw, slots
 
 HOW = (
     "Each line is one channel. It shows the cost in each run as a multiple of the cost in the "
-    "first run, so all lines start at 1. A line that rises means that the channel became dearer."
+    "first run, so all lines start at 1. A line that rises means that the channel became more "
+    "expensive."
 )
 
 

@@ -140,12 +140,18 @@ def _letters(count: int) -> list[str]:
 
 def _labels(runs: Sequence[Run]) -> list[str]:
     """The kernel of each run, and the kernel parameters that not all runs have."""
-    parameters = [str(run.environment.get("cmdline") or "").split() for run in runs]
+    parameters = [_parameters(run) for run in runs]
     common = set(parameters[0]).intersection(*parameters[1:])
     return [
         " ".join([_kernel(run), *(word for word in words_of_run if word not in common)])
         for run, words_of_run in zip(runs, parameters, strict=True)
     ]
+
+
+def _parameters(run: Run) -> list[str]:
+    """The kernel parameters of a run, without those of the harness for its agent."""
+    words_of_run = str(run.environment.get("cmdline") or "").split()
+    return [word for word in words_of_run if not word.startswith("RINGCROSS_")]
 
 
 def _kernel(run: Run) -> str:
@@ -192,12 +198,12 @@ def _pair(before: Side, after: Side, out: Path) -> Pair:
     except Refused as error:
         return Pair(title, "", str(error), marks, *causes)
     render_comparison(comparison, out / folder)
-    dearer = sum(row.verdict == "slower" for row in comparison.rows)
-    cheaper = sum(row.verdict == "faster" for row in comparison.rows)
+    slower = sum(row.verdict == "slower" for row in comparison.rows)
+    faster = sum(row.verdict == "faster" for row in comparison.rows)
     means = words.listed([f"{m.operation} {m.ratio:.3f}×" for m in comparison.means])
     summary = (
-        f"{dearer} of {len(comparison.rows)} cells became dearer and {cheaper} cheaper. Geometric "
-        f"means: {means}."
+        f"{slower} of {len(comparison.rows)} cells became more expensive and {faster} cheaper. "
+        f"Geometric means: {means}."
     )
     return Pair(title, f"{folder}/index.html", summary, marks, *causes)
 
