@@ -163,7 +163,7 @@ help: ## Show this list
 	@echo "  BOOTS       number of boots in which each cell is measured [$(BOOTS)]"
 	@echo "  LOADS       loads of the module in each boot; 0: as the plan says [$(LOADS)]"
 	@echo "  PRECISION   of time: repeat cells until their intervals are as narrow, e.g. 2% [$(PRECISION)]"
-	@echo "  BUDGET      how long to repeat, e.g. 10m [$(BUDGET)]"
+	@echo "  BUDGET      with PRECISION: how long to repeat, e.g. 10m [$(BUDGET)]"
 	@echo "  APPEND      parameters for the kernel command line of the vm target; several sets, as in"
 	@echo "              \"none | mitigations=off\", are measured in turn [$(APPEND)]"
 	@echo "  CPUS        CPUs of the virtual machine; more than one only with the time clock [$(CPUS)]"

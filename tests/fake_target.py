@@ -293,6 +293,9 @@ class FakeProvisioner(Provisioner):
         if kernel == "unknown":
             raise UsageError("There is no kernel 'unknown'.")
 
+    def planned_clock(self, options: RunOptions) -> Clock:
+        return self.clock
+
     def placements(self, options: RunOptions) -> tuple[str, ...]:
         return self.available
 

@@ -70,6 +70,7 @@ class Campaign:
         self._progress = progress or Silent()
         self._provisioner = provisioner or Provisioner(self._progress.say, options.prebuilt)
         self._recorder: Recorder | None = None
+        self._planned_clock: Clock = "instructions"
         _check_places(options)
         if options.resume is not None:
             self._recorder = Recorder.resume(options.resume)
@@ -117,16 +118,8 @@ class Campaign:
 
     @property
     def loads(self) -> int:
-        """Loads of the module per boot; each cell is measured once in each.
-
-        Before the run has started, its clock may be unknown; this is then the number for
-        ``instructions``.
-        """
-        clock: Clock = "instructions"
-        if self._recorder is not None:
-            clock = self._recorder.header.clock
-        elif self.options.clock == "time" or self.options.target == "local":
-            clock = "time"
+        """Loads of the module per boot; each cell is measured once in each."""
+        clock = self._recorder.header.clock if self._recorder else self._planned_clock
         return self.options.loads or self.plan.loads[clock]
 
     @property
@@ -311,6 +304,12 @@ class Campaign:
         options = self.options
         # Before a kernel is fetched to find out whether KVM works.
         check_names(self.listing, options.channels, options.operations)
+        self._planned_clock = self._provisioner.planned_clock(options)
+        if options.precision and self._planned_clock != "time":
+            raise UsageError(
+                "--precision is for the clock time: counts of instructions have no noise. Leave it "
+                "out, or add --clock time."
+            )
         cells = make_cells(
             self.listing,
             self.plan,
@@ -343,11 +342,6 @@ class Campaign:
         machine = knobs.read(knobs.every(place="machine"))
         cells = self._selected or self.cells
         testbed = self._provisioner.prepare(self.options, self.listing, cells)
-        if options.precision and testbed.clock != "time":
-            raise UsageError(
-                "--precision is for the clock time: counts of instructions have no noise. Leave it "
-                "out, or add --clock time."
-            )
         self._machine_files = machine if testbed.clock == "time" else None
         if self._recorder is None:
             folder = self.options.run_dir or new_folder(RUNS, testbed.kernel, testbed.clock)

@@ -206,7 +206,9 @@ def _unreached_precision(env: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _few_boots(env: Mapping[str, Any]) -> Iterator[str]:
-    if env.get("clock") == "time" and env.get("boots") == 1:
+    # With a precision, cells are also measured in further boots.
+    repeated = (env.get("noise") or {}).get("precision")
+    if env.get("clock") == "time" and env.get("boots") == 1 and not repeated:
         yield (
             "Measured in a single boot: the intervals do not include the variation between boots "
             "(memory layout, cache placement). Use --boots 3 or more."

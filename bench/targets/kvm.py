@@ -6,7 +6,6 @@ On some machines ``/dev/kvm`` opens but cannot run a stock kernel.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import time
@@ -126,12 +125,20 @@ def probe(kernel: Kernel, agent: Path, *, cache: Path | None = None, again: bool
     known_key, known = _read_result(cache)
     if known is not None and known_key == key and not again:
         return known
+    if key in _unwritten and not again:
+        return _unwritten[key]
     probed = _boot(kernel, agent)
     path = _path(cache)
-    with contextlib.suppress(OSError):  # a full or read-only cache; the next run probes again
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"key": key, **asdict(probed)}), encoding="utf-8")
+    except OSError:  # a full or read-only cache; the next run probes again
+        _unwritten[key] = probed
     return probed
+
+
+_unwritten: dict[str, Probe] = {}
+"""Results that could not be stored, by key. One run asks several times."""
 
 
 def last_result(cache: Path | None = None) -> Probe | None:

@@ -111,11 +111,18 @@ class Provisioner:
             document: dict[str, list[str]] = json.loads(self._ask_agent("--placements")[0])
             return tuple(document["placements"])
         return vm_placements(
-            cpus.number(options.cpus, self._planned_clock(options), force=options.force_time)
+            cpus.number(options.cpus, self.planned_clock(options), force=options.force_time)
         )
 
-    def _planned_clock(self, options: RunOptions) -> Clock:
-        """The clock of a run in a virtual machine; for ``auto`` this may test KVM."""
+    def planned_clock(self, options: RunOptions) -> Clock:
+        """The clock of a run, before it starts; for ``auto`` this may test KVM.
+
+        Raises:
+            UsageError: there is no such clock or accelerator.
+            TargetError: the kernel for the test cannot be fetched or read.
+        """
+        if options.target == "local":
+            return _clock(options.clock, auto="time")
         if options.clock != "auto" or _accelerator(options) == "tcg" or kvm_device.check():
             return _clock(options.clock)
         find_qemu()

@@ -25,6 +25,7 @@ class SeveralCpus(VmTarget):
     def of(cls, target: VmTarget, smp: int | str, *features: str) -> SeveralCpus:
         """*target* with these CPUs."""
         of_target = {f.name: getattr(target, f.name) for f in fields(target)}
+        of_target["cpus"] = int(str(smp).partition(",")[0])  # as much memory as these need
         return cls(**of_target, smp=str(smp), features=features)
 
     def command(self, *args: Any, **options: Any) -> list[str]:

@@ -202,9 +202,9 @@ def test_what_does_not_become_precise_is_named(tmp_path: Path) -> None:
 
 
 def test_counts_of_instructions_have_no_precision(tmp_path: Path) -> None:
-    campaign = Campaign(options(tmp_path), provisioner=FakeProvisioner(clock="instructions"))
-    with campaign, pytest.raises(UsageError, match="--precision is for the clock time"):
-        campaign.run()
+    provisioner = FakeProvisioner(clock="instructions")
+    with pytest.raises(UsageError, match="--precision is for the clock time"):
+        Campaign(options(tmp_path), provisioner=provisioner)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400), ("7", 7)])

@@ -124,6 +124,18 @@ def test_outcome_is_remembered(
     assert boot.boots == 4
 
 
+def test_a_result_that_cannot_be_stored_is_kept_for_this_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, boot: FakeBoot
+) -> None:
+    monkeypatch.setattr(kvm, "_unwritten", {})
+    (tmp_path / "file").touch()
+    for _ in range(3):
+        assert kvm.probe(KERNEL, AGENT, cache=tmp_path / "file").usable
+    assert boot.boots == 1
+    kvm.probe(KERNEL, AGENT, cache=tmp_path / "file", again=True)
+    assert boot.boots == 2
+
+
 @pytest.mark.parametrize(
     "content",
     [
