@@ -26,6 +26,8 @@ from tests.vm.machine import Answer, Operation
 
 pytestmark = pytest.mark.vm
 
+TICK = 4_000_000
+"""Instructions from one timer tick to the next, at 250 Hz."""
 MODES = ("count", "flag")
 CONTEXTS = ("process", "softirq", "hardirq")
 SIGNAL = "\t\tcounter_signal(state->context);\n"
@@ -154,7 +156,12 @@ def test_a_rate_is_found(trial: Trial, mode: str) -> None:
     assert not [text for trial in trials if (text := violation(trial))]
     slow = [trial for trial in trials if trial["interval"] >= 2 * cell["interval"]]
     assert slow
-    assert {trial["verdict"] for trial in slow} == {"clean"}
+    for trial in slow:
+        lost = trial["emitted"] - trial["refused"] - trial["delivered"]
+        # A timer tick holds the reader up, and "flag" then takes two events for one.
+        ticks = trial["emitted"] * trial["interval"] / TICK + 1
+        assert lost <= (ticks if mode == "flag" else 0), trial
+        assert trial["verdict"] == ("lost" if lost else "clean"), trial
     assert all(0 < trial["p50"] < trial["interval"] for trial in slow)
 
 

@@ -22,7 +22,7 @@ from tests.vm import machine
 
 pytestmark = pytest.mark.vm
 
-CHANNELS = ("ioctl", "null", "syscall")
+CHANNELS = ("ioctl", "null", "stock", "syscall")
 """The channels of the checkout; fewer are built more quickly."""
 
 EXPORTED = {

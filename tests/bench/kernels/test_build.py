@@ -17,6 +17,7 @@ from bench.errors import TargetError
 from bench.kernels import build
 from bench.kernels.catalog import Kernel
 from bench.kernels.module_sources import AGENT
+from bench.paths import ROOT
 
 HEADERS = """\
 objects := $(patsubst $(M)/%/kernel.c,$(M)/ringcross_%.ko,$(wildcard $(M)/*/kernel.c))
@@ -258,3 +259,20 @@ def test_agent(tmp_path: Path) -> None:
     message = r"The build of the agent failed: main\.c:1:.*error.*log: "
     with pytest.raises(TargetError, match=message):
         build.build_agent(source, tmp_path / "build")
+
+
+@needs_compiler
+def test_a_removed_source_leaves_the_agent(tmp_path: Path) -> None:
+    source = tmp_path / "checkout/bench/agent"
+    (source / "protocol").mkdir(parents=True)
+    shutil.copy(ROOT / "bench/agent/Makefile", source)
+    (source / "protocol/main.c").write_text("int main(void) { return 0; }\n")
+    removed = source / "protocol/channel.c"
+    mark = b"a channel that is removed"
+    removed.write_text(f'__attribute__((used)) const char mark[] = "{mark.decode()}";\n')
+    assert mark in build.build_agent(source, tmp_path / "build").read_bytes()
+    removed.unlink()
+    agent = build.build_agent(source, tmp_path / "build")
+    assert mark not in agent.read_bytes()
+    before = agent.stat().st_mtime_ns
+    assert build.build_agent(source, tmp_path / "build").stat().st_mtime_ns == before
