@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
@@ -11,20 +12,25 @@ from rich.table import Table
 from bench.commands import console
 from bench.plan.cells import OPERATIONS, UNITS
 
+if TYPE_CHECKING:
+    from reports.data.run import Measured
+
 
 def print_table(folder: Path) -> None:
     """Print the median cost per operation of each channel and mode, at its smallest size."""
+    from reports.analysis.selection import best
     from reports.data.run import load_run
 
     loaded = load_run(folder)
-    cost: dict[tuple[str, str], dict[str, float]] = {}
-    smallest: dict[tuple[str, str, str], float] = {}
+    measured: dict[tuple[str, str, str], list[Measured]] = {}
     for row in (row for channel in loaded.channels for row in loaded.of(channel.name)):
         if row.measured and row.median is not None:
-            key = (row.channel, row.mode, row.operation)
-            if row.size <= smallest.get(key, row.size):
-                smallest[key] = row.size
-                cost.setdefault((row.channel, row.mode), {})[row.operation] = row.median
+            measured.setdefault((row.channel, row.mode, row.operation), []).append(row)
+    cost: dict[tuple[str, str], dict[str, float]] = {}
+    for (channel, mode, operation), rows in measured.items():
+        chosen = best(rows)
+        if chosen and chosen.median is not None:
+            cost.setdefault((channel, mode), {})[operation] = chosen.median
     unit = UNITS["time" if loaded.clock == "time" else "instructions"]
     table = Table(
         title=f"{unit} per operation, smallest message, median",
@@ -44,6 +50,12 @@ def print_table(folder: Path) -> None:
     if not cost:
         return
     console.OUT.print(table)
+    if any(len({row.size for row in rows}) < len(rows) for rows in measured.values()):
+        console.OUT.print(
+            "Where factors such as burst or placement have several values, and none is the usual "
+            "one, the cheapest is shown. The report has all.",
+            style="dim",
+        )
     overhead = loaded.environment.get("overhead") or {}
     if overhead:
         console.OUT.print(
