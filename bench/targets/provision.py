@@ -196,6 +196,11 @@ class Provisioner:
                 "--cpus applies to the virtual machine: leave it out, or limit the CPUs of the "
                 "local target with taskset."
             )
+        if options.kernel not in (RunOptions().kernel, "running"):
+            raise UsageError(
+                f"--kernel {options.kernel} applies to the virtual machine, and the local kernel "
+                "is already booted: leave it out, or use --target vm."
+            )
         if options.append:
             raise UsageError(
                 "--append applies to the kernel in a virtual machine, and the local kernel is "

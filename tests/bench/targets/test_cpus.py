@@ -51,6 +51,11 @@ def test_the_local_target_has_its_own_cpus() -> None:
         Provisioner().prepare(RunOptions(target="local", cpus=2), {"channels": []}, [])
 
 
+def test_the_local_target_has_its_own_kernel() -> None:
+    with pytest.raises(UsageError, match=r"--kernel 6\.1 applies to the virtual machine"):
+        Provisioner().prepare(RunOptions(target="local", kernel="6.1"), {"channels": []}, [])
+
+
 def test_x_rays_have_one_cpu_with_the_code_of_several() -> None:
     several = VmTarget(KERNEL, Path("/none"), clock="time", cpus=4, topology="sockets=4")
     one = cpus.with_one(several)
