@@ -265,6 +265,11 @@ def _cells(path: Path) -> pd.DataFrame:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
+        runs = sorted(str(run.parent) for run in path.parent.glob("*/cells.csv"))
+        if runs and (path.parent / "set.json").exists():
+            raise DamagedRun(
+                f"{path.parent} is a run set. Give its runs instead: {', '.join(runs)}."
+            ) from None
         raise DamagedRun(
             f"{path} is missing. Give a run folder, or measure again with `make bench`."
         ) from None

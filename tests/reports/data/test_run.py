@@ -72,6 +72,14 @@ def test_no_cells(tmp_path: Path) -> None:
     assert "cells.csv is missing" in refusal(tmp_path)
 
 
+def test_a_set_names_its_runs(tmp_path: Path) -> None:
+    (tmp_path / "set.json").write_text("{}")
+    for name in ("1-6.1", "2-6.12"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "cells.csv").write_text("")
+    assert f"is a run set. Give its runs instead: {tmp_path}/1-6.1, " in refusal(tmp_path)
+
+
 def test_row_cut_in_its_middle(build_run: Build) -> None:
     path = build_run()
     cells = path / "cells.csv"
