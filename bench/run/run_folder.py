@@ -208,7 +208,7 @@ class Recorder:
         Raises:
             UsageError: the folder already holds a run, or another process is using it.
         """
-        if (folder / "cells.csv").exists() or (folder / "journal.jsonl").exists():
+        if any((folder / name).exists() for name in ("cells.csv", "journal.jsonl", "set.json")):
             raise UsageError(
                 f"{folder} already holds a run: continue it with --resume {folder}, "
                 "or give another --run-dir."

@@ -110,8 +110,8 @@ def resume(folder: Path, given: RunOptions) -> RunSet:
     path = folder / RECORD
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        options = RunOptions.from_json(record["options"])
-        variants = [_variant(entry) for entry in record["variants"]]
+        options = _options(record["options"])
+        variants = _variants(record["variants"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedFolder(
             f"{path} is damaged ({type(error).__name__}: {error}): continue the runs in {folder} "
@@ -136,6 +136,21 @@ def new_folder(base: Path, now: datetime | None = None) -> Path:
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
     names = (f"{stamp}-set", *(f"{stamp}-set-{number}" for number in range(2, 1000)))
     return next(base / name for name in names if not (base / name).exists())
+
+
+def _options(values: dict[str, Any]) -> RunOptions:
+    for name, usual in RunOptions().to_json().items():
+        value = values.get(name, usual)
+        allowed = {float: (int, float), tuple: (list, tuple)}.get(type(usual), type(usual))
+        if not isinstance(value, allowed):
+            raise TypeError(f"{name} is {value!r}")
+    return RunOptions.from_json(values)
+
+
+def _variants(entries: list[dict[str, Any]]) -> list[Variant]:
+    if not entries:
+        raise ValueError("it names no run")
+    return [_variant(entry) for entry in entries]
 
 
 def _variant(entry: dict[str, Any]) -> Variant:

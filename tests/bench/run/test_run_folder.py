@@ -213,6 +213,12 @@ def test_a_run_is_never_overwritten(tmp_path: Path) -> None:
         Recorder.create(tmp_path / "run", HEADER)
 
 
+def test_a_run_is_not_recorded_in_the_folder_of_a_set(tmp_path: Path) -> None:
+    (tmp_path / "set.json").write_text("{}")
+    with pytest.raises(UsageError, match="--resume"):
+        Recorder.create(tmp_path, HEADER)
+
+
 @pytest.mark.parametrize("room", [0, 1, 50])
 def test_a_full_disk_keeps_whole_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int

@@ -62,6 +62,8 @@ def test_results_are_never_overwritten(tmp_path: Path, name: str) -> None:
         "[]",
         "null",
         '{"options": {}}',
+        '{"options": {}, "variants": []}',
+        '{"options": {"seed": "x"}, "variants": [{"kernel": "6.1", "append": []}]}',
         '{"options": {}, "variants": [{"kernel": 1, "append": []}]}',
         '{"options": {}, "variants": [{"kernel": "6.1", "append": [1]}]}',
     ],
