@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import click
@@ -53,7 +55,7 @@ class Cli(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; a known error prints its message and ends with its exit code."""
         try:
-            with _written_results():
+            with _signals_as_interrupt(), _written_results():
                 return super().invoke(ctx)
         except RingcrossError as error:
             if ctx.params.get("debug"):
@@ -97,6 +99,24 @@ def _written_results() -> Iterator[None]:
             sys.exit(BROKEN_PIPE)
         error.filename = "standard output"
         raise
+
+
+@contextmanager
+def _signals_as_interrupt() -> Iterator[None]:
+    """Handle SIGTERM and SIGHUP (a closed terminal) like Ctrl-C: no machine or folder is left."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    # nohup has the signal of a closed terminal ignored, so that the run goes on.
+    heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @click.group(

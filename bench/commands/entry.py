@@ -35,8 +35,11 @@ PLAIN = {
 
 def main() -> None:
     """Run ``ringcross`` with the arguments of this process."""
-    prepare()
-    from bench.commands.cli import main as command_line
+    try:
+        prepare()
+        from bench.commands.cli import main as command_line
+    except KeyboardInterrupt:  # our packages take half a second to load
+        sys.exit(130)
 
     command_line(prog_name="ringcross")
 

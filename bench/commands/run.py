@@ -4,13 +4,10 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -20,6 +17,7 @@ from bench.commands.console import INTERRUPTED, fail
 from bench.commands.options import KERNEL_NAMES, SEED, CpuCount, duration, share
 from bench.commands.report import render
 from bench.commands.result_table import print_table
+from bench.errors import UsageError
 from bench.plan import options as run_options
 from bench.plan.cells import OPERATIONS
 from bench.plan.factors import CONTEXTS, FACTORS, PLACEMENTS, WAITS, read_factors
@@ -157,6 +155,11 @@ def run(report: bool, as_json: bool, dry_run: bool, **given: Any) -> None:
     options = variants[0].applied_to(_options(given))
     reporter = progress.for_console(console.ERR)
     if dry_run:
+        if is_set(options.resume):
+            raise UsageError(
+                f"{options.resume} is a run set, and --dry-run describes one run: name one of its "
+                "folders, or leave out --dry-run."
+            )
         description = describe(options, len(variants), reporter)
         if as_json:
             print(json.dumps(description))
@@ -164,10 +167,9 @@ def run(report: bool, as_json: bool, dry_run: bool, **given: Any) -> None:
             print_description(description)
         return
     started = time.monotonic()
-    with _signals_as_interrupt():
-        if len(variants) > 1 or is_set(options.resume):
-            sys.exit(run_set.measure(options, variants, reporter, report=report, as_json=as_json))
-        campaign, code = run_campaign(options, reporter)
+    if len(variants) > 1 or is_set(options.resume):
+        sys.exit(run_set.measure(options, variants, reporter, report=report, as_json=as_json))
+    campaign, code = run_campaign(options, reporter)
     if code == INTERRUPTED:
         folder = campaign.folder
         fail(
@@ -218,21 +220,3 @@ def _options(given: dict[str, Any]) -> RunOptions:
             "factors": factors,
         }
     )
-
-
-@contextmanager
-def _signals_as_interrupt() -> Iterator[None]:
-    """Handle SIGTERM and SIGHUP (a closed terminal) like Ctrl-C: no machine is left running."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    # nohup has the signal of a closed terminal ignored, so that the run goes on.
-    heeded = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -179,6 +180,24 @@ def test_interrupted_and_resumed(tmp_path: Path, number: int) -> None:
     again = ringcross(tmp_path, "run", "--resume", str(run))
     assert again.returncode == 2
     assert "is complete" in again.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_every_command_tidies_up_when_it_is_ended(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    ended = click.Command("ended", callback=lambda: signal.raise_signal(number))
+    monkeypatch.setitem(main.commands, "ended", ended)
+    before = signal.getsignal(number)
+    assert CliRunner().invoke(main, ["ended"]).exit_code == 130
+    assert signal.getsignal(number) == before
+
+
+def test_a_dry_run_of_a_set_names_its_runs(tmp_path: Path) -> None:
+    (tmp_path / "set.json").write_text("{}")
+    done = CliRunner().invoke(main, ["run", "--dry-run", "--resume", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "is a run set" in done.output
 
 
 def test_killed_and_resumed(tmp_path: Path) -> None:
