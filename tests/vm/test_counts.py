@@ -156,12 +156,12 @@ def test_a_rate_is_found(trial: Trial, mode: str) -> None:
     assert not [text for trial in trials if (text := violation(trial))]
     slow = [trial for trial in trials if trial["interval"] >= 2 * cell["interval"]]
     assert slow
-    for trial in slow:
-        lost = trial["emitted"] - trial["refused"] - trial["delivered"]
+    for tried in slow:
+        lost = tried["emitted"] - tried["refused"] - tried["delivered"]
         # A timer tick holds the reader up, and "flag" then takes two events for one.
-        ticks = trial["emitted"] * trial["interval"] / TICK + 1
-        assert lost <= (ticks if mode == "flag" else 0), trial
-        assert trial["verdict"] == ("lost" if lost else "clean"), trial
+        ticks = tried["emitted"] * tried["interval"] / TICK + 1
+        assert lost <= (ticks if mode == "flag" else 0), tried
+        assert tried["verdict"] == ("lost" if lost else "clean"), tried
     assert all(0 < trial["p50"] < trial["interval"] for trial in slow)
 
 
