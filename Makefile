@@ -43,7 +43,8 @@ IN_VENV = $(VENV)/bin/python -m
 RINGCROSS = $(IN_VENV) bench
 PYTEST = $(IN_VENV) pytest
 # A machine under icount gives the same counts beside others. More than 8 would need much memory.
-PARALLEL = -n auto --maxprocesses 8 --dist loadgroup
+# The tests of a file share its boots, so one worker gets the whole file.
+PARALLEL = -n auto --maxprocesses 8 --dist loadfile
 SOURCES = bench reports tests conftest.py ringcross.py
 
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command%,$(origin $(name))),$(name)))

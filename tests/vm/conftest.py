@@ -5,28 +5,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.vm import machine
 from tests.vm.machine import Answer, Operation
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests that share a boot to one worker of pytest-xdist.
-
-    The tests of a file share its boots, unless they are marked with a group of their own.
-    """
-    for item in items:
-        if Path(__file__).parent in item.path.parents and not item.get_closest_marker(
-            "xdist_group"
-        ):
-            uses_trial = "trial" in getattr(item, "fixturenames", ())
-            group = "trial" if uses_trial else item.path.name
-            item.add_marker(pytest.mark.xdist_group(group))
-
 
 CONTEXTS = ("process", "softirq", "hardirq")
 

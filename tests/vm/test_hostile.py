@@ -123,14 +123,12 @@ def test_cases_tell_what_was_tried(one_cpu: Attack, half: str) -> None:
 
 @pytest.mark.contract
 @pytest.mark.slow
-@pytest.mark.xdist_group("hostile with two CPUs")
 @pytest.mark.parametrize("half", HALVES)
 def test_nor_does_it_with_two_cpus(two_cpus: Attack, half: str) -> None:
     check(two_cpus, half)
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("hostile with four CPUs")
 def test_nor_does_relay_with_four_cpus() -> None:
     """relay has a buffer for each CPU, and one reader for all buffers."""
     check(attack(SeveralCpus.of(machine.machine("tcg"), 4), ["relay"]), "relay")
@@ -184,7 +182,6 @@ BROKEN = {
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("hostile without checks")
 def test_checks_that_are_taken_out_are_missed(tmp_path: Path) -> None:
     """A case must fail if the check that it tests is removed."""
     source = ROOT / "modules"
