@@ -43,8 +43,9 @@
  * A call is two operations and two system calls: a request is set, and its reply is kept
  * until the next request.
  */
-#if __has_include(<linux/hex.h>)
-#include <linux/hex.h> /* before 6.4, kernel.h declares its functions */
+#include <linux/version.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/hex.h> /* in older kernels, kernel.h declares its functions */
 #endif
 #include <linux/kernel.h>
 #include <linux/module.h>

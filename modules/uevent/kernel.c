@@ -38,8 +38,9 @@
  * /sys/kernel/uevent_helper names one.  Distributions disable that option.
  */
 #include <linux/fs.h>
-#if __has_include(<linux/hex.h>)
-#include <linux/hex.h> /* before 6.4, kernel.h declares its functions */
+#include <linux/version.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/hex.h> /* in older kernels, kernel.h declares its functions */
 #endif
 #include <linux/kernel.h>
 #include <linux/kobject.h>
