@@ -65,6 +65,7 @@ class Provisioner:
     ) -> None:
         self._say = say
         self._prebuilt = prebuilt
+        self._ready_agent: Path | None = None
 
     def listing(self) -> Listing:
         """Return the output of ``ringcross_agent --list``; build the agent first.
@@ -149,14 +150,16 @@ class Provisioner:
         self, options: RunOptions, channels: Sequence[Listing], cells: Sequence[Cell]
     ) -> Testbed:
         find_qemu()  # a missing QEMU is reported before anything is downloaded
-        if options.clock != "auto":
-            cpus.number(options.cpus, _clock(options.clock), force=options.force_time)
+        clock = self.planned_clock(options)
+        count = cpus.number(options.cpus, clock, force=options.force_time)
         kernel = catalog.find(options.kernel, say=self._say)
         append = (*requirements("boot", channels), *options.append)
         self._require_loadable_vm(kernel, append, channels)
         agent = self._agent()
         elf_image(kernel, self._say)
-        clock = self._vm_clock(options, kernel, agent)
+        if options.clock == "auto" and clock == "instructions" and _accelerator(options) != "tcg":
+            reason = kvm.probe(kernel, agent).reason
+            self._say(f"Counting instructions: KVM does not work here ({reason})")
         built = self._modules(options, kernel.release, channels, lambda: kernel)
         target = VmTarget(
             kernel,
@@ -165,7 +168,7 @@ class Provisioner:
             needs=requirements("needs", channels),
             clock=clock,
             append=append,
-            cpus=cpus.number(options.cpus, clock, force=options.force_time),
+            cpus=count,
             accelerator=kvm.choose(
                 clock,
                 _accelerator(options),
@@ -176,17 +179,6 @@ class Provisioner:
         )
         config = read_config(kernel.config)
         return _testbed(target, clock, kernel.release, config, built, channels, cells)
-
-    def _vm_clock(self, options: RunOptions, kernel: Kernel, agent: Path) -> Clock:
-        """Return the requested clock; for ``auto``, ``time`` only if KVM works."""
-        if options.clock != "auto":
-            return _clock(options.clock)
-        if _accelerator(options) == "tcg":
-            return "instructions"
-        probed = kvm.probe(kernel, agent)
-        if not probed.usable:
-            self._say(f"Counting instructions: KVM does not work here ({probed.reason})")
-        return "time" if probed.usable else "instructions"
 
     def _local(
         self, options: RunOptions, channels: Sequence[Listing], cells: Sequence[Cell]
@@ -246,7 +238,11 @@ class Provisioner:
         return result.stdout, result.stderr
 
     def _agent(self) -> Path:
-        return prebuilt.agent(self._prebuilt) if self._prebuilt else build.build_agent()
+        if self._ready_agent is None:
+            self._ready_agent = (
+                prebuilt.agent(self._prebuilt) if self._prebuilt else build.build_agent()
+            )
+        return self._ready_agent
 
     def _require_loadable_vm(
         self, kernel: Kernel, append: Sequence[str], channels: Sequence[Listing]
