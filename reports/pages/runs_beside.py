@@ -27,13 +27,20 @@ from reports.text.words import ClockWords
 
 @dataclass(frozen=True)
 class Side:
-    """One of several runs: its letter, what distinguishes it, and the link to its report."""
+    """One of several runs.
+
+    Attributes:
+        letter: its name on the page.
+        label: what distinguishes it from the others.
+        xrays: its call trees; None if it has none.
+        link: to its report.
+    """
 
     letter: str
     label: str
     run: Run
+    xrays: Xrays | None
     link: str
-    kernel: str
     processor: str
     plan: str
     clock: ClockWords
@@ -164,8 +171,8 @@ def _side(letter: str, label: str, run: Run) -> Side:
         letter=letter,
         label=label,
         run=run,
+        xrays=call_trees.load(run),
         link=f"{letter.lower()}/index.html",
-        kernel=_kernel(run),
         processor=str(env.get("cpu_model") or "not recorded"),
         plan=str(env.get("plan") or "not recorded"),
         clock=words.clock_words(run.clock),
@@ -175,13 +182,14 @@ def _side(letter: str, label: str, run: Run) -> Side:
 def _group(sides: list[Side], out: Path) -> Group:
     name = sides[0].run.clock or "unknown"
     labels = [f"{side.letter}: {side.label.split('-')[0]}" for side in sides]
-    moved = movement(f"moved-{name}", labels, _paths(sides))
+    representatives = list(_representatives(sides))
+    moved = movement(f"moved-{name}", labels, _tracks(representatives))
     against_size = cost.cost_of_several([(side.letter, side.run) for side in sides])
     return Group(
         name=name,
         clock=sides[0].clock,
         sides=tuple(sides),
-        lines=tuple(_lines(sides)),
+        lines=tuple(_lines(sides, representatives)),
         figures=tuple(figure for figure in (moved, against_size) if figure),
         pairs=tuple(_pair(before, after, out) for before, after in pairwise(sides)),
     )
@@ -191,12 +199,11 @@ def _pair(before: Side, after: Side, out: Path) -> Pair:
     """Compare a run with the one before it; the comparison gets a page of its own."""
     title = f"{before.letter} → {after.letter}: {before.label} → {after.label}"
     folder = f"{before.letter}-{after.letter}".lower()
-    marks = differences(before.run, after.run)
-    causes = reasons.causes(call_trees.load(before.run), call_trees.load(after.run))
+    causes = reasons.causes(before.xrays, after.xrays)
     try:
         comparison = compare(before.run, after.run)
     except Refused as error:
-        return Pair(title, "", str(error), marks, *causes)
+        return Pair(title, "", str(error), differences(before.run, after.run), *causes)
     render_comparison(comparison, out / folder)
     slower = sum(row.verdict == "slower" for row in comparison.rows)
     faster = sum(row.verdict == "faster" for row in comparison.rows)
@@ -205,52 +212,56 @@ def _pair(before: Side, after: Side, out: Path) -> Pair:
         f"{slower} of {len(comparison.rows)} cells became more expensive and {faster} cheaper. "
         f"Geometric means: {means}."
     )
-    return Pair(title, f"{folder}/index.html", summary, marks, *causes)
+    return Pair(title, f"{folder}/index.html", summary, comparison.marks, *causes)
 
 
-def _representatives(sides: list[Side]) -> Iterator[tuple[Measured, list[Measured | None]]]:
-    """For each channel and operation the cell that represents it, and that cell in every run."""
+@dataclass(frozen=True)
+class Representative:
+    """The cell that represents an operation of a channel, and its row in every run."""
+
+    lead: Measured
+    rows: list[Measured | None]
+
+
+def _representatives(sides: list[Side]) -> Iterator[Representative]:
+    """One for each channel and operation."""
+    by_key = [{row.key: row for row in side.run.rows} for side in sides]
     names = list(dict.fromkeys(c.name for side in sides for c in selection.ordered(side.run)))
     for name in names:
         for operation in OPERATIONS:
             rows = [selection.best(list(side.run.of(name, operation))) for side in sides]
             lead = next((row for row in rows if row), None)
             if lead:
-                yield (
-                    lead,
-                    [next((r for r in s.run.rows if r.key == lead.key), None) for s in sides],
-                )
+                yield Representative(lead, [rows_of_run.get(lead.key) for rows_of_run in by_key])
 
 
-def _paths(sides: list[Side]) -> list[Track]:
+def _medians(rows: list[Measured | None]) -> list[float]:
+    return [row.median for row in rows if row and row.measured and row.median]
+
+
+def _tracks(representatives: list[Representative]) -> list[Track]:
     """What the figure draws: the cells that every run measured."""
-    paths = []
-    for lead, rows in _representatives(sides):
-        medians = [row.median for row in rows if row and row.measured and row.median]
-        if len(medians) == len(sides):
-            paths.append(Track(lead.channel, lead.operation, tuple(medians)))
-    return paths
+    tracks = []
+    for it in representatives:
+        medians = _medians(it.rows)
+        if len(medians) == len(it.rows):
+            tracks.append(Track(it.lead.channel, it.lead.operation, tuple(medians)))
+    return tracks
 
 
-def _lines(sides: list[Side]) -> list[Line]:
+def _lines(sides: list[Side], representatives: list[Representative]) -> list[Line]:
     """A line per channel and operation, those that moved most first."""
-    xrays = [call_trees.load(side.run) for side in sides]
-    lines = [_line(sides, xrays, lead, rows) for lead, rows in _representatives(sides)]
+    lines = [_line(sides, it.lead, it.rows) for it in representatives]
     return sorted(lines, key=lambda line: -line.moved)
 
 
-def _line(
-    sides: list[Side],
-    xrays: list[Xrays | None],
-    lead: Measured,
-    rows: list[Measured | None],
-) -> Line:
+def _line(sides: list[Side], lead: Measured, rows: list[Measured | None]) -> Line:
     base = rows[0].median if rows[0] and rows[0].measured else None
-    medians = [row.median for row in rows if row and row.measured and row.median]
+    medians = _medians(rows)
     moved = math.log(max(medians) / min(medians)) if medians else 0.0
+    xrays = [side.xrays for side in sides]
     tree_mode = _tree_mode(xrays, lead)
     of_tree = (lead.channel, tree_mode, lead.operation)
-    letters = [side.letter for side in sides]
     return Line(
         channel=lead.channel,
         operation=lead.operation,
@@ -258,7 +269,7 @@ def _line(
         numbers=tuple(_number(row, base) for row in rows),
         moved=moved,
         tree_mode=tree_mode,
-        why=reasons.steps(list(zip(letters, xrays, strict=True)), *of_tree),
+        why=reasons.steps([(side.letter, side.xrays) for side in sides], *of_tree),
         alone=reasons.alone(xrays, [row.median if row else None for row in rows], *of_tree),
     )
 
