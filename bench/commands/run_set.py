@@ -16,6 +16,7 @@ from bench.plan.options import RUNS, RunOptions
 from bench.plan.variants import Variant
 from bench.run import run_set
 from bench.run.progress import Progress
+from bench.run.run_folder import new_folder
 from bench.run.run_set import Member, RunSet
 
 
@@ -68,7 +69,7 @@ def _open(given: RunOptions, variants: Sequence[Variant]) -> RunSet:
             f"The target {given.target} has one kernel, which is already booted: name no other "
             "kernel and no kernel parameters, or use --target vm."
         )
-    return run_set.create(given.run_dir or run_set.new_folder(RUNS), given, variants)
+    return run_set.create(given.run_dir or new_folder(RUNS, "set"), given, variants)
 
 
 def _fetch(runs: RunSet, reporter: Progress) -> None:

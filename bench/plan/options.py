@@ -87,7 +87,16 @@ class RunOptions:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RunOptions:
-        """The options that :meth:`to_json` wrote; unknown ones are ignored."""
+        """The options that :meth:`to_json` wrote; unknown ones are ignored.
+
+        Raises:
+            TypeError: a value is of another type than :meth:`to_json` writes.
+        """
+        for name, usual in cls().to_json().items():
+            value = values.get(name, usual)
+            allowed = {float: (int, float), tuple: (list, tuple)}.get(type(usual), type(usual))
+            if not isinstance(value, allowed):
+                raise TypeError(f"{name} is {value!r}")
         known = {field.name for field in fields(cls)}
         options = cls(**{name: value for name, value in values.items() if name in known})
         return replace(

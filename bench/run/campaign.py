@@ -344,7 +344,7 @@ class Campaign:
         testbed = self._provisioner.prepare(self.options, self.listing, cells)
         self._machine_files = machine if testbed.clock == "time" else None
         if self._recorder is None:
-            folder = self.options.run_dir or new_folder(RUNS, testbed.kernel, testbed.clock)
+            folder = self.options.run_dir or new_folder(RUNS, f"{testbed.kernel}-{testbed.clock}")
             # A resumed run has the same number of CPUs, also on another machine.
             options = replace(self.options, cpus=cpus.count(testbed.target))
             header = Header(options.to_json(), testbed.clock, tuple(cells))

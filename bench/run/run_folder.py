@@ -26,6 +26,7 @@ import numpy as np
 
 from bench.errors import RingcrossError, UsageError, writing
 from bench.plan.cells import UNITS, Cell, CellResult, Clock, interval_of
+from bench.plan.options import RunOptions
 from bench.run import estimates, ratios, stream_counts
 
 COLUMNS = (
@@ -77,15 +78,14 @@ class Header:
     cells: tuple[Cell, ...]
 
 
-def new_folder(base: Path, kernel: str, clock: Clock, now: datetime | None = None) -> Path:
-    """An unused path for a run folder below ``base``; creates nothing.
+def new_folder(base: Path, label: str, now: datetime | None = None) -> Path:
+    """An unused path for the folder of a run or of a run set below ``base``; creates nothing.
 
     Names sort in the order of the runs, even if the clock was set back since the last one.
 
     Args:
         base: the parent folder.
-        kernel: release of the kernel under test.
-        clock: the clock of the run.
+        label: what stands behind the time in its name.
         now: start of the run in UTC; None for the present.
 
     Raises:
@@ -93,7 +93,7 @@ def new_folder(base: Path, kernel: str, clock: Clock, now: datetime | None = Non
     """
     timestamp = (now or datetime.now(UTC)).strftime(_STAMP_FORMAT)
     timestamp = max([timestamp, *_later(base, timestamp)])
-    name = f"{timestamp}-{kernel}-{clock}"
+    name = f"{timestamp}-{label}"
     for number in range(1, 1000):
         folder = base / (name if number == 1 else f"{name}-{number}")
         if not folder.exists():
@@ -437,6 +437,7 @@ def _no_journal(folder: Path) -> RingcrossError:
 
 
 def _parse_header(values: dict[str, Any]) -> Header:
+    RunOptions.from_json(values["options"])  # raises if a resumed run could not read them
     if values["version"] not in (_VERSION, _VERSION - 1):
         raise ValueError(f"version {values['version']} is not {_VERSION}")
     return Header(

@@ -11,7 +11,6 @@ import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +109,7 @@ def resume(folder: Path, given: RunOptions) -> RunSet:
     path = folder / RECORD
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        options = _options(record["options"])
+        options = RunOptions.from_json(record["options"])
         variants = _variants(record["variants"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedFolder(
@@ -129,22 +128,6 @@ def discard(runs: RunSet) -> None:
         (runs.folder / RECORD).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # the user's folder may have other files
             runs.folder.rmdir()
-
-
-def new_folder(base: Path, now: datetime | None = None) -> Path:
-    """Return an unused path for a run set below *base*; create nothing."""
-    stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
-    names = (f"{stamp}-set", *(f"{stamp}-set-{number}" for number in range(2, 1000)))
-    return next(base / name for name in names if not (base / name).exists())
-
-
-def _options(values: dict[str, Any]) -> RunOptions:
-    for name, usual in RunOptions().to_json().items():
-        value = values.get(name, usual)
-        allowed = {float: (int, float), tuple: (list, tuple)}.get(type(usual), type(usual))
-        if not isinstance(value, allowed):
-            raise TypeError(f"{name} is {value!r}")
-    return RunOptions.from_json(values)
 
 
 def _variants(entries: list[dict[str, Any]]) -> list[Variant]:

@@ -175,7 +175,9 @@ def test_resume_mends_a_damaged_table(tmp_path: Path) -> None:
     assert rows(tmp_path / "run")[0]["median"] == "100"
 
 
-@pytest.mark.parametrize("damage", ["garbage", "number", "samples", "empty", "version", "lost"])
+@pytest.mark.parametrize(
+    "damage", ["garbage", "number", "samples", "empty", "version", "option", "lost"]
+)
 def test_a_damaged_journal_is_one_sentence(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "run"
     with Recorder.create(folder, HEADER) as recorder:
@@ -191,6 +193,8 @@ def test_a_damaged_journal_is_one_sentence(tmp_path: Path, damage: str) -> None:
         os.truncate(folder / "journal.u64", 8)
     elif damage == "version":
         lines[0] = json.dumps(json.loads(lines[0]) | {"version": 99}) + "\n"
+    elif damage == "option":
+        lines[0] = json.dumps(json.loads(lines[0]) | {"options": {"seed": "x"}}) + "\n"
     journal.write_text("" if damage == "empty" else "".join(lines))
     if damage == "lost":
         journal.unlink()
@@ -267,18 +271,23 @@ def test_the_kernel_log_has_one_part_per_boot(tmp_path: Path) -> None:
 
 def test_folders_are_named_by_time_kernel_and_clock(tmp_path: Path) -> None:
     now = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
-    first = new_folder(tmp_path, "6.1.0-56-amd64", "time", now)
+    first = new_folder(tmp_path, "6.1.0-56-amd64-time", now)
     assert first.name == "20250102T030405Z-6.1.0-56-amd64-time"
     first.mkdir()
-    assert new_folder(tmp_path, "6.1.0-56-amd64", "time", now).name == f"{first.name}-2"
+    assert new_folder(tmp_path, "6.1.0-56-amd64-time", now).name == f"{first.name}-2"
+
+
+def test_a_run_set_is_named_by_its_time(tmp_path: Path) -> None:
+    now = datetime(2025, 1, 1, tzinfo=UTC)
+    assert new_folder(tmp_path, "set", now).name == "20250101T000000Z-set"
 
 
 def test_names_sort_in_the_order_of_the_runs_when_the_clock_is_set_back(tmp_path: Path) -> None:
-    first = new_folder(tmp_path, "6.12", "time", datetime(2025, 1, 2, 3, 59, 59, tzinfo=UTC))
+    first = new_folder(tmp_path, "6.12-time", datetime(2025, 1, 2, 3, 59, 59, tzinfo=UTC))
     for name in (first.name, "side-by-side", "99999999T999999Z-notes"):
         (tmp_path / name).mkdir()
-    second = new_folder(tmp_path, "6.1", "time", datetime(2025, 1, 2, 3, 0, 0, tzinfo=UTC))
+    second = new_folder(tmp_path, "6.1-time", datetime(2025, 1, 2, 3, 0, 0, tzinfo=UTC))
     assert second.name == "20250102T040000Z-6.1-time"
     second.mkdir()
     later = datetime(2025, 1, 2, 5, 0, 0, tzinfo=UTC)
-    assert new_folder(tmp_path, "6.1", "time", later).name == "20250102T050000Z-6.1-time"
+    assert new_folder(tmp_path, "6.1-time", later).name == "20250102T050000Z-6.1-time"

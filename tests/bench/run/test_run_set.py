@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -82,11 +81,3 @@ def test_a_set_without_results_is_removed(tmp_path: Path) -> None:
     kept.members[0].folder.mkdir()
     run_set.discard(kept)
     assert json.loads((kept.folder / "set.json").read_text())["variants"]
-
-
-def test_two_sets_of_one_second_have_two_folders(tmp_path: Path) -> None:
-    now = datetime(2025, 1, 1, tzinfo=UTC)
-    first = run_set.new_folder(tmp_path, now)
-    first.mkdir()
-    assert first.name == "20250101T000000Z-set"
-    assert run_set.new_folder(tmp_path, now).name == "20250101T000000Z-set-2"
