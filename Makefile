@@ -64,7 +64,7 @@ $(VENV)/.ready: pyproject.toml packages.txt scripts/setup
 setup: $(VENV)/.ready ## Install missing system packages (needs root) and Python packages
 
 modules: setup ## Fetch a kernel with its headers, and build the kernel halves
-	@$(RINGCROSS) build modules --kernel $(KERNEL)
+	@$(RINGCROSS) build modules --kernel "$(KERNEL)"
 
 agent: setup ## Build the agent that runs the timed loops
 	@$(RINGCROSS) build agent
@@ -72,7 +72,7 @@ agent: setup ## Build the agent that runs the timed loops
 bench: setup ## Measure and render a report: make bench PLAN=standard CHANNELS=netlink,ioctl
 	@[ -z "$(IGNORED)" ] || echo "Note: $(IGNORED) of the environment is ignored, because make takes" \
 		"variables from its command line only: make bench NAME=value" >&2
-	@$(RINGCROSS) run --target $(TARGET) --kernel $(KERNEL) --clock $(CLOCK) --plan $(PLAN) \
+	@$(RINGCROSS) run --target $(TARGET) --kernel "$(KERNEL)" --clock $(CLOCK) --plan $(PLAN) \
 		--seed $(SEED) --boots $(BOOTS) --loads $(LOADS) --cpus $(CPUS) \
 		--append "$(APPEND)" --channels "$(CHANNELS)" \
 		--operations "$(OPERATIONS)" --sizes "$(SIZES)" --contexts "$(CONTEXTS)" \
@@ -107,10 +107,10 @@ test-kvm: setup ## Run a whole run under KVM on an emulated machine that has KVM
 	@$(PYTEST) tests/vm/test_nested_kvm.py -m ""
 
 shell: setup ## Boot the kernel under test with a shell, to try the modules
-	@$(RINGCROSS) shell --kernel $(KERNEL)
+	@$(RINGCROSS) shell --kernel "$(KERNEL)"
 
 demo: setup ## Show how a module and a program share memory through /dev/mem
-	@$(RINGCROSS) demo --kernel $(KERNEL)
+	@$(RINGCROSS) demo --kernel "$(KERNEL)"
 
 list: setup ## List the channels and their operations
 	@$(RINGCROSS) list
@@ -131,7 +131,7 @@ lint: setup format-check ## Check style, types, spelling and licence lines, and 
 	@scripts/in-venv scripts/spell
 	@$(PYTEST) tests/test_repository.py
 	@$(RINGCROSS) build agent
-	@$(RINGCROSS) build modules --check --kernel $(KERNEL)
+	@$(RINGCROSS) build modules --check --kernel "$(KERNEL)"
 
 format: setup ## Format the Python and the C files
 	@$(IN_VENV) ruff check --fix $(SOURCES)
