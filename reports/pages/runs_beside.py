@@ -64,7 +64,7 @@ class Line:
     Attributes:
         mode: mode and size of the cell that represents the channel.
         moved: largest ratio between two of the runs, as a logarithm, for sorting.
-        tree_mode: the mode of the call trees in ``why``.
+        tree_mode: the mode of the call trees in ``why``; empty if no run has them.
         why: what changed in the call trees from run to run.
         alone: a sentence if the call trees do not cost what the cell costs.
     """
@@ -293,11 +293,11 @@ def _number(row: Measured | None, base: float | None) -> Number:
 
 
 def _tree_mode(xrays: list[Xrays | None], lead: Measured) -> str:
-    """The mode whose call trees explain a line: the line's own, else one that has trees."""
+    """The mode whose call trees explain a line: its own, else one that has trees, else none."""
     modes = [
         xray.mode
         for run in xrays
         for xray in (run.operations if run else ())
         if (xray.channel, xray.operation) == (lead.channel, lead.operation) and xray.tree
     ]
-    return lead.mode if lead.mode in modes or not modes else modes[0]
+    return lead.mode if lead.mode in modes else next(iter(modes), "")

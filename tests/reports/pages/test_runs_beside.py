@@ -61,6 +61,7 @@ def test_the_call_trees_say_why_a_cost_moved(page: Path) -> None:
     assert "A → B: +90 (+9.1 %), of these +90 in security_check, new" in text
     assert "B → C: −90 (-8.3 %), of these −90 in security_check, gone" in text
     assert "By kind: VFS and security +90." in text
+    assert "no call trees of this operation" in text, "only the push of ioctl has one"
     assert "+90 security_check new, +9.1 %" in text
 
 
