@@ -381,16 +381,17 @@ class _AnswerReader:
 
 
 def _with_valid_figures(result: CellResult) -> CellResult:
-    """The result itself, or a failed one with the reason why its figures are not valid."""
+    """The result itself, or a failed or skipped one with the reason why it has no valid figure."""
     reason = ""
     if not result.rounds or result.n <= 0:
         reason = "The agent reported no round for this cell."
     elif result.cell.operation == "stream":
-        delivered = result.stream.get("delivered", ())
-        if len(delivered) != len(result.rounds) or not any(delivered):
-            reason = "No message of the stream was delivered."
+        if len(result.stream.get("delivered", ())) != len(result.rounds):
+            reason = "The agent did not report what each round of the stream delivered."
         reason = reason or stream_counts.first_violation(result.stream)
         reason = reason or stream_counts.first_violation(result.trials)
+        if not reason and not any(result.stream["delivered"]):
+            return replace(result, status="skip", reason=stream_counts.all_lost(result.stream))
     return replace(result, status="fail", reason=reason) if reason else result
 
 

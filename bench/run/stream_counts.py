@@ -49,6 +49,19 @@ def first_violation(columns: Mapping[str, Sequence[int]]) -> str:
     return next((reason for reason in reasons if reason), "")
 
 
+def all_lost(columns: Mapping[str, Sequence[int]]) -> str:
+    """Two sentences for a stream that delivered nothing in any round, so that it has no cost.
+
+    The validation pass has received messages by the same path.  So this is a loss, by a queue
+    that empties itself or by a reader that was never in time, and not a fault.
+    """
+    emitted, rounds = sum(columns["emitted"]), len(columns["emitted"])
+    return (
+        f"The channel lost all {emitted} messages of {rounds} timed rounds, so there is no cost "
+        "per message. The reader was never in time: give the stream a rate (--rates search)."
+    )
+
+
 def per_unit(messages: float, units: float, clock: Clock) -> float:
     """The rate of ``messages`` in ``units`` of the clock; NaN if ``units`` is zero or less."""
     return messages * PER[clock][0] / units if units > 0 else math.nan

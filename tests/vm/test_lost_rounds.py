@@ -3,8 +3,8 @@
 
 evdev holds 31 of our events, and the 32nd makes it empty its queue.  So a burst of 32 from one
 timer interrupt, which the reader cannot interrupt, delivers nothing.  With several CPUs the same
-happens by chance when the reader is slow.  Such a round is a loss of 100 %; only a cell without
-any message fails.
+happens by chance when the reader is slow.  Such a round is a loss of 100 %, and a cell in which
+each round is one is skipped: it has no cost per message.
 """
 
 from __future__ import annotations
