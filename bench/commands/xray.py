@@ -18,7 +18,7 @@ from bench.plan.options import CLOCKS
 
 @click.command()
 @click.argument("channel")
-@click.option("--operation", metavar="NAME", help=f"One of {', '.join(OPERATIONS[:4])}; the most "
+@click.option("--operation", metavar="NAME", help=f"One of {', '.join(o for o in OPERATIONS if o != 'stream')}; the most "
               "informative one if not given.")  # fmt: skip
 @click.option(
     "--mode",

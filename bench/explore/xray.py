@@ -36,7 +36,7 @@ TOLERANCE = 0.05
 LARGEST = 5
 """Number of unclassified functions that are named."""
 
-OPERATIONS: tuple[Operation, ...] = ("push", "pull", "call", "notify")
+OPERATIONS: tuple[Operation, ...] = ("push", "pull", "call", "notify", "upcall")
 """Operations that can be traced.  A stream cannot: it is many operations at once."""
 
 CALIBRATION = Cell("syscall", "null", "pull", 0)

@@ -20,7 +20,7 @@ SHARED = ("core", "include")
 QUESTIONS = ("What it is.", "The path of one ", "When to choose it.", "Its pitfall.")
 """How the paragraphs of a ``DOC:`` comment begin."""
 
-KERNEL_INITIATED = ("notify", "stream")
+KERNEL_INITIATED = ("notify", "stream", "upcall")
 
 _DOC = re.compile(r"/\*\*?\s*\n?\s*\*?\s*DOC:[ \t]*(?P<name>\S*)(?P<text>.*?)\*/", re.S)
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
@@ -125,13 +125,13 @@ def _of_emitters(kernel: Path, text: str, channel: Mapping[str, Any]) -> Iterato
     }
     for mode in sorted(modes - emitters):
         yield (
-            f'{_name(kernel)} has no emitter for the mode "{mode}", which has notify or stream: '
-            f'write {{ "{mode}", RCX_IN_ANY, ... }} in .emitters.'
+            f'{_name(kernel)} has no emitter for the mode "{mode}", which has notify, stream or '
+            f'upcall: write {{ "{mode}", RCX_IN_ANY, ... }} in .emitters.'
         )
     for emitter in sorted(emitters - modes):
         yield (
-            f'{_name(kernel)} has the emitter "{emitter}", but no mode with notify or stream has '
-            f"that name: use the name of such a mode ({', '.join(sorted(modes)) or 'none'})."
+            f'{_name(kernel)} has the emitter "{emitter}", but no mode with notify, stream or '
+            f"upcall has that name: use the name of such a mode ({', '.join(sorted(modes)) or 'none'})."
         )
 
 

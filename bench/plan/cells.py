@@ -6,11 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Operation = Literal["push", "pull", "call", "notify", "stream"]
+Operation = Literal["push", "pull", "call", "notify", "stream", "upcall"]
 Clock = Literal["time", "instructions"]
 Status = Literal["ok", "skip", "fail"]
 
-OPERATIONS: tuple[Operation, ...] = ("push", "pull", "call", "notify", "stream")
+OPERATIONS: tuple[Operation, ...] = ("push", "pull", "call", "notify", "stream", "upcall")
 UNITS: dict[Clock, str] = {"time": "ns", "instructions": "instructions"}
 PER: dict[Clock, tuple[float, str]] = {
     "time": (1e9, "second"),

@@ -36,6 +36,7 @@ AXES: dict[Operation, tuple[str, ...]] = {
     "call": _USER_STARTED,
     "notify": _KERNEL_STARTED,
     "stream": (*_KERNEL_STARTED, "bursts", "rates", "queues"),
+    "upcall": ("waits", "placements"),  # only a thread can wait for a reply
 }
 """The axes of each operation."""
 _FIELD = {axis: axis.removesuffix("s") for axis in AXES["stream"]} | {"threads": "threads"}

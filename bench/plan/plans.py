@@ -57,11 +57,11 @@ class Plan:
     def rounds_of(self, operation: Operation, clock: Clock) -> int:
         """Number of rounds of a cell in each load.
 
-        Under ``time``, events and streams have fewer rounds: each takes several milliseconds, most
-        of which pass before the first event or after the last one.
+        Under ``time``, events, streams and upcalls have fewer rounds: each takes several
+        milliseconds, most of which pass before an event or request or after the last one.
         """
         rounds = self.rounds[clock]
-        if clock == "time" and operation in ("notify", "stream"):
+        if clock == "time" and operation in ("notify", "stream", "upcall"):
             return max(_FEWEST_EVENT_ROUNDS, rounds // 2)
         return rounds
 

@@ -47,6 +47,11 @@
  * number and the timestamp into each queue and wakes the queue's reader.  The read makes
  * the message.
  *
+ * An upcall is the same in the other direction: a read returns the kernel's request, and a
+ * write to the same open file answers it, while a thread of the kernel waits.  FUSE works like
+ * this.  A request that was read and whose reader closes the file gets no answer; the waiting
+ * thread then gets ENOTCONN.
+ *
  * Three modes.  message: complete messages, with the handlers in core/file.c.  procfs uses
  * the same handlers, so the two channels differ only in the path to the handler.  iter:
  * header and body in two segments.  word: the sequence number alone, moved by get_user()
@@ -63,9 +68,11 @@
 #include "rcx_core.h"
 #include "rcx_file.h"
 #include "rcx_readers.h"
+#include "rcx_upcall.h"
 #include "abi.h"
 
 static DEFINE_RCX_READERS(chardev_readers);
+static DEFINE_RCX_UPCALL(chardev_upcall);
 
 static int chardev_emit(const struct rcx_event *event)
 {
@@ -75,6 +82,16 @@ static int chardev_emit(const struct rcx_event *event)
 static int chardev_open_events(struct inode *inode, struct file *file)
 {
 	return rcx_events_open(inode, file, &chardev_readers);
+}
+
+static int chardev_ask(const struct rcx_event *request)
+{
+	return rcx_upcall_ask(&chardev_upcall, request);
+}
+
+static int chardev_open_upcall(struct inode *inode, struct file *file)
+{
+	return rcx_upcall_open(inode, file, &chardev_upcall);
 }
 
 /* Without a file position, which iter and word do not use. */
@@ -203,6 +220,15 @@ static const struct file_operations chardev_events_fops = {
 	.poll = rcx_events_poll,
 };
 
+static const struct file_operations chardev_upcall_fops = {
+	.owner = THIS_MODULE,
+	.open = chardev_open_upcall,
+	.release = rcx_upcall_release,
+	.read = rcx_upcall_read,
+	.write = rcx_upcall_write,
+	.poll = rcx_upcall_poll,
+};
+
 static const struct file_operations chardev_iter_fops = {
 	.owner = THIS_MODULE,
 	.open = chardev_open_stream,
@@ -232,6 +258,7 @@ static struct miscdevice chardev_devices[] = {
 	CHARDEV(RCX_CHARDEV_MESSAGE, &chardev_message_fops, 0600),
 	CHARDEV(RCX_CHARDEV_TRANSACTION, &chardev_transaction_fops, 0600),
 	CHARDEV(RCX_CHARDEV_EVENTS, &chardev_events_fops, 0400),
+	CHARDEV(RCX_CHARDEV_UPCALL, &chardev_upcall_fops, 0600),
 	CHARDEV(RCX_CHARDEV_ITER, &chardev_iter_fops, 0600),
 	CHARDEV(RCX_CHARDEV_WORD, &chardev_word_fops, 0600),
 };
@@ -239,7 +266,9 @@ static struct miscdevice chardev_devices[] = {
 static struct rcx_channel chardev_channel = {
 	.name = "chardev",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]){ { "message", RCX_IN_ANY, chardev_emit }, { } },
+	.emitters = (const struct rcx_emitter[]){ { "message", RCX_IN_ANY, chardev_emit,
+						    chardev_ask },
+						  { } },
 };
 
 /* Deregister the first @count devices, in reverse order. */

@@ -12,6 +12,8 @@
 
 static int message_open(struct rcx_session *s)
 {
+	if (s->op == RCX_UPCALL)
+		return rcx_file_open(s, PATH(RCX_CHARDEV_UPCALL), O_RDWR);
 	return rcx_file_open_for(s, PATH(RCX_CHARDEV_MESSAGE), PATH(RCX_CHARDEV_TRANSACTION),
 				 PATH(RCX_CHARDEV_EVENTS));
 }
@@ -100,6 +102,7 @@ static const struct rcx_mode chardev_modes[] = {
 			[RCX_CALL] = { .run = rcx_file_call, WHOLE },
 			[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_DRAIN },
+			[RCX_UPCALL] = { .run = rcx_file_upcall, WHOLE, .waits = RCX_WAIT_ANY },
 		},
 	},
 	{

@@ -10,9 +10,14 @@
  * stores the clock in a page that the process maps.  The process reads the timestamp there, so that the latency of
  * an event can be measured even if the channel cannot carry a timestamp.
  *
+ * Or it may request to be asked: a kernel thread hands a request to the channel and waits for
+ * the reply, as often as requested.  The core stores the clock before the request and after
+ * the reply.  Between a reply and the next request it pauses, so that the user half waits
+ * again when it is asked.
+ *
  * A bind holds a reference to the module of the kernel half, so the module cannot be
  * unloaded while a producer may call it.  core_lock protects the list of channels and
- * the binding.  The producer runs between RCX_CORE_EMIT and the end of its count;
+ * the binding.  The producer runs between RCX_CORE_EMIT or RCX_CORE_ASK and the end of its count;
  * RCX_CORE_STOP, RCX_CORE_UNBIND, release, and a new bind or emission stop it and wait
  * for it.
  */
@@ -30,6 +35,7 @@
 #include <linux/version.h>
 #include <linux/vmalloc.h>
 #include "rcx_core.h"
+#include "rcx_upcall.h"
 
 DEFINE_PER_CPU(struct rcx_tally, rcx_tally);
 EXPORT_PER_CPU_SYMBOL_GPL(rcx_tally);
@@ -47,22 +53,26 @@ static unsigned long core_open;
  * only while it does not run, except @stopping.  While it runs, the producer itself writes
  * @left, @seq, @refused and @refused_errno, and the timer writes @timer_cpu, on which it
  * expired, and @due: the clock when the burst was due, or 0 without an interval.
+ * @watchdog runs while the producer waits for a reply.
  */
 static struct {
 	const struct rcx_emitter *emitter;
 	struct rcx_emission spec;
+	u64 deadline; /* ns to wait for a reply; 0 when the producer emits events */
 	u64 left;
 	u64 seq;
 	u64 due;
 	u64 refused;
 	int refused_errno;
 	bool stopping;
+	bool expired; /* the deadline of a reply is over */
 	bool placed; /* the thread was bound to one CPU */
 	u32 timer_cpu;
 	struct rcx_page *page;
 	struct kthread_worker *worker;
 	struct kthread_work work;
 	struct hrtimer timer;
+	struct hrtimer watchdog;
 } producer;
 
 /* ---- messages ---------------------------------------------------------- */
@@ -122,6 +132,15 @@ EXPORT_SYMBOL_GPL(rcx_channel_unregister);
 
 /* ---- the producer ------------------------------------------------------ */
 
+static enum hrtimer_mode producer_mode(void)
+{
+	bool soft = producer.spec.context == RCX_SOFTIRQ;
+
+	if (producer.spec.cpu)
+		return soft ? HRTIMER_MODE_REL_PINNED_SOFT : HRTIMER_MODE_REL_PINNED_HARD;
+	return soft ? HRTIMER_MODE_REL_SOFT : HRTIMER_MODE_REL_HARD;
+}
+
 static void produce_burst(void)
 {
 	u64 due = READ_ONCE(producer.due);
@@ -149,8 +168,68 @@ static void produce_burst(void)
 		smp_store_release(&producer.page->done, 1);
 }
 
+/*
+ * Why the producer shall no longer wait for a reply: a negative errno, or 0.  A wake-up of its
+ * thread makes the wait read it again, see rcx_upcall_wait().
+ */
+int rcx_ask_over(void)
+{
+	if (READ_ONCE(producer.stopping))
+		return -EINTR;
+	return READ_ONCE(producer.expired) ? -ETIMEDOUT : 0;
+}
+EXPORT_SYMBOL_GPL(rcx_ask_over);
+
+static enum hrtimer_restart ask_too_long(struct hrtimer *timer)
+{
+	WRITE_ONCE(producer.expired, true);
+	wake_up_process(producer.worker->task);
+	return HRTIMER_NORESTART;
+}
+
+/* The watchdog is armed outside what is timed, so the deadline adds nothing to the cost. */
+static int ask_once(struct rcx_event *request)
+{
+	u64 at = request->seq % RCX_TIMESTAMPS;
+	int err;
+
+	WRITE_ONCE(producer.expired, false);
+	hrtimer_start(&producer.watchdog, ns_to_ktime(producer.deadline), HRTIMER_MODE_REL_HARD);
+	request->timestamp = rcx_now();
+	WRITE_ONCE(producer.page->timestamps[at], request->timestamp);
+	err = producer.emitter->ask(request);
+	WRITE_ONCE(producer.page->answered[at], rcx_now());
+	hrtimer_cancel(&producer.watchdog);
+	return err;
+}
+
+static void ask_in_thread(void)
+{
+	struct rcx_event request = {
+		.seq = producer.seq++,
+		.size = rcx_binding.size,
+		.last = !--producer.left,
+	};
+	int err = ask_once(&request);
+
+	if (err) {
+		producer.refused++;
+		producer.refused_errno = -err;
+		producer.left = 0;
+	}
+	WRITE_ONCE(producer.page->emitted, producer.seq);
+	if (!producer.left)
+		smp_store_release(&producer.page->done, 1);
+	else if (!READ_ONCE(producer.stopping))
+		hrtimer_start(&producer.timer, ns_to_ktime(producer.spec.delay), producer_mode());
+}
+
 static void produce_in_thread(struct kthread_work *work)
 {
+	if (producer.deadline) {
+		ask_in_thread();
+		return;
+	}
 	do {
 		produce_burst();
 		cond_resched();
@@ -200,29 +279,30 @@ static void producer_stop(void)
 {
 	WRITE_ONCE(producer.stopping, true);
 	hrtimer_cancel(&producer.timer);
+	if (producer.deadline)
+		wake_up_process(producer.worker->task); /* it may wait for a reply */
 	kthread_cancel_work_sync(&producer.work);
+	/* Between two requests the work itself starts the timer, perhaps after the line above. */
+	hrtimer_cancel(&producer.timer);
 	WRITE_ONCE(producer.stopping, false);
 	/* Also after an early stop: the reader of a stream waits for this flag. */
 	smp_store_release(&producer.page->done, 1);
 }
 
-static void producer_prepare(enum hrtimer_mode mode)
+static void prepare_timer(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),
+			  enum hrtimer_mode mode)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-	hrtimer_setup(&producer.timer, produce_on_timer, CLOCK_MONOTONIC, mode);
+	hrtimer_setup(timer, function, CLOCK_MONOTONIC, mode);
 #else
-	hrtimer_init(&producer.timer, CLOCK_MONOTONIC, mode);
-	producer.timer.function = produce_on_timer;
+	hrtimer_init(timer, CLOCK_MONOTONIC, mode);
+	timer->function = function;
 #endif
 }
 
-static enum hrtimer_mode producer_mode(void)
+static void producer_prepare(enum hrtimer_mode mode)
 {
-	bool soft = producer.spec.context == RCX_SOFTIRQ;
-
-	if (producer.spec.cpu)
-		return soft ? HRTIMER_MODE_REL_PINNED_SOFT : HRTIMER_MODE_REL_PINNED_HARD;
-	return soft ? HRTIMER_MODE_REL_SOFT : HRTIMER_MODE_REL_HARD;
+	prepare_timer(&producer.timer, produce_on_timer, mode);
 }
 
 /* A pinned timer expires on the CPU that starts it. */
@@ -377,10 +457,29 @@ static bool is_online(u32 cpu)
 	return cpu < nr_cpu_ids && cpu_online(cpu);
 }
 
+/* Start @spec.  With a @deadline in ns for each reply, the producer asks; with 0, it emits. */
+static int producer_begin(const struct rcx_emission *spec, u64 deadline)
+{
+	int err;
+
+	/* Not under the lock of CPU hotplug, which the emitter of a channel may take, too. */
+	producer_stop();
+	producer.spec = *spec;
+	producer.deadline = deadline;
+	producer.left = spec->count;
+	producer.page->done = 0;
+	producer_prepare(producer_mode());
+	cpus_read_lock();
+	err = producer_start_on(spec->cpu);
+	cpus_read_unlock();
+	if (err)
+		producer_stop();
+	return err;
+}
+
 static long core_emit(const struct rcx_emission __user *arg)
 {
 	struct rcx_emission spec;
-	int err;
 
 	if (copy_from_user(&spec, arg, sizeof(spec)))
 		return -EFAULT;
@@ -397,18 +496,28 @@ static long core_emit(const struct rcx_emission __user *arg)
 	if (!(emitter_contexts(producer.emitter) & RCX_IN(spec.context)))
 		return -EOPNOTSUPP;
 
-	/* Not under the lock of CPU hotplug, which the emitter of a channel may take, too. */
-	producer_stop();
-	producer.spec = spec;
-	producer.left = spec.count;
-	producer.page->done = 0;
-	producer_prepare(producer_mode());
-	cpus_read_lock();
-	err = producer_start_on(spec.cpu);
-	cpus_read_unlock();
-	if (err)
-		producer_stop();
-	return err;
+	return producer_begin(&spec, 0);
+}
+
+static long core_ask(const struct rcx_asking __user *arg)
+{
+	struct rcx_emission spec = { .context = RCX_PROCESS, .burst = 1 };
+	struct rcx_asking asking;
+
+	if (copy_from_user(&asking, arg, sizeof(asking)))
+		return -EFAULT;
+	if (!asking.count || asking.delay > NSEC_PER_SEC || !asking.deadline ||
+	    asking.deadline > 10ull * NSEC_PER_SEC || asking.pad ||
+	    (asking.cpu && !is_online(asking.cpu - 1)))
+		return -EINVAL;
+	if (!bound)
+		return -ENOLINK;
+	if (!producer.emitter || !producer.emitter->ask)
+		return -EOPNOTSUPP;
+	spec.count = asking.count;
+	spec.delay = asking.delay;
+	spec.cpu = asking.cpu;
+	return producer_begin(&spec, asking.deadline);
 }
 
 static long core_counts(struct rcx_counts __user *arg)
@@ -447,6 +556,9 @@ static long core_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		break;
 	case RCX_CORE_EMIT:
 		ret = core_emit(user);
+		break;
+	case RCX_CORE_ASK:
+		ret = core_ask(user);
 		break;
 	case RCX_CORE_STOP:
 		producer_stop();
@@ -517,6 +629,7 @@ static int __init core_init(void)
 	if (!producer.page)
 		return -ENOMEM;
 	producer_prepare(HRTIMER_MODE_REL_HARD);
+	prepare_timer(&producer.watchdog, ask_too_long, HRTIMER_MODE_REL_HARD);
 	kthread_init_work(&producer.work, produce_in_thread);
 	producer.worker = kthread_create_worker(0, "rcx_producer");
 	if (IS_ERR(producer.worker)) {

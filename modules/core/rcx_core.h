@@ -38,16 +38,20 @@ struct rcx_event {
 #define RCX_IN_RT_HARDIRQ (1u << 31)
 
 /**
- * struct rcx_emitter - how one mode of a channel emits events
- * @mode: name of the user half's mode that receives them
+ * struct rcx_emitter - how one mode of a channel starts an exchange
+ * @mode: name of the user half's mode that receives events and requests
  * @contexts: RCX_IN() of each context @emit may be called from, and RCX_IN_RT_HARDIRQ
  * @emit: hand one event to the channel; 0, or a negative errno when the channel does
  *	not take it (the event then counts as refused, not as an error)
+ * @ask: for upcall, from process context: hand one request to the user half, and wait until
+ *	its reply has been consumed and checked.  0, or a negative errno: see rcx_upcall.h,
+ *	whose functions do all but the transport.  NULL when the mode has no upcall
  */
 struct rcx_emitter {
 	const char *mode;
 	unsigned int contexts;
 	int (*emit)(const struct rcx_event *event);
+	int (*ask)(const struct rcx_event *request);
 };
 
 /**

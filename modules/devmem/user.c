@@ -255,6 +255,7 @@ static const struct rcx_channel devmem = {
 			    "next polls, so a figure would only show how often it polls.",
 		[RCX_PULL] = "The kernel is not notified of a request, so it makes no message for it.",
 		[RCX_CALL] = "The kernel is not notified of a request; a doorbell would be another channel.",
+		[RCX_UPCALL] = "The kernel is not notified of a store, so only polling would find a reply; a doorbell would be another channel.",
 	},
 };
 RCX_CHANNEL(devmem);

@@ -280,6 +280,7 @@ static const struct rcx_channel filewrite = {
 		[RCX_PUSH] = "A user can write to the file, but nothing notifies the kernel half of it.",
 		[RCX_PULL] = "A read returns data that is already in the file; it does not call the kernel half.",
 		[RCX_CALL] = "The file system serves reads and writes; they do not call the kernel half.",
+		[RCX_UPCALL] = "The file system serves writes and nothing notifies the kernel half of them, so no reply could end a wait.",
 	},
 };
 RCX_CHANNEL(filewrite);

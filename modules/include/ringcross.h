@@ -144,12 +144,30 @@ struct rcx_emission {
 };
 
 /**
+ * struct rcx_asking - a request to ask the user half @count times, one after the other
+ * @count: number of requests, at least 1.  The first that gets no good reply is the last
+ * @delay: nanoseconds until the first request, and from each reply to the next request, at
+ *	most one second
+ * @deadline: nanoseconds that the kernel waits for a reply, at most ten seconds, not 0
+ * @cpu: 1 + the number of the CPU to ask from, which must be online; 0: the kernel chooses
+ * @pad: 0
+ */
+struct rcx_asking {
+	__u64 count;
+	__u64 delay;
+	__u64 deadline;
+	__u32 cpu;
+	__u32 pad;
+};
+
+/**
  * struct rcx_counts - what the core and the kernel halves counted since the bind
  * @consumed: complete messages from user space, in order
  * @made: messages made for user space on its request
  * @bad: messages that were not accepted: wrong length, order or body
- * @emitted: events the kernel tried to emit
- * @refused: events of these that the channel did not take (queue full, no reader)
+ * @emitted: events the kernel tried to emit, or requests that it asked
+ * @refused: events of these that the channel did not take (queue full, no reader), or
+ *	requests that got no good reply
  * @refused_errno: reason of the last refusal, a positive errno
  * @cpu: the CPU on which the producer ran last; without meaning before the first event
  */
@@ -167,17 +185,20 @@ struct rcx_counts {
 
 /**
  * struct rcx_page - state of an emission, mapped read-only into user space
- * @emitted: events tried so far
+ * @emitted: events tried so far, or requests asked
  * @done: 1 when the producer has ended, by itself or by RCX_CORE_STOP
  * @pad: 0
- * @timestamps: at [seq % RCX_TIMESTAMPS], the kernel clock just before event seq was
- *	handed to the channel.  With an interval: the clock when the event was due
+ * @timestamps: at [seq % RCX_TIMESTAMPS], the kernel clock just before event or request seq
+ *	was handed to the channel.  With an interval: the clock when the event was due
+ * @answered: at the same place, the kernel clock when the reply to request seq had been
+ *	consumed, or when the wait for it ended without one
  */
 struct rcx_page {
 	__u64 emitted;
 	__u32 done;
 	__u32 pad;
 	__u64 timestamps[RCX_TIMESTAMPS];
+	__u64 answered[RCX_TIMESTAMPS];
 };
 
 #define RCX_CORE_BIND	_IOWR('x', 1, struct rcx_bind)
@@ -185,5 +206,6 @@ struct rcx_page {
 #define RCX_CORE_EMIT	_IOW('x', 3, struct rcx_emission)
 #define RCX_CORE_STOP	_IO('x', 4) /* end an emission, wait for its producer */
 #define RCX_CORE_COUNTS _IOR('x', 5, struct rcx_counts)
+#define RCX_CORE_ASK	_IOW('x', 6, struct rcx_asking)
 
 #endif /* RINGCROSS_H */

@@ -176,6 +176,7 @@ static const struct rcx_channel input_channel = {
 		[RCX_PULL] = "A reader gets events that the driver reports, and ioctls return state "
 			    "that the input core keeps; neither calls the driver for a value.",
 		[RCX_CALL] = "An event that is written to a device has no reply.",
+		[RCX_UPCALL] = "The input core has no request that waits for a reply; uinput takes the replies to its force-feedback requests by ioctls, which channel ioctl measures.",
 	},
 };
 RCX_CHANNEL(input_channel);

@@ -297,5 +297,8 @@ static const struct rcx_channel mmap_channel = {
 	.module = "ringcross_mmap",
 	.since = "1.0: mmap() of a driver's memory",
 	.modes = mmap_modes,
+	.unsupported_reason = {
+		[RCX_UPCALL] = "Not measured yet.",
+	},
 };
 RCX_CHANNEL(mmap_channel);

@@ -85,6 +85,7 @@ static const struct rcx_channel null = {
 	.modes = null_modes,
 	.unsupported_reason = {
 		[RCX_STREAM] = "The baseline carries no message, so there is nothing to stream.",
+		[RCX_UPCALL] = "The baseline carries no message, so there is no request to answer.",
 	},
 };
 RCX_CHANNEL(null);

@@ -105,6 +105,7 @@ static const struct rcx_channel pipe_channel = {
 	.modes = pipe_modes,
 	.unsupported_reason = {
 		[RCX_PULL] = "The peer makes a message only on request, and a request with a reply is a call.",
+		[RCX_UPCALL] = "Only the kernel asks here: a request to another process, with its reply, is a call.",
 	},
 };
 RCX_CHANNEL(pipe_channel);

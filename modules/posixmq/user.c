@@ -248,6 +248,7 @@ static const struct rcx_channel posixmq_channel = {
 	.modes = posixmq_modes,
 	.unsupported_reason = {
 		[RCX_PULL] = "The peer makes a message only on request, and a request with a reply is a call.",
+		[RCX_UPCALL] = "Only the kernel asks here: a request to another process, with its reply, is a call.",
 	},
 };
 RCX_CHANNEL(posixmq_channel);

@@ -71,5 +71,8 @@ static const struct rcx_channel procfs_channel = {
 	.module = "ringcross_procfs",
 	.since = "1.0: older than the first stable release; struct proc_ops since 5.6",
 	.modes = procfs_modes,
+	.unsupported_reason = {
+		[RCX_UPCALL] = "Not measured yet.",
+	},
 };
 RCX_CHANNEL(procfs_channel);

@@ -82,6 +82,7 @@ static const struct rcx_channel seqfile_channel = {
 		[RCX_CALL] = "A seq_file only prints; a request would have to use a separate write handler of the file.",
 		[RCX_NOTIFY] = "A seq_file has no wait; a file that supports poll(), such as /proc/mounts, adds its own wait queue and poll handler.",
 		[RCX_STREAM] = "A seq_file prints the state at the time of the read and keeps no earlier events, so there is no queue to drain.",
+		[RCX_UPCALL] = "A seq_file only prints and has no wait, so it can neither announce a request nor take a reply.",
 	},
 };
 RCX_CHANNEL(seqfile_channel);

@@ -82,6 +82,7 @@ static const struct rcx_channel sockopt_channel = {
 	.unsupported_reason = {
 		[RCX_NOTIFY] = NO_WAIT,
 		[RCX_STREAM] = NO_WAIT,
+		[RCX_UPCALL] = NO_WAIT,
 	},
 };
 RCX_CHANNEL(sockopt_channel);

@@ -487,6 +487,7 @@ static const struct rcx_channel stock_channel = {
 	.unsupported_reason = {
 		[RCX_NOTIFY] = "A message that the kernel itself starts has no timestamp of ringcross.",
 		[RCX_STREAM] = "The kernel does not emit its own messages at a given rate.",
+		[RCX_UPCALL] = "Not measured yet.",
 	},
 };
 RCX_CHANNEL(stock_channel);

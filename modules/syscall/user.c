@@ -341,6 +341,7 @@ static const struct rcx_channel syscall_channel = {
 	.unsupported_reason = {
 		[RCX_NOTIFY] = "A system call answers its caller; the kernel starts nothing here.",
 		[RCX_STREAM] = "A system call answers its caller; the kernel starts nothing here.",
+		[RCX_UPCALL] = "A system call answers its caller; the kernel starts nothing here.",
 	},
 };
 RCX_CHANNEL(syscall_channel);

@@ -199,6 +199,7 @@ static const struct rcx_channel sysfs_channel = {
 	.modes = sysfs_modes,
 	.unsupported_reason = {
 		[RCX_STREAM] = "One counter coalesces the changes of an attribute, so there is no stream of messages to drain.",
+		[RCX_UPCALL] = "Not measured yet.",
 	},
 };
 RCX_CHANNEL(sysfs_channel);

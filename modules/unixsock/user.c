@@ -165,6 +165,7 @@ static const struct rcx_channel unixsock_channel = {
 	.modes = unixsock_modes,
 	.unsupported_reason = {
 		[RCX_PULL] = "The peer makes a message only on request, and a request with a reply is a call.",
+		[RCX_UPCALL] = "Only the kernel asks here: a request to another process, with its reply, is a call.",
 	},
 };
 RCX_CHANNEL(unixsock_channel);

@@ -17,7 +17,7 @@ import pandas as pd
 from reports.data import formats
 from reports.text import markup, words
 
-OPERATIONS = ("push", "pull", "call", "notify", "stream")
+OPERATIONS = ("push", "pull", "call", "notify", "stream", "upcall")
 
 REQUIRED = ("channel", "operation", "size", "mode", "clock", "status")
 """Required columns of ``cells.csv``."""

@@ -45,6 +45,13 @@ static int core_emit(struct rcx_session *s, const struct rcx_emission *emit)
 	return 0;
 }
 
+static int core_ask(struct rcx_session *s, const struct rcx_asking *asking)
+{
+	if (ioctl(s->core, RCX_CORE_ASK, asking))
+		return rcx_fail_errno(s, "cannot let the kernel half ask");
+	return 0;
+}
+
 static int core_stop(struct rcx_session *s)
 {
 	if (ioctl(s->core, RCX_CORE_STOP))
@@ -79,6 +86,7 @@ const struct rcx_endpoint_ops rcx_kernel_endpoint = {
 	.begin = core_begin,
 	.bind = core_bind,
 	.emit = core_emit,
+	.ask = core_ask,
 	.stop = core_stop,
 	.counts = core_counts,
 	.cpu = core_cpu,

@@ -376,12 +376,13 @@ int rcx_sweep(struct rcx_session *s, const struct rcx_cell *cell, struct rcx_res
 
 /**
  * struct rcx_endpoint_ops - the other end of a session: a kernel half or a peer.  It consumes
- *	pushed messages, counts, and emits events
+ *	pushed messages, counts, emits events, and asks
  * @name: for reasons, for example "the kernel half"
  * @begin: open the endpoint and map its status page
  * @bind: start counting from zero, with pulled messages of @size bytes.  Sets @contexts to the
  *	contexts that it can emit from, in the format of struct rcx_bind
  * @emit: as RCX_CORE_EMIT
+ * @ask: as RCX_CORE_ASK; NULL for an endpoint that does not support upcall
  * @stop: as RCX_CORE_STOP
  * @counts: as RCX_CORE_COUNTS, the sum of all threads
  * @cpu: the CPU on which it ran last, or -1 when that is not known
@@ -394,6 +395,7 @@ struct rcx_endpoint_ops {
 	int (*begin)(struct rcx_session *s);
 	int (*bind)(struct rcx_session *s, uint32_t size, uint32_t *contexts);
 	int (*emit)(struct rcx_session *s, const struct rcx_emission *emit);
+	int (*ask)(struct rcx_session *s, const struct rcx_asking *asking);
 	int (*stop)(struct rcx_session *s);
 	int (*counts)(struct rcx_session *s, struct rcx_counts *counts);
 	int (*cpu)(struct rcx_session *s);

@@ -15,12 +15,12 @@
 #include <time.h>
 #include "../../../modules/include/ringcross.h"
 
-enum rcx_op { RCX_PUSH, RCX_PULL, RCX_CALL, RCX_NOTIFY, RCX_STREAM, RCX_OPS };
+enum rcx_op { RCX_PUSH, RCX_PULL, RCX_CALL, RCX_NOTIFY, RCX_STREAM, RCX_UPCALL, RCX_OPS };
 
 /* Whether the kernel half (or the peer) starts the operation and the user half only waits. */
 static inline bool rcx_kernel_initiated(enum rcx_op op)
 {
-	return op == RCX_NOTIFY || op == RCX_STREAM;
+	return op == RCX_NOTIFY || op == RCX_STREAM || op == RCX_UPCALL;
 }
 
 struct rcx_session;
@@ -64,9 +64,9 @@ enum rcx_wait {
  * @limit: one sentence: what sets @max
  * @count: for notify and stream: it carries neither body nor number, only how many events
  *	there were; @min and @max are 0, and @limit is not needed
- * @waits: for notify and stream: the enum rcx_wait bits that the loop supports in
- *	s->wait; the lowest bit is the default.  0 means only RCX_WAIT_BLOCK for notify
- *	and only RCX_WAIT_POLL for stream
+ * @waits: for notify, stream and upcall: the enum rcx_wait bits that the loop supports in
+ *	s->wait; the lowest bit is the default.  0 means only RCX_WAIT_POLL for stream and
+ *	only RCX_WAIT_BLOCK for the others
  * @queue: for stream, how its open hook uses s->queue; NULL when it does not
  */
 struct rcx_operation {
@@ -224,10 +224,10 @@ struct rcx_registration {
  * @peer_end: the same for the peer
  * @tx: message to send; its header is filled in, except seq, which rcx_tx() sets
  * @rx: room for RCX_HEADER + @size bytes, page-aligned
- * @sent: next sequence number to send
+ * @sent: next sequence number to send; for upcall, the number of replies
  * @seen: next sequence number expected from the kernel
  * @armed: clock when the pending event was requested
- * @latency: nanoseconds or instructions per notify operation
+ * @latency: nanoseconds or instructions per notify or upcall operation
  * @latencies: entries used in @latency
  * @latency_max: entries allocated in @latency
  * @delivered: messages that a stream has delivered
@@ -308,6 +308,9 @@ int rcx_rx_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len, ui
 int rcx_seen_narrow_slow(struct rcx_session *s, uint64_t seq, uint64_t due);
 int rcx_seen_count_slow(struct rcx_session *s, uint64_t count);
 int rcx_emit_events(struct rcx_session *s, uint64_t count);
+int rcx_ask(struct rcx_session *s, uint64_t count);
+int rcx_asked(struct rcx_session *s, uint64_t first, uint64_t n);
+void rcx_tx_reply_slow(struct rcx_session *s, struct rcx_msg *msg);
 
 static inline uint64_t rcx_cycles(void)
 {
@@ -438,6 +441,35 @@ static inline int rcx_seen_count(struct rcx_session *s, uint64_t count)
 		return rcx_seen_count_slow(s, count);
 	s->seen++;
 	return 0;
+}
+
+/*
+ * An upcall loop lets the kernel ask, and serves: it waits for a request in the channel's own
+ * wait, checks it, makes it the reply, in place, and sends that.  The kernel's clock times each
+ * request until its reply has been consumed.
+ *
+ *	uint64_t first = s->seen;
+ *
+ *	if (rcx_ask(s, n + 1))
+ *		return -1;
+ *	for (uint64_t i = 0; i <= n; i++) {
+ *		len = recv(...);
+ *		if (rcx_rx(s, msg, len))
+ *			return -1;
+ *		rcx_tx_reply(s, msg);
+ *		send(..., msg, len);
+ *	}
+ *	return rcx_asked(s, first, n);
+ *
+ * On one CPU the kernel consumes a reply when the user half waits again.  After the last reply it
+ * does not wait in the channel, so one request more is served than is timed.
+ */
+static inline void rcx_tx_reply(struct rcx_session *s, struct rcx_msg *msg)
+{
+	msg->seq = ~msg->seq;
+	s->sent++;
+	if (__builtin_expect(s->validate, 0))
+		rcx_tx_reply_slow(s, msg);
 }
 
 /* Check a reply that is only ~seq, for the last message of rcx_tx(). */

@@ -25,7 +25,7 @@ static inline int rcx_file_open(struct rcx_session *s, const char *path, int fla
 	return s->fd < 0 ? rcx_fail_errno(s, path) : 0;
 }
 
-/* Open that one of a channel's three files that the operation uses. */
+/* Open that one of a channel's three files that the operation uses; an upcall has a fourth. */
 static inline int rcx_file_open_for(struct rcx_session *s, const char *message,
 				    const char *transaction, const char *events)
 {
@@ -132,6 +132,38 @@ static inline int rcx_file_notify(struct rcx_session *s, uint64_t n)
 			return -1;
 	}
 	return 0;
+}
+
+/* Wait for a request, and answer it. */
+static inline int rcx_file_serve(struct rcx_session *s, bool polls)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	ssize_t len;
+
+	do {
+		if (polls)
+			poll(&pfd, 1, -1);
+		len = read(s->fd, s->rx, rcx_len(s));
+	} while (len < 0 && errno == EAGAIN);
+	if (len < 0)
+		return rcx_fail_errno(s, "read a request");
+	if (rcx_rx(s, s->rx, (size_t)len))
+		return -1;
+	rcx_tx_reply(s, s->rx);
+	return write(s->fd, s->rx, (size_t)len) == len ? 0 : rcx_fail_errno(s, "write a reply");
+}
+
+static inline int rcx_file_upcall(struct rcx_session *s, uint64_t n)
+{
+	uint64_t first = s->seen;
+	bool polls = rcx_polls(s);
+
+	if (rcx_ask(s, n + 1))
+		return -1;
+	for (uint64_t i = 0; i <= n; i++)
+		if (rcx_file_serve(s, polls))
+			return -1;
+	return rcx_asked(s, first, n);
 }
 
 static inline int rcx_file_stream(struct rcx_session *s, uint64_t n)

@@ -17,7 +17,7 @@
 #define N_GOAL_TIME	     16
 #define ROUND_UNITS_MAX_TIME 250000
 #define FURTHER_TRIALS	     2
-#define NOTIFY_MAX	     50 /* each event also costs idle time, and more add no information */
+#define SINGLES_MAX	     50 /* each event or request also costs idle time */
 #define STREAM_MIN	     8
 #define BURSTS_MIN	     16 /* of a stream at a rate: the delay of the last one counts less */
 /* Length of a stream that every queue holds.  On one CPU the reader may not run before the end
@@ -44,10 +44,16 @@ static bool is_stream(const struct rcx_session *s)
 	return s->op == RCX_STREAM;
 }
 
-/* The kernel decides when an event is emitted, so its cost is computed from timestamps. */
+/* The kernel decides when it emits or asks, so the cost is computed from timestamps. */
 static bool has_timestamp(const struct rcx_session *s)
 {
 	return rcx_kernel_initiated(s->op);
+}
+
+/* Each operation has a latency of its own, and time passes before the next one. */
+static bool is_single(const struct rcx_session *s)
+{
+	return has_timestamp(s) && !is_stream(s);
 }
 
 static bool is_expensive(const struct rcx_session *s, uint64_t cost)
@@ -134,6 +140,9 @@ static int check_counts(struct rcx_session *s, struct rcx_counts *counts)
 	if (s->op == RCX_PULL && counts->made < s->seen)
 		return rcx_fail(s, "%llu messages were read, but the kernel half made only %llu",
 				(unsigned long long)s->seen, (unsigned long long)counts->made);
+	if (s->op == RCX_UPCALL && counts->emitted != s->seen)
+		return rcx_fail(s, "%llu requests were asked, but %llu arrived",
+				(unsigned long long)counts->emitted, (unsigned long long)s->seen);
 	if (s->op == RCX_NOTIFY && counts->refused)
 		return rcx_fail(s, "%llu events were refused (%s), but all of them arrived",
 				(unsigned long long)counts->refused,
@@ -259,7 +268,7 @@ static int size_round(struct rcx_session *s, const struct rcx_cell *cell, uint64
 	if (is_stream(s))
 		*n = rcx_stream_length(cell, whole_batches(clamp(*n, least, RCX_STREAM_MAX)));
 	else
-		*n = clamp(*n, 1, s->op == RCX_NOTIFY ? NOTIFY_MAX : N_MAX);
+		*n = clamp(*n, 1, is_single(s) ? SINGLES_MAX : N_MAX);
 	return 0;
 }
 
@@ -333,12 +342,12 @@ static int sample(struct rcx_session *s, const struct rcx_cell *cell, uint64_t c
 		return 0; /* the barrier around each operation would cost more than it */
 	while (result->samples < most) {
 		uint64_t left = most - result->samples;
-		/* An event has a timestamp anyway, so a round of several gives a sample each. */
-		uint64_t n = s->op == RCX_NOTIFY ? clamp(left, 1, NOTIFY_MAX) : 1;
+		/* Each has a timestamp anyway, so a round of several gives a sample each. */
+		uint64_t n = is_single(s) ? clamp(left, 1, SINGLES_MAX) : 1;
 
 		if (one_round(s, cell, n, &total))
 			return -1;
-		memcpy(result->sample + result->samples, s->op == RCX_NOTIFY ? s->latency : &total,
+		memcpy(result->sample + result->samples, is_single(s) ? s->latency : &total,
 		       n * sizeof(total));
 		result->samples += (uint32_t)n;
 	}

@@ -7,6 +7,13 @@ void rcx_tx_slow(struct rcx_session *s)
 	rcx_body_fill(s->tx->body, s->size, s->tx->seq);
 }
 
+/* As the kernel's rcx_reply(): every byte of the body inverted. */
+void rcx_tx_reply_slow(struct rcx_session *s, struct rcx_msg *msg)
+{
+	for (uint32_t at = 0; at < s->size; at++)
+		msg->body[at] ^= 0xff;
+}
+
 static int log_message(struct rcx_session *s, uint64_t seq, size_t len, uint32_t size)
 {
 	struct rcx_message_log *log = s->log;

@@ -25,7 +25,13 @@ static bool last_counts(struct rcx_counts *counts)
 static void append_kernel_half(const struct rcx_session *s, const struct rcx_counts *counts,
 			       char *reason, size_t len)
 {
-	if (rcx_kernel_initiated(s->op)) {
+	if (s->op == RCX_UPCALL) {
+		rcx_append(reason, len, "the kernel half asked %llu times and consumed %llu replies",
+			   N(counts->emitted), N(counts->consumed));
+		if (counts->refused)
+			rcx_append(reason, len, ", and its last wait ended with %s",
+				   rcx_errno_name((int)counts->refused_errno));
+	} else if (rcx_kernel_initiated(s->op)) {
 		rcx_append(reason, len, "the kernel half emitted %llu events", N(counts->emitted));
 		if (counts->refused)
 			rcx_append(reason, len, ", of which the channel refused %llu (%s)",

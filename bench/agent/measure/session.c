@@ -7,6 +7,8 @@
 
 /* Long enough for the user half to be asleep in its wait when the event comes. */
 #define EMIT_DELAY 50000 /* ns */
+/* For a reply, so that the kernel half does not wait forever: longer than any reply takes. */
+#define ASK_DEADLINE 5000000000 /* ns */
 
 /* ---- the endpoint ------------------------------------------------------- */
 
@@ -28,6 +30,35 @@ int rcx_session_emit(struct rcx_session *s, uint64_t count, uint32_t burst, uint
 	};
 
 	return s->silent ? 0 : s->endpoint->emit(s, &emit);
+}
+
+/* The pause before each request is that before an event: long enough for the user half to wait. */
+int rcx_ask(struct rcx_session *s, uint64_t count)
+{
+	const struct rcx_asking ask = {
+		.count = count,
+		.delay = s->delay,
+		.deadline = ASK_DEADLINE,
+		.cpu = (uint32_t)(s->other_cpu + 1),
+	};
+
+	return s->silent ? 0 : s->endpoint->ask(s, &ask);
+}
+
+/* All requests were answered, so this waits only until the kernel has consumed the last reply. */
+int rcx_asked(struct rcx_session *s, uint64_t first, uint64_t n)
+{
+	struct rcx_counts counts;
+
+	if (rcx_session_stop(s) || rcx_session_counts(s, &counts))
+		return -1;
+	if (counts.refused)
+		return rcx_fail(s, "the kernel half got no good reply to a request: %s",
+				strerror((int)counts.refused_errno));
+	for (uint64_t seq = first; seq < first + n && s->latencies < s->latency_max; seq++)
+		s->latency[s->latencies++] = s->page->answered[seq % RCX_TIMESTAMPS] -
+					     s->page->timestamps[seq % RCX_TIMESTAMPS];
+	return 0;
 }
 
 int rcx_session_stop(struct rcx_session *s)
@@ -101,6 +132,8 @@ static int bind_endpoint(struct rcx_session *s, const struct rcx_cell *cell)
 		return 0;
 	if (s->endpoint->begin(s) || s->endpoint->bind(s, endpoint_size(s), &contexts))
 		return -1;
+	if (s->op == RCX_UPCALL)
+		return check_spinning(s); /* only a thread can wait for a reply */
 	if (rcx_kernel_initiated(s->op))
 		return choose_context(s, cell->context, contexts);
 	return 0;

@@ -106,7 +106,7 @@ static double cost_of(struct rcx_probing *probing, enum rcx_op op, uint32_t size
 
 		s.latencies = 0;
 		err = rcx_time_loop(&s, 1, &cost);
-		if (op == RCX_NOTIFY)
+		if (op == RCX_NOTIFY || op == RCX_UPCALL)
 			cost = s.latency[0];
 		if (!err && !((double)cost >= best))
 			best = (double)cost;
@@ -137,10 +137,10 @@ static void probe_copies(struct rcx_probing *probing)
 	}
 	found = rcx_find_each(probing, "copies");
 	found->counted = true;
-	for (int op = 0; op < RCX_STREAM; op++) {
+	for (int op = 0; op < RCX_OPS; op++) {
 		const struct rcx_operation *operation = &probing->mode->operations[op];
 
-		if (!operation->run || rcx_is_narrow(operation) || operation->max < SLOPE_BODY_MIN)
+		if (op == RCX_STREAM || !operation->run || rcx_is_narrow(operation) || operation->max < SLOPE_BODY_MIN)
 			continue;
 		found->each[op] = copies_of(probing, (enum rcx_op)op);
 		if (found->each[op] > COPIES_MAX) {

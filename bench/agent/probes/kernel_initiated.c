@@ -16,7 +16,7 @@ static const char *unsupported_reason(const struct rcx_probing *probing)
 		       "This mode has neither notify nor stream; another mode of the channel has one.";
 }
 
-/* A few events from the default context, each of them validated. */
+/* A few events from the default context, or requests, each of them validated. */
 static void probe_kernel_initiated(struct rcx_probing *probing)
 {
 	struct rcx_session s;
@@ -24,7 +24,9 @@ static void probe_kernel_initiated(struct rcx_probing *probing)
 	enum rcx_op op;
 	int err;
 
-	if (!rcx_event_operation(probing->mode, &op)) {
+	if (!rcx_event_operation(probing->mode, &op) && probing->mode->operations[RCX_UPCALL].run)
+		op = RCX_UPCALL;
+	if (!probing->mode->operations[op].run) {
 		rcx_find_bool(probing, "kernel_initiated", false, "%s", unsupported_reason(probing))
 			->documented = true;
 		return;
@@ -45,7 +47,8 @@ static void probe_kernel_initiated(struct rcx_probing *probing)
 				 s.error);
 	else
 		rcx_find_bool(probing, "kernel_initiated", true,
-			      "%d events from %s context arrived and were validated%s.", EVENTS,
+			      "%d %s from %s context arrived and were validated%s.", EVENTS,
+			      op == RCX_UPCALL ? "requests" : "events",
 			      rcx_context_names[s.context],
 			      s.mode->peer ? "; another process emitted them, not the kernel" : "");
 	rcx_session_close(&s);

@@ -270,7 +270,8 @@ static void two_sent(struct rcx_probing *probing, struct rcx_session *s,
 /* The operation that shows boundaries best: events first, then operations that request. */
 static enum rcx_op op_for_two(const struct rcx_mode *mode)
 {
-	static const enum rcx_op order[] = { RCX_STREAM, RCX_NOTIFY, RCX_PULL, RCX_CALL, RCX_PUSH };
+	static const enum rcx_op order[] = { RCX_STREAM, RCX_NOTIFY, RCX_PULL, RCX_CALL, RCX_PUSH,
+					     RCX_UPCALL };
 	size_t i = 0;
 
 	while (!mode->operations[order[i]].run)
@@ -290,11 +291,11 @@ static void test_boundaries(struct rcx_probing *probing, enum rcx_op op, uint32_
 		return;
 	}
 	probing->findings->log.count = 0;
-	if (op != RCX_PUSH && op != RCX_CALL)
+	if (op != RCX_PUSH && op != RCX_CALL && op != RCX_UPCALL)
 		s.log = &probing->findings->log;
 	if (rcx_process_start(&process, &s, NULL, NULL, &report))
 		rcx_find_failure(probing, "boundaries", "%s.", report.error);
-	else if (rcx_kernel_initiated(op))
+	else if (op == RCX_NOTIFY || op == RCX_STREAM)
 		two_events(probing, &s, &process);
 	else if (op == RCX_PULL)
 		two_pulls(probing, &s, &process);

@@ -74,12 +74,12 @@ static void check_operation(struct check *check, const struct rcx_mode *mode, en
 
 	snprintf(where, sizeof(where), "mode %s, %s", mode->name, rcx_op_names[number]);
 	check_limits(check, where, op);
-	if (op->count && !rcx_kernel_initiated(number))
+	if (op->count && number != RCX_NOTIFY && number != RCX_STREAM)
 		mistake(check, where,
 			"only notify and stream can carry a count: remove .count; a push without "
 			"a body has max 0, and rcx_consume_narrow() with mask 0");
 	if (op->waits && !rcx_kernel_initiated(number))
-		mistake(check, where, "waits are only for notify and stream: remove .waits");
+		mistake(check, where, "waits are only for notify, stream and upcall: remove .waits");
 	if (op->waits >> RCX_WAITS)
 		mistake(check, where, "waits has an unknown bit: use RCX_WAIT_*");
 	if (op->queue && number != RCX_STREAM)
@@ -148,6 +148,8 @@ static void check_peer(struct check *check, const struct rcx_mode *mode, const c
 		mistake(check, where, "its peer half lacks a hook");
 	if (mode->operations[RCX_PULL].run)
 		mistake(check, where, "a peer does not support pull");
+	if (mode->operations[RCX_UPCALL].run)
+		mistake(check, where, "a peer does not support upcall: only the kernel asks");
 }
 
 static void check_counterpart(struct check *check, const struct rcx_mode *mode, const char *where)

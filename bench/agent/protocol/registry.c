@@ -5,7 +5,7 @@
 #include "agent.h"
 #include "peer.h"
 
-const char *const rcx_op_names[RCX_OPS] = { "push", "pull", "call", "notify", "stream" };
+const char *const rcx_op_names[RCX_OPS] = { "push", "pull", "call", "notify", "stream", "upcall" };
 const char *const rcx_wait_names[RCX_WAITS] = { "block", "poll", "busy" };
 const char *const rcx_context_names[RCX_CONTEXTS] = { "process", "softirq", "hardirq" };
 
@@ -29,7 +29,7 @@ uint32_t rcx_waits(const struct rcx_mode *mode, enum rcx_op op)
 {
 	const struct rcx_operation *operation = &mode->operations[op];
 
-	if (op != RCX_NOTIFY && op != RCX_STREAM)
+	if (!rcx_kernel_initiated(op))
 		return 0;
 	if (operation->waits)
 		return operation->waits;

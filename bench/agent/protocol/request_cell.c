@@ -340,7 +340,7 @@ static void add_measurement(json_object *answer, const struct rcx_cell *cell,
 	}
 	if (cell->search)
 		rcx_add_text(answer, "bound", rcx_verdict_names[result->bound]);
-	if (rcx_kernel_initiated(cell->op))
+	if (cell->op == RCX_NOTIFY || cell->op == RCX_STREAM)
 		rcx_add_text(answer, "context", rcx_context_names[result->context]);
 	if (cell->clock == RCX_CLOCK_TIME) {
 		add_placement(answer, cell, result);

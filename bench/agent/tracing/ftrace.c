@@ -84,8 +84,9 @@ int rcx_tracer_stop(void)
 
 /* ---- operations -------------------------------------------------------- */
 
-/* Time the operation.  For an event, from the kernel's timestamp to ours after receiving it; for
- * other operations, with our own timestamps around it.
+/* Time the operation.  For an event, from the kernel's timestamp to ours after receiving it; for an
+ * upcall, between two timestamps of the kernel; for other operations, with our own timestamps
+ * around it.
  */
 static int operate(struct rcx_session *s, struct rcx_xray *xray)
 {
@@ -96,7 +97,7 @@ static int operate(struct rcx_session *s, struct rcx_xray *xray)
 		return -1;
 	xray->start = start;
 	xray->end = start + total;
-	if (s->op == RCX_NOTIFY) {
+	if (rcx_kernel_initiated(s->op)) {
 		xray->start = s->page->timestamps[event % RCX_TIMESTAMPS];
 		xray->end = xray->start + s->latency[0];
 	}
@@ -321,6 +322,6 @@ void rcx_xray_take(const struct rcx_cell *cell, const struct rcx_overhead *overh
 		snprintf(xray->reason, sizeof(xray->reason), "%s",
 			 s.error[0] ? s.error : "the user half failed without a reason");
 	xray->status = !err ? RCX_OK : s.skip ? RCX_SKIP : RCX_FAIL;
-	xray->overhead = s.op == RCX_NOTIFY ? overhead->read : overhead->sample;
+	xray->overhead = rcx_kernel_initiated(s.op) ? overhead->read : overhead->sample;
 	rcx_session_close(&s);
 }

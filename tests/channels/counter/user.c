@@ -130,6 +130,7 @@ static const struct rcx_channel counter = {
 		[RCX_PUSH] = "Our kernel half does not read the eventfd.",
 		[RCX_PULL] = "A count is not made on request.",
 		[RCX_CALL] = "A count is no reply.",
+		[RCX_UPCALL] = "A count carries no request.",
 	},
 	.classes = (const char *const[]){ "event counter: eventfd_*", NULL },
 };
