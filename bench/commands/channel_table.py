@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bench.plan.cells import OPERATIONS
 from bench.plan.plans import Listing
+from reports.text.excluded import excluded
 
 BEGINS = "<!-- made by: ringcross list --markdown -->"
 ENDS = "<!-- end of what is made -->"
@@ -24,6 +25,8 @@ class Row:
         unsupported_reason: one sentence for each operation that no mode has.
         reference: whether the channel is between two processes, measured for scale.
         one_shot_reason: one sentence for each mode that carries a single value at load.
+        excludes: for operations of a mode, such as ``ring push, notify``, what their figures do
+            not contain.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Row:
     unsupported_reason: dict[str, str]
     reference: bool
     one_shot_reason: dict[str, str]
+    excludes: dict[str, str]
 
 
 def rows(listing: Listing) -> Iterator[Row]:
@@ -53,7 +57,18 @@ def rows(listing: Listing) -> Iterator[Row]:
             channel["unsupported_reason"],
             _is_reference(channel),
             one_shot,
+            {names: text for mode in channel["modes"] for names, text in _excludes(mode)},
         )
+
+
+def _excludes(mode: Listing) -> Iterator[tuple[str, str]]:
+    """For operations of a mode that exclude the same: their names, and what it is."""
+    operations: dict[str, list[str]] = {}
+    for operation, limits in mode["operations"].items():
+        if text := "; ".join(each.text for each in excluded(limits)):
+            operations.setdefault(text, []).append(operation)
+    for text, names in operations.items():
+        yield f"{mode['name']} {', '.join(names)}", text
 
 
 def _is_reference(channel: Listing) -> bool:

@@ -21,8 +21,8 @@ def list_channels(as_json: bool, as_markdown: bool) -> None:
     """List the channels and their operations.
 
     Prints a table of channels and operations, then the reason for each operation that a channel
-    does not have. Use it to choose values for run --channels and --operations. The first call
-    builds the agent.
+    does not have, and what the figures of some modes do not contain, such as a copy of the body.
+    Use it to choose values for run --channels and --operations. The first call builds the agent.
 
     \b
     Examples:
@@ -48,5 +48,7 @@ def list_channels(as_json: bool, as_markdown: bool) -> None:
     for row in channel_table.rows(listing):
         for operation, reason in row.unsupported_reason.items():
             console.OUT.print(f"[bold]{row.name}[/] has no {operation}: {reason}", soft_wrap=True)
+        for names, text in row.excludes.items():
+            console.OUT.print(f"[bold]{row.name} {names}[/], not contained: {text}", soft_wrap=True)
         for mode, reason in row.one_shot_reason.items():
             console.OUT.print(f"[bold]{row.name} {mode}[/] is one-shot: {reason}", soft_wrap=True)

@@ -9,7 +9,7 @@ the host knows, and checks the claims in the channels' registrations.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -176,9 +176,9 @@ def since(channel: Listing) -> Property:
 
 
 def contradictions(channels: Sequence[Listing], properties: Sequence[Property]) -> list[str]:
-    """One sentence for each claim of a mode that its probe does not confirm."""
+    """One sentence for each claim or exclusion of a mode that its probe does not confirm."""
     by_name = {(row.channel, row.mode, row.name): row for row in properties}
-    sentences = []
+    sentences = list(_wrong_exclusions(channels, by_name))
     for channel in channels:
         for mode in channel["modes"]:
             for name, claimed in mode.get("claims", {}).items():
@@ -190,3 +190,58 @@ def contradictions(channels: Sequence[Listing], properties: Sequence[Property]) 
                         f"but it {result}"
                     )
     return sentences
+
+
+def _wrong_exclusions(
+    channels: Sequence[Listing], by_name: Mapping[tuple[str, str, str], Property]
+) -> Iterator[str]:
+    """Sentences about ``excludes`` and ``batch`` of operations, against what was counted."""
+    for channel in channels:
+        for mode in channel["modes"]:
+            key = channel["name"], mode["name"]
+            for operation, limits in mode.get("operations", {}).items():
+                for wrong in (
+                    _wrong_copies(limits, _counted(by_name, (*key, "copies"), operation)),
+                    _wrong_calls(
+                        operation, limits, _counted(by_name, (*key, "syscalls"), operation)
+                    ),
+                ):
+                    if wrong:
+                        yield f"{channel['name']} {mode['name']} {operation} {wrong}"
+
+
+def _counted(
+    by_name: Mapping[tuple[str, str, str], Property], key: tuple[str, str, str], operation: str
+) -> float | None:
+    """The number that the probe counted for an operation; None if it counted none."""
+    row = by_name.get(key)
+    value = row.value.get(operation) if row and isinstance(row.value, dict) else None
+    return None if value is None else float(value)
+
+
+def _wrong_copies(limits: Listing, copies: float | None) -> str:
+    excluded = "copy" in limits.get("excludes", ())
+    if copies is None or excluded == (copies == 0):
+        return ""
+    if excluded:
+        return f"says that its figure contains no copy of the body, but it has {copies:g}"
+    return "has no copy of the body, but does not say so: add RCX_WITHOUT_COPY to .excludes"
+
+
+def _wrong_calls(operation: str, limits: Listing, calls: float | None) -> str:
+    """Whether the counted calls of the user half contradict ``excludes`` or ``batch``.
+
+    A call that is missing in ``excludes`` is only found in an operation with one end. In one with
+    two ends the other process may make the calls, and the reader of a stream also makes calls to
+    wait, which are not counted.
+    """
+    batch, excluded = int(limits.get("batch", 1)), "call" in limits.get("excludes", ())
+    if calls is None:
+        return ""
+    if batch > 1:
+        return "" if calls < 1 else f"says that {batch} messages share a call, but it has {calls:g}"
+    if excluded and operation != "stream" and calls > 0:
+        return f"says that it makes no system call, but it has {calls:g}"
+    if not excluded and calls == 0 and not limits.get("two_ends"):
+        return "makes no system call, but does not say so: add RCX_WITHOUT_CALL to .excludes"
+    return ""

@@ -234,9 +234,10 @@ static const struct rcx_mode devmem_modes[] = {
 		.close = ring_close,
 		.claims = RCX_READERS_EACH | RCX_FULL_OVERWRITES,
 		.operations = {
-			[RCX_NOTIFY] = { .run = ring_notify, SLOT, .waits = RCX_WAIT_BUSY },
+			[RCX_NOTIFY] = { .run = ring_notify, SLOT, .waits = RCX_WAIT_BUSY,
+					.excludes = RCX_WITHOUT_WAKEUP | RCX_WITHOUT_CALL },
 			[RCX_STREAM] = { .run = ring_stream, SLOT, .waits = RCX_WAIT_DRAIN,
-					.queue = &devmem_queue },
+					.queue = &devmem_queue, .excludes = RCX_WITHOUT_WAKEUP },
 		},
 	},
 	{ }

@@ -252,9 +252,10 @@ static int ring_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define SLOT                 \
-	.max = RCX_BODY_MAX, \
-	.limit = "A slot holds one message, and the kernel half limits its body to 1 MiB."
+#define SLOT                                                                                \
+	.max = RCX_BODY_MAX,                                                                \
+	.limit = "A slot holds one message, and the kernel half limits its body to 1 MiB.", \
+	.excludes = RCX_WITHOUT_COPY
 
 static const struct rcx_queue mmap_queue = {
 	.what = "slots of the ring",

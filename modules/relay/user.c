@@ -332,7 +332,8 @@ static int mmap_stream(struct rcx_session *s, uint64_t n)
 #define ROOM                 \
 	.max = RCX_BODY_MAX, \
 	.limit = "A record must fit into a sub-buffer; ours are as large as needed."
-#define STREAM(loop, lengths) { .run = loop, ROOM, .waits = RCX_WAIT_DRAIN, .queue = &(lengths) }
+#define STREAM(loop, lengths) .run = loop, ROOM, .waits = RCX_WAIT_DRAIN, .queue = &(lengths)
+#define BATCHES(loop)	      { STREAM(loop, relay_batches), .batch = RCX_BATCH }
 
 static const struct rcx_queue relay_singles = {
 	.what = "sub-buffers of one record each",
@@ -358,7 +359,7 @@ static const struct rcx_mode relay_modes[] = {
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
 			[RCX_NOTIFY] = { .run = single_notify, ROOM, .waits = RCX_WAIT_DRAIN },
-			[RCX_STREAM] = STREAM(read_stream, relay_singles),
+			[RCX_STREAM] = { STREAM(read_stream, relay_singles) },
 		},
 	},
 	{
@@ -368,7 +369,7 @@ static const struct rcx_mode relay_modes[] = {
 		.close = relay_close,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RCX_STREAM] = STREAM(read_stream, relay_batches),
+			[RCX_STREAM] = BATCHES(read_stream),
 		},
 	},
 	{
@@ -378,7 +379,7 @@ static const struct rcx_mode relay_modes[] = {
 		.close = relay_close,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_OVERWRITES,
 		.operations = {
-			[RCX_STREAM] = STREAM(read_stream, relay_batches),
+			[RCX_STREAM] = BATCHES(read_stream),
 		},
 	},
 	{
@@ -388,7 +389,7 @@ static const struct rcx_mode relay_modes[] = {
 		.close = relay_close,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
-			[RCX_STREAM] = STREAM(mmap_stream, relay_batches),
+			[RCX_STREAM] = BATCHES(mmap_stream),
 		},
 	},
 	{ }

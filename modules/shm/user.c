@@ -380,7 +380,8 @@ static int shm_emit(struct rcx_session *s, const struct rcx_event *event)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define SLOT .max = RCX_BODY_MAX
+#define SLOT	   .max = RCX_BODY_MAX, .excludes = RCX_WITHOUT_COPY
+#define YIELD_SLOT .max = RCX_BODY_MAX, .excludes = RCX_WITHOUT_COPY | RCX_WITHOUT_WAKEUP
 
 static const struct rcx_peer_half futex_peer = {
 	.connect = shm_connect,
@@ -427,8 +428,8 @@ static const struct rcx_mode shm_modes[] = {
 		.close = shm_close,
 		.peer = &yield_peer,
 		.operations = {
-			[RCX_PUSH] = { .run = shm_push, SLOT },
-			[RCX_CALL] = { .run = shm_call, SLOT },
+			[RCX_PUSH] = { .run = shm_push, YIELD_SLOT },
+			[RCX_CALL] = { .run = shm_call, YIELD_SLOT },
 		},
 	},
 	{ }

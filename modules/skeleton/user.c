@@ -143,7 +143,9 @@ static int skeleton_stream(struct rcx_session *s, uint64_t n)
  * Optional: .single_threaded_reason says why two threads cannot use a mode at once.  The
  * .queue of a stream is set if open can set the length of the queue to s->queue.
  * .counterpart names the mode of the baseline stock that does the same work.  .peer is
- * for a reference between two processes, see peer.h.  A mode that carries one value when
+ * for a reference between two processes, see peer.h.  An operation has .excludes, or
+ * .batch, when its figure lacks what others contain: a copy of the body, a wake-up or a
+ * call for each message.  A mode that carries one value when
  * the module is loaded has .one_shot_reason and .received instead of operations, see
  * channel.h.
  */

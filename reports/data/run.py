@@ -16,6 +16,7 @@ import pandas as pd
 
 from reports.data import formats
 from reports.text import markup, words
+from reports.text.excluded import Excluded, excluded
 
 OPERATIONS = ("push", "pull", "call", "notify", "stream", "upcall")
 
@@ -61,7 +62,10 @@ class DamagedRun(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """One row of ``cells.csv``; numbers that were not recorded are None."""
+    """One row of ``cells.csv``; numbers that were not recorded are None.
+
+    ``excluded`` is what its figure does not contain; it comes from ``environment.json``.
+    """
 
     channel: str
     mode: str
@@ -125,6 +129,7 @@ class Measured:
     control_ratio: float | None = None
     control_ratio_low: float | None = None
     control_ratio_high: float | None = None
+    excluded: tuple[Excluded, ...] = ()
 
     @property
     def key(self) -> tuple[str | int, ...]:
@@ -241,7 +246,8 @@ def load_run(path: Path | str) -> Run:
         raise DamagedRun(f"{path} is not a folder. Give a run folder from reports/runs/.")
     cells = _cells(path / "cells.csv")
     environment = _environment(path / "environment.json")
-    rows = tuple(_row(record) for record in cells.to_dict("records"))
+    channels = _channels(environment, {str(name) for name in cells["channel"]})
+    rows = tuple(_row(record, channels) for record in cells.to_dict("records"))
     clock = str(environment.get("clock") or (cells["clock"].iloc[0] if len(cells) else ""))
     other_clocks = sorted({str(c) for c in cells["clock"] if str(c) != clock})
     if other_clocks:
@@ -256,7 +262,7 @@ def load_run(path: Path | str) -> Run:
         cells=cells,
         rows=rows,
         environment=environment,
-        channels=_channels(environment, rows),
+        channels=channels,
     )
 
 
@@ -331,14 +337,29 @@ def _numbers(path: Path, frame: pd.DataFrame, name: str) -> pd.Series[float]:
         ) from None
 
 
-def _row(record: dict[Any, Any]) -> Measured:
+def _row(record: dict[Any, Any], channels: tuple[Channel, ...]) -> Measured:
     values: dict[str, Any] = {name: record[name] for name in ("channel", "operation")}
     values |= {name: record[name] for name in TEXTS if name not in ("clock", "unit")}
     values["reason"] = markup.plain(values["reason"])
     values |= {name: int(record[name]) for name in INTEGERS}
     for name in NUMBERS:
         values[name] = float(record[name]) if math.isfinite(record[name]) else None
+    values["excluded"] = excluded(_limits(channels, values), values["wait"])
     return Measured(**values)
+
+
+def _limits(channels: tuple[Channel, ...], values: dict[str, Any]) -> dict[str, Any]:
+    """The operation of a row in the agent's listing; empty if it was not recorded."""
+    modes = [
+        mode
+        for channel in channels
+        if channel.name == values["channel"]
+        for mode in channel.modes
+        if mode.get("name") == values["mode"]
+    ]
+    return next(
+        ((mode.get("operations") or {}).get(values["operation"]) or {} for mode in modes), {}
+    )
 
 
 def _environment(path: Path) -> dict[str, Any]:
@@ -363,13 +384,12 @@ def _environment(path: Path) -> dict[str, Any]:
     return formats.environment(value)
 
 
-def _channels(environment: dict[str, Any], rows: tuple[Measured, ...]) -> tuple[Channel, ...]:
+def _channels(environment: dict[str, Any], with_rows: set[str]) -> tuple[Channel, ...]:
     """The channels that have rows, or all listed ones if the run has no rows."""
     listing = environment.get("channels") or []
     if isinstance(listing, dict):
         listing = listing.get("channels") or []
     entries = {str(e["name"]): e for e in listing if isinstance(e, dict) and e.get("name")}
-    with_rows = {row.channel for row in rows}
     names = [name for name in entries if not with_rows or name in with_rows]
     names += sorted(with_rows - set(names))
     return tuple(_channel(name, entries.get(name, {})) for name in names)

@@ -133,12 +133,14 @@ def _heat_cell(run: Run, cell: selection.CellSummary, low: float, high: float) -
     title += f"{words.number(value)} {clock.unit} per operation"
     if row.ci_low is not None and row.ci_high is not None:
         title += f" (95 % interval {words.number(row.ci_low)} to {words.number(row.ci_high)})"
+    if row.excluded:
+        title += ". Not contained: " + "; ".join(each.text for each in row.excluded)
     if cell.losses:
         title += ". Loss: " + "; ".join(cell.losses)
     return HeatCell(
         operation=cell.operation,
         text=words.number(value),
-        note=row.mode,
+        note=" · ".join([row.mode, *(each.tag for each in row.excluded)]),
         kind="ok",
         shade=_shade(value, low, high),
         lossy=bool(cell.losses),

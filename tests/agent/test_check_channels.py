@@ -12,6 +12,7 @@ import pytest
 from tests.tree import Tree, change
 
 PUSH = "[RCX_PUSH] = { .run = skeleton_push, ROOM },"
+NOTIFY = "[RCX_NOTIFY] = { .run = skeleton_notify, ROOM, .waits = RCX_WAIT_ANY },"
 CLAIMS = ".claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,"
 LIMIT = '.limit = "The kernel half keeps one buffer of 4 KiB per open file."'
 PULL = '[RCX_PULL] = "Its read() returns events of the kernel and makes no message on request.",\n'
@@ -54,6 +55,32 @@ PLANTED: Mapping[str, tuple[str, str, str]] = {
         "only notify and stream can carry a count",
     ),
     "pushwaits": (PUSH, PUSH.replace("ROOM", "ROOM, .waits = 1"), "remove .waits"),
+    "unknownexclusion": (
+        PUSH,
+        PUSH.replace("ROOM", "ROOM, .excludes = 0x100"),
+        "excludes has an unknown bit: use RCX_WITHOUT_*",
+    ),
+    "nobodytowake": (
+        PUSH,
+        PUSH.replace("ROOM", "ROOM, .excludes = RCX_WITHOUT_WAKEUP"),
+        "nobody waits in it: remove RCX_WITHOUT_WAKEUP",
+    ),
+    "sleepingreader": (
+        NOTIFY,
+        NOTIFY.replace("RCX_WAIT_ANY", "RCX_WAIT_ANY, .excludes = RCX_WITHOUT_WAKEUP"),
+        "it has a wait that sleeps: remove RCX_WITHOUT_WAKEUP",
+    ),
+    "spinningreader": (
+        NOTIFY,
+        NOTIFY.replace("RCX_WAIT_ANY", "RCX_WAIT_BUSY"),
+        "its other end is never woken: add .excludes = RCX_WITHOUT_WAKEUP",
+    ),
+    "nobodytocopy": (
+        PUSH,
+        '[RCX_PUSH] = { .run = skeleton_push, .limit = "Only a call.", '
+        ".excludes = RCX_WITHOUT_COPY },",
+        "it has no body to copy: remove RCX_WITHOUT_COPY",
+    ),
     "longmode": ('.name = "file",', '.name = "a_mode_with_a_very_long_name",', "at most 23"),
     "othercounterpart": (
         CLAIMS,

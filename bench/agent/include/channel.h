@@ -55,6 +55,16 @@ enum rcx_wait {
 #define RCX_WAIT_DRAIN (RCX_WAIT_POLL | RCX_WAIT_BUSY)
 #define RCX_WAIT_ANY   (RCX_WAIT_BLOCK | RCX_WAIT_DRAIN)
 
+/*
+ * What the figure of an operation does not contain, although that of most channels does.  These
+ * are bits.  The report shows them beside the figure.  The copies and the system calls are probed
+ * on a booted kernel: a wrong bit, and a missing one, fail the test suite.
+ */
+#define RCX_WITHOUT_COPY 0x1 /* nobody copies the body: both ends use it where it is */
+#define RCX_WITHOUT_WAKEUP \
+	0x2 /* nobody is woken: the waiting end spins, yields or sleeps for a time */
+#define RCX_WITHOUT_CALL 0x4 /* no system call: the message crosses by memory alone */
+
 /**
  * struct rcx_operation - one operation of one mode
  * @run: its loop; NULL when this mode does not have the operation
@@ -68,6 +78,8 @@ enum rcx_wait {
  *	s->wait; the lowest bit is the default.  0 means only RCX_WAIT_POLL for stream and
  *	only RCX_WAIT_BLOCK for the others
  * @queue: for stream, how its open hook uses s->queue; NULL when it does not
+ * @excludes: RCX_WITHOUT_* bits; 0 when the figure contains all of that
+ * @batch: up to so many messages share one wake-up or one call; 0 or 1 when each has its own
  */
 struct rcx_operation {
 	rcx_loop *run;
@@ -76,6 +88,8 @@ struct rcx_operation {
 	bool count;
 	uint32_t waits;
 	const struct rcx_queue *queue;
+	uint32_t excludes;
+	uint32_t batch;
 };
 
 /**

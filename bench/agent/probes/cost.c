@@ -93,6 +93,22 @@ RCX_PROBE("syscalls", probe_syscalls);
 #define SLOPE_BODY_MIN 2048 /* largest bodies below this are too small for a slope */
 #define COPIES_MAX     32   /* more copies mean that bytes are converted, e.g. to text */
 
+/* One operation.  For a stream, one message that is emitted before the loop. */
+static int cost_once(struct rcx_session *s, uint64_t *cost)
+{
+	s->latencies = s->delivered = 0;
+	if (s->op == RCX_STREAM && rcx_session_emit(s, 1, 1, 0))
+		return -1;
+	if (rcx_time_loop(s, 1, cost))
+		return -1;
+	if (s->op == RCX_NOTIFY || s->op == RCX_UPCALL)
+		*cost = s->latency[0];
+	if (s->op != RCX_STREAM)
+		return 0;
+	*cost = s->last - s->page->timestamps[(s->page->emitted - 1) % RCX_TIMESTAMPS];
+	return rcx_session_stop(s) || !s->delivered ? -1 : 0;
+}
+
 /* The smallest cost of one operation with @size bytes, or NAN. */
 static double cost_of(struct rcx_probing *probing, enum rcx_op op, uint32_t size)
 {
@@ -104,10 +120,7 @@ static double cost_of(struct rcx_probing *probing, enum rcx_op op, uint32_t size
 	for (int turn = 0; turn < REPEATS && !err; turn++) {
 		uint64_t cost;
 
-		s.latencies = 0;
-		err = rcx_time_loop(&s, 1, &cost);
-		if (op == RCX_NOTIFY || op == RCX_UPCALL)
-			cost = s.latency[0];
+		err = cost_once(&s, &cost);
 		if (!err && !((double)cost >= best))
 			best = (double)cost;
 	}
@@ -126,6 +139,13 @@ static double copies_of(struct rcx_probing *probing, enum rcx_op op)
 	return copies < 0 ? 0 : round(copies * 4) / 4;
 }
 
+/* A reader that nobody wakes sleeps for a while, and how long it does is chance. */
+static bool has_copies(const struct rcx_operation *operation, int op)
+{
+	return operation->run && !rcx_is_narrow(operation) && operation->max >= SLOPE_BODY_MIN &&
+	       !(op == RCX_STREAM && operation->excludes & RCX_WITHOUT_WAKEUP);
+}
+
 static void probe_copies(struct rcx_probing *probing)
 {
 	struct rcx_finding *found;
@@ -138,9 +158,7 @@ static void probe_copies(struct rcx_probing *probing)
 	found = rcx_find_each(probing, "copies");
 	found->counted = true;
 	for (int op = 0; op < RCX_OPS; op++) {
-		const struct rcx_operation *operation = &probing->mode->operations[op];
-
-		if (op == RCX_STREAM || !operation->run || rcx_is_narrow(operation) || operation->max < SLOPE_BODY_MIN)
+		if (!has_copies(&probing->mode->operations[op], op))
 			continue;
 		found->each[op] = copies_of(probing, (enum rcx_op)op);
 		if (found->each[op] > COPIES_MAX) {

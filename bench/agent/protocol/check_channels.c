@@ -15,8 +15,9 @@
 #define ALL_FULL                                                                          \
 	(RCX_FULL_REFUSES | RCX_FULL_COALESCES | RCX_FULL_OVERWRITES | RCX_FULL_EMPTIES | \
 	 RCX_FULL_ADDS)
-#define ALL_CLAIMS (RCX_POLLABLE | RCX_READERS_EACH | RCX_READERS_SHARE | ALL_FULL)
-#define ALL_FLAGS  (RCX_BASELINE | RCX_UNMEASURED | RCX_REFERENCE | RCX_RT_HARDIRQ)
+#define ALL_CLAIMS  (RCX_POLLABLE | RCX_READERS_EACH | RCX_READERS_SHARE | ALL_FULL)
+#define ALL_WITHOUT (RCX_WITHOUT_COPY | RCX_WITHOUT_WAKEUP | RCX_WITHOUT_CALL)
+#define ALL_FLAGS   (RCX_BASELINE | RCX_UNMEASURED | RCX_REFERENCE | RCX_RT_HARDIRQ)
 
 /* The registration that is checked, and the number of mistakes so far. */
 struct check {
@@ -67,6 +68,36 @@ static void check_limits(struct check *check, const char *where, const struct rc
 		mistake(check, where, "a count has no body: leave out min and max");
 }
 
+/* Whether nobody is woken, as far as the registration says so in another place. */
+static bool never_wakes(const struct rcx_mode *mode, enum rcx_op number)
+{
+	if (rcx_kernel_initiated(number))
+		return mode->operations[number].waits == RCX_WAIT_BUSY;
+	return mode->peer && mode->peer->never_sleeps;
+}
+
+/* Copies and calls are compared with what a probe counts; see bench/explore/properties.py. */
+static void check_excludes(struct check *check, const struct rcx_mode *mode, enum rcx_op number,
+			   const char *where)
+{
+	const struct rcx_operation *op = &mode->operations[number];
+	bool wakeless = op->excludes & RCX_WITHOUT_WAKEUP;
+
+	if (op->excludes & ~(uint32_t)ALL_WITHOUT)
+		mistake(check, where, "excludes has an unknown bit: use RCX_WITHOUT_*");
+	if (op->excludes & RCX_WITHOUT_COPY && op->min == op->max)
+		mistake(check, where, "it has no body to copy: remove RCX_WITHOUT_COPY");
+	if (wakeless && !rcx_has_two_ends(mode, number))
+		mistake(check, where, "nobody waits in it: remove RCX_WITHOUT_WAKEUP");
+	if (!wakeless && never_wakes(mode, number))
+		mistake(check, where,
+			"its other end is never woken: add .excludes = RCX_WITHOUT_WAKEUP");
+	if (wakeless && number == RCX_NOTIFY && !never_wakes(mode, number))
+		mistake(check, where,
+			"it has a wait that sleeps: remove RCX_WITHOUT_WAKEUP, or set .waits = "
+			"RCX_WAIT_BUSY");
+}
+
 static void check_operation(struct check *check, const struct rcx_mode *mode, enum rcx_op number)
 {
 	const struct rcx_operation *op = &mode->operations[number];
@@ -86,6 +117,7 @@ static void check_operation(struct check *check, const struct rcx_mode *mode, en
 		mistake(check, where, "a queue is only for stream: remove .queue");
 	if (op->queue && (!op->queue->what || !op->queue->min || op->queue->min > op->queue->max))
 		mistake(check, where, "queue needs a unit, and bounds above 0");
+	check_excludes(check, mode, number, where);
 }
 
 /* ---- modes -------------------------------------------------------------- */

@@ -74,6 +74,25 @@ static json_object *list_waits(uint32_t waits)
 	return out;
 }
 
+/* What a figure does not contain; see struct rcx_operation. */
+static json_object *list_excludes(uint32_t excludes)
+{
+	static const struct {
+		uint32_t bit;
+		const char *word;
+	} words[] = {
+		{ RCX_WITHOUT_COPY, "copy" },
+		{ RCX_WITHOUT_WAKEUP, "wake-up" },
+		{ RCX_WITHOUT_CALL, "call" },
+	};
+	json_object *out = json_object_new_array();
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (excludes & words[i].bit)
+			json_object_array_add(out, json_object_new_string(words[i].word));
+	return out;
+}
+
 static json_object *list_operation(const struct rcx_mode *mode, enum rcx_op number)
 {
 	const struct rcx_operation *op = &mode->operations[number];
@@ -94,6 +113,10 @@ static json_object *list_operation(const struct rcx_mode *mode, enum rcx_op numb
 			       json_object_new_boolean(rcx_has_two_ends(mode, number)));
 	if (op->queue)
 		json_object_object_add(out, "queue", list_queue(op->queue));
+	if (op->excludes)
+		json_object_object_add(out, "excludes", list_excludes(op->excludes));
+	if (op->batch > 1)
+		json_object_object_add(out, "batch", json_object_new_int64(op->batch));
 	return out;
 }
 

@@ -323,6 +323,16 @@ def test_list_tells_what_happens_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "modparam boot is one-shot: It reaches the module at load." in result.stdout
 
 
+def test_list_tells_what_figures_do_not_contain(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {"min": 0, "max": 8, "limit": "A slot.", "excludes": ["copy"]}
+    operations = {"push": limits, "pull": {**limits, "excludes": []}, "call": limits}
+    mode = {"name": "ring", "operations": operations}
+    channel = {"name": "mmap", "summary": "", "unsupported_reason": {}, "modes": [mode]}
+    monkeypatch.setattr(Provisioner, "listing", lambda self: {"channels": [channel]})
+    result = CliRunner().invoke(main, ["list"])
+    assert "mmap ring push, call, not contained: nobody copies the body" in result.stdout
+
+
 def test_export_is_rows(tmp_path: Path) -> None:
     ringcross(tmp_path, "run", "--no-report", "--channels", "null", "--run-dir", "r")
     records = json.loads(ringcross(tmp_path, "export", "r", "--format", "json").stdout)

@@ -140,6 +140,52 @@ def test_a_wrong_claim_and_one_that_was_not_probed_are_contradictions() -> None:
     assert "claims queue_full 'refuses newest', but it is 'coalesces': It was tried" in queue_full
 
 
+def _with(operation: str, limits: dict[str, Any], **counted: float) -> list[str]:
+    """What is said about a mode whose probes counted these numbers for the operation."""
+    channel = {"name": "ring", "modes": [{"name": "fast", "operations": {operation: limits}}]}
+    rows = [
+        Property("ring", "fast", name, {operation: value}, "counted", "It was counted.")
+        for name, value in counted.items()
+    ]
+    return properties.contradictions([channel], rows)
+
+
+@pytest.mark.parametrize("operation", ["push", "stream"])
+def test_copies_are_excluded_exactly_if_there_are_none(operation: str) -> None:
+    assert _with(operation, {}, copies=1) == []
+    assert _with(operation, {"excludes": ["copy"]}, copies=0) == []
+    assert _with(operation, {"excludes": ["copy"]}) == []  # too small to count copies
+    (wrong,) = _with(operation, {"excludes": ["copy"]}, copies=0.25)
+    assert wrong == (
+        f"ring fast {operation} says that its figure contains no copy of the body, but it has 0.25"
+    )
+    (missing,) = _with(operation, {}, copies=0)
+    assert "add RCX_WITHOUT_COPY to .excludes" in missing
+
+
+def test_an_excluded_call_was_not_counted() -> None:
+    assert _with("pull", {"excludes": ["call"]}, syscalls=0) == []
+    assert _with("pull", {}, syscalls=1) == []
+    assert (
+        "makes no system call, but it has 1" in _with("pull", {"excludes": ["call"]}, syscalls=1)[0]
+    )
+    assert "add RCX_WITHOUT_CALL" in _with("pull", {}, syscalls=0)[0]
+
+
+def test_calls_of_another_process_are_not_counted_and_not_missed() -> None:
+    assert _with("notify", {"two_ends": True}, syscalls=0) == []
+    assert _with("stream", {"two_ends": True, "excludes": ["call"]}, syscalls=1) == []
+
+
+def test_messages_of_a_batch_share_their_calls() -> None:
+    assert _with("push", {"batch": 16}, syscalls=0) == []
+    assert _with("push", {"batch": 16}, syscalls=0.125) == []
+    assert (
+        "says that 16 messages share a call, but it has 1"
+        in _with("push", {"batch": 16}, syscalls=1)[0]
+    )
+
+
 def test_the_document_is_a_flat_list() -> None:
     document = properties.document([answer("unicast", queue_full="coalesces")], "", [NETLINK])
     assert document["version"] == 2
