@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from bench.plan.cells import OPERATIONS
 from bench.targets.local import recorded
 from bench.targets.protocol import Answer, Decoder
 
@@ -118,13 +119,7 @@ def test_every_channel_does_each_operation_or_says_why_not(agent: Path) -> None:
     for channel in json.loads(run(agent, "--list").stdout)["channels"]:
         done = {name for mode in channel["modes"] for name in mode["operations"]}
         assert not done & set(channel["unsupported_reason"]), channel["name"]
-        assert done | set(channel["unsupported_reason"]) == {
-            "push",
-            "pull",
-            "call",
-            "notify",
-            "stream",
-        }
+        assert done | set(channel["unsupported_reason"]) == set(OPERATIONS)
         for sentence in channel["unsupported_reason"].values():
             assert sentence.endswith("."), sentence
             assert sentence[0].isupper(), sentence
