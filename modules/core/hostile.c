@@ -288,6 +288,53 @@ static long counts_at(void *arg, void *at)
 	return ioctl(((struct rcx_hostile *)arg)->core, RCX_CORE_COUNTS, at);
 }
 
+/* ---- asking ----------------------------------------------------------------- */
+
+static long ask_at(void *arg, void *at)
+{
+	const struct rcx_hostile *h = arg;
+
+	return ioctl(h->core, RCX_CORE_ASK, at);
+}
+
+static long wait_for_end(void *arg)
+{
+	const struct rcx_hostile *h = arg;
+
+	return ioctl(h->core, RCX_CORE_WAIT);
+}
+
+/* The channel null cannot ask, so only what comes before that can be tried here. */
+static void try_ask(struct rcx_hostile *h)
+{
+	const struct rcx_asking good = { .count = 1, .delay = 1000, .deadline = 1000000 };
+	struct rcx_asking wrong;
+
+	rcx_topic(h, "ask");
+	rcx_expect(h, "unbind", ioctl(h->core, RCX_CORE_UNBIND), 0);
+	wrong = good;
+	rcx_expect(h, "without a bind", ask_at(h, &wrong), ENOLINK);
+#define WRONG(name, field, value) \
+	wrong = good;             \
+	wrong.field = value;      \
+	rcx_expect(h, name, ask_at(h, &wrong), EINVAL)
+	WRONG("no requests", count, 0);
+	WRONG("a delay above a second", delay, 1000000001);
+	WRONG("a delay of all bits", delay, UINT64_MAX);
+	WRONG("no deadline", deadline, 0);
+	WRONG("a deadline above ten seconds", deadline, 10000000001);
+	WRONG("a deadline of all bits", deadline, UINT64_MAX);
+	WRONG("a CPU beyond all", cpu, (uint32_t)sysconf(_SC_NPROCESSORS_CONF) + 1);
+	WRONG("a CPU whose number wraps", cpu, 1u << 31);
+	WRONG("padding", pad, 1);
+#undef WRONG
+	bind(h, good_bind());
+	wrong = good;
+	rcx_expect(h, "in a mode that cannot ask", ask_at(h, &wrong), EOPNOTSUPP);
+	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, ask_at, h);
+	rcx_expect(h, "wait without a producer", wait_for_end(h), 0);
+}
+
 static void try_counts(struct rcx_hostile *h)
 {
 	struct rcx_counts counts;
@@ -547,6 +594,7 @@ static void core_hostile(struct rcx_hostile *h)
 	try_bind(h);
 	try_bind_readonly(h);
 	try_emit(h);
+	try_ask(h);
 	try_counts(h);
 	try_floods(h);
 	try_cpus(h);

@@ -34,6 +34,7 @@
 #include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/vmalloc.h>
+#include <linux/wait.h>
 #include "rcx_core.h"
 #include "rcx_upcall.h"
 
@@ -73,7 +74,10 @@ static struct {
 	struct kthread_work work;
 	struct hrtimer timer;
 	struct hrtimer watchdog;
-} producer;
+	wait_queue_head_t ended;
+} producer = {
+	.ended = __WAIT_QUEUE_HEAD_INITIALIZER(producer.ended),
+};
 
 /* ---- messages ---------------------------------------------------------- */
 
@@ -180,10 +184,18 @@ int rcx_ask_over(void)
 }
 EXPORT_SYMBOL_GPL(rcx_ask_over);
 
+/* Make a wait for a reply, if there is one, read rcx_ask_over() again. */
+static void give_up(void)
+{
+	if (producer.emitter->give_up)
+		producer.emitter->give_up();
+	wake_up_process(producer.worker->task);
+}
+
 static enum hrtimer_restart ask_too_long(struct hrtimer *timer)
 {
 	WRITE_ONCE(producer.expired, true);
-	wake_up_process(producer.worker->task);
+	give_up();
 	return HRTIMER_NORESTART;
 }
 
@@ -194,13 +206,19 @@ static int ask_once(struct rcx_event *request)
 	int err;
 
 	WRITE_ONCE(producer.expired, false);
-	hrtimer_start(&producer.watchdog, ns_to_ktime(producer.deadline), HRTIMER_MODE_REL_HARD);
+	hrtimer_start(&producer.watchdog, ns_to_ktime(producer.deadline), HRTIMER_MODE_REL_SOFT);
 	request->timestamp = rcx_now();
 	WRITE_ONCE(producer.page->timestamps[at], request->timestamp);
 	err = producer.emitter->ask(request);
 	WRITE_ONCE(producer.page->answered[at], rcx_now());
 	hrtimer_cancel(&producer.watchdog);
 	return err;
+}
+
+static void producer_done(void)
+{
+	smp_store_release(&producer.page->done, 1);
+	wake_up_interruptible(&producer.ended);
 }
 
 static void ask_in_thread(void)
@@ -219,7 +237,7 @@ static void ask_in_thread(void)
 	}
 	WRITE_ONCE(producer.page->emitted, producer.seq);
 	if (!producer.left)
-		smp_store_release(&producer.page->done, 1);
+		producer_done();
 	else if (!READ_ONCE(producer.stopping))
 		hrtimer_start(&producer.timer, ns_to_ktime(producer.spec.delay), producer_mode());
 }
@@ -280,13 +298,13 @@ static void producer_stop(void)
 	WRITE_ONCE(producer.stopping, true);
 	hrtimer_cancel(&producer.timer);
 	if (producer.deadline)
-		wake_up_process(producer.worker->task); /* it may wait for a reply */
+		give_up();
 	kthread_cancel_work_sync(&producer.work);
 	/* Between two requests the work itself starts the timer, perhaps after the line above. */
 	hrtimer_cancel(&producer.timer);
 	WRITE_ONCE(producer.stopping, false);
 	/* Also after an early stop: the reader of a stream waits for this flag. */
-	smp_store_release(&producer.page->done, 1);
+	producer_done();
 }
 
 static void prepare_timer(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),
@@ -357,6 +375,7 @@ static void core_drop_binding(void)
 	if (!bound)
 		return;
 	producer_stop();
+	producer.deadline = 0;
 	producer.emitter = NULL;
 	module_put(bound->owner);
 	bound = NULL;
@@ -540,11 +559,19 @@ static long core_counts(struct rcx_counts __user *arg)
 	return copy_to_user(arg, &counts, sizeof(counts)) ? -EFAULT : 0;
 }
 
+/* Not under the lock, so that another thread can stop the producer. */
+static long core_wait(void)
+{
+	return wait_event_interruptible(producer.ended, READ_ONCE(producer.page->done));
+}
+
 static long core_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
 	long ret = 0;
 
+	if (cmd == RCX_CORE_WAIT)
+		return core_wait();
 	if (mutex_lock_interruptible(&core_lock))
 		return -ERESTARTSYS;
 	switch (cmd) {
@@ -629,7 +656,7 @@ static int __init core_init(void)
 	if (!producer.page)
 		return -ENOMEM;
 	producer_prepare(HRTIMER_MODE_REL_HARD);
-	prepare_timer(&producer.watchdog, ask_too_long, HRTIMER_MODE_REL_HARD);
+	prepare_timer(&producer.watchdog, ask_too_long, HRTIMER_MODE_REL_SOFT);
 	kthread_init_work(&producer.work, produce_in_thread);
 	producer.worker = kthread_create_worker(0, "rcx_producer");
 	if (IS_ERR(producer.worker)) {

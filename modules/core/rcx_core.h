@@ -46,12 +46,15 @@ struct rcx_event {
  * @ask: for upcall, from process context: hand one request to the user half, and wait until
  *	its reply has been consumed and checked.  0, or a negative errno: see rcx_upcall.h,
  *	whose functions do all but the transport.  NULL when the mode has no upcall
+ * @give_up: optional; called when @ask shall return early, for a wait that does not end by
+ *	rcx_ask_over().  It must not sleep, and @ask may have returned already
  */
 struct rcx_emitter {
 	const char *mode;
 	unsigned int contexts;
 	int (*emit)(const struct rcx_event *event);
 	int (*ask)(const struct rcx_event *request);
+	void (*give_up)(void);
 };
 
 /**

@@ -79,7 +79,13 @@ int rcx_upcall_begin(struct rcx_upcall *upcall, const struct rcx_event *request,
 /* Wait until the request has ended.  See the table above. */
 int rcx_upcall_wait(struct rcx_upcall *upcall);
 
-/* Both, for channels whose servers take the request. */
+/*
+ * The same without a wait, for a channel that knows that no reply will come any more: @err if
+ * none has come.
+ */
+int rcx_upcall_result(struct rcx_upcall *upcall, int err);
+
+/* Begin and wait, for channels whose servers take the request. */
 int rcx_upcall_ask(struct rcx_upcall *upcall, const struct rcx_event *request);
 
 /* In the core: why no wait for a reply may go on, or 0; for a channel with a wait of its own. */
@@ -109,6 +115,13 @@ bool rcx_upcall_pending(const struct rcx_upcall *upcall);
  */
 int rcx_upcall_answer(struct rcx_upcall *upcall, const void *server, const struct rcx_msg *reply,
 		      size_t len);
+
+/*
+ * As rcx_upcall_answer(), with a private copy of the header in @head, whose body is not read, and
+ * a body at @body that may be in shared memory.
+ */
+int rcx_upcall_answer_at(struct rcx_upcall *upcall, const void *server, const struct rcx_msg *head,
+			 const u8 *body, size_t len);
 
 /* As rcx_upcall_answer(), for a channel that carries only the bits in @mask of ~seq. */
 int rcx_upcall_answer_narrow(struct rcx_upcall *upcall, const void *server, u64 reply, u64 mask);

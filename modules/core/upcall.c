@@ -43,20 +43,24 @@ int rcx_upcall_begin(struct rcx_upcall *upcall, const struct rcx_event *request,
 }
 EXPORT_SYMBOL_GPL(rcx_upcall_begin);
 
+/* A reply that has been consumed counts, even if the wait should have ended. */
+int rcx_upcall_result(struct rcx_upcall *upcall, int err)
+{
+	spin_lock(&upcall->lock);
+	if (upcall->state == RCX_ENDED)
+		err = upcall->result;
+	WRITE_ONCE(upcall->state, RCX_NOT_ASKED);
+	spin_unlock(&upcall->lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(rcx_upcall_result);
+
 int rcx_upcall_wait(struct rcx_upcall *upcall)
 {
 	int err = wait_event_killable(upcall->ended, READ_ONCE(upcall->state) == RCX_ENDED ||
 							     rcx_ask_over());
 
-	spin_lock(&upcall->lock);
-	/* A reply that has been consumed counts, even if the wait should have ended. */
-	if (upcall->state == RCX_ENDED)
-		err = upcall->result;
-	else
-		err = err ? -EINTR : rcx_ask_over();
-	WRITE_ONCE(upcall->state, RCX_NOT_ASKED);
-	spin_unlock(&upcall->lock);
-	return err;
+	return rcx_upcall_result(upcall, err ? -EINTR : rcx_ask_over());
 }
 EXPORT_SYMBOL_GPL(rcx_upcall_wait);
 
@@ -181,26 +185,34 @@ static int end_check(struct rcx_upcall *upcall, const struct rcx_event *request,
 	return result;
 }
 
-static bool is_reply(const struct rcx_event *request, const struct rcx_msg *reply, size_t len)
+static bool is_reply(const struct rcx_event *request, const struct rcx_msg *head, const u8 *body,
+		     size_t len)
 {
-	return reply->magic == RCX_MAGIC && reply->size == request->size &&
+	return head->magic == RCX_MAGIC && head->size == request->size &&
 	       len == RCX_HEADER + request->size &&
 	       (!READ_ONCE(rcx_binding.validate) ||
-		rcx_body_check(reply->body, request->size, request->seq, 0xff) == request->size);
+		rcx_body_check(body, request->size, request->seq, 0xff) == request->size);
 }
 
-int rcx_upcall_answer(struct rcx_upcall *upcall, const void *server, const struct rcx_msg *reply,
-		      size_t len)
+int rcx_upcall_answer_at(struct rcx_upcall *upcall, const void *server, const struct rcx_msg *head,
+			 const u8 *body, size_t len)
 {
 	struct rcx_event request;
 
 	if (len < RCX_HEADER)
 		return -EINVAL;
-	if (!begin_check(upcall, server, reply->seq, U64_MAX, &request)) {
+	if (!begin_check(upcall, server, head->seq, U64_MAX, &request)) {
 		this_cpu_inc(rcx_tally.bad);
 		return -ESRCH;
 	}
-	return end_check(upcall, &request, is_reply(&request, reply, len));
+	return end_check(upcall, &request, is_reply(&request, head, body, len));
+}
+EXPORT_SYMBOL_GPL(rcx_upcall_answer_at);
+
+int rcx_upcall_answer(struct rcx_upcall *upcall, const void *server, const struct rcx_msg *reply,
+		      size_t len)
+{
+	return rcx_upcall_answer_at(upcall, server, reply, reply->body, len);
 }
 EXPORT_SYMBOL_GPL(rcx_upcall_answer);
 

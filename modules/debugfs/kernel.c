@@ -28,7 +28,8 @@
  *
  * A call is two system calls: the request is written, and the reply is read from the same
  * open file, which keeps it until the next request.  An event is received by a read that
- * sleeps, from a queue per open file.
+ * sleeps, from a queue per open file.  For an upcall, a read that sleeps returns the request
+ * and a write to the same open file answers it.
  *
  * Two modes.  file: through the proxy.  unsafe: files of debugfs_create_file_unsafe(),
  * which puts our file_operations into the open file.  This has no cost per call, and
@@ -42,9 +43,11 @@
 #include "rcx_core.h"
 #include "rcx_file.h"
 #include "rcx_readers.h"
+#include "rcx_upcall.h"
 #include "abi.h"
 
 static DEFINE_RCX_READERS(debugfs_readers);
+static DEFINE_RCX_UPCALL(debugfs_upcall);
 
 static int debugfs_emit(const struct rcx_event *event)
 {
@@ -54,6 +57,16 @@ static int debugfs_emit(const struct rcx_event *event)
 static int debugfs_open_events(struct inode *inode, struct file *file)
 {
 	return rcx_events_open(inode, file, &debugfs_readers);
+}
+
+static int debugfs_ask(const struct rcx_event *request)
+{
+	return rcx_upcall_ask(&debugfs_upcall, request);
+}
+
+static int debugfs_open_upcall(struct inode *inode, struct file *file)
+{
+	return rcx_upcall_open(inode, file, &debugfs_upcall);
 }
 
 /* The same as in chardev: .owner differs, and each folder is readable on its own. */
@@ -84,14 +97,25 @@ static const struct file_operations debugfs_events_fops = {
 	.llseek = noop_llseek,
 };
 
+static const struct file_operations debugfs_upcall_fops = {
+	.owner = THIS_MODULE,
+	.open = debugfs_open_upcall,
+	.release = rcx_upcall_release,
+	.read = rcx_upcall_read,
+	.write = rcx_upcall_write,
+	.poll = rcx_upcall_poll,
+	.llseek = noop_llseek,
+};
+
 static struct dentry *debugfs_dir;
 
 static struct rcx_channel debugfs_channel = {
 	.name = "debugfs",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]){ { "file", RCX_IN_ANY, debugfs_emit },
-						  { "unsafe", RCX_IN_ANY, debugfs_emit },
-						  { } },
+	.emitters =
+		(const struct rcx_emitter[]){ { "file", RCX_IN_ANY, debugfs_emit, debugfs_ask },
+					      { "unsafe", RCX_IN_ANY, debugfs_emit, debugfs_ask },
+					      { } },
 };
 
 /*
@@ -106,11 +130,13 @@ static void debugfs_make_files(void)
 	debugfs_create_file(RCX_DEBUGFS_TRANSACTION, 0600, debugfs_dir, NULL,
 			    &debugfs_transaction_fops);
 	debugfs_create_file(RCX_DEBUGFS_EVENTS, 0400, debugfs_dir, NULL, &debugfs_events_fops);
+	debugfs_create_file(RCX_DEBUGFS_UPCALL, 0600, debugfs_dir, NULL, &debugfs_upcall_fops);
 
 	debugfs_create_file_unsafe(RCX_DEBUGFS_MESSAGE, 0600, unsafe, NULL, &debugfs_message_fops);
 	debugfs_create_file_unsafe(RCX_DEBUGFS_TRANSACTION, 0600, unsafe, NULL,
 				   &debugfs_transaction_fops);
 	debugfs_create_file_unsafe(RCX_DEBUGFS_EVENTS, 0400, unsafe, NULL, &debugfs_events_fops);
+	debugfs_create_file_unsafe(RCX_DEBUGFS_UPCALL, 0600, unsafe, NULL, &debugfs_upcall_fops);
 }
 
 static int __init rcx_debugfs_init(void)

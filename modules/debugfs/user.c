@@ -17,9 +17,11 @@ static int open_in(struct rcx_session *s, const char *dir)
 		[RCX_CALL] = RCX_DEBUGFS_TRANSACTION,
 		[RCX_NOTIFY] = RCX_DEBUGFS_EVENTS,
 		[RCX_STREAM] = RCX_DEBUGFS_EVENTS,
+		[RCX_UPCALL] = RCX_DEBUGFS_UPCALL,
 	};
 	/* clang-format on */
-	int flags = (rcx_kernel_initiated(s->op) ? O_RDONLY : O_RDWR) |
+	bool events = s->op == RCX_NOTIFY || s->op == RCX_STREAM;
+	int flags = (events ? O_RDONLY : O_RDWR) |
 		    (rcx_nonblocking(s) ? O_NONBLOCK : 0);
 	struct statfs fs;
 	int dirfd;
@@ -58,6 +60,7 @@ static int unsafe_open(struct rcx_session *s)
 		[RCX_CALL] = { .run = rcx_file_call, WHOLE },                              \
 		[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY },   \
 		[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_DRAIN }, \
+		[RCX_UPCALL] = { .run = rcx_file_upcall, WHOLE, .waits = RCX_WAIT_ANY },   \
 	}
 
 static const struct rcx_mode debugfs_modes[] = {
@@ -85,8 +88,5 @@ static const struct rcx_channel debugfs_channel = {
 	.module = "ringcross_debugfs",
 	.since = "2.6.11: debugfs itself; debugfs_create_file_unsafe() since 4.7",
 	.modes = debugfs_modes,
-	.unsupported_reason = {
-		[RCX_UPCALL] = "Not measured yet.",
-	},
 };
 RCX_CHANNEL(debugfs_channel);

@@ -651,6 +651,77 @@ static void try_others(struct rcx_hostile *h)
 	close_peer(&second);
 }
 
+/* ---- upcalls --------------------------------------------------------------- */
+
+static struct family serving; /* the same for all sockets */
+
+static int server_open(struct rcx_hostile *h)
+{
+	struct peer peer;
+
+	open_socket(h, &peer);
+	if (find(&peer) || request(&peer, RCX_GENETLINK_SERVE, NONE, NULL, 0))
+		return -1;
+	serving = peer.family;
+	free(peer.out);
+	return peer.fd;
+}
+
+static long server_take(int fd, void *to, size_t len)
+{
+	union {
+		struct datagram in;
+		char room[4096];
+	} datagram;
+	ssize_t got = recv(fd, &datagram, sizeof(datagram), 0);
+	size_t whole;
+
+	if (got < (ssize_t)MESSAGE_OFFSET || datagram.in.command.cmd != RCX_GENETLINK_ASK)
+		return -1;
+	whole = datagram.in.attr.nla_len - NLA_HDRLEN;
+	if (whole > len)
+		return -1;
+	memcpy(to, &datagram.in.msg, whole);
+	return (long)whole;
+}
+
+static long server_answer(int fd, const void *from, size_t len)
+{
+	struct peer peer = { .fd = fd, .family = serving, .out = calloc(1, DATAGRAM) };
+	long result =
+		request(&peer, RCX_GENETLINK_ANSWER, RCX_GENETLINK_A_MESSAGE, from, len);
+
+	free(peer.out);
+	return result;
+}
+
+static void try_serving(struct rcx_hostile *h)
+{
+	static const struct rcx_server server = {
+		"do", server_open, server_take, server_answer, ERANGE, false,
+	};
+	struct peer peer;
+
+	rcx_try_upcalls(h, &server);
+	rcx_topic(h, "upcall");
+	rcx_core_bind(h, "do", BODY, true);
+	open_peer(h, &peer);
+	rcx_expect(h, "a reply of a socket that does not serve",
+		   request(&peer, RCX_GENETLINK_ANSWER, RCX_GENETLINK_A_MESSAGE,
+			   rcx_good_message(h, BODY, 0), WHOLE),
+		   ESRCH);
+	rcx_expect(h, "a reply without a message",
+		   request(&peer, RCX_GENETLINK_ANSWER, NONE, NULL, 0), EINVAL);
+	rcx_expect(h, "serve with a message",
+		   request(&peer, RCX_GENETLINK_SERVE, RCX_GENETLINK_A_MESSAGE, h->message, WHOLE),
+		   EINVAL);
+	rcx_core_ask(h, 1, 1000);
+	rcx_expect_asked(h, "it is no server", ENOTCONN);
+	rcx_expect(h, "serve", request(&peer, RCX_GENETLINK_SERVE, NONE, NULL, 0), 0);
+	rcx_expect(h, "serve again", request(&peer, RCX_GENETLINK_SERVE, NONE, NULL, 0), EEXIST);
+	close_peer(&peer);
+}
+
 static void genetlink_hostile(struct rcx_hostile *h)
 {
 	try_headers(h);
@@ -666,5 +737,6 @@ static void genetlink_hostile(struct rcx_hostile *h)
 	try_unread(h);
 	try_leaving(h);
 	try_others(h);
+	try_serving(h);
 }
 RCX_HOSTILE(genetlink, genetlink_hostile);

@@ -39,7 +39,7 @@
  * expensive: the buffer is allocated at that size before its content is known, and it is
  * cleared if the kernel clears all memory that it allocates.  multicast: events to a
  * group.  No mode sends events to a single port, because that would be the unicast of
- * channel netlink.
+ * channel netlink.  An upcall, in mode do, is a datagram to one port and a request back.
  *
  * The family does not exist in other network namespaces (.netnsok is not set), because its
  * counts belong to the whole machine.  So it uses GENL_ADMIN_PERM, which requires the
@@ -54,6 +54,7 @@
 #include <net/genetlink.h>
 #include <net/net_namespace.h>
 #include "rcx_core.h"
+#include "rcx_upcall.h"
 #include "abi.h"
 
 /*
@@ -67,6 +68,7 @@
 struct genetlink_socket {
 	struct list_head node;
 	u32 portid;
+	bool serves; /* it gets the kernel's requests */
 	struct rcx_sequence sequence;
 	struct rcx_msg *dumped; /* the message of its dump; NULL until the first dump */
 };
@@ -74,6 +76,7 @@ struct genetlink_socket {
 static DEFINE_MUTEX(genetlink_lock);
 static LIST_HEAD(genetlink_sockets);
 static struct genl_family genetlink_family;
+static DEFINE_RCX_UPCALL(genetlink_upcall);
 
 /* Body of messages that the kernel half makes: zeros, copied as a real sender copies data. */
 static const u8 *genetlink_content;
@@ -156,8 +159,16 @@ static struct genetlink_socket *genetlink_find_or_add(u32 portid)
 	return socket;
 }
 
+/* The identity of a server: its port, which is never 0 and never dereferenced. */
+static const void *genetlink_server(u32 portid)
+{
+	return (const void *)(unsigned long)portid;
+}
+
 static void genetlink_remove(struct genetlink_socket *socket)
 {
+	if (socket->serves)
+		rcx_upcall_leave(&genetlink_upcall, genetlink_server(socket->portid));
 	list_del(&socket->node);
 	vfree(socket->dumped);
 	kfree(socket);
@@ -261,6 +272,78 @@ static int genetlink_pull(struct sk_buff *request, struct genl_info *info)
 		return -ENOMEM;
 	}
 	return genlmsg_reply(skb, info);
+}
+
+/* ---- upcalls: a request of the kernel, to one socket --------------------- */
+
+static int genetlink_serve(struct sk_buff *request, struct genl_info *info)
+{
+	struct genetlink_socket *socket;
+	int err = -ENOMEM;
+
+	mutex_lock(&genetlink_lock);
+	socket = genetlink_find_or_add(info->snd_portid);
+	if (socket) {
+		err = socket->serves ? -EEXIST : 0;
+		if (!err)
+			rcx_upcall_join(&genetlink_upcall);
+		socket->serves = true;
+	}
+	mutex_unlock(&genetlink_lock);
+	return err;
+}
+
+static int genetlink_answer(struct sk_buff *request, struct genl_info *info)
+{
+	const struct nlattr *attr = genetlink_required(info);
+
+	return attr ? rcx_upcall_answer(&genetlink_upcall, genetlink_server(info->snd_portid),
+					nla_data(attr), nla_len(attr)) :
+		      -EINVAL;
+}
+
+/* The port of the first socket that serves, or 0. */
+static u32 genetlink_find_server(void)
+{
+	const struct genetlink_socket *socket;
+	u32 portid = 0;
+
+	mutex_lock(&genetlink_lock);
+	list_for_each_entry(socket, &genetlink_sockets, node) {
+		if (socket->serves) {
+			portid = socket->portid;
+			break;
+		}
+	}
+	mutex_unlock(&genetlink_lock);
+	return portid;
+}
+
+/* As in netlink: pending before it is sent, and the release of the socket ends the wait. */
+static int genetlink_ask(const struct rcx_event *request)
+{
+	u32 portid = genetlink_find_server();
+	struct sk_buff *skb;
+	struct rcx_msg *msg;
+	int err;
+
+	if (!portid)
+		return -ENOTCONN;
+	if (request->size > RCX_GENETLINK_BODY_MAX)
+		return -EMSGSIZE;
+	skb = genetlink_message(portid, 0, RCX_GENETLINK_ASK, genetlink_content, request->size,
+				GFP_KERNEL, &msg);
+	if (!skb)
+		return -ENOMEM;
+	rcx_event(request, msg);
+	err = rcx_upcall_begin(&genetlink_upcall, request, genetlink_server(portid));
+	if (err) {
+		nlmsg_free(skb);
+		return err;
+	}
+	err = genlmsg_unicast(&init_net, skb, portid);
+	return err < 0 ? rcx_upcall_result(&genetlink_upcall, err) :
+			 rcx_upcall_wait(&genetlink_upcall);
 }
 
 /* ---- dumps: one request, and datagrams back as the reader receives them -- */
@@ -374,6 +457,20 @@ static const struct genl_ops genetlink_ops[] = {
 		.maxattr = ARRAY_SIZE(genetlink_one_message) - 1,
 		.doit = genetlink_call,
 	},
+	{
+		.cmd = RCX_GENETLINK_SERVE,
+		.flags = GENL_ADMIN_PERM,
+		.policy = genetlink_nothing,
+		.maxattr = ARRAY_SIZE(genetlink_nothing) - 1,
+		.doit = genetlink_serve,
+	},
+	{
+		.cmd = RCX_GENETLINK_ANSWER,
+		.flags = GENL_ADMIN_PERM,
+		.policy = genetlink_one_message,
+		.maxattr = ARRAY_SIZE(genetlink_one_message) - 1,
+		.doit = genetlink_answer,
+	},
 };
 
 static const struct genl_multicast_group genetlink_groups[] = {
@@ -409,7 +506,9 @@ static struct notifier_block genetlink_notifier = {
 static struct rcx_channel genetlink_channel = {
 	.name = "genetlink",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]){ { "multicast", RCX_IN_ANY, genetlink_emit }, { } },
+	.emitters = (const struct rcx_emitter[]){ { "do", 0, NULL, genetlink_ask },
+						  { "multicast", RCX_IN_ANY, genetlink_emit },
+						  { } },
 };
 
 static int __init genetlink_init(void)

@@ -80,6 +80,21 @@ static int prepare(struct rcx_session *s, uint8_t command, uint16_t flags)
 	return 0;
 }
 
+static int begin_to_serve(struct rcx_session *s)
+{
+	struct datagram *request = out(s);
+
+	request->command = (struct genlmsghdr){
+		.cmd = RCX_GENETLINK_SERVE,
+		.version = RCX_GENETLINK_VERSION,
+	};
+	request->header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	request->header.nlmsg_len = HEADERS_LEN;
+	if (send(s->fd, request, HEADERS_LEN, 0) != (ssize_t)HEADERS_LEN)
+		return rcx_fail_errno(s, "send");
+	return rcx_datagram_wait_for_ack(s);
+}
+
 static int do_open(struct rcx_session *s)
 {
 	static const uint8_t commands[RCX_OPS] = {
@@ -89,7 +104,9 @@ static int do_open(struct rcx_session *s)
 	};
 	struct family family;
 
-	return open_socket(s, &family) ? -1 : prepare(s, commands[s->op], 0);
+	if (open_socket(s, &family))
+		return -1;
+	return s->op == RCX_UPCALL ? begin_to_serve(s) : prepare(s, commands[s->op], 0);
 }
 
 static int ack_open(struct rcx_session *s)
@@ -140,6 +157,20 @@ static int genetlink_notify(struct rcx_session *s, uint64_t n)
 static int genetlink_stream(struct rcx_session *s, uint64_t n)
 {
 	return rcx_datagram_stream(s, n, message, RCX_GENETLINK_EVENT);
+}
+
+/* Make the datagram of a request that of its reply. */
+static void turn(struct nlmsghdr *header)
+{
+	struct datagram *datagram = (struct datagram *)header;
+
+	header->nlmsg_flags = NLM_F_REQUEST;
+	datagram->command.cmd = RCX_GENETLINK_ANSWER;
+}
+
+static int genetlink_upcall(struct rcx_session *s, uint64_t n)
+{
+	return rcx_datagram_upcall(s, n, message, RCX_GENETLINK_ASK, turn);
 }
 
 /* ---- dump: records until the end mark ----------------------------------- */
@@ -226,6 +257,7 @@ static const struct rcx_mode genetlink_modes[] = {
 			[RCX_PUSH] = { .run = rcx_datagram_push, ATTRIBUTE },
 			[RCX_PULL] = { .run = genetlink_pull, ATTRIBUTE },
 			[RCX_CALL] = { .run = genetlink_call, ATTRIBUTE },
+			[RCX_UPCALL] = { .run = genetlink_upcall, ATTRIBUTE, .waits = RCX_WAIT_ANY },
 		},
 	},
 	{
@@ -267,8 +299,5 @@ static const struct rcx_channel genetlink_channel = {
 	.module = "ringcross_genetlink",
 	.since = "2.6.15: genl_register_family(), named families over NETLINK_GENERIC",
 	.modes = genetlink_modes,
-	.unsupported_reason = {
-		[RCX_UPCALL] = "Not measured yet.",
-	},
 };
 RCX_CHANNEL(genetlink_channel);

@@ -207,5 +207,6 @@ struct rcx_page {
 #define RCX_CORE_STOP	_IO('x', 4) /* end an emission, wait for its producer */
 #define RCX_CORE_COUNTS _IOR('x', 5, struct rcx_counts)
 #define RCX_CORE_ASK	_IOW('x', 6, struct rcx_asking)
+#define RCX_CORE_WAIT	_IO('x', 7) /* until the producer that asks has ended */
 
 #endif /* RINGCROSS_H */

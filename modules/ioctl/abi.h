@@ -32,4 +32,17 @@ struct rcx_ioctl_buffer {
 #define RCX_IOCTL_CALL_AT _IOW('x', 0x46, struct rcx_ioctl_buffer)
 #define RCX_IOCTL_NEXT_AT _IOW('x', 0x47, struct rcx_ioctl_buffer)
 
+/*
+ * Upcalls have a device of their own, so that its poll() reports nothing but a request.  Take the
+ * request of the kernel; sleeps until there is one, EAGAIN with O_NONBLOCK.  Then answer it.
+ */
+#define RCX_IOCTL_UPCALL_DEVICE "/dev/ringcross/ioctl-upcall"
+
+enum { RCX_IOCTL_NR_TAKE = 0x48, RCX_IOCTL_NR_ANSWER };
+
+#define RCX_IOCTL_TAKE(len)   _IOC(_IOC_READ, 'x', RCX_IOCTL_NR_TAKE, len)
+#define RCX_IOCTL_ANSWER(len) _IOC(_IOC_WRITE, 'x', RCX_IOCTL_NR_ANSWER, len)
+#define RCX_IOCTL_TAKE_AT     _IOW('x', 0x4a, struct rcx_ioctl_buffer)
+#define RCX_IOCTL_ANSWER_AT   _IOW('x', 0x4b, struct rcx_ioctl_buffer)
+
 #endif

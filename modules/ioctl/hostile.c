@@ -273,6 +273,93 @@ static void try_argument(struct rcx_hostile *h, struct target *target)
 		   EBADMSG);
 }
 
+/* ---- upcalls --------------------------------------------------------------- */
+
+static bool known_upcall(unsigned int cmd)
+{
+	unsigned int len = _IOC_SIZE(cmd);
+
+	return cmd == RCX_IOCTL_TAKE(len) || cmd == RCX_IOCTL_ANSWER(len) ||
+	       cmd == RCX_IOCTL_TAKE_AT || cmd == RCX_IOCTL_ANSWER_AT;
+}
+
+static int upcall_open(struct rcx_hostile *h)
+{
+	(void)h;
+	return open(RCX_IOCTL_UPCALL_DEVICE, O_RDWR | O_CLOEXEC);
+}
+
+/* An ioctl returns no length. */
+static long direct_take(int fd, void *to, size_t len)
+{
+	return ioctl(fd, RCX_IOCTL_TAKE(len), to) ? -1 : (long)len;
+}
+
+static long direct_answer(int fd, const void *from, size_t len)
+{
+	return ioctl(fd, RCX_IOCTL_ANSWER(len), from);
+}
+
+static long indirect_take(int fd, void *to, size_t len)
+{
+	struct rcx_ioctl_buffer buffer = { .address = (uintptr_t)to, .len = (uint32_t)len };
+
+	return ioctl(fd, RCX_IOCTL_TAKE_AT, &buffer) ? -1 : (long)len;
+}
+
+static long indirect_answer(int fd, const void *from, size_t len)
+{
+	struct rcx_ioctl_buffer buffer = { .address = (uintptr_t)from, .len = (uint32_t)len };
+
+	return ioctl(fd, RCX_IOCTL_ANSWER_AT, &buffer);
+}
+
+static long take_at(void *arg, void *at)
+{
+	return direct_take(*(int *)arg, at, WHOLE);
+}
+
+static long take_buffer_at(void *arg, void *at)
+{
+	return ioctl(*(int *)arg, RCX_IOCTL_TAKE_AT, at);
+}
+
+static void try_upcall_device(struct rcx_hostile *h)
+{
+	struct rcx_ioctl_buffer buffer = { .len = WHOLE, .flags = 1 };
+	int fd = open(RCX_IOCTL_UPCALL_DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	rcx_topic(h, "upcall device");
+	rcx_core_bind(h, "direct", BODY, true);
+	rcx_expect(h, "no request", direct_take(fd, h->message, WHOLE), EAGAIN);
+	rcx_core_ask(h, 1, 1000);
+	usleep(20000);
+	rcx_expect(h, "a size one byte too short", direct_take(fd, h->message, WHOLE - 1),
+		   EMSGSIZE);
+	rcx_expect(h, "an unknown flag", ioctl(fd, RCX_IOCTL_TAKE_AT, &buffer), EINVAL);
+	rcx_expect(h, "the same for a reply", ioctl(fd, RCX_IOCTL_ANSWER_AT, &buffer), EINVAL);
+	rcx_try_addresses(h, "take", RCX_KERNEL_WRITES, take_at, &fd);
+	rcx_try_addresses(h, "buffer", RCX_KERNEL_READS, take_buffer_at, &fd);
+	rcx_expect(h, "it is not lost", direct_take(fd, h->message, WHOLE), 0);
+	rcx_try_no_io(h, fd);
+	rcx_try_no_map(h, fd);
+	rcx_try_commands(h, fd, known_upcall);
+	close(fd);
+	rcx_try_nobody_opens(h, RCX_IOCTL_UPCALL_DEVICE);
+}
+
+static void try_upcalls(struct rcx_hostile *h)
+{
+	static const struct rcx_server servers[] = {
+		{ "direct", upcall_open, direct_take, direct_answer, EINVAL, false },
+		{ "indirect", upcall_open, indirect_take, indirect_answer, EINVAL, false },
+	};
+
+	for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++)
+		rcx_try_upcalls(h, &servers[i]);
+	try_upcall_device(h);
+}
+
 static void ioctl_hostile(struct rcx_hostile *h)
 {
 	struct target target = { .h = h };
@@ -301,5 +388,6 @@ static void ioctl_hostile(struct rcx_hostile *h)
 	try_sleep(h);
 	try_stuck(h);
 	try_leaving(h);
+	try_upcalls(h);
 }
 RCX_HOSTILE(ioctl, ioctl_hostile);

@@ -25,7 +25,9 @@
  *
  * Two modes.  direct: the argument is the message.  indirect: the argument holds the
  * message's address and length.  An event is fetched by an ioctl that sleeps, as with
- * VIDIOC_DQEVENT, because the kernel cannot call a function of a process.
+ * VIDIOC_DQEVENT, because the kernel cannot call a function of a process.  An upcall is two
+ * commands, as in seccomp's user notification: one sleeps until the kernel asks and returns the
+ * request, the other one answers it.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -36,7 +38,10 @@
 #include "rcx_core.h"
 #include "rcx_file.h"
 #include "rcx_readers.h"
+#include "rcx_upcall.h"
 #include "abi.h"
+
+static DEFINE_RCX_UPCALL(ioctl_upcall);
 
 /* State of one open file.  The lock of ioctl_readers covers @reader, see readers.c. */
 struct ioctl_file {
@@ -203,6 +208,69 @@ static const struct file_operations ioctl_fops = {
 	.poll = ioctl_poll,
 };
 
+/* ---- upcalls: the kernel asks ------------------------------------------- */
+
+static int ioctl_ask(const struct rcx_event *request)
+{
+	return rcx_upcall_ask(&ioctl_upcall, request);
+}
+
+static int upcall_open(struct inode *inode, struct file *file)
+{
+	return rcx_upcall_open(inode, file, &ioctl_upcall);
+}
+
+/* The handlers of read() and write() take an address and a length, as these commands do. */
+static long upcall_take(struct file *file, void __user *to, u32 len)
+{
+	ssize_t got = rcx_upcall_read(file, to, len, NULL);
+
+	return got < 0 ? got : 0;
+}
+
+static long upcall_answer(struct file *file, const void __user *from, u32 len)
+{
+	ssize_t done = rcx_upcall_write(file, from, len, NULL);
+
+	return done < 0 ? done : 0;
+}
+
+static long upcall_indirect(struct file *file, unsigned int cmd, void __user *user)
+{
+	struct rcx_ioctl_buffer buffer;
+
+	if (copy_from_user(&buffer, user, sizeof(buffer)))
+		return -EFAULT;
+	if (buffer.flags)
+		return -EINVAL;
+	user = u64_to_user_ptr(buffer.address);
+	return cmd == RCX_IOCTL_TAKE_AT ? upcall_take(file, user, buffer.len) :
+					  upcall_answer(file, user, buffer.len);
+}
+
+static long upcall_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+	u32 len = _IOC_SIZE(cmd);
+
+	if (cmd == RCX_IOCTL_TAKE_AT || cmd == RCX_IOCTL_ANSWER_AT)
+		return upcall_indirect(file, cmd, user);
+	if (cmd == RCX_IOCTL_TAKE(len))
+		return upcall_take(file, user, len);
+	if (cmd == RCX_IOCTL_ANSWER(len))
+		return upcall_answer(file, user, len);
+	return -ENOTTY;
+}
+
+static const struct file_operations upcall_fops = {
+	.owner = THIS_MODULE,
+	.open = upcall_open,
+	.release = rcx_upcall_release,
+	.unlocked_ioctl = upcall_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.poll = rcx_upcall_poll,
+};
+
 static struct miscdevice ioctl_device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "ringcross_ioctl",
@@ -211,12 +279,21 @@ static struct miscdevice ioctl_device = {
 	.mode = 0600,
 };
 
+static struct miscdevice upcall_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "ringcross_ioctl_upcall",
+	.nodename = "ringcross/ioctl-upcall",
+	.fops = &upcall_fops,
+	.mode = 0600,
+};
+
 static struct rcx_channel ioctl_channel = {
 	.name = "ioctl",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]){ { "direct", RCX_IN_ANY, ioctl_emit },
-						  { "indirect", RCX_IN_ANY, ioctl_emit },
-						  { } },
+	.emitters =
+		(const struct rcx_emitter[]){ { "direct", RCX_IN_ANY, ioctl_emit, ioctl_ask },
+					      { "indirect", RCX_IN_ANY, ioctl_emit, ioctl_ask },
+					      { } },
 };
 
 static int __init ioctl_init(void)
@@ -225,15 +302,25 @@ static int __init ioctl_init(void)
 
 	if (err)
 		return err;
+	err = misc_register(&upcall_device);
+	if (err)
+		goto err_device;
 	err = rcx_channel_register(&ioctl_channel);
 	if (err)
-		misc_deregister(&ioctl_device);
+		goto err_upcall;
+	return 0;
+
+err_upcall:
+	misc_deregister(&upcall_device);
+err_device:
+	misc_deregister(&ioctl_device);
 	return err;
 }
 
 static void __exit ioctl_exit(void)
 {
 	rcx_channel_unregister(&ioctl_channel);
+	misc_deregister(&upcall_device);
 	misc_deregister(&ioctl_device);
 }
 

@@ -9,9 +9,10 @@
 static int ioctl_open(struct rcx_session *s)
 {
 	int nonblock = rcx_nonblocking(s) ? O_NONBLOCK : 0;
+	const char *path = s->op == RCX_UPCALL ? RCX_IOCTL_UPCALL_DEVICE : RCX_IOCTL_DEVICE;
 
-	s->fd = open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC | nonblock);
-	return s->fd < 0 ? rcx_fail_errno(s, "open " RCX_IOCTL_DEVICE) : 0;
+	s->fd = open(path, O_RDWR | O_CLOEXEC | nonblock);
+	return s->fd < 0 ? rcx_fail_errno(s, path) : 0;
 }
 
 /*
@@ -97,6 +98,39 @@ static inline int stream(struct rcx_session *s, unsigned long cmd, void *arg)
 	}
 }
 
+static inline int serve(struct rcx_session *s, bool polls, unsigned long take,
+			unsigned long answer, void *arg)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	int err;
+
+	do {
+		if (polls)
+			poll(&pfd, 1, -1);
+		err = ioctl(s->fd, take, arg);
+	} while (err && errno == EAGAIN);
+	if (err)
+		return rcx_fail_errno(s, "ioctl take");
+	if (rcx_rx(s, s->rx, rcx_len(s)))
+		return -1;
+	rcx_tx_reply(s, s->rx);
+	return ioctl(s->fd, answer, arg) ? rcx_fail_errno(s, "ioctl answer") : 0;
+}
+
+static inline int upcall(struct rcx_session *s, uint64_t n, unsigned long take,
+			 unsigned long answer, void *arg)
+{
+	uint64_t first = s->seen;
+	bool polls = rcx_polls(s);
+
+	if (rcx_ask(s, n + 1))
+		return -1;
+	for (uint64_t i = 0; i <= n; i++)
+		if (serve(s, polls, take, answer, arg))
+			return -1;
+	return rcx_asked(s, first, n);
+}
+
 /* ---- direct: the argument is the message ------------------------------- */
 
 static int direct_push(struct rcx_session *s, uint64_t n)
@@ -123,6 +157,11 @@ static int direct_stream(struct rcx_session *s, uint64_t n)
 {
 	(void)n;
 	return stream(s, RCX_IOCTL_NEXT(rcx_len(s)), s->rx);
+}
+
+static int direct_upcall(struct rcx_session *s, uint64_t n)
+{
+	return upcall(s, n, RCX_IOCTL_TAKE(rcx_len(s)), RCX_IOCTL_ANSWER(rcx_len(s)), s->rx);
 }
 
 /* ---- indirect: the argument holds address and length ------------------- */
@@ -171,6 +210,13 @@ static int indirect_stream(struct rcx_session *s, uint64_t n)
 	return stream(s, RCX_IOCTL_NEXT_AT, &buffer);
 }
 
+static int indirect_upcall(struct rcx_session *s, uint64_t n)
+{
+	struct rcx_ioctl_buffer buffer = buffer_for(s, s->rx);
+
+	return upcall(s, n, RCX_IOCTL_TAKE_AT, RCX_IOCTL_ANSWER_AT, &buffer);
+}
+
 /* ---- registration ------------------------------------------------------ */
 
 #define DIRECT                                    \
@@ -193,6 +239,7 @@ static const struct rcx_mode ioctl_modes[] = {
 			[RCX_CALL] = { .run = direct_call, DIRECT },
 			[RCX_NOTIFY] = { .run = direct_notify, DIRECT, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = direct_stream, DIRECT, .waits = RCX_WAIT_DRAIN },
+			[RCX_UPCALL] = { .run = direct_upcall, DIRECT, .waits = RCX_WAIT_ANY },
 		},
 	},
 	{
@@ -206,6 +253,7 @@ static const struct rcx_mode ioctl_modes[] = {
 			[RCX_CALL] = { .run = indirect_call, INDIRECT },
 			[RCX_NOTIFY] = { .run = indirect_notify, INDIRECT, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = indirect_stream, INDIRECT, .waits = RCX_WAIT_DRAIN },
+			[RCX_UPCALL] = { .run = indirect_upcall, INDIRECT, .waits = RCX_WAIT_ANY },
 		},
 	},
 	{ }
@@ -217,8 +265,5 @@ static const struct rcx_channel ioctl_channel = {
 	.module = "ringcross_ioctl",
 	.since = "1.0: ioctl(); without the big kernel lock (unlocked_ioctl) since 2.6.11",
 	.modes = ioctl_modes,
-	.unsupported_reason = {
-		[RCX_UPCALL] = "Not measured yet.",
-	},
 };
 RCX_CHANNEL(ioctl_channel);

@@ -50,6 +50,7 @@ enum rcx_mmap_kind {
 	RCX_MMAP_PAGE,	    /* one slot for both directions, with doorbells; ends unused */
 	RCX_MMAP_TO_KERNEL, /* a ring: user space produces, the kernel consumes */
 	RCX_MMAP_TO_USER,   /* a ring: the kernel produces, user space consumes */
+	RCX_MMAP_UPCALL,    /* one slot: the kernel's request, replaced by its reply; with head */
 	RCX_MMAP_KINDS,
 };
 
@@ -57,7 +58,7 @@ enum rcx_mmap_kind {
  * struct rcx_mmap_setup - the area of this open file; accepted once per file
  * @kind: enum rcx_mmap_kind
  * @room: bytes of the largest message, header and body
- * @slots: a power of two; 1 for RCX_MMAP_PAGE
+ * @slots: a power of two; 1 for RCX_MMAP_PAGE and RCX_MMAP_UPCALL
  * @stride: set by the kernel: bytes from one slot to the next; 0 before
  * @len: set by the kernel: bytes to map from offset 0; 0 before
  */
@@ -77,5 +78,7 @@ struct rcx_mmap_setup {
 #define RCX_MMAP_CALL _IO('x', 0x53) /* consume the request, replace it by its reply */
 /* Doorbell of a ring to the kernel: consume all messages, return their number. */
 #define RCX_MMAP_KICK _IO('x', 0x54)
+/* Doorbell of an upcall: the slot has the reply. */
+#define RCX_MMAP_ANSWER _IO('x', 0x55)
 
 #endif

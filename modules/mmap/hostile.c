@@ -576,6 +576,95 @@ static void try_device(struct rcx_hostile *h)
 	rcx_try_nobody_opens(h, RCX_MMAP_DEVICE);
 }
 
+/* ---- upcalls --------------------------------------------------------------- */
+
+#define FDS 64
+
+static struct area serving[FDS]; /* by file descriptor */
+
+static int server_open(struct rcx_hostile *h)
+{
+	struct area area;
+
+	if (!open_area(h, &area, RCX_MMAP_UPCALL, WHOLE + BODY, 1) || area.fd >= FDS)
+		return -1;
+	serving[area.fd] = area;
+	return area.fd;
+}
+
+static long server_take(int fd, void *to, size_t len)
+{
+	const struct area *area = &serving[fd];
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	if (poll(&pfd, 1, 2000) != 1 || slot(area, 0)->len != len)
+		return -1;
+	memcpy(to, slot(area, 0)->message, len);
+	ends(area)->tail = ends(area)->head;
+	return (long)len;
+}
+
+/* The slot has no more room than this, so a longer reply only states its length. */
+static long server_answer(int fd, const void *from, size_t len)
+{
+	const struct area *area = &serving[fd];
+
+	memcpy(slot(area, 0)->message, from, len < WHOLE + BODY ? len : WHOLE + BODY);
+	slot(area, 0)->len = (uint32_t)len;
+	return ioctl(fd, RCX_MMAP_ANSWER);
+}
+
+/* The header and length of a reply change while the kernel reads them: a good reply or none. */
+static void try_answer_overwritten(struct rcx_hostile *h)
+{
+	struct rcx_outcomes replies = { 0 };
+	int fd = server_open(h);
+
+	for (int turn = 0; turn < 100 && fd >= 0; turn++) {
+		struct rcx_mmap_slot *reply = slot(&serving[fd], 0);
+		struct rcx_msg *msg = (struct rcx_msg *)reply->message;
+		struct rcx_overwriter other;
+
+		rcx_core_bind(h, "page", BODY, false);
+		rcx_core_ask(h, 1, 10000);
+		server_take(fd, h->message, WHOLE);
+		msg->seq = UINT64_MAX;
+		rcx_overwrite(h, &other, turn & 1 ? &reply->len : &msg->size, turn & 1 ? 1 : 4);
+		for (int i = 0; i < 20; i++)
+			if (!ioctl(fd, RCX_MMAP_ANSWER))
+				break;
+		rcx_overwrite_end(&other);
+		ioctl(h->core, RCX_CORE_STOP);
+		rcx_note(&replies, h->page->done ? 0 : -1, 0);
+	}
+	rcx_expect_outcomes(h, "waits for a reply that changes", &replies);
+	close_area(&serving[fd]);
+}
+
+static void try_serving(struct rcx_hostile *h)
+{
+	static const struct rcx_server server = {
+		"page", server_open, server_take, server_answer, EINVAL, false,
+	};
+	struct area area;
+
+	rcx_try_upcalls(h, &server);
+	rcx_topic(h, "upcall");
+	rcx_core_bind(h, "page", BODY, true);
+	open_area(h, &area, RCX_MMAP_UPCALL, WHOLE - 1, 1);
+	rcx_core_ask(h, 1, 1000);
+	rcx_expect_asked(h, "an area without room for the request", EMSGSIZE);
+	rcx_expect(h, "the doorbell of a page", ioctl(area.fd, RCX_MMAP_PUSH), EINVAL);
+	rcx_expect(h, "the doorbell of a ring", ioctl(area.fd, RCX_MMAP_KICK), EINVAL);
+	close_area(&area);
+	open_area(h, &area, RCX_MMAP_PAGE, WHOLE, 1);
+	rcx_expect(h, "a reply in a page", ioctl(area.fd, RCX_MMAP_ANSWER), EINVAL);
+	rcx_core_ask(h, 1, 1000);
+	rcx_expect_asked(h, "a page is no server", ENOTCONN);
+	close_area(&area);
+	try_answer_overwritten(h);
+}
+
 static void mmap_hostile(struct rcx_hostile *h)
 {
 	try_setup(h);
@@ -599,5 +688,6 @@ static void mmap_hostile(struct rcx_hostile *h)
 	try_two_rings(h);
 	try_closing(h);
 	try_device(h);
+	try_serving(h);
 }
 RCX_HOSTILE(mmap, mmap_hostile);

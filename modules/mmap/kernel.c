@@ -14,7 +14,8 @@
  * - page: one slot.  push writes the message there and rings the doorbell; the kernel
  *   checks it in place before the ioctl returns.  pull rings the doorbell, the kernel makes
  *   a fresh message in the slot, and the caller reads it there.  call does both: the reply
- *   replaces the request.
+ *   replaces the request.  In an upcall the kernel writes its request there and wakes the
+ *   reader; the reply replaces the request, and a doorbell tells the kernel.
  * - ring: slots between a head that only the producer moves and a tail that only the
  *   consumer moves, without a lock between the two sides.  push puts a message in and
  *   rings the doorbell, once per message.  For notify and stream the kernel puts messages
@@ -52,13 +53,15 @@
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
 #include "rcx_core.h"
+#include "rcx_upcall.h"
 #include "abi.h"
 
 /*
  * State of one open file.  A mapping holds the file, so the area exists until the file is
  * closed and the last mapping is removed.  The file holds the module.
  *
- * @lock covers the setup, @sequence, and @position of all kinds except a ring to the user.
+ * @lock covers the setup, @sequence, and @position of all kinds except a ring to the user and
+ * an upcall.
  * @area is set once, with release, after @kind, @room, @slots and @stride.  A reader that
  * loads @area with acquire may use these without a lock.  The mmap handler has to do so:
  * it runs under mmap_lock, which a copy from user memory under @lock takes, too.
@@ -83,6 +86,11 @@ struct mmap_file {
 
 static LIST_HEAD(mmap_rings);
 static DEFINE_SPINLOCK(mmap_emit_lock);
+
+/* Areas that serve upcalls; the lock covers the list and the @position of these areas. */
+static LIST_HEAD(mmap_servers);
+static DEFINE_SPINLOCK(mmap_server_lock);
+static DEFINE_RCX_UPCALL(mmap_upcall);
 
 static struct rcx_mmap_ends *mmap_ends(const struct mmap_file *state)
 {
@@ -243,6 +251,60 @@ static int mmap_emit(const struct rcx_event *event)
 	return ret;
 }
 
+/* ---- upcalls --------------------------------------------------------------- */
+
+/* Put the request into the slot of the first area that serves, and wake its reader. */
+static int mmap_request(const struct rcx_event *request)
+{
+	const struct rcx_msg head = {
+		.size = request->size,
+		.magic = RCX_MAGIC,
+		.seq = request->seq,
+		.timestamp = request->timestamp,
+	};
+	struct mmap_file *state;
+	int err;
+
+	lockdep_assert_held(&mmap_server_lock);
+	state = list_first_entry_or_null(&mmap_servers, struct mmap_file, node);
+	if (!state)
+		return -ENOTCONN;
+	if (RCX_HEADER + request->size > state->room)
+		return -EMSGSIZE;
+	err = rcx_upcall_begin(&mmap_upcall, request, state);
+	if (err)
+		return err;
+	mmap_put(mmap_slot(state, 0), &head);
+	WRITE_ONCE(state->position, state->position + 1);
+	smp_store_release(&mmap_ends(state)->head, state->position);
+	wake_up_interruptible_poll(&state->wait, EPOLLIN | EPOLLRDNORM);
+	return 0;
+}
+
+static int mmap_ask(const struct rcx_event *request)
+{
+	int err;
+
+	spin_lock(&mmap_server_lock);
+	err = mmap_request(request);
+	spin_unlock(&mmap_server_lock);
+	return err ? err : rcx_upcall_wait(&mmap_upcall);
+}
+
+/* The header is copied once.  The user may change the body after its check, as in any page here. */
+static long mmap_answer(struct mmap_file *state)
+{
+	struct rcx_mmap_slot *slot = mmap_slot(state, 0);
+	const struct rcx_msg *shared = mmap_message(slot);
+	const struct rcx_msg head = {
+		.size = READ_ONCE(shared->size),
+		.magic = READ_ONCE(shared->magic),
+		.seq = READ_ONCE(shared->seq),
+	};
+
+	return rcx_upcall_answer_at(&mmap_upcall, state, &head, shared->body, READ_ONCE(slot->len));
+}
+
 /* ---- the device --------------------------------------------------------- */
 
 static int mmap_open(struct inode *inode, struct file *file)
@@ -263,9 +325,16 @@ static int mmap_release(struct inode *inode, struct file *file)
 	struct mmap_file *state = file->private_data;
 	unsigned long flags;
 
-	spin_lock_irqsave(&mmap_emit_lock, flags);
-	list_del(&state->node);
-	spin_unlock_irqrestore(&mmap_emit_lock, flags);
+	if (state->area && state->kind == RCX_MMAP_UPCALL) {
+		spin_lock(&mmap_server_lock);
+		list_del(&state->node);
+		spin_unlock(&mmap_server_lock);
+		rcx_upcall_leave(&mmap_upcall, state);
+	} else {
+		spin_lock_irqsave(&mmap_emit_lock, flags);
+		list_del(&state->node);
+		spin_unlock_irqrestore(&mmap_emit_lock, flags);
+	}
 	vfree(state->area);
 	kfree(state);
 	return 0;
@@ -279,7 +348,8 @@ static bool mmap_setup_valid(const struct rcx_mmap_setup *setup)
 		return false;
 	if (!is_power_of_2(setup->slots) || setup->slots > RCX_MMAP_SLOTS_MAX)
 		return false;
-	return setup->kind != RCX_MMAP_PAGE || setup->slots == 1;
+	return setup->slots == 1 ||
+	       (setup->kind != RCX_MMAP_PAGE && setup->kind != RCX_MMAP_UPCALL);
 }
 
 /* Set everything before @area, and put the ring on the list of rings after that. */
@@ -292,6 +362,12 @@ static void mmap_publish(struct mmap_file *state, const struct rcx_mmap_setup *s
 	state->slots = setup->slots;
 	state->stride = setup->stride;
 	smp_store_release(&state->area, area);
+	if (state->kind == RCX_MMAP_UPCALL) {
+		rcx_upcall_join(&mmap_upcall);
+		spin_lock(&mmap_server_lock);
+		list_add_tail(&state->node, &mmap_servers);
+		spin_unlock(&mmap_server_lock);
+	}
 	if (state->kind != RCX_MMAP_TO_USER)
 		return;
 	spin_lock_irqsave(&mmap_emit_lock, flags);
@@ -331,7 +407,9 @@ static long mmap_setup(struct mmap_file *state, struct rcx_mmap_setup __user *ar
 /* Run a doorbell; each is valid for one kind of area. */
 static long mmap_doorbell(struct mmap_file *state, unsigned int cmd, unsigned long arg)
 {
-	u32 kind = cmd == RCX_MMAP_KICK ? RCX_MMAP_TO_KERNEL : RCX_MMAP_PAGE;
+	u32 kind = cmd == RCX_MMAP_KICK	  ? RCX_MMAP_TO_KERNEL :
+		   cmd == RCX_MMAP_ANSWER ? RCX_MMAP_UPCALL :
+					    RCX_MMAP_PAGE;
 
 	lockdep_assert_held(&state->lock);
 	if (!state->area)
@@ -345,6 +423,8 @@ static long mmap_doorbell(struct mmap_file *state, unsigned int cmd, unsigned lo
 		return mmap_pull(state, arg);
 	case RCX_MMAP_CALL:
 		return mmap_call(state);
+	case RCX_MMAP_ANSWER:
+		return mmap_answer(state);
 	default:
 		return mmap_kick(state);
 	}
@@ -365,6 +445,7 @@ static long mmap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case RCX_MMAP_PULL:
 	case RCX_MMAP_CALL:
 	case RCX_MMAP_KICK:
+	case RCX_MMAP_ANSWER:
 		ret = mmap_doorbell(state, cmd, arg);
 		break;
 	default:
@@ -401,7 +482,8 @@ static __poll_t mmap_poll(struct file *file, struct poll_table_struct *table)
 {
 	struct mmap_file *state = file->private_data;
 
-	if (!smp_load_acquire(&state->area) || state->kind != RCX_MMAP_TO_USER)
+	if (!smp_load_acquire(&state->area) ||
+	    (state->kind != RCX_MMAP_TO_USER && state->kind != RCX_MMAP_UPCALL))
 		return EPOLLERR;
 	poll_wait(file, &state->wait, table);
 	return READ_ONCE(state->position) != READ_ONCE(mmap_ends(state)->tail) ?
@@ -430,7 +512,9 @@ static struct miscdevice mmap_device = {
 static struct rcx_channel mmap_channel = {
 	.name = "mmap",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]){ { "ring", RCX_IN_ANY, mmap_emit }, { } },
+	.emitters = (const struct rcx_emitter[]){ { "page", 0, NULL, mmap_ask },
+						  { "ring", RCX_IN_ANY, mmap_emit },
+						  { } },
 };
 
 /* Not mmap_init(): the kernel has a function of that name. */

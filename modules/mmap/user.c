@@ -66,7 +66,7 @@ static int open_area(struct rcx_session *s, uint32_t kind)
 	struct rcx_mmap_setup setup = {
 		.kind = kind,
 		.room = (uint32_t)rcx_len(s),
-		.slots = kind == RCX_MMAP_PAGE ? 1 : slots_for(s),
+		.slots = kind == RCX_MMAP_PAGE || kind == RCX_MMAP_UPCALL ? 1 : slots_for(s),
 	};
 	struct view *view;
 	void *map;
@@ -97,7 +97,7 @@ static int open_area(struct rcx_session *s, uint32_t kind)
 		.count = setup.slots,
 	};
 	s->priv = view;
-	if (kind != RCX_MMAP_TO_USER)
+	if (kind == RCX_MMAP_PAGE || kind == RCX_MMAP_TO_KERNEL)
 		prepare_slots(s, view);
 	return 0;
 }
@@ -115,6 +115,8 @@ static void mmap_close(struct rcx_session *s)
 
 static int page_open(struct rcx_session *s)
 {
+	if (s->op == RCX_UPCALL)
+		return open_area(s, RCX_MMAP_UPCALL);
 	if (open_area(s, RCX_MMAP_PAGE))
 		return -1;
 	s->tx = message_in(slot_at(s->priv, 0));
@@ -228,6 +230,38 @@ static int ring_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
+/* The kernel reads the tail only for poll(), where a request that was read is none any more. */
+static inline int page_serve(struct rcx_session *s, bool polls)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	struct view *view = s->priv;
+	struct rcx_mmap_slot *slot;
+
+	do {
+		if (polls && poll(&pfd, 1, -1) != 1)
+			return rcx_fail_errno(s, "poll");
+		slot = ring_peek(view);
+	} while (!slot);
+	ring_drop(view);
+	if (rcx_rx(s, message_in(slot), slot->len))
+		return -1;
+	rcx_tx_reply(s, message_in(slot));
+	return ioctl(s->fd, RCX_MMAP_ANSWER) ? rcx_fail_errno(s, "ioctl answer") : 0;
+}
+
+static int page_upcall(struct rcx_session *s, uint64_t n)
+{
+	uint64_t first = s->seen;
+	bool polls = rcx_polls(s);
+
+	if (rcx_ask(s, n + 1))
+		return -1;
+	for (uint64_t i = 0; i <= n; i++)
+		if (page_serve(s, polls))
+			return -1;
+	return rcx_asked(s, first, n);
+}
+
 static int ring_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
@@ -274,6 +308,7 @@ static const struct rcx_mode mmap_modes[] = {
 			[RCX_PUSH] = { .run = page_push, SLOT },
 			[RCX_PULL] = { .run = page_pull, SLOT },
 			[RCX_CALL] = { .run = page_call, SLOT },
+			[RCX_UPCALL] = { .run = page_upcall, SLOT, .waits = RCX_WAIT_DRAIN },
 		},
 	},
 	{
@@ -298,8 +333,5 @@ static const struct rcx_channel mmap_channel = {
 	.module = "ringcross_mmap",
 	.since = "1.0: mmap() of a driver's memory",
 	.modes = mmap_modes,
-	.unsupported_reason = {
-		[RCX_UPCALL] = "Not measured yet.",
-	},
 };
 RCX_CHANNEL(mmap_channel);

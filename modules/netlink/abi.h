@@ -19,11 +19,13 @@ enum {
 	RCX_NETLINK_PULL,		   /* no payload; the answer is a message */
 	RCX_NETLINK_CALL,		   /* a message; the answer is its reply */
 	RCX_NETLINK_EVENT,		   /* from the kernel: an event's message */
+	RCX_NETLINK_ASK,		   /* from the kernel: a request */
+	RCX_NETLINK_ANSWER,		   /* the reply to the kernel's request */
 };
 
 /**
  * struct rcx_netlink_join - make this socket a peer of the kernel half
- * @flags: RCX_NETLINK_EVENTS, or 0
+ * @flags: RCX_NETLINK_EVENTS, RCX_NETLINK_SERVES, or 0
  * @pad: 0
  */
 struct rcx_netlink_join {
@@ -32,5 +34,6 @@ struct rcx_netlink_join {
 };
 
 #define RCX_NETLINK_EVENTS 0x1 /* send events to this socket's address */
+#define RCX_NETLINK_SERVES 0x2 /* send requests to it; the first socket that serves gets them */
 
 #endif

@@ -100,7 +100,7 @@ static void join_new(struct rcx_hostile *h, struct peer *peer, uint32_t flags)
 static void try_join(struct rcx_hostile *h)
 {
 	const uint32_t words[] = { 0, 1, 0 };
-	struct rcx_netlink_join wrong = { .flags = 2 };
+	struct rcx_netlink_join wrong = { .flags = 4 };
 	struct peer peer;
 
 	rcx_topic(h, "join");
@@ -110,7 +110,7 @@ static void try_join(struct rcx_hostile *h)
 	rcx_expect(h, "call before it", call(&peer, h->message, WHOLE), ENOTCONN);
 	rcx_expect(h, "pull before it", request(&peer, RCX_NETLINK_PULL, FLAGS, words, 0),
 		   ENOTCONN);
-	rcx_expect(h, "an unknown flag", join(&peer, 2), EINVAL);
+	rcx_expect(h, "an unknown flag", join(&peer, 4), EINVAL);
 	rcx_expect(h, "all flags", join(&peer, UINT32_MAX), EINVAL);
 	wrong.flags = 0;
 	wrong.pad = 1;
@@ -491,6 +491,70 @@ static void try_others(struct rcx_hostile *h)
 	close_peer(&peer);
 }
 
+/* ---- upcalls --------------------------------------------------------------- */
+
+/* The socket is all that a server is, so each call builds its datagrams anew. */
+static struct peer peer_of(int fd)
+{
+	return (struct peer){ .fd = fd, .out = calloc(1, DATAGRAM) };
+}
+
+static int server_open(struct rcx_hostile *h)
+{
+	struct peer peer;
+
+	open_peer(h, &peer);
+	if (join(&peer, RCX_NETLINK_SERVES))
+		return -1;
+	free(peer.out);
+	return peer.fd;
+}
+
+static long server_take(int fd, void *to, size_t len)
+{
+	struct {
+		struct nlmsghdr header;
+		char payload[4096];
+	} in;
+	ssize_t got = recv(fd, &in, sizeof(in), 0);
+
+	if (got < (ssize_t)NLMSG_HDRLEN || in.header.nlmsg_type != RCX_NETLINK_ASK ||
+	    in.header.nlmsg_len - NLMSG_HDRLEN > len)
+		return -1;
+	memcpy(to, in.payload, in.header.nlmsg_len - NLMSG_HDRLEN);
+	return in.header.nlmsg_len - (long)NLMSG_HDRLEN;
+}
+
+static long server_answer(int fd, const void *from, size_t len)
+{
+	struct peer peer = peer_of(fd);
+	long result = request(&peer, RCX_NETLINK_ANSWER, FLAGS, from, len);
+
+	free(peer.out);
+	return result;
+}
+
+static void try_serving(struct rcx_hostile *h)
+{
+	static const struct rcx_server server = {
+		"unicast", server_open, server_take, server_answer, EINVAL, false,
+	};
+	struct peer peer;
+
+	rcx_try_upcalls(h, &server);
+	rcx_topic(h, "upcall");
+	rcx_core_bind(h, "unicast", BODY, true);
+	join_new(h, &peer, 0);
+	rcx_expect(h, "a reply of a socket that does not serve",
+		   request(&peer, RCX_NETLINK_ANSWER, FLAGS, rcx_good_message(h, BODY, 0), WHOLE),
+		   ESRCH);
+	rcx_expect(h, "a request of the kernel's type",
+		   request(&peer, RCX_NETLINK_ASK, FLAGS, h->message, WHOLE), EOPNOTSUPP);
+	rcx_core_ask(h, 1, 1000);
+	rcx_expect_asked(h, "it is no server", ENOTCONN);
+	close_peer(&peer);
+}
+
 static void netlink_hostile(struct rcx_hostile *h)
 {
 	rcx_core_bind(h, "", BODY, true);
@@ -506,5 +570,6 @@ static void netlink_hostile(struct rcx_hostile *h)
 	try_leaving(h, "unicast");
 	try_leaving(h, "multicast");
 	try_others(h);
+	try_serving(h);
 }
 RCX_HOSTILE(netlink, netlink_hostile);

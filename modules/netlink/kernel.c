@@ -34,7 +34,9 @@
  * Three modes:
  *
  * - unicast: requests to the kernel; answers and events to one port.  A sender that
- *   does not wait gets EAGAIN when the queue is full.
+ *   does not wait gets EAGAIN when the queue is full.  In an upcall the kernel sends the
+ *   request to one port and waits for a datagram back; the release of the socket, of
+ *   which netlink notifies its users, ends the wait.
  * - multicast: events to a group.
  * - ack: a push that requests an acknowledgement, which costs one datagram back.
  */
@@ -48,6 +50,7 @@
 #include <net/netlink.h>
 #include <net/sock.h>
 #include "rcx_core.h"
+#include "rcx_upcall.h"
 #include "abi.h"
 
 /*
@@ -61,12 +64,13 @@ struct netlink_peer {
 	struct rcu_head rcu;
 	struct rcx_sequence sequence;
 	u32 portid;
-	bool events;
+	u32 flags;
 };
 
 static DEFINE_MUTEX(netlink_lock);
 static LIST_HEAD(netlink_peers);
 static struct sock *netlink_sock;
+static DEFINE_RCX_UPCALL(netlink_upcall);
 
 /* The source of message bodies: a real sender copies its data from memory, too. */
 static const u8 *netlink_content;
@@ -123,7 +127,7 @@ static int netlink_emit_unicast(const struct rcx_event *event)
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(peer, &netlink_peers, node) {
-		if (!peer->events)
+		if (!(peer->flags & RCX_NETLINK_EVENTS))
 			continue;
 		err = netlink_emit_to(peer->portid, event);
 		taken |= !err;
@@ -144,6 +148,57 @@ static int netlink_emit_multicast(const struct rcx_event *event)
 	return nlmsg_multicast(netlink_sock, skb, 0, RCX_NETLINK_GROUP, GFP_ATOMIC);
 }
 
+/* ---- upcalls: requests of the kernel ------------------------------------- */
+
+/* The identity of a server: its port, which is never 0 and never dereferenced. */
+static const void *netlink_server(u32 portid)
+{
+	return (const void *)(unsigned long)portid;
+}
+
+/* The port of the first socket that serves, or 0. */
+static u32 netlink_find_server(void)
+{
+	const struct netlink_peer *peer;
+	u32 portid = 0;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(peer, &netlink_peers, node) {
+		if (peer->flags & RCX_NETLINK_SERVES) {
+			portid = peer->portid;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return portid;
+}
+
+/*
+ * The request is pending before it is sent, since the reply may arrive before the send returns.
+ * The server may leave at any time: before the send, which then fails, or after it; then
+ * netlink_gone() ends the wait.
+ */
+static int netlink_ask(const struct rcx_event *request)
+{
+	u32 portid = netlink_find_server();
+	struct sk_buff *skb;
+	int err;
+
+	if (!portid)
+		return -ENOTCONN;
+	skb = netlink_message(RCX_NETLINK_ASK, 0, netlink_content, request->size, GFP_KERNEL);
+	if (!skb)
+		return -ENOMEM;
+	rcx_event(request, nlmsg_data(nlmsg_hdr(skb)));
+	err = rcx_upcall_begin(&netlink_upcall, request, netlink_server(portid));
+	if (err) {
+		kfree_skb(skb);
+		return err;
+	}
+	err = nlmsg_unicast(netlink_sock, skb, portid);
+	return err < 0 ? rcx_upcall_result(&netlink_upcall, err) : rcx_upcall_wait(&netlink_upcall);
+}
+
 /* ---- requests ---------------------------------------------------------- */
 
 static struct netlink_peer *netlink_find(u32 portid)
@@ -161,7 +216,8 @@ static int netlink_join(u32 portid, const struct nlmsghdr *header)
 	const struct rcx_netlink_join *join = nlmsg_data(header);
 	struct netlink_peer *peer;
 
-	if (nlmsg_len(header) != sizeof(*join) || join->flags & ~RCX_NETLINK_EVENTS || join->pad)
+	if (nlmsg_len(header) != sizeof(*join) || join->pad ||
+	    join->flags & ~(RCX_NETLINK_EVENTS | RCX_NETLINK_SERVES))
 		return -EINVAL;
 	if (netlink_find(portid))
 		return -EEXIST;
@@ -169,7 +225,9 @@ static int netlink_join(u32 portid, const struct nlmsghdr *header)
 	if (!peer)
 		return -ENOMEM;
 	peer->portid = portid;
-	peer->events = join->flags & RCX_NETLINK_EVENTS;
+	peer->flags = join->flags;
+	if (peer->flags & RCX_NETLINK_SERVES)
+		rcx_upcall_join(&netlink_upcall);
 	list_add_tail_rcu(&peer->node, &netlink_peers);
 	return 0;
 }
@@ -237,6 +295,9 @@ static int netlink_serve(struct sk_buff *skb, struct nlmsghdr *header,
 		return netlink_pull(skb, peer, header);
 	case RCX_NETLINK_CALL:
 		return netlink_call(skb, peer, header);
+	case RCX_NETLINK_ANSWER:
+		return rcx_upcall_answer(&netlink_upcall, netlink_server(portid),
+					 nlmsg_data(header), nlmsg_len(header));
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -262,6 +323,8 @@ static int netlink_gone(struct notifier_block *block, unsigned long event, void 
 	mutex_lock(&netlink_lock);
 	peer = netlink_find(notify->portid);
 	if (peer) {
+		if (peer->flags & RCX_NETLINK_SERVES)
+			rcx_upcall_leave(&netlink_upcall, netlink_server(peer->portid));
 		list_del_rcu(&peer->node);
 		kfree_rcu(peer, rcu);
 	}
@@ -279,7 +342,8 @@ static struct rcx_channel netlink_channel = {
 	.name = "netlink",
 	.owner = THIS_MODULE,
 	.emitters =
-		(const struct rcx_emitter[]){ { "unicast", RCX_IN_ANY, netlink_emit_unicast },
+		(const struct rcx_emitter[]){ { "unicast", RCX_IN_ANY, netlink_emit_unicast,
+						netlink_ask },
 					      { "multicast", RCX_IN_ANY, netlink_emit_multicast },
 					      { } },
 };

@@ -86,9 +86,11 @@ static int unicast_open(struct rcx_session *s)
 		[RCX_PULL] = RCX_NETLINK_PULL,
 		[RCX_CALL] = RCX_NETLINK_CALL,
 	};
-	bool events = rcx_kernel_initiated(s->op);
+	uint32_t flags = s->op == RCX_UPCALL	      ? RCX_NETLINK_SERVES :
+			 rcx_kernel_initiated(s->op) ? RCX_NETLINK_EVENTS :
+						       0;
 
-	if (open_socket(s) || join(s, events ? RCX_NETLINK_EVENTS : 0))
+	if (open_socket(s) || join(s, flags))
 		return -1;
 	prepare(s, types[s->op], 0);
 	return 0;
@@ -143,6 +145,18 @@ static int netlink_stream(struct rcx_session *s, uint64_t n)
 	return rcx_datagram_stream(s, n, message, RCX_NETLINK_EVENT);
 }
 
+/* Make the datagram of a request that of its reply. */
+static void turn(struct nlmsghdr *header)
+{
+	header->nlmsg_type = RCX_NETLINK_ANSWER;
+	header->nlmsg_flags = NLM_F_REQUEST;
+}
+
+static int netlink_upcall(struct rcx_session *s, uint64_t n)
+{
+	return rcx_datagram_upcall(s, n, message, RCX_NETLINK_ASK, turn);
+}
+
 /* ---- registration ------------------------------------------------------ */
 
 #define SENT                 \
@@ -172,6 +186,7 @@ static const struct rcx_mode netlink_modes[] = {
 			[RCX_NOTIFY] = { .run = netlink_notify, EVENT, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = netlink_stream, EVENT, .waits = RCX_WAIT_DRAIN,
 					.queue = &netlink_queue },
+			[RCX_UPCALL] = { .run = netlink_upcall, ANSWERED, .waits = RCX_WAIT_ANY },
 		},
 	},
 	{
@@ -205,8 +220,5 @@ static const struct rcx_channel netlink_channel = {
 	.module = "ringcross_netlink",
 	.since = "2.2: sockets of the family AF_NETLINK, see netlink(7)",
 	.modes = netlink_modes,
-	.unsupported_reason = {
-		[RCX_UPCALL] = "Not measured yet.",
-	},
 };
 RCX_CHANNEL(netlink_channel);

@@ -28,7 +28,8 @@
  * A call is two system calls: the request is written, and the reply is read from
  * the same open file, which keeps it until the next request.  Events arrive by a
  * read that sleeps.  procfs forwards poll() but has no queue of events, so the kernel
- * half keeps one per open file.
+ * half keeps one per open file.  For an upcall, a read that sleeps returns the request and a
+ * write to the same open file answers it.
  *
  * Two modes:
  *
@@ -45,14 +46,21 @@
 #include "rcx_core.h"
 #include "rcx_file.h"
 #include "rcx_readers.h"
+#include "rcx_upcall.h"
 #include "abi.h"
 
 static DEFINE_RCX_FILE(procfs_shared);
 static DEFINE_RCX_READERS(procfs_readers);
+static DEFINE_RCX_UPCALL(procfs_upcall);
 
 static int procfs_emit(const struct rcx_event *event)
 {
 	return rcx_readers_emit(&procfs_readers, event);
+}
+
+static int procfs_ask(const struct rcx_event *request)
+{
+	return rcx_upcall_ask(&procfs_upcall, request);
 }
 
 static int procfs_reset(void)
@@ -119,6 +127,25 @@ static int procfs_release_events(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static int procfs_open_upcall(struct inode *inode, struct file *file)
+{
+	int err;
+
+	if (!try_module_get(THIS_MODULE))
+		return -ENODEV;
+	err = rcx_upcall_open(inode, file, &procfs_upcall);
+	if (err)
+		module_put(THIS_MODULE);
+	return err;
+}
+
+static int procfs_release_upcall(struct inode *inode, struct file *file)
+{
+	rcx_upcall_release(inode, file);
+	module_put(THIS_MODULE);
+	return 0;
+}
+
 /* ---- the files; without proc_lseek some kernels call NULL --------------- */
 
 static const struct proc_ops procfs_message_ops = {
@@ -145,6 +172,15 @@ static const struct proc_ops procfs_events_ops = {
 	.proc_lseek = noop_llseek,
 };
 
+static const struct proc_ops procfs_upcall_ops = {
+	.proc_open = procfs_open_upcall,
+	.proc_release = procfs_release_upcall,
+	.proc_read = rcx_upcall_read,
+	.proc_write = rcx_upcall_write,
+	.proc_poll = rcx_upcall_poll,
+	.proc_lseek = noop_llseek,
+};
+
 static const struct proc_ops procfs_shared_ops = {
 	.proc_open = procfs_open_shared,
 	.proc_release = procfs_release_shared,
@@ -159,7 +195,8 @@ static struct rcx_channel procfs_channel = {
 	.name = "procfs",
 	.owner = THIS_MODULE,
 	.reset = procfs_reset,
-	.emitters = (const struct rcx_emitter[]){ { "pread", RCX_IN_ANY, procfs_emit }, { } },
+	.emitters = (const struct rcx_emitter[]){ { "pread", RCX_IN_ANY, procfs_emit, procfs_ask },
+						  { } },
 };
 
 static int __init procfs_init(void)
@@ -173,6 +210,7 @@ static int __init procfs_init(void)
 	if (!proc_create(RCX_PROCFS_MESSAGE, 0600, procfs_dir, &procfs_message_ops) ||
 	    !proc_create(RCX_PROCFS_TRANSACTION, 0600, procfs_dir, &procfs_transaction_ops) ||
 	    !proc_create(RCX_PROCFS_EVENTS, 0400, procfs_dir, &procfs_events_ops) ||
+	    !proc_create(RCX_PROCFS_UPCALL, 0600, procfs_dir, &procfs_upcall_ops) ||
 	    !proc_create(RCX_PROCFS_SHARED, 0600, procfs_dir, &procfs_shared_ops))
 		goto err_dir;
 	err = rcx_channel_register(&procfs_channel);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
 #include "channel.h"
 #include "loops/message_file.h"
 #include "abi.h"
@@ -10,6 +11,8 @@
 
 static int pread_open(struct rcx_session *s)
 {
+	if (s->op == RCX_UPCALL)
+		return rcx_file_open(s, PATH(RCX_PROCFS_UPCALL), O_RDWR);
 	return rcx_file_open_for(s, PATH(RCX_PROCFS_MESSAGE), PATH(RCX_PROCFS_TRANSACTION),
 				 PATH(RCX_PROCFS_EVENTS));
 }
@@ -50,6 +53,7 @@ static const struct rcx_mode procfs_modes[] = {
 			[RCX_CALL] = { .run = rcx_file_call, WHOLE },
 			[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_DRAIN },
+			[RCX_UPCALL] = { .run = rcx_file_upcall, WHOLE, .waits = RCX_WAIT_ANY },
 		},
 	},
 	{
@@ -71,8 +75,5 @@ static const struct rcx_channel procfs_channel = {
 	.module = "ringcross_procfs",
 	.since = "1.0: older than the first stable release; struct proc_ops since 5.6",
 	.modes = procfs_modes,
-	.unsupported_reason = {
-		[RCX_UPCALL] = "Not measured yet.",
-	},
 };
 RCX_CHANNEL(procfs_channel);

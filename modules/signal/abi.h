@@ -20,4 +20,10 @@ struct rcx_signal_register {
 /* From now until this file is closed, each event is sent to the calling thread. */
 #define RCX_SIGNAL_REGISTER _IOW('x', 0x60, struct rcx_signal_register)
 
+/*
+ * Answer the kernel's request that the last signal announced: the bits of its number, inverted.
+ * Only for the file that has registered the thread.
+ */
+#define RCX_SIGNAL_ANSWER _IOW('x', 0x61, __u32)
+
 #endif

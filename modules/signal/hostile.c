@@ -15,7 +15,7 @@
 
 static bool known(unsigned int cmd)
 {
-	return cmd == RCX_SIGNAL_REGISTER;
+	return cmd == RCX_SIGNAL_REGISTER || cmd == RCX_SIGNAL_ANSWER;
 }
 
 static long register_at(void *arg, void *at)
@@ -296,6 +296,83 @@ static void try_leaving(struct rcx_hostile *h)
 	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
 }
 
+/* ---- upcalls --------------------------------------------------------------- */
+
+static long answer_at(void *arg, void *at)
+{
+	return ioctl(*(int *)arg, RCX_SIGNAL_ANSWER, at);
+}
+
+static long answer(int fd, uint32_t number)
+{
+	return answer_at(&fd, &number);
+}
+
+/* Let the kernel ask; the request has number 0.  Wait for its signal. */
+static void ask(struct rcx_hostile *h, uint32_t deadline_ms)
+{
+	siginfo_t info;
+
+	rcx_core_bind(h, "realtime", 4, true);
+	rcx_core_ask(h, 1, deadline_ms);
+	wait_for_one();
+	rcx_expect_true(h, "a request arrives", take(SIGNO, &info) == 1 && !info.si_int);
+}
+
+static void try_wrong_answers(struct rcx_hostile *h, int fd)
+{
+	int other = open_device();
+
+	rcx_expect(h, "a reply without a request", answer(fd, UINT32_MAX), ESRCH);
+	ask(h, 10000);
+	rcx_expect(h, "the request as reply", answer(fd, 0), ESRCH);
+	rcx_expect(h, "the next number", answer(fd, UINT32_MAX - 1), ESRCH);
+	rcx_try_addresses(h, "reply", RCX_KERNEL_READS, answer_at, &fd);
+	rcx_expect(h, "a file without a registration", answer(other, UINT32_MAX), ESRCH);
+	register_for(other, (uint32_t)SIGNO);
+	rcx_expect(h, "another registration", answer(other, UINT32_MAX), ESRCH);
+	close(other);
+	rcx_expect_true(h, "the kernel still waits", !h->page->done);
+	rcx_expect(h, "the right reply", answer(fd, UINT32_MAX), 0);
+	rcx_expect_asked(h, "it ends the wait", 0);
+	rcx_expect(h, "the same again", answer(fd, UINT32_MAX), ESRCH);
+}
+
+static void serve_and_die(void *arg)
+{
+	int fd = open_device();
+
+	register_here(&fd);
+	ask(arg, 10000);
+	_exit(0);
+}
+
+static void try_upcalls(struct rcx_hostile *h)
+{
+	char reason[128] = "";
+	int fd;
+
+	rcx_topic(h, "upcall");
+	rcx_core_bind(h, "realtime", 4, true);
+	rcx_core_ask(h, 1, 10000);
+	rcx_expect_asked(h, "nobody is registered", ENOTCONN);
+	fd = open_device();
+	rcx_expect(h, "register", register_here(&fd), 0);
+	try_wrong_answers(h, fd);
+	ask(h, 30);
+	rcx_expect_asked(h, "without a reply until the deadline", ETIMEDOUT);
+	rcx_expect(h, "a late reply", answer(fd, UINT32_MAX), ESRCH);
+	ask(h, 10000);
+	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
+	rcx_expect_asked(h, "stopped while it waits", EINTR);
+	ask(h, 10000);
+	close(fd);
+	rcx_expect_asked(h, "closed with a request", ENOTCONN);
+	rcx_expect_true(h, "a process ends with a request",
+			rcx_in_child(serve_and_die, h, 4000, reason, sizeof(reason)));
+	rcx_expect_asked(h, "which ends the wait", ENOTCONN);
+}
+
 static void signal_hostile(struct rcx_hostile *h)
 {
 	block(SIGNO);
@@ -306,5 +383,6 @@ static void signal_hostile(struct rcx_hostile *h)
 	try_gone(h);
 	try_others(h);
 	try_leaving(h);
+	try_upcalls(h);
 }
 RCX_HOSTILE(signal, signal_hostile);

@@ -38,7 +38,8 @@
  *
  * All carry the sequence number alone.  The thread registers through
  * /dev/ringcross/signal, which is not measured: no event crosses it.  Its open file
- * holds this module, and closing it ends the registration.
+ * holds this module, and closing it ends the registration.  A signal has no reply, so
+ * that of an upcall is an ioctl on this file.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -50,6 +51,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "rcx_core.h"
+#include "rcx_upcall.h"
 #include "abi.h"
 
 /*
@@ -66,6 +68,7 @@ struct signal_file {
 
 static DEFINE_MUTEX(signal_lock);
 static LIST_HEAD(signal_files);
+static DEFINE_RCX_UPCALL(signal_upcall);
 
 static int signal_send(const struct signal_file *state, const struct rcx_event *event)
 {
@@ -100,6 +103,27 @@ static int signal_emit(const struct rcx_event *event)
 	return taken ? 0 : err;
 }
 
+/*
+ * The first registered thread is asked.  Its state may be freed as soon as the request is pending,
+ * and is only compared after that.
+ */
+static int signal_ask(const struct rcx_event *request)
+{
+	const struct signal_file *state;
+	int err;
+
+	rcu_read_lock();
+	state = list_first_or_null_rcu(&signal_files, struct signal_file, node);
+	err = state ? rcx_upcall_begin(&signal_upcall, request, state) : -ENOTCONN;
+	if (err) {
+		rcu_read_unlock();
+		return err;
+	}
+	err = signal_send(state, request);
+	rcu_read_unlock();
+	return err ? rcx_upcall_result(&signal_upcall, err) : rcx_upcall_wait(&signal_upcall);
+}
+
 static int signal_open(struct inode *inode, struct file *file)
 {
 	struct signal_file *state = kzalloc(sizeof(*state), GFP_KERNEL);
@@ -118,6 +142,7 @@ static int signal_release(struct inode *inode, struct file *file)
 		mutex_lock(&signal_lock);
 		list_del_rcu(&state->node);
 		mutex_unlock(&signal_lock);
+		rcx_upcall_leave(&signal_upcall, state);
 		synchronize_rcu();
 		put_pid(state->pid);
 	}
@@ -142,10 +167,20 @@ static long signal_register(struct signal_file *state, const struct rcx_signal_r
 	} else {
 		state->signo = request.signo;
 		state->pid = get_pid(task_pid(current));
+		rcx_upcall_join(&signal_upcall);
 		list_add_tail_rcu(&state->node, &signal_files);
 	}
 	mutex_unlock(&signal_lock);
 	return err;
+}
+
+static long signal_answer(const struct signal_file *state, const u32 __user *arg)
+{
+	u32 number;
+
+	if (get_user(number, arg))
+		return -EFAULT;
+	return rcx_upcall_answer_narrow(&signal_upcall, state, number, U32_MAX);
 }
 
 static long signal_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -153,6 +188,8 @@ static long signal_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case RCX_SIGNAL_REGISTER:
 		return signal_register(file->private_data, (void __user *)arg);
+	case RCX_SIGNAL_ANSWER:
+		return signal_answer(file->private_data, (u32 __user *)arg);
 	default:
 		return -ENOTTY;
 	}
@@ -177,10 +214,10 @@ static struct miscdevice signal_device = {
 static struct rcx_channel signal_channel = {
 	.name = "signal",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]){ { "standard", RCX_IN_ANY, signal_emit },
-						  { "realtime", RCX_IN_ANY, signal_emit },
-						  { "handler", RCX_IN_ANY, signal_emit },
-						  { "signalfd", RCX_IN_ANY, signal_emit },
+	.emitters = (const struct rcx_emitter[]){ { "standard", RCX_IN_ANY, signal_emit, signal_ask },
+						  { "realtime", RCX_IN_ANY, signal_emit, signal_ask },
+						  { "handler", RCX_IN_ANY, signal_emit, signal_ask },
+						  { "signalfd", RCX_IN_ANY, signal_emit, signal_ask },
 						  { } },
 };
 

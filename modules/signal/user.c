@@ -171,6 +171,34 @@ static int wait_stream(struct rcx_session *s, uint64_t n)
 	}
 }
 
+/* A signal has no reply: it is an ioctl on the file that has registered the thread. */
+static inline int answer(struct rcx_session *s, uint32_t number)
+{
+	uint32_t reply = ~number;
+
+	if (rcx_seen_narrow(s, number, UINT32_MAX))
+		return -1;
+	s->sent++;
+	return ioctl(s->fd, RCX_SIGNAL_ANSWER, &reply) ? rcx_fail_errno(s, "ioctl answer") : 0;
+}
+
+static int wait_upcall(struct rcx_session *s, uint64_t n)
+{
+	const struct state *state = s->priv;
+	uint64_t first = s->seen;
+	siginfo_t info;
+
+	if (rcx_ask(s, n + 1))
+		return -1;
+	for (uint64_t i = 0; i <= n; i++) {
+		if (sigwaitinfo(&state->ours, &info) < 0)
+			return rcx_fail_errno(s, "sigwaitinfo");
+		if (answer(s, (uint32_t)info.si_int))
+			return -1;
+	}
+	return rcx_asked(s, first, n);
+}
+
 /* ---- a handler --------------------------------------------------------- */
 
 /*
@@ -190,6 +218,13 @@ static void on_event(int signo, siginfo_t *info, void *context)
 	handler_value = (uint32_t)info->si_int;
 }
 
+static void on_request(int signo, siginfo_t *info, void *context)
+{
+	(void)signo;
+	(void)context;
+	handler_value = (uint32_t)info->si_int;
+}
+
 static void on_streamed(int signo, siginfo_t *info, void *context)
 {
 	(void)signo;
@@ -200,7 +235,9 @@ static void on_streamed(int signo, siginfo_t *info, void *context)
 static int handler_open(struct rcx_session *s)
 {
 	struct sigaction action = {
-		.sa_sigaction = s->op == RCX_STREAM ? on_streamed : on_event,
+		.sa_sigaction = s->op == RCX_STREAM ? on_streamed :
+				s->op == RCX_UPCALL ? on_request :
+						      on_event,
 		.sa_flags = SA_SIGINFO,
 	};
 	struct state *state;
@@ -229,6 +266,22 @@ static int handler_notify(struct rcx_session *s, uint64_t n)
 			return -1;
 	}
 	return 0;
+}
+
+/* The handler only notes the request; it is answered where the thread was interrupted. */
+static int handler_upcall(struct rcx_session *s, uint64_t n)
+{
+	const struct state *state = s->priv;
+	uint64_t first = s->seen;
+
+	if (rcx_ask(s, n + 1))
+		return -1;
+	for (uint64_t i = 0; i <= n; i++) {
+		sigsuspend(&state->open);
+		if (answer(s, handler_value))
+			return -1;
+	}
+	return rcx_asked(s, first, n);
 }
 
 /*
@@ -272,6 +325,22 @@ static int signalfd_notify(struct rcx_session *s, uint64_t n)
 			return -1;
 	}
 	return 0;
+}
+
+static int signalfd_upcall(struct rcx_session *s, uint64_t n)
+{
+	struct signalfd_siginfo info;
+	uint64_t first = s->seen;
+
+	if (rcx_ask(s, n + 1))
+		return -1;
+	for (uint64_t i = 0; i <= n; i++) {
+		if (read(s->fd2, &info, sizeof(info)) != sizeof(info))
+			return rcx_fail_errno(s, "read a signalfd");
+		if (answer(s, (uint32_t)info.ssi_int))
+			return -1;
+	}
+	return rcx_asked(s, first, n);
 }
 
 static int signalfd_stream(struct rcx_session *s, uint64_t n)
@@ -320,6 +389,7 @@ static const struct rcx_mode signal_modes[] = {
 		.operations = {
 			[RCX_NOTIFY] = { .run = wait_notify, VALUE },
 			[RCX_STREAM] = { .run = wait_stream, VALUE, .waits = RCX_WAIT_BLOCK },
+			[RCX_UPCALL] = { .run = wait_upcall, VALUE },
 		},
 	},
 	{
@@ -332,6 +402,7 @@ static const struct rcx_mode signal_modes[] = {
 			[RCX_NOTIFY] = { .run = wait_notify, VALUE },
 			[RCX_STREAM] = { .run = wait_stream, VALUE, .waits = RCX_WAIT_BLOCK,
 					.queue = &signal_queue },
+			[RCX_UPCALL] = { .run = wait_upcall, VALUE },
 		},
 	},
 	{
@@ -344,6 +415,7 @@ static const struct rcx_mode signal_modes[] = {
 			[RCX_NOTIFY] = { .run = handler_notify, VALUE },
 			[RCX_STREAM] = { .run = handler_stream, VALUE, .waits = RCX_WAIT_BLOCK,
 					.queue = &signal_queue },
+			[RCX_UPCALL] = { .run = handler_upcall, VALUE },
 		},
 	},
 	{
@@ -355,6 +427,7 @@ static const struct rcx_mode signal_modes[] = {
 		.operations = {
 			[RCX_NOTIFY] = { .run = signalfd_notify, VALUE },
 			[RCX_STREAM] = { .run = signalfd_stream, VALUE, .queue = &signal_queue },
+			[RCX_UPCALL] = { .run = signalfd_upcall, VALUE },
 		},
 	},
 	{ }
@@ -370,7 +443,6 @@ static const struct rcx_channel signal_channel = {
 		[RCX_PUSH] = "The kernel itself serves kill() and sigqueue() and calls no handler of a module; our kernel half has no thread that receives signals with allow_signal().",
 		[RCX_PULL] = "A signal arrives when the kernel sends it and cannot be requested.",
 		[RCX_CALL] = "Our kernel half receives no signals, so no request can reach it.",
-		[RCX_UPCALL] = "Not measured yet.",
 	},
 };
 RCX_CHANNEL(signal_channel);

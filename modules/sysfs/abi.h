@@ -19,6 +19,12 @@
 #define RCX_SYSFS_EVENT "event"
 
 /*
+ * The request of the kernel, which poll() reports: a show takes it, and fails with EAGAIN when
+ * there is none; a store answers it.
+ */
+#define RCX_SYSFS_REQUEST "request"
+
+/*
  * Limits of an attribute for the smallest page size.  A show must leave the last byte
  * of its page free.
  */

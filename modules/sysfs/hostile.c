@@ -288,6 +288,51 @@ static void try_event(struct rcx_hostile *h)
 	close(fd);
 }
 
+/* ---- upcalls --------------------------------------------------------------- */
+
+static int request_open(struct rcx_hostile *h)
+{
+	(void)h;
+	return open(PATH(RCX_SYSFS_REQUEST), O_RDWR | O_CLOEXEC);
+}
+
+/* A show does not sleep, and poll() also reports an earlier request that has ended. */
+static long request_take(int fd, void *to, size_t len)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLPRI };
+	long got;
+
+	do {
+		got = pread(fd, to, len, 0);
+	} while (got < 0 && errno == EAGAIN && poll(&pfd, 1, 2000) == 1);
+	return got;
+}
+
+static long request_answer(int fd, const void *from, size_t len)
+{
+	return pwrite(fd, from, len, 0);
+}
+
+static void try_request(struct rcx_hostile *h)
+{
+	/* An attribute does not see opens, so nobody notices that its reader dies. */
+	static const struct rcx_server server = {
+		"notify", request_open, request_take, request_answer, EINVAL, true,
+	};
+	int fd = request_open(h);
+
+	rcx_try_upcalls(h, &server);
+	rcx_topic(h, RCX_SYSFS_REQUEST);
+	rcx_core_bind(h, "notify", RCX_SYSFS_SHOW_MAX - RCX_HEADER + 1, true);
+	rcx_expect(h, "no request", pread(fd, h->message, 8192, 0), EAGAIN);
+	rcx_core_ask(h, 1, 500);
+	usleep(20000);
+	rcx_expect(h, "a request larger than a page", pread(fd, h->message, 8192, 0), EMSGSIZE);
+	rcx_expect_asked(h, "nobody can take it", ETIMEDOUT);
+	close(fd);
+	rcx_try_nobody_opens(h, PATH(RCX_SYSFS_REQUEST));
+}
+
 static void sysfs_hostile(struct rcx_hostile *h)
 {
 	static const struct {
@@ -312,6 +357,7 @@ static void sysfs_hostile(struct rcx_hostile *h)
 	}
 	rcx_topic(h, RCX_SYSFS_EVENT);
 	try_event(h);
+	try_request(h);
 	rcx_try_nobody_opens(h, PATH(RCX_SYSFS_MESSAGE));
 	rcx_try_nobody_opens(h, PATH(RCX_SYSFS_TRANSACTION));
 	rcx_try_nobody_opens(h, PATH(RCX_SYSFS_MESSAGE_BIN));

@@ -39,6 +39,10 @@
  *
  * A call is two operations, at least two system calls: a request is stored, and its
  * reply can be read until the next request.
+ *
+ * An upcall, in mode notify, uses the same wake-up: poll() reports a request, a show takes it and
+ * a store answers it.  The kernel loads firmware like this when a program provides it.  If the
+ * program dies meanwhile, nobody notices, so the kernel must limit its wait.
  */
 #include <linux/atomic.h>
 #include <linux/kobject.h>
@@ -49,6 +53,7 @@
 #include <linux/version.h>
 #include <linux/vmalloc.h>
 #include "rcx_core.h"
+#include "rcx_upcall.h"
 #include "abi.h"
 
 /* Since 6.16 the callbacks of a binary attribute must not change it. */
@@ -258,6 +263,49 @@ static int event_emit(const struct rcx_event *event)
 	return 0;
 }
 
+/* ---- upcall: the same notification, for a request that waits for a store -- */
+
+/*
+ * An attribute does not see opens, so the channel itself is the only server.  A reader that dies
+ * is not noticed: its request ends at the deadline.
+ */
+static DEFINE_RCX_UPCALL(sysfs_upcall);
+static struct kernfs_node *request_node;
+
+static ssize_t request_show(struct kobject *kobj, struct kobj_attribute *attr, char *buf)
+{
+	struct rcx_event request;
+	int err = rcx_upcall_take(&sysfs_upcall, &sysfs_upcall, &request, true);
+
+	if (err)
+		return err;
+	if (RCX_HEADER + request.size > PAGE_SIZE - 1) {
+		rcx_upcall_return(&sysfs_upcall, &sysfs_upcall);
+		return -EMSGSIZE;
+	}
+	rcx_event(&request, (struct rcx_msg *)buf);
+	return RCX_HEADER + request.size;
+}
+
+static ssize_t request_store(struct kobject *kobj, struct kobj_attribute *attr, const char *buf,
+			     size_t count)
+{
+	int err = rcx_upcall_answer(&sysfs_upcall, &sysfs_upcall, (const struct rcx_msg *)buf,
+				    count);
+
+	return err ? err : count;
+}
+
+static int sysfs_ask(const struct rcx_event *request)
+{
+	int err = rcx_upcall_begin(&sysfs_upcall, request, NULL);
+
+	if (err)
+		return err;
+	sysfs_notify_dirent(request_node);
+	return rcx_upcall_wait(&sysfs_upcall);
+}
+
 /* ---- registration ------------------------------------------------------ */
 
 static struct kobj_attribute message_attribute = __ATTR(message, 0600, message_show, message_store);
@@ -265,8 +313,11 @@ static struct kobj_attribute transaction_attribute =
 	__ATTR(transaction, 0600, transaction_show, transaction_store);
 static struct kobj_attribute event_attribute = __ATTR(event, 0400, event_show, NULL);
 
+static struct kobj_attribute request_attribute = __ATTR(request, 0600, request_show, request_store);
+
 static struct attribute *sysfs_attributes[] = {
-	&message_attribute.attr, &transaction_attribute.attr, &event_attribute.attr, NULL
+	&message_attribute.attr, &transaction_attribute.attr, &event_attribute.attr,
+	&request_attribute.attr, NULL
 };
 
 static const struct attribute_group sysfs_group = { .attrs = sysfs_attributes };
@@ -310,7 +361,8 @@ static struct rcx_channel sysfs_channel = {
 	.name = "sysfs",
 	.owner = THIS_MODULE,
 	.reset = sysfs_reset,
-	.emitters = (const struct rcx_emitter[]){ { "notify", RCX_IN_ANY, event_emit }, { } },
+	.emitters = (const struct rcx_emitter[]){ { "notify", RCX_IN_ANY, event_emit, sysfs_ask },
+						  { } },
 };
 
 static struct kobject *sysfs_object;
@@ -355,11 +407,17 @@ static int __init rcx_sysfs_init(void)
 	event_node = sysfs_get_dirent(sysfs_object->sd, RCX_SYSFS_EVENT);
 	if (!event_node)
 		goto err_object;
+	request_node = sysfs_get_dirent(sysfs_object->sd, RCX_SYSFS_REQUEST);
+	if (!request_node)
+		goto err_node;
+	rcx_upcall_join(&sysfs_upcall);
 	err = rcx_channel_register(&sysfs_channel);
 	if (err)
-		goto err_node;
+		goto err_request;
 	return 0;
 
+err_request:
+	sysfs_put(request_node);
 err_node:
 	sysfs_put(event_node);
 err_object:
@@ -375,6 +433,8 @@ static void __exit rcx_sysfs_exit(void)
 	kobject_put(sysfs_object); /* waits for running callbacks */
 	/* The removal wakes no sleeper, so do it here; poll() then returns an error. */
 	sysfs_notify_dirent(event_node);
+	sysfs_notify_dirent(request_node);
+	sysfs_put(request_node);
 	sysfs_put(event_node);
 	buffers_put();
 }

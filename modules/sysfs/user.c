@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -101,8 +102,20 @@ static long long read_event(struct rcx_session *s)
 	return atoll(text);
 }
 
+/* kernfs reports changes since the last read, so a first one has to be made, without a request. */
+static int upcall_open(struct rcx_session *s)
+{
+	if (rcx_file_open(s, PATH(RCX_SYSFS_REQUEST), O_RDWR))
+		return -1;
+	if (pread(s->fd, s->rx, rcx_len(s), 0) >= 0)
+		return rcx_fail(s, "a request is pending before any was asked");
+	return errno == EAGAIN ? 0 : rcx_fail_errno(s, "read a request");
+}
+
 static int notify_open(struct rcx_session *s)
 {
+	if (s->op == RCX_UPCALL)
+		return upcall_open(s);
 	if (rcx_file_open(s, PATH(RCX_SYSFS_EVENT), O_RDONLY))
 		return -1;
 	read_event(s);
@@ -123,6 +136,39 @@ static int sysfs_notify(struct rcx_session *s, uint64_t n)
 			return -1;
 	}
 	return 0;
+}
+
+/* ---- notify, upcall: poll for a request, show it, store the reply -------- */
+
+static inline int serve(struct rcx_session *s)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLPRI };
+	ssize_t len;
+
+	do {
+		if (poll(&pfd, 1, -1) != 1 || !(pfd.revents & POLLPRI))
+			return rcx_fail_errno(s, "sysfs poll");
+		len = pread(s->fd, s->rx, rcx_len(s), 0);
+	} while (len < 0 && errno == EAGAIN);
+	if (len < 0)
+		return rcx_fail_errno(s, "read a request");
+	if (rcx_rx(s, s->rx, (size_t)len))
+		return -1;
+	rcx_tx_reply(s, s->rx);
+	return pwrite(s->fd, s->rx, (size_t)len, 0) == len ? 0 :
+							     rcx_fail_errno(s, "write a reply");
+}
+
+static int sysfs_upcall(struct rcx_session *s, uint64_t n)
+{
+	uint64_t first = s->seen;
+
+	if (rcx_ask(s, n + 1))
+		return -1;
+	for (uint64_t i = 0; i <= n; i++)
+		if (serve(s))
+			return -1;
+	return rcx_asked(s, first, n);
 }
 
 /* ---- registration ------------------------------------------------------ */
@@ -181,11 +227,12 @@ static const struct rcx_mode sysfs_modes[] = {
 	},
 	{
 		.name = "notify",
-		.summary = "poll() until the attribute has changed",
+		.summary = "poll() until the attribute has changed; an upcall is answered by a store",
 		.open = notify_open,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_COALESCES,
 		.operations = {
 			[RCX_NOTIFY] = { .run = sysfs_notify, EVENT, .waits = RCX_WAIT_POLL },
+			[RCX_UPCALL] = { .run = sysfs_upcall, SHOW, .waits = RCX_WAIT_POLL },
 		},
 	},
 	{ }
@@ -199,7 +246,6 @@ static const struct rcx_channel sysfs_channel = {
 	.modes = sysfs_modes,
 	.unsupported_reason = {
 		[RCX_STREAM] = "One counter coalesces the changes of an attribute, so there is no stream of messages to drain.",
-		[RCX_UPCALL] = "Not measured yet.",
 	},
 };
 RCX_CHANNEL(sysfs_channel);

@@ -319,6 +319,130 @@ static void try_leaving(struct rcx_hostile *h)
 	rcx_core_start(h, RCX_HARDIRQ, RCX_UMH_AT_ONCE, RCX_UMH_AT_ONCE, 0);
 }
 
+/* ---- upcalls --------------------------------------------------------------- */
+
+#define BODY  64u
+#define WHOLE (RCX_HEADER + BODY)
+
+/* The right reply to request 0. */
+static const struct rcx_msg *right_reply(struct rcx_hostile *h)
+{
+	struct rcx_msg *msg = rcx_good_message(h, BODY, 0);
+
+	msg->seq = UINT64_MAX;
+	for (uint32_t at = 0; at < BODY; at++)
+		msg->body[at] ^= 0xff;
+	return msg;
+}
+
+static int open_reply(void)
+{
+	return open(RCX_UMH_REPLY_DEVICE, O_WRONLY | O_CLOEXEC);
+}
+
+static long reply_at(void *arg, void *at)
+{
+	return write(*(int *)arg, at, WHOLE);
+}
+
+/* The program exits at once without a reply, and this process answers in its place. */
+static void ask_exec(struct rcx_hostile *h, uint32_t deadline_ms)
+{
+	rcx_core_bind(h, "exec", BODY, true);
+	rcx_core_ask(h, 1, deadline_ms);
+	usleep(100 * 1000); /* until it has exited */
+}
+
+static void try_replies(struct rcx_hostile *h)
+{
+	const struct rcx_msg *right;
+	int fd;
+
+	ask_exec(h, 300);
+	rcx_expect_asked(h, "no reply until the deadline", ETIMEDOUT);
+	fd = open_reply();
+	rcx_expect(h, "open for replies", fd, 0);
+	right = right_reply(h);
+	rcx_expect(h, "a reply after the deadline", write(fd, right, WHOLE), ESRCH);
+	ask_exec(h, 10000);
+	rcx_expect(h, "the request as reply", write(fd, rcx_good_message(h, BODY, 0), WHOLE),
+		   ESRCH);
+	rcx_try_addresses(h, "reply", RCX_KERNEL_READS, reply_at, &fd);
+	right = right_reply(h);
+	rcx_expect(h, "a reply of one byte", write(fd, right, 1), EINVAL);
+	rcx_expect(h, "a reply of a mebibyte", write(fd, right, RCX_BODY_MAX), EMSGSIZE);
+	rcx_expect_true(h, "the kernel still waits", !h->page->done);
+	rcx_expect(h, "the right reply", write(fd, right, WHOLE), 0);
+	rcx_expect_asked(h, "it ends the wait", 0);
+	rcx_expect(h, "the same again", write(fd, right, WHOLE), ESRCH);
+	ask_exec(h, 10000);
+	rcx_expect(h, "a reply one byte too short", write(fd, right_reply(h), WHOLE - 1), EBADMSG);
+	rcx_expect_asked(h, "it ends the wait, too", EBADMSG);
+	ask_exec(h, 10000);
+	close(fd);
+	rcx_expect_asked(h, "closed without a reply", ENOTCONN);
+}
+
+/* The deadline comes at any point of the start; the program is killed then. */
+static void try_deadlines(struct rcx_hostile *h)
+{
+	struct rcx_outcomes ends = { 0 };
+
+	for (uint64_t us = 20; us < 5000; us += us / 2) {
+		const struct rcx_asking asking = { .count = 1, .deadline = us * 1000 };
+
+		rcx_core_bind(h, "wait", BODY, true);
+		rcx_note(&ends, ioctl(h->core, RCX_CORE_ASK, &asking), 0);
+		rcx_note(&ends, rcx_core_ended(h, END_MS) ? 0 : -1, 0);
+		errno = (int)rcx_core_counts(h).refused_errno;
+		rcx_note(&ends, errno == ETIMEDOUT || errno == ENOTCONN ? 0 : -1, 0);
+	}
+	rcx_expect_outcomes(h, "deadlines while the program starts", &ends);
+}
+
+static void try_stops(struct rcx_hostile *h)
+{
+	struct rcx_outcomes ends = { 0 };
+
+	for (uint32_t us = 20; us < 5000; us += us / 2) {
+		rcx_core_bind(h, "wait", BODY, true);
+		rcx_core_ask(h, 1, 10000);
+		usleep(us);
+		rcx_note(&ends, ioctl(h->core, RCX_CORE_STOP), 0);
+		rcx_note(&ends, h->page->done ? 0 : -1, 0);
+	}
+	rcx_expect_outcomes(h, "stops while the program starts", &ends);
+}
+
+static void try_upcalls(struct rcx_hostile *h)
+{
+	int fd;
+
+	rcx_topic(h, "upcall");
+	rcx_core_bind(h, "wait", BODY, true);
+	rcx_core_ask(h, 1, 10000);
+	rcx_expect_asked(h, "without a registration", ENOTCONN);
+	fd = open_device();
+	rcx_expect(h, "register nothing", name_nowhere(fd), 0);
+	rcx_core_bind(h, "wait", BODY, true);
+	rcx_core_ask(h, 1, 10000);
+	rcx_expect_asked(h, "no such program", ENOENT);
+	rcx_core_bind(h, "exec", BODY, true);
+	rcx_core_ask(h, 1, 10000);
+	rcx_expect_asked(h, "nor in mode exec", ENOENT);
+	close(fd);
+	fd = open_device();
+	rcx_expect(h, "register", register_self(fd), 0);
+	rcx_core_bind(h, "wait", BODY, true);
+	rcx_core_ask(h, 1, 10000);
+	rcx_expect_asked(h, "a program that ends without a reply", ENOTCONN);
+	try_deadlines(h);
+	try_stops(h);
+	try_replies(h);
+	close(fd);
+	rcx_try_nobody_opens(h, RCX_UMH_REPLY_DEVICE);
+}
+
 static void umh_hostile(struct rcx_hostile *h)
 {
 	try_register(h);
@@ -329,6 +453,7 @@ static void umh_hostile(struct rcx_hostile *h)
 	try_burst(h, "nothing, softirq", RCX_SOFTIRQ, name_nowhere, false);
 	try_burst(h, "programs, hardirq", RCX_HARDIRQ, register_self, true);
 	try_others(h);
+	try_upcalls(h);
 	try_leaving(h);
 }
 RCX_HOSTILE(umh, umh_hostile);

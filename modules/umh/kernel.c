@@ -38,7 +38,10 @@
  * environment.  UMH_WAIT_PROC waits for as long as the program runs.
  *
  * Three modes: wait, exec and nowait, as above.  In wait the exit status is the
- * answer: 0, or an errno if the program refuses.  The program is registered through
+ * answer: 0, or an errno if the program refuses.  An exit status has 8 bits, so the reply of
+ * an upcall is written to /dev/ringcross/umh-reply, as request-key calls the kernel while
+ * the kernel waits for it.  In wait the upcall lasts until the program has ended, in exec only
+ * until the reply has been consumed.  The program is registered through
  * /dev/ringcross/umh, which is not measured: no event crosses it.  Its open file holds
  * this module, and closing it ends the registration.
  */
@@ -55,12 +58,17 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/pid.h>
 #include <linux/refcount.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/umh.h>
 #include <linux/wait_bit.h>
 #include "rcx_core.h"
+#include "rcx_upcall.h"
 #include "abi.h"
 
 /*
@@ -93,6 +101,12 @@ static char *umh_environment[] = {
 static DEFINE_MUTEX(umh_lock); /* protects changes of umh_current */
 static struct umh_program __rcu *umh_current;
 static atomic_t umh_in_flight; /* starts whose cleanup has not run yet */
+
+static DEFINE_RCX_UPCALL(umh_upcall);
+
+/* The program that the kernel waits for in an upcall; NULL if there is none. */
+static DEFINE_SPINLOCK(umh_asked_lock);
+static struct pid *umh_asked;
 
 /* ---- the program --------------------------------------------------------- */
 
@@ -191,7 +205,8 @@ static int umh_answer(int status)
 	return status & 0x7f ? -EIO : -(status >> 8);
 }
 
-static int umh_run(struct umh_program *program, const struct rcx_event *event, int wait, gfp_t gfp)
+static int umh_run(struct umh_program *program, const struct rcx_event *event, int wait, gfp_t gfp,
+		   int (*init)(struct subprocess_info *info, struct cred *new))
 {
 	struct subprocess_info *info;
 	struct umh_start *start;
@@ -201,7 +216,7 @@ static int umh_run(struct umh_program *program, const struct rcx_event *event, i
 	if (IS_ERR(start))
 		return PTR_ERR(start);
 	start->waits = wait != UMH_NO_WAIT;
-	info = call_usermodehelper_setup(program->path, start->argv, umh_environment, gfp, NULL,
+	info = call_usermodehelper_setup(program->path, start->argv, umh_environment, gfp, init,
 					 umh_cleanup, start);
 	if (!info) {
 		umh_start_free(start);
@@ -226,7 +241,7 @@ static int umh_emit(const struct rcx_event *event, int wait, gfp_t gfp)
 	program = umh_get();
 	if (!program)
 		return -ENOTCONN;
-	err = umh_run(program, event, wait, gfp);
+	err = umh_run(program, event, wait, gfp, NULL);
 	umh_put(program);
 	return err;
 }
@@ -250,6 +265,115 @@ static int umh_emit_nowait(const struct rcx_event *event)
 	return umh_emit(event, UMH_NO_WAIT, GFP_ATOMIC);
 }
 
+/* ---- upcalls: the program answers --------------------------------------- */
+
+/*
+ * The identity of the server is the registered program, which its file and every open file for
+ * replies stand for: when a program closes that without a reply, or dies, the wait ends.
+ */
+static const void *umh_server(void)
+{
+	return rcu_access_pointer(umh_current);
+}
+
+/* In the new process, before its exec.  If the wait is already over, it does not run. */
+static int umh_begin(struct subprocess_info *info, struct cred *new)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&umh_asked_lock, flags);
+	umh_asked = get_pid(task_pid(current));
+	spin_unlock_irqrestore(&umh_asked_lock, flags);
+	return rcx_ask_over();
+}
+
+/* UMH_WAIT_PROC has no time limit, so a wait that shall end kills the program. */
+static void umh_give_up(void)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&umh_asked_lock, flags);
+	if (umh_asked)
+		kill_pid(umh_asked, SIGKILL, 1);
+	spin_unlock_irqrestore(&umh_asked_lock, flags);
+}
+
+static void umh_forget(void)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&umh_asked_lock, flags);
+	put_pid(umh_asked);
+	umh_asked = NULL;
+	spin_unlock_irqrestore(&umh_asked_lock, flags);
+}
+
+/* Wait for the end of the program, which must have answered, and whose status must be 0. */
+static int umh_ask_program(struct umh_program *program, const struct rcx_event *request)
+{
+	int status = umh_run(program, request, UMH_WAIT_PROC, GFP_KERNEL, umh_begin);
+	int over = rcx_ask_over(), err;
+
+	umh_forget();
+	if (over)
+		status = over;
+	err = rcx_upcall_result(&umh_upcall, status ?: -ENOTCONN);
+	return err ?: status;
+}
+
+/* Wait for the reply only; the program may still run. */
+static int umh_ask_reply(struct umh_program *program, const struct rcx_event *request)
+{
+	int err = umh_run(program, request, UMH_WAIT_EXEC, GFP_KERNEL, NULL);
+
+	return err ? rcx_upcall_result(&umh_upcall, err) : rcx_upcall_wait(&umh_upcall);
+}
+
+static int umh_ask(const struct rcx_event *request,
+		   int (*ask)(struct umh_program *program, const struct rcx_event *request))
+{
+	struct umh_program *program;
+	int err;
+
+	if (request->size > RCX_UMH_MAX - RCX_HEADER)
+		return -E2BIG;
+	program = umh_get();
+	if (!program)
+		return -ENOTCONN;
+	err = rcx_upcall_begin(&umh_upcall, request, program);
+	if (!err)
+		err = ask(program, request);
+	umh_put(program);
+	return err;
+}
+
+static int umh_ask_wait(const struct rcx_event *request)
+{
+	return umh_ask(request, umh_ask_program);
+}
+
+static int umh_ask_exec(const struct rcx_event *request)
+{
+	return umh_ask(request, umh_ask_reply);
+}
+
+static ssize_t umh_reply(struct file *file, const char __user *from, size_t len, loff_t *pos)
+{
+	struct rcx_msg *reply;
+	int err;
+
+	if (len < RCX_HEADER)
+		return -EINVAL;
+	if (len > RCX_UMH_MAX)
+		return -EMSGSIZE;
+	reply = vmemdup_user(from, len);
+	if (IS_ERR(reply))
+		return PTR_ERR(reply);
+	err = rcx_upcall_answer(&umh_upcall, umh_server(), reply, len);
+	kvfree(reply);
+	return err ? err : len;
+}
+
 /* ---- the device ---------------------------------------------------------- */
 
 static int umh_open(struct inode *inode, struct file *file)
@@ -264,6 +388,7 @@ static int umh_release(struct inode *inode, struct file *file)
 
 	if (!program)
 		return 0;
+	rcx_upcall_leave(&umh_upcall, program);
 	mutex_lock(&umh_lock);
 	RCU_INIT_POINTER(umh_current, NULL);
 	mutex_unlock(&umh_lock);
@@ -314,6 +439,7 @@ static long umh_register(struct file *file, const struct rcx_umh_program __user 
 	if (rcu_access_pointer(umh_current)) {
 		err = -EBUSY;
 	} else {
+		rcx_upcall_join(&umh_upcall);
 		rcu_assign_pointer(umh_current, program);
 		file->private_data = program;
 	}
@@ -350,6 +476,33 @@ static long umh_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	}
 }
 
+static int umh_open_reply(struct inode *inode, struct file *file)
+{
+	rcx_upcall_join(&umh_upcall);
+	return stream_open(inode, file);
+}
+
+static int umh_release_reply(struct inode *inode, struct file *file)
+{
+	rcx_upcall_leave(&umh_upcall, umh_server());
+	return 0;
+}
+
+static const struct file_operations umh_reply_fops = {
+	.owner = THIS_MODULE,
+	.open = umh_open_reply,
+	.release = umh_release_reply,
+	.write = umh_reply,
+};
+
+static struct miscdevice umh_reply_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "ringcross_umh_reply",
+	.nodename = "ringcross/umh-reply",
+	.fops = &umh_reply_fops,
+	.mode = 0200,
+};
+
 static const struct file_operations umh_fops = {
 	.owner = THIS_MODULE,
 	.open = umh_open,
@@ -369,8 +522,10 @@ static struct miscdevice umh_device = {
 static struct rcx_channel umh_channel = {
 	.name = "umh",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]){ { "wait", RCX_IN(RCX_PROCESS), umh_emit_wait },
-						  { "exec", RCX_IN(RCX_PROCESS), umh_emit_exec },
+	.emitters = (const struct rcx_emitter[]){ { "wait", RCX_IN(RCX_PROCESS), umh_emit_wait,
+						    umh_ask_wait, umh_give_up },
+						  { "exec", RCX_IN(RCX_PROCESS), umh_emit_exec,
+						    umh_ask_exec },
 						  { "nowait", RCX_IN_ANY, umh_emit_nowait },
 						  { } },
 };
@@ -381,9 +536,18 @@ static int __init umh_init(void)
 
 	if (err)
 		return err;
+	err = misc_register(&umh_reply_device);
+	if (err)
+		goto err_device;
 	err = rcx_channel_register(&umh_channel);
 	if (err)
-		misc_deregister(&umh_device);
+		goto err_reply;
+	return 0;
+
+err_reply:
+	misc_deregister(&umh_reply_device);
+err_device:
+	misc_deregister(&umh_device);
 	return err;
 }
 
@@ -396,6 +560,7 @@ static int __init umh_init(void)
 static void __exit umh_exit(void)
 {
 	rcx_channel_unregister(&umh_channel);
+	misc_deregister(&umh_reply_device);
 	misc_deregister(&umh_device);
 	wait_var_event(&umh_in_flight, !atomic_read(&umh_in_flight));
 	synchronize_rcu_tasks();

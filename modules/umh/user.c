@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -41,7 +42,12 @@ struct board {
 	uint64_t taken;	  /* of those, notes that the session has read */
 	uint32_t dropped; /* messages too long, or without a free note */
 	uint32_t bell;	  /* a futex, incremented for each report */
+	uint32_t answers; /* programs answer the kernel, and leave no note */
+	uint32_t checks;  /* they also check whole bodies */
+	uint64_t served;  /* requests that were answered */
 };
+
+_Static_assert(sizeof(struct board) <= 64, "the notes begin after 64 bytes");
 
 static size_t note_size(uint32_t room)
 {
@@ -95,22 +101,52 @@ static uint8_t digit(char c)
 	return (uint8_t)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
+static size_t from_hex(uint8_t *to, const char *text)
+{
+	size_t len = strlen(text) / 2;
+
+	for (size_t i = 0; i < len; i++)
+		to[i] = (uint8_t)(digit(text[2 * i]) << 4 | digit(text[2 * i + 1]));
+	return len;
+}
+
 static int write_note(struct board *board, const char *text, uint64_t timestamp)
 {
 	size_t len = strlen(text) / 2;
 	struct note *note = len > board->room ? NULL : take_note(board);
-	uint8_t *to;
 
 	if (!note) {
 		__atomic_add_fetch(&board->dropped, 1, __ATOMIC_RELEASE);
 		return ENOBUFS;
 	}
-	to = (uint8_t *)&note->message;
-	for (size_t i = 0; i < len; i++)
-		to[i] = (uint8_t)(digit(text[2 * i]) << 4 | digit(text[2 * i + 1]));
+	from_hex((uint8_t *)&note->message, text);
 	note->len = (uint32_t)len;
 	note->timestamp = timestamp;
 	__atomic_store_n(&note->ready, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* Check the request in @text and write its reply.  0, or an errno. */
+static int answer(struct board *board, const char *text)
+{
+	struct rcx_msg *msg = malloc(strlen(text) / 2 + 1);
+	size_t len = msg ? from_hex((uint8_t *)msg, text) : 0, size = len - RCX_HEADER;
+	int fd;
+
+	if (!msg)
+		return ENOMEM;
+	if (len != board->room || msg->magic != RCX_MAGIC || msg->size != size ||
+	    msg->seq != board->served)
+		return EBADMSG;
+	if (board->checks && rcx_body_check(msg->body, msg->size, msg->seq, 0) != msg->size)
+		return EBADMSG;
+	msg->seq = ~msg->seq;
+	for (size_t i = 0; board->checks && i < size; i++)
+		msg->body[i] ^= 0xff;
+	fd = open(RCX_UMH_REPLY_DEVICE, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, msg, len) != (ssize_t)len)
+		return errno;
+	board->served++;
 	return 0;
 }
 
@@ -129,6 +165,8 @@ static int umh_main(int argc, char **argv)
 	board = map_board(argv[1]);
 	if (!board)
 		return ENOTCONN;
+	if (board->answers)
+		return answer(board, argv[2]);
 	ns = (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 	status = write_note(board, argv[2], board->clock == RCX_CLOCK_INSTRUCTIONS ? cycles : ns);
 	__atomic_add_fetch(&board->bell, 1, __ATOMIC_RELEASE);
@@ -153,6 +191,8 @@ static int make_board(struct rcx_session *s)
 		return rcx_fail_errno(s, "cannot map shared memory");
 	board->clock = s->clock;
 	board->room = (uint32_t)rcx_len(s);
+	board->answers = s->op == RCX_UPCALL;
+	board->checks = s->validate;
 	s->map = board;
 	return 0;
 }
@@ -225,6 +265,22 @@ static int umh_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
+/* The programs serve.  This process sleeps until the kernel has asked all requests. */
+static int umh_upcall(struct rcx_session *s, uint64_t n)
+{
+	const struct board *board = s->map;
+	uint64_t first = s->seen;
+
+	if (rcx_ask(s, n) || rcx_asked(s, first, n))
+		return -1;
+	s->seen += n;
+	s->sent += n;
+	if (!s->silent && board->served != s->sent)
+		return rcx_fail(s, "programs answered %llu of %llu requests",
+				(unsigned long long)board->served, (unsigned long long)s->sent);
+	return 0;
+}
+
 /* Programs that have reported so far, including dropped reports. */
 static uint64_t reported(struct board *board)
 {
@@ -284,19 +340,27 @@ static int umh_stream(struct rcx_session *s, uint64_t n)
 		[RCX_NOTIFY] = { .run = umh_notify, ROOM },                          \
 		[RCX_STREAM] = { .run = umh_stream, ROOM, .waits = RCX_WAIT_BLOCK }, \
 	}
+/* clang-format off */
+#define ASKED                                                                        \
+	{                                                                            \
+		[RCX_NOTIFY] = { .run = umh_notify, ROOM },                          \
+		[RCX_STREAM] = { .run = umh_stream, ROOM, .waits = RCX_WAIT_BLOCK }, \
+		[RCX_UPCALL] = { .run = umh_upcall, ROOM },                          \
+	}
+/* clang-format on */
 
 static const struct rcx_mode umh_modes[] = {
 	{
 		.name = "wait",
 		.summary = "the kernel waits for the program's exit status (UMH_WAIT_PROC)",
 		.open = umh_open,
-		.operations = OPERATIONS,
+		.operations = ASKED,
 	},
 	{
 		.name = "exec",
 		.summary = "the kernel waits until the program runs (UMH_WAIT_EXEC)",
 		.open = umh_open,
-		.operations = OPERATIONS,
+		.operations = ASKED,
 	},
 	{
 		.name = "nowait",
@@ -317,7 +381,6 @@ static const struct rcx_channel umh = {
 		[RCX_PUSH] = "Only the kernel starts the program, so a user has no way to send a message.",
 		[RCX_PULL] = "Only the kernel starts the program, so a user has no way to request a message.",
 		[RCX_CALL] = "Only the kernel sends requests: the program's exit status answers the kernel.",
-		[RCX_UPCALL] = "Not measured yet.",
 	},
 };
 RCX_CHANNEL(umh);

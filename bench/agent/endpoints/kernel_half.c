@@ -52,6 +52,13 @@ static int core_ask(struct rcx_session *s, const struct rcx_asking *asking)
 	return 0;
 }
 
+static int core_wait(struct rcx_session *s)
+{
+	if (ioctl(s->core, RCX_CORE_WAIT))
+		return rcx_fail_errno(s, "cannot wait for the producer");
+	return 0;
+}
+
 static int core_stop(struct rcx_session *s)
 {
 	if (ioctl(s->core, RCX_CORE_STOP))
@@ -87,6 +94,7 @@ const struct rcx_endpoint_ops rcx_kernel_endpoint = {
 	.bind = core_bind,
 	.emit = core_emit,
 	.ask = core_ask,
+	.wait = core_wait,
 	.stop = core_stop,
 	.counts = core_counts,
 	.cpu = core_cpu,

@@ -383,6 +383,7 @@ int rcx_sweep(struct rcx_session *s, const struct rcx_cell *cell, struct rcx_res
  *	contexts that it can emit from, in the format of struct rcx_bind
  * @emit: as RCX_CORE_EMIT
  * @ask: as RCX_CORE_ASK; NULL for an endpoint that does not support upcall
+ * @wait: as RCX_CORE_WAIT, with @ask
  * @stop: as RCX_CORE_STOP
  * @counts: as RCX_CORE_COUNTS, the sum of all threads
  * @cpu: the CPU on which it ran last, or -1 when that is not known
@@ -396,6 +397,7 @@ struct rcx_endpoint_ops {
 	int (*bind)(struct rcx_session *s, uint32_t size, uint32_t *contexts);
 	int (*emit)(struct rcx_session *s, const struct rcx_emission *emit);
 	int (*ask)(struct rcx_session *s, const struct rcx_asking *asking);
+	int (*wait)(struct rcx_session *s);
 	int (*stop)(struct rcx_session *s);
 	int (*counts)(struct rcx_session *s, struct rcx_counts *counts);
 	int (*cpu)(struct rcx_session *s);

@@ -301,6 +301,36 @@ void rcx_try_message_file(struct rcx_hostile *h, const char *path, bool shared);
 void rcx_try_transaction_file(struct rcx_hostile *h, const char *path);
 void rcx_try_events_file(struct rcx_hostile *h, const char *path, const char *mode);
 
+/* ---- upcalls.c: cases for upcalls -------------------------------------- */
+
+/* Let the kernel ask @count times; it waits @deadline_ms for each reply. */
+bool rcx_core_ask(struct rcx_hostile *h, uint64_t count, uint32_t deadline_ms);
+/* Add a case: the kernel's last wait since the bind has ended soon, with @want or 0. */
+void rcx_expect_asked(struct rcx_hostile *h, const char *name, int want);
+
+/**
+ * struct rcx_server - how a case serves the upcalls of one mode
+ * @mode: the mode, and its emitter
+ * @open: become a server.  A file descriptor, below 0 on failure
+ * @take: wait for a request, of @len bytes, and store it.  Its length, below 0 on failure
+ * @answer: reply with the @len bytes at @from; below 0 on failure
+ * @too_short: errno for a reply that is shorter than a header
+ * @unnoticed: the kernel half does not notice when a server goes away
+ */
+struct rcx_server {
+	const char *mode;
+	int (*open)(struct rcx_hostile *h);
+	long (*take)(int fd, void *to, size_t len);
+	long (*answer)(int fd, const void *from, size_t len);
+	int too_short;
+	bool unnoticed;
+};
+
+/* Wrong, late, second and missing replies, and servers that die.  No wait may hang. */
+void rcx_try_upcalls(struct rcx_hostile *h, const struct rcx_server *server);
+/* The same, and all that can be done to the file, for a file of modules/core/upcall.c. */
+void rcx_try_upcall_file(struct rcx_hostile *h, const char *path, const char *mode);
+
 /* ---- netlink.c: sockets of any netlink family -------------------------- */
 
 /* A socket with long queues, on which a receive waits for at most one second; or -1. */

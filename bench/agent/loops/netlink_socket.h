@@ -221,6 +221,52 @@ static inline int rcx_datagram_notify(struct rcx_session *s, uint64_t n, rcx_dat
 }
 
 /*
+ * Answer requests of the kernel.  A request becomes its reply in place: @turn changes the headers
+ * around the message.
+ */
+static inline int rcx_datagram_serve(struct rcx_session *s, rcx_datagram_open message,
+				     unsigned int kind, void (*turn)(struct nlmsghdr *header),
+				     bool polls, int flags)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	struct nlmsghdr *header = s->map;
+	const struct rcx_msg *msg;
+	size_t whole;
+	ssize_t got;
+
+	do {
+		if (polls)
+			poll(&pfd, 1, -1);
+		got = recv(s->fd, s->map, rcx_datagram_room(s), flags);
+	} while (got < 0 && errno == EAGAIN);
+	msg = message(s, got, kind, &whole);
+	if (!msg)
+		return rcx_datagram_broken(s, got);
+	if (rcx_rx(s, msg, whole))
+		return -1;
+	rcx_tx_reply(s, (struct rcx_msg *)((char *)s->map + ((const char *)msg - (char *)s->map)));
+	turn(header);
+	if (send(s->fd, header, header->nlmsg_len, 0) != (ssize_t)header->nlmsg_len)
+		return rcx_fail_errno(s, "send a reply");
+	return 0;
+}
+
+static inline int rcx_datagram_upcall(struct rcx_session *s, uint64_t n, rcx_datagram_open message,
+				      unsigned int kind, void (*turn)(struct nlmsghdr *header))
+{
+	int flags = rcx_nonblocking(s) ? MSG_DONTWAIT : 0;
+	uint64_t first = s->seen;
+	bool polls = rcx_polls(s);
+
+	if (rcx_ask(s, n + 1))
+		return -1;
+	for (uint64_t i = 0; i <= n; i++)
+		if (rcx_datagram_serve(s, message, kind, turn, polls, flags))
+			return -1;
+	return rcx_asked(s, first, n);
+}
+
+/*
  * The channel reports a loss with ENOBUFS, once per overrun and before the messages that are
  * still queued.  Sequence numbers show how many messages are lost.
  */
