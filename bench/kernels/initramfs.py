@@ -112,6 +112,8 @@ def padding(size: int, alignment: int = 4) -> bytes:
 def stock_modules(kernel: Kernel, needs: Iterable[str]) -> Files:
     """Return the modules *needs* of *kernel* with their dependencies, and ``modules.dep``.
 
+    A name that begins with ``?`` is left out if the kernel has no such module.
+
     Raises:
         UsageError: the kernel has no such module.
         TargetError: a module's compression is unknown.
@@ -120,7 +122,10 @@ def stock_modules(kernel: Kernel, needs: Iterable[str]) -> Files:
     builtin = _builtin(kernel)
     files: Files = {}
     lines = []
-    for need in sorted({_canonical(n) for n in needs} - builtin):
+    names = tuple(needs)
+    optional = provided(kernel, [name[1:] for name in names if name.startswith("?")])
+    required = [name for name in names if not name.startswith("?")]
+    for need in sorted({_canonical(name) for name in (*required, *optional)} - builtin):
         order: list[str] = []
         _resolve(need, kernel, available, builtin, files, order)
         lines.append(f"{need}: {' '.join(order[:-1])}".rstrip() + "\n")

@@ -94,6 +94,7 @@ static const struct rcx_mode chardev_modes[] = {
 	{
 		.name = "message",
 		.summary = "one message in each read and write; a call is a write and a read",
+		.counterpart = "fuse",
 		.open = message_open,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {

@@ -133,13 +133,14 @@ static void try_commands(struct rcx_hostile *h, struct peer *peer)
 	struct rcx_outcomes outcomes = { 0 };
 
 	for (unsigned int command = 0; command <= 255; command++) {
-		if (command && command < RCX_GENETLINK_EVENT)
+		if ((command && command < RCX_GENETLINK_EVENT) ||
+		    command == RCX_GENETLINK_SERVE || command == RCX_GENETLINK_ANSWER)
 			continue;
 		good(peer, 0)->command.cmd = (uint8_t)command;
 		rcx_note(&outcomes, exchange(peer), EOPNOTSUPP);
 	}
 	rcx_expect_outcomes(h, "unknown commands", &outcomes);
-	rcx_expect_value(h, "unknown commands refused", (long)outcomes.refused, 253);
+	rcx_expect_value(h, "unknown commands refused", (long)outcomes.refused, 251);
 	good(peer, 0)->header.nlmsg_flags |= NLM_F_DUMP;
 	rcx_expect(h, "a dump of a command without one", exchange(peer), EOPNOTSUPP);
 }
@@ -698,7 +699,11 @@ static long server_answer(int fd, const void *from, size_t len)
 static void try_serving(struct rcx_hostile *h)
 {
 	static const struct rcx_server server = {
-		"do", server_open, server_take, server_answer, ERANGE, false,
+		.mode = "do",
+		.open = server_open,
+		.take = server_take,
+		.answer = server_answer,
+		.too_short = ERANGE,
 	};
 	struct peer peer;
 

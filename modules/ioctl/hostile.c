@@ -351,8 +351,20 @@ static void try_upcall_device(struct rcx_hostile *h)
 static void try_upcalls(struct rcx_hostile *h)
 {
 	static const struct rcx_server servers[] = {
-		{ "direct", upcall_open, direct_take, direct_answer, EINVAL, false },
-		{ "indirect", upcall_open, indirect_take, indirect_answer, EINVAL, false },
+		{
+			.mode = "direct",
+			.open = upcall_open,
+			.take = direct_take,
+			.answer = direct_answer,
+			.too_short = EINVAL,
+		},
+		{
+			.mode = "indirect",
+			.open = upcall_open,
+			.take = indirect_take,
+			.answer = indirect_answer,
+			.too_short = EINVAL,
+		},
 	};
 
 	for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++)

@@ -245,6 +245,7 @@ static const struct rcx_mode ioctl_modes[] = {
 	{
 		.name = "indirect",
 		.summary = "the argument holds the address and length of the message",
+		.counterpart = "seccomp",
 		.open = ioctl_open,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {

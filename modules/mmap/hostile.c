@@ -561,7 +561,7 @@ static void try_closing(struct rcx_hostile *h)
 
 static bool known(unsigned int cmd)
 {
-	return cmd == RCX_MMAP_SETUP || (cmd >= RCX_MMAP_PUSH && cmd <= RCX_MMAP_KICK);
+	return cmd == RCX_MMAP_SETUP || (cmd >= RCX_MMAP_PUSH && cmd <= RCX_MMAP_ANSWER);
 }
 
 static void try_device(struct rcx_hostile *h)
@@ -614,6 +614,12 @@ static long server_answer(int fd, const void *from, size_t len)
 	return ioctl(fd, RCX_MMAP_ANSWER);
 }
 
+/* A mapping holds the file. */
+static void server_close(int fd)
+{
+	close_area(&serving[fd]);
+}
+
 /* The header and length of a reply change while the kernel reads them: a good reply or none. */
 static void try_answer_overwritten(struct rcx_hostile *h)
 {
@@ -644,7 +650,12 @@ static void try_answer_overwritten(struct rcx_hostile *h)
 static void try_serving(struct rcx_hostile *h)
 {
 	static const struct rcx_server server = {
-		"page", server_open, server_take, server_answer, EINVAL, false,
+		.mode = "page",
+		.open = server_open,
+		.close = server_close,
+		.take = server_take,
+		.answer = server_answer,
+		.too_short = EINVAL,
 	};
 	struct area area;
 

@@ -25,6 +25,14 @@
  *   generic netlink family.
  * - multicast: RTM_SETLINK sets the alias that a device already has.  The kernel reports
  *   every change of a device to a group, and the reader receives that report.
+ * - seccomp, seccomp-sync: a filter stops getppid() of a thread, and another thread decides
+ *   what it returns.  With synchronous wake-ups the kernel tells the scheduler that the
+ *   thread that wakes the other one is about to sleep.
+ * - fuse: an ioctl on a file that this process serves through /dev/fuse, with a message of
+ *   n bytes in each direction.
+ *
+ * In the last three the kernel asks and waits.  It takes no timestamp there, so the thread
+ * whose system call waits takes them: entry and exit of that call are included.
  *
  * When to choose it.  Whenever the kernel already provides the data.
  *
@@ -50,6 +58,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "channel.h"
+#include "fuse.h"
+#include "seccomp.h"
 
 /* ---- files with a short text -------------------------------------------- */
 
@@ -377,6 +387,10 @@ static int genetlink_call(struct rcx_session *s, uint64_t n)
 /* ---- registration ------------------------------------------------------ */
 
 #define FIXED  .min = 0, .max = 0, .limit = "The kernel determines the size."
+#define NOTIFICATION                                   \
+	.min = 8, .max = 8,                            \
+	.limit = "A notification carries the arguments of a system call, and its reply one value.", \
+	.waits = RCX_WAIT_BLOCK | RCX_WAIT_POLL
 #define SHARED .single_threaded_reason = "All users share one value of the kernel."
 #define TEXT   .close = text_close, SHARED
 
@@ -474,20 +488,46 @@ static const struct rcx_mode stock_modes[] = {
 		.single_threaded_reason = "All members of the group receive each other's changes.",
 		.operations = { [RCX_CALL] = { .run = rtnetlink_call, FIXED } },
 	},
+	{
+		.name = "seccomp",
+		.summary = "a thread's system call, answered by the holder of its listener",
+		.open = seccomp_open,
+		.close = seccomp_close,
+		.operations = { [RCX_UPCALL] = { .run = seccomp_upcall, NOTIFICATION } },
+	},
+	{
+		.name = "seccomp-sync",
+		.summary = "the same with synchronous wake-ups",
+		.open = seccomp_sync_open,
+		.close = seccomp_close,
+		.operations = { [RCX_UPCALL] = { .run = seccomp_upcall, NOTIFICATION } },
+	},
+	{
+		.name = "fuse",
+		.summary = "an ioctl on a file of a file system that this process serves",
+		.open = fuse_open,
+		.close = fuse_close,
+		.operations = {
+			[RCX_UPCALL] = { .run = fuse_upcall, .max = FUSE_IOCTL_MAX - RCX_HEADER,
+					.limit = "A command number has 14 bits for the size of its argument.",
+					.waits = RCX_WAIT_ANY },
+		},
+	},
 	{ }
 };
 
 static const struct rcx_channel stock_channel = {
 	.name = "stock",
 	.summary = "Existing interfaces of the kernel, for comparison",
+	.needs = "?fuse",
 	.flags = RCX_BASELINE,
 	.since = "2.2: /proc, options and rtnetlink; sysfs since 2.6.0, debugfs since 2.6.11, "
-		 "generic netlink since 2.6.15, BTF in sysfs since 5.4",
+		 "FUSE since 2.6.14, generic netlink since 2.6.15, seccomp's notifications since "
+		 "5.0, BTF in sysfs since 5.4",
 	.modes = stock_modes,
 	.unsupported_reason = {
 		[RCX_NOTIFY] = "A message that the kernel itself starts has no timestamp of ringcross.",
 		[RCX_STREAM] = "The kernel does not emit its own messages at a given rate.",
-		[RCX_UPCALL] = "Not measured yet.",
 	},
 };
 RCX_CHANNEL(stock_channel);

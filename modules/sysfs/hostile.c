@@ -317,7 +317,12 @@ static void try_request(struct rcx_hostile *h)
 {
 	/* An attribute does not see opens, so nobody notices that its reader dies. */
 	static const struct rcx_server server = {
-		"notify", request_open, request_take, request_answer, EINVAL, true,
+		.mode = "notify",
+		.open = request_open,
+		.take = request_take,
+		.answer = request_answer,
+		.too_short = EINVAL,
+		.unnoticed = true,
 	};
 	int fd = request_open(h);
 

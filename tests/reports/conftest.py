@@ -27,7 +27,7 @@ KEY = (
     "placement",
 )  # fmt: skip
 SIZES = (8, 64, 512, 4096, 65536, 1048576)
-OPERATIONS = ("push", "pull", "call", "notify", "stream")
+OPERATIONS = ("push", "pull", "call", "notify", "stream", "upcall")
 
 CHANNELS: dict[str, dict[str, Any]] = {
     "null": {"modes": {"plain": 320}, "operations": ("push", "pull", "call"), "max": 0},
@@ -44,7 +44,7 @@ CHANNELS: dict[str, dict[str, Any]] = {
 }
 UNSUPPORTED = "A signal carries nothing from the process to the kernel"
 FAILED = "the reply of message 7 differs at byte 12"
-FACTOR = {"push": 1.0, "pull": 1.1, "call": 1.9, "notify": 3.2, "stream": 1.4}
+FACTOR = {"push": 1.0, "pull": 1.1, "call": 1.9, "notify": 3.2, "stream": 1.4, "upcall": 6.1}
 
 Build = Callable[..., Path]
 

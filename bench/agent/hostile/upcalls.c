@@ -60,6 +60,14 @@ static struct rcx_msg *take(struct rcx_hostile *h, const struct rcx_server *serv
 	return msg;
 }
 
+static void leave(const struct rcx_server *server, int fd)
+{
+	if (server->close)
+		server->close(fd);
+	else
+		close(fd);
+}
+
 /* ---- wrong replies -------------------------------------------------------- */
 
 static void own_number(struct rcx_msg *msg)
@@ -258,12 +266,12 @@ static void try_leaving(struct rcx_hostile *h, const struct rcx_server *server)
 	fd = server->open(h);
 	ask(h, server, LONG_MS);
 	take(h, server, fd);
-	close(fd);
+	leave(server, fd);
 	rcx_expect_asked(h, "closed with a request", ENOTCONN);
 	fd = server->open(h);
 	ask(h, server, 3 * SOON_MS);
 	rcx_expect_asked(h, "a server that takes nothing", ETIMEDOUT);
-	close(fd);
+	leave(server, fd);
 }
 
 /* The producer is stopped, or the channel unbound, while it waits. */
@@ -294,7 +302,7 @@ static void try_other(struct rcx_hostile *h, const struct rcx_server *server, in
 	ask(h, server, LONG_MS);
 	msg = take(h, server, fd);
 	rcx_expect(h, "the reply from another server", server->answer(other, msg, WHOLE), ESRCH);
-	close(other);
+	leave(server, other);
 	rcx_expect_true(h, "that server leaves, and the kernel still waits", !h->page->done);
 	rcx_expect(h, "the reply from the right one", server->answer(fd, msg, WHOLE), 0);
 	rcx_expect_asked(h, "that ends the wait", 0);
@@ -321,7 +329,7 @@ void rcx_try_upcalls(struct rcx_hostile *h, const struct rcx_server *server)
 	try_stopped(h, server, fd);
 	try_other(h, server, fd);
 	try_twice(h, server, fd);
-	close(fd);
+	leave(server, fd);
 }
 
 /* ---- the files of modules/core/upcall.c ------------------------------------ */

@@ -162,7 +162,8 @@ static inline bool rcx_has_two_ends(const struct rcx_mode *mode, enum rcx_op op)
  * @name: the folder's name
  * @summary: one line, for tables
  * @module: its kernel half, e.g. "ringcross_netlink"; NULL when it needs none
- * @needs: modules of the stock kernel to load before, blank-separated, or NULL
+ * @needs: modules of the stock kernel to load before, blank-separated, or NULL.  One that
+ *	begins with "?" may be missing: the open hook that needs it then calls rcx_skip()
  * @boot: words that the kernel's command line must have, blank-separated, or NULL.  A
  *	virtual machine is booted with them; elsewhere, the open hook calls rcx_skip()
  *	when they are missing

@@ -312,6 +312,7 @@ void rcx_expect_asked(struct rcx_hostile *h, const char *name, int want);
  * struct rcx_server - how a case serves the upcalls of one mode
  * @mode: the mode, and its emitter
  * @open: become a server.  A file descriptor, below 0 on failure
+ * @close: leave; NULL for close()
  * @take: wait for a request, of @len bytes, and store it.  Its length, below 0 on failure
  * @answer: reply with the @len bytes at @from; below 0 on failure
  * @too_short: errno for a reply that is shorter than a header
@@ -320,6 +321,7 @@ void rcx_expect_asked(struct rcx_hostile *h, const char *name, int want);
 struct rcx_server {
 	const char *mode;
 	int (*open)(struct rcx_hostile *h);
+	void (*close)(int fd);
 	long (*take)(int fd, void *to, size_t len);
 	long (*answer)(int fd, const void *from, size_t len);
 	int too_short;

@@ -34,6 +34,9 @@ int rcx_check_placement(const struct rcx_cell *cell, struct rcx_session *s,
 	if (result->user_cpu != home)
 		return rcx_fail(s, "the user half ran on CPU %d instead of CPU %d",
 				result->user_cpu, home);
+	/* Without an endpoint, the thread that asks has pinned itself. */
+	if (two_ends && !s->endpoint)
+		result->other_cpu = s->other_cpu;
 	if (!two_ends || !s->endpoint)
 		return 0;
 	result->other_cpu = s->endpoint->cpu(s);

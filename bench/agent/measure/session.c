@@ -131,7 +131,7 @@ static int bind_endpoint(struct rcx_session *s, const struct rcx_cell *cell)
 	else if (s->channel->module)
 		s->endpoint = &rcx_kernel_endpoint;
 	else
-		return 0;
+		return s->op == RCX_UPCALL ? check_spinning(s) : 0;
 	if (s->endpoint->begin(s) || s->endpoint->bind(s, endpoint_size(s), &contexts))
 		return -1;
 	if (s->op == RCX_UPCALL)

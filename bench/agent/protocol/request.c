@@ -101,10 +101,12 @@ void rcx_load_for(const struct rcx_channel *channel, char *reason, size_t len)
 	int err;
 
 	reason[0] = '\0';
-	if (!channel->module)
-		return;
 	snprintf(needs, sizeof(needs), "%s", channel->needs ? channel->needs : "");
 	for (name = strtok_r(needs, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
+		if (*name == '?') {
+			rcx_module_need(rcx_serving.modules, name + 1);
+			continue;
+		}
 		err = rcx_module_need(rcx_serving.modules, name);
 		/* A missing file is no error: the kernel may have it built in.  If it does not,
 		 * the load of our module fails.
@@ -112,7 +114,7 @@ void rcx_load_for(const struct rcx_channel *channel, char *reason, size_t len)
 		if (err && err != -ENOENT)
 			rcx_module_explain(name, err, reason, len);
 	}
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+	for (size_t i = 0; channel->module && i < sizeof(ours) / sizeof(ours[0]); i++) {
 		err = rcx_module_load(rcx_serving.modules, ours[i]);
 		if (err) {
 			rcx_module_explain(ours[i], err, reason, len);

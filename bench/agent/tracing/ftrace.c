@@ -98,7 +98,8 @@ static int operate(struct rcx_session *s, struct rcx_xray *xray)
 	xray->start = start;
 	xray->end = start + total;
 	if (rcx_kernel_initiated(s->op)) {
-		xray->start = s->page->timestamps[event % RCX_TIMESTAMPS];
+		/* A counterpart has no status page, and takes the timestamp itself. */
+		xray->start = s->page ? s->page->timestamps[event % RCX_TIMESTAMPS] : s->armed;
 		xray->end = xray->start + s->latency[0];
 	}
 	xray->units = xray->end - xray->start;

@@ -96,10 +96,10 @@ def test_a_mistake_names_its_file_and_what_to_write(
 def test_emitters_and_modes_have_the_same_names(modules: Path) -> None:
     change(modules / NAME / "kernel.c", '{ "multicast", RCX', '{ "broadcast", RCX')
     assert [sentence.partition(":")[0] for sentence in contract.mistakes(modules, [WHOLE])] == [
-        'modules/netlink/kernel.c has no emitter for the mode "multicast", which has notify or '
-        "stream",
-        'modules/netlink/kernel.c has the emitter "broadcast", but no mode with notify or stream '
-        "has that name",
+        'modules/netlink/kernel.c has no emitter for the mode "multicast", which has notify, '
+        "stream or upcall",
+        'modules/netlink/kernel.c has the emitter "broadcast", but no mode with notify, stream or '
+        "upcall has that name",
     ]
 
 

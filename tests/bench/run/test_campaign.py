@@ -154,7 +154,7 @@ def test_resume_has_the_same_number_of_cpus(
 
 def test_resume_refuses_another_kernel(tmp_path: Path) -> None:
     with Campaign(options(tmp_path), provisioner=FakeProvisioner()) as campaign:
-        measure(campaign, 6)
+        measure(campaign, 9)
     path = tmp_path / "run/environment.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"kernel": "5.10"}))
     with (
