@@ -36,6 +36,7 @@
 #include <linux/vmalloc.h>
 #include "rcx_core.h"
 #include "rcx_upcall.h"
+#include "rcx_table.h"
 
 DEFINE_PER_CPU(struct rcx_tally, rcx_tally);
 EXPORT_PER_CPU_SYMBOL_GPL(rcx_tally);
@@ -366,6 +367,7 @@ static void core_unbind(void)
 {
 	core_drop_binding();
 	WRITE_ONCE(rcx_binding.validate, false);
+	WRITE_ONCE(rcx_binding.records, 0);
 }
 
 static struct rcx_channel *find_channel(const char *name)
@@ -425,7 +427,8 @@ static long core_bind(struct rcx_bind __user *arg)
 		return -EFAULT;
 	if (strnlen(bind.channel, RCX_NAME) == RCX_NAME ||
 	    strnlen(bind.mode, RCX_NAME) == RCX_NAME || bind.size > RCX_BODY_MAX ||
-	    bind.validate > 1 || bind.clock > RCX_CLOCK_INSTRUCTIONS || bind.contexts)
+	    bind.validate > 1 || bind.clock > RCX_CLOCK_INSTRUCTIONS || bind.contexts ||
+	    bind.records > RCX_RECORDS_MAX)
 		return -EINVAL;
 
 	channel = find_channel(bind.channel);
@@ -433,6 +436,9 @@ static long core_bind(struct rcx_bind __user *arg)
 		return -ENOENT;
 	emitter = find_emitter(channel, bind.mode);
 	bind.contexts = emitter_contexts(emitter);
+	err = bind.records ? rcx_table_fill() : 0;
+	if (err)
+		return err;
 	if (copy_to_user(arg, &bind, sizeof(bind)))
 		return -EFAULT;
 	if (!try_module_get(channel->owner))
@@ -446,6 +452,7 @@ static long core_bind(struct rcx_bind __user *arg)
 	WRITE_ONCE(rcx_binding.size, bind.size);
 	WRITE_ONCE(rcx_binding.validate, bind.validate);
 	WRITE_ONCE(rcx_binding.cycles, bind.clock == RCX_CLOCK_INSTRUCTIONS);
+	smp_store_release(&rcx_binding.records, bind.records); /* after the table was filled */
 	err = channel->reset ? channel->reset() : 0;
 	if (err)
 		core_unbind();
@@ -656,6 +663,7 @@ static void __exit core_exit(void)
 	misc_deregister(&core_device);
 	kthread_destroy_worker(producer.worker);
 	vfree(producer.page);
+	rcx_table_free();
 }
 
 module_init(core_init);

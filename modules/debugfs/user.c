@@ -87,6 +87,7 @@ static const struct rcx_channel debugfs_channel = {
 	.modes = debugfs_modes,
 	.unsupported_reason = {
 		[RCX_UPCALL] = "Not measured yet.",
+		[RCX_DUMP] = "It could deliver a table, but ringcross does not measure that here yet.",
 	},
 };
 RCX_CHANNEL(debugfs_channel);

@@ -269,6 +269,7 @@ static const struct rcx_channel genetlink_channel = {
 	.modes = genetlink_modes,
 	.unsupported_reason = {
 		[RCX_UPCALL] = "Not measured yet.",
+		[RCX_DUMP] = "It could deliver a table, but ringcross does not measure that here yet.",
 	},
 };
 RCX_CHANNEL(genetlink_channel);

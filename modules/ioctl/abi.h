@@ -32,4 +32,13 @@ struct rcx_ioctl_buffer {
 #define RCX_IOCTL_CALL_AT _IOW('x', 0x46, struct rcx_ioctl_buffer)
 #define RCX_IOCTL_NEXT_AT _IOW('x', 0x47, struct rcx_ioctl_buffer)
 
+/*
+ * Dump: fills an array with the whole table, and returns the number of records.  ENOSPC when
+ * the array is too short for it.
+ */
+enum { RCX_IOCTL_NR_DUMP = 0x48 };
+
+#define RCX_IOCTL_DUMP(len) _IOC(_IOC_READ, 'x', RCX_IOCTL_NR_DUMP, len)
+#define RCX_IOCTL_DUMP_AT   _IOW('x', 0x49, struct rcx_ioctl_buffer)
+
 #endif

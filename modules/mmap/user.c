@@ -300,6 +300,7 @@ static const struct rcx_channel mmap_channel = {
 	.modes = mmap_modes,
 	.unsupported_reason = {
 		[RCX_UPCALL] = "Not measured yet.",
+		[RCX_DUMP] = "It could deliver a table, but ringcross does not measure that here yet.",
 	},
 };
 RCX_CHANNEL(mmap_channel);

@@ -207,6 +207,7 @@ static const struct rcx_channel netlink_channel = {
 	.modes = netlink_modes,
 	.unsupported_reason = {
 		[RCX_UPCALL] = "Not measured yet.",
+		[RCX_DUMP] = "It could deliver a table, but ringcross does not measure that here yet.",
 	},
 };
 RCX_CHANNEL(netlink_channel);

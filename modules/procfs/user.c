@@ -73,6 +73,7 @@ static const struct rcx_channel procfs_channel = {
 	.modes = procfs_modes,
 	.unsupported_reason = {
 		[RCX_UPCALL] = "Not measured yet.",
+		[RCX_DUMP] = "It could deliver a table, but ringcross does not measure that here yet.",
 	},
 };
 RCX_CHANNEL(procfs_channel);

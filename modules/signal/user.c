@@ -371,6 +371,7 @@ static const struct rcx_channel signal_channel = {
 		[RCX_PULL] = "A signal arrives when the kernel sends it and cannot be requested.",
 		[RCX_CALL] = "Our kernel half receives no signals, so no request can reach it.",
 		[RCX_UPCALL] = "Not measured yet.",
+		[RCX_DUMP] = "A signal carries one value and cannot be requested.",
 	},
 };
 RCX_CHANNEL(signal_channel);

@@ -83,6 +83,7 @@ static const struct rcx_channel sockopt_channel = {
 		[RCX_NOTIFY] = NO_WAIT,
 		[RCX_STREAM] = NO_WAIT,
 		[RCX_UPCALL] = NO_WAIT,
+		[RCX_DUMP] = "It could deliver a table, but ringcross does not measure that here yet.",
 	},
 };
 RCX_CHANNEL(sockopt_channel);

@@ -488,6 +488,7 @@ static const struct rcx_channel stock_channel = {
 		[RCX_NOTIFY] = "A message that the kernel itself starts has no timestamp of ringcross.",
 		[RCX_STREAM] = "The kernel does not emit its own messages at a given rate.",
 		[RCX_UPCALL] = "Not measured yet.",
+		[RCX_DUMP] = "It could deliver a table, but ringcross does not measure that here yet.",
 	},
 };
 RCX_CHANNEL(stock_channel);

@@ -200,6 +200,7 @@ static const struct rcx_channel sysfs_channel = {
 	.unsupported_reason = {
 		[RCX_STREAM] = "One counter coalesces the changes of an attribute, so there is no stream of messages to drain.",
 		[RCX_UPCALL] = "Not measured yet.",
+		[RCX_DUMP] = "It could deliver a table, but ringcross does not measure that here yet.",
 	},
 };
 RCX_CHANNEL(sysfs_channel);
