@@ -6,6 +6,8 @@
 #ifndef RCX_TABLE_H
 #define RCX_TABLE_H
 
+#include <linux/fs.h>
+#include <linux/minmax.h>
 #include <linux/percpu.h>
 #include "rcx_core.h"
 
@@ -49,5 +51,29 @@ static inline void rcx_dump_record(const struct rcx_dump *dump, u32 index, struc
 	*to = rcx_table[index];
 	to->generation = dump->generation;
 }
+
+#define RCX_PAGE_RECORDS ((u32)(PAGE_SIZE / sizeof(struct rcx_record)))
+
+/*
+ * Make the records from @first on in @page, which has room for RCX_PAGE_RECORDS; returns how many
+ * there are.  For channels that copy a table one page at a time.
+ */
+static inline u32 rcx_dump_page(const struct rcx_dump *dump, u32 first, struct rcx_record *page)
+{
+	u32 count = min(dump->records - first, RCX_PAGE_RECORDS), i;
+
+	for (i = 0; i < count; i++)
+		rcx_dump_record(dump, first + i, &page[i]);
+	return count;
+}
+
+/*
+ * Table files: a read() returns as much of the table as its buffer has room for.  A read at offset
+ * 0 begins a new dump.  The functions have the signature of their member of struct
+ * file_operations.
+ */
+int rcx_table_open(struct inode *inode, struct file *file);
+int rcx_table_release(struct inode *inode, struct file *file);
+ssize_t rcx_table_read(struct file *file, char __user *to, size_t len, loff_t *pos);
 
 #endif /* RCX_TABLE_H */

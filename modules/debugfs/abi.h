@@ -9,5 +9,6 @@
 #define RCX_DEBUGFS_MESSAGE	"message"     /* write: push, read: pull */
 #define RCX_DEBUGFS_TRANSACTION "transaction" /* write a request, read its reply */
 #define RCX_DEBUGFS_EVENTS	"events"      /* read: sleep for the next event */
+#define RCX_DEBUGFS_TABLE	"table"	      /* read: a dump */
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "channel.h"
 #include "loops/message_file.h"
+#include "loops/table_file.h"
 #include "abi.h"
 
 static int open_in(struct rcx_session *s, const char *dir)
@@ -17,10 +18,11 @@ static int open_in(struct rcx_session *s, const char *dir)
 		[RCX_CALL] = RCX_DEBUGFS_TRANSACTION,
 		[RCX_NOTIFY] = RCX_DEBUGFS_EVENTS,
 		[RCX_STREAM] = RCX_DEBUGFS_EVENTS,
+		[RCX_DUMP] = RCX_DEBUGFS_TABLE,
 	};
 	/* clang-format on */
-	int flags = (rcx_kernel_initiated(s->op) ? O_RDONLY : O_RDWR) |
-		    (rcx_nonblocking(s) ? O_NONBLOCK : 0);
+	bool reads = rcx_kernel_initiated(s->op) || s->op == RCX_DUMP;
+	int flags = (reads ? O_RDONLY : O_RDWR) | (rcx_nonblocking(s) ? O_NONBLOCK : 0);
 	struct statfs fs;
 	int dirfd;
 
@@ -58,6 +60,7 @@ static int unsafe_open(struct rcx_session *s)
 		[RCX_CALL] = { .run = rcx_file_call, WHOLE },                              \
 		[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY },   \
 		[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_DRAIN }, \
+		[RCX_DUMP] = { .run = rcx_table_dump, RCX_TABLE },                         \
 	}
 
 static const struct rcx_mode debugfs_modes[] = {
@@ -87,7 +90,6 @@ static const struct rcx_channel debugfs_channel = {
 	.modes = debugfs_modes,
 	.unsupported_reason = {
 		[RCX_UPCALL] = "Not measured yet.",
-		[RCX_DUMP] = "It could deliver a table, but ringcross does not measure that here yet.",
 	},
 };
 RCX_CHANNEL(debugfs_channel);

@@ -17,12 +17,17 @@ enum {
 	RCX_GENETLINK_PULL,	/* no attribute; a message comes back, of a dump in parts */
 	RCX_GENETLINK_CALL,	/* a message; its reply comes back */
 	RCX_GENETLINK_EVENT,	/* from the kernel to the group: the message of an event */
+	RCX_GENETLINK_TABLE,	/* a dump, no attribute; a record comes back in each message */
 };
 
 /* Attributes: a request has one A_MESSAGE or none. */
 enum {
 	RCX_GENETLINK_A_MESSAGE = 1, /* a complete message */
 	RCX_GENETLINK_A_PART,	     /* in a dump: the next bytes of its message */
+	RCX_GENETLINK_A_INDEX,	     /* of a record: its members */
+	RCX_GENETLINK_A_GENERATION,
+	RCX_GENETLINK_A_BODY,
+	RCX_GENETLINK_A_PAD, /* aligns the members where a machine needs that */
 };
 
 /* An attribute's length has 16 bits and counts its own header. */

@@ -32,7 +32,6 @@
  * of such a command.
  */
 #include <linux/fs.h>
-#include <linux/minmax.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -44,8 +43,6 @@
 #include "rcx_readers.h"
 #include "rcx_table.h"
 #include "abi.h"
-
-#define PAGE_RECORDS (PAGE_SIZE / RCX_RECORD)
 
 /* State of one open file.  The lock of ioctl_readers covers @reader, see readers.c. */
 struct ioctl_file {
@@ -120,15 +117,13 @@ static long ioctl_dump(struct rcx_file *state, struct rcx_record __user *to, u32
 {
 	struct rcx_record *page = (struct rcx_record *)state->message;
 	struct rcx_dump dump;
-	u32 first, count, i;
+	u32 first, count;
 
 	rcx_dump_begin(&state->sequence, &dump);
 	if (dump.records > len / RCX_RECORD)
 		return -ENOSPC;
 	for (first = 0; first < dump.records; first += count) {
-		count = min_t(u32, dump.records - first, PAGE_RECORDS);
-		for (i = 0; i < count; i++)
-			rcx_dump_record(&dump, first + i, &page[i]);
+		count = rcx_dump_page(&dump, first, page);
 		if (copy_to_user(&to[first], page, count * sizeof(*page)))
 			return -EFAULT;
 		cond_resched();

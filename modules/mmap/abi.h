@@ -50,14 +50,16 @@ enum rcx_mmap_kind {
 	RCX_MMAP_PAGE,	    /* one slot for both directions, with doorbells; ends unused */
 	RCX_MMAP_TO_KERNEL, /* a ring: user space produces, the kernel consumes */
 	RCX_MMAP_TO_USER,   /* a ring: the kernel produces, user space consumes */
+	RCX_MMAP_TABLE,	    /* one slot with records; head is even while they are consistent */
 	RCX_MMAP_KINDS,
 };
 
 /**
  * struct rcx_mmap_setup - the area of this open file; accepted once per file
  * @kind: enum rcx_mmap_kind
- * @room: bytes of the largest message, header and body
- * @slots: a power of two; 1 for RCX_MMAP_PAGE
+ * @room: bytes of the largest message, header and body; for RCX_MMAP_TABLE bytes of all
+ *	records, at most RCX_RECORDS_MAX of them
+ * @slots: a power of two; 1 for RCX_MMAP_PAGE and RCX_MMAP_TABLE
  * @stride: set by the kernel: bytes from one slot to the next; 0 before
  * @len: set by the kernel: bytes to map from offset 0; 0 before
  */
@@ -77,5 +79,7 @@ struct rcx_mmap_setup {
 #define RCX_MMAP_CALL _IO('x', 0x53) /* consume the request, replace it by its reply */
 /* Doorbell of a ring to the kernel: consume all messages, return their number. */
 #define RCX_MMAP_KICK _IO('x', 0x54)
+/* Doorbell of a table: write it anew, return the number of records. */
+#define RCX_MMAP_DUMP _IO('x', 0x55)
 
 #endif

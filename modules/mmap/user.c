@@ -65,8 +65,8 @@ static int open_area(struct rcx_session *s, uint32_t kind)
 {
 	struct rcx_mmap_setup setup = {
 		.kind = kind,
-		.room = (uint32_t)rcx_len(s),
-		.slots = kind == RCX_MMAP_PAGE ? 1 : slots_for(s),
+		.room = kind == RCX_MMAP_TABLE ? s->records * RCX_RECORD : (uint32_t)rcx_len(s),
+		.slots = kind == RCX_MMAP_PAGE || kind == RCX_MMAP_TABLE ? 1 : slots_for(s),
 	};
 	struct view *view;
 	void *map;
@@ -97,7 +97,7 @@ static int open_area(struct rcx_session *s, uint32_t kind)
 		.count = setup.slots,
 	};
 	s->priv = view;
-	if (kind != RCX_MMAP_TO_USER)
+	if (kind == RCX_MMAP_PAGE || kind == RCX_MMAP_TO_KERNEL)
 		prepare_slots(s, view);
 	return 0;
 }
@@ -115,6 +115,8 @@ static void mmap_close(struct rcx_session *s)
 
 static int page_open(struct rcx_session *s)
 {
+	if (s->op == RCX_DUMP)
+		return open_area(s, RCX_MMAP_TABLE);
 	if (open_area(s, RCX_MMAP_PAGE))
 		return -1;
 	s->tx = message_in(slot_at(s->priv, 0));
@@ -157,6 +159,72 @@ static int page_call(struct rcx_session *s, uint64_t n)
 		if (ioctl(s->fd, RCX_MMAP_CALL))
 			return rcx_fail_errno(s, "ioctl call");
 		if (rcx_rx_reply(s, message_in(slot), slot->len))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- tables ---------------------------------------------------------------- */
+
+static const struct rcx_record *records_in(const struct view *view)
+{
+	return (const struct rcx_record *)slot_at(view, 0)->message;
+}
+
+static inline int check_records(struct rcx_session *s, const struct rcx_record *records)
+{
+	for (uint32_t i = 0; i < s->records; i++)
+		if (rcx_record(s, &records[i]))
+			return -1;
+	return 0;
+}
+
+/* The doorbell has written the records before it returns. */
+static int page_dump(struct rcx_session *s, uint64_t n)
+{
+	const struct rcx_record *records = records_in(s->priv);
+
+	while (n--) {
+		int count = ioctl(s->fd, RCX_MMAP_DUMP);
+
+		if (count < 0)
+			return rcx_fail_errno(s, "ioctl dump");
+		if ((uint32_t)count != s->records)
+			return rcx_fail(s, "the table has %d records", count);
+		if (check_records(s, records) || rcx_dumped(s))
+			return -1;
+	}
+	return 0;
+}
+
+static int table_open(struct rcx_session *s)
+{
+	if (open_area(s, RCX_MMAP_TABLE))
+		return -1;
+	return ioctl(s->fd, RCX_MMAP_DUMP) < 0 ? rcx_fail_errno(s, "ioctl dump") : 0;
+}
+
+/*
+ * Read the table that is there.  It is consistent if head is even before and the same after.  All
+ * its records carry the number of the kernel's last change, which head states.
+ */
+static int table_dump(struct rcx_session *s, uint64_t n)
+{
+	const struct rcx_record *records = records_in(s->priv);
+	const struct rcx_mmap_ends *ends = ((struct view *)s->priv)->ends;
+
+	while (n--) {
+		uint32_t head = __atomic_load_n(&ends->head, __ATOMIC_ACQUIRE);
+
+		if (head % 2)
+			return rcx_fail(s, "the table changes, although nobody changes it");
+		s->seen = head / 2 - 1;
+		if (check_records(s, records))
+			return -1;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&ends->head, __ATOMIC_RELAXED) != head)
+			return rcx_fail(s, "the table has changed, although nobody changes it");
+		if (rcx_dumped(s))
 			return -1;
 	}
 	return 0;
@@ -274,6 +342,16 @@ static const struct rcx_mode mmap_modes[] = {
 			[RCX_PUSH] = { .run = page_push, SLOT },
 			[RCX_PULL] = { .run = page_pull, SLOT },
 			[RCX_CALL] = { .run = page_call, SLOT },
+			[RCX_DUMP] = { .run = page_dump, RCX_TABLE },
+		},
+	},
+	{
+		.name = "table",
+		.summary = "a table that is always there: no system call, and no cost of its changes",
+		.open = table_open,
+		.close = mmap_close,
+		.operations = {
+			[RCX_DUMP] = { .run = table_dump, RCX_TABLE },
 		},
 	},
 	{
@@ -300,7 +378,6 @@ static const struct rcx_channel mmap_channel = {
 	.modes = mmap_modes,
 	.unsupported_reason = {
 		[RCX_UPCALL] = "Not measured yet.",
-		[RCX_DUMP] = "It could deliver a table, but ringcross does not measure that here yet.",
 	},
 };
 RCX_CHANNEL(mmap_channel);

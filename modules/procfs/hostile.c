@@ -10,5 +10,6 @@ static void procfs_hostile(struct rcx_hostile *h)
 	rcx_try_message_file(h, PATH(RCX_PROCFS_SHARED), true);
 	rcx_try_transaction_file(h, PATH(RCX_PROCFS_TRANSACTION));
 	rcx_try_events_file(h, PATH(RCX_PROCFS_EVENTS), "pread");
+	rcx_try_table_file(h, PATH(RCX_PROCFS_TABLE), false);
 }
 RCX_HOSTILE(procfs, procfs_hostile);

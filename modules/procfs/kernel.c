@@ -38,6 +38,9 @@
  *   opens.
  *
  * The handlers are in core/file.c.
+ *
+ * A dump reads a file whose handler copies as many binary records as the reader's buffer has
+ * room for.  Files for people and scripts print text instead, which seqfile measures.
  */
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -45,6 +48,7 @@
 #include "rcx_core.h"
 #include "rcx_file.h"
 #include "rcx_readers.h"
+#include "rcx_table.h"
 #include "abi.h"
 
 static DEFINE_RCX_FILE(procfs_shared);
@@ -119,6 +123,25 @@ static int procfs_release_events(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static int procfs_open_table(struct inode *inode, struct file *file)
+{
+	int err;
+
+	if (!try_module_get(THIS_MODULE))
+		return -ENODEV;
+	err = rcx_table_open(inode, file);
+	if (err)
+		module_put(THIS_MODULE);
+	return err;
+}
+
+static int procfs_release_table(struct inode *inode, struct file *file)
+{
+	rcx_table_release(inode, file);
+	module_put(THIS_MODULE);
+	return 0;
+}
+
 /* ---- the files; without proc_lseek some kernels call NULL --------------- */
 
 static const struct proc_ops procfs_message_ops = {
@@ -143,6 +166,13 @@ static const struct proc_ops procfs_events_ops = {
 	.proc_read = rcx_events_read,
 	.proc_poll = rcx_events_poll,
 	.proc_lseek = noop_llseek,
+};
+
+static const struct proc_ops procfs_table_ops = {
+	.proc_open = procfs_open_table,
+	.proc_release = procfs_release_table,
+	.proc_read = rcx_table_read,
+	.proc_lseek = default_llseek,
 };
 
 static const struct proc_ops procfs_shared_ops = {
@@ -173,6 +203,7 @@ static int __init procfs_init(void)
 	if (!proc_create(RCX_PROCFS_MESSAGE, 0600, procfs_dir, &procfs_message_ops) ||
 	    !proc_create(RCX_PROCFS_TRANSACTION, 0600, procfs_dir, &procfs_transaction_ops) ||
 	    !proc_create(RCX_PROCFS_EVENTS, 0400, procfs_dir, &procfs_events_ops) ||
+	    !proc_create(RCX_PROCFS_TABLE, 0400, procfs_dir, &procfs_table_ops) ||
 	    !proc_create(RCX_PROCFS_SHARED, 0600, procfs_dir, &procfs_shared_ops))
 		goto err_dir;
 	err = rcx_channel_register(&procfs_channel);

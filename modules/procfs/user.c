@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "channel.h"
 #include "loops/message_file.h"
+#include "loops/table_file.h"
 #include "abi.h"
 
 #define PATH(name) "/proc/" RCX_PROCFS_DIR "/" name
@@ -10,6 +11,8 @@
 
 static int pread_open(struct rcx_session *s)
 {
+	if (s->op == RCX_DUMP)
+		return rcx_file_open(s, PATH(RCX_PROCFS_TABLE), O_RDONLY);
 	return rcx_file_open_for(s, PATH(RCX_PROCFS_MESSAGE), PATH(RCX_PROCFS_TRANSACTION),
 				 PATH(RCX_PROCFS_EVENTS));
 }
@@ -50,6 +53,7 @@ static const struct rcx_mode procfs_modes[] = {
 			[RCX_CALL] = { .run = rcx_file_call, WHOLE },
 			[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_DRAIN },
+			[RCX_DUMP] = { .run = rcx_table_dump, RCX_TABLE },
 		},
 	},
 	{
@@ -73,7 +77,6 @@ static const struct rcx_channel procfs_channel = {
 	.modes = procfs_modes,
 	.unsupported_reason = {
 		[RCX_UPCALL] = "Not measured yet.",
-		[RCX_DUMP] = "It could deliver a table, but ringcross does not measure that here yet.",
 	},
 };
 RCX_CHANNEL(procfs_channel);
