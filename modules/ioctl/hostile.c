@@ -375,8 +375,8 @@ static void ioctl_hostile(struct rcx_hostile *h)
 	rcx_try_nobody_opens(h, RCX_IOCTL_DEVICE);
 	try_sleep(h);
 	try_stuck(h);
+	try_leaving(h);
 	try_dump(h, false);
 	try_dump(h, true);
-	try_leaving(h);
 }
 RCX_HOSTILE(ioctl, ioctl_hostile);
