@@ -9,7 +9,6 @@ from itertools import groupby
 
 import numpy as np
 
-from reports.analysis import selection
 from reports.data.run import Run
 from reports.text import words
 
@@ -31,7 +30,7 @@ class Line:
         costs: units per dump, by the number of records.
         fixed: units that a dump costs without any record, from a fit; 0 with one length only.
         each: units that each record adds, from the same fit.
-        silent: a dump costs less than a call of an empty handler, so it makes no system call.
+        silent: a dump costs too little for a system call, so it makes none.
     """
 
     channel: str
@@ -57,14 +56,26 @@ def lines(run: Run) -> tuple[Line, ...]:
         (row for row in run.rows if row.operation == "dump" and row.measured and row.records),
         key=lambda row: (row.channel, row.mode, row.records),
     )
-    floor = selection.floor(run)
+    floor = _cheapest_call(run)
     found = []
     for (channel, mode), group in groupby(rows, key=lambda row: (row.channel, row.mode)):
         costs = {row.records: float(row.median or 0.0) for row in group}
         fixed, each = fit(costs)
-        silent = floor is not None and costs[min(costs)] < floor
-        found.append(Line(channel, mode, costs, fixed, each, silent))
+        found.append(Line(channel, mode, costs, fixed, each, _silent(costs, fixed, each, floor)))
     return tuple(sorted(found, key=lambda line: line.costs[max(line.costs)] / max(line.costs)))
+
+
+def _cheapest_call(run: Run) -> float:
+    """The cheapest system call or empty handler that was measured; 0 if there was none."""
+    rows = [row for name in ("syscall", "null") for row in run.of(name)]
+    return min((row.median for row in rows if row.measured and row.median), default=0.0)
+
+
+def _silent(costs: dict[int, float], fixed: float, each: float, call: float) -> bool:
+    """Whether a dump costs too little for a system call per dump or per record."""
+    if len(costs) > 1:
+        return max(fixed, each) < call
+    return min(costs.values()) < call
 
 
 def fit(costs: dict[int, float]) -> tuple[float, float]:
@@ -114,13 +125,13 @@ def answer(found: Sequence[Line]) -> list[str]:
     silent = [line.name for line in found if line.silent]
     if silent:
         sentences.append(
-            f"{words.listed(silent)} makes no system call: the table is already there, and each "
-            "record costs only its own reading."
+            f"Without any system call: {words.listed(silent)}. The table is already there, and each "
+            "record costs only its own reading; what keeps it up to date is not in the figure."
         )
     runs = _winners(asked)
     if runs:
-        begin = "Of those that make the table on request, " if silent else ""
-        sentences.append(words.sentence(begin + _intervals(runs)))
+        of = "of those that make the table on request " if silent else ""
+        sentences.append(f"The cheapest dump {of}is {_intervals(runs)}.")
     sentences += _opposite(asked)
     return sentences
 
@@ -139,19 +150,20 @@ def _winners(found: Sequence[Line]) -> list[tuple[Line, list[int]]]:
 
 
 def _intervals(runs: Sequence[tuple[Line, list[int]]]) -> str:
-    """``a is cheapest up to 16 records, b from 256 on``."""
+    """``a up to 16 records, and b from 256 records on``."""
     if len(runs) == 1:
-        return f"{runs[0][0].name} is cheapest at every measured length"
+        return f"{runs[0][0].name} at every measured length"
     parts = []
     for at, (line, records) in enumerate(runs):
         first, last = words.number(records[0]), words.number(records[-1])
         if not at:
-            parts.append(f"{line.name} is cheapest up to {last} record{_s(records[-1])}")
+            parts.append(f"{line.name} up to {last} record{_s(records[-1])}")
         elif at == len(runs) - 1:
-            parts.append(f"{line.name} from {first} on")
+            parts.append(f"{line.name} from {first} records on")
+        elif first == last:
+            parts.append(f"{line.name} at {first} records")
         else:
-            parts.append(f"{line.name} from {first} to {last}" if first != last
-                         else f"{line.name} at {first}")  # fmt: skip
+            parts.append(f"{line.name} from {first} to {last} records")
     return words.listed(parts)
 
 
