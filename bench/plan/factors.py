@@ -37,7 +37,8 @@ AXES: dict[Operation, tuple[str, ...]] = {
     "call": _USER_STARTED,
     "notify": _KERNEL_STARTED,
     "stream": (*_KERNEL_STARTED, "bursts", "rates", "queues"),
-    "upcall", "dump": ("waits", "placements"),  # only a thread can wait for a reply
+    "upcall": ("waits", "placements"),  # only a thread can wait for a reply
+    "dump": ("records",),
 }
 """The axes of each operation."""
 _FIELD = {axis: axis.removesuffix("s") for axis in AXES["stream"]} | {"threads": "threads"}

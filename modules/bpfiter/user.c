@@ -257,6 +257,7 @@ static const struct rcx_channel bpfiter = {
 		[RCX_CALL] = PRINTS,
 		[RCX_NOTIFY] = "A read of an iterator's file does not wait for anything.",
 		[RCX_STREAM] = "An iterator prints the state at the time of the read and keeps no earlier events.",
+		[RCX_UPCALL] = PRINTS,
 	},
 };
 RCX_CHANNEL(bpfiter);

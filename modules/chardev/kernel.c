@@ -276,9 +276,9 @@ static struct miscdevice chardev_devices[] = {
 static struct rcx_channel chardev_channel = {
 	.name = "chardev",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]){ { "message", RCX_IN_ANY, chardev_emit,
-						    chardev_ask },
-						  { } },
+	.emitters =
+		(const struct rcx_emitter[]){
+			{ "message", RCX_IN_ANY, chardev_emit, chardev_ask }, { } },
 };
 
 /* Deregister the first @count devices, in reverse order. */

@@ -67,7 +67,7 @@ static struct {
 	int refused_errno;
 	bool stopping;
 	bool expired; /* the deadline of a reply is over */
-	bool placed; /* the thread was bound to one CPU */
+	bool placed;  /* the thread was bound to one CPU */
 	u32 timer_cpu;
 	struct rcx_page *page;
 	struct kthread_worker *worker;

@@ -45,8 +45,8 @@ EXPORT_SYMBOL_GPL(rcx_upcall_begin);
 
 int rcx_upcall_wait(struct rcx_upcall *upcall)
 {
-	int err = wait_event_killable(upcall->ended, READ_ONCE(upcall->state) == RCX_ENDED ||
-							     rcx_ask_over());
+	int err = wait_event_killable(upcall->ended,
+				      READ_ONCE(upcall->state) == RCX_ENDED || rcx_ask_over());
 
 	spin_lock(&upcall->lock);
 	/* A reply that has been consumed counts, even if the wait should have ended. */

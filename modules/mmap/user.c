@@ -351,7 +351,7 @@ static const struct rcx_mode mmap_modes[] = {
 		.open = table_open,
 		.close = mmap_close,
 		.operations = {
-			[RCX_DUMP] = { .run = table_dump, RCX_TABLE },
+			[RCX_DUMP] = { .run = table_dump, RCX_TABLE, .excludes = RCX_WITHOUT_CALL },
 		},
 	},
 	{

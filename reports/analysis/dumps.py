@@ -30,7 +30,7 @@ class Line:
         costs: units per dump, by the number of records.
         fixed: units that a dump costs without any record, from a fit; 0 with one length only.
         each: units that each record adds, from the same fit.
-        silent: a dump costs too little for a system call, so it makes none.
+        silent: a dump makes no system call, because the table is already there.
     """
 
     channel: str
@@ -56,26 +56,21 @@ def lines(run: Run) -> tuple[Line, ...]:
         (row for row in run.rows if row.operation == "dump" and row.measured and row.records),
         key=lambda row: (row.channel, row.mode, row.records),
     )
-    floor = _cheapest_call(run)
     found = []
     for (channel, mode), group in groupby(rows, key=lambda row: (row.channel, row.mode)):
         costs = {row.records: float(row.median or 0.0) for row in group}
         fixed, each = fit(costs)
-        found.append(Line(channel, mode, costs, fixed, each, _silent(costs, fixed, each, floor)))
+        found.append(Line(channel, mode, costs, fixed, each, _has_no_call(run, channel, mode)))
     return tuple(sorted(found, key=lambda line: line.costs[max(line.costs)] / max(line.costs)))
 
 
-def _cheapest_call(run: Run) -> float:
-    """The cheapest system call or empty handler that was measured; 0 if there was none."""
-    rows = [row for name in ("syscall", "null") for row in run.of(name)]
-    return min((row.median for row in rows if row.measured and row.median), default=0.0)
-
-
-def _silent(costs: dict[int, float], fixed: float, each: float, call: float) -> bool:
-    """Whether a dump costs too little for a system call per dump or per record."""
-    if len(costs) > 1:
-        return max(fixed, each) < call
-    return min(costs.values()) < call
+def _has_no_call(run: Run, channel: str, mode: str) -> bool:
+    """Whether the mode declares that its dump makes no system call."""
+    for declared in run.channel(channel).modes:
+        if declared["name"] == mode:
+            dump = (declared.get("operations") or {}).get("dump") or {}
+            return "call" in (dump.get("excludes") or ())
+    return False
 
 
 def fit(costs: dict[int, float]) -> tuple[float, float]:

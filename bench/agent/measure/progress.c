@@ -26,7 +26,8 @@ static void append_kernel_half(const struct rcx_session *s, const struct rcx_cou
 			       char *reason, size_t len)
 {
 	if (s->op == RCX_UPCALL) {
-		rcx_append(reason, len, "the kernel half asked %llu times and consumed %llu replies",
+		rcx_append(reason, len,
+			   "the kernel half asked %llu times and consumed %llu replies",
 			   N(counts->emitted), N(counts->consumed));
 		if (counts->refused)
 			rcx_append(reason, len, ", and its last wait ended with %s",

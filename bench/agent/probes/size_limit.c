@@ -270,8 +270,8 @@ static void two_sent(struct rcx_probing *probing, struct rcx_session *s,
 /* The operation that shows boundaries best: events first, then operations that request. */
 static enum rcx_op op_for_two(const struct rcx_mode *mode)
 {
-	static const enum rcx_op order[] = { RCX_STREAM, RCX_NOTIFY, RCX_PULL, RCX_CALL, RCX_PUSH,
-					     RCX_UPCALL, RCX_DUMP };
+	static const enum rcx_op order[] = { RCX_STREAM, RCX_NOTIFY, RCX_PULL, RCX_CALL,
+					     RCX_PUSH,	 RCX_UPCALL, RCX_DUMP };
 	size_t i = 0;
 
 	while (!mode->operations[order[i]].run)

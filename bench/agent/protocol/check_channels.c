@@ -126,7 +126,8 @@ static void check_operation(struct check *check, const struct rcx_mode *mode, en
 			"only notify and stream can carry a count: remove .count; a push without "
 			"a body has max 0, and rcx_consume_narrow() with mask 0");
 	if (op->waits && !rcx_kernel_initiated(number))
-		mistake(check, where, "waits are only for notify, stream and upcall: remove .waits");
+		mistake(check, where,
+			"waits are only for notify, stream and upcall: remove .waits");
 	if (op->waits >> RCX_WAITS)
 		mistake(check, where, "waits has an unknown bit: use RCX_WAIT_*");
 	if (op->queue && number != RCX_STREAM)

@@ -5,7 +5,7 @@
 #include "agent.h"
 #include "peer.h"
 
-const char *const rcx_op_names[RCX_OPS] = { "push",	"pull",   "call", "notify",
+const char *const rcx_op_names[RCX_OPS] = { "push",   "pull",	"call", "notify",
 					    "stream", "upcall", "dump" };
 const char *const rcx_wait_names[RCX_WAITS] = { "block", "poll", "busy" };
 const char *const rcx_context_names[RCX_CONTEXTS] = { "process", "softirq", "hardirq" };
