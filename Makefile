@@ -3,7 +3,7 @@
 
 # The variables below. Only the command line sets them: an exported TARGET or SEED belongs to
 # another program.
-VARIABLES := TARGET KERNEL CLOCK PLAN CHANNELS OPERATIONS SIZES CONTEXTS WAITS BURSTS RATES QUEUES PLACEMENTS \
+VARIABLES := TARGET KERNEL CLOCK PLAN CHANNELS OPERATIONS SIZES CONTEXTS WAITS BURSTS RATES QUEUES RECORDS PLACEMENTS \
 	THREADS SEED BOOTS LOADS PRECISION BUDGET REPEAT APPEND CPUS RUNS VERSIONS PYTHON VENV
 IGNORED := $(strip \
 	$(foreach name,$(VARIABLES),$(if $(filter environment%,$(origin $(name))),$(name))))
@@ -21,6 +21,7 @@ BURSTS =
 RATES =
 QUEUES =
 THREADS =
+RECORDS =
 PLACEMENTS =
 SEED = 1
 BOOTS = 1
@@ -77,7 +78,7 @@ bench: setup ## Measure and render a report: make bench PLAN=standard CHANNELS=n
 		--append "$(APPEND)" --channels "$(CHANNELS)" \
 		--operations "$(OPERATIONS)" --sizes "$(SIZES)" --contexts "$(CONTEXTS)" \
 		--waits "$(WAITS)" --bursts "$(BURSTS)" --rates "$(RATES)" --queues "$(QUEUES)" \
-		--threads "$(THREADS)" --placements "$(PLACEMENTS)" \
+		--records "$(RECORDS)" --threads "$(THREADS)" --placements "$(PLACEMENTS)" \
 		$(if $(PRECISION),--precision "$(PRECISION)") $(if $(BUDGET),--budget "$(BUDGET)")
 
 test: setup ## Run all tests, also slow ones, or those of some channels: make test CHANNELS=ioctl
@@ -177,6 +178,7 @@ help: ## Show this list
 	@echo "  RATES       rates of a stream: max, search or numbers [$(RATES)]"
 	@echo "  QUEUES      queue lengths of a stream [$(QUEUES)]"
 	@echo "  THREADS     numbers of concurrent threads [$(THREADS)]"
+	@echo "  RECORDS     numbers of records of a dump's table [$(RECORDS)]"
 	@echo "  PLACEMENTS  where the two ends of a conversation run [$(PLACEMENTS)]"
 	@echo "Variable of bench-repeat (which also has CHANNELS, PRECISION and BUDGET):"
 	@echo "  REPEAT      number of runs [$(REPEAT)]"

@@ -38,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--bursts", help="events per burst of a stream, e.g. 1,16 (default: the plan's)")
     add("--rates", help="rates of a stream: max, search or numbers (default: the plan's)")
     add("--queues", help="queue lengths of a stream, e.g. 16,64 (default: the plan's)")
+    add("--records", help="records of a dump's table, e.g. 16,4096 (default: the plan's)")
     add("--threads", help="number of concurrent threads, e.g. 1,2,4 (default: the plan's)")
     add(
         "--placements",

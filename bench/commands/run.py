@@ -59,6 +59,8 @@ def _run_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
                      "or numbers: messages per second, or per million instructions."),
         click.option("--queues", metavar="LIST",
                      help="Queue lengths of a stream, in the channel's own unit."),
+        click.option("--records", metavar="LIST",
+                     help="Numbers of records of a dump's table, e.g. 16,4096."),
         click.option("--threads", metavar="LIST",
                      help="Numbers of concurrent threads, e.g. 1,2,4."),
         click.option("--placements", metavar="LIST",
@@ -130,8 +132,8 @@ def run(report: bool, as_json: bool, dry_run: bool, **given: Any) -> None:
 
     A plan says how much is measured: quick (3 sizes, 11 rounds per cell), standard (7 sizes, 15
     rounds, more factors) or full (18 sizes, 51 rounds in each of 3 loads, most factors). Factors
-    are contexts, waits, bursts, rates, queues, threads and placements. Giving values for one factor
-    replaces all the factors that the plan varies. Under the clock time, rounds are shorter, and
+    are contexts, waits, bursts, rates, queues, threads, placements and, for dumps, records. Giving
+    values for one factor replaces all the factors that the plan varies. Under the clock time, rounds are shorter, and
     each cell is measured in at least 4 loads; --precision repeats those that are not precise.
 
     Prints progress on standard error, then a table with the median cost per operation and the

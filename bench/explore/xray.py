@@ -36,11 +36,14 @@ TOLERANCE = 0.05
 LARGEST = 5
 """Number of unclassified functions that are named."""
 
-OPERATIONS: tuple[Operation, ...] = ("push", "pull", "call", "notify", "upcall")
+OPERATIONS: tuple[Operation, ...] = ("push", "pull", "call", "notify", "upcall", "dump")
 """Operations that can be traced.  A stream cannot: it is many operations at once."""
 
 CALIBRATION = Cell("syscall", "null", "pull", 0)
 """The operation that calibrates the tracer: a read of /dev/null."""
+
+_RECORDS = 16
+"""Records of the table of a dump."""
 
 _CALIBRATION_READS = 40  # consecutive reads
 
@@ -142,6 +145,7 @@ def _to_json(xray: Xray, own: OwnClasses) -> dict[str, Any]:
         "mode": cell.mode,
         "operation": cell.operation,
         "size": cell.size,
+        "records": cell.records,
         "status": xray.status,
         "reason": xray.reason,
     }
@@ -199,7 +203,13 @@ def choose(
         size: bytes of body, within the limits of the operation; None for 8.
     """
     return [
-        Cell(channel["name"], entry["name"], operation, _size(limits, size))
+        Cell(
+            channel["name"],
+            entry["name"],
+            operation,
+            _size(limits, size),
+            records=_RECORDS if operation == "dump" else 0,
+        )
         for channel in channels
         for operation in OPERATIONS
         if not operations or operation in operations
@@ -238,6 +248,7 @@ def _request(cell: Cell, number: int, *, traced: bool, repeat: int) -> dict[str,
         "mode": cell.mode,
         "operation": cell.operation,
         "size": cell.size,
+        "records": cell.records,
         "context": cell.context,
         "traced": traced,
         "repeat": repeat,

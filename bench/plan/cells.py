@@ -6,11 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Operation = Literal["push", "pull", "call", "notify", "stream", "upcall"]
+Operation = Literal["push", "pull", "call", "notify", "stream", "upcall", "dump"]
 Clock = Literal["time", "instructions"]
 Status = Literal["ok", "skip", "fail"]
 
-OPERATIONS: tuple[Operation, ...] = ("push", "pull", "call", "notify", "stream", "upcall")
+OPERATIONS: tuple[Operation, ...] = ("push", "pull", "call", "notify", "stream", "upcall", "dump")
 UNITS: dict[Clock, str] = {"time": "ns", "instructions": "instructions"}
 PER: dict[Clock, tuple[float, str]] = {
     "time": (1e9, "second"),
@@ -33,7 +33,7 @@ class Cell:
         channel: folder name under ``modules/``.
         mode: one of the channel's modes.
         operation: one of :data:`OPERATIONS`.
-        size: bytes of body.
+        size: bytes of body; of a dump, bytes of a record.
         threads: number of threads that run the operation concurrently.
         context: where the kernel emits events: ``process``, ``softirq``, ``hardirq`` or
             ``default``. ``default`` is softirq if the channel supports it, else process. The
@@ -47,6 +47,7 @@ class Cell:
         placement: where the other end of the conversation runs, from
             :data:`bench.plan.factors.PLACEMENTS`; empty for the usual one, which is the same
             CPU, and for an operation with one end.
+        records: records of the table that a dump delivers; 0 for all other operations.
         skip: why the cell is not measured; empty if it is.
     """
 
@@ -61,6 +62,7 @@ class Cell:
     wait: str = ""
     queue: int = 0
     placement: str = ""
+    records: int = 0
     skip: str = field(default="", compare=False)
 
     @property
@@ -85,6 +87,7 @@ class Cell:
             f"queue{self.queue}" if self.queue else "",
             f"threads{self.threads}" if self.threads > 1 else "",
             self.placement,
+            f"records{self.records}" if self.records else "",
         )
         return tuple(word for word in words if word)
 

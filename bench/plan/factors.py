@@ -27,6 +27,7 @@ EACH = -1
 """A queue length that stands for all lengths that a mode suggests."""
 MAX_BURST = 4096
 MAX_THREADS = 64
+MAX_RECORDS = 65536
 
 _USER_STARTED = ("threads", "placements")
 _KERNEL_STARTED = ("contexts", "waits", "placements")
@@ -37,6 +38,7 @@ AXES: dict[Operation, tuple[str, ...]] = {
     "notify": _KERNEL_STARTED,
     "stream": (*_KERNEL_STARTED, "bursts", "rates", "queues"),
     "upcall": ("waits", "placements"),  # only a thread can wait for a reply
+    "dump": ("records",),
 }
 """The axes of each operation."""
 _FIELD = {axis: axis.removesuffix("s") for axis in AXES["stream"]} | {"threads": "threads"}
@@ -57,6 +59,8 @@ class Factors:
         threads: numbers of concurrent threads.
         placements: where the other end runs, from :data:`PLACEMENTS`; only for an operation
             with two ends.
+        records: numbers of records of a dump's table. They take the place of sizes: a plan has
+            its own, and measures a dump with each of them.
     """
 
     contexts: tuple[str, ...] = ()
@@ -66,6 +70,7 @@ class Factors:
     queues: tuple[int, ...] = ()
     threads: tuple[int, ...] = ()
     placements: tuple[str, ...] = ()
+    records: tuple[int, ...] = ()
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -107,6 +112,7 @@ def read_factors(**texts: str | None) -> Factors:
         "queues": lambda word: _number("queue length", word, (1 << 31) - 1),
         "threads": lambda word: _number("number of threads", word, MAX_THREADS),
         "placements": lambda word: _one_of("placement", word, PLACEMENTS),
+        "records": lambda word: _number("number of records", word, MAX_RECORDS),
     }
     given = {name: (text or "").replace(",", " ").split() for name, text in texts.items()}
     values: dict[str, tuple[Any, ...]] = {

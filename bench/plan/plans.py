@@ -22,6 +22,8 @@ Listing = dict[str, Any]
 MAX_SIZE = 1 << 20
 _FEWEST_SAMPLES = 50
 _FEWEST_EVENT_ROUNDS = 8
+_FEWEST_DUMPS = 3
+_LONG = 4096  # records
 _LARGE = 16384  # bytes; the cost of a larger message is mostly copying, so samples are expensive
 
 
@@ -39,6 +41,7 @@ class Plan:
             them.
         varied: sets of factors that are varied one after another; the others stay as usual.
         varied_sizes: the sizes at which factors are varied.
+        records: numbers of records of a dump's table.
         sweep: whether a rate search also tries rates around its result.
         brief: whether x-rays are taken only of the first mode that has an operation.
     """
@@ -51,6 +54,7 @@ class Plan:
     loads: dict[Clock, int]
     varied: tuple[Factors, ...] = ()
     varied_sizes: tuple[int, ...] = (8,)
+    records: tuple[int, ...] = (1, 16, 256, 4096, 65536)
     sweep: bool = True
     brief: bool = False
 
@@ -64,6 +68,16 @@ class Plan:
         if clock == "time" and operation in ("notify", "stream", "upcall"):
             return max(_FEWEST_EVENT_ROUNDS, rounds // 2)
         return rounds
+
+    def rounds_at(self, cell: Cell, clock: Clock) -> int:
+        """Number of rounds of a cell in each load: fewer for a dump of a long table.
+
+        Its cost is a sum over many records, so it hardly varies, and each dump takes long.
+        """
+        rounds = self.rounds_of(cell.operation, clock)
+        if cell.records <= _LONG:
+            return rounds
+        return max(_FEWEST_DUMPS, rounds * _LONG // cell.records)
 
     def samples_at(self, size: int, clock: Clock) -> int:
         """Number of samples for messages of ``size`` bytes: fewer for large messages."""
@@ -113,6 +127,7 @@ PLANS: dict[str, Plan] = {
             {"instructions": 150_000, "time": _TIME_UNITS},
             {"instructions": 1, "time": 4},
             varied=(_SEARCH,),
+            records=(16, 4096),
             sweep=False,
             brief=True,
         ),
@@ -211,7 +226,11 @@ def make_cells(
     check_names(listing, channels, operations)
     by_name = {channel["name"]: channel for channel in listing["channels"]}
     selection = _Selection(
-        plan, tuple(sorted(set(sizes or plan.sizes))), factors, tuple(placements)
+        plan,
+        tuple(sorted(set(sizes or plan.sizes))),
+        factors,
+        tuple(placements),
+        tuple(sorted(set(factors.records or plan.records))),
     )
     return [
         cell
@@ -230,6 +249,7 @@ class _Selection:
     sizes: tuple[int, ...]
     factors: Factors
     placements: tuple[str, ...] = ()
+    records: tuple[int, ...] = ()
 
     @property
     def varied(self) -> tuple[Factors, ...]:
@@ -272,6 +292,9 @@ def _cells_of_mode(
     channel: Listing, mode: Listing, operation: Operation, selection: _Selection
 ) -> Iterator[Cell]:
     """Yield cells with given factors at all sizes, or usual cells and the plan's variations."""
+    if operation == "dump":
+        yield from _dumps(channel, mode, selection.records)
+        return
     usual = list(_usual(channel, mode, operation, selection.sizes))
     if selection.factors.used:
         for cell in usual:
@@ -309,6 +332,18 @@ def _usual(
         yield Cell(channel["name"], mode["name"], operation, size, context=context, skip=skip)
 
 
+def _dumps(channel: Listing, mode: Listing, records: Sequence[int]) -> Iterator[Cell]:
+    """Yield the cells of a dump: all records have the same size, so the table's length varies."""
+    limits = mode["operations"]["dump"]
+    for count in records:
+        skip = ""
+        if count > limits["records"]:
+            skip = limits.get("limit") or f"A table has up to {limits['records']} records."
+        yield Cell(
+            channel["name"], mode["name"], "dump", limits["min"], records=count, skip=skip
+        )
+
+
 def schedule(
     cells: Sequence[Cell], seed: int, loads: int = 1, first: int = 0
 ) -> list[tuple[Cell, int]]:
@@ -343,7 +378,7 @@ def request(cell: Cell, number: int, plan: Plan, clock: Clock) -> dict[str, Any]
         "mode": cell.mode,
         "operation": cell.operation,
         "size": cell.size,
-        "rounds": plan.rounds_of(cell.operation, clock),
+        "rounds": plan.rounds_at(cell, clock),
         "round_units": plan.round_units[clock],
         "samples": plan.samples_at(cell.size, clock),
         "context": cell.context,
@@ -355,5 +390,6 @@ def request(cell: Cell, number: int, plan: Plan, clock: Clock) -> dict[str, Any]
         "queue": cell.queue,
         "threads": cell.threads,
         "placement": cell.placement,
-        "deadline_ms": 20_000,
+        "records": cell.records,
+        "deadline_ms": 20_000 if cell.records <= _LONG else 120_000,
     }

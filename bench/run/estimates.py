@@ -54,7 +54,7 @@ class Summary:
         overhead: mean of the harness's own cost, already subtracted.
         raw_median: median of the rounds before the subtraction.
         messages_per_unit: messages per second or per million instructions.
-        bytes_per_unit: bytes of body per second or per million instructions.
+        bytes_per_unit: bytes of body, or of all records, per second or per million instructions.
         mad: median absolute deviation of the rounds.
         low_severe, low_mild, high_mild, high_severe: number of rounds beyond Tukey's fences.
             These rounds are only labelled; they count like all others.
@@ -318,7 +318,7 @@ def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
         overhead=float(overhead.mean()) if len(overhead) else math.nan,
         raw_median=float(np.median(raw)) if len(raw) else math.nan,
         messages_per_unit=messages,
-        bytes_per_unit=messages * results[0].cell.size,
+        bytes_per_unit=messages * results[0].cell.size * max(1, results[0].cell.records),
         p9999=percentile(samples, 99.99),
         mad=float(stats.median_abs_deviation(rounds)) if len(rounds) else math.nan,
         low_severe=outliers[-2],

@@ -35,7 +35,7 @@ COLUMNS = (
     "delivered lost boots context interval burst raw_median reordered duplicated loads p9999 mad "
     "low_severe low_mild high_mild high_severe spread marks rate wait queue refused overruns "
     "offered_per_unit bound factors cpu_user_side cpu_other_side placement user_cpu other_cpu "
-    "cycles_user cycles_kernel instructions_user instructions_kernel"
+    "cycles_user cycles_kernel instructions_user instructions_kernel records"
 ).split()
 """Columns of ``cells.csv``."""
 _STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
@@ -148,6 +148,7 @@ def row(cell: Cell, results: Sequence[CellResult], clock: Clock) -> dict[str, An
         "rate": cell.rate,
         "wait": cell.wait,
         "queue": cell.queue,
+        "records": cell.records,
         "factors": " ".join(cell.factors),
         "placement": next((r.placement for r in results if r.placement), cell.placement),
         "user_cpu": _cpus(result.user_cpu for result in results),

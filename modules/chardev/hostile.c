@@ -216,6 +216,7 @@ static void chardev_hostile(struct rcx_hostile *h)
 	rcx_try_transaction_file(h, PATH(RCX_CHARDEV_TRANSACTION));
 	rcx_try_events_file(h, PATH(RCX_CHARDEV_EVENTS), "message");
 	rcx_try_upcall_file(h, PATH(RCX_CHARDEV_UPCALL), "message");
+	rcx_try_table_file(h, PATH(RCX_CHARDEV_TABLE), false);
 	try_iter(h, false);
 	try_iter(h, true);
 	rcx_try_nobody_opens(h, PATH(RCX_CHARDEV_ITER));

@@ -69,6 +69,7 @@
 #include "rcx_file.h"
 #include "rcx_readers.h"
 #include "rcx_upcall.h"
+#include "rcx_table.h"
 #include "abi.h"
 
 static DEFINE_RCX_READERS(chardev_readers);
@@ -229,6 +230,14 @@ static const struct file_operations chardev_upcall_fops = {
 	.poll = rcx_upcall_poll,
 };
 
+static const struct file_operations chardev_table_fops = {
+	.owner = THIS_MODULE,
+	.open = rcx_table_open,
+	.release = rcx_table_release,
+	.read = rcx_table_read,
+	.llseek = default_llseek,
+};
+
 static const struct file_operations chardev_iter_fops = {
 	.owner = THIS_MODULE,
 	.open = chardev_open_stream,
@@ -259,6 +268,7 @@ static struct miscdevice chardev_devices[] = {
 	CHARDEV(RCX_CHARDEV_TRANSACTION, &chardev_transaction_fops, 0600),
 	CHARDEV(RCX_CHARDEV_EVENTS, &chardev_events_fops, 0400),
 	CHARDEV(RCX_CHARDEV_UPCALL, &chardev_upcall_fops, 0600),
+	CHARDEV(RCX_CHARDEV_TABLE, &chardev_table_fops, 0400),
 	CHARDEV(RCX_CHARDEV_ITER, &chardev_iter_fops, 0600),
 	CHARDEV(RCX_CHARDEV_WORD, &chardev_word_fops, 0600),
 };
@@ -266,9 +276,9 @@ static struct miscdevice chardev_devices[] = {
 static struct rcx_channel chardev_channel = {
 	.name = "chardev",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]){ { "message", RCX_IN_ANY, chardev_emit,
-						    chardev_ask },
-						  { } },
+	.emitters =
+		(const struct rcx_emitter[]){
+			{ "message", RCX_IN_ANY, chardev_emit, chardev_ask }, { } },
 };
 
 /* Deregister the first @count devices, in reverse order. */

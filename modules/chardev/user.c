@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "channel.h"
 #include "loops/message_file.h"
+#include "loops/table_file.h"
 #include "abi.h"
 
 #define PATH(name) "/dev/" RCX_CHARDEV_DIR "/" name
@@ -14,6 +15,8 @@ static int message_open(struct rcx_session *s)
 {
 	if (s->op == RCX_UPCALL)
 		return rcx_file_open(s, PATH(RCX_CHARDEV_UPCALL), O_RDWR);
+	if (s->op == RCX_DUMP)
+		return rcx_file_open(s, PATH(RCX_CHARDEV_TABLE), O_RDONLY);
 	return rcx_file_open_for(s, PATH(RCX_CHARDEV_MESSAGE), PATH(RCX_CHARDEV_TRANSACTION),
 				 PATH(RCX_CHARDEV_EVENTS));
 }
@@ -104,6 +107,7 @@ static const struct rcx_mode chardev_modes[] = {
 			[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_DRAIN },
 			[RCX_UPCALL] = { .run = rcx_file_upcall, WHOLE, .waits = RCX_WAIT_ANY },
+			[RCX_DUMP] = { .run = rcx_table_dump, RCX_TABLE },
 		},
 	},
 	{

@@ -83,6 +83,8 @@ static void try_bind(struct rcx_hostile *h)
 	WRONG("an unknown clock", clock, RCX_CLOCK_INSTRUCTIONS + 1);
 	WRONG("clock of all bits", clock, UINT32_MAX);
 	WRONG("contexts set by the caller", contexts, 1);
+	WRONG("a record too many", records, RCX_RECORDS_MAX + 1);
+	WRONG("4 billion records", records, UINT32_MAX);
 #undef WRONG
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, bind_at, h);
 

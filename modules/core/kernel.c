@@ -37,6 +37,7 @@
 #include <linux/wait.h>
 #include "rcx_core.h"
 #include "rcx_upcall.h"
+#include "rcx_table.h"
 
 DEFINE_PER_CPU(struct rcx_tally, rcx_tally);
 EXPORT_PER_CPU_SYMBOL_GPL(rcx_tally);
@@ -67,7 +68,7 @@ static struct {
 	int refused_errno;
 	bool stopping;
 	bool expired; /* the deadline of a reply is over */
-	bool placed; /* the thread was bound to one CPU */
+	bool placed;  /* the thread was bound to one CPU */
 	u32 timer_cpu;
 	struct rcx_page *page;
 	struct kthread_worker *worker;
@@ -385,6 +386,7 @@ static void core_unbind(void)
 {
 	core_drop_binding();
 	WRITE_ONCE(rcx_binding.validate, false);
+	WRITE_ONCE(rcx_binding.records, 0);
 }
 
 static struct rcx_channel *find_channel(const char *name)
@@ -444,7 +446,8 @@ static long core_bind(struct rcx_bind __user *arg)
 		return -EFAULT;
 	if (strnlen(bind.channel, RCX_NAME) == RCX_NAME ||
 	    strnlen(bind.mode, RCX_NAME) == RCX_NAME || bind.size > RCX_BODY_MAX ||
-	    bind.validate > 1 || bind.clock > RCX_CLOCK_INSTRUCTIONS || bind.contexts)
+	    bind.validate > 1 || bind.clock > RCX_CLOCK_INSTRUCTIONS || bind.contexts ||
+	    bind.records > RCX_RECORDS_MAX)
 		return -EINVAL;
 
 	channel = find_channel(bind.channel);
@@ -452,6 +455,9 @@ static long core_bind(struct rcx_bind __user *arg)
 		return -ENOENT;
 	emitter = find_emitter(channel, bind.mode);
 	bind.contexts = emitter_contexts(emitter);
+	err = bind.records ? rcx_table_fill() : 0;
+	if (err)
+		return err;
 	if (copy_to_user(arg, &bind, sizeof(bind)))
 		return -EFAULT;
 	if (!try_module_get(channel->owner))
@@ -465,6 +471,7 @@ static long core_bind(struct rcx_bind __user *arg)
 	WRITE_ONCE(rcx_binding.size, bind.size);
 	WRITE_ONCE(rcx_binding.validate, bind.validate);
 	WRITE_ONCE(rcx_binding.cycles, bind.clock == RCX_CLOCK_INSTRUCTIONS);
+	smp_store_release(&rcx_binding.records, bind.records); /* after the table was filled */
 	err = channel->reset ? channel->reset() : 0;
 	if (err)
 		core_unbind();
@@ -683,6 +690,7 @@ static void __exit core_exit(void)
 	misc_deregister(&core_device);
 	kthread_destroy_worker(producer.worker);
 	vfree(producer.page);
+	rcx_table_free();
 }
 
 module_init(core_init);

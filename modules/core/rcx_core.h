@@ -100,6 +100,7 @@ DECLARE_PER_CPU(struct rcx_tally, rcx_tally);
 /* Set by RCX_CORE_BIND, read by all kernel halves without a lock. */
 struct rcx_binding {
 	u32 size;
+	u32 records;
 	bool validate;
 	bool cycles;
 };

@@ -57,8 +57,8 @@ EXPORT_SYMBOL_GPL(rcx_upcall_result);
 
 int rcx_upcall_wait(struct rcx_upcall *upcall)
 {
-	int err = wait_event_killable(upcall->ended, READ_ONCE(upcall->state) == RCX_ENDED ||
-							     rcx_ask_over());
+	int err = wait_event_killable(upcall->ended,
+				      READ_ONCE(upcall->state) == RCX_ENDED || rcx_ask_over());
 
 	return rcx_upcall_result(upcall, err ? -EINTR : rcx_ask_over());
 }

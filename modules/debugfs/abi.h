@@ -10,5 +10,6 @@
 #define RCX_DEBUGFS_TRANSACTION "transaction" /* write a request, read its reply */
 #define RCX_DEBUGFS_EVENTS	"events"      /* read: sleep for the next event */
 #define RCX_DEBUGFS_UPCALL	"upcall"      /* read a request, write its reply */
+#define RCX_DEBUGFS_TABLE	"table"	      /* read: a dump */
 
 #endif

@@ -44,6 +44,7 @@
 #include "rcx_file.h"
 #include "rcx_readers.h"
 #include "rcx_upcall.h"
+#include "rcx_table.h"
 #include "abi.h"
 
 static DEFINE_RCX_READERS(debugfs_readers);
@@ -107,6 +108,14 @@ static const struct file_operations debugfs_upcall_fops = {
 	.llseek = noop_llseek,
 };
 
+static const struct file_operations debugfs_table_fops = {
+	.owner = THIS_MODULE,
+	.open = rcx_table_open,
+	.release = rcx_table_release,
+	.read = rcx_table_read,
+	.llseek = default_llseek,
+};
+
 static struct dentry *debugfs_dir;
 
 static struct rcx_channel debugfs_channel = {
@@ -131,12 +140,14 @@ static void debugfs_make_files(void)
 			    &debugfs_transaction_fops);
 	debugfs_create_file(RCX_DEBUGFS_EVENTS, 0400, debugfs_dir, NULL, &debugfs_events_fops);
 	debugfs_create_file(RCX_DEBUGFS_UPCALL, 0600, debugfs_dir, NULL, &debugfs_upcall_fops);
+	debugfs_create_file(RCX_DEBUGFS_TABLE, 0400, debugfs_dir, NULL, &debugfs_table_fops);
 
 	debugfs_create_file_unsafe(RCX_DEBUGFS_MESSAGE, 0600, unsafe, NULL, &debugfs_message_fops);
 	debugfs_create_file_unsafe(RCX_DEBUGFS_TRANSACTION, 0600, unsafe, NULL,
 				   &debugfs_transaction_fops);
 	debugfs_create_file_unsafe(RCX_DEBUGFS_EVENTS, 0400, unsafe, NULL, &debugfs_events_fops);
 	debugfs_create_file_unsafe(RCX_DEBUGFS_UPCALL, 0600, unsafe, NULL, &debugfs_upcall_fops);
+	debugfs_create_file_unsafe(RCX_DEBUGFS_TABLE, 0400, unsafe, NULL, &debugfs_table_fops);
 }
 
 static int __init rcx_debugfs_init(void)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "channel.h"
 #include "loops/message_file.h"
+#include "loops/table_file.h"
 #include "abi.h"
 
 static int open_in(struct rcx_session *s, const char *dir)
@@ -18,11 +19,11 @@ static int open_in(struct rcx_session *s, const char *dir)
 		[RCX_NOTIFY] = RCX_DEBUGFS_EVENTS,
 		[RCX_STREAM] = RCX_DEBUGFS_EVENTS,
 		[RCX_UPCALL] = RCX_DEBUGFS_UPCALL,
+		[RCX_DUMP] = RCX_DEBUGFS_TABLE,
 	};
 	/* clang-format on */
-	bool events = s->op == RCX_NOTIFY || s->op == RCX_STREAM;
-	int flags = (events ? O_RDONLY : O_RDWR) |
-		    (rcx_nonblocking(s) ? O_NONBLOCK : 0);
+	bool reads = s->op == RCX_NOTIFY || s->op == RCX_STREAM || s->op == RCX_DUMP;
+	int flags = (reads ? O_RDONLY : O_RDWR) | (rcx_nonblocking(s) ? O_NONBLOCK : 0);
 	struct statfs fs;
 	int dirfd;
 
@@ -61,6 +62,7 @@ static int unsafe_open(struct rcx_session *s)
 		[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY },   \
 		[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_DRAIN }, \
 		[RCX_UPCALL] = { .run = rcx_file_upcall, WHOLE, .waits = RCX_WAIT_ANY },   \
+		[RCX_DUMP] = { .run = rcx_table_dump, RCX_TABLE },                         \
 	}
 
 static const struct rcx_mode debugfs_modes[] = {

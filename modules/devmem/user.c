@@ -257,6 +257,7 @@ static const struct rcx_channel devmem = {
 		[RCX_PULL] = "The kernel is not notified of a request, so it makes no message for it.",
 		[RCX_CALL] = "The kernel is not notified of a request; a doorbell would be another channel.",
 		[RCX_UPCALL] = "The kernel is not notified of a store, so only polling would find a reply; a doorbell would be another channel.",
+		[RCX_DUMP] = "The kernel is not notified of a request, so no dump can begin; a table that is always there would be read like a mapping, which mmap measures.",
 	},
 };
 RCX_CHANNEL(devmem);

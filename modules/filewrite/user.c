@@ -281,6 +281,7 @@ static const struct rcx_channel filewrite = {
 		[RCX_PULL] = "A read returns data that is already in the file; it does not call the kernel half.",
 		[RCX_CALL] = "The file system serves reads and writes; they do not call the kernel half.",
 		[RCX_UPCALL] = "The file system serves writes and nothing notifies the kernel half of them, so no reply could end a wait.",
+		[RCX_DUMP] = "The file system serves reads; they do not call the kernel half, which could only write the whole table again for each change.",
 	},
 };
 RCX_CHANNEL(filewrite);

@@ -20,12 +20,17 @@ enum {
 	RCX_GENETLINK_SERVE,	/* no attribute; from now on this socket gets the kernel's requests */
 	RCX_GENETLINK_ASK,	/* from the kernel to one socket: a request */
 	RCX_GENETLINK_ANSWER,	/* a message: the reply to the kernel's request */
+	RCX_GENETLINK_TABLE,	/* a dump, no attribute; a record comes back in each message */
 };
 
 /* Attributes: a request has one A_MESSAGE or none. */
 enum {
 	RCX_GENETLINK_A_MESSAGE = 1, /* a complete message */
 	RCX_GENETLINK_A_PART,	     /* in a dump: the next bytes of its message */
+	RCX_GENETLINK_A_INDEX,	     /* of a record: its members */
+	RCX_GENETLINK_A_GENERATION,
+	RCX_GENETLINK_A_BODY,
+	RCX_GENETLINK_A_PAD, /* aligns the members where a machine needs that */
 };
 
 /* An attribute's length has 16 bits and counts its own header. */

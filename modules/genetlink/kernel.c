@@ -33,8 +33,9 @@
  * group that no longer exists, unless the module wakes it.
  *
  * Four modes.  do: a request, and its answer if it has one.  ack: a push that requests an
- * acknowledgement, which costs a datagram back.  dump: a pull of a message in records of
- * 1 KiB, as long lists are read, followed by an end mark.  One datagram holds as many
+ * acknowledgement, which costs a datagram back.  dump: long lists, followed by an end mark.
+ * A pull gets its message in records of 1 KiB.  A dump gets a table, of which each record is
+ * a message with three attributes.  One datagram holds as many
  * records as fit the longest recv() of the socket so far (up to 32 KiB).  Short dumps are
  * expensive: the buffer is allocated at that size before its content is known, and it is
  * cleared if the kernel clears all memory that it allocates.  multicast: events to a
@@ -55,6 +56,7 @@
 #include <net/net_namespace.h>
 #include "rcx_core.h"
 #include "rcx_upcall.h"
+#include "rcx_table.h"
 #include "abi.h"
 
 /*
@@ -422,6 +424,60 @@ static int genetlink_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	return skb->len ?: -EMSGSIZE;
 }
 
+/* ---- dumps of the table: each record is a message with three attributes -- */
+
+struct genetlink_walk {
+	struct rcx_dump dump;
+	u32 next;
+};
+
+static int genetlink_table_start(struct netlink_callback *cb)
+{
+	struct genetlink_walk *walk = (void *)cb->ctx;
+	struct genetlink_socket *socket;
+
+	mutex_lock(&genetlink_lock);
+	socket = genetlink_find_or_add(NETLINK_CB(cb->skb).portid);
+	if (socket)
+		rcx_dump_begin(&socket->sequence, &walk->dump);
+	mutex_unlock(&genetlink_lock);
+	return socket ? 0 : -ENOMEM;
+}
+
+/* Append one record; false when there is no room for it. */
+static bool genetlink_table_record(struct sk_buff *skb, const struct netlink_callback *cb,
+				   const struct rcx_record *record)
+{
+	void *header = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+				   &genetlink_family, NLM_F_MULTI, RCX_GENETLINK_TABLE);
+
+	if (!header)
+		return false;
+	if (nla_put_u64_64bit(skb, RCX_GENETLINK_A_INDEX, record->index, RCX_GENETLINK_A_PAD) ||
+	    nla_put_u64_64bit(skb, RCX_GENETLINK_A_GENERATION, record->generation,
+			      RCX_GENETLINK_A_PAD) ||
+	    nla_put(skb, RCX_GENETLINK_A_BODY, sizeof(record->body), record->body)) {
+		genlmsg_cancel(skb, header);
+		return false;
+	}
+	genlmsg_end(skb, header);
+	return true;
+}
+
+/* The table never changes, and the state of the walk is the dump's own, so there is no lock. */
+static int genetlink_table_next(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct genetlink_walk *walk = (void *)cb->ctx;
+	struct rcx_record record;
+
+	for (; walk->next < walk->dump.records; walk->next++) {
+		rcx_dump_record(&walk->dump, walk->next, &record);
+		if (!genetlink_table_record(skb, cb, &record))
+			return skb->len; /* it is full */
+	}
+	return 0; /* netlink appends the end mark, now or in the next datagram */
+}
+
 /* ---- the family -------------------------------------------------------- */
 
 /* The kernel refuses an attribute that is not listed, and a nested one. */
@@ -470,6 +526,14 @@ static const struct genl_ops genetlink_ops[] = {
 		.policy = genetlink_one_message,
 		.maxattr = ARRAY_SIZE(genetlink_one_message) - 1,
 		.doit = genetlink_answer,
+	},
+	{
+		.cmd = RCX_GENETLINK_TABLE,
+		.flags = GENL_ADMIN_PERM,
+		.policy = genetlink_nothing,
+		.maxattr = ARRAY_SIZE(genetlink_nothing) - 1,
+		.start = genetlink_table_start,
+		.dumpit = genetlink_table_next,
 	},
 };
 

@@ -5,8 +5,9 @@
 #include "loops/netlink_socket.h"
 #include "family.h"
 
-/* A datagram of a dump has at most this size, and is smaller for a smaller receive buffer. */
-#define DUMP_ROOM 32768
+#define ALL_MEMBERS                                                       \
+	(1u << RCX_GENETLINK_A_INDEX | 1u << RCX_GENETLINK_A_GENERATION | \
+	 1u << RCX_GENETLINK_A_BODY)
 
 static struct datagram *out(const struct rcx_session *s)
 {
@@ -52,7 +53,7 @@ static int open_socket(struct rcx_session *s, struct family *family)
 {
 	size_t len = MESSAGE_OFFSET + rcx_len(s);
 
-	if (rcx_datagram_get(s, len < DUMP_ROOM ? DUMP_ROOM : len, MESSAGE_OFFSET))
+	if (rcx_datagram_get(s, len < RCX_DUMP_ROOM ? RCX_DUMP_ROOM : len, MESSAGE_OFFSET))
 		return -1;
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
 	if (s->fd < 0)
@@ -70,7 +71,7 @@ static int prepare(struct rcx_session *s, uint8_t command, uint16_t flags)
 	request->command = (struct genlmsghdr){ .cmd = command, .version = RCX_GENETLINK_VERSION };
 	request->header.nlmsg_flags = NLM_F_REQUEST | flags;
 	request->header.nlmsg_len = HEADERS_LEN;
-	if (command == RCX_GENETLINK_PULL)
+	if (command == RCX_GENETLINK_PULL || command == RCX_GENETLINK_TABLE)
 		return 0;
 	if (s->size > RCX_GENETLINK_BODY_MAX)
 		return rcx_fail(s, "an attribute cannot hold %zu bytes", rcx_len(s));
@@ -120,7 +121,9 @@ static int dump_open(struct rcx_session *s)
 {
 	struct family family;
 
-	return open_socket(s, &family) ? -1 : prepare(s, RCX_GENETLINK_PULL, NLM_F_DUMP);
+	if (open_socket(s, &family))
+		return -1;
+	return prepare(s, s->op == RCX_DUMP ? RCX_GENETLINK_TABLE : RCX_GENETLINK_PULL, NLM_F_DUMP);
 }
 
 static int multicast_open(struct rcx_session *s)
@@ -175,16 +178,6 @@ static int genetlink_upcall(struct rcx_session *s, uint64_t n)
 
 /* ---- dump: records until the end mark ----------------------------------- */
 
-/* The end mark carries the result of the last call of the kernel half's dump function. */
-static inline int dump_error(const struct nlmsghdr *end)
-{
-	int error = 0;
-
-	if (end->nlmsg_len >= NLMSG_LENGTH(sizeof(error)))
-		memcpy(&error, NLMSG_DATA(end), sizeof(error));
-	return error;
-}
-
 /*
  * Append the records in @left bytes of the buffer to the @at bytes in s->rx: the number of
  * bytes in s->rx, or -1.  The end mark sets @end.
@@ -197,13 +190,8 @@ static inline ssize_t append_records(struct rcx_session *s, size_t at, ssize_t l
 		const struct datagram *record = (const struct datagram *)header;
 
 		if (header->nlmsg_type == NLMSG_DONE) {
-			int error = dump_error(header);
-
 			*end = true;
-			return error < 0 ?
-				       rcx_fail(s, "the kernel half ended a dump with an error: %s",
-						strerror(-error)) :
-				       (ssize_t)at;
+			return rcx_datagram_ended(s, header) ? -1 : (ssize_t)at;
 		}
 		if (!is_whole(s, record, (size_t)left, RCX_GENETLINK_PULL, RCX_GENETLINK_A_PART))
 			return rcx_datagram_broken(s, header == s->map ? left : 0);
@@ -236,6 +224,64 @@ static int genetlink_dump(struct rcx_session *s, uint64_t n)
 			return -1;
 	}
 	return 0;
+}
+
+/* ---- dump: a table ------------------------------------------------------- */
+
+/* Copy the value of @attr, which must have @size bytes; false if it has not. */
+static inline bool take(const struct nlattr *attr, void *to, size_t size)
+{
+	if (attr->nla_len != NLA_HDRLEN + size)
+		return false;
+	memcpy(to, (const char *)attr + NLA_HDRLEN, size);
+	return true;
+}
+
+/* Collect a record from its attributes, in any order; false unless all are there. */
+static inline bool collect(const struct nlmsghdr *header, struct rcx_record *to)
+{
+	const char *at = (const char *)header + HEADERS_LEN;
+	const char *end = (const char *)header + header->nlmsg_len;
+	unsigned int found = 0;
+
+	while (end - at >= NLA_HDRLEN) {
+		const struct nlattr *attr = (const struct nlattr *)at;
+		bool good = true;
+
+		if (attr->nla_len < NLA_HDRLEN || attr->nla_len > end - at)
+			return false;
+		switch (attr->nla_type) {
+		case RCX_GENETLINK_A_INDEX:
+			good = take(attr, &to->index, sizeof(to->index));
+			break;
+		case RCX_GENETLINK_A_GENERATION:
+			good = take(attr, &to->generation, sizeof(to->generation));
+			break;
+		case RCX_GENETLINK_A_BODY:
+			good = take(attr, to->body, sizeof(to->body));
+			break;
+		}
+		if (!good)
+			return false;
+		found |= 1u << attr->nla_type;
+		at += NLA_ALIGN(attr->nla_len);
+	}
+	return (found & ALL_MEMBERS) == ALL_MEMBERS;
+}
+
+static inline int record(struct rcx_session *s, const struct nlmsghdr *header)
+{
+	struct rcx_record record;
+
+	if (header->nlmsg_type != out(s)->header.nlmsg_type || header->nlmsg_len < HEADERS_LEN ||
+	    !collect(header, &record))
+		return rcx_datagram_broken(s, header == s->map ? (ssize_t)header->nlmsg_len : 0);
+	return rcx_record(s, &record);
+}
+
+static int genetlink_table(struct rcx_session *s, uint64_t n)
+{
+	return rcx_datagram_dump(s, n, record);
 }
 
 /* ---- registration ------------------------------------------------------ */
@@ -271,11 +317,12 @@ static const struct rcx_mode genetlink_modes[] = {
 	},
 	{
 		.name = "dump",
-		.summary = "a pull in records of 1 KiB, up to 32 KiB at a time",
+		.summary = "a pull in records of 1 KiB, or a table with three attributes per record; up to 32 KiB at a time",
 		.open = dump_open,
 		.close = rcx_datagram_close,
 		.operations = {
 			[RCX_PULL] = { .run = genetlink_dump, .max = RCX_BODY_MAX },
+			[RCX_DUMP] = { .run = genetlink_table, RCX_TABLE },
 		},
 	},
 	{

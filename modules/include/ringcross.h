@@ -76,6 +76,35 @@ static inline __u32 rcx_body_check(const __u8 *body, __u32 size, __u64 seq, __u8
 	return size;
 }
 
+/* ---- the table ----------------------------------------------------------------- */
+
+/**
+ * struct rcx_record - one record of the table that a dump delivers
+ * @index: its place in the table, from 0
+ * @generation: number of the dump, from 0 at the bind or at the open; so a record that is left
+ *	over from an earlier dump is not accepted
+ * @body: word i is rcx_body_word(@index, i).  It is the same in validation and in timed rounds,
+ *	because the length of a record as text depends on it
+ */
+struct rcx_record {
+	__u64 index;
+	__u64 generation;
+	__u64 body[6];
+};
+
+#define RCX_RECORD	((__u32)sizeof(struct rcx_record))
+#define RCX_RECORDS_MAX 65536u
+
+/*
+ * A record as a line of text, as files in /proc and /sys have numbers: index and generation are
+ * decimal, the words of the body are hexadecimal.
+ */
+#define RCX_RECORD_FORMAT "%llu %llu %llx %llx %llx %llx %llx %llx\n"
+#define RCX_RECORD_FIELDS(record)                                                    \
+	(record)->index, (record)->generation, (record)->body[0], (record)->body[1], \
+		(record)->body[2], (record)->body[3], (record)->body[4], (record)->body[5]
+#define RCX_RECORD_LINE 160 /* no line is longer */
+
 /* ---- control device: /dev/ringcross/core -------------------------------------- */
 
 #define RCX_CORE_DEVICE "/dev/ringcross/core"
@@ -108,6 +137,7 @@ enum rcx_context {
  * @clock: enum rcx_clock
  * @contexts: set by the kernel: bit (1 << enum rcx_context) for each context
  *	that @mode can emit from, and RCX_BARRED_BY_RT
+ * @records: records of the table that a dump delivers, at most RCX_RECORDS_MAX; 0: no table
  */
 struct rcx_bind {
 	char channel[RCX_NAME];
@@ -116,6 +146,7 @@ struct rcx_bind {
 	__u32 validate;
 	__u32 clock;
 	__u32 contexts;
+	__u32 records;
 };
 
 #define RCX_BURST_MAX 4096
@@ -163,7 +194,7 @@ struct rcx_asking {
 /**
  * struct rcx_counts - what the core and the kernel halves counted since the bind
  * @consumed: complete messages from user space, in order
- * @made: messages made for user space on its request
+ * @made: messages made for user space on its request; of dumps each counts once
  * @bad: messages that were not accepted: wrong length, order or body
  * @emitted: events the kernel tried to emit, or requests that it asked
  * @refused: events of these that the channel did not take (queue full, no reader), or

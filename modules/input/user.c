@@ -177,6 +177,7 @@ static const struct rcx_channel input_channel = {
 			    "that the input core keeps; neither calls the driver for a value.",
 		[RCX_CALL] = "An event that is written to a device has no reply.",
 		[RCX_UPCALL] = "The input core has no request that waits for a reply; uinput takes the replies to its force-feedback requests by ioctls, which channel ioctl measures.",
+		[RCX_DUMP] = "An evdev device returns events and the state of keys and axes, and has no table of the driver's own.",
 	},
 };
 RCX_CHANNEL(input_channel);

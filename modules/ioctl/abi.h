@@ -45,4 +45,13 @@ enum { RCX_IOCTL_NR_TAKE = 0x48, RCX_IOCTL_NR_ANSWER };
 #define RCX_IOCTL_TAKE_AT     _IOW('x', 0x4a, struct rcx_ioctl_buffer)
 #define RCX_IOCTL_ANSWER_AT   _IOW('x', 0x4b, struct rcx_ioctl_buffer)
 
+/*
+ * Dump: fills an array with the whole table, and returns the number of records.  ENOSPC when
+ * the array is too short for it.
+ */
+enum { RCX_IOCTL_NR_DUMP = 0x4c };
+
+#define RCX_IOCTL_DUMP(len) _IOC(_IOC_READ, 'x', RCX_IOCTL_NR_DUMP, len)
+#define RCX_IOCTL_DUMP_AT   _IOW('x', 0x4d, struct rcx_ioctl_buffer)
+
 #endif

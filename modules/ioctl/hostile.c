@@ -22,8 +22,8 @@ static bool known(unsigned int cmd)
 
 	return cmd == RCX_IOCTL_PUSH(len) || cmd == RCX_IOCTL_PULL(len) ||
 	       cmd == RCX_IOCTL_CALL(len) || cmd == RCX_IOCTL_NEXT(len) ||
-	       cmd == RCX_IOCTL_PUSH_AT || cmd == RCX_IOCTL_PULL_AT || cmd == RCX_IOCTL_CALL_AT ||
-	       cmd == RCX_IOCTL_NEXT_AT;
+	       cmd == RCX_IOCTL_DUMP(len) || cmd == RCX_IOCTL_DUMP_AT || cmd == RCX_IOCTL_PUSH_AT ||
+	       cmd == RCX_IOCTL_PULL_AT || cmd == RCX_IOCTL_CALL_AT || cmd == RCX_IOCTL_NEXT_AT;
 }
 
 /* Command @nr for @len bytes at @at. */
@@ -246,6 +246,81 @@ static void try_leaving(struct rcx_hostile *h)
 	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
 }
 
+/* ---- dumps --------------------------------------------------------------- */
+
+#define RECORDS 200u /* four pages, and within the 14 bits of a direct command */
+#define ROOM	(RECORDS * RCX_RECORD)
+
+static long dump(const struct target *target, void *at, uint32_t len)
+{
+	struct rcx_ioctl_buffer buffer = { .address = (uintptr_t)at, .len = len };
+
+	if (target->indirect)
+		return ioctl(target->fd, RCX_IOCTL_DUMP_AT, &buffer);
+	return ioctl(target->fd, RCX_IOCTL_DUMP(len), at);
+}
+
+static long dump_at(void *arg, void *at)
+{
+	return dump(arg, at, ROOM) == RECORDS ? 0 : -1;
+}
+
+static long dump_late(void *arg)
+{
+	const struct late_push *late = arg;
+
+	return dump(late->target, late->page, RCX_RECORD);
+}
+
+/* A dump whose array is not there yet holds the lock of its file, but no other. */
+static void try_dump_behind(struct rcx_hostile *h, struct target *target, struct rcx_record *table)
+{
+	struct target other = { h, open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), target->indirect };
+	struct late_push late = { .target = target };
+	struct rcx_late_page page;
+	struct rcx_sleeper stuck;
+
+	rcx_core_bind_table(h, 1);
+	late.page = rcx_late_page(h, &page);
+	rcx_sleep_in(h, &stuck, dump_late, &late);
+	rcx_expect_value(h, "a dump of another open", dump(&other, table, RCX_RECORD), 1);
+	rcx_expect_true(h, "bind a longer table", rcx_core_bind_table(h, RECORDS));
+	rcx_late_page_provide(h, &page);
+	rcx_expect_value(h, "the stuck one has the old length", rcx_sleeper_end(&stuck), 1);
+	close(other.fd);
+}
+
+static void try_dump(struct rcx_hostile *h, bool indirect)
+{
+	struct target target = { h, open(RCX_IOCTL_DEVICE, O_RDWR | O_CLOEXEC), indirect };
+	struct rcx_record *table = (struct rcx_record *)h->message;
+
+	rcx_topic(h, "%s dump", indirect ? "indirect" : "direct");
+	rcx_core_bind_table(h, RECORDS);
+	rcx_expect_value(h, "a good one", dump(&target, table, ROOM), RECORDS);
+	rcx_expect_true(h, "it is whole", rcx_is_table(table, RECORDS, 0));
+	table[RECORDS].index = 0x5a5a;
+	rcx_expect_value(h, "with room for one more", dump(&target, table, ROOM + RCX_RECORD),
+			 RECORDS);
+	rcx_expect_true(h, "which is not written", table[RECORDS].index == 0x5a5a);
+	rcx_expect_true(h, "and it is the next dump", rcx_is_table(table, RECORDS, 1));
+	rcx_expect(h, "room for one less", dump(&target, table, ROOM - RCX_RECORD), ENOSPC);
+	rcx_expect(h, "no room", dump(&target, table, 0), ENOSPC);
+	rcx_expect(h, "a byte more", dump(&target, table, ROOM + 1), EINVAL);
+	rcx_expect(h, "half a record", dump(&target, table, RCX_RECORD / 2), EINVAL);
+	rcx_try_addresses(h, "array", RCX_KERNEL_WRITES, dump_at, &target);
+	rcx_core_bind_table(h, 0);
+	rcx_expect_value(h, "without a table", dump(&target, table, ROOM), 0);
+	if (indirect) {
+		rcx_core_bind_table(h, 1);
+		rcx_expect(h, "4 GiB", dump(&target, table, UINT32_MAX), EINVAL);
+		rcx_expect_value(h, "a table of 1 in 4 GiB",
+				 dump(&target, table, UINT32_MAX - (RCX_RECORD - 1)), 1);
+	}
+	try_dump_behind(h, &target, table);
+	close(target.fd);
+}
+
 /* ---- the argument of the indirect commands ------------------------------ */
 
 static long argument_at(void *arg, void *at)
@@ -401,5 +476,7 @@ static void ioctl_hostile(struct rcx_hostile *h)
 	try_stuck(h);
 	try_leaving(h);
 	try_upcalls(h);
+	try_dump(h, false);
+	try_dump(h, true);
 }
 RCX_HOSTILE(ioctl, ioctl_hostile);

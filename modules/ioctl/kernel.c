@@ -28,17 +28,23 @@
  * VIDIOC_DQEVENT, because the kernel cannot call a function of a process.  An upcall is two
  * commands, as in seccomp's user notification: one sleeps until the kernel asks and returns the
  * request, the other one answers it.
+ *
+ * A dump fills an array of the caller with the whole table, a page per copy_to_user().  The
+ * caller must have room for all of it before it knows the length, which is the usual weakness
+ * of such a command.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "rcx_core.h"
 #include "rcx_file.h"
 #include "rcx_readers.h"
 #include "rcx_upcall.h"
+#include "rcx_table.h"
 #include "abi.h"
 
 static DEFINE_RCX_UPCALL(ioctl_upcall);
@@ -111,6 +117,42 @@ static long ioctl_next(struct rcx_file *state, const struct rcx_event *event, vo
 	return copy_to_user(to, state->message, RCX_HEADER + event->size) ? -EFAULT : 0;
 }
 
+/* The array is copied one page at a time, so that the kernel needs no buffer of its length. */
+static long ioctl_dump(struct rcx_file *state, struct rcx_record __user *to, u32 len)
+{
+	struct rcx_record *page = (struct rcx_record *)state->message;
+	struct rcx_dump dump;
+	u32 first, count;
+
+	rcx_dump_begin(&state->sequence, &dump);
+	if (dump.records > len / RCX_RECORD)
+		return -ENOSPC;
+	for (first = 0; first < dump.records; first += count) {
+		count = rcx_dump_page(&dump, first, page);
+		if (copy_to_user(&to[first], page, count * sizeof(*page)))
+			return -EFAULT;
+		cond_resched();
+	}
+	return dump.records;
+}
+
+/* Dump to the @len bytes at @user, neither of which has been checked yet. */
+static long ioctl_serve_dump(struct file *file, void __user *user, u32 len)
+{
+	struct ioctl_file *state = file->private_data;
+	long ret;
+
+	if (len % RCX_RECORD)
+		return -EINVAL;
+	if (mutex_lock_interruptible(&state->file.lock))
+		return -ERESTARTSYS;
+	ret = rcx_file_hold(&state->file, PAGE_SIZE);
+	if (!ret)
+		ret = ioctl_dump(&state->file, user, len);
+	mutex_unlock(&state->file.lock);
+	return ret;
+}
+
 /* Run one command, under the lock; @state has room for @len bytes. */
 static long ioctl_run(struct rcx_file *state, unsigned int nr, const struct rcx_event *event,
 		      void __user *user, u32 len)
@@ -167,6 +209,8 @@ static long ioctl_indirect(struct file *file, unsigned int nr, void __user *user
 		return -EFAULT;
 	if (buffer.flags)
 		return -EINVAL;
+	if (nr == RCX_IOCTL_NR_DUMP)
+		return ioctl_serve_dump(file, u64_to_user_ptr(buffer.address), buffer.len);
 	return ioctl_serve(file, nr, u64_to_user_ptr(buffer.address), buffer.len);
 }
 
@@ -184,8 +228,12 @@ static long ioctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ioctl_indirect(file, RCX_IOCTL_NR_CALL, user);
 	case RCX_IOCTL_NEXT_AT:
 		return ioctl_indirect(file, RCX_IOCTL_NR_NEXT, user);
+	case RCX_IOCTL_DUMP_AT:
+		return ioctl_indirect(file, RCX_IOCTL_NR_DUMP, user);
 	}
 	/* A direct command is valid if its direction and number match at its encoded size. */
+	if (cmd == RCX_IOCTL_DUMP(len))
+		return ioctl_serve_dump(file, user, len);
 	if (cmd == RCX_IOCTL_PUSH(len) || cmd == RCX_IOCTL_PULL(len) ||
 	    cmd == RCX_IOCTL_CALL(len) || cmd == RCX_IOCTL_NEXT(len))
 		return ioctl_serve(file, _IOC_NR(cmd), user, len);

@@ -131,6 +131,19 @@ static inline int upcall(struct rcx_session *s, uint64_t n, unsigned long take,
 	return rcx_asked(s, first, n);
 }
 
+static inline int dump(struct rcx_session *s, uint64_t n, unsigned long cmd, void *arg)
+{
+	while (n--) {
+		int count = ioctl(s->fd, cmd, arg);
+
+		if (count < 0)
+			return rcx_fail_errno(s, "ioctl dump");
+		if (rcx_dumped_table(s, (size_t)count))
+			return -1;
+	}
+	return 0;
+}
+
 /* ---- direct: the argument is the message ------------------------------- */
 
 static int direct_push(struct rcx_session *s, uint64_t n)
@@ -162,6 +175,11 @@ static int direct_stream(struct rcx_session *s, uint64_t n)
 static int direct_upcall(struct rcx_session *s, uint64_t n)
 {
 	return upcall(s, n, RCX_IOCTL_TAKE(rcx_len(s)), RCX_IOCTL_ANSWER(rcx_len(s)), s->rx);
+}
+
+static int direct_dump(struct rcx_session *s, uint64_t n)
+{
+	return dump(s, n, RCX_IOCTL_DUMP(s->records * RCX_RECORD), s->table);
 }
 
 /* ---- indirect: the argument holds address and length ------------------- */
@@ -217,11 +235,24 @@ static int indirect_upcall(struct rcx_session *s, uint64_t n)
 	return upcall(s, n, RCX_IOCTL_TAKE_AT, RCX_IOCTL_ANSWER_AT, &buffer);
 }
 
+static int indirect_dump(struct rcx_session *s, uint64_t n)
+{
+	struct rcx_ioctl_buffer buffer = {
+		.address = (uintptr_t)s->table,
+		.len = s->records * RCX_RECORD,
+	};
+
+	return dump(s, n, RCX_IOCTL_DUMP_AT, &buffer);
+}
+
 /* ---- registration ------------------------------------------------------ */
 
 #define DIRECT                                    \
 	.max = RCX_IOCTL_DIRECT_MAX - RCX_HEADER, \
 	.limit = "A command number has 14 bits for the size of its argument."
+#define DIRECT_TABLE                                     \
+	RCX_TABLE_OF(RCX_IOCTL_DIRECT_MAX / RCX_RECORD), \
+		.limit = "A command number has 14 bits for the size of its argument, an array of at most 255 records."
 #define INDIRECT             \
 	.max = RCX_BODY_MAX, \
 	.limit = "The kernel half's buffer, one per open file, grows up to a body of 1 MiB."
@@ -240,6 +271,7 @@ static const struct rcx_mode ioctl_modes[] = {
 			[RCX_NOTIFY] = { .run = direct_notify, DIRECT, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = direct_stream, DIRECT, .waits = RCX_WAIT_DRAIN },
 			[RCX_UPCALL] = { .run = direct_upcall, DIRECT, .waits = RCX_WAIT_ANY },
+			[RCX_DUMP] = { .run = direct_dump, DIRECT_TABLE },
 		},
 	},
 	{
@@ -255,6 +287,7 @@ static const struct rcx_mode ioctl_modes[] = {
 			[RCX_NOTIFY] = { .run = indirect_notify, INDIRECT, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = indirect_stream, INDIRECT, .waits = RCX_WAIT_DRAIN },
 			[RCX_UPCALL] = { .run = indirect_upcall, INDIRECT, .waits = RCX_WAIT_ANY },
+			[RCX_DUMP] = { .run = indirect_dump, RCX_TABLE },
 		},
 	},
 	{ }

@@ -51,14 +51,16 @@ enum rcx_mmap_kind {
 	RCX_MMAP_TO_KERNEL, /* a ring: user space produces, the kernel consumes */
 	RCX_MMAP_TO_USER,   /* a ring: the kernel produces, user space consumes */
 	RCX_MMAP_UPCALL,    /* one slot: the kernel's request, replaced by its reply; with head */
+	RCX_MMAP_TABLE,	    /* one slot with records; head is even while they are consistent */
 	RCX_MMAP_KINDS,
 };
 
 /**
  * struct rcx_mmap_setup - the area of this open file; accepted once per file
  * @kind: enum rcx_mmap_kind
- * @room: bytes of the largest message, header and body
- * @slots: a power of two; 1 for RCX_MMAP_PAGE and RCX_MMAP_UPCALL
+ * @room: bytes of the largest message, header and body; for RCX_MMAP_TABLE bytes of all
+ *	records, at most RCX_RECORDS_MAX of them
+ * @slots: a power of two; 1 for RCX_MMAP_PAGE, RCX_MMAP_UPCALL and RCX_MMAP_TABLE
  * @stride: set by the kernel: bytes from one slot to the next; 0 before
  * @len: set by the kernel: bytes to map from offset 0; 0 before
  */
@@ -80,5 +82,7 @@ struct rcx_mmap_setup {
 #define RCX_MMAP_KICK _IO('x', 0x54)
 /* Doorbell of an upcall: the slot has the reply. */
 #define RCX_MMAP_ANSWER _IO('x', 0x55)
+/* Doorbell of a table: write it anew, return the number of records. */
+#define RCX_MMAP_DUMP _IO('x', 0x56)
 
 #endif

@@ -24,6 +24,12 @@
  *   the mutex of the file for each doorbell, and for each event one spin lock over the
  *   list of all rings.
  *
+ * - page, for a dump: the doorbell makes the kernel write all records of a table, and the caller
+ *   reads them there.
+ * - table: the records are there before the caller asks.  It reads them without any system
+ *   call, and then looks at a counter that changes with the table.  The kernel pays for the
+ *   table when it changes something, so no figure of a dump contains that cost.
+ *
  * When to choose it.  For large messages, or many messages per wake-up: one doorbell can
  * announce a whole ring of messages, and the channel copies no body of any size.
  *
@@ -47,6 +53,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
@@ -54,6 +61,7 @@
 #include <linux/wait.h>
 #include "rcx_core.h"
 #include "rcx_upcall.h"
+#include "rcx_table.h"
 #include "abi.h"
 
 /*
@@ -305,6 +313,33 @@ static long mmap_answer(struct mmap_file *state)
 	return rcx_upcall_answer_at(&mmap_upcall, state, &head, shared->body, READ_ONCE(slot->len));
 }
 
+/* ---- table --------------------------------------------------------------- */
+
+/*
+ * Write the whole table anew.  As with a seqcount, head is odd meanwhile, and even and another
+ * number afterwards, so that a reader notices a change under its eyes.
+ */
+static long mmap_dump(struct mmap_file *state)
+{
+	struct rcx_record *to = (struct rcx_record *)mmap_slot(state, 0)->message;
+	struct rcx_mmap_ends *ends = mmap_ends(state);
+	struct rcx_dump dump;
+	u32 i;
+
+	rcx_dump_begin(&state->sequence, &dump);
+	if (dump.records > state->room / RCX_RECORD)
+		return -ENOSPC;
+	WRITE_ONCE(ends->head, 2 * (u32)dump.generation + 1);
+	smp_wmb(); /* pairs with the reader's acquire of the records */
+	for (i = 0; i < dump.records; i++) {
+		rcx_dump_record(&dump, i, &to[i]);
+		if (i % 1024 == 1023)
+			cond_resched();
+	}
+	smp_store_release(&ends->head, 2 * (u32)dump.generation + 2);
+	return dump.records;
+}
+
 /* ---- the device --------------------------------------------------------- */
 
 static int mmap_open(struct inode *inode, struct file *file)
@@ -344,6 +379,9 @@ static bool mmap_setup_valid(const struct rcx_mmap_setup *setup)
 {
 	if (setup->kind >= RCX_MMAP_KINDS || setup->stride || setup->len)
 		return false;
+	if (setup->kind == RCX_MMAP_TABLE)
+		return setup->slots == 1 && setup->room && setup->room % RCX_RECORD == 0 &&
+		       setup->room / RCX_RECORD <= RCX_RECORDS_MAX;
 	if (setup->room < RCX_HEADER || setup->room > RCX_HEADER + RCX_BODY_MAX)
 		return false;
 	if (!is_power_of_2(setup->slots) || setup->slots > RCX_MMAP_SLOTS_MAX)
@@ -409,6 +447,7 @@ static long mmap_doorbell(struct mmap_file *state, unsigned int cmd, unsigned lo
 {
 	u32 kind = cmd == RCX_MMAP_KICK	  ? RCX_MMAP_TO_KERNEL :
 		   cmd == RCX_MMAP_ANSWER ? RCX_MMAP_UPCALL :
+		   cmd == RCX_MMAP_DUMP	  ? RCX_MMAP_TABLE :
 					    RCX_MMAP_PAGE;
 
 	lockdep_assert_held(&state->lock);
@@ -425,6 +464,8 @@ static long mmap_doorbell(struct mmap_file *state, unsigned int cmd, unsigned lo
 		return mmap_call(state);
 	case RCX_MMAP_ANSWER:
 		return mmap_answer(state);
+	case RCX_MMAP_DUMP:
+		return mmap_dump(state);
 	default:
 		return mmap_kick(state);
 	}
@@ -446,6 +487,7 @@ static long mmap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case RCX_MMAP_CALL:
 	case RCX_MMAP_KICK:
 	case RCX_MMAP_ANSWER:
+	case RCX_MMAP_DUMP:
 		ret = mmap_doorbell(state, cmd, arg);
 		break;
 	default:

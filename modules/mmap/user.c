@@ -61,12 +61,17 @@ static void prepare_slots(struct rcx_session *s, struct view *view)
 	}
 }
 
+static bool is_ring(enum rcx_mmap_kind kind)
+{
+	return kind == RCX_MMAP_TO_KERNEL || kind == RCX_MMAP_TO_USER;
+}
+
 static int open_area(struct rcx_session *s, uint32_t kind)
 {
 	struct rcx_mmap_setup setup = {
 		.kind = kind,
-		.room = (uint32_t)rcx_len(s),
-		.slots = kind == RCX_MMAP_PAGE || kind == RCX_MMAP_UPCALL ? 1 : slots_for(s),
+		.room = kind == RCX_MMAP_TABLE ? s->records * RCX_RECORD : (uint32_t)rcx_len(s),
+		.slots = is_ring(kind) ? slots_for(s) : 1,
 	};
 	struct view *view;
 	void *map;
@@ -117,6 +122,8 @@ static int page_open(struct rcx_session *s)
 {
 	if (s->op == RCX_UPCALL)
 		return open_area(s, RCX_MMAP_UPCALL);
+	if (s->op == RCX_DUMP)
+		return open_area(s, RCX_MMAP_TABLE);
 	if (open_area(s, RCX_MMAP_PAGE))
 		return -1;
 	s->tx = message_in(slot_at(s->priv, 0));
@@ -159,6 +166,72 @@ static int page_call(struct rcx_session *s, uint64_t n)
 		if (ioctl(s->fd, RCX_MMAP_CALL))
 			return rcx_fail_errno(s, "ioctl call");
 		if (rcx_rx_reply(s, message_in(slot), slot->len))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- tables ---------------------------------------------------------------- */
+
+static const struct rcx_record *records_in(const struct view *view)
+{
+	return (const struct rcx_record *)slot_at(view, 0)->message;
+}
+
+static inline int check_records(struct rcx_session *s, const struct rcx_record *records)
+{
+	for (uint32_t i = 0; i < s->records; i++)
+		if (rcx_record(s, &records[i]))
+			return -1;
+	return 0;
+}
+
+/* The doorbell has written the records before it returns. */
+static int page_dump(struct rcx_session *s, uint64_t n)
+{
+	const struct rcx_record *records = records_in(s->priv);
+
+	while (n--) {
+		int count = ioctl(s->fd, RCX_MMAP_DUMP);
+
+		if (count < 0)
+			return rcx_fail_errno(s, "ioctl dump");
+		if ((uint32_t)count != s->records)
+			return rcx_fail(s, "the table has %d records", count);
+		if (check_records(s, records) || rcx_dumped(s))
+			return -1;
+	}
+	return 0;
+}
+
+static int table_open(struct rcx_session *s)
+{
+	if (open_area(s, RCX_MMAP_TABLE))
+		return -1;
+	return ioctl(s->fd, RCX_MMAP_DUMP) < 0 ? rcx_fail_errno(s, "ioctl dump") : 0;
+}
+
+/*
+ * Read the table that is there.  It is consistent if head is even before and the same after.  All
+ * its records carry the number of the kernel's last change, which head states.
+ */
+static int table_dump(struct rcx_session *s, uint64_t n)
+{
+	const struct rcx_record *records = records_in(s->priv);
+	const struct rcx_mmap_ends *ends = ((struct view *)s->priv)->ends;
+
+	while (n--) {
+		uint32_t head = __atomic_load_n(&ends->head, __ATOMIC_ACQUIRE);
+
+		if (head % 2)
+			return rcx_fail(s, "the table changes, although nobody changes it");
+		s->seen = head / 2 - 1;
+		if (check_records(s, records))
+			return -1;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&ends->head, __ATOMIC_RELAXED) != head)
+			return rcx_fail(s, "the table has changed, although nobody changes it");
+		if (rcx_dumped(s))
 			return -1;
 	}
 	return 0;
@@ -309,6 +382,16 @@ static const struct rcx_mode mmap_modes[] = {
 			[RCX_PULL] = { .run = page_pull, SLOT },
 			[RCX_CALL] = { .run = page_call, SLOT },
 			[RCX_UPCALL] = { .run = page_upcall, SLOT, .waits = RCX_WAIT_DRAIN },
+			[RCX_DUMP] = { .run = page_dump, RCX_TABLE },
+		},
+	},
+	{
+		.name = "table",
+		.summary = "a table that is always there: no system call, and no cost of its changes",
+		.open = table_open,
+		.close = mmap_close,
+		.operations = {
+			[RCX_DUMP] = { .run = table_dump, RCX_TABLE, .excludes = RCX_WITHOUT_CALL },
 		},
 	},
 	{

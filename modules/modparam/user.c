@@ -216,6 +216,7 @@ static const struct rcx_channel modparam_channel = {
 		[RCX_NOTIFY] = "A parameter has no wait; its file could be polled as a sysfs attribute if its module called sysfs_notify(), which channel sysfs measures.",
 		[RCX_STREAM] = "A parameter has one value and no queue: values in between are lost, and no reader is notified of them.",
 		[RCX_UPCALL] = "A parameter has no wait, so a program could not sleep until the kernel asks.",
+		[RCX_DUMP] = "A read of a parameter returns one value in one buffer of a page; a larger table needs another interface.",
 	},
 };
 RCX_CHANNEL(modparam_channel);

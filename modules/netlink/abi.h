@@ -11,7 +11,8 @@
 
 /*
  * Every datagram starts with a struct nlmsghdr that has one of these types.  A request
- * must set NLM_F_REQUEST, may set NLM_F_ACK, and must set no other flag.
+ * must set NLM_F_REQUEST, may set NLM_F_ACK, and must set no other flag, except NLM_F_DUMP for
+ * a dump.
  */
 enum {
 	RCX_NETLINK_JOIN = NLMSG_MIN_TYPE, /* the first request: struct rcx_netlink_join */
@@ -21,6 +22,8 @@ enum {
 	RCX_NETLINK_EVENT,		   /* from the kernel: an event's message */
 	RCX_NETLINK_ASK,		   /* from the kernel: a request */
 	RCX_NETLINK_ANSWER,		   /* the reply to the kernel's request */
+	RCX_NETLINK_DUMP,		   /* with NLM_F_DUMP, no payload; records come back */
+	RCX_NETLINK_RECORD,		   /* from the kernel: a record of a dump */
 };
 
 /**

@@ -37,9 +37,14 @@
  *   does not wait gets EAGAIN when the queue is full.  In an upcall the kernel sends the
  *   request to one port and waits for a datagram back; the release of the socket, of
  *   which netlink notifies its users, ends the wait.
+ *   A dump is one request, and each
+ *   record comes back as a message of its own, many of them in a datagram of up to 32 KiB.
+ *   The kernel makes the next datagram when the reader has received one, so no queue can
+ *   overflow.  The table may change between two datagrams.
  * - multicast: events to a group.
  * - ack: a push that requests an acknowledgement, which costs one datagram back.
  */
+#include <linux/build_bug.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
@@ -51,6 +56,7 @@
 #include <net/sock.h>
 #include "rcx_core.h"
 #include "rcx_upcall.h"
+#include "rcx_table.h"
 #include "abi.h"
 
 /*
@@ -66,6 +72,18 @@ struct netlink_peer {
 	u32 portid;
 	u32 flags;
 };
+
+/* State of one dump, in the memory that netlink has for it. */
+struct netlink_walk {
+	struct rcx_dump dump;
+	u32 next;
+};
+
+static struct netlink_walk *netlink_walk(struct netlink_callback *cb)
+{
+	BUILD_BUG_ON(sizeof(struct netlink_walk) > sizeof(cb->ctx));
+	return (struct netlink_walk *)cb->ctx;
+}
 
 static DEFINE_MUTEX(netlink_lock);
 static LIST_HEAD(netlink_peers);
@@ -268,6 +286,51 @@ static int netlink_call(struct sk_buff *request, struct netlink_peer *peer,
 	return nlmsg_unicast(request->sk, skb, peer->portid);
 }
 
+/* ---- dumps: a request, and datagrams back as the reader receives them ---- */
+
+/* In the request's own context, so under netlink_lock, which covers the sequence. */
+static int netlink_dump_begin(struct netlink_callback *cb)
+{
+	struct netlink_peer *peer = cb->data;
+
+	rcx_dump_begin(&peer->sequence, &netlink_walk(cb)->dump);
+	return 0;
+}
+
+/*
+ * Make the next datagram: called for the request, under netlink_lock, and later by recv(), without
+ * it.  So it uses only the state of the dump, and not the peer.
+ */
+static int netlink_dump_next(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct netlink_walk *walk = netlink_walk(cb);
+	u32 portid = NETLINK_CB(cb->skb).portid;
+
+	for (; walk->next < walk->dump.records; walk->next++) {
+		struct nlmsghdr *header = nlmsg_put(skb, portid, cb->nlh->nlmsg_seq,
+						    RCX_NETLINK_RECORD, RCX_RECORD, NLM_F_MULTI);
+
+		if (!header)
+			return skb->len; /* it is full */
+		rcx_dump_record(&walk->dump, walk->next, nlmsg_data(header));
+	}
+	return 0; /* netlink appends the end mark, now or in the next datagram */
+}
+
+static int netlink_start_dump(struct sk_buff *request, struct netlink_peer *peer,
+			      const struct nlmsghdr *header)
+{
+	struct netlink_dump_control control = {
+		.start = netlink_dump_begin,
+		.dump = netlink_dump_next,
+		.data = peer,
+	};
+
+	if (nlmsg_len(header))
+		return -EINVAL;
+	return netlink_dump_start(netlink_sock, request, header, &control);
+}
+
 /* Handle one request.  The caller has checked that nlmsg_len is within the datagram. */
 static int netlink_serve(struct sk_buff *skb, struct nlmsghdr *header,
 			 struct netlink_ext_ack *extack)
@@ -278,7 +341,11 @@ static int netlink_serve(struct sk_buff *skb, struct nlmsghdr *header,
 	lockdep_assert_held(&netlink_lock);
 	if (!netlink_capable(skb, CAP_NET_ADMIN))
 		return -EPERM;
-	if (header->nlmsg_flags & ~(NLM_F_REQUEST | NLM_F_ACK))
+	if (header->nlmsg_flags & ~(NLM_F_REQUEST | NLM_F_ACK | NLM_F_DUMP))
+		return -EINVAL;
+	/* All bits of NLM_F_DUMP with the type of a dump, and none of them with another. */
+	if ((header->nlmsg_flags & NLM_F_DUMP) !=
+	    (header->nlmsg_type == RCX_NETLINK_DUMP ? NLM_F_DUMP : 0))
 		return -EINVAL;
 	if (header->nlmsg_type == RCX_NETLINK_JOIN)
 		return netlink_join(portid, header);
@@ -298,6 +365,8 @@ static int netlink_serve(struct sk_buff *skb, struct nlmsghdr *header,
 	case RCX_NETLINK_ANSWER:
 		return rcx_upcall_answer(&netlink_upcall, netlink_server(portid),
 					 nlmsg_data(header), nlmsg_len(header));
+	case RCX_NETLINK_DUMP:
+		return netlink_start_dump(skb, peer, header);
 	default:
 		return -EOPNOTSUPP;
 	}

@@ -43,7 +43,9 @@ static int grow_send_buffer(struct rcx_session *s)
 
 static int open_socket(struct rcx_session *s)
 {
-	if (rcx_datagram_get(s, NLMSG_SPACE(rcx_len(s)), offsetof(struct datagram, msg)))
+	size_t room = s->op == RCX_DUMP ? RCX_DUMP_ROOM : NLMSG_SPACE(rcx_len(s));
+
+	if (rcx_datagram_get(s, room, offsetof(struct datagram, msg)))
 		return -1;
 	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, RCX_NETLINK_PROTOCOL);
 	if (s->fd < 0)
@@ -72,8 +74,10 @@ static int join(struct rcx_session *s, uint32_t flags)
 
 static void prepare(struct rcx_session *s, uint16_t type, uint16_t flags)
 {
+	bool has_message = type == RCX_NETLINK_PUSH || type == RCX_NETLINK_CALL;
+
 	*rcx_datagram_out(s) = (struct nlmsghdr){
-		.nlmsg_len = (uint32_t)NLMSG_LENGTH(type == RCX_NETLINK_PULL ? 0 : rcx_len(s)),
+		.nlmsg_len = (uint32_t)NLMSG_LENGTH(has_message ? rcx_len(s) : 0),
 		.nlmsg_type = type,
 		.nlmsg_flags = NLM_F_REQUEST | flags,
 	};
@@ -81,18 +85,21 @@ static void prepare(struct rcx_session *s, uint16_t type, uint16_t flags)
 
 static int unicast_open(struct rcx_session *s)
 {
+	/* clang-format off */
 	static const uint16_t types[RCX_OPS] = {
 		[RCX_PUSH] = RCX_NETLINK_PUSH,
 		[RCX_PULL] = RCX_NETLINK_PULL,
 		[RCX_CALL] = RCX_NETLINK_CALL,
+		[RCX_DUMP] = RCX_NETLINK_DUMP,
 	};
+	/* clang-format on */
 	uint32_t flags = s->op == RCX_UPCALL	      ? RCX_NETLINK_SERVES :
 			 rcx_kernel_initiated(s->op) ? RCX_NETLINK_EVENTS :
 						       0;
 
 	if (open_socket(s) || join(s, flags))
 		return -1;
-	prepare(s, types[s->op], 0);
+	prepare(s, types[s->op], s->op == RCX_DUMP ? NLM_F_DUMP : 0);
 	return 0;
 }
 
@@ -157,6 +164,20 @@ static int netlink_upcall(struct rcx_session *s, uint64_t n)
 	return rcx_datagram_upcall(s, n, message, RCX_NETLINK_ASK, turn);
 }
 
+/* A record in a datagram of a dump, in place. */
+static inline int record(struct rcx_session *s, const struct nlmsghdr *header)
+{
+	if (header->nlmsg_type != RCX_NETLINK_RECORD ||
+	    header->nlmsg_len != NLMSG_LENGTH(RCX_RECORD))
+		return rcx_datagram_broken(s, header == s->map ? (ssize_t)header->nlmsg_len : 0);
+	return rcx_record(s, NLMSG_DATA(header));
+}
+
+static int netlink_dump(struct rcx_session *s, uint64_t n)
+{
+	return rcx_datagram_dump(s, n, record);
+}
+
 /* ---- registration ------------------------------------------------------ */
 
 #define SENT                 \
@@ -187,6 +208,7 @@ static const struct rcx_mode netlink_modes[] = {
 			[RCX_STREAM] = { .run = netlink_stream, EVENT, .waits = RCX_WAIT_DRAIN,
 					.queue = &netlink_queue },
 			[RCX_UPCALL] = { .run = netlink_upcall, ANSWERED, .waits = RCX_WAIT_ANY },
+			[RCX_DUMP] = { .run = netlink_dump, RCX_TABLE },
 		},
 	},
 	{

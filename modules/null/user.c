@@ -86,6 +86,7 @@ static const struct rcx_channel null = {
 	.unsupported_reason = {
 		[RCX_STREAM] = "The baseline carries no message, so there is nothing to stream.",
 		[RCX_UPCALL] = "The baseline carries no message, so there is no request to answer.",
+		[RCX_DUMP] = "The baseline carries no message, so it has no table.",
 	},
 };
 RCX_CHANNEL(null);

@@ -7,6 +7,7 @@
 #define RCX_PROCFS_TRANSACTION "transaction" /* write a request, read its reply */
 #define RCX_PROCFS_EVENTS      "events"	     /* read: sleep until the next event */
 #define RCX_PROCFS_UPCALL      "upcall"	     /* read a request, write its reply */
+#define RCX_PROCFS_TABLE       "table"	     /* read: a dump */
 #define RCX_PROCFS_SHARED      "shared"	     /* like message; one state for all opens */
 
 #endif

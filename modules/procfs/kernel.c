@@ -39,6 +39,9 @@
  *   opens.
  *
  * The handlers are in core/file.c.
+ *
+ * A dump reads a file whose handler copies as many binary records as the reader's buffer has
+ * room for.  Files for people and scripts print text instead, which seqfile measures.
  */
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -47,6 +50,7 @@
 #include "rcx_file.h"
 #include "rcx_readers.h"
 #include "rcx_upcall.h"
+#include "rcx_table.h"
 #include "abi.h"
 
 static DEFINE_RCX_FILE(procfs_shared);
@@ -146,6 +150,25 @@ static int procfs_release_upcall(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static int procfs_open_table(struct inode *inode, struct file *file)
+{
+	int err;
+
+	if (!try_module_get(THIS_MODULE))
+		return -ENODEV;
+	err = rcx_table_open(inode, file);
+	if (err)
+		module_put(THIS_MODULE);
+	return err;
+}
+
+static int procfs_release_table(struct inode *inode, struct file *file)
+{
+	rcx_table_release(inode, file);
+	module_put(THIS_MODULE);
+	return 0;
+}
+
 /* ---- the files; without proc_lseek some kernels call NULL --------------- */
 
 static const struct proc_ops procfs_message_ops = {
@@ -181,6 +204,13 @@ static const struct proc_ops procfs_upcall_ops = {
 	.proc_lseek = noop_llseek,
 };
 
+static const struct proc_ops procfs_table_ops = {
+	.proc_open = procfs_open_table,
+	.proc_release = procfs_release_table,
+	.proc_read = rcx_table_read,
+	.proc_lseek = default_llseek,
+};
+
 static const struct proc_ops procfs_shared_ops = {
 	.proc_open = procfs_open_shared,
 	.proc_release = procfs_release_shared,
@@ -211,6 +241,7 @@ static int __init procfs_init(void)
 	    !proc_create(RCX_PROCFS_TRANSACTION, 0600, procfs_dir, &procfs_transaction_ops) ||
 	    !proc_create(RCX_PROCFS_EVENTS, 0400, procfs_dir, &procfs_events_ops) ||
 	    !proc_create(RCX_PROCFS_UPCALL, 0600, procfs_dir, &procfs_upcall_ops) ||
+	    !proc_create(RCX_PROCFS_TABLE, 0400, procfs_dir, &procfs_table_ops) ||
 	    !proc_create(RCX_PROCFS_SHARED, 0600, procfs_dir, &procfs_shared_ops))
 		goto err_dir;
 	err = rcx_channel_register(&procfs_channel);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include "channel.h"
 #include "loops/message_file.h"
+#include "loops/table_file.h"
 #include "abi.h"
 
 #define PATH(name) "/proc/" RCX_PROCFS_DIR "/" name
@@ -13,6 +14,8 @@ static int pread_open(struct rcx_session *s)
 {
 	if (s->op == RCX_UPCALL)
 		return rcx_file_open(s, PATH(RCX_PROCFS_UPCALL), O_RDWR);
+	if (s->op == RCX_DUMP)
+		return rcx_file_open(s, PATH(RCX_PROCFS_TABLE), O_RDONLY);
 	return rcx_file_open_for(s, PATH(RCX_PROCFS_MESSAGE), PATH(RCX_PROCFS_TRANSACTION),
 				 PATH(RCX_PROCFS_EVENTS));
 }
@@ -54,6 +57,7 @@ static const struct rcx_mode procfs_modes[] = {
 			[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_DRAIN },
 			[RCX_UPCALL] = { .run = rcx_file_upcall, WHOLE, .waits = RCX_WAIT_ANY },
+			[RCX_DUMP] = { .run = rcx_table_dump, RCX_TABLE },
 		},
 	},
 	{

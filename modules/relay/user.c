@@ -407,6 +407,7 @@ static const struct rcx_channel relay_channel = {
 		[RCX_PULL] = "A read returns what the kernel has logged; it does not request a fresh message.",
 		[RCX_CALL] = "Its files have no write(), so there is no request to answer.",
 		[RCX_UPCALL] = "Its files have no write(), so a reply would have to take another channel.",
+		[RCX_DUMP] = "A read returns what the kernel has logged; it does not start a walk over a table.",
 	},
 };
 RCX_CHANNEL(relay_channel);

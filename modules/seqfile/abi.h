@@ -6,5 +6,7 @@
 #define RCX_SEQFILE_RECORDS "records"		/* a message in many records */
 #define RCX_SEQFILE_SINGLE  "single"		/* a message in one record */
 #define RCX_SEQFILE_SHARED  "shared"		/* like single; one state for all opens */
+#define RCX_SEQFILE_TABLE   "table"		/* the table of a dump, binary */
+#define RCX_SEQFILE_TEXT    "table_text"	/* the same as text */
 
 #endif

@@ -251,5 +251,7 @@ static void seqfile_hostile(struct rcx_hostile *h)
 		rcx_core_bind(h, "", BODY, true);
 		try_second(h, prints[i].path, 0, i == 2);
 	}
+	rcx_try_table_file(h, PATH(RCX_SEQFILE_TABLE), false);
+	rcx_try_table_file(h, PATH(RCX_SEQFILE_TEXT), true);
 }
 RCX_HOSTILE(seqfile, seqfile_hostile);

@@ -38,9 +38,11 @@
  * the driver passes a good estimate to single_open_size().  And a seek is not cheap: all
  * records up to the new position are shown again and discarded.
  *
- * Three modes:
+ * Four modes:
  *
  * - records: an iterator over records of 64 bytes.
+ * - text: the same, but each record is printed as a line, as is usual in /proc.  The reader
+ *   parses the line.  It only has dump, since a message is not made of numbers.
  * - single: one show(); the file is kept open.
  * - reopen: the same with open, one read and close.  State per open file would lose the
  *   sequence at each close, so it uses the file shared, with one state for all opens.
@@ -62,6 +64,7 @@
 #include "rcx_core.h"
 #include "rcx_file.h"
 #include "abi.h"
+#include "table.h"
 
 #define RECORD 64 /* bytes of a message per record; the last record may have fewer */
 
@@ -254,6 +257,8 @@ static int __init seqfile_init(void)
 	/* A file without state per open takes one call, like most files in /proc. */
 	if (!proc_create(RCX_SEQFILE_RECORDS, 0400, seqfile_dir, &records_proc_ops) ||
 	    !proc_create(RCX_SEQFILE_SINGLE, 0400, seqfile_dir, &single_proc_ops) ||
+	    !proc_create(RCX_SEQFILE_TABLE, 0400, seqfile_dir, &seqfile_table_proc_ops) ||
+	    !proc_create(RCX_SEQFILE_TEXT, 0400, seqfile_dir, &seqfile_text_proc_ops) ||
 	    !proc_create_single_data(RCX_SEQFILE_SHARED, 0400, seqfile_dir, single_show,
 				     &seqfile_shared))
 		goto err_dir;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include "channel.h"
 #include "loops/message_file.h"
+#include "loops/table_file.h"
 #include "abi.h"
 
 #define PATH(name) "/proc/" RCX_SEQFILE_DIR "/" name
@@ -10,7 +11,15 @@
 
 static int records_open(struct rcx_session *s)
 {
-	return rcx_file_open(s, PATH(RCX_SEQFILE_RECORDS), O_RDONLY);
+	return rcx_file_open(s,
+			     s->op == RCX_DUMP ? PATH(RCX_SEQFILE_TABLE) :
+						 PATH(RCX_SEQFILE_RECORDS),
+			     O_RDONLY);
+}
+
+static int text_open(struct rcx_session *s)
+{
+	return rcx_text_room(s) ? -1 : rcx_file_open(s, PATH(RCX_SEQFILE_TEXT), O_RDONLY);
 }
 
 static int single_open(struct rcx_session *s)
@@ -41,6 +50,15 @@ static const struct rcx_mode seqfile_modes[] = {
 				.max = RCX_BODY_MAX,
 				.limit = "Our snapshot has 1 MiB; seq_file itself sets no limit on a list of records.",
 			},
+			[RCX_DUMP] = { .run = rcx_table_dump, RCX_TABLE },
+		},
+	},
+	{
+		.name = "text",
+		.summary = "the same, but a record is a line of eight numbers that the reader parses",
+		.open = text_open,
+		.operations = {
+			[RCX_DUMP] = { .run = rcx_text_dump, RCX_TABLE },
 		},
 	},
 	{

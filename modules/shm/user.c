@@ -444,6 +444,7 @@ static const struct rcx_channel shm_channel = {
 	.unsupported_reason = {
 		[RCX_PULL] = "The peer makes a message only on request, and a request with a reply is a call.",
 		[RCX_UPCALL] = "Only the kernel asks here: a request to another process, with its reply, is a call.",
+		[RCX_DUMP] = "A table is kept by the kernel, and the peer is a process: its dump would be a series of messages, which stream measures.",
 	},
 };
 RCX_CHANNEL(shm_channel);

@@ -443,6 +443,7 @@ static const struct rcx_channel signal_channel = {
 		[RCX_PUSH] = "The kernel itself serves kill() and sigqueue() and calls no handler of a module; our kernel half has no thread that receives signals with allow_signal().",
 		[RCX_PULL] = "A signal arrives when the kernel sends it and cannot be requested.",
 		[RCX_CALL] = "Our kernel half receives no signals, so no request can reach it.",
+		[RCX_DUMP] = "A signal carries one value and cannot be requested.",
 	},
 };
 RCX_CHANNEL(signal_channel);

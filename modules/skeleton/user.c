@@ -185,6 +185,7 @@ static const struct rcx_channel skeleton = {
 		[RCX_PULL] = "Its read() returns events of the kernel and makes no message on request.",
 		[RCX_CALL] = "Its write() gets no reply.",
 		[RCX_UPCALL] = "Its events get no reply.",
+		[RCX_DUMP] = "Its read() returns events of the kernel and makes nothing on request.",
 	},
 	/* Optional: cost classes of functions on its path that x-rays show as unclassified. */
 	.classes = NULL,

@@ -14,6 +14,7 @@
 
 #define RCX_SOCKOPT_PULL    RCX_SOCKOPT_BASE	   /* get: a message */
 #define RCX_SOCKOPT_CALL    (RCX_SOCKOPT_BASE + 1) /* get: a reply */
-#define RCX_SOCKOPT_GET_MAX RCX_SOCKOPT_CALL
+#define RCX_SOCKOPT_DUMP    (RCX_SOCKOPT_BASE + 2) /* get: a table; ENOSPC without room for it */
+#define RCX_SOCKOPT_GET_MAX RCX_SOCKOPT_DUMP
 
 #endif

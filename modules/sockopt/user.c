@@ -49,6 +49,19 @@ static int sockopt_call(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
+static int sockopt_dump(struct rcx_session *s, uint64_t n)
+{
+	while (n--) {
+		socklen_t len = s->records * RCX_RECORD;
+
+		if (getsockopt(s->fd, IPPROTO_IP, RCX_SOCKOPT_DUMP, s->table, &len))
+			return rcx_fail_errno(s, "getsockopt dump");
+		if (rcx_dumped_table(s, len / RCX_RECORD))
+			return -1;
+	}
+	return 0;
+}
+
 /* ---- registration ------------------------------------------------------ */
 
 #define BUFFER               \
@@ -68,6 +81,7 @@ static const struct rcx_mode sockopt_modes[] = {
 			[RCX_PUSH] = { .run = sockopt_push, BUFFER },
 			[RCX_PULL] = { .run = sockopt_pull, BUFFER },
 			[RCX_CALL] = { .run = sockopt_call, BUFFER },
+			[RCX_DUMP] = { .run = sockopt_dump, RCX_TABLE },
 		},
 	},
 	{ }

@@ -528,6 +528,7 @@ static const struct rcx_channel stock_channel = {
 	.unsupported_reason = {
 		[RCX_NOTIFY] = "A message that the kernel itself starts has no timestamp of ringcross.",
 		[RCX_STREAM] = "The kernel does not emit its own messages at a given rate.",
+		[RCX_DUMP] = "The records of the kernel's own tables have other lengths and contents, and their number cannot be set.",
 	},
 };
 RCX_CHANNEL(stock_channel);

@@ -342,6 +342,7 @@ static const struct rcx_channel syscall_channel = {
 		[RCX_NOTIFY] = "A system call answers its caller; the kernel starts nothing here.",
 		[RCX_STREAM] = "A system call answers its caller; the kernel starts nothing here.",
 		[RCX_UPCALL] = "A system call answers its caller; the kernel starts nothing here.",
+		[RCX_DUMP] = "None of its calls returns a table; those that do, such as getdents64(), walk the objects of a subsystem.",
 	},
 };
 RCX_CHANNEL(syscall_channel);

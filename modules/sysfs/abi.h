@@ -15,6 +15,11 @@
 #define RCX_SYSFS_MESSAGE_BIN	  "message_bin"
 #define RCX_SYSFS_TRANSACTION_BIN "transaction_bin"
 
+/* A dump: one binary attribute with all records, and a directory with a text file for each. */
+#define RCX_SYSFS_TABLE_BIN	  "table_bin"
+#define RCX_SYSFS_TABLE		  "table"
+#define RCX_SYSFS_TABLE_FILES_MAX 4096u
+
 /* The number of the newest event as text; poll() reports a new one. */
 #define RCX_SYSFS_EVENT "event"
 

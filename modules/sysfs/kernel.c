@@ -37,6 +37,9 @@
  *   afterwards, and events before that read coalesce.  It also queues work for inotify,
  *   which can run before the sleeper if there is one CPU.
  *
+ * A dump is in two of them.  reopen: a file for each record, as properties of devices are
+ * read: open, read of a line of eight numbers, close.  binary: all records in one attribute.
+ *
  * A call is two operations, at least two system calls: a request is stored, and its
  * reply can be read until the next request.
  *
@@ -55,6 +58,7 @@
 #include "rcx_core.h"
 #include "rcx_upcall.h"
 #include "abi.h"
+#include "table.h"
 
 /* Since 6.16 the callbacks of a binary attribute must not change it. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
@@ -354,7 +358,7 @@ static int sysfs_reset(void)
 	binary_reset(&message_binary);
 	binary_reset(&transaction_binary);
 	atomic64_set(&events, 0);
-	return 0;
+	return sysfs_table_reset();
 }
 
 static struct rcx_channel sysfs_channel = {
@@ -403,6 +407,9 @@ static int __init rcx_sysfs_init(void)
 	err = sysfs_create_bin_file(sysfs_object, &transaction_bin_attribute);
 	if (err)
 		goto err_object;
+	err = sysfs_table_add(sysfs_object);
+	if (err)
+		goto err_object;
 	err = -ENOENT;
 	event_node = sysfs_get_dirent(sysfs_object->sd, RCX_SYSFS_EVENT);
 	if (!event_node)
@@ -421,6 +428,7 @@ err_request:
 err_node:
 	sysfs_put(event_node);
 err_object:
+	sysfs_table_remove();
 	kobject_put(sysfs_object); /* also removes its files */
 err_buffers:
 	buffers_put();
@@ -430,6 +438,7 @@ err_buffers:
 static void __exit rcx_sysfs_exit(void)
 {
 	rcx_channel_unregister(&sysfs_channel);
+	sysfs_table_remove();
 	kobject_put(sysfs_object); /* waits for running callbacks */
 	/* The removal wakes no sleeper, so do it here; poll() then returns an error. */
 	sysfs_notify_dirent(event_node);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "channel.h"
 #include "loops/message_file.h"
+#include "loops/table_file.h"
 #include "abi.h"
 
 #define PATH(name) "/sys/kernel/" RCX_SYSFS_DIR "/" name
@@ -24,6 +25,10 @@ static int attribute_open(struct rcx_session *s)
 
 static int reopen_open(struct rcx_session *s)
 {
+	if (s->op == RCX_DUMP) {
+		s->fd = open(PATH(RCX_SYSFS_TABLE), O_PATH | O_DIRECTORY | O_CLOEXEC);
+		return s->fd < 0 ? rcx_fail_errno(s, PATH(RCX_SYSFS_TABLE)) : 0;
+	}
 	return rcx_reopen_open(s, PATH(RCX_SYSFS_MESSAGE));
 }
 
@@ -37,10 +42,45 @@ static int reopen_pull(struct rcx_session *s, uint64_t n)
 	return rcx_reopen_pull(s, PATH(RCX_SYSFS_MESSAGE), n);
 }
 
+/* Read the file of record @index, and parse its line. */
+static inline int read_record(struct rcx_session *s, uint32_t index, struct rcx_record *record)
+{
+	char name[RCX_INTEGER_ROOM], text[RCX_RECORD_LINE];
+	ssize_t len;
+	int fd;
+
+	name[rcx_integer_print(name, index)] = '\0';
+	fd = openat(s->fd, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return rcx_fail_errno(s, name);
+	len = read(fd, text, sizeof(text) - 1);
+	if (close(fd) || len < 0)
+		return rcx_fail_errno(s, "read a record");
+	text[len] = '\0';
+	return rcx_line(text, record) ? 0 : rcx_fail(s, "record %u is no line of numbers", index);
+}
+
+static int reopen_dump(struct rcx_session *s, uint64_t n)
+{
+	while (n--) {
+		for (uint32_t i = 0; i < s->records; i++) {
+			struct rcx_record record;
+
+			if (read_record(s, i, &record) || rcx_record(s, &record))
+				return -1;
+		}
+		if (rcx_dumped(s))
+			return -1;
+	}
+	return 0;
+}
+
 /* ---- binary: any size, a page at a time --------------------------------- */
 
 static int binary_open(struct rcx_session *s)
 {
+	if (s->op == RCX_DUMP)
+		return rcx_file_open(s, PATH(RCX_SYSFS_TABLE_BIN), O_RDONLY);
 	return rcx_file_open(s,
 			     s->op == RCX_CALL ? PATH(RCX_SYSFS_TRANSACTION_BIN) :
 						 PATH(RCX_SYSFS_MESSAGE_BIN),
@@ -186,6 +226,10 @@ static int sysfs_upcall(struct rcx_session *s, uint64_t n)
 	.min = 0, .max = 0, \
 	.limit = "The event reports only that the attribute has changed; its number is read afterwards."
 
+#define FILES                                    \
+	RCX_TABLE_OF(RCX_SYSFS_TABLE_FILES_MAX), \
+		.limit = "The limit is ours: each record is a file, and more than 4,096 files only take longer to make, since each costs the same."
+
 #define ALONE                     \
 	.single_threaded_reason = \
 		"An attribute does not see opens, so all callers share one sequence."
@@ -205,12 +249,13 @@ static const struct rcx_mode sysfs_modes[] = {
 	},
 	{
 		.name = "reopen",
-		.summary = "open, one show or store, close, as a shell does",
+		.summary = "open, one show or store, close, as a shell does; of a dump a file of text per record",
 		.open = reopen_open,
 		ALONE,
 		.operations = {
 			[RCX_PUSH] = { .run = reopen_push, STORE },
 			[RCX_PULL] = { .run = reopen_pull, SHOW },
+			[RCX_DUMP] = { .run = reopen_dump, FILES },
 		},
 	},
 	{
@@ -223,6 +268,7 @@ static const struct rcx_mode sysfs_modes[] = {
 			[RCX_PUSH] = { .run = binary_push, BINARY },
 			[RCX_PULL] = { .run = rcx_file_pull_pieces, BINARY },
 			[RCX_CALL] = { .run = binary_call, BINARY },
+			[RCX_DUMP] = { .run = rcx_table_dump, RCX_TABLE },
 		},
 	},
 	{

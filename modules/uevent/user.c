@@ -225,6 +225,7 @@ static const struct rcx_channel uevent_channel = {
 		[RCX_PULL] = "Its socket accepts no requests; a write to a device's uevent file makes the kernel send an event, but that request uses sysfs.",
 		[RCX_CALL] = "Its socket accepts no requests, and a write to a device's uevent file uses sysfs.",
 		[RCX_UPCALL] = "An event has no reply; where the kernel waits for one, as for firmware, the program writes it to a sysfs attribute.",
+		[RCX_DUMP] = "Its socket accepts no requests; a program that wants all devices walks /sys.",
 	},
 };
 RCX_CHANNEL(uevent_channel);

@@ -381,6 +381,7 @@ static const struct rcx_channel umh = {
 		[RCX_PUSH] = "Only the kernel starts the program, so a user has no way to send a message.",
 		[RCX_PULL] = "Only the kernel starts the program, so a user has no way to request a message.",
 		[RCX_CALL] = "Only the kernel sends requests: the program's exit status answers the kernel.",
+		[RCX_DUMP] = "Only the kernel starts the program, so a user has no way to request a table.",
 	},
 };
 RCX_CHANNEL(umh);

@@ -47,13 +47,13 @@ def message_rows(run: Run, channel: Channel, operation: str) -> list[Measured]:
 
 
 def best(rows: list[Measured]) -> Measured | None:
-    """The cheapest measured row of the smallest size, preferably one without loss."""
+    """The cheapest measured row of the smallest size or table, preferably one without loss."""
     rows = [row for row in rows if row.measured]
     if not rows:
         return None
-    smallest = min(row.size for row in rows)
+    smallest = min((row.size, row.records) for row in rows)
     return min(
-        (row for row in rows if row.size == smallest),
+        (row for row in rows if (row.size, row.records) == smallest),
         key=lambda row: (row.lossy, row.median, row.mode),
     )
 
@@ -123,7 +123,9 @@ def modes_of(rows: list[Measured]) -> str:
 
 def _setting(row: Measured) -> tuple[object, ...]:
     """What the rows of one line have in common."""
-    return row.mode, row.threads, row.context, row.interval, row.burst, row.placement
+    return (
+        row.mode, row.threads, row.context, row.interval, row.burst, row.placement, row.records,
+    )  # fmt: skip
 
 
 def same_setting(run: Run, first: Measured) -> list[Measured]:
@@ -171,3 +173,8 @@ def lines(run: Run, operation: str) -> dict[str, list[Measured]]:
 def used(run: Run) -> list[str]:
     """Operations with at least one measured row, in their usual order."""
     return [op for op in OPERATIONS if any(row.measured for row in run.rows if row.operation == op)]
+
+
+def sized(run: Run) -> list[str]:
+    """The operations of :func:`used` whose messages have several sizes: all but dump."""
+    return [operation for operation in used(run) if operation != "dump"]

@@ -18,14 +18,14 @@ from reports.data import formats
 from reports.text import markup, words
 from reports.text.excluded import Excluded, excluded
 
-OPERATIONS = ("push", "pull", "call", "notify", "stream", "upcall")
+OPERATIONS = ("push", "pull", "call", "notify", "stream", "upcall", "dump")
 
 REQUIRED = ("channel", "operation", "size", "mode", "clock", "status")
 """Required columns of ``cells.csv``."""
 
 KEY = (
     "channel", "mode", "operation", "size", "threads", "context", "rate", "burst", "wait", "queue",
-    "placement",
+    "placement", "records",
 )  # fmt: skip
 """Columns that identify a cell, within a run and between runs."""
 
@@ -37,7 +37,7 @@ NUMBERS = (
     "cycles_user cycles_kernel instructions_user instructions_kernel "
     "control control_ratio control_ratio_low control_ratio_high"
 ).split()
-INTEGERS = {"size": 0, "threads": 1, "interval": 0, "burst": 1, "queue": 0}
+INTEGERS = {"size": 0, "threads": 1, "interval": 0, "burst": 1, "queue": 0, "records": 0}
 TEXTS = {
     "mode": "",
     "clock": "",
@@ -125,6 +125,7 @@ class Measured:
     cycles_kernel: float | None = None
     instructions_user: float | None = None
     instructions_kernel: float | None = None
+    records: int = 0
     control: float | None = None
     control_ratio: float | None = None
     control_ratio_low: float | None = None

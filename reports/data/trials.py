@@ -70,7 +70,8 @@ def _trials(path: Path) -> dict[tuple[str | int, ...], list[Trial]]:
             rows = list(csv.DictReader(file))
         trials: dict[tuple[str | int, ...], list[Trial]] = {}
         for row in rows:
-            row = {"placement": ""} | row  # a file of an earlier version does not have it
+            # A file of an earlier version does not have these.
+            row = {"placement": "", "records": "0"} | row
             key = tuple(int(row[name]) if name in INTEGERS else row[name] for name in KEY)
             if row["offered_per_unit"] and row["verdict"] != "late":
                 trials.setdefault(key, []).append(_trial(formats.trial(row)))

@@ -155,7 +155,7 @@ def cost(run: Run) -> Figure | None:
     """Cost against size: a plot per operation, a line per channel."""
     slot = colours(run)
     plots, names = [], set()
-    for operation in selection.used(run):
+    for operation in selection.sized(run):
         lines = selection.lines(run, operation)
         series = _channel_series(run, lines, slot)
         if series:
@@ -174,7 +174,7 @@ def modes(run: Run, channel: str) -> Figure | None:
     """Cost against size of one channel: a plot per operation, a line per mode."""
     slot = slots(sorted({row.mode for row in run.of(channel)}))
     plots, names = [], set()
-    for operation in selection.used(run):
+    for operation in selection.sized(run):
         lines = selection.variants(run, channel, operation)
         series = []
         for number, rows in enumerate(lines):
@@ -259,7 +259,7 @@ def bandwidth(run: Run) -> Figure | None:
     clock = words.clock_words(run.clock)
     slot = colours(run)
     plots, names = [], set()
-    for operation in selection.used(run):
+    for operation in selection.sized(run):
         lines = selection.lines(run, operation)
         series = _channel_series(run, lines, slot, "bytes_per_unit")
         if not series or max(len(line.xs) for line in series) < 2:
@@ -291,7 +291,7 @@ def cost_of_several(sides: list[tuple[str, Run]]) -> Figure | None:
     clock = words.clock_words(sides[0][1].clock)
     slot = slots(sorted({channel.name for _, run in sides for channel in run.channels}))
     plots, names = [], set()
-    for operation in OPERATIONS:
+    for operation in (name for name in OPERATIONS if name != "dump"):
         series, rows_drawn = [], []
         for dash, (letter, run) in enumerate(sides):
             for name, rows in selection.lines(run, operation).items():

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from reports.analysis import counterparts, diagnostics, placements
+from reports.analysis import counterparts, diagnostics, dumps, placements
 from reports.data import call_trees, sources, trials
 from reports.data import properties as data_properties
 from reports.data.call_trees import Xrays
@@ -19,8 +19,9 @@ from reports.data.run import Run
 from reports.data.sources import MODULES
 from reports.data.trials import Sweep
 from reports.figures import cost, latency, load
+from reports.figures import dump as dump_figures
 from reports.figures import diagnostics as diagnostic_figures
-from reports.pages import properties, view, xray
+from reports.pages import dump, properties, view, xray
 from reports.pages.parallel import in_parallel
 from reports.pages.template import write
 from reports.text import words
@@ -78,6 +79,8 @@ def _index_page(
     placed = placements.lines(run)
     streams = view.streams(run)
     loads = [figure for figure in [load.of_channels(run, sweeps)] if figure]
+    dumped = dump.section(run)
+    dump_figure = dump_figures.figure(run, dumps.lines(run))
     write(
         out / "index.html",
         "index.html.j2",
@@ -98,15 +101,24 @@ def _index_page(
         streams=streams,
         loads=loads,
         searches=load.table(sweeps),
+        dumped=dumped,
+        dump_figures=[dump_figure] if dump_figure else [],
         results=view.results(run),
         overhead=view.overhead(run),
-        sections=_sections(figures, bool(placed), bool(streams), bool(sweeps), bool(stacks)),
+        sections=_sections(
+            figures, bool(placed), bool(streams), bool(sweeps), bool(stacks), bool(dumped)
+        ),
         **common,
     )
 
 
 def _sections(
-    figures: list[cost.Figure], placed: bool, streams: bool, loads: bool, stacks: bool
+    figures: list[cost.Figure],
+    placed: bool,
+    streams: bool,
+    loads: bool,
+    stacks: bool,
+    dumped: bool,
 ) -> list[tuple[str, str]]:
     """Anchor and title of each section of the index, for its navigation."""
     names = [("machine", "Machine"), ("clock", "Clock"), ("map", "Heat map")]
@@ -116,6 +128,7 @@ def _sections(
     names += [("placements", "Placements")] if placed else []
     names += [("streams", "Streams")] if streams else []
     names += [("load", "Streams under load")] if loads else []
+    names += [("dumps", "Dumps")] if dumped else []
     return [*names, ("all", "All cells"), ("harness", "Overhead"), ("channels", "Channels")]
 
 
@@ -167,6 +180,7 @@ def _channel_page(
         placed=placed,
         placements=placements.used(placed),
         streams=view.streams(run, channel.name),
+        dumped=dump.section(run, channel.name),
         loads=[
             figure for figure in [load.of_modes(run, channel.name, common["searches"])] if figure
         ],

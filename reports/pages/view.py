@@ -129,7 +129,8 @@ def _heat_cell(run: Run, cell: selection.CellSummary, low: float, high: float) -
         )
     row, value = cell.row, cell.row.median
     clock = words.clock_words(run.clock)
-    title = f"{cell.channel} {cell.operation}, {row.mode}, {words.size(row.size)}: "
+    size = f"{words.number(row.records)} records" if row.records else words.size(row.size)
+    title = f"{cell.channel} {cell.operation}, {row.mode}, {size}: "
     title += f"{words.number(value)} {clock.unit} per operation"
     if row.ci_low is not None and row.ci_high is not None:
         title += f" (95 % interval {words.number(row.ci_low)} to {words.number(row.ci_high)})"
@@ -342,6 +343,7 @@ def results(run: Run, channel: str = "") -> tuple[ResultRow, ...]:
             OPERATIONS.index(row.operation) if row.operation in OPERATIONS else 9,
             row.mode,
             row.size,
+            row.records,
             str(row.key),
         )
     )
@@ -392,6 +394,8 @@ def setting(row: Measured, clock: str) -> list[str]:
         phrases.append(f"from {row.context} context")
     if row.wait:
         phrases.append(WAITS.get(row.wait, row.wait))
+    if row.records:
+        phrases.append(f"{words.number(row.records)} records")
     if row.queue:
         phrases.append(f"queue set to {row.queue}")
     if row.threads > 1:

@@ -415,6 +415,7 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
     "wait": (["dream", 7, None, ["poll"]], "fail"),
     "threads": ([0, 65, "2", None], "fail"),
     "queue": ([-1, 1 << 31, "8"], "fail"),
+    "records": ([-1, 65537, 1 << 40, "8", None], "fail"),
     "search": ([1, "yes", None], "fail"),
     "sweep": ([1, "yes", None], "fail"),
     "channel": (["nobody", "", None, 5, "x" * 5000, "é" * 300], "skip"),

@@ -54,6 +54,21 @@ PLANTED: Mapping[str, tuple[str, str, str]] = {
         "[RCX_PUSH] = { .run = skeleton_push, .count = true },",
         "only notify and stream can carry a count",
     ),
+    "tableless": (
+        PUSH,
+        PUSH + "\n\t\t\t[RCX_DUMP] = { .run = skeleton_push, ROOM },",
+        "a dump needs a table: write RCX_TABLE",
+    ),
+    "shorttable": (
+        PUSH,
+        PUSH + "\n\t\t\t[RCX_DUMP] = { .run = skeleton_push, RCX_TABLE_OF(8) },",
+        "says what sets the number of records",
+    ),
+    "pushtable": (
+        PUSH,
+        PUSH.replace("ROOM", "ROOM, .records = 8"),
+        "only a dump has records",
+    ),
     "pushwaits": (PUSH, PUSH.replace("ROOM", "ROOM, .waits = 1"), "remove .waits"),
     "unknownexclusion": (
         PUSH,

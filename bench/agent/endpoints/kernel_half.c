@@ -28,6 +28,7 @@ static int core_bind(struct rcx_session *s, uint32_t size, uint32_t *contexts)
 		.size = size,
 		.validate = s->validate,
 		.clock = s->clock,
+		.records = s->records,
 	};
 
 	snprintf(bind.channel, RCX_NAME, "%s", s->channel->name);

@@ -26,16 +26,41 @@ static bool open_core(struct rcx_hostile *h)
 	return true;
 }
 
-bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool validate)
+static bool bind_with(struct rcx_hostile *h, const char *mode, struct rcx_bind bind)
 {
-	struct rcx_bind bind = { .size = size, .validate = validate };
-
 	if (!open_core(h))
 		return false;
 	snprintf(bind.channel, RCX_NAME, "%s", h->channel->name);
 	snprintf(bind.mode, RCX_NAME, "%s", mode);
 	if (ioctl(h->core, RCX_CORE_BIND, &bind))
 		return rcx_expect(h, "bind the kernel half", -1, 0);
+	return true;
+}
+
+bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool validate)
+{
+	return bind_with(h, mode, (struct rcx_bind){ .size = size, .validate = validate });
+}
+
+bool rcx_core_bind_table(struct rcx_hostile *h, uint32_t records)
+{
+	return bind_with(h, "",
+			 (struct rcx_bind){
+				 .size = RCX_RECORD,
+				 .validate = true,
+				 .records = records,
+			 });
+}
+
+bool rcx_is_table(const struct rcx_record *table, uint32_t count, uint64_t generation)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (table[i].index != i || table[i].generation != generation)
+			return false;
+		for (uint32_t word = 0; word < 6; word++)
+			if (table[i].body[word] != rcx_body_word(i, word))
+				return false;
+	}
 	return true;
 }
 

@@ -83,8 +83,8 @@ static void try_unload_under_reader(const struct rcx_channel *channel, const str
 
 static enum rcx_op best_op(const struct rcx_mode *mode)
 {
-	static const enum rcx_op order[] = { RCX_NOTIFY, RCX_PULL, RCX_CALL, RCX_PUSH, RCX_STREAM,
-					     RCX_UPCALL };
+	static const enum rcx_op order[] = { RCX_NOTIFY, RCX_PULL,   RCX_CALL, RCX_PUSH,
+					     RCX_STREAM, RCX_UPCALL, RCX_DUMP };
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
 		if (mode->operations[order[i]].run)

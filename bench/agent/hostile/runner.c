@@ -8,9 +8,10 @@
 #include <unistd.h>
 #include "hostile.h"
 
-#define VALIDATION_SIZE 64
-#define VALIDATION_MS	30000 /* two emulated CPUs on a busy host take 0.5 s for a process */
-#define SETTLE_MS	8000  /* the kernel frees memory some time after its last use */
+#define VALIDATION_RECORDS 300 /* several pages of them */
+#define VALIDATION_SIZE	   64
+#define VALIDATION_MS	   30000 /* two emulated CPUs on a busy host take 0.5 s for a process */
+#define SETTLE_MS	   8000	 /* the kernel frees memory some time after its last use */
 
 /* Weak: without a hostile.c in any folder, the section does not exist. */
 extern const struct rcx_hostile_entry *const __start_rcx_hostiles[] __attribute__((weak));
@@ -84,6 +85,9 @@ static void validate_operation(struct rcx_hostile *h, const struct rcx_mode *mod
 			VALIDATION_SIZE > operation->max ? operation->max :
 							   VALIDATION_SIZE,
 		.context = op == RCX_STREAM ? RCX_PROCESS : -1,
+		.records = op != RCX_DUMP			   ? 0 :
+			   VALIDATION_RECORDS > operation->records ? operation->records :
+								     VALIDATION_RECORDS,
 		.burst = 1,
 		.rounds = 1,
 		.round_units = 1000,

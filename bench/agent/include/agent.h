@@ -140,6 +140,7 @@ struct rcx_cell {
 	uint32_t wait;	   /* enum rcx_wait, or 0 for the operation's first one */
 	uint32_t threads;  /* that do the operation at the same time; 0 means one */
 	uint32_t queue;	   /* length in the unit of struct rcx_queue; 0: system default */
+	uint32_t records;  /* of a dump's table; 0 for other operations */
 	enum rcx_placement placement; /* of the other end, under the time clock */
 	uint32_t rounds;
 	uint64_t round_units;

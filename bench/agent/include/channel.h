@@ -15,7 +15,16 @@
 #include <time.h>
 #include "../../../modules/include/ringcross.h"
 
-enum rcx_op { RCX_PUSH, RCX_PULL, RCX_CALL, RCX_NOTIFY, RCX_STREAM, RCX_UPCALL, RCX_OPS };
+enum rcx_op {
+	RCX_PUSH,
+	RCX_PULL,
+	RCX_CALL,
+	RCX_NOTIFY,
+	RCX_STREAM,
+	RCX_UPCALL,
+	RCX_DUMP,
+	RCX_OPS,
+};
 
 /* Whether the kernel half (or the peer) starts the operation and the user half only waits. */
 static inline bool rcx_kernel_initiated(enum rcx_op op)
@@ -80,6 +89,8 @@ enum rcx_wait {
  * @queue: for stream, how its open hook uses s->queue; NULL when it does not
  * @excludes: RCX_WITHOUT_* bits; 0 when the figure contains all of that
  * @batch: up to so many messages share one wake-up or one call; 0 or 1 when each has its own
+ * @records: for dump: most records of its table; @limit says what sets it, and RCX_TABLE is
+ *	for a mode without a limit
  */
 struct rcx_operation {
 	rcx_loop *run;
@@ -90,7 +101,12 @@ struct rcx_operation {
 	const struct rcx_queue *queue;
 	uint32_t excludes;
 	uint32_t batch;
+	uint32_t records;
 };
+
+/* For dump: a table of records of one size, up to the length that ringcross measures. */
+#define RCX_TABLE_OF(most) .min = RCX_RECORD, .max = RCX_RECORD, .records = (most)
+#define RCX_TABLE	   RCX_TABLE_OF(RCX_RECORDS_MAX)
 
 /**
  * struct rcx_mode - one way to use a channel
@@ -267,6 +283,10 @@ struct rcx_registration {
  * @threads: the other threads that do the same operation, or NULL
  * @skip: the failure is a skip: this kernel or kernel half does not support the operation
  * @noticed: events that had been emitted when the last count of a stream was received
+ * @records: for dump: records of the table; else 0
+ * @table: for dump: page-aligned room for @records records and one more, so that a loop can
+ *	find a surplus
+ * @due: for dump: index of the record that is expected next
  */
 struct rcx_session {
 	const struct rcx_channel *channel;
@@ -305,6 +325,9 @@ struct rcx_session {
 	struct rcx_threads *threads;
 	bool skip;
 	uint64_t noticed;
+	uint32_t records;
+	struct rcx_record *table;
+	uint32_t due;
 };
 
 /* Record why the cell fails; only the first reason is kept.  Always returns -1. */
@@ -322,6 +345,8 @@ void rcx_tx_slow(struct rcx_session *s);
 int rcx_rx_slow(struct rcx_session *s, const struct rcx_msg *msg, size_t len, uint64_t seq);
 int rcx_seen_narrow_slow(struct rcx_session *s, uint64_t seq, uint64_t due);
 int rcx_seen_count_slow(struct rcx_session *s, uint64_t count);
+int rcx_record_slow(struct rcx_session *s, const struct rcx_record *record, uint32_t index);
+int rcx_dump_slow(struct rcx_session *s);
 int rcx_emit_events(struct rcx_session *s, uint64_t count);
 int rcx_ask(struct rcx_session *s, uint64_t count);
 int rcx_asked(struct rcx_session *s, uint64_t first, uint64_t n);
@@ -399,6 +424,49 @@ static inline int rcx_rx_reply(struct rcx_session *s, const struct rcx_msg *msg,
 			     0))
 		return rcx_rx_slow(s, msg, len, seq);
 	return 0;
+}
+
+/*
+ * A dump loop calls rcx_record() for each record that arrived, in order, and rcx_dumped() at the
+ * end of each dump:
+ *
+ *	while (n--) {
+ *		... request the dump, and for each record that arrives:
+ *			if (rcx_record(s, record))
+ *				return -1;
+ *		if (rcx_dumped(s))
+ *			return -1;
+ *	}
+ *
+ * So each record must arrive exactly once, and belong to this dump.  A record may lie in the
+ * buffer of the channel; s->table is for loops that need room for all of them.
+ */
+static inline int rcx_record(struct rcx_session *s, const struct rcx_record *record)
+{
+	uint32_t index = s->due++;
+
+	if (__builtin_expect(s->validate || record->index != index || record->generation != s->seen,
+			     0))
+		return rcx_record_slow(s, record, index);
+	return 0;
+}
+
+static inline int rcx_dumped(struct rcx_session *s)
+{
+	if (__builtin_expect(s->due != s->records, 0))
+		return rcx_dump_slow(s);
+	s->due = 0;
+	s->seen++;
+	return 0;
+}
+
+/* The same for a whole dump of @count records, all of which are in s->table. */
+static inline int rcx_dumped_table(struct rcx_session *s, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (rcx_record(s, &s->table[i]))
+			return -1;
+	return rcx_dumped(s);
 }
 
 /*

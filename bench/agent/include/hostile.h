@@ -138,6 +138,17 @@ void rcx_expect_outcomes(struct rcx_hostile *h, const char *name,
 
 /* Open ringcross_core's device if it is not open, and bind @h's channel. */
 bool rcx_core_bind(struct rcx_hostile *h, const char *mode, uint32_t size, bool validate);
+/* The same with a table of @records records. */
+bool rcx_core_bind_table(struct rcx_hostile *h, uint32_t records);
+/* Whether @table is the first @count records of dump @generation, all bytes of them. */
+bool rcx_is_table(const struct rcx_record *table, uint32_t count, uint64_t generation);
+
+/* ---- tables.c: a file that contains a table ----------------------------- */
+
+/* Dumps of @path that are interrupted, by pieces, of other lengths, two at once.  In a @text file
+ * the records are lines.
+ */
+void rcx_try_table_file(struct rcx_hostile *h, const char *path, bool text);
 /* Start a new @topic, named "... in validation" if bodies are validated, and bind @h's channel. */
 void rcx_bind_topic(struct rcx_hostile *h, const char *topic, uint32_t size, bool validate);
 void rcx_core_unbind(struct rcx_hostile *h); /* and close */

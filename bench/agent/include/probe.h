@@ -103,6 +103,8 @@ bool rcx_is_narrow(const struct rcx_operation *operation);
  */
 bool rcx_event_operation(const struct rcx_mode *mode, enum rcx_op *op);
 
+#define RCX_FEW_RECORDS 16 /* of a dump in a probe; every table can have that many */
+
 /* A cell for a probe of @op with @size bytes, in the default context. */
 struct rcx_cell rcx_probe_cell(const struct rcx_probing *probing, enum rcx_op op, uint32_t size);
 

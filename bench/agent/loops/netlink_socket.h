@@ -187,6 +187,63 @@ static inline int rcx_datagram_call(struct rcx_session *s, uint64_t n, rcx_datag
 	return 0;
 }
 
+/* ---- dumps ---------------------------------------------------------------- */
+
+/* A datagram of a dump has at most this size, and is smaller for a smaller receive buffer. */
+#define RCX_DUMP_ROOM 32768
+
+/* A family's function that checks one record of a dump: 0, or -1 after rcx_fail(). */
+typedef int (*rcx_datagram_record)(struct rcx_session *s, const struct nlmsghdr *header);
+
+/* The end mark carries the result of the last call of the kernel half's dump function. */
+static inline int rcx_datagram_ended(struct rcx_session *s, const struct nlmsghdr *end)
+{
+	int error = 0;
+
+	if (end->nlmsg_len >= NLMSG_LENGTH(sizeof(error)))
+		memcpy(&error, NLMSG_DATA(end), sizeof(error));
+	if (error < 0)
+		return rcx_fail(s, "the kernel half ended a dump with an error: %s",
+				strerror(-error));
+	return 0;
+}
+
+/* Check the records in the @got bytes at s->map.  1 when the end mark was among them, 0, or -1. */
+static inline int rcx_datagram_records(struct rcx_session *s, ssize_t got,
+				       rcx_datagram_record record)
+{
+	const struct nlmsghdr *header = s->map;
+	unsigned int left = (unsigned int)got;
+
+	if (got <= 0)
+		return rcx_datagram_broken(s, got);
+	for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+		if (header->nlmsg_type == NLMSG_DONE)
+			return rcx_datagram_ended(s, header) ? -1 : 1;
+		if (record(s, header))
+			return -1;
+	}
+	return 0;
+}
+
+static inline int rcx_datagram_dump(struct rcx_session *s, uint64_t n, rcx_datagram_record record)
+{
+	const struct nlmsghdr *request = rcx_datagram_out(s);
+
+	while (n--) {
+		int end = 0;
+
+		if (send(s->fd, request, request->nlmsg_len, 0) != (ssize_t)request->nlmsg_len)
+			return rcx_fail_errno(s, "send");
+		while (!end)
+			end = rcx_datagram_records(s, recv(s->fd, s->map, rcx_datagram_room(s), 0),
+						   record);
+		if (end < 0 || rcx_dumped(s))
+			return -1;
+	}
+	return 0;
+}
+
 /* ---- events, to a port or to a group ----------------------------------- */
 
 /* Both loops wait as those of message_file.h and fd_pair.h.  A timed loop is not shared further. */

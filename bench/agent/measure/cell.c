@@ -38,6 +38,11 @@
 #define EXPENSIVE_STREAM     8
 #define EXPENSIVE_SAMPLES    11
 #define EXPENSIVE_TRIALS     3
+/* A dump of a long table is expensive because it does the same work for each record: one dump is
+ * a round.  More of them would take too long under emulation.
+ */
+#define EXPENSIVE_DUMPS_VALIDATION 2
+#define EXPENSIVE_DUMPS_SAMPLES	   3
 
 static bool is_stream(const struct rcx_session *s)
 {
@@ -58,6 +63,8 @@ static bool is_single(const struct rcx_session *s)
 
 static bool is_expensive(const struct rcx_session *s, uint64_t cost)
 {
+	if (s->op == RCX_DUMP)
+		return cost > EXPENSIVE;
 	return cost > EXPENSIVE + (uint64_t)EXPENSIVE_PER_BYTE * s->size;
 }
 
@@ -137,9 +144,11 @@ static int check_counts(struct rcx_session *s, struct rcx_counts *counts)
 		return rcx_fail(s, "%llu messages were sent, but %s consumed %llu",
 				(unsigned long long)s->sent, s->endpoint->name,
 				(unsigned long long)counts->consumed);
-	if (s->op == RCX_PULL && counts->made < s->seen)
-		return rcx_fail(s, "%llu messages were read, but the kernel half made only %llu",
-				(unsigned long long)s->seen, (unsigned long long)counts->made);
+	if ((s->op == RCX_PULL || s->op == RCX_DUMP) && counts->made < s->seen)
+		return rcx_fail(s, "%llu %s were read, but the kernel half made only %llu",
+				(unsigned long long)s->seen,
+				s->op == RCX_PULL ? "messages" : "dumps",
+				(unsigned long long)counts->made);
 	if (s->op == RCX_UPCALL && counts->emitted != s->seen)
 		return rcx_fail(s, "%llu requests were asked, but %llu arrived",
 				(unsigned long long)counts->emitted, (unsigned long long)s->seen);
@@ -188,7 +197,8 @@ static int validate(const struct rcx_cell *cell, struct rcx_session *s, struct r
 	if (open_session(cell, s, true))
 		return -1;
 	n = validation_length(s);
-	first = n < EXPENSIVE_VALIDATION ? n : EXPENSIVE_VALIDATION;
+	first = s->op == RCX_DUMP ? EXPENSIVE_DUMPS_VALIDATION : EXPENSIVE_VALIDATION;
+	first = n < first ? n : first;
 	if (try_round(s, cell, first, cost))
 		return -1;
 	if (is_expensive(s, *cost))
@@ -208,6 +218,8 @@ static uint64_t clamp(uint64_t value, uint64_t low, uint64_t high)
 
 static uint64_t expensive_length(const struct rcx_session *s, const struct rcx_cell *cell)
 {
+	if (s->op == RCX_DUMP)
+		return 1;
 	return is_stream(s) ? rcx_stream_length(cell, EXPENSIVE_STREAM) : EXPENSIVE_ROUND;
 }
 
@@ -323,7 +335,8 @@ static int time_rounds(struct rcx_session *s, const struct rcx_cell *cell,
 static uint64_t samples_for(const struct rcx_session *s, const struct rcx_cell *cell, uint64_t cost)
 {
 	uint64_t most = SAMPLE_ROUNDS * cell->round_units / cost;
-	uint64_t least = is_expensive(s, cost) ? EXPENSIVE_SAMPLES : SAMPLES_MIN;
+	uint64_t few = s->op == RCX_DUMP ? EXPENSIVE_DUMPS_SAMPLES : EXPENSIVE_SAMPLES;
+	uint64_t least = is_expensive(s, cost) ? few : SAMPLES_MIN;
 
 	if (most < least)
 		most = least;

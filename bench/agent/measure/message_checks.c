@@ -96,6 +96,37 @@ int rcx_reply_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask)
 			(unsigned long long)(seq & mask), (unsigned long long)(expected & mask));
 }
 
+static bool has_right_body(const struct rcx_record *record)
+{
+	for (uint32_t i = 0; i < sizeof(record->body) / sizeof(record->body[0]); i++)
+		if (record->body[i] != rcx_body_word(record->index, i))
+			return false;
+	return true;
+}
+
+int rcx_record_slow(struct rcx_session *s, const struct rcx_record *record, uint32_t index)
+{
+	if (index >= s->records)
+		return rcx_fail(s, "dump %llu has more records than the %u of the table",
+				(unsigned long long)s->seen, s->records);
+	if (record->index != index)
+		return rcx_fail(s, "record %llu arrived where %u was expected",
+				(unsigned long long)record->index, index);
+	if (record->generation != s->seen)
+		return rcx_fail(s, "record %u of dump %llu arrived in dump %llu", index,
+				(unsigned long long)record->generation,
+				(unsigned long long)s->seen);
+	if (s->validate && !has_right_body(record))
+		return rcx_fail(s, "record %u has a wrong body", index);
+	return 0;
+}
+
+int rcx_dump_slow(struct rcx_session *s)
+{
+	return rcx_fail(s, "dump %llu has %u records, but the table has %u",
+			(unsigned long long)s->seen, s->due, s->records);
+}
+
 /* A message that arrives after one with a higher number fills a gap; without a gap it is a copy. */
 static void count_straggler(struct rcx_session *s)
 {

@@ -26,7 +26,8 @@ static void append_kernel_half(const struct rcx_session *s, const struct rcx_cou
 			       char *reason, size_t len)
 {
 	if (s->op == RCX_UPCALL) {
-		rcx_append(reason, len, "the kernel half asked %llu times and consumed %llu replies",
+		rcx_append(reason, len,
+			   "the kernel half asked %llu times and consumed %llu replies",
 			   N(counts->emitted), N(counts->consumed));
 		if (counts->refused)
 			rcx_append(reason, len, ", and its last wait ended with %s",
@@ -40,6 +41,8 @@ static void append_kernel_half(const struct rcx_session *s, const struct rcx_cou
 			rcx_append(reason, len, ", none was refused");
 	} else if (s->op == RCX_PULL) {
 		rcx_append(reason, len, "the kernel half made %llu messages", N(counts->made));
+	} else if (s->op == RCX_DUMP) {
+		rcx_append(reason, len, "the kernel half began %llu dumps", N(counts->made));
 	} else {
 		rcx_append(reason, len, "the kernel half consumed %llu messages and refused %llu",
 			   N(counts->consumed), N(counts->bad));
@@ -53,6 +56,9 @@ static void append_user_half(const struct rcx_session *s, char *reason, size_t l
 			   N(s->delivered));
 	else if (s->op == RCX_PUSH || s->op == RCX_CALL)
 		rcx_append(reason, len, "the user half sent %llu", N(s->sent));
+	else if (s->op == RCX_DUMP)
+		rcx_append(reason, len, "the user half received %llu, and %u records of the next",
+			   N(s->seen), s->due);
 	else
 		rcx_append(reason, len, "the user half received %llu", N(s->seen));
 }

@@ -150,6 +150,12 @@ static void *message_buffer(size_t len)
 	return buffer == MAP_FAILED ? NULL : buffer;
 }
 
+/* One record more than the table has, so that a read can find a surplus. */
+static size_t table_len(const struct rcx_session *s)
+{
+	return (s->records + 1) * sizeof(struct rcx_record);
+}
+
 /* The requested wait, or the first one that the operation supports. */
 static enum rcx_wait choose_wait(const struct rcx_cell *cell)
 {
@@ -189,6 +195,12 @@ int rcx_session_prepare(struct rcx_session *s, const struct rcx_cell *cell, bool
 	for (int i = 0; i < 2; i++)
 		s->user_end[i] = s->peer_end[i] = -1;
 
+	if (s->op == RCX_DUMP) {
+		s->records = cell->records ? cell->records : 1; /* a test's cell may have none */
+		s->table = message_buffer(table_len(s));
+		if (!s->table)
+			return rcx_fail_errno(s, "cannot get memory for a table");
+	}
 	s->tx = message_buffer(rcx_len(s));
 	s->rx = message_buffer(rcx_len(s));
 	if (!s->tx || !s->rx)
@@ -240,6 +252,8 @@ void rcx_session_close(struct rcx_session *s)
 		s->endpoint->end(s);
 	if (s->latency)
 		munmap(s->latency, s->latency_max * sizeof(s->latency[0]));
+	if (s->table)
+		munmap(s->table, table_len(s));
 	if (s->tx)
 		munmap(s->tx, rcx_len(s));
 	if (s->rx)

@@ -163,8 +163,8 @@ static void try_all(struct rcx_probing *probing, struct rcx_session *s)
 
 static void probe_permissions(struct rcx_probing *probing)
 {
-	static const enum rcx_op order[] = { RCX_PUSH, RCX_PULL, RCX_CALL, RCX_NOTIFY, RCX_STREAM,
-					     RCX_UPCALL };
+	static const enum rcx_op order[] = { RCX_PUSH,	 RCX_PULL,   RCX_CALL, RCX_NOTIFY,
+					     RCX_STREAM, RCX_UPCALL, RCX_DUMP };
 	struct rcx_session s;
 	struct rcx_cell cell;
 	size_t i = 0;

@@ -147,6 +147,7 @@ struct rcx_cell rcx_probe_cell(const struct rcx_probing *probing, enum rcx_op op
 		.mode = probing->mode,
 		.op = op,
 		.size = size,
+		.records = op == RCX_DUMP ? RCX_FEW_RECORDS : 0,
 		.context = -1,
 		.clock = probing->clock,
 	};

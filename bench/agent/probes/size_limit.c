@@ -270,8 +270,8 @@ static void two_sent(struct rcx_probing *probing, struct rcx_session *s,
 /* The operation that shows boundaries best: events first, then operations that request. */
 static enum rcx_op op_for_two(const struct rcx_mode *mode)
 {
-	static const enum rcx_op order[] = { RCX_STREAM, RCX_NOTIFY, RCX_PULL, RCX_CALL, RCX_PUSH,
-					     RCX_UPCALL };
+	static const enum rcx_op order[] = { RCX_STREAM, RCX_NOTIFY, RCX_PULL, RCX_CALL,
+					     RCX_PUSH,	 RCX_UPCALL, RCX_DUMP };
 	size_t i = 0;
 
 	while (!mode->operations[order[i]].run)
@@ -312,6 +312,8 @@ static void probe_boundaries(struct rcx_probing *probing)
 
 	if (probing->channel->flags & RCX_BASELINE)
 		rcx_find_nothing(probing, "boundaries", "A baseline carries no message.");
+	else if (op == RCX_DUMP)
+		rcx_find_nothing(probing, "boundaries", "It carries tables, not messages.");
 	else if (operation->count)
 		rcx_find_nothing(probing, "boundaries",
 				 "It carries only a count, so two events may arrive together.");

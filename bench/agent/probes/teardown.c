@@ -91,8 +91,8 @@ RCX_PROBE("reader_exit", probe_reader_exit);
 
 static enum rcx_op any_op(const struct rcx_mode *mode)
 {
-	static const enum rcx_op order[] = { RCX_NOTIFY, RCX_STREAM, RCX_PULL, RCX_CALL, RCX_PUSH,
-					     RCX_UPCALL };
+	static const enum rcx_op order[] = { RCX_NOTIFY, RCX_STREAM, RCX_PULL, RCX_CALL,
+					     RCX_PUSH,	 RCX_UPCALL, RCX_DUMP };
 	size_t i = 0;
 
 	while (!mode->operations[order[i]].run)

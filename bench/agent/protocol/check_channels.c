@@ -60,7 +60,7 @@ static void check_limits(struct check *check, const char *where, const struct rc
 		mistake(check, where, "min must not be larger than max");
 	if (op->max > RCX_BODY_MAX)
 		mistake(check, where, "max must not be larger than 1 MiB");
-	if (op->max < RCX_BODY_MAX && !op->count && !is_sentence(op->limit))
+	if (op->max < RCX_BODY_MAX && !op->count && !op->records && !is_sentence(op->limit))
 		mistake(check, where,
 			"limit is missing: write a sentence, with a full stop, that says what "
 			"sets max");
@@ -98,6 +98,18 @@ static void check_excludes(struct check *check, const struct rcx_mode *mode, enu
 			"RCX_WAIT_BUSY");
 }
 
+static void check_table(struct check *check, const char *where, const struct rcx_operation *op)
+{
+	if (op->min != RCX_RECORD || op->max != RCX_RECORD || !op->records)
+		mistake(check, where, "a dump needs a table: write RCX_TABLE");
+	if (op->records > RCX_RECORDS_MAX)
+		mistake(check, where, "records must not be larger than %u", RCX_RECORDS_MAX);
+	if (op->records < RCX_RECORDS_MAX && !is_sentence(op->limit))
+		mistake(check, where,
+			"limit is missing: write a sentence, with a full stop, that says what "
+			"sets the number of records");
+}
+
 static void check_operation(struct check *check, const struct rcx_mode *mode, enum rcx_op number)
 {
 	const struct rcx_operation *op = &mode->operations[number];
@@ -105,12 +117,17 @@ static void check_operation(struct check *check, const struct rcx_mode *mode, en
 
 	snprintf(where, sizeof(where), "mode %s, %s", mode->name, rcx_op_names[number]);
 	check_limits(check, where, op);
+	if (number == RCX_DUMP)
+		check_table(check, where, op);
+	else if (op->records)
+		mistake(check, where, "only a dump has records: remove .records");
 	if (op->count && number != RCX_NOTIFY && number != RCX_STREAM)
 		mistake(check, where,
 			"only notify and stream can carry a count: remove .count; a push without "
 			"a body has max 0, and rcx_consume_narrow() with mask 0");
 	if (op->waits && !rcx_kernel_initiated(number))
-		mistake(check, where, "waits are only for notify, stream and upcall: remove .waits");
+		mistake(check, where,
+			"waits are only for notify, stream and upcall: remove .waits");
 	if (op->waits >> RCX_WAITS)
 		mistake(check, where, "waits has an unknown bit: use RCX_WAIT_*");
 	if (op->queue && number != RCX_STREAM)
@@ -170,6 +187,7 @@ static void check_peer(struct check *check, const struct rcx_mode *mode, const c
 {
 	const struct rcx_peer_half *peer = mode->peer;
 	bool sends = mode->operations[RCX_PUSH].run || mode->operations[RCX_CALL].run;
+	bool asks = mode->operations[RCX_PULL].run || mode->operations[RCX_DUMP].run;
 
 	if (!peer)
 		return;
@@ -178,8 +196,8 @@ static void check_peer(struct check *check, const struct rcx_mode *mode, const c
 			"only a reference, which has no kernel half, can have a peer");
 	if (!peer->connect || (sends && !peer->serve) || (starts(mode) && !peer->emit))
 		mistake(check, where, "its peer half lacks a hook");
-	if (mode->operations[RCX_PULL].run)
-		mistake(check, where, "a peer does not support pull");
+	if (asks)
+		mistake(check, where, "a peer supports neither pull nor dump");
 	if (mode->operations[RCX_UPCALL].run)
 		mistake(check, where, "a peer does not support upcall: only the kernel asks");
 }

@@ -5,7 +5,8 @@
 #include "agent.h"
 #include "peer.h"
 
-const char *const rcx_op_names[RCX_OPS] = { "push", "pull", "call", "notify", "stream", "upcall" };
+const char *const rcx_op_names[RCX_OPS] = { "push",   "pull",	"call", "notify",
+					    "stream", "upcall", "dump" };
 const char *const rcx_wait_names[RCX_WAITS] = { "block", "poll", "busy" };
 const char *const rcx_context_names[RCX_CONTEXTS] = { "process", "softirq", "hardirq" };
 
@@ -102,9 +103,10 @@ static json_object *list_operation(const struct rcx_mode *mode, enum rcx_op numb
 	json_object_object_add(out, "min", json_object_new_int64(op->min));
 	json_object_object_add(out, "max", json_object_new_int64(op->max));
 	add_string(out, "limit",
-		   op->limit ? op->limit :
-		   op->count ? "It carries only a count." :
-			       "The limit of ringcross is 1 MiB.");
+		   op->limit   ? op->limit :
+		   op->count   ? "It carries only a count." :
+		   op->records ? "The limit of ringcross is 65,536 records." :
+				 "The limit of ringcross is 1 MiB.");
 	if (op->count)
 		json_object_object_add(out, "count", json_object_new_boolean(true));
 	if (waits)
@@ -117,6 +119,8 @@ static json_object *list_operation(const struct rcx_mode *mode, enum rcx_op numb
 		json_object_object_add(out, "excludes", list_excludes(op->excludes));
 	if (op->batch > 1)
 		json_object_object_add(out, "batch", json_object_new_int64(op->batch));
+	if (op->records)
+		json_object_object_add(out, "records", json_object_new_int64(op->records));
 	return out;
 }
 

@@ -61,6 +61,7 @@ static void read_numbers(json_object *request, struct rcx_cell *cell,
 	cell->interval = NUMBER("interval", 0, INTERVAL_MAX, 0);
 	cell->threads = (uint32_t)NUMBER("threads", 1, RCX_THREADS_MAX, 1);
 	cell->queue = (uint32_t)NUMBER("queue", 0, INT32_MAX, 0);
+	cell->records = (uint32_t)NUMBER("records", 0, RCX_RECORDS_MAX, 0);
 	cell->rounds = (uint32_t)NUMBER("rounds", 1, RCX_ROUNDS_MAX, 11);
 	cell->samples = (uint32_t)NUMBER("samples", 0, RCX_SAMPLES_MAX, 0);
 	cell->round_units = NUMBER("round_units", 1000, 1000000000, 300000);
@@ -114,6 +115,10 @@ static bool factors_fit(const struct rcx_cell *cell, const struct rcx_operation 
 		snprintf(reason, len, "Several threads can only do push, pull and call.");
 	else if (cell->threads > 1 && cell->mode->single_threaded_reason)
 		snprintf(reason, len, "%s", cell->mode->single_threaded_reason);
+	else if (cell->records && cell->op != RCX_DUMP)
+		snprintf(reason, len, "Only a dump has records.");
+	else if (cell->records > operation->records)
+		snprintf(reason, len, "%s", operation->limit);
 	else if (cell->queue && !queue)
 		snprintf(reason, len, "The length of its queue cannot be set.");
 	else if (cell->queue && (cell->queue < queue->min || cell->queue > queue->max))
@@ -166,6 +171,8 @@ enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell, char 
 		return RCX_SKIP;
 	}
 	cell->size = (uint32_t)size;
+	if (cell->op == RCX_DUMP && !cell->records)
+		cell->records = 1;
 	set_rate(cell);
 	if (!factors_fit(cell, operation, reason, len))
 		return RCX_SKIP;

@@ -18,7 +18,7 @@ def test_the_reason_to_skip_is_no_part_of_the_point() -> None:
 
 def test_every_clock_has_a_unit_and_a_rate() -> None:
     assert UNITS.keys() == PER.keys()
-    assert len(OPERATIONS) == 6
+    assert len(OPERATIONS) == 7
 
 
 def test_results_without_figures() -> None:

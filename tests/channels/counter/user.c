@@ -131,6 +131,7 @@ static const struct rcx_channel counter = {
 		[RCX_PULL] = "A count is not made on request.",
 		[RCX_CALL] = "A count is no reply.",
 		[RCX_UPCALL] = "A count carries no request.",
+		[RCX_DUMP] = "A count is no table.",
 	},
 	.classes = (const char *const[]){ "event counter: eventfd_*", NULL },
 };

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef RCX_SYSFS_TABLE_H
+#define RCX_SYSFS_TABLE_H
+
+#include <linux/kobject.h>
+
+/* Make the binary attribute and the empty directory below @parent: 0 or a negative errno. */
+int sysfs_table_add(struct kobject *parent);
+/* Remove the directory and its files; those of @parent itself go with it. */
+void sysfs_table_remove(void);
+/* Restart the numbers of dumps, and make the files for the bound table: 0 or a negative errno. */
+int sysfs_table_reset(void);
+
+#endif

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Dumps of a table: what a dump and a record cost, and from which length on which channel wins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from reports.data.run import Run
+from reports.text import words
+
+TEXT = ("seqfile", "text")
+"""The channel and mode of the usual file in /proc: seq_file, with numbers as text."""
+QUOTED = (
+    ("netlink", "unicast", "netlink is 66 times faster than /proc"),
+    ("bpfiter", "map", "a BPF iterator is 100 times faster than /proc"),
+)
+"""What people quote: the channel and mode that is said to be faster than :data:`TEXT`, and how."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """The dumps of one mode.
+
+    Attributes:
+        channel, mode: whose dumps they are.
+        costs: units per dump, by the number of records.
+        fixed: units that a dump costs without any record, from a fit; 0 with one length only.
+        each: units that each record adds, from the same fit.
+        silent: a dump makes no system call, because the table is already there.
+    """
+
+    channel: str
+    mode: str
+    costs: dict[int, float]
+    fixed: float = 0.0
+    each: float = 0.0
+    silent: bool = False
+
+    @property
+    def name(self) -> str:
+        """The channel, with the mode in parentheses."""
+        return f"{self.channel} ({self.mode})"
+
+    def per_record(self, records: int) -> float | None:
+        """Units per record of a dump of that many records; None if it was not measured."""
+        return self.costs[records] / records if records in self.costs else None
+
+
+def lines(run: Run) -> tuple[Line, ...]:
+    """The dumps of each mode, in the order of their cost per record at the greatest length."""
+    rows = sorted(
+        (row for row in run.rows if row.operation == "dump" and row.measured and row.records),
+        key=lambda row: (row.channel, row.mode, row.records),
+    )
+    found = []
+    for (channel, mode), group in groupby(rows, key=lambda row: (row.channel, row.mode)):
+        costs = {row.records: float(row.median or 0.0) for row in group}
+        fixed, each = fit(costs)
+        found.append(Line(channel, mode, costs, fixed, each, _has_no_call(run, channel, mode)))
+    return tuple(sorted(found, key=lambda line: line.costs[max(line.costs)] / max(line.costs)))
+
+
+def _has_no_call(run: Run, channel: str, mode: str) -> bool:
+    """Whether the mode declares that its dump makes no system call."""
+    for declared in run.channel(channel).modes:
+        if declared["name"] == mode:
+            dump = (declared.get("operations") or {}).get("dump") or {}
+            return "call" in (dump.get("excludes") or ())
+    return False
+
+
+def fit(costs: dict[int, float]) -> tuple[float, float]:
+    """The fixed cost of a dump, and the cost of each record.
+
+    Both minimise the squares of the relative errors, so that short tables count as much as long
+    ones. With one length only, the whole cost is the records'.
+    """
+    points = {records: cost for records, cost in costs.items() if cost > 0}
+    if not points:
+        return 0.0, 0.0
+    if len(points) == 1:
+        ((records, cost),) = points.items()
+        return 0.0, cost / records
+    weights = np.array([[1 / cost, records / cost] for records, cost in points.items()])
+    (fixed, each), *_ = np.linalg.lstsq(weights, np.ones(len(points)), rcond=None)
+    return max(0.0, float(fixed)), max(0.0, float(each))
+
+
+def lengths(found: Iterable[Line]) -> list[int]:
+    """The measured numbers of records."""
+    return sorted({records for line in found for records in line.costs})
+
+
+def winner(found: Iterable[Line], records: int) -> Line | None:
+    """The line whose dump of that many records is the cheapest."""
+    there = [line for line in found if records in line.costs]
+    return min(there, key=lambda line: line.costs[records], default=None)
+
+
+def crossing(one: Line, other: Line) -> float | None:
+    """From how many records on the line that was more expensive is the cheaper one, by the fits.
+
+    None if the one with the lower fixed cost also has the lower cost per record.
+    """
+    fixed, each = other.fixed - one.fixed, one.each - other.each
+    return fixed / each if fixed * each > 0 else None
+
+
+# ---- sentences -------------------------------------------------------------------------
+
+
+def answer(found: Sequence[Line]) -> list[str]:
+    """Which line wins at which length, in sentences."""
+    asked = [line for line in found if not line.silent]
+    sentences = []
+    silent = [line.name for line in found if line.silent]
+    if silent:
+        sentences.append(
+            f"Without any system call: {words.listed(silent)}. The table is already there, and each "
+            "record costs only its own reading; what keeps it up to date is not in the figure."
+        )
+    runs = _winners(asked)
+    if runs:
+        of = "of those that make the table on request " if silent else ""
+        sentences.append(f"The cheapest dump {of}is {_intervals(runs)}.")
+    sentences += _opposite(asked)
+    return sentences
+
+
+def _winners(found: Sequence[Line]) -> list[tuple[Line, list[int]]]:
+    """Each winner with the lengths at which it wins one after another."""
+    runs: list[tuple[Line, list[int]]] = []
+    for records in lengths(found):
+        best = winner(found, records)
+        assert best is not None
+        if runs and runs[-1][0] == best:
+            runs[-1][1].append(records)
+        else:
+            runs.append((best, [records]))
+    return runs
+
+
+def _intervals(runs: Sequence[tuple[Line, list[int]]]) -> str:
+    """``a up to 16 records, and b from 256 records on``."""
+    if len(runs) == 1:
+        return f"{runs[0][0].name} at every measured length"
+    parts = []
+    for at, (line, records) in enumerate(runs):
+        first, last = words.number(records[0]), words.number(records[-1])
+        if not at:
+            parts.append(f"{line.name} up to {last} record{_s(records[-1])}")
+        elif at == len(runs) - 1:
+            parts.append(f"{line.name} from {first} records on")
+        elif first == last:
+            parts.append(f"{line.name} at {first} records")
+        else:
+            parts.append(f"{line.name} from {first} to {last} records")
+    return words.listed(parts)
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
+
+
+def _opposite(found: Sequence[Line]) -> list[str]:
+    """Why the order of one record is not that of many."""
+    fitted = [line for line in found if len(line.costs) > 1]
+    swaps = [
+        (one, other, at)
+        for one in fitted
+        for other in fitted
+        if one.fixed < other.fixed and (at := crossing(one, other)) is not None and at > 1
+    ]
+    if not swaps:
+        return []
+    one, other, at = max(swaps, key=lambda swap: swap[0].each / swap[1].each)
+    return [
+        f"One record can say the opposite of many: a dump costs a fixed amount and an amount per "
+        f"record. {one.name} has {words.number(one.fixed)} and {words.number(one.each)}, "
+        f"{other.name} has {words.number(other.fixed)} and {words.number(other.each)}. So "
+        f"{one.name} is cheaper for fewer than about {words.number(max(2.0, at))} records, and "
+        f"{words.ratio(one.each / other.each).rstrip('×')} times as expensive for very many."
+    ]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A ratio that people quote, and what was measured: by number of records, for whole dumps."""
+
+    text: str
+    slow: Line
+    fast: Line
+    ratios: dict[int, float]
+
+
+def claims(found: Sequence[Line]) -> tuple[Claim, ...]:
+    """The quoted ratios that this run can check."""
+    by_name = {(line.channel, line.mode): line for line in found}
+    slow = by_name.get(TEXT)
+    if slow is None:
+        return ()
+    checked = []
+    for channel, mode, text in QUOTED:
+        fast = by_name.get((channel, mode))
+        if fast is not None:
+            common = sorted(set(slow.costs) & set(fast.costs))
+            ratios = {records: slow.costs[records] / fast.costs[records] for records in common}
+            checked.append(Claim(text, slow, fast, ratios))
+    return tuple(checked)
+
+
+def verdict(claim: Claim) -> str:
+    """What was measured of a claim, in one sentence."""
+    measured = words.listed(
+        [
+            f"{words.ratio(ratio).rstrip('×')} at {words.number(records)}"
+            for records, ratio in claim.ratios.items()
+        ]
+    )
+    return (
+        f"People quote: “{claim.text}”. Here, a dump by {claim.slow.name} costs as many times as "
+        f"much as one by {claim.fast.name}, by number of records: {measured}."
+    )
