@@ -15,7 +15,7 @@ BATCH = 16
 PER = {"time": 1e9, "instructions": 1e6}
 """Units of the clock that rates are given per."""
 
-COLUMNS = ("push", "pull", "call", "one event", f"event in a burst of {BATCH}")
+COLUMNS = ("push", "pull", "call", "one event", f"event in a burst of {BATCH}", "upcall")
 _LONE = ("push", "pull", "call", "notify")
 
 
@@ -66,9 +66,11 @@ def _rank(channel: Channel) -> int:
 def _costs(run: Run, channel: Channel, name: str, mode: str | None) -> Costs:
     lone = [selection.best(_rows(run, channel, operation, mode)) for operation in _LONE]
     batch = _batch(run, channel.name, mode)
+    upcall = selection.best(_rows(run, channel, "upcall", mode))
     values = [row.median if row else None for row in lone]
     values.append(_per_event(batch, run.clock) if batch else None)
-    modes = [row.mode if row else "" for row in lone] + [batch.mode if batch else ""]
+    values.append(upcall.median if upcall else None)
+    modes = [row.mode if row else "" for row in (*lone, batch, upcall)]
     tag = "baseline" if channel.baseline else "reference" if channel.reference else ""
     return Costs(name, tag, tuple(values), tuple(modes))
 

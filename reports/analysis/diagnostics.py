@@ -245,7 +245,7 @@ def _shape(row: Measured, clock: str) -> list[str]:
     length = (row.n or 0) * (row.median or 0)
     if clock == "instructions" and length > TICK:
         causes.append("Its rounds are so long that they contain timer ticks.")
-    if row.n and row.n < FEW and row.operation not in ("notify", "stream"):
+    if row.n and row.n < FEW and row.operation not in ("notify", "stream", "upcall"):
         causes.append(
             f"Only {row.n:.0f} operations fit into a round, so some rounds contain work that the "
             "kernel defers and others do not."

@@ -166,6 +166,7 @@ def answer(run: Run) -> str:
         ("pull", "to request a message from it"),
         ("call", "for a request with a reply"),
         ("notify", "to wake a sleeping reader with an event"),
+        ("upcall", "for the kernel to ask a sleeping process and to get its reply"),
     ):
         rows = [
             row

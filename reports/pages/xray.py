@@ -173,6 +173,7 @@ class Sheet:
         per_call: the tracer's cost per call, as text.
         fitted: see :class:`Xrays`.
         events: one of the operations is a notify.
+        upcalls: one of the operations is an upcall.
         without: a sentence for each operation that has no x-ray.
     """
 
@@ -181,6 +182,7 @@ class Sheet:
     per_call: str
     fitted: bool
     events: bool
+    upcalls: bool
     without: tuple[str, ...]
 
 
@@ -199,6 +201,7 @@ def sheet(run: Run, channel: str, xrays: Xrays | None) -> Sheet | None:
         per_call=words.number(xrays.per_call),
         fitted=xrays.fitted,
         events=any(xray.operation == "notify" for xray in with_tree),
+        upcalls=any(xray.operation == "upcall" for xray in with_tree),
         without=tuple(
             f"{xray.operation}, {xray.mode}: {words.sentence(xray.reason)}"
             for xray in of_channel

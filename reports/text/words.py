@@ -55,7 +55,8 @@ INSTRUCTIONS = ClockWords(
         "An instruction is not a nanosecond. The count does not include the cost of caches, TLBs "
         "and memory, of the mode switch itself, of interrupts between CPUs, or of what "
         "mitigations do inside the processor.",
-        "A notify is timed from its event, so the wait before the event does not count. The "
+        "A notify is timed from its event, and an upcall from its request, so the wait before "
+        "that does not count. The "
         "instructions that another process executes during an operation do count. When the guest "
         "sleeps during an operation, each nanosecond of its clock counts as one instruction.",
         "Short rounds contain no tick of the kernel's timer; long rounds contain their ticks at "
