@@ -306,7 +306,6 @@ static long wait_for_end(void *arg)
 	return ioctl(h->core, RCX_CORE_WAIT);
 }
 
-/* The channel null cannot ask, so only what comes before that can be tried here. */
 static void try_ask(struct rcx_hostile *h)
 {
 	const struct rcx_asking good = { .count = 1, .delay = 1000, .deadline = 1000000 };
@@ -330,7 +329,7 @@ static void try_ask(struct rcx_hostile *h)
 	WRONG("a CPU whose number wraps", cpu, 1u << 31);
 	WRONG("padding", pad, 1);
 #undef WRONG
-	bind(h, good_bind());
+	bind(h, (struct rcx_bind){ .channel = "null", .mode = "none" });
 	wrong = good;
 	rcx_expect(h, "in a mode that cannot ask", ask_at(h, &wrong), EOPNOTSUPP);
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, ask_at, h);

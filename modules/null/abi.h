@@ -11,4 +11,8 @@
 #define RCX_NULL_NOTHING _IO('x', 0x20)
 #define RCX_NULL_WAIT	 _IOWR('x', 0x21, __u64) /* sleep until there were more events than this */
 
+/* Sleep until the kernel asks, and let it go on. */
+#define RCX_NULL_TAKE  _IO('x', 0x22)
+#define RCX_NULL_REPLY _IO('x', 0x23)
+
 #endif

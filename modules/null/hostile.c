@@ -13,7 +13,8 @@ struct waiter {
 
 static bool known(unsigned int cmd)
 {
-	return cmd == RCX_NULL_NOTHING || cmd == RCX_NULL_WAIT;
+	return cmd == RCX_NULL_NOTHING || cmd == RCX_NULL_WAIT || cmd == RCX_NULL_TAKE ||
+	       cmd == RCX_NULL_REPLY;
 }
 
 static long wait_at(void *arg, void *at)
@@ -57,6 +58,37 @@ static void try_sleep(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "events counted", (long)waiter.seen, 1);
 }
 
+static long take(void *arg)
+{
+	return ioctl(*(int *)arg, RCX_NULL_TAKE);
+}
+
+static void try_upcall(struct rcx_hostile *h)
+{
+	struct rcx_sleeper sleeper;
+	int fd;
+
+	rcx_topic(h, "upcall");
+	rcx_core_bind(h, "wake", 0, false);
+	rcx_core_ask(h, 1, 10000);
+	rcx_expect_asked(h, "no file is open", ENOTCONN);
+	fd = open(RCX_NULL_DEVICE, O_RDWR | O_CLOEXEC);
+	rcx_expect(h, "a reply without a request", ioctl(fd, RCX_NULL_REPLY), ESRCH);
+	rcx_sleep_in(h, &sleeper, take, &fd);
+	rcx_sleeper_interrupt(&sleeper);
+	rcx_expect(h, "interrupted in its sleep", rcx_sleeper_end(&sleeper), EINTR);
+	rcx_core_bind(h, "wake", 0, false);
+	rcx_core_ask(h, 1, 10000);
+	rcx_expect(h, "take", take(&fd), 0);
+	rcx_expect(h, "reply", ioctl(fd, RCX_NULL_REPLY), 0);
+	rcx_expect(h, "reply again", ioctl(fd, RCX_NULL_REPLY), ESRCH);
+	rcx_expect_asked(h, "the wait has ended", 0);
+	rcx_core_ask(h, 1, 10000);
+	rcx_expect(h, "take another one", take(&fd), 0);
+	close(fd);
+	rcx_expect_asked(h, "closed with a request", ENOTCONN);
+}
+
 static void null_hostile(struct rcx_hostile *h)
 {
 	int fd = open(RCX_NULL_DEVICE, O_RDWR | O_CLOEXEC);
@@ -80,5 +112,6 @@ static void null_hostile(struct rcx_hostile *h)
 	try_readonly(h, fd);
 	try_sleep(h, fd);
 	rcx_try_nobody_opens(h, RCX_NULL_DEVICE);
+	try_upcall(h);
 }
 RCX_HOSTILE(null, null_hostile);

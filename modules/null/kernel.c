@@ -23,7 +23,9 @@
  *
  * - handler: the calls above.
  * - wake: the baseline of a notification.  An ioctl() sleeps on a wait queue until a
- *   counter changes; the context that emits the event wakes it.
+ *   counter changes; the context that emits the event wakes it.  It is the baseline of an
+ *   upcall, too: one ioctl() sleeps until the kernel asks, and another one lets the kernel
+ *   go on.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -31,11 +33,14 @@
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 #include "rcx_core.h"
+#include "rcx_upcall.h"
 #include "abi.h"
 
 /* Wakes all waiters; the counter holds the number of events since the bind. */
 static DECLARE_WAIT_QUEUE_HEAD(null_wait);
 static atomic64_t null_events = ATOMIC64_INIT(0);
+
+static DEFINE_RCX_UPCALL(null_upcall);
 
 static ssize_t null_read(struct file *file, char __user *buf, size_t len, loff_t *pos)
 {
@@ -58,6 +63,13 @@ static long null_wait_past(u64 __user *arg)
 	return put_user((u64)atomic64_read(&null_events), arg);
 }
 
+static long null_take(struct file *file)
+{
+	struct rcx_event request;
+
+	return rcx_upcall_take(&null_upcall, file, &request, false);
+}
+
 static long null_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -65,6 +77,10 @@ static long null_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return RCX_NULL_ANSWER;
 	case RCX_NULL_WAIT:
 		return null_wait_past((u64 __user *)arg);
+	case RCX_NULL_TAKE:
+		return null_take(file);
+	case RCX_NULL_REPLY:
+		return rcx_upcall_answer_narrow(&null_upcall, file, 0, 0);
 	default:
 		return -ENOTTY;
 	}
@@ -77,6 +93,24 @@ static int null_emit(const struct rcx_event *event)
 	return 0;
 }
 
+static int null_ask(const struct rcx_event *request)
+{
+	return rcx_upcall_ask(&null_upcall, request);
+}
+
+/* Every open file may serve upcalls. */
+static int null_open(struct inode *inode, struct file *file)
+{
+	rcx_upcall_join(&null_upcall);
+	return nonseekable_open(inode, file);
+}
+
+static int null_release(struct inode *inode, struct file *file)
+{
+	rcx_upcall_leave(&null_upcall, file);
+	return 0;
+}
+
 static int null_reset(void)
 {
 	atomic64_set(&null_events, 0);
@@ -85,7 +119,8 @@ static int null_reset(void)
 
 static const struct file_operations null_fops = {
 	.owner = THIS_MODULE,
-	.open = nonseekable_open,
+	.open = null_open,
+	.release = null_release,
 	.read = null_read,
 	.write = null_write,
 	.unlocked_ioctl = null_ioctl,
@@ -104,7 +139,7 @@ static struct rcx_channel null_channel = {
 	.name = "null",
 	.owner = THIS_MODULE,
 	.reset = null_reset,
-	.emitters = (const struct rcx_emitter[]){ { "wake", RCX_IN_ANY, null_emit }, { } },
+	.emitters = (const struct rcx_emitter[]){ { "wake", RCX_IN_ANY, null_emit, null_ask }, { } },
 };
 
 static int __init null_init(void)

@@ -51,6 +51,22 @@ static int null_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
+static int null_upcall(struct rcx_session *s, uint64_t n)
+{
+	uint64_t first = s->seen;
+
+	if (rcx_ask(s, n + 1))
+		return -1;
+	for (uint64_t i = 0; i <= n; i++) {
+		if (ioctl(s->fd, RCX_NULL_TAKE))
+			return rcx_fail_errno(s, "ioctl take");
+		s->seen++;
+		if (ioctl(s->fd, RCX_NULL_REPLY))
+			return rcx_fail_errno(s, "ioctl reply");
+	}
+	return rcx_asked(s, first, n);
+}
+
 #define NOTHING .min = 0, .max = 0, .limit = "The baseline carries no message."
 
 static const struct rcx_mode null_modes[] = {
@@ -71,6 +87,7 @@ static const struct rcx_mode null_modes[] = {
 		.claims = RCX_READERS_EACH | RCX_FULL_COALESCES,
 		.operations = {
 			[RCX_NOTIFY] = { .run = null_notify, NOTHING },
+			[RCX_UPCALL] = { .run = null_upcall, NOTHING },
 		},
 	},
 	{ }
@@ -85,7 +102,6 @@ static const struct rcx_channel null = {
 	.modes = null_modes,
 	.unsupported_reason = {
 		[RCX_STREAM] = "The baseline carries no message, so there is nothing to stream.",
-		[RCX_UPCALL] = "The baseline carries no message, so there is no request to answer.",
 		[RCX_DUMP] = "The baseline carries no message, so it has no table.",
 	},
 };
