@@ -16,10 +16,13 @@ from bench.plan.cells import OPERATIONS
 from bench.plan.options import CLOCKS
 
 
+_NAMES = ", ".join(name for name in OPERATIONS if name != "stream")
+
+
 @click.command()
 @click.argument("channel")
-@click.option("--operation", metavar="NAME", help=f"One of {', '.join(o for o in OPERATIONS if o != 'stream')}; the most "
-              "informative one if not given.")  # fmt: skip
+@click.option("--operation", metavar="NAME", help=f"One of {_NAMES}; the most informative one if "
+              "not given.")  # fmt: skip
 @click.option(
     "--mode",
     metavar="NAME",

@@ -131,7 +131,8 @@ def _of_emitters(kernel: Path, text: str, channel: Mapping[str, Any]) -> Iterato
     for emitter in sorted(emitters - modes):
         yield (
             f'{_name(kernel)} has the emitter "{emitter}", but no mode with notify, stream or '
-            f"upcall has that name: use the name of such a mode ({', '.join(sorted(modes)) or 'none'})."
+            "upcall has that name: use the name of such a mode "
+            f"({', '.join(sorted(modes)) or 'none'})."
         )
 
 

@@ -133,8 +133,8 @@ static void try_commands(struct rcx_hostile *h, struct peer *peer)
 	struct rcx_outcomes outcomes = { 0 };
 
 	for (unsigned int command = 0; command <= 255; command++) {
-		if ((command && command < RCX_GENETLINK_EVENT) ||
-		    command == RCX_GENETLINK_SERVE || command == RCX_GENETLINK_ANSWER)
+		if ((command && command < RCX_GENETLINK_EVENT) || command == RCX_GENETLINK_SERVE ||
+		    command == RCX_GENETLINK_ANSWER)
 			continue;
 		good(peer, 0)->command.cmd = (uint8_t)command;
 		rcx_note(&outcomes, exchange(peer), EOPNOTSUPP);
@@ -689,8 +689,7 @@ static long server_take(int fd, void *to, size_t len)
 static long server_answer(int fd, const void *from, size_t len)
 {
 	struct peer peer = { .fd = fd, .family = serving, .out = calloc(1, DATAGRAM) };
-	long result =
-		request(&peer, RCX_GENETLINK_ANSWER, RCX_GENETLINK_A_MESSAGE, from, len);
+	long result = request(&peer, RCX_GENETLINK_ANSWER, RCX_GENETLINK_A_MESSAGE, from, len);
 
 	free(peer.out);
 	return result;

@@ -338,10 +338,9 @@ static struct miscdevice upcall_device = {
 static struct rcx_channel ioctl_channel = {
 	.name = "ioctl",
 	.owner = THIS_MODULE,
-	.emitters =
-		(const struct rcx_emitter[]){ { "direct", RCX_IN_ANY, ioctl_emit, ioctl_ask },
-					      { "indirect", RCX_IN_ANY, ioctl_emit, ioctl_ask },
-					      { } },
+	.emitters = (const struct rcx_emitter[]){ { "direct", RCX_IN_ANY, ioctl_emit, ioctl_ask },
+						  { "indirect", RCX_IN_ANY, ioctl_emit, ioctl_ask },
+						  { } },
 };
 
 static int __init ioctl_init(void)

@@ -98,8 +98,8 @@ static inline int stream(struct rcx_session *s, unsigned long cmd, void *arg)
 	}
 }
 
-static inline int serve(struct rcx_session *s, bool polls, unsigned long take,
-			unsigned long answer, void *arg)
+static inline int serve(struct rcx_session *s, bool polls, unsigned long take, unsigned long answer,
+			void *arg)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	int err;

@@ -411,10 +411,10 @@ static struct rcx_channel netlink_channel = {
 	.name = "netlink",
 	.owner = THIS_MODULE,
 	.emitters =
-		(const struct rcx_emitter[]){ { "unicast", RCX_IN_ANY, netlink_emit_unicast,
-						netlink_ask },
-					      { "multicast", RCX_IN_ANY, netlink_emit_multicast },
-					      { } },
+		(const struct rcx_emitter[]){
+			{ "unicast", RCX_IN_ANY, netlink_emit_unicast, netlink_ask },
+			{ "multicast", RCX_IN_ANY, netlink_emit_multicast },
+			{ } },
 };
 
 static int __init netlink_init(void)

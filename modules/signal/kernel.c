@@ -214,11 +214,12 @@ static struct miscdevice signal_device = {
 static struct rcx_channel signal_channel = {
 	.name = "signal",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]){ { "standard", RCX_IN_ANY, signal_emit, signal_ask },
-						  { "realtime", RCX_IN_ANY, signal_emit, signal_ask },
-						  { "handler", RCX_IN_ANY, signal_emit, signal_ask },
-						  { "signalfd", RCX_IN_ANY, signal_emit, signal_ask },
-						  { } },
+	.emitters =
+		(const struct rcx_emitter[]){ { "standard", RCX_IN_ANY, signal_emit, signal_ask },
+					      { "realtime", RCX_IN_ANY, signal_emit, signal_ask },
+					      { "handler", RCX_IN_ANY, signal_emit, signal_ask },
+					      { "signalfd", RCX_IN_ANY, signal_emit, signal_ask },
+					      { } },
 };
 
 static int __init signal_init(void)

@@ -256,8 +256,9 @@ static inline int fuse_serve(struct rcx_session *s, bool polls)
 		.len = (uint32_t)(sizeof(header) + sizeof(out) + len),
 		.unique = area->header.unique,
 	};
-	return writev(s->fd, parts, 3) == (ssize_t)header.len ? 0 :
-								rcx_fail_errno(s, "write a reply");
+	return writev(s->fd, parts, 3) == (ssize_t)header.len ?
+		       0 :
+		       rcx_fail_errno(s, "write a reply");
 }
 
 static int fuse_upcall(struct rcx_session *s, uint64_t n)

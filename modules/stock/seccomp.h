@@ -114,8 +114,9 @@ static inline int seccomp_serve(struct rcx_session *s, bool polls)
 	reply.id = request.id;
 	reply.val = seccomp_reply(number);
 	s->sent++;
-	return ioctl(s->fd, SECCOMP_IOCTL_NOTIF_SEND, &reply) ? rcx_fail_errno(s, "send a reply") :
-								0;
+	return ioctl(s->fd, SECCOMP_IOCTL_NOTIF_SEND, &reply) ?
+		       rcx_fail_errno(s, "send a reply") :
+		       0;
 }
 
 static int seccomp_upcall(struct rcx_session *s, uint64_t n)

@@ -386,9 +386,9 @@ static int genetlink_call(struct rcx_session *s, uint64_t n)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define FIXED  .min = 0, .max = 0, .limit = "The kernel determines the size."
-#define NOTIFICATION                                   \
-	.min = 8, .max = 8,                            \
+#define FIXED .min = 0, .max = 0, .limit = "The kernel determines the size."
+#define NOTIFICATION                                                                                \
+	.min = 8, .max = 8,                                                                         \
 	.limit = "A notification carries the arguments of a system call, and its reply one value.", \
 	.waits = RCX_WAIT_BLOCK | RCX_WAIT_POLL
 #define SHARED .single_threaded_reason = "All users share one value of the kernel."

@@ -195,8 +195,7 @@ static inline int serve(struct rcx_session *s)
 	if (rcx_rx(s, s->rx, (size_t)len))
 		return -1;
 	rcx_tx_reply(s, s->rx);
-	return pwrite(s->fd, s->rx, (size_t)len, 0) == len ? 0 :
-							     rcx_fail_errno(s, "write a reply");
+	return pwrite(s->fd, s->rx, (size_t)len, 0) == len ? 0 : rcx_fail_errno(s, "write a reply");
 }
 
 static int sysfs_upcall(struct rcx_session *s, uint64_t n)

@@ -8,8 +8,8 @@
 #define RCX_UMH_DEVICE "/dev/ringcross/umh"
 /* A write to it is the reply to the kernel's request. */
 #define RCX_UMH_REPLY_DEVICE "/dev/ringcross/umh-reply"
-#define RCX_UMH_PATH   256
-#define RCX_UMH_WORD   64
+#define RCX_UMH_PATH	     256
+#define RCX_UMH_WORD	     64
 
 /*
  * The longest message: exec accepts arguments of up to 128 KiB, including the NUL

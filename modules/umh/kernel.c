@@ -522,12 +522,12 @@ static struct miscdevice umh_device = {
 static struct rcx_channel umh_channel = {
 	.name = "umh",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]){ { "wait", RCX_IN(RCX_PROCESS), umh_emit_wait,
-						    umh_ask_wait, umh_give_up },
-						  { "exec", RCX_IN(RCX_PROCESS), umh_emit_exec,
-						    umh_ask_exec },
-						  { "nowait", RCX_IN_ANY, umh_emit_nowait },
-						  { } },
+	.emitters =
+		(const struct rcx_emitter[]){
+			{ "wait", RCX_IN(RCX_PROCESS), umh_emit_wait, umh_ask_wait, umh_give_up },
+			{ "exec", RCX_IN(RCX_PROCESS), umh_emit_exec, umh_ask_exec },
+			{ "nowait", RCX_IN_ANY, umh_emit_nowait },
+			{ } },
 };
 
 static int __init umh_init(void)

@@ -53,7 +53,7 @@ def cells() -> dict[Key, Answer]:
 
 def cost(answer: Answer) -> float:
     assert answer["status"] == "ok", answer["reason"]
-    return median(answer["rounds"]) / answer["n"]
+    return float(median(answer["rounds"])) / float(answer["n"])
 
 
 def test_two_wake_ups_cost_more_than_one(cells: dict[Key, Answer]) -> None:
