@@ -15,7 +15,6 @@ from bench.commands.options import KERNEL_NAMES, SEED
 from bench.plan.cells import OPERATIONS
 from bench.plan.options import CLOCKS
 
-
 _NAMES = ", ".join(name for name in OPERATIONS if name != "stream")
 
 
