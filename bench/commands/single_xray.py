@@ -11,7 +11,14 @@ from bench.plan.options import RunOptions
 from bench.plan.plans import Listing, parse_size
 from bench.targets.provision import Provisioner
 
-_PREFERENCE = ("call", "pull", "push", "notify", "upcall", "dump")  # the most informative operation first
+_PREFERENCE = (
+    "call",
+    "pull",
+    "push",
+    "notify",
+    "upcall",
+    "dump",
+)  # the most informative operation first
 
 
 def take_xray(

@@ -339,9 +339,7 @@ def _dumps(channel: Listing, mode: Listing, records: Sequence[int]) -> Iterator[
         skip = ""
         if count > limits["records"]:
             skip = limits.get("limit") or f"A table has up to {limits['records']} records."
-        yield Cell(
-            channel["name"], mode["name"], "dump", limits["min"], records=count, skip=skip
-        )
+        yield Cell(channel["name"], mode["name"], "dump", limits["min"], records=count, skip=skip)
 
 
 def schedule(

@@ -504,6 +504,107 @@ static void try_dump_killed(struct rcx_hostile *h)
 
 /* ---- sizes that change --------------------------------------------------- */
 
+/* ---- dumps of the table --------------------------------------------------- */
+
+#define RECORDS 1000u /* several datagrams */
+
+static long start_table(struct peer *peer)
+{
+	put(peer, RCX_GENETLINK_TABLE, NLM_F_REQUEST | NLM_F_DUMP, NONE, NULL, 0);
+	return send_out(peer);
+}
+
+/* Receive one datagram: the number of records so far, or -1. */
+static long receive_records(struct peer *peer, long count, bool *end)
+{
+	ssize_t left = recv(peer->fd, peer->room, sizeof(peer->room), 0);
+	const struct nlmsghdr *header = &peer->in.header;
+
+	*end = left < 0;
+	if (left < 0)
+		return -1;
+	for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+		uint64_t index;
+
+		if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) {
+			errno = -*(const int *)NLMSG_DATA(header);
+			*end = true;
+			return errno ? -1 : count;
+		}
+		if (attr_value(find_attr((const char *)header + HEADERS_LEN,
+					 header->nlmsg_len - HEADERS_LEN, RCX_GENETLINK_A_INDEX),
+			       &index, sizeof(index)) ||
+		    index != (uint64_t)count++)
+			return -2;
+	}
+	return count;
+}
+
+static long receive_table(struct peer *peer, long count)
+{
+	bool end = false;
+
+	while (!end && count >= 0)
+		count = receive_records(peer, count, &end);
+	return count;
+}
+
+static long dump_table(struct peer *peer)
+{
+	return start_table(peer) < 0 ? -1 : receive_table(peer, 0);
+}
+
+static long dump_tables(void *arg)
+{
+	while (dump_table(arg) >= 0)
+		;
+	return -1;
+}
+
+static void try_table(struct rcx_hostile *h)
+{
+	struct rcx_outcomes outcomes = { 0 };
+	struct peer peer, other;
+	bool end;
+	long count;
+
+	rcx_topic(h, "table");
+	rcx_core_bind_table(h, RECORDS);
+	open_peer(h, &peer);
+	rcx_expect_value(h, "a good dump", dump_table(&peer), RECORDS);
+	rcx_expect(h, "no dump", request(&peer, RCX_GENETLINK_TABLE, NONE, NULL, 0), EOPNOTSUPP);
+	put(&peer, RCX_GENETLINK_TABLE, NLM_F_REQUEST | NLM_F_DUMP, RCX_GENETLINK_A_MESSAGE,
+	    rcx_good_message(h, BODY, 0), WHOLE);
+	send_out(&peer);
+	rcx_expect(h, "with an attribute", receive_table(&peer, 0), EINVAL);
+
+	start_table(&peer);
+	count = receive_records(&peer, 0, &end);
+	rcx_expect_true(h, "the first datagram is not all", count > 0 && !end);
+	start_table(&peer);
+	open_peer(h, &other);
+	rcx_expect_value(h, "one of another socket meanwhile", dump_table(&other), RECORDS);
+	close_peer(&other);
+	close_peer(&peer);
+
+	open_peer(h, &peer);
+	start_table(&peer);
+	count = receive_records(&peer, 0, &end);
+	rcx_core_bind_table(h, 1);
+	rcx_expect_value(h, "the rest after a bind", receive_table(&peer, count), RECORDS);
+	rcx_expect_value(h, "the next has the new length", dump_table(&peer), 1);
+	rcx_core_bind_table(h, RECORDS);
+	rcx_try_kill(h, "killed half-way", dump_tables, &peer);
+	close_peer(&peer);
+	for (int i = 0; i < 20; i++) {
+		open_peer(h, &peer);
+		start_table(&peer);
+		rcx_note(&outcomes, i % 2 ? receive_records(&peer, 0, &end) : 0, 0);
+		close_peer(&peer);
+	}
+	rcx_expect_outcomes(h, "closed half-way", &outcomes);
+}
+
 static long pull_dump(void *arg)
 {
 	return start_dump(arg) < 0 ? -1 : receive_dump(arg, 32768);
@@ -736,6 +837,7 @@ static void genetlink_hostile(struct rcx_hostile *h)
 		try_dumps(h, validate);
 	}
 	try_dump_killed(h);
+	try_table(h);
 	try_sizes(h, "pull", pull);
 	try_sizes(h, "dump", pull_dump);
 	try_unread(h);

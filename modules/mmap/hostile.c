@@ -59,6 +59,75 @@ static void close_area(struct area *area)
 	close(area->fd);
 }
 
+/* ---- tables -------------------------------------------------------------- */
+
+#define RECORDS 200u
+
+static const struct rcx_record *records(const struct area *area)
+{
+	return (const struct rcx_record *)slot(area, 0)->message;
+}
+
+/* Overwrites the table until it is closed: that harms only its own reader. */
+static long overwrite_table(void *arg)
+{
+	const struct area *area = arg;
+
+	while (ioctl(area->fd, RCX_MMAP_DUMP) >= 0) {
+		memset(slot(area, 0)->message, 0xff, RECORDS * RCX_RECORD);
+		ends(area)->head = 0xffffffff;
+	}
+	return errno == EBADF ? 0 : -1;
+}
+
+static void try_tables(struct rcx_hostile *h)
+{
+	static const uint32_t wrong[] = {
+		0, 1, RCX_RECORD - 1, RCX_RECORD + 1, (RCX_RECORDS_MAX + 1) * RCX_RECORD, UINT32_MAX
+	};
+	struct rcx_outcomes outcomes = { 0 };
+	struct rcx_sleeper thread;
+	struct area area, other;
+	int fd = open(RCX_MMAP_DEVICE, O_RDWR | O_CLOEXEC);
+
+	rcx_topic(h, "table");
+	rcx_core_bind_table(h, RECORDS);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct rcx_mmap_setup setup = {
+			.kind = RCX_MMAP_TABLE, .room = wrong[i], .slots = 1
+		};
+
+		rcx_note(&outcomes, ioctl(fd, RCX_MMAP_SETUP, &setup), EINVAL);
+	}
+	rcx_expect_outcomes(h, "rooms that are no records", &outcomes);
+	rcx_expect_value(h, "of which none was set up", (long)outcomes.fine, 0);
+	rcx_expect(h, "dump without an area", ioctl(fd, RCX_MMAP_DUMP), ENXIO);
+	close(fd);
+	if (!open_area(h, &area, RCX_MMAP_TABLE, RECORDS * RCX_RECORD, 1))
+		return;
+	rcx_expect_value(h, "dump", ioctl(area.fd, RCX_MMAP_DUMP), RECORDS);
+	rcx_expect_true(h, "it is whole", rcx_is_table(records(&area), RECORDS, 0));
+	rcx_expect(h, "push", ioctl(area.fd, RCX_MMAP_PUSH), EINVAL);
+	rcx_expect(h, "pull", ioctl(area.fd, RCX_MMAP_PULL, WHOLE), EINVAL);
+	rcx_expect(h, "kick", ioctl(area.fd, RCX_MMAP_KICK), EINVAL);
+	rcx_core_bind_table(h, RECORDS + 1);
+	rcx_expect(h, "a table that is longer than the area", ioctl(area.fd, RCX_MMAP_DUMP),
+		   ENOSPC);
+	rcx_core_bind_table(h, 1);
+	rcx_expect_value(h, "a shorter one", ioctl(area.fd, RCX_MMAP_DUMP), 1);
+	rcx_core_bind_table(h, RECORDS);
+	if (open_area(h, &other, RCX_MMAP_PAGE, WHOLE, 1)) {
+		rcx_expect(h, "dump to a page", ioctl(other.fd, RCX_MMAP_DUMP), EINVAL);
+		close_area(&other);
+	}
+	rcx_sleep_in(h, &thread, overwrite_table, &area);
+	for (int i = 0; i < 200; i++)
+		ioctl(area.fd, RCX_MMAP_DUMP);
+	close(area.fd);
+	rcx_expect(h, "closed while another overwrites it", rcx_sleeper_end(&thread), 0);
+	munmap(area.map, area.setup.len);
+}
+
 /* ---- setup -------------------------------------------------------------- */
 
 static long setup_at(void *arg, void *at)
@@ -87,6 +156,7 @@ static void try_invalid(struct rcx_hostile *h, int fd)
 	WRONG("2 billion slots", slots, 1u << 31, EINVAL);
 	WRONG("slots of all bits", slots, UINT32_MAX, EINVAL);
 	WRONG("a page of two slots", kind, RCX_MMAP_PAGE, EINVAL);
+	WRONG("a table of two slots", kind, RCX_MMAP_TABLE, EINVAL);
 	WRONG("stride set by the caller", stride, 64, EINVAL);
 	WRONG("length set by the caller", len, 4096, EINVAL);
 #undef WRONG
@@ -561,7 +631,7 @@ static void try_closing(struct rcx_hostile *h)
 
 static bool known(unsigned int cmd)
 {
-	return cmd == RCX_MMAP_SETUP || (cmd >= RCX_MMAP_PUSH && cmd <= RCX_MMAP_ANSWER);
+	return cmd == RCX_MMAP_SETUP || (cmd >= RCX_MMAP_PUSH && cmd <= RCX_MMAP_DUMP);
 }
 
 static void try_device(struct rcx_hostile *h)
@@ -681,6 +751,7 @@ static void mmap_hostile(struct rcx_hostile *h)
 	try_setup(h);
 	try_map(h);
 	try_outlive(h);
+	try_tables(h);
 	for (int validate = 0; validate < 2; validate++) {
 		try_page_messages(h, RCX_MMAP_PUSH, "push", validate);
 		try_page_messages(h, RCX_MMAP_CALL, "call", validate);

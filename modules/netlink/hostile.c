@@ -136,7 +136,7 @@ static void try_types(struct rcx_hostile *h, struct peer *peer)
 	for (uint32_t type = RCX_NETLINK_EVENT; type <= UINT16_MAX; type += type < 64 ? 1 : 331)
 		if (type != RCX_NETLINK_ANSWER)
 			rcx_note(&outcomes, request(peer, (uint16_t)type, FLAGS, h->message, WHOLE),
-				 EOPNOTSUPP);
+				 type == RCX_NETLINK_DUMP ? EINVAL : EOPNOTSUPP);
 	rcx_expect_outcomes(h, "unknown types", &outcomes);
 	rcx_expect_value(h, "unknown types that did something", (long)outcomes.fine, 0);
 
@@ -424,6 +424,133 @@ static void try_leaving(struct rcx_hostile *h, const char *mode)
 	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
 }
 
+/* ---- dumps -------------------------------------------------------------- */
+
+#define RECORDS 1000u /* several datagrams */
+
+static long start_dump(struct peer *peer)
+{
+	size_t len = put(peer, RCX_NETLINK_DUMP, NLM_F_REQUEST | NLM_F_DUMP, "", 0);
+
+	return send(peer->fd, peer->out, len, 0) < 0 ? -1 : 0;
+}
+
+/* Receive one datagram of a dump, whose first record is @next: the number of the next one, or -1.
+ * The end mark, or an error, sets @end.
+ */
+static long receive_records(struct peer *peer, long next, bool *end)
+{
+	ssize_t left = recv(peer->fd, &peer->in, sizeof(peer->in), 0);
+	const struct nlmsghdr *header = &peer->in.header;
+
+	*end = left < 0;
+	if (left < 0)
+		return -1;
+	for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+		const struct rcx_record *record = NLMSG_DATA(header);
+
+		if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) {
+			errno = -*(const int *)NLMSG_DATA(header);
+			*end = true;
+			return errno ? -1 : next;
+		}
+		if (header->nlmsg_type != RCX_NETLINK_RECORD || record->index != (uint64_t)next++)
+			return -2;
+	}
+	return next;
+}
+
+/* Receive the rest of a dump from record @next on: the number of records in it, or -1. */
+static long receive_dump(struct peer *peer, long next)
+{
+	bool end = false;
+
+	while (!end && next >= 0)
+		next = receive_records(peer, next, &end);
+	return next;
+}
+
+static long dump(struct peer *peer)
+{
+	return start_dump(peer) ? -1 : receive_dump(peer, 0);
+}
+
+static void try_dump_requests(struct rcx_hostile *h, struct peer *peer)
+{
+	const uint16_t request_ack = NLM_F_REQUEST | NLM_F_ACK;
+
+	rcx_expect(h, "without the flags of a dump",
+		   request(peer, RCX_NETLINK_DUMP, request_ack, "", 0), EINVAL);
+	rcx_expect(h, "with one of both flags",
+		   request(peer, RCX_NETLINK_DUMP, request_ack | NLM_F_ROOT, "", 0), EINVAL);
+	rcx_expect(h, "with a payload",
+		   request(peer, RCX_NETLINK_DUMP, request_ack | NLM_F_DUMP, "12345678", 8),
+		   EINVAL);
+	rcx_expect(h, "of a push",
+		   request(peer, RCX_NETLINK_PUSH, request_ack | NLM_F_DUMP,
+			   rcx_good_message(h, BODY, 0), WHOLE),
+		   EINVAL);
+}
+
+/* A dump keeps its length and its place, whatever happens between two datagrams. */
+static void try_dump_meanwhile(struct rcx_hostile *h, struct peer *peer)
+{
+	struct peer other;
+	bool end;
+	long next;
+
+	start_dump(peer);
+	next = receive_records(peer, 0, &end);
+	rcx_expect_true(h, "the first datagram is not all", next > 0 && !end);
+	rcx_expect(h, "a second one on the same socket",
+		   request(peer, RCX_NETLINK_DUMP, FLAGS | NLM_F_DUMP, "", 0), EBUSY);
+	join_new(h, &other, 0);
+	rcx_expect_value(h, "one on another socket", dump(&other), RECORDS);
+	close_peer(&other);
+	rcx_core_bind_table(h, 1);
+	rcx_expect_value(h, "its rest after a bind", receive_dump(peer, next), RECORDS);
+	rcx_expect_value(h, "the next has the new length", dump(peer), 1);
+	rcx_core_bind_table(h, 0);
+	rcx_expect_value(h, "without a table", dump(peer), 0);
+	rcx_core_bind_table(h, RECORDS);
+}
+
+static long dump_on(void *arg)
+{
+	while (dump(arg) >= 0)
+		;
+	return -1;
+}
+
+static void try_dumps(struct rcx_hostile *h)
+{
+	struct rcx_outcomes outcomes = { 0 };
+	struct peer peer;
+
+	rcx_topic(h, "dump");
+	rcx_core_bind_table(h, RECORDS);
+	open_peer(h, &peer);
+	rcx_expect(h, "before the join",
+		   request(&peer, RCX_NETLINK_DUMP, FLAGS | NLM_F_DUMP, "", 0), ENOTCONN);
+	rcx_expect(h, "join", join(&peer, 0), 0);
+	rcx_expect_value(h, "a good one", dump(&peer), RECORDS);
+	try_dump_requests(h, &peer);
+	try_dump_meanwhile(h, &peer);
+	rcx_expect_value(h, "one after these", dump(&peer), RECORDS);
+	rcx_try_kill(h, "killed half-way", dump_on, &peer);
+	close_peer(&peer);
+	for (int i = 0; i < 20; i++) {
+		bool end;
+
+		open_peer(h, &peer);
+		join(&peer, 0);
+		start_dump(&peer);
+		rcx_note(&outcomes, i % 2 ? receive_records(&peer, 0, &end) : 0, 0);
+		close_peer(&peer);
+	}
+	rcx_expect_outcomes(h, "closed half-way", &outcomes);
+}
+
 /* ---- others ------------------------------------------------------------- */
 
 static void without_right(struct rcx_hostile *h, void *arg)
@@ -440,6 +567,7 @@ static void without_right(struct rcx_hostile *h, void *arg)
 	rcx_expect(h, "push", push(&own, h->message, WHOLE), EPERM);
 	rcx_expect(h, "call", call(&own, h->message, WHOLE), EPERM);
 	rcx_expect(h, "pull", request(&own, RCX_NETLINK_PULL, FLAGS, "", 0), EPERM);
+	rcx_expect(h, "dump", request(&own, RCX_NETLINK_DUMP, FLAGS | NLM_F_DUMP, "", 0), EPERM);
 	rcx_expect(h, "an unknown type", request(&own, 999, FLAGS, "", 0), EPERM);
 	rcx_expect(h, "bind to the group",
 		   bind(own.fd, (const struct sockaddr *)&group, sizeof(group)), EPERM);
@@ -571,6 +699,7 @@ static void netlink_hostile(struct rcx_hostile *h)
 	}
 	try_sizes(h);
 	try_unread(h);
+	try_dumps(h);
 	try_closing(h);
 	try_leaving(h, "unicast");
 	try_leaving(h, "multicast");

@@ -332,6 +332,7 @@ static void refused(struct rcx_hostile *h, int fd, const char *caller)
 	rcx_expect(h, "set", set(&fd, rcx_good_message(h, BODY, 0), WHOLE), EPERM);
 	rcx_expect(h, "call", get(fd, RCX_SOCKOPT_CALL, h->message, WHOLE), EPERM);
 	rcx_expect(h, "pull", get(fd, RCX_SOCKOPT_PULL, h->message, WHOLE), EPERM);
+	rcx_expect(h, "dump", get(fd, RCX_SOCKOPT_DUMP, h->message, WHOLE), EPERM);
 	rcx_expect(h, "set of nothing", set(&fd, h->message, 0), EPERM);
 }
 
@@ -370,6 +371,36 @@ static void try_others(struct rcx_hostile *h, int fd)
 	rcx_in_other(h, "a process there ends well", elsewhere, NULL);
 }
 
+/* ---- dumps ------------------------------------------------------------------- */
+
+#define RECORDS 200u /* four pages */
+#define TABLE	(RECORDS * RCX_RECORD)
+
+static long dump_at(void *arg, void *at)
+{
+	return get(*(int *)arg, RCX_SOCKOPT_DUMP, at, TABLE) == TABLE ? 0 : -1;
+}
+
+static void try_dump(struct rcx_hostile *h, int fd)
+{
+	struct rcx_record *table = (struct rcx_record *)h->message;
+
+	rcx_topic(h, "dump");
+	rcx_core_bind_table(h, RECORDS);
+	rcx_expect_value(h, "a good one", get(fd, RCX_SOCKOPT_DUMP, table, TABLE), TABLE);
+	rcx_expect_true(h, "it is whole", rcx_is_table(table, RECORDS, 0));
+	rcx_expect_value(h, "with more room", get(fd, RCX_SOCKOPT_DUMP, table, TABLE + 999), TABLE);
+	rcx_expect_true(h, "is the next", rcx_is_table(table, RECORDS, 1));
+	rcx_expect(h, "a byte too short", get(fd, RCX_SOCKOPT_DUMP, table, TABLE - 1), ENOSPC);
+	rcx_expect(h, "no room", get(fd, RCX_SOCKOPT_DUMP, table, 0), ENOSPC);
+	rcx_expect(h, "less than no room", get(fd, RCX_SOCKOPT_DUMP, table, UINT32_MAX), EINVAL);
+	rcx_try_addresses(h, "array", RCX_KERNEL_WRITES, dump_at, &fd);
+	rcx_expect(h, "set", setsockopt(fd, IPPROTO_IP, RCX_SOCKOPT_DUMP, table, TABLE),
+		   ENOPROTOOPT);
+	rcx_core_bind_table(h, 0);
+	rcx_expect_value(h, "without a table", get(fd, RCX_SOCKOPT_DUMP, table, TABLE), 0);
+}
+
 static void sockopt_hostile(struct rcx_hostile *h)
 {
 	int fd = open_socket(h);
@@ -383,6 +414,7 @@ static void sockopt_hostile(struct rcx_hostile *h)
 		try_messages(h, fd, validate);
 	try_sharing(h);
 	try_stuck(h, fd);
+	try_dump(h, fd);
 	try_others(h, fd);
 	close(fd);
 }

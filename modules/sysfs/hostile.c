@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "hostile.h"
+#include "loops/table_file.h"
 #include "abi.h"
 
 #define PATH(name) "/sys/kernel/" RCX_SYSFS_DIR "/" name
@@ -338,6 +340,111 @@ static void try_request(struct rcx_hostile *h)
 	rcx_try_nobody_opens(h, PATH(RCX_SYSFS_REQUEST));
 }
 
+/* ---- dumps -------------------------------------------------------------- */
+
+#define RECORDS 200u
+
+/* Read the file of record @name: 0 if it is a line of a record, or -1. */
+static long read_record(const char *name)
+{
+	char path[128], text[RCX_RECORD_LINE];
+	struct rcx_record record;
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", PATH(RCX_SYSFS_TABLE), name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (len < 0)
+		return -1;
+	text[len] = '\0';
+	return rcx_line(text, &record) == text + len ? 0 : 1;
+}
+
+static void try_record_files(struct rcx_hostile *h)
+{
+	rcx_expect(h, "the first record", read_record("0"), 0);
+	rcx_expect(h, "the last record", read_record("199"), 0);
+	rcx_expect(h, "one more", read_record("200"), ENOENT);
+	rcx_expect(h, "no number", read_record("-1"), ENOENT);
+	rcx_core_bind_table(h, 2);
+	rcx_expect(h, "the first of a shorter table", read_record("0"), 0);
+	rcx_expect(h, "a file that is left over", read_record("199"), ENODATA);
+	rcx_core_bind_table(h, 0);
+	rcx_expect(h, "the first without a table", read_record("0"), ENODATA);
+	rcx_core_bind_table(h, RCX_RECORDS_MAX);
+	rcx_expect(h, "the last of all files", read_record("4095"), 0);
+	rcx_expect(h, "a file beyond the limit", read_record("4096"), ENOENT);
+	rcx_try_nobody_opens(h, PATH(RCX_SYSFS_TABLE) "/0");
+	rcx_core_bind_table(h, RECORDS);
+}
+
+static long read_table_at(void *arg, void *at)
+{
+	return rcx_pread_whole(*(int *)arg, at, RCX_RECORD);
+}
+
+static void try_table_bin(struct rcx_hostile *h)
+{
+	static const size_t pieces[] = { 1 << 16, 4096, 1000, 64, 63, 7 };
+	struct rcx_record *table = (struct rcx_record *)h->message;
+	const size_t all = RECORDS * sizeof(*table);
+	int fd = rcx_expect_open(h, PATH(RCX_SYSFS_TABLE_BIN), O_RDONLY);
+	char name[48];
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		size_t at = 0;
+		ssize_t len;
+
+		while ((len = pread(fd, (char *)table + at, pieces[i], (off_t)at)) > 0)
+			at += (size_t)len;
+		snprintf(name, sizeof(name), "a dump by pieces of %zu bytes", pieces[i]);
+		rcx_expect_true(h, name,
+				at == all && rcx_is_table(table, RECORDS, table[0].generation));
+	}
+	rcx_expect_value(h, "far behind the end", pread(fd, table, 64, 1ll << 40), 0);
+	rcx_expect(h, "before the start", pread(fd, table, 64, -1), EINVAL);
+	rcx_expect(h, "write", write(fd, table, 64), EBADF);
+	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_table_at, &fd);
+	close(fd);
+	rcx_try_nobody_opens(h, PATH(RCX_SYSFS_TABLE_BIN));
+}
+
+/* All readers share a dump, so a second one changes the records of the first: only the memory and
+ * the lock are tried.
+ */
+static long read_table_on(void *arg)
+{
+	char room[8192];
+
+	for (int i = 0; i < 100; i++)
+		for (off_t at = 0; pread(*(int *)arg, room, sizeof(room), at) > 0;)
+			at += 4096;
+	return 0;
+}
+
+static void try_tables(struct rcx_hostile *h)
+{
+	struct rcx_sleeper thread;
+	int fd;
+
+	rcx_topic(h, "table");
+	rcx_core_bind_table(h, RECORDS);
+	try_record_files(h);
+	try_table_bin(h);
+	fd = rcx_expect_open(h, PATH(RCX_SYSFS_TABLE_BIN), O_RDONLY);
+	rcx_sleep_in(h, &thread, read_table_on, &fd);
+	for (int i = 0; i < 100; i++) {
+		read_record("0");
+		rcx_core_bind_table(h, i % 2 ? RECORDS : 1);
+	}
+	rcx_expect(h, "binds and reads while another reads", rcx_sleeper_end(&thread), 0);
+	close(fd);
+}
+
 static void sysfs_hostile(struct rcx_hostile *h)
 {
 	static const struct {
@@ -360,6 +467,7 @@ static void sysfs_hostile(struct rcx_hostile *h)
 			try_two(h, binaries[i].path);
 		}
 	}
+	try_tables(h);
 	rcx_topic(h, RCX_SYSFS_EVENT);
 	try_event(h);
 	try_request(h);

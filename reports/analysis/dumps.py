@@ -120,8 +120,8 @@ def answer(found: Sequence[Line]) -> list[str]:
     silent = [line.name for line in found if line.silent]
     if silent:
         sentences.append(
-            f"Without any system call: {words.listed(silent)}. The table is already there, and each "
-            "record costs only its own reading; what keeps it up to date is not in the figure."
+            f"Without any system call: {words.listed(silent)}. The table is already there, so a "
+            "record costs only its reading; what keeps the table up to date is not in the figure."
         )
     runs = _winners(asked)
     if runs:
@@ -182,7 +182,7 @@ def _opposite(found: Sequence[Line]) -> list[str]:
         f"One record can say the opposite of many: a dump costs a fixed amount and an amount per "
         f"record. {one.name} has {words.number(one.fixed)} and {words.number(one.each)}, "
         f"{other.name} has {words.number(other.fixed)} and {words.number(other.each)}. So "
-        f"{one.name} is cheaper for fewer than about {words.number(max(2.0, at))} records, and "
+        f"{one.name} is cheaper for fewer than about {max(2, round(at)):,} records, and "
         f"{words.ratio(one.each / other.each).rstrip('×')} times as expensive for very many."
     ]
 

@@ -19,8 +19,8 @@ from reports.data.run import Run
 from reports.data.sources import MODULES
 from reports.data.trials import Sweep
 from reports.figures import cost, latency, load
-from reports.figures import dump as dump_figures
 from reports.figures import diagnostics as diagnostic_figures
+from reports.figures import dump as dump_figures
 from reports.pages import dump, properties, view, xray
 from reports.pages.parallel import in_parallel
 from reports.pages.template import write

@@ -18,7 +18,15 @@ NARROWEST = 9.0  # width below which a box and its callees are omitted
 SMALLEST = 0.02  # share below which calls are summed up in one line of the tree
 CUT = 5  # times the median: longer bars are cut
 OPEN = 0.2  # share from which a part of the tree is open at first
-FIRST = ("call", "pull", "push", "notify", "stream", "upcall")  # the operation to show first
+FIRST = (
+    "call",
+    "pull",
+    "push",
+    "notify",
+    "stream",
+    "upcall",
+    "dump",
+)  # the operation to show first
 
 
 # ---- stacked costs --------------------------------------------------------------

@@ -133,7 +133,7 @@ def test_the_defaults_of_numbers_are_those_of_the_agent() -> None:
     """The row of a field ends with its default."""
     numbers = re.findall(r'NUMBER\("(\w+)", .*, (\w+)\);', sources("protocol"))
     deadline = re.search(r"#define DEADLINE_MS\s+(\d+)", sources("protocol"))
-    assert len(numbers) == 9
+    assert len(numbers) == 10
     assert deadline
     for name, default in numbers:
         (row,) = re.findall(rf"^\| `{name}` \| integer, .*\| (\S+) \|$", PAGE, re.MULTILINE)
