@@ -105,7 +105,7 @@ static const struct rcx_mode chardev_modes[] = {
 			[RCX_PULL] = { .run = rcx_file_pull, WHOLE },
 			[RCX_CALL] = { .run = rcx_file_call, WHOLE },
 			[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_DRAIN },
+			[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_ANY },
 			[RCX_UPCALL] = { .run = rcx_file_upcall, WHOLE, .waits = RCX_WAIT_ANY },
 			[RCX_DUMP] = { .run = rcx_table_dump, RCX_TABLE },
 		},

@@ -334,7 +334,7 @@ static const struct rcx_mode genetlink_modes[] = {
 		.operations = {
 			[RCX_NOTIFY] = { .run = genetlink_notify, ATTRIBUTE, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = genetlink_stream, ATTRIBUTE,
-					.waits = RCX_WAIT_DRAIN, .queue = &genetlink_queue },
+					.waits = RCX_WAIT_ANY, .queue = &genetlink_queue },
 		},
 	},
 	{ }

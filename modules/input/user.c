@@ -110,22 +110,47 @@ static int take_streamed(struct rcx_session *s, const struct input_event *event,
 	return rcx_streamed_narrow(s, (uint32_t)event->value, RCX_INPUT_MASK);
 }
 
+/* One read(): the number of bytes, 0 after rcx_fail(), or -1 with errno. */
+static inline ssize_t read_streamed(struct rcx_session *s, bool *broken)
+{
+	struct input_event batch[BATCH];
+	ssize_t got = read(s->fd, batch, sizeof(batch));
+
+	for (ssize_t i = 0; i < got / (ssize_t)sizeof(batch[0]); i++)
+		if (take_streamed(s, &batch[i], broken))
+			return 0;
+	return got;
+}
+
+/* Sleep in read() until the producer has ended. */
+static int stream_block(struct rcx_session *s, bool *broken)
+{
+	if (rcx_stream_block_fd(s))
+		return -1;
+	while (!rcx_stream_over(s)) {
+		ssize_t got = read_streamed(s, broken);
+
+		if (!got || (got < 0 && errno != EINTR))
+			return rcx_fail_errno(s, "read a stream");
+	}
+	return rcx_stream_unblock_fd(s);
+}
+
 static int event_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	struct input_event batch[BATCH];
 	bool broken = false;
 
 	(void)n;
+	if (rcx_stream_blocks(s) && stream_block(s, &broken))
+		return -1;
 	for (;;) {
 		bool over = rcx_stream_over(s);
 		ssize_t got;
 
-		while ((got = read(s->fd, batch, sizeof(batch))) > 0)
-			for (size_t i = 0; i < (size_t)got / sizeof(batch[0]); i++)
-				if (take_streamed(s, &batch[i], &broken))
-					return -1;
-		if (errno != EAGAIN)
+		while ((got = read_streamed(s, &broken)) > 0)
+			;
+		if (!got || errno != EAGAIN)
 			return rcx_fail_errno(s, "read a stream");
 		if (over)
 			return 0;
@@ -149,7 +174,7 @@ static const struct rcx_mode input_modes[] = {
 		.operations = {
 			[RCX_PUSH] = { .run = event_push, VALUE },
 			[RCX_NOTIFY] = { .run = event_notify, VALUE, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = event_stream, VALUE, .waits = RCX_WAIT_DRAIN },
+			[RCX_STREAM] = { .run = event_stream, VALUE, .waits = RCX_WAIT_ANY },
 		},
 	},
 	{
@@ -159,7 +184,7 @@ static const struct rcx_mode input_modes[] = {
 		.claims = RCX_POLLABLE | RCX_FULL_EMPTIES,
 		.operations = {
 			[RCX_NOTIFY] = { .run = event_notify, VALUE, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = event_stream, VALUE, .waits = RCX_WAIT_DRAIN },
+			[RCX_STREAM] = { .run = event_stream, VALUE, .waits = RCX_WAIT_ANY },
 		},
 	},
 	{ }

@@ -79,10 +79,28 @@ static inline int notify(struct rcx_session *s, uint64_t n, unsigned long cmd, v
 	return 0;
 }
 
+/* Sleep in ioctl() until the producer has ended. */
+static inline int stream_block(struct rcx_session *s, unsigned long cmd, void *arg)
+{
+	if (rcx_stream_block_fd(s))
+		return -1;
+	while (!rcx_stream_over(s)) {
+		int err = ioctl(s->fd, cmd, arg);
+
+		if (err && errno != EINTR)
+			return rcx_fail_errno(s, "ioctl next");
+		if (!err && rcx_streamed(s, s->rx, rcx_len(s)))
+			return -1;
+	}
+	return rcx_stream_unblock_fd(s);
+}
+
 static inline int stream(struct rcx_session *s, unsigned long cmd, void *arg)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 
+	if (rcx_stream_blocks(s) && stream_block(s, cmd, arg))
+		return -1;
 	for (;;) {
 		bool over = rcx_stream_over(s);
 
@@ -269,7 +287,7 @@ static const struct rcx_mode ioctl_modes[] = {
 			[RCX_PULL] = { .run = direct_pull, DIRECT },
 			[RCX_CALL] = { .run = direct_call, DIRECT },
 			[RCX_NOTIFY] = { .run = direct_notify, DIRECT, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = direct_stream, DIRECT, .waits = RCX_WAIT_DRAIN },
+			[RCX_STREAM] = { .run = direct_stream, DIRECT, .waits = RCX_WAIT_ANY },
 			[RCX_UPCALL] = { .run = direct_upcall, DIRECT, .waits = RCX_WAIT_ANY },
 			[RCX_DUMP] = { .run = direct_dump, DIRECT_TABLE },
 		},
@@ -285,7 +303,7 @@ static const struct rcx_mode ioctl_modes[] = {
 			[RCX_PULL] = { .run = indirect_pull, INDIRECT },
 			[RCX_CALL] = { .run = indirect_call, INDIRECT },
 			[RCX_NOTIFY] = { .run = indirect_notify, INDIRECT, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = indirect_stream, INDIRECT, .waits = RCX_WAIT_DRAIN },
+			[RCX_STREAM] = { .run = indirect_stream, INDIRECT, .waits = RCX_WAIT_ANY },
 			[RCX_UPCALL] = { .run = indirect_upcall, INDIRECT, .waits = RCX_WAIT_ANY },
 			[RCX_DUMP] = { .run = indirect_dump, RCX_TABLE },
 		},

@@ -205,7 +205,7 @@ static const struct rcx_mode netlink_modes[] = {
 			[RCX_PULL] = { .run = netlink_pull, ANSWERED },
 			[RCX_CALL] = { .run = netlink_call, ANSWERED },
 			[RCX_NOTIFY] = { .run = netlink_notify, EVENT, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = netlink_stream, EVENT, .waits = RCX_WAIT_DRAIN,
+			[RCX_STREAM] = { .run = netlink_stream, EVENT, .waits = RCX_WAIT_ANY,
 					.queue = &netlink_queue },
 			[RCX_UPCALL] = { .run = netlink_upcall, ANSWERED, .waits = RCX_WAIT_ANY },
 			[RCX_DUMP] = { .run = netlink_dump, RCX_TABLE },
@@ -220,7 +220,7 @@ static const struct rcx_mode netlink_modes[] = {
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
 			[RCX_NOTIFY] = { .run = netlink_notify, EVENT, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = netlink_stream, EVENT, .waits = RCX_WAIT_DRAIN,
+			[RCX_STREAM] = { .run = netlink_stream, EVENT, .waits = RCX_WAIT_ANY,
 					.queue = &netlink_queue },
 		},
 	},

@@ -90,7 +90,7 @@ static const struct rcx_mode pipe_modes[] = {
 			[RCX_PUSH] = { .run = rcx_fd_push, BYTES },
 			[RCX_CALL] = { .run = rcx_fd_call, BYTES },
 			[RCX_NOTIFY] = { .run = rcx_fd_notify, BYTES, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = rcx_fd_stream, BYTES, .waits = RCX_WAIT_DRAIN,
+			[RCX_STREAM] = { .run = rcx_fd_stream, BYTES, .waits = RCX_WAIT_ANY,
 					.queue = &pipe_queue },
 		},
 	},

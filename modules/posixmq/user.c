@@ -73,7 +73,7 @@ static int queue_refused(struct rcx_session *s)
 static int connect_queue(struct rcx_session *s, int *to, int *from)
 {
 	bool starts = rcx_kernel_initiated(s->op);
-	bool drains = s->op == RCX_STREAM || (starts && rcx_nonblocking(s));
+	bool drains = starts && rcx_nonblocking(s);
 	struct mq_attr attr = {
 		.mq_maxmsg = s->queue ? (long)s->queue : MESSAGES,
 		.mq_msgsize = (long)rcx_len(s),
@@ -156,11 +156,29 @@ static int posixmq_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
+/* Sleep in mq_receive() until the peer has emitted all. */
+static int stream_block(struct rcx_session *s)
+{
+	if (rcx_stream_block_fd(s))
+		return -1;
+	while (!rcx_stream_over(s)) {
+		ssize_t got = mq_receive(s->fd, (char *)s->rx, rcx_len(s), NULL);
+
+		if (got < 0 && errno != EINTR)
+			return rcx_fail_errno(s, "mq_receive a stream");
+		if (got >= 0 && rcx_streamed(s, s->rx, (size_t)got))
+			return -1;
+	}
+	return rcx_stream_unblock_fd(s);
+}
+
 static int posixmq_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 
 	(void)n;
+	if (rcx_stream_blocks(s) && stream_block(s))
+		return -1;
 	for (;;) {
 		bool over = rcx_stream_over(s);
 		ssize_t got;
@@ -233,7 +251,7 @@ static const struct rcx_mode posixmq_modes[] = {
 			[RCX_PUSH] = { .run = posixmq_push, MESSAGE },
 			[RCX_CALL] = { .run = posixmq_call, MESSAGE },
 			[RCX_NOTIFY] = { .run = posixmq_notify, MESSAGE, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = posixmq_stream, MESSAGE, .waits = RCX_WAIT_DRAIN,
+			[RCX_STREAM] = { .run = posixmq_stream, MESSAGE, .waits = RCX_WAIT_ANY,
 					.queue = &posixmq_queue },
 		},
 	},

@@ -101,7 +101,8 @@ static int skeleton_notify(struct rcx_session *s, uint64_t n)
  * a time limit.  It calls rcx_stream_over() before the drain; otherwise the last messages
  * could arrive between the two and stay in the queue.  A gap in the sequence is a loss,
  * not a failure.  If the channel itself reports a loss to its reader, the loop counts
- * that in s->overruns.
+ * that in s->overruns.  A loop that also supports RCX_WAIT_BLOCK first sleeps in read()
+ * between rcx_stream_block() and rcx_stream_unblock(), see loops/message_file.h.
  */
 static int skeleton_stream(struct rcx_session *s, uint64_t n)
 {

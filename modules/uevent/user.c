@@ -166,12 +166,32 @@ static int device_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
+/* Sleep in recv() until the producer has ended. */
+static int stream_block(struct rcx_session *s)
+{
+	if (rcx_stream_block(s))
+		return -1;
+	while (!rcx_stream_over(s)) {
+		ssize_t len = receive(s, 0);
+
+		if (len >= 0 && rcx_streamed(s, s->rx, (size_t)len))
+			return -1;
+		if (len < 0 && errno == ENOBUFS)
+			s->overruns++;
+		else if (len < 0 && errno != EINTR)
+			return rcx_fail_errno(s, "recv");
+	}
+	return rcx_stream_unblock(s);
+}
+
 /* ENOBUFS: something was lost, possibly only events of other devices. */
 static int device_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 
 	(void)n;
+	if (rcx_stream_blocks(s) && stream_block(s))
+		return -1;
 	for (;;) {
 		bool over = rcx_stream_over(s);
 		ssize_t len;
@@ -207,7 +227,7 @@ static const struct rcx_mode uevent_modes[] = {
 		.claims = RCX_POLLABLE | RCX_READERS_EACH,
 		.operations = {
 			[RCX_NOTIFY] = { .run = device_notify, TEXT, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = device_stream, TEXT, .waits = RCX_WAIT_DRAIN,
+			[RCX_STREAM] = { .run = device_stream, TEXT, .waits = RCX_WAIT_ANY,
 					.queue = &uevent_queue },
 		},
 	},

@@ -24,6 +24,9 @@ extern const char *const rcx_wait_names[RCX_WAITS]; /* of bit 0, 1, ... */
 /* The bits of enum rcx_wait that an operation supports; 0 for an operation that does not wait. */
 uint32_t rcx_waits(const struct rcx_mode *mode, enum rcx_op op);
 
+/* The one of these that a cell uses unless it requests another; 0 if there is none. */
+uint32_t rcx_default_wait(const struct rcx_mode *mode, enum rcx_op op);
+
 const struct rcx_channel *rcx_find_channel(const char *name);
 const struct rcx_mode *rcx_find_mode(const struct rcx_channel *channel, const char *name);
 int rcx_find_name(const char *const *names, int count, const char *name);

@@ -84,8 +84,8 @@ enum rcx_wait {
  * @count: for notify and stream: it carries neither body nor number, only how many events
  *	there were; @min and @max are 0, and @limit is not needed
  * @waits: for notify, stream and upcall: the enum rcx_wait bits that the loop supports in
- *	s->wait; the lowest bit is the default.  0 means only RCX_WAIT_POLL for stream and
- *	only RCX_WAIT_BLOCK for the others
+ *	s->wait.  The default is RCX_WAIT_POLL for stream and RCX_WAIT_BLOCK for the others,
+ *	or the lowest bit where that is not set.  0 means only the default
  * @queue: for stream, how its open hook uses s->queue; NULL when it does not
  * @excludes: RCX_WITHOUT_* bits; 0 when the figure contains all of that
  * @batch: up to so many messages share one wake-up or one call; 0 or 1 when each has its own
@@ -577,6 +577,34 @@ int rcx_reply_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask);
  */
 #define RCX_STREAM_WAIT 20 /* milliseconds */
 
+/*
+ * With RCX_WAIT_BLOCK, a stream loop sleeps in the call that returns a message, for as long as
+ * the producer runs.  That saves the call that finds the queue empty, and poll().  Nothing wakes
+ * the reader after the last message.  So between rcx_stream_block() and rcx_stream_unblock() a
+ * timer interrupts the sleep every RCX_STREAM_WAIT milliseconds, and the call fails with EINTR.
+ * The loop then drains as above, without blocking:
+ *
+ *	if (rcx_stream_block(s))
+ *		return -1;
+ *	while (!rcx_stream_over(s)) {
+ *		len = recv(..., 0);
+ *		if (len < 0 && errno != EINTR)
+ *			return rcx_fail_errno(s, "recv");
+ *		if (len >= 0 && rcx_streamed(s, msg, len))
+ *			return -1;
+ *	}
+ *	if (rcx_stream_unblock(s))
+ *		return -1;
+ *
+ * A timer that expires between the check and the call interrupts nothing; the next one does.
+ */
+int rcx_stream_block(struct rcx_session *s);
+int rcx_stream_unblock(struct rcx_session *s);
+
+/* The same, and set s->fd to block and not to block, for files without MSG_DONTWAIT. */
+int rcx_stream_block_fd(struct rcx_session *s);
+int rcx_stream_unblock_fd(struct rcx_session *s);
+
 /* Messages of a batch, for kernel halves that wake their reader once per batch.  Timed streams
  * are made of whole batches where they are long enough; see size_round().
  */
@@ -585,6 +613,12 @@ int rcx_reply_narrow(struct rcx_session *s, uint64_t seq, uint64_t mask);
 static inline bool rcx_stream_over(const struct rcx_session *s)
 {
 	return s->page->done;
+}
+
+/* Whether a stream loop first sleeps in its call, see rcx_stream_block(). */
+static inline bool rcx_stream_blocks(const struct rcx_session *s)
+{
+	return s->wait == RCX_WAIT_BLOCK && !rcx_stream_over(s);
 }
 
 /* Count one message of a stream; gaps are losses, not failures. */

@@ -29,16 +29,14 @@ static inline bool rcx_fd_to_user(const struct rcx_session *s)
 	return s->op != RCX_PUSH;
 }
 
-/* Set O_NONBLOCK for a peer that emits, and for a user half that drains or does not wait in
- * read().
- */
+/* Set O_NONBLOCK for a peer that emits, and for a user half that does not wait in read(). */
 static inline int rcx_fd_unblock(struct rcx_session *s)
 {
 	bool starts = rcx_kernel_initiated(s->op);
 
 	if (starts && fcntl(s->peer_end[1], F_SETFL, O_NONBLOCK))
 		return rcx_fail_errno(s, "cannot set O_NONBLOCK");
-	if ((s->op == RCX_STREAM || (starts && rcx_nonblocking(s))) &&
+	if (starts && rcx_nonblocking(s) &&
 	    fcntl(s->user_end[0], F_SETFL, O_NONBLOCK))
 		return rcx_fail_errno(s, "cannot set O_NONBLOCK");
 	return 0;
@@ -145,12 +143,30 @@ static inline int rcx_fd_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
+/* Sleep in read() until the peer has emitted all.  Of a message, *@have bytes may be left. */
+static inline int rcx_fd_stream_block(struct rcx_session *s, size_t *have)
+{
+	if (rcx_stream_block_fd(s))
+		return -1;
+	while (!rcx_stream_over(s)) {
+		ssize_t got = rcx_fd_take(s, have);
+
+		if (!got || (got < 0 && errno != EINTR))
+			return rcx_fd_broken(s, "read a stream", got);
+		if (got > 0 && rcx_streamed(s, s->rx, (size_t)got))
+			return -1;
+	}
+	return rcx_stream_unblock_fd(s);
+}
+
 static inline int rcx_fd_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	size_t have = 0;
 
 	(void)n;
+	if (rcx_stream_blocks(s) && rcx_fd_stream_block(s, &have))
+		return -1;
 	for (;;) {
 		bool over = rcx_stream_over(s);
 		ssize_t got;

@@ -166,11 +166,29 @@ static inline int rcx_file_upcall(struct rcx_session *s, uint64_t n)
 	return rcx_asked(s, first, n);
 }
 
+/* Sleep in read() until the producer has ended. */
+static inline int rcx_file_stream_block(struct rcx_session *s)
+{
+	if (rcx_stream_block_fd(s))
+		return -1;
+	while (!rcx_stream_over(s)) {
+		ssize_t len = read(s->fd, s->rx, rcx_len(s));
+
+		if (len < 0 && errno != EINTR)
+			return rcx_fail_errno(s, "read a stream");
+		if (len >= 0 && rcx_streamed(s, s->rx, (size_t)len))
+			return -1;
+	}
+	return rcx_stream_unblock_fd(s);
+}
+
 static inline int rcx_file_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 
 	(void)n;
+	if (rcx_stream_blocks(s) && rcx_file_stream_block(s))
+		return -1;
 	for (;;) {
 		bool over = rcx_stream_over(s);
 		ssize_t len;

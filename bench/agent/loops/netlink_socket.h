@@ -324,33 +324,61 @@ static inline int rcx_datagram_upcall(struct rcx_session *s, uint64_t n, rcx_dat
 }
 
 /*
- * The channel reports a loss with ENOBUFS, once per overrun and before the messages that are
- * still queued.  Sequence numbers show how many messages are lost.
+ * Count what recv() has returned during a stream: @got bytes, or ENOBUFS.  The channel reports
+ * a loss with ENOBUFS, once per overrun and before the messages that are still queued.  Sequence
+ * numbers show how many messages are lost.
  */
+static inline int rcx_datagram_streamed(struct rcx_session *s, ssize_t got,
+					rcx_datagram_open message, unsigned int kind)
+{
+	const struct rcx_msg *msg;
+	size_t whole;
+
+	if (got < 0) {
+		s->overruns++;
+		return 0;
+	}
+	msg = message(s, got, kind, &whole);
+	return msg ? rcx_streamed(s, msg, whole) : rcx_datagram_broken(s, got);
+}
+
+/* Sleep in recv() until the producer has ended. */
+static inline int rcx_datagram_stream_block(struct rcx_session *s, rcx_datagram_open message,
+					    unsigned int kind)
+{
+	size_t most = rcx_datagram_room(s);
+
+	if (rcx_stream_block(s))
+		return -1;
+	while (!rcx_stream_over(s)) {
+		ssize_t got = recv(s->fd, s->map, most, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 && errno != ENOBUFS)
+			return rcx_fail_errno(s, "recv");
+		if (rcx_datagram_streamed(s, got, message, kind))
+			return -1;
+	}
+	return rcx_stream_unblock(s);
+}
+
 static inline int rcx_datagram_stream(struct rcx_session *s, uint64_t n, rcx_datagram_open message,
 				      unsigned int kind)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	size_t most = rcx_datagram_room(s), whole;
+	size_t most = rcx_datagram_room(s);
 
 	(void)n;
+	if (rcx_stream_blocks(s) && rcx_datagram_stream_block(s, message, kind))
+		return -1;
 	for (;;) {
 		bool over = rcx_stream_over(s);
 		ssize_t got;
 
-		while ((got = recv(s->fd, s->map, most, MSG_DONTWAIT)) >= 0 || errno == ENOBUFS) {
-			const struct rcx_msg *msg;
-
-			if (got < 0) {
-				s->overruns++;
-				continue;
-			}
-			msg = message(s, got, kind, &whole);
-			if (!msg)
-				return rcx_datagram_broken(s, got);
-			if (rcx_streamed(s, msg, whole))
+		while ((got = recv(s->fd, s->map, most, MSG_DONTWAIT)) >= 0 || errno == ENOBUFS)
+			if (rcx_datagram_streamed(s, got, message, kind))
 				return -1;
-		}
 		if (errno != EAGAIN)
 			return rcx_fail_errno(s, "recv");
 		if (over)

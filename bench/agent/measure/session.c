@@ -156,14 +156,12 @@ static size_t table_len(const struct rcx_session *s)
 	return (s->records + 1) * sizeof(struct rcx_record);
 }
 
-/* The requested wait, or the first one that the operation supports. */
+/* The requested wait, or the default of the operation. */
 static enum rcx_wait choose_wait(const struct rcx_cell *cell)
 {
-	uint32_t waits = rcx_waits(cell->mode, cell->op);
+	uint32_t wait = cell->wait ? cell->wait : rcx_default_wait(cell->mode, cell->op);
 
-	if (cell->wait)
-		return (enum rcx_wait)cell->wait;
-	return waits ? (enum rcx_wait)(waits & -waits) : RCX_WAIT_BLOCK;
+	return wait ? (enum rcx_wait)wait : RCX_WAIT_BLOCK;
 }
 
 /* The CPU of the other end: the one of this process, or as the cell requests. */

@@ -26,15 +26,26 @@ const struct rcx_mode *rcx_find_mode(const struct rcx_channel *channel, const ch
 	return NULL;
 }
 
+/* The usual wait of an operation that waits. */
+static uint32_t usual_wait(enum rcx_op op)
+{
+	return op == RCX_STREAM ? RCX_WAIT_POLL : RCX_WAIT_BLOCK;
+}
+
 uint32_t rcx_waits(const struct rcx_mode *mode, enum rcx_op op)
 {
 	const struct rcx_operation *operation = &mode->operations[op];
 
 	if (!rcx_kernel_initiated(op))
 		return 0;
-	if (operation->waits)
-		return operation->waits;
-	return op == RCX_STREAM ? RCX_WAIT_POLL : RCX_WAIT_BLOCK;
+	return operation->waits ? operation->waits : usual_wait(op);
+}
+
+uint32_t rcx_default_wait(const struct rcx_mode *mode, enum rcx_op op)
+{
+	uint32_t waits = rcx_waits(mode, op);
+
+	return waits & usual_wait(op) ? usual_wait(op) : waits & -waits;
 }
 
 int rcx_find_name(const char *const *names, int count, const char *name)
@@ -65,13 +76,21 @@ static json_object *list_queue(const struct rcx_queue *queue)
 	return out;
 }
 
-static json_object *list_waits(uint32_t waits)
+static void add_waits(json_object *to, uint32_t waits)
 {
-	json_object *out = json_object_new_array();
-
 	for (int i = 0; i < RCX_WAITS; i++)
 		if (waits & (1u << i))
-			json_object_array_add(out, json_object_new_string(rcx_wait_names[i]));
+			json_object_array_add(to, json_object_new_string(rcx_wait_names[i]));
+}
+
+/* The default is the first. */
+static json_object *list_waits(const struct rcx_mode *mode, enum rcx_op op)
+{
+	uint32_t first = rcx_default_wait(mode, op);
+	json_object *out = json_object_new_array();
+
+	add_waits(out, first);
+	add_waits(out, rcx_waits(mode, op) & ~first);
 	return out;
 }
 
@@ -97,7 +116,6 @@ static json_object *list_excludes(uint32_t excludes)
 static json_object *list_operation(const struct rcx_mode *mode, enum rcx_op number)
 {
 	const struct rcx_operation *op = &mode->operations[number];
-	uint32_t waits = rcx_waits(mode, number);
 	json_object *out = json_object_new_object();
 
 	json_object_object_add(out, "min", json_object_new_int64(op->min));
@@ -109,8 +127,8 @@ static json_object *list_operation(const struct rcx_mode *mode, enum rcx_op numb
 				 "The limit of ringcross is 1 MiB.");
 	if (op->count)
 		json_object_object_add(out, "count", json_object_new_boolean(true));
-	if (waits)
-		json_object_object_add(out, "waits", list_waits(waits));
+	if (rcx_waits(mode, number))
+		json_object_object_add(out, "waits", list_waits(mode, number));
 	json_object_object_add(out, "two_ends",
 			       json_object_new_boolean(rcx_has_two_ends(mode, number)));
 	if (op->queue)
