@@ -8,6 +8,7 @@
 #define RCX_CHARDEV_EVENTS	"events"	    /* read: sleep for the next event */
 #define RCX_CHARDEV_UPCALL	"upcall"	    /* read a request, write its reply */
 #define RCX_CHARDEV_TABLE	"table"		    /* read: a dump */
+#define RCX_CHARDEV_BATCH	"batch"		    /* as events, many by one read */
 #define RCX_CHARDEV_ITER	"iter"		    /* as message, in several segments */
 #define RCX_CHARDEV_WORD	"word"		    /* the sequence number alone: a __u64 */
 

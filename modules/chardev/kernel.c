@@ -52,8 +52,12 @@
  * this.  A request that was read and whose reader closes the file gets no answer; the waiting
  * thread then gets ENOTCONN.
  *
- * Three modes.  message: complete messages, with the handlers in core/file.c.  procfs uses
- * the same handlers, so the two channels differ only in the path to the handler.  iter:
+ * Four modes.  message: complete messages, with the handlers in core/file.c.  procfs uses
+ * the same handlers, so the two channels differ only in the path to the handler.  batch:
+ * one read returns all queued messages that fit into the buffer, each padded to 8 bytes.
+ * The reader is woken when 16 of them are queued, so they share one wake-up, one system
+ * call and one copy.  A message may then wait for the 15 after it, unless it is the last
+ * one of the producer.  iter:
  * header and body in two segments.  word: the sequence number alone, moved by get_user()
  * and put_user(), which are one checked load or store without a buffer.  On a kernel with
  * CONFIG_HARDENED_USERCOPY, such as Debian's, copy_from_user() and copy_to_user() first
@@ -75,9 +79,16 @@
 static DEFINE_RCX_READERS(chardev_readers);
 static DEFINE_RCX_UPCALL(chardev_upcall);
 
+static DEFINE_RCX_READERS(chardev_batch_readers);
+
 static int chardev_emit(const struct rcx_event *event)
 {
 	return rcx_readers_emit(&chardev_readers, event);
+}
+
+static int chardev_emit_batch(const struct rcx_event *event)
+{
+	return rcx_readers_emit_batched(&chardev_batch_readers, event);
 }
 
 static int chardev_open_events(struct inode *inode, struct file *file)
@@ -93,6 +104,11 @@ static int chardev_ask(const struct rcx_event *request)
 static int chardev_open_upcall(struct inode *inode, struct file *file)
 {
 	return rcx_upcall_open(inode, file, &chardev_upcall);
+}
+
+static int chardev_open_batch(struct inode *inode, struct file *file)
+{
+	return rcx_events_open(inode, file, &chardev_batch_readers);
 }
 
 /* Without a file position, which iter and word do not use. */
@@ -238,6 +254,14 @@ static const struct file_operations chardev_table_fops = {
 	.llseek = default_llseek,
 };
 
+static const struct file_operations chardev_batch_fops = {
+	.owner = THIS_MODULE,
+	.open = chardev_open_batch,
+	.release = rcx_events_release,
+	.read = rcx_events_read_batch,
+	.poll = rcx_events_poll,
+};
+
 static const struct file_operations chardev_iter_fops = {
 	.owner = THIS_MODULE,
 	.open = chardev_open_stream,
@@ -269,6 +293,7 @@ static struct miscdevice chardev_devices[] = {
 	CHARDEV(RCX_CHARDEV_EVENTS, &chardev_events_fops, 0400),
 	CHARDEV(RCX_CHARDEV_UPCALL, &chardev_upcall_fops, 0600),
 	CHARDEV(RCX_CHARDEV_TABLE, &chardev_table_fops, 0400),
+	CHARDEV(RCX_CHARDEV_BATCH, &chardev_batch_fops, 0400),
 	CHARDEV(RCX_CHARDEV_ITER, &chardev_iter_fops, 0600),
 	CHARDEV(RCX_CHARDEV_WORD, &chardev_word_fops, 0600),
 };
@@ -276,9 +301,10 @@ static struct miscdevice chardev_devices[] = {
 static struct rcx_channel chardev_channel = {
 	.name = "chardev",
 	.owner = THIS_MODULE,
-	.emitters =
-		(const struct rcx_emitter[]){
-			{ "message", RCX_IN_ANY, chardev_emit, chardev_ask }, { } },
+	.emitters = (const struct rcx_emitter[]){ { "message", RCX_IN_ANY, chardev_emit,
+						    chardev_ask },
+						  { "batch", RCX_IN_ANY, chardev_emit_batch },
+						  { } },
 };
 
 /* Deregister the first @count devices, in reverse order. */

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include "channel.h"
@@ -19,6 +22,119 @@ static int message_open(struct rcx_session *s)
 		return rcx_file_open(s, PATH(RCX_CHARDEV_TABLE), O_RDONLY);
 	return rcx_file_open_for(s, PATH(RCX_CHARDEV_MESSAGE), PATH(RCX_CHARDEV_TRANSACTION),
 				 PATH(RCX_CHARDEV_EVENTS));
+}
+
+/* ---- batch: all queued messages that fit, by one read() ----------------- */
+
+#define BATCH_ROOM (1u << 20) /* most bytes of a buffer for more than one message */
+
+static int batch_open(struct rcx_session *s)
+{
+	size_t len = RCX_PADDED(rcx_len(s)), room = RCX_BATCH * len;
+
+	room = room < BATCH_ROOM ? room : BATCH_ROOM;
+	s->map_len = room < len ? len : room;
+	s->map = mmap(NULL, s->map_len, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (s->map == MAP_FAILED) {
+		s->map = NULL;
+		return rcx_fail_errno(s, "cannot get memory for a batch");
+	}
+	return rcx_file_open(s, PATH(RCX_CHARDEV_BATCH), O_RDONLY);
+}
+
+/* The message at @at in the @got bytes of a batch, or NULL.  Sets @len to its length. */
+static inline const struct rcx_msg *batch_message(struct rcx_session *s, size_t got, size_t at,
+						  size_t *len)
+{
+	const struct rcx_msg *msg = (const struct rcx_msg *)((const char *)s->map + at);
+
+	if (got - at >= RCX_HEADER && got - at >= RCX_PADDED((size_t)RCX_HEADER + msg->size)) {
+		*len = (size_t)RCX_HEADER + msg->size;
+		return msg;
+	}
+	rcx_fail(s, "a batch of %zu bytes ends in the middle of a message", got);
+	return NULL;
+}
+
+static int batch_notify(struct rcx_session *s, uint64_t n)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	bool polls = rcx_polls(s);
+
+	while (n--) {
+		const struct rcx_msg *msg;
+		ssize_t got;
+		size_t len;
+
+		if (rcx_arm(s))
+			return -1;
+		do {
+			if (polls)
+				poll(&pfd, 1, -1);
+			got = read(s->fd, s->map, s->map_len);
+		} while (got < 0 && errno == EAGAIN);
+		if (got < 0)
+			return rcx_fail_errno(s, "read an event");
+		rcx_arrived(s);
+		msg = batch_message(s, (size_t)got, 0, &len);
+		if (!msg || rcx_rx(s, msg, len))
+			return -1;
+		if ((size_t)got != RCX_PADDED(len))
+			return rcx_fail(s, "one event was emitted, and more were read");
+	}
+	return 0;
+}
+
+/* Count the messages of a batch of @got bytes. */
+static inline int batch_streamed(struct rcx_session *s, size_t got)
+{
+	for (size_t at = 0, len; at < got; at += RCX_PADDED(len)) {
+		const struct rcx_msg *msg = batch_message(s, got, at, &len);
+
+		if (!msg || rcx_streamed(s, msg, len))
+			return -1;
+	}
+	return 0;
+}
+
+/* Sleep in read() until the producer has ended. */
+static int batch_stream_block(struct rcx_session *s)
+{
+	if (rcx_stream_block_fd(s))
+		return -1;
+	while (!rcx_stream_over(s)) {
+		ssize_t got = read(s->fd, s->map, s->map_len);
+
+		if (got < 0 && errno != EINTR)
+			return rcx_fail_errno(s, "read a stream");
+		if (got >= 0 && batch_streamed(s, (size_t)got))
+			return -1;
+	}
+	return rcx_stream_unblock_fd(s);
+}
+
+static int batch_stream(struct rcx_session *s, uint64_t n)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+
+	(void)n;
+	if (rcx_stream_blocks(s) && batch_stream_block(s))
+		return -1;
+	for (;;) {
+		bool over = rcx_stream_over(s);
+		ssize_t got;
+
+		while ((got = read(s->fd, s->map, s->map_len)) >= 0)
+			if (batch_streamed(s, (size_t)got))
+				return -1;
+		if (errno != EAGAIN)
+			return rcx_fail_errno(s, "read a stream");
+		if (over)
+			return 0;
+		if (rcx_polls(s))
+			poll(&pfd, 1, RCX_STREAM_WAIT);
+	}
 }
 
 /* ---- iter: header and body as two segments of one call ------------------ */
@@ -108,6 +224,16 @@ static const struct rcx_mode chardev_modes[] = {
 			[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_ANY },
 			[RCX_UPCALL] = { .run = rcx_file_upcall, WHOLE, .waits = RCX_WAIT_ANY },
 			[RCX_DUMP] = { .run = rcx_table_dump, RCX_TABLE },
+		},
+	},
+	{
+		.name = "batch",
+		.summary = "all queued messages by one read, woken for each 16",
+		.open = batch_open,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
+		.operations = {
+			[RCX_NOTIFY] = { .run = batch_notify, WHOLE, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = batch_stream, WHOLE, .waits = RCX_WAIT_ANY },
 		},
 	},
 	{

@@ -7,19 +7,21 @@
  * the same message by its next read, and cat reaches an end of file.
  */
 #include <linux/mm.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "rcx_core.h"
 #include "rcx_file.h"
 
 /*
- * State of one open event file.  Only @file.message needs @file.lock; the lock of
+ * State of one open event file.  @file.lock covers @file.message and @taken; the lock of
  * @readers covers @reader, see readers.c.
  */
 struct rcx_events {
 	struct rcx_file file;
 	struct rcx_readers *readers;
 	struct rcx_reader reader;
+	struct rcx_event taken[RCX_BATCH];
 };
 
 /* Zeroed, because bytes that a message does not fill are copied to user space as well. */
@@ -213,6 +215,71 @@ ssize_t rcx_events_read(struct file *file, char __user *to, size_t len, loff_t *
 	return ret;
 }
 EXPORT_SYMBOL_GPL(rcx_events_read);
+
+/* ---- many events by one read -------------------------------------------- */
+
+/* Write the messages of @count events to @state->message, one behind the other. */
+static size_t lay_out(struct rcx_file *state, const struct rcx_event *events, int count)
+{
+	size_t at = 0;
+	int i;
+
+	for (i = 0; i < count; i++) {
+		struct rcx_msg *msg = (void *)state->message + at;
+
+		rcx_event(&events[i], msg);
+		at += RCX_PADDED(RCX_HEADER + events[i].size);
+	}
+	return at;
+}
+
+/* Copy up to a batch of events to @to.  The number of bytes, or a negative errno. */
+static ssize_t read_chunk(struct rcx_events *events, char __user *to, size_t room, bool nonblock)
+{
+	struct rcx_file *state = &events->file;
+	int count, err;
+	size_t len;
+
+	/* Before events leave the queue, so that a lack of memory loses none. */
+	room = min_t(size_t, room, RCX_PADDED(RCX_HEADER + RCX_BODY_MAX));
+	err = rcx_file_hold(state, room);
+	if (err)
+		return err;
+	count = rcx_reader_take(events->readers, &events->reader, events->taken, RCX_BATCH, room,
+				nonblock);
+	if (count < 0)
+		return count;
+	len = lay_out(state, events->taken, count);
+	return copy_to_user(to, state->message, len) ? -EFAULT : len;
+}
+
+/*
+ * As many whole messages as are queued and fit into @len bytes.  It sleeps only for the first
+ * one.  An event that does not fit stays queued: -EMSGSIZE when it is the first one.
+ *
+ * The lock is held while the reader sleeps: a batch belongs to one reader, and a second thread
+ * that reads the same open file waits for the next batch.
+ */
+ssize_t rcx_events_read_batch(struct file *file, char __user *to, size_t len, loff_t *pos)
+{
+	struct rcx_events *events = file->private_data;
+	bool nonblock = file->f_flags & O_NONBLOCK;
+	size_t at = 0;
+	ssize_t got;
+
+	if (nonblock && !mutex_trylock(&events->file.lock))
+		return -EAGAIN;
+	if (!nonblock && mutex_lock_interruptible(&events->file.lock))
+		return -ERESTARTSYS;
+	do {
+		got = read_chunk(events, to + at, len - at, nonblock || at);
+		if (got > 0)
+			at += got;
+	} while (got > 0 && at < len);
+	mutex_unlock(&events->file.lock);
+	return at ?: got;
+}
+EXPORT_SYMBOL_GPL(rcx_events_read_batch);
 
 __poll_t rcx_events_poll(struct file *file, struct poll_table_struct *table)
 {

@@ -8,6 +8,7 @@
  *	message		consumes a message	makes the next message
  *	transaction	consumes a request	returns its reply, until the next request
  *	events		-			sleeps until the next event
+ *	batch		-			the same, and returns all events that fit
  *
  * All of them except rcx_events_open() have the signature of their member of struct
  * file_operations and are used there directly.
@@ -75,6 +76,7 @@ ssize_t rcx_file_reply(struct file *file, char __user *to, size_t len, loff_t *p
 int rcx_events_open(struct inode *inode, struct file *file, struct rcx_readers *readers);
 int rcx_events_release(struct inode *inode, struct file *file);
 ssize_t rcx_events_read(struct file *file, char __user *to, size_t len, loff_t *pos);
+ssize_t rcx_events_read_batch(struct file *file, char __user *to, size_t len, loff_t *pos);
 __poll_t rcx_events_poll(struct file *file, struct poll_table_struct *table);
 
 #endif /* RCX_FILE_H */

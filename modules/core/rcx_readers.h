@@ -46,11 +46,26 @@ void rcx_reader_leave(struct rcx_readers *readers, struct rcx_reader *reader);
 int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_event *event);
 
 /*
+ * The same, but wake a reader only when RCX_BATCH events are queued for it, or when the
+ * producer stops after @event.  For readers that take many events at a time.
+ */
+int rcx_readers_emit_batched(struct rcx_readers *readers, const struct rcx_event *event);
+
+/*
  * Take the oldest event and wait for one when there is none: 0, -EAGAIN when there is
  * none and @nonblock is set, or -ERESTARTSYS after a signal.
  */
 int rcx_reader_next(struct rcx_readers *readers, struct rcx_reader *reader, struct rcx_event *event,
 		    bool nonblock);
+
+/*
+ * Take up to @count of the oldest events whose messages, each padded to RCX_ALIGN bytes, fit
+ * into @room bytes together; an event that does not fit stays queued.  Wait for the first one
+ * unless @nonblock is set.  The number of events, or -EMSGSIZE when the first one does not
+ * fit, or as rcx_reader_next().
+ */
+int rcx_reader_take(struct rcx_readers *readers, struct rcx_reader *reader,
+		    struct rcx_event *events, u32 count, size_t room, bool nonblock);
 
 __poll_t rcx_reader_poll(struct rcx_reader *reader, struct file *file,
 			 struct poll_table_struct *table);

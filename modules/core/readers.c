@@ -43,7 +43,8 @@ void rcx_reader_leave(struct rcx_readers *readers, struct rcx_reader *reader)
 }
 EXPORT_SYMBOL_GPL(rcx_reader_leave);
 
-int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_event *event)
+static __always_inline int emit(struct rcx_readers *readers, const struct rcx_event *event,
+				u32 batch)
 {
 	struct rcx_reader *reader;
 	unsigned long flags;
@@ -58,12 +59,24 @@ int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_event *event)
 		}
 		reader->ring[reader->head++ % RCX_QUEUE] = *event;
 		err = 0;
-		wake_up_interruptible_poll(&reader->wait, EPOLLIN | EPOLLRDNORM);
+		if (batch == 1 || reader->head - reader->tail >= batch || event->last)
+			wake_up_interruptible_poll(&reader->wait, EPOLLIN | EPOLLRDNORM);
 	}
 	spin_unlock_irqrestore(&readers->lock, flags);
 	return err;
 }
+
+int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_event *event)
+{
+	return emit(readers, event, 1);
+}
 EXPORT_SYMBOL_GPL(rcx_readers_emit);
+
+int rcx_readers_emit_batched(struct rcx_readers *readers, const struct rcx_event *event)
+{
+	return emit(readers, event, RCX_BATCH);
+}
+EXPORT_SYMBOL_GPL(rcx_readers_emit_batched);
 
 static bool dequeue(struct rcx_readers *readers, struct rcx_reader *reader, struct rcx_event *event)
 {
@@ -88,6 +101,45 @@ int rcx_reader_next(struct rcx_readers *readers, struct rcx_reader *reader, stru
 	return wait_event_interruptible(reader->wait, dequeue(readers, reader, event));
 }
 EXPORT_SYMBOL_GPL(rcx_reader_next);
+
+/* The same for several events, see rcx_reader_take(); 0 when there is none. */
+static int dequeue_many(struct rcx_readers *readers, struct rcx_reader *reader,
+			struct rcx_event *events, u32 count, size_t room)
+{
+	unsigned long flags;
+	int taken = 0;
+
+	spin_lock_irqsave(&readers->lock, flags);
+	while (taken < count && reader->head != reader->tail) {
+		const struct rcx_event *next = &reader->ring[reader->tail % RCX_QUEUE];
+		size_t len = RCX_PADDED(RCX_HEADER + next->size);
+
+		if (len > room) {
+			taken = taken ?: -EMSGSIZE;
+			break;
+		}
+		room -= len;
+		events[taken++] = *next;
+		reader->tail++;
+	}
+	spin_unlock_irqrestore(&readers->lock, flags);
+	return taken;
+}
+
+int rcx_reader_take(struct rcx_readers *readers, struct rcx_reader *reader,
+		    struct rcx_event *events, u32 count, size_t room, bool nonblock)
+{
+	int taken = dequeue_many(readers, reader, events, count, room), err;
+
+	if (taken)
+		return taken;
+	if (nonblock)
+		return -EAGAIN;
+	err = wait_event_interruptible(
+		reader->wait, (taken = dequeue_many(readers, reader, events, count, room)));
+	return err ?: taken;
+}
+EXPORT_SYMBOL_GPL(rcx_reader_take);
 
 __poll_t rcx_reader_poll(struct rcx_reader *reader, struct file *file,
 			 struct poll_table_struct *table)

@@ -32,6 +32,15 @@ struct rcx_msg {
 #define RCX_HEADER   ((__u32)sizeof(struct rcx_msg))
 #define RCX_BODY_MAX (1u << 20)
 
+/* Where several messages are in one buffer, each begins at a multiple of so many bytes. */
+#define RCX_ALIGN	8u
+#define RCX_PADDED(len) (((len) + RCX_ALIGN - 1) / RCX_ALIGN * RCX_ALIGN)
+
+/* Messages of a batch, for kernel halves that wake their reader once per batch.  Timed streams
+ * are made of whole batches where they are long enough; see size_round() in the agent.
+ */
+#define RCX_BATCH 16u
+
 /* The @i-th 8-byte word of the body of message @seq. */
 static inline __u64 rcx_body_word(__u64 seq, __u32 i)
 {

@@ -605,11 +605,6 @@ int rcx_stream_unblock(struct rcx_session *s);
 int rcx_stream_block_fd(struct rcx_session *s);
 int rcx_stream_unblock_fd(struct rcx_session *s);
 
-/* Messages of a batch, for kernel halves that wake their reader once per batch.  Timed streams
- * are made of whole batches where they are long enough; see size_round().
- */
-#define RCX_BATCH 16u
-
 static inline bool rcx_stream_over(const struct rcx_session *s)
 {
 	return s->page->done;
