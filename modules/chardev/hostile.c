@@ -210,6 +210,153 @@ static void try_word(struct rcx_hostile *h)
 	close(fd);
 }
 
+/* ---- batch -------------------------------------------------------------- */
+
+#define ODD	 61u /* a body after which the next message needs padding */
+#define ODD_LEN	 RCX_PADDED(RCX_HEADER + ODD)
+#define QUEUE	 256 /* events that an open file queues */
+
+/* Emit @count events at once, before the next read. */
+static void emit_batch(struct rcx_hostile *h, uint64_t count)
+{
+	rcx_core_start(h, RCX_SOFTIRQ, count, (uint32_t)count, 0);
+	rcx_core_ended(h, 1000);
+}
+
+/* Whether the @len bytes at h->message are whole messages @seq and following of @size bytes. */
+static bool in_order(struct rcx_hostile *h, long len, uint32_t size, uint64_t seq)
+{
+	long each = RCX_PADDED(RCX_HEADER + size);
+
+	for (long at = 0; at + each <= len; at += each, seq++) {
+		const struct rcx_msg *msg = (const void *)((const char *)h->message + at);
+
+		if (msg->seq != seq || !rcx_is_whole(msg, size, true))
+			return false;
+	}
+	return len > 0 && len % each == 0;
+}
+
+/* Read a new event: a read that fails may or may not have consumed its event. */
+static long batch_read_at(void *arg, void *at)
+{
+	const struct target *target = arg;
+
+	while (read(target->fd, target->h->message, RCX_BODY_MAX) > 0)
+		;
+	emit_batch(target->h, 1);
+	return read(target->fd, at, WHOLE);
+}
+
+static long batch_read(void *arg)
+{
+	const struct target *target = arg;
+
+	return read(target->fd, target->h->message, 4 * WHOLE);
+}
+
+static void try_batch_reads(struct rcx_hostile *h, int fd)
+{
+	struct target target = { h, fd };
+	char *to = (char *)h->message;
+
+	rcx_expect(h, "read of no event", read(fd, to, WHOLE), EAGAIN);
+	emit_batch(h, 40);
+	rcx_expect(h, "room for no byte", read(fd, to, 0), EMSGSIZE);
+	rcx_expect(h, "room for a byte less than one", read(fd, to, WHOLE - 1), EMSGSIZE);
+	rcx_expect_value(h, "room for one", read(fd, to, WHOLE), WHOLE);
+	rcx_expect_true(h, "the refused reads lost none", in_order(h, WHOLE, BODY, 0));
+	rcx_expect_value(h, "room for two and a half", read(fd, to, 5 * WHOLE / 2), 2 * WHOLE);
+	rcx_expect_true(h, "both are whole", in_order(h, 2 * WHOLE, BODY, 1));
+	rcx_expect_value(h, "room of 2 GiB", read(fd, to, INT32_MAX), 37 * WHOLE);
+	rcx_expect_true(h, "all are whole", in_order(h, 37 * WHOLE, BODY, 3));
+	rcx_expect(h, "read after the last event", read(fd, to, WHOLE), EAGAIN);
+	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, batch_read_at, &target);
+	emit_batch(h, 3);
+	rcx_expect(h, "a batch that ends in unmapped memory", read(fd, h->edge - WHOLE, 3 * WHOLE),
+		   EFAULT);
+	rcx_expect(h, "write", write(fd, to, WHOLE), EBADF);
+	rcx_expect(h, "pread", pread(fd, to, WHOLE, 0), ESPIPE);
+}
+
+/* More events than the queue holds, and messages that need padding. */
+static void try_batch_queue(struct rcx_hostile *h, int fd)
+{
+	struct rcx_counts before, after;
+	char *to = (char *)h->message;
+	uint64_t first;
+
+	while (read(fd, to, RCX_BODY_MAX) > 0)
+		;
+	before = rcx_core_counts(h);
+	emit_batch(h, 3 * QUEUE);
+	after = rcx_core_counts(h);
+	rcx_expect_value(h, "refused when the queue is full",
+			 (long)(after.refused - before.refused), 2 * QUEUE);
+	rcx_expect_value(h, "still queued", read(fd, to, RCX_BODY_MAX), QUEUE * WHOLE);
+
+	rcx_core_bind(h, "batch", ODD, true);
+	emit_batch(h, 5);
+	rcx_expect_value(h, "padded messages", read(fd, to, RCX_BODY_MAX), 5 * ODD_LEN);
+	rcx_expect_true(h, "they are whole", in_order(h, 5 * ODD_LEN, ODD, 0));
+	emit_batch(h, 1);
+	rcx_expect(h, "no room for the padding", read(fd, to, RCX_HEADER + ODD), EMSGSIZE);
+
+	/* An event keeps the size of the bind under which it was emitted. */
+	rcx_core_bind(h, "batch", RCX_BODY_MAX, true);
+	emit_batch(h, 2);
+	rcx_expect_value(h, "an event of the previous bind", read(fd, to, ODD_LEN), ODD_LEN);
+	rcx_expect(h, "an event too large for its reader", read(fd, to, WHOLE), EMSGSIZE);
+	rcx_expect_value(h, "with more room", read(fd, to, RCX_HEADER + RCX_BODY_MAX),
+			 RCX_HEADER + RCX_BODY_MAX);
+	first = h->message->seq;
+	rcx_expect_true(h, "it was not lost", first == 0 && rcx_is_whole(h->message, RCX_BODY_MAX,
+									  true));
+	rcx_core_bind(h, "batch", BODY, true);
+	while (read(fd, to, RCX_HEADER + RCX_BODY_MAX) > 0)
+		;
+}
+
+/* Two threads that read the same open file, of which one sleeps. */
+static void try_batch_sleep(struct rcx_hostile *h)
+{
+	struct target target = { h, rcx_expect_open(h, PATH(RCX_CHARDEV_BATCH), O_RDONLY) };
+	struct rcx_sleeper sleeper;
+	char other[WHOLE];
+	int flags = fcntl(target.fd, F_GETFL);
+
+	rcx_sleep_in(h, &sleeper, batch_read, &target);
+	fcntl(target.fd, F_SETFL, flags | O_NONBLOCK);
+	rcx_expect(h, "a second reader beside one that sleeps",
+		   read(target.fd, other, sizeof(other)), EAGAIN);
+	fcntl(target.fd, F_SETFL, flags);
+	rcx_sleeper_interrupt(&sleeper);
+	rcx_expect(h, "interrupted in its sleep", rcx_sleeper_end(&sleeper), EINTR);
+	rcx_try_kill(h, "killed in its sleep", batch_read, &target);
+
+	rcx_sleep_in(h, &sleeper, batch_read, &target);
+	close(target.fd);
+	emit_batch(h, 3);
+	rcx_expect_value(h, "closed in its sleep, it still gets its events",
+			 rcx_sleeper_end(&sleeper), 3 * WHOLE);
+}
+
+static void try_batch(struct rcx_hostile *h)
+{
+	int fd;
+
+	rcx_topic(h, "batch");
+	rcx_core_bind(h, "batch", BODY, true);
+	fd = rcx_expect_open(h, PATH(RCX_CHARDEV_BATCH), O_RDONLY | O_NONBLOCK);
+	try_batch_reads(h, fd);
+	try_batch_queue(h, fd);
+	try_batch_sleep(h);
+	rcx_try_no_map(h, fd);
+	rcx_try_commands(h, fd, NULL);
+	close(fd);
+	rcx_try_nobody_opens(h, PATH(RCX_CHARDEV_BATCH));
+}
+
 static void chardev_hostile(struct rcx_hostile *h)
 {
 	rcx_try_message_file(h, PATH(RCX_CHARDEV_MESSAGE), false);
@@ -220,6 +367,7 @@ static void chardev_hostile(struct rcx_hostile *h)
 	try_iter(h, false);
 	try_iter(h, true);
 	rcx_try_nobody_opens(h, PATH(RCX_CHARDEV_ITER));
+	try_batch(h);
 	try_word(h);
 	rcx_try_nobody_opens(h, PATH(RCX_CHARDEV_WORD));
 }
