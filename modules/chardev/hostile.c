@@ -212,9 +212,9 @@ static void try_word(struct rcx_hostile *h)
 
 /* ---- batch -------------------------------------------------------------- */
 
-#define ODD	 61u /* a body after which the next message needs padding */
-#define ODD_LEN	 RCX_PADDED(RCX_HEADER + ODD)
-#define QUEUE	 256 /* events that an open file queues */
+#define ODD	61u /* a body after which the next message needs padding */
+#define ODD_LEN RCX_PADDED(RCX_HEADER + ODD)
+#define QUEUE	256 /* events that an open file queues */
 
 /* Emit @count events at once, before the next read. */
 static void emit_batch(struct rcx_hostile *h, uint64_t count)
@@ -310,8 +310,8 @@ static void try_batch_queue(struct rcx_hostile *h, int fd)
 	rcx_expect_value(h, "with more room", read(fd, to, RCX_HEADER + RCX_BODY_MAX),
 			 RCX_HEADER + RCX_BODY_MAX);
 	first = h->message->seq;
-	rcx_expect_true(h, "it was not lost", first == 0 && rcx_is_whole(h->message, RCX_BODY_MAX,
-									  true));
+	rcx_expect_true(h, "it was not lost",
+			first == 0 && rcx_is_whole(h->message, RCX_BODY_MAX, true));
 	rcx_core_bind(h, "batch", BODY, true);
 	while (read(fd, to, RCX_HEADER + RCX_BODY_MAX) > 0)
 		;

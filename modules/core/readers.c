@@ -135,8 +135,8 @@ int rcx_reader_take(struct rcx_readers *readers, struct rcx_reader *reader,
 		return taken;
 	if (nonblock)
 		return -EAGAIN;
-	err = wait_event_interruptible(
-		reader->wait, (taken = dequeue_many(readers, reader, events, count, room)));
+	err = wait_event_interruptible(reader->wait, (taken = dequeue_many(readers, reader, events,
+									   count, room)));
 	return err ?: taken;
 }
 EXPORT_SYMBOL_GPL(rcx_reader_take);

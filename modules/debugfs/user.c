@@ -54,12 +54,12 @@ static int unsafe_open(struct rcx_session *s)
 #define WHOLE \
 	.max = RCX_BODY_MAX, .limit = "The handlers accept 1 MiB; debugfs itself sets no limit."
 /* The same as in chardev and procfs: each folder is readable on its own. */
-#define OPERATIONS                                                                         \
-	{                                                                                  \
-		[RCX_PUSH] = { .run = rcx_file_push, WHOLE },                              \
-		[RCX_PULL] = { .run = rcx_file_pull, WHOLE },                              \
-		[RCX_CALL] = { .run = rcx_file_call, WHOLE },                              \
-		[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY },   \
+#define OPERATIONS                                                                       \
+	{                                                                                \
+		[RCX_PUSH] = { .run = rcx_file_push, WHOLE },                            \
+		[RCX_PULL] = { .run = rcx_file_pull, WHOLE },                            \
+		[RCX_CALL] = { .run = rcx_file_call, WHOLE },                            \
+		[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY }, \
 		[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_ANY }, \
 		[RCX_UPCALL] = { .run = rcx_file_upcall, WHOLE, .waits = RCX_WAIT_ANY },   \
 		[RCX_DUMP] = { .run = rcx_table_dump, RCX_TABLE },                         \

@@ -35,7 +35,9 @@
  * and a page is in use until all of it has been read.
  */
 #include "channel.h"
+#include "loops/fd_batch.h"
 #include "loops/fd_pair.h"
+#include "loops/fd_splice.h"
 
 /* A pipe from @from to @to. */
 static int connect_ends(struct rcx_session *s, int *to, int *from)
@@ -62,6 +64,20 @@ static int pipe_connect(struct rcx_session *s)
 	return rcx_fd_unblock(s);
 }
 
+/* ---- vmsplice and splice: the sender's own pages ------------------------ */
+
+static int vmsplice_open(struct rcx_session *s)
+{
+	return rcx_peer_open(s) || rcx_splice_get_buffers(s, s->fd2) ? -1 : 0;
+}
+
+static int splice_begin(struct rcx_session *s)
+{
+	static struct rcx_splice_ends ends;
+
+	return rcx_splice_begin(s, &ends, true);
+}
+
 /* ---- registration ------------------------------------------------------ */
 
 #define BYTES .max = RCX_BODY_MAX
@@ -70,6 +86,23 @@ static const struct rcx_peer_half pipe_peer = {
 	.connect = pipe_connect,
 	.serve = rcx_fd_serve,
 	.emit = rcx_fd_emit,
+};
+
+static const struct rcx_peer_half batch_peer = {
+	.connect = pipe_connect,
+	.begin = rcx_fd_begin_batch,
+	.serve = rcx_fd_serve_batch,
+};
+
+static const struct rcx_peer_half vmsplice_peer = {
+	.connect = pipe_connect,
+	.serve = rcx_fd_serve,
+};
+
+static const struct rcx_peer_half splice_peer = {
+	.connect = pipe_connect,
+	.begin = splice_begin,
+	.serve = rcx_splice_serve,
 };
 
 static const struct rcx_queue pipe_queue = {
@@ -93,6 +126,29 @@ static const struct rcx_mode pipe_modes[] = {
 			[RCX_STREAM] = { .run = rcx_fd_stream, BYTES, .waits = RCX_WAIT_ANY,
 					.queue = &pipe_queue },
 		},
+	},
+	{
+		.name = "batch",
+		.summary = "the peer takes up to 64 KiB of messages by one read",
+		.open = rcx_peer_open,
+		.peer = &batch_peer,
+		.operations = { [RCX_PUSH] = { .run = rcx_fd_push_padded, BYTES } },
+	},
+	{
+		.name = "vmsplice",
+		.summary = "the sender's pages, which the peer reads: one copy",
+		.open = vmsplice_open,
+		.close = rcx_splice_close,
+		.peer = &vmsplice_peer,
+		.operations = { [RCX_PUSH] = { .run = rcx_splice_push, BYTES } },
+	},
+	{
+		.name = "splice",
+		.summary = "the same, moved on unread: the figure has no copy of the body",
+		.open = vmsplice_open,
+		.close = rcx_splice_close,
+		.peer = &splice_peer,
+		.operations = { [RCX_PUSH] = { .run = rcx_splice_push, BYTES } },
 	},
 	{ }
 };

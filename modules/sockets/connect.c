@@ -58,8 +58,7 @@ static void consume_datagrams(struct sock *sk)
 		spin_lock(&end->count_lock);
 		if (len > end->room || skb_copy_bits(skb, 0, end->message, len))
 			len = 0;
-		if (!rcx_consume(&end->sequence, end->message, len) &&
-		    waitqueue_active(&end->wait))
+		if (!rcx_consume(&end->sequence, end->message, len) && waitqueue_active(&end->wait))
 			wake_up(&end->wait);
 		spin_unlock(&end->count_lock);
 		consume_skb(skb);

@@ -149,7 +149,8 @@ static void receive_all(struct sockets_end *end)
 			sockets_consume(end, 0);
 			return sockets_break(end, -EBADMSG);
 		}
-		if ((datagram || (end->have >= RCX_HEADER && !missing(end))) && take(end) == -EAGAIN)
+		if ((datagram || (end->have >= RCX_HEADER && !missing(end))) &&
+		    take(end) == -EAGAIN)
 			return;
 		cond_resched();
 	}

@@ -55,8 +55,7 @@ static int ask(struct rcx_session *s, uint32_t kind, uint32_t *number)
 /* The loops of fd_pair.h have a descriptor to read from and one to write to. */
 static int set_descriptors(struct rcx_session *s)
 {
-	if (rcx_kernel_initiated(s->op) && rcx_nonblocking(s) &&
-	    fcntl(s->fd, F_SETFL, O_NONBLOCK))
+	if (rcx_kernel_initiated(s->op) && rcx_nonblocking(s) && fcntl(s->fd, F_SETFL, O_NONBLOCK))
 		return rcx_fail_errno(s, "cannot set O_NONBLOCK");
 	s->fd2 = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
 	return s->fd2 < 0 ? rcx_fail_errno(s, "cannot copy a file descriptor") : 0;
@@ -128,8 +127,9 @@ static uint32_t drops(const struct rcx_session *s)
 	uint32_t values[SK_MEMINFO_VARS] = { 0 };
 	socklen_t len = sizeof(values);
 
-	return getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, values, &len) ? 0 :
-									 values[SK_MEMINFO_DROPS];
+	return getsockopt(s->fd, SOL_SOCKET, SO_MEMINFO, values, &len) ?
+		       0 :
+		       values[SK_MEMINFO_DROPS];
 }
 
 /* The socket counts what it drops, and tells no one who does not ask. */
@@ -231,7 +231,7 @@ static int pipe_open(struct rcx_session *s)
 
 /* ---- registration ------------------------------------------------------ */
 
-#define DATAGRAM                                         \
+#define DATAGRAM                                                        \
 	.max = RCX_SOCKETS_DATAGRAM - (uint32_t)sizeof(struct rcx_msg), \
 	.limit = "A UDP datagram over IPv4 has at most 65,507 bytes."
 #define BYTES .max = RCX_BODY_MAX

@@ -32,9 +32,15 @@
  * seqpacket message must fit into SO_SNDBUF as a whole; raising SO_SNDBUF above
  * net.core.wmem_max needs CAP_NET_ADMIN.
  */
+#include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 #include "channel.h"
+#include "loops/fd_batch.h"
 #include "loops/fd_pair.h"
+#include "loops/fd_splice.h"
 
 #define LEFT_FREE 32 /* bytes of the send buffer that the kernel reserves */
 
@@ -99,6 +105,100 @@ static int stream_connect(struct rcx_session *s)
 	return connect_pair(s, SOCK_STREAM);
 }
 
+/* ---- trunc: only the header and the length of a packet ------------------ */
+
+/*
+ * With MSG_TRUNC, recv() returns the length of the packet, also of the part for which there was
+ * no room and which it discards.  The body is not in the memory of the peer, so the validation
+ * pass looks at the whole packet before, in the queue.
+ */
+static int take_header(struct rcx_session *s, struct rcx_msg *header, ssize_t *len)
+{
+	*len = s->validate ? recv(s->fd, s->rx, rcx_len(s), MSG_PEEK | MSG_TRUNC) : 0;
+	if (*len < 0)
+		return rcx_fail_errno(s, "recv with MSG_PEEK");
+	*len = recv(s->fd, header, sizeof(*header), MSG_TRUNC);
+	if (*len <= 0)
+		return *len ? rcx_fail_errno(s, "recv") :
+			      rcx_fail(s, "the user half has closed its end");
+	if (*len > (ssize_t)rcx_len(s))
+		return rcx_fail(s, "a packet is larger than the peer's buffer");
+	if (s->validate && memcmp(s->rx, header, sizeof(*header)))
+		return rcx_fail(s, "a packet changed between two looks at it");
+	return 0;
+}
+
+static int trunc_serve(struct rcx_session *s)
+{
+	struct rcx_msg header;
+	ssize_t len;
+
+	while (!take_header(s, &header, &len))
+		if (rcx_peer_consume(s, s->validate ? s->rx : &header, (size_t)len))
+			return -1;
+	return -1;
+}
+
+/* ---- splice: the sender's own pages ------------------------------------- */
+
+/* A pipe takes the pages, and hands them to the socket. */
+static int splice_open(struct rcx_session *s)
+{
+	int fds[2];
+
+	if (rcx_peer_open(s))
+		return -1;
+	if (pipe2(fds, O_CLOEXEC))
+		return rcx_fail_errno(s, "pipe");
+	/* A push needs s->fd for nothing else: the pipe to read from.  It is closed with it. */
+	if (dup3(fds[0], s->fd, O_CLOEXEC) < 0)
+		return rcx_fail_errno(s, "dup3");
+	close(fds[0]);
+	close(s->user_end[0]);
+	s->user_end[0] = fds[1];
+	return rcx_splice_get_buffers(s, fds[1]);
+}
+
+static int splice_message(struct rcx_session *s)
+{
+	struct iovec left = { s->tx, rcx_len(s) };
+
+	while (left.iov_len) {
+		ssize_t put = vmsplice(s->user_end[0], &left, 1, 0);
+
+		if (put <= 0)
+			return rcx_fail_errno(s, "vmsplice");
+		left.iov_base = (char *)left.iov_base + put;
+		left.iov_len -= (size_t)put;
+		while (put) {
+			ssize_t moved = splice(s->fd, NULL, s->fd2, NULL, (size_t)put, 0);
+
+			if (moved <= 0)
+				return rcx_fd_broken(s, "splice", moved);
+			put -= moved;
+		}
+	}
+	return 0;
+}
+
+static int splice_push(struct rcx_session *s, uint64_t n)
+{
+	rcx_peer_expect(s, n);
+	while (n--) {
+		rcx_splice_tx(s);
+		if (splice_message(s))
+			return -1;
+	}
+	return rcx_peer_wait(s);
+}
+
+static int splice_begin(struct rcx_session *s)
+{
+	static struct rcx_splice_ends ends;
+
+	return rcx_splice_begin(s, &ends, false);
+}
+
 /* ---- registration ------------------------------------------------------ */
 
 #define BYTES .max = RCX_BODY_MAX
@@ -116,6 +216,23 @@ static const struct rcx_peer_half stream_peer = {
 	.connect = stream_connect,
 	.serve = rcx_fd_serve,
 	.emit = rcx_fd_emit,
+};
+
+static const struct rcx_peer_half trunc_peer = {
+	.connect = seqpacket_connect,
+	.serve = trunc_serve,
+};
+
+static const struct rcx_peer_half batch_peer = {
+	.connect = stream_connect,
+	.begin = rcx_fd_begin_batch,
+	.serve = rcx_fd_serve_batch,
+};
+
+static const struct rcx_peer_half splice_peer = {
+	.connect = stream_connect,
+	.begin = splice_begin,
+	.serve = rcx_splice_serve,
 };
 
 static const struct rcx_queue unixsock_queue = {
@@ -153,6 +270,28 @@ static const struct rcx_mode unixsock_modes[] = {
 			[RCX_STREAM] = { .run = rcx_fd_stream, BYTES, .waits = RCX_WAIT_ANY,
 					.queue = &unixsock_queue },
 		},
+	},
+	{
+		.name = "trunc",
+		.summary = "MSG_TRUNC: header and length; the figure has no copy of the body out",
+		.open = rcx_peer_open,
+		.peer = &trunc_peer,
+		.operations = { [RCX_PUSH] = { .run = rcx_fd_push, PACKET } },
+	},
+	{
+		.name = "batch",
+		.summary = "a stream of which the peer takes up to 64 KiB by one read",
+		.open = rcx_peer_open,
+		.peer = &batch_peer,
+		.operations = { [RCX_PUSH] = { .run = rcx_fd_push_padded, BYTES } },
+	},
+	{
+		.name = "splice",
+		.summary = "the sender's pages, moved on unread: the figure has no copy of the body",
+		.open = splice_open,
+		.close = rcx_splice_close,
+		.peer = &splice_peer,
+		.operations = { [RCX_PUSH] = { .run = splice_push, BYTES } },
 	},
 	{ }
 };

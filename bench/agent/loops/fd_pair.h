@@ -36,8 +36,7 @@ static inline int rcx_fd_unblock(struct rcx_session *s)
 
 	if (starts && fcntl(s->peer_end[1], F_SETFL, O_NONBLOCK))
 		return rcx_fail_errno(s, "cannot set O_NONBLOCK");
-	if (starts && rcx_nonblocking(s) &&
-	    fcntl(s->user_end[0], F_SETFL, O_NONBLOCK))
+	if (starts && rcx_nonblocking(s) && fcntl(s->user_end[0], F_SETFL, O_NONBLOCK))
 		return rcx_fail_errno(s, "cannot set O_NONBLOCK");
 	return 0;
 }
