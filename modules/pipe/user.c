@@ -90,8 +90,8 @@ static const struct rcx_peer_half pipe_peer = {
 
 static const struct rcx_peer_half batch_peer = {
 	.connect = pipe_connect,
-	.begin = rcx_fd_begin_batch,
-	.serve = rcx_fd_serve_batch,
+	.begin = rcx_fd_batch_begin,
+	.serve = rcx_fd_batch_serve,
 };
 
 static const struct rcx_peer_half vmsplice_peer = {

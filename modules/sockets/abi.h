@@ -11,8 +11,9 @@
 #define RCX_SOCKETS_UDP	  1 /* a UDP socket on 127.0.0.1 */
 #define RCX_SOCKETS_VSOCK 2 /* a stream socket of AF_VSOCK, on the loopback transport */
 #define RCX_SOCKETS_PIPE  3 /* the kernel writes to a pipe */
+#define RCX_SOCKETS_BATCH 4 /* the same, many messages at a time */
 
-/* At most one of these flags.  A pipe must have RCX_SOCKETS_EVENTS. */
+/* At most one of these flags.  Both kinds of pipe must have RCX_SOCKETS_EVENTS. */
 #define RCX_SOCKETS_EVENTS  0x1 /* the kernel half sends events */
 #define RCX_SOCKETS_REPLIES 0x2 /* it answers each message */
 
@@ -21,7 +22,7 @@
 
 /**
  * struct rcx_sockets_connect - start the one conversation of an open file
- * @kind: RCX_SOCKETS_UDP, RCX_SOCKETS_VSOCK or RCX_SOCKETS_PIPE
+ * @kind: RCX_SOCKETS_UDP or another kind
  * @flags: RCX_SOCKETS_EVENTS, RCX_SOCKETS_REPLIES or 0
  * @number: the port of the caller's socket, to which the kernel half connects; on return
  *	the port of the kernel half's socket.  For a pipe: its descriptor to write to

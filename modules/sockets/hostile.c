@@ -86,7 +86,7 @@ static long wait_at(void *arg, void *at)
 
 static void try_requests(struct rcx_hostile *h, int device)
 {
-	const uint32_t kinds[] = { 0, 4, 1u << 16, UINT32_MAX };
+	const uint32_t kinds[] = { 0, 5, 1u << 16, UINT32_MAX };
 	const uint32_t flags[] = { 3, 4, 1u << 31, UINT32_MAX };
 	struct rcx_outcomes outcomes = { 0 };
 
@@ -600,8 +600,8 @@ static void try_udp_events(struct rcx_hostile *h)
 
 static void refuse(struct rcx_hostile *h, int device, const char *name, int fd, int want)
 {
-	rcx_expect(h, name,
-		   start(device, RCX_SOCKETS_PIPE, RCX_SOCKETS_EVENTS, (uint32_t)fd, 0), want);
+	rcx_expect(h, name, start(device, RCX_SOCKETS_PIPE, RCX_SOCKETS_EVENTS, (uint32_t)fd, 0),
+		   want);
 	if (fd >= 0)
 		close(fd);
 }
@@ -642,7 +642,7 @@ static void try_wrong_descriptors(struct rcx_hostile *h)
 }
 
 /* The program keeps its own end to write to, as @mine, or closes it if that is NULL. */
-static void pipe_talk(struct rcx_hostile *h, struct talk *talk, int *mine)
+static void pipe_talk(struct rcx_hostile *h, struct talk *talk, uint32_t kind, int *mine)
 {
 	int fds[2] = { -1, -1 };
 
@@ -650,8 +650,7 @@ static void pipe_talk(struct rcx_hostile *h, struct talk *talk, int *mine)
 	talk->device = open(DEVICE, O_RDWR | O_CLOEXEC);
 	rcx_expect(h, "make a pipe", pipe(fds), 0);
 	rcx_expect_true(h, "the kernel half takes it",
-			start(talk->device, RCX_SOCKETS_PIPE, RCX_SOCKETS_EVENTS, (uint32_t)fds[1],
-			      0) >= 0);
+			start(talk->device, kind, RCX_SOCKETS_EVENTS, (uint32_t)fds[1], 0) >= 0);
 	talk->fd = fds[0];
 	if (mine)
 		*mine = fds[1];
@@ -666,7 +665,7 @@ static void try_shared_pipe(struct rcx_hostile *h)
 	struct talk talk;
 	int mine;
 
-	pipe_talk(h, &talk, &mine);
+	pipe_talk(h, &talk, RCX_SOCKETS_PIPE, &mine);
 	fcntl(mine, F_SETFL, O_NONBLOCK);
 	while (write(mine, junk, sizeof(junk)) > 0)
 		;
@@ -684,7 +683,7 @@ static void try_shared_pipe(struct rcx_hostile *h)
 	close(talk.device);
 
 	rcx_core_bind(h, "pipe", 1u << 16, true);
-	pipe_talk(h, &talk, NULL);
+	pipe_talk(h, &talk, RCX_SOCKETS_PIPE, NULL);
 	rcx_expect_value(h, "messages larger than the pipe are refused", fill(h, 3), 3);
 	fcntl(talk.fd, F_SETPIPE_SZ, 1 << 17);
 	rcx_expect_value(h, "one fits into a larger pipe", fill(h, 1), 0);
@@ -700,13 +699,57 @@ static void try_pipe(struct rcx_hostile *h)
 	rcx_topic(h, "pipe");
 	rcx_core_bind(h, "pipe", BODY, true);
 	try_wrong_descriptors(h);
-	pipe_talk(h, &talk, NULL);
+	pipe_talk(h, &talk, RCX_SOCKETS_PIPE, NULL);
 	try_unread_events(h, &talk);
 	rcx_expect(h, "a wait for messages to the kernel", wait_for(talk.device, 0), 0);
 	fill(h, 20000);
 	hang_up(&talk);
 	rcx_expect_value(h, "refused when all is closed", fill(h, 5), 5);
 	try_shared_pipe(h);
+}
+
+/* ---- batch -------------------------------------------------------------- */
+
+static void try_batch(struct rcx_hostile *h)
+{
+	static char junk[4096];
+	struct talk talk;
+	uint64_t next = 0;
+	int mine, device;
+
+	rcx_topic(h, "batch");
+	rcx_core_bind(h, "batch", BODY, true);
+	device = rcx_expect_open(h, DEVICE, O_RDWR);
+	rcx_expect(h, "without the flag for events", start(device, RCX_SOCKETS_BATCH, 0, 1, 0),
+		   EINVAL);
+	rcx_expect(h, "the device itself",
+		   start(device, RCX_SOCKETS_BATCH, RCX_SOCKETS_EVENTS, (uint32_t)device, 0),
+		   EINVAL);
+	close(device);
+	pipe_talk(h, &talk, RCX_SOCKETS_BATCH, NULL);
+	try_unread_events(h, &talk);
+	hang_up(&talk);
+
+	pipe_talk(h, &talk, RCX_SOCKETS_BATCH, &mine);
+	fcntl(mine, F_SETFL, O_NONBLOCK);
+	while (write(mine, junk, sizeof(junk)) > 0)
+		;
+	rcx_expect_value(h, "all are refused in a pipe that another writer has filled", fill(h, 40),
+			 40);
+	fcntl(talk.fd, F_SETFL, O_NONBLOCK);
+	while (read(talk.fd, junk, sizeof(junk)) > 0)
+		;
+	rcx_expect_value(h, "none is refused when it is empty again", fill(h, 40), 0);
+	rcx_expect_true(h, "and all arrive", read_rest(&talk, &next));
+	close(talk.fd);
+	rcx_expect_value(h, "refused when the reader has closed", fill(h, 40), 40);
+	close(mine);
+	close(talk.device);
+
+	rcx_core_bind(h, "batch", RCX_BODY_MAX, true);
+	pipe_talk(h, &talk, RCX_SOCKETS_BATCH, NULL);
+	rcx_expect_value(h, "messages larger than the pipe are refused", fill(h, 3), 3);
+	hang_up(&talk);
 }
 
 static void sockets_hostile(struct rcx_hostile *h)
@@ -721,5 +764,6 @@ static void sockets_hostile(struct rcx_hostile *h)
 	try_vsock(h);
 	try_vsock_events(h);
 	try_pipe(h);
+	try_batch(h);
 }
 RCX_HOSTILE(sockets, sockets_hostile);

@@ -27,6 +27,9 @@
  *   receives.  A stream keeps no message boundaries, so the length is in the header.
  * - pipe: events only.  kernel_write() copies the message into pages of the pipe and wakes
  *   the reader, as the write() of another process does, without a system call.
+ * - batch: a pipe, too.  The kernel half collects up to 16 events and writes them at once,
+ *   and the reader takes all that the pipe holds by one read().  They share one wake-up and
+ *   two switches, which cost more than a small message itself.
  *
  * A round of pushes ends when the kernel half has consumed the last one: after n pushes,
  * the user half waits once by an ioctl.  With udp all are consumed by then, unless the
@@ -48,7 +51,7 @@
  * program's open file, which may clear it.  The kernel half therefore opens the pipe once
  * more for itself.
  *
- * Three modes: udp, vsock and pipe.  Events come from process context only, because
+ * Four modes: udp, vsock, pipe and batch.  Events come from process context only, because
  * kernel_sendmsg() and kernel_write() may sleep.
  */
 #include <linux/jiffies.h>
@@ -140,6 +143,11 @@ static int emit_vsock(const struct rcx_event *event)
 	return emit(RCX_SOCKETS_VSOCK, event, sockets_send_event);
 }
 
+static int emit_batch(const struct rcx_event *event)
+{
+	return emit(RCX_SOCKETS_BATCH, event, sockets_write_batched);
+}
+
 static int emit_pipe(const struct rcx_event *event)
 {
 	return emit(RCX_SOCKETS_PIPE, event, sockets_write_event);
@@ -178,13 +186,16 @@ static int sockets_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static bool is_pipe(u32 kind)
+{
+	return kind == RCX_SOCKETS_PIPE || kind == RCX_SOCKETS_BATCH;
+}
+
 static bool is_known(const struct rcx_sockets_connect *request)
 {
-	bool pipe = request->kind == RCX_SOCKETS_PIPE;
-
-	return request->kind >= RCX_SOCKETS_UDP && request->kind <= RCX_SOCKETS_PIPE &&
+	return request->kind >= RCX_SOCKETS_UDP && request->kind <= RCX_SOCKETS_BATCH &&
 	       request->flags <= RCX_SOCKETS_REPLIES &&
-	       (!pipe || request->flags == RCX_SOCKETS_EVENTS) && !request->pad;
+	       (!is_pipe(request->kind) || request->flags == RCX_SOCKETS_EVENTS) && !request->pad;
 }
 
 /* Start the conversation, under @end->lock. */
@@ -194,7 +205,7 @@ static int start(struct sockets_end *end, struct rcx_sockets_connect *request)
 
 	if (end->kind)
 		return -EISCONN;
-	if (request->kind == RCX_SOCKETS_PIPE) {
+	if (is_pipe(request->kind)) {
 		err = sockets_open_pipe(end, request->number);
 		if (!err)
 			end->kind = request->kind;
@@ -281,6 +292,7 @@ static struct rcx_channel sockets_channel = {
 	.emitters = (const struct rcx_emitter[]){ { "udp", RCX_IN(RCX_PROCESS), emit_udp },
 						  { "vsock", RCX_IN(RCX_PROCESS), emit_vsock },
 						  { "pipe", RCX_IN(RCX_PROCESS), emit_pipe },
+						  { "batch", RCX_IN(RCX_PROCESS), emit_batch },
 						  { } },
 };
 

@@ -46,39 +46,92 @@ int sockets_open_pipe(struct sockets_end *end, u32 fd)
 	return 0;
 }
 
-/*
- * Whether the pipe takes all of @len bytes.  Up to a page it takes all or nothing anyway.  Of a
- * larger message it could take a part, which cannot be withdrawn.  Another writer may fill the
- * pipe after this check; the conversation then ends.
- */
-static bool has_room(const struct pipe_inode_info *pipe, size_t len)
+/* Whether the pipe surely takes @len bytes, each page of them in a slot of its own. */
+static bool has_slots(const struct pipe_inode_info *pipe, size_t len)
 {
 	unsigned int used = pipe_occupancy(READ_ONCE(pipe->head), READ_ONCE(pipe->tail));
 
-	return len <= PAGE_SIZE || used + DIV_ROUND_UP(len, PAGE_SIZE) <= pipe->max_usage;
+	return used + DIV_ROUND_UP(len, PAGE_SIZE) <= pipe->max_usage;
 }
 
-/* A kernel thread ignores SIGPIPE, but a pipe without a reader is checked before anyway. */
-int sockets_write_event(struct sockets_end *end, const struct rcx_event *event)
+/*
+ * Write @len bytes of the buffer: all, or none and an errno.  The caller has checked that there
+ * is room, because a part could not be withdrawn.  Another writer may have filled the pipe since
+ * then; if it takes a part, the conversation ends.
+ */
+static int write_whole(struct sockets_end *end, size_t len)
 {
-	struct pipe_inode_info *pipe = file_inode(end->pipe)->i_pipe;
-	size_t len = RCX_HEADER + event->size;
 	loff_t pos = 0;
-	ssize_t put;
+	ssize_t put = kernel_write(end->pipe, end->message, len, &pos);
 
+	if (put > 0 && put < len)
+		sockets_break(end, -EPIPE);
+	if (put < 0)
+		return put;
+	return put == len ? 0 : -EPIPE;
+}
+
+/* A kernel thread ignores SIGPIPE, but a pipe without a reader is found before anyway. */
+static int why_not(const struct sockets_end *end, const struct pipe_inode_info *pipe, size_t len)
+{
 	if (end->error)
 		return end->error;
 	if (len > end->room)
 		return -EMSGSIZE;
-	if (!READ_ONCE(pipe->readers))
-		return -EPIPE;
-	if (!has_room(pipe, len))
+	return READ_ONCE(pipe->readers) ? 0 : -EPIPE;
+}
+
+/* Up to a page, a pipe takes all or nothing by itself. */
+int sockets_write_event(struct sockets_end *end, const struct rcx_event *event)
+{
+	const struct pipe_inode_info *pipe = file_inode(end->pipe)->i_pipe;
+	size_t len = RCX_HEADER + event->size;
+	int err = why_not(end, pipe, len);
+
+	if (err)
+		return err;
+	if (len > PAGE_SIZE && !has_slots(pipe, len))
 		return -EAGAIN;
 	rcx_event(event, end->message);
-	put = kernel_write(end->pipe, end->message, len, &pos);
-	if (put == len)
-		return 0;
-	if (put > 0)
-		sockets_break(end, -EPIPE);
-	return put < 0 ? put : -EPIPE;
+	return write_whole(end, len);
+}
+
+/* ---- many events by one write ------------------------------------------- */
+
+#define BATCH_BYTES (8 * PAGE_SIZE) /* half of the usual capacity of a pipe */
+
+static int write_batch(struct sockets_end *end)
+{
+	size_t len = end->have;
+
+	end->have = 0;
+	end->collected = 0;
+	return len ? write_whole(end, len) : 0;
+}
+
+/*
+ * Collect up to RCX_BATCH events and write them together.  An event is only accepted if the pipe
+ * has room for it and for those before it, so that the write does not fail.  When one is refused,
+ * those before it are written: it may be the last.
+ */
+int sockets_write_batched(struct sockets_end *end, const struct rcx_event *event)
+{
+	const struct pipe_inode_info *pipe = file_inode(end->pipe)->i_pipe;
+	size_t len = RCX_PADDED(RCX_HEADER + event->size);
+	int err = why_not(end, pipe, len);
+
+	if (!err && end->have + len > BATCH_BYTES)
+		err = write_batch(end);
+	if (!err && !has_slots(pipe, end->have + len))
+		err = -EAGAIN;
+	if (err) {
+		write_batch(end);
+		return err;
+	}
+	rcx_event(event, (void *)end->message + end->have);
+	end->have += len;
+	end->collected++;
+	if (event->last || end->collected == RCX_BATCH || end->have >= BATCH_BYTES)
+		return write_batch(end);
+	return 0;
 }

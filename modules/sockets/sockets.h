@@ -34,7 +34,8 @@
  * @message: the only buffer: a message is received, answered in place and sent, or an
  *	event is made and sent, before the next one is begun
  * @room: bytes of @message
- * @have: bytes of it that were received
+ * @have: bytes of it that were received, or of the messages of a batch
+ * @collected: messages of a batch
  * @sent: bytes of it that were sent
  * @unsent: bytes of it that remain to be sent
  */
@@ -56,6 +57,7 @@ struct sockets_end {
 	struct rcx_msg *message;
 	size_t room;
 	size_t have;
+	u32 collected;
 	size_t sent;
 	size_t unsent;
 };
@@ -77,5 +79,6 @@ void sockets_disconnect(struct sockets_end *end);
 /* pipe.c */
 int sockets_open_pipe(struct sockets_end *end, u32 fd);
 int sockets_write_event(struct sockets_end *end, const struct rcx_event *event);
+int sockets_write_batched(struct sockets_end *end, const struct rcx_event *event);
 
 #endif

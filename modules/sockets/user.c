@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "channel.h"
+#include "loops/fd_batch.h"
 #include "loops/fd_pair.h"
 #include "abi.h"
 
@@ -213,7 +214,7 @@ static int set_capacity(struct rcx_session *s, int fd)
 	return 0;
 }
 
-static int pipe_open(struct rcx_session *s)
+static int open_pipe(struct rcx_session *s, uint32_t kind)
 {
 	uint32_t to_write;
 	int fds[2], err;
@@ -223,10 +224,20 @@ static int pipe_open(struct rcx_session *s)
 	s->fd = fds[0];
 	to_write = (uint32_t)fds[1];
 	err = set_capacity(s, fds[1]);
-	if (!err && ask(s, RCX_SOCKETS_PIPE, &to_write))
+	if (!err && ask(s, kind, &to_write))
 		err = rcx_fail_errno(s, "the kernel half did not take the pipe");
 	close(fds[1]);
 	return err ? -1 : set_descriptors(s);
+}
+
+static int pipe_open(struct rcx_session *s)
+{
+	return open_pipe(s, RCX_SOCKETS_PIPE);
+}
+
+static int batch_open(struct rcx_session *s)
+{
+	return rcx_fd_batch_begin(s) || open_pipe(s, RCX_SOCKETS_BATCH) ? -1 : 0;
 }
 
 /* ---- registration ------------------------------------------------------ */
@@ -287,6 +298,18 @@ static const struct rcx_mode sockets_modes[] = {
 		.operations = {
 			[RCX_NOTIFY] = { .run = rcx_fd_notify, BYTES, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = rcx_fd_stream, BYTES, .waits = RCX_WAIT_ANY,
+					.queue = &pipe_queue },
+		},
+	},
+	{
+		.name = "batch",
+		.summary = "16 events by one write of the kernel, and by one read",
+		.open = batch_open,
+		.close = sockets_close,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
+		.operations = {
+			[RCX_NOTIFY] = { .run = rcx_fd_batch_notify, BYTES, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = rcx_fd_batch_stream, BYTES, .waits = RCX_WAIT_ANY,
 					.queue = &pipe_queue },
 		},
 	},
