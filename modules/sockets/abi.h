@@ -40,4 +40,7 @@ struct rcx_sockets_connect {
 /* Wait until so many messages have been consumed since the connect. */
 #define RCX_SOCKETS_WAIT _IOW('s', 2, __u64)
 
+/* The number of the last event that was sent, plus 1; 0 if there was none. */
+#define RCX_SOCKETS_SENT _IOR('s', 3, __u64)
+
 #endif

@@ -71,7 +71,7 @@ static void hang_up(struct talk *talk)
 
 static bool is_command(unsigned int cmd)
 {
-	return cmd == RCX_SOCKETS_CONNECT || cmd == RCX_SOCKETS_WAIT;
+	return cmd == RCX_SOCKETS_CONNECT || cmd == RCX_SOCKETS_WAIT || cmd == RCX_SOCKETS_SENT;
 }
 
 static long start_at(void *arg, void *at)
@@ -82,6 +82,11 @@ static long start_at(void *arg, void *at)
 static long wait_at(void *arg, void *at)
 {
 	return ioctl(*(int *)arg, RCX_SOCKETS_WAIT, at);
+}
+
+static long sent_at(void *arg, void *at)
+{
+	return ioctl(*(int *)arg, RCX_SOCKETS_SENT, at);
 }
 
 static void try_requests(struct rcx_hostile *h, int device)
@@ -115,6 +120,7 @@ static void try_device(struct rcx_hostile *h)
 	device = rcx_expect_open(h, DEVICE, O_RDWR);
 	try_requests(h, device);
 	rcx_try_addresses(h, "connect", RCX_KERNEL_READS, start_at, &device);
+	rcx_try_addresses(h, "sent", RCX_KERNEL_WRITES, sent_at, &device);
 	rcx_try_addresses(h, "wait", RCX_KERNEL_READS, wait_at, &device);
 	rcx_try_commands(h, device, is_command);
 	rcx_try_no_io(h, device);

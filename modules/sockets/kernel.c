@@ -127,6 +127,8 @@ static int emit(u32 kind, const struct rcx_event *event,
 		if (end->kind != kind)
 			continue;
 		err = send(end, event);
+		if (!err)
+			WRITE_ONCE(end->sequence.out, event->seq + 1);
 		taken |= !err;
 	}
 	mutex_unlock(&sockets_lock);
@@ -258,6 +260,13 @@ static int sockets_wait(struct sockets_end *end, const u64 __user *arg)
 	return left ? error : -ETIMEDOUT;
 }
 
+static int sockets_sent(struct sockets_end *end, u64 __user *arg)
+{
+	u64 sent = READ_ONCE(end->sequence.out);
+
+	return copy_to_user(arg, &sent, sizeof(sent)) ? -EFAULT : 0;
+}
+
 static long sockets_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	switch (cmd) {
@@ -265,6 +274,8 @@ static long sockets_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return sockets_start(file->private_data, (void __user *)arg);
 	case RCX_SOCKETS_WAIT:
 		return sockets_wait(file->private_data, (void __user *)arg);
+	case RCX_SOCKETS_SENT:
+		return sockets_sent(file->private_data, (void __user *)arg);
 	default:
 		return -ENOTTY;
 	}

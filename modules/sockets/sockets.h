@@ -29,7 +29,7 @@
  * @pipe: the pipe, opened by us to write, or NULL
  * @data_ready: the socket's own callback, to be restored
  * @write_space: the same
- * @sequence: the next number from user space
+ * @sequence: the next number from user space, and the one after the last event
  * @error: why the conversation has ended, a negative errno, or 0
  * @message: the only buffer: a message is received, answered in place and sent, or an
  *	event is made and sent, before the next one is begun

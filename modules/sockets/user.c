@@ -200,6 +200,32 @@ static int vsock_open(struct rcx_session *s)
 	return err ? -1 : set_descriptors(s);
 }
 
+#define ARRIVAL_MAX 1000 /* milliseconds in which the transport delivers what was sent */
+
+/* Whether more of what the kernel half has sent will arrive.  A probe's log keeps no numbers. */
+static bool is_on_its_way(struct rcx_session *s, uint64_t sent)
+{
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+
+	if (s->log)
+		return poll(&pfd, 1, RCX_STREAM_WAIT) == 1;
+	return s->seen < sent && poll(&pfd, 1, ARRIVAL_MAX) == 1;
+}
+
+/* The transport is a thread of its own, so messages arrive after the producer has ended, too. */
+static int vsock_stream(struct rcx_session *s, uint64_t n)
+{
+	uint64_t sent = 0;
+
+	do {
+		if (rcx_fd_stream(s, n))
+			return -1;
+		if (rcx_stream_over(s) && ioctl(device(s), RCX_SOCKETS_SENT, &sent))
+			return rcx_fail_errno(s, "cannot get the number of the last event");
+	} while (is_on_its_way(s, sent));
+	return 0;
+}
+
 /* ---- pipe --------------------------------------------------------------- */
 
 /* A message must fit as a whole: the kernel half refuses what it would have to divide. */
@@ -286,7 +312,7 @@ static const struct rcx_mode sockets_modes[] = {
 			[RCX_PUSH] = { .run = sockets_push, BYTES },
 			[RCX_CALL] = { .run = rcx_fd_call, BYTES },
 			[RCX_NOTIFY] = { .run = rcx_fd_notify, BYTES, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = rcx_fd_stream, BYTES, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = vsock_stream, BYTES, .waits = RCX_WAIT_ANY },
 		},
 	},
 	{

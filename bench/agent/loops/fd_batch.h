@@ -154,7 +154,7 @@ static inline int rcx_fd_batch_stream(struct rcx_session *s, uint64_t n)
 			;
 		if (!got || errno != EAGAIN)
 			return s->error[0] ? -1 : rcx_fd_broken(s, "read a stream", got);
-		if (over)
+		if (over && !have)
 			return 0;
 		if (rcx_polls(s))
 			poll(&pfd, 1, RCX_STREAM_WAIT);

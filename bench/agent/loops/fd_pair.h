@@ -175,7 +175,8 @@ static inline int rcx_fd_stream(struct rcx_session *s, uint64_t n)
 				return -1;
 		if (!got || errno != EAGAIN)
 			return rcx_fd_broken(s, "read a stream", got);
-		if (over)
+		/* Of a message that has begun, the rest is still on its way. */
+		if (over && !have)
 			return 0;
 		if (rcx_polls(s))
 			poll(&pfd, 1, RCX_STREAM_WAIT);
