@@ -22,6 +22,13 @@
  * kernel is built or booted with init_on_alloc.  Mode pipe of the baseline syscall makes
  * the same copies without a switch, since one thread uses both ends.
  *
+ * Three more modes push only.  batch: the peer takes up to 64 KiB by one read(), so many
+ * messages share a system call.  vmsplice: the sender does not copy a message but puts its
+ * own pages into the pipe, and the peer's read() makes the only copy.  splice: the peer
+ * reads the header and moves the pages of the body on, to /dev/null, unread.  Its figure
+ * therefore contains no copy of the body at all, and is the cost of forwarding, not of
+ * receiving.  For a message of a few KiB the work for each page is more than a copy.
+ *
  * When to choose it.  Between a parent and its child, for bytes in one direction,
  * especially if a program uses only standard input and output.  It does not reach
  * a driver.  The kernel itself writes to a pipe only where a program requested it:
@@ -32,7 +39,10 @@
  * of more than PIPE_BUF (4096) bytes can be interleaved with the bytes of another
  * writer.  If such a write is non-blocking, it may transfer only a part of the message,
  * and the writer then has to wait anyway.  The capacity is counted in pages,
- * and a page is in use until all of it has been read.
+ * and a page is in use until all of it has been read.  After vmsplice() the pages still
+ * belong to the sender: what it writes to them until they have been read is what the reader
+ * sees.  Nothing reports that they have been read, so the two must agree on it; here the
+ * sender has more buffers than the pipe holds, and looks at the peer's count.
  */
 #include "channel.h"
 #include "loops/fd_batch.h"

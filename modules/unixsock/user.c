@@ -23,6 +23,14 @@
  *   reader reassembles it.  When SO_SNDBUF is used up, the rest waits in write()
  *   while the reader already has the beginning.
  *
+ * Three more modes push only.  trunc: the peer receives each packet with MSG_TRUNC and room
+ * for the header alone.  recv() returns the length of the whole packet and discards the
+ * body, so the figure has no copy out: it is for a receiver that needs only a length.
+ * batch: a stream of which the peer takes up to 64 KiB by one read(), so many messages
+ * share a system call.  splice: vmsplice() and splice() hand the sender's own pages to a
+ * stream, and the peer moves them on to /dev/null, unread.  Its figure has no copy of the
+ * body at all: it is the cost of forwarding, not of receiving.
+ *
  * When to choose it.  Between processes that find each other by a path, with replies,
  * descriptors (SCM_RIGHTS) and the sender's identity (SO_PEERCRED).  Most services on one
  * machine communicate this way.
