@@ -33,18 +33,22 @@ static inline size_t rcx_splice_each(const struct rcx_session *s)
 	return (rcx_len(s) + RCX_SPLICE_PAGE - 1) / RCX_SPLICE_PAGE * RCX_SPLICE_PAGE;
 }
 
-/* Get buffers for more messages than @pipe holds, so that the pipe is full before they are used
- * up.  A message of many pages needs a larger pipe.
+#define RCX_SPLICE_PIPE (1u << 20) /* the largest pipe without CAP_SYS_RESOURCE */
+
+/*
+ * Get buffers for more messages than @pipe holds, so that the pipe is full before they are used
+ * up.  Each message has a page at least, so the usual pipe would hold few of them, or not even
+ * one, and a full pipe costs two switches to the peer and back.
  */
 static inline int rcx_splice_get_buffers(struct rcx_session *s, int pipe)
 {
 	size_t each = rcx_splice_each(s), count;
-	int room = fcntl(pipe, F_GETPIPE_SZ);
+	int room;
 
-	if ((size_t)room < each) {
-		fcntl(pipe, F_SETPIPE_SZ, (int)each); /* a smaller one needs more calls */
-		room = fcntl(pipe, F_GETPIPE_SZ);
-	}
+	fcntl(pipe, F_SETPIPE_SZ, RCX_SPLICE_PIPE); /* a smaller one needs more switches */
+	room = fcntl(pipe, F_GETPIPE_SZ);
+	if (room < 0)
+		return rcx_fail_errno(s, "F_GETPIPE_SZ");
 	count = (size_t)room / each + 2;
 	s->map_len = count * each;
 	s->map = mmap(NULL, s->map_len, PROT_READ | PROT_WRITE,
