@@ -351,16 +351,11 @@ def _row(record: dict[Any, Any], channels: tuple[Channel, ...]) -> Measured:
 
 def _limits(channels: tuple[Channel, ...], values: dict[str, Any]) -> dict[str, Any]:
     """The operation of a row in the agent's listing; empty if it was not recorded."""
-    modes = [
-        mode
-        for channel in channels
-        if channel.name == values["channel"]
-        for mode in channel.modes
-        if mode.get("name") == values["mode"]
-    ]
-    return next(
-        ((mode.get("operations") or {}).get(values["operation"]) or {} for mode in modes), {}
-    )
+    for channel in channels:
+        for mode in channel.modes if channel.name == values["channel"] else ():
+            if mode.get("name") == values["mode"]:
+                return (mode.get("operations") or {}).get(values["operation"]) or {}
+    return {}
 
 
 def _environment(path: Path) -> dict[str, Any]:
