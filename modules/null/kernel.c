@@ -22,23 +22,38 @@
  * Two modes:
  *
  * - handler: the calls above.
- * - wake: the baseline of a notification.  An ioctl() sleeps on a wait queue until a
- *   counter changes; the context that emits the event wakes it.  It is the baseline of an
- *   upcall, too: one ioctl() sleeps until the kernel asks, and another one lets the kernel
- *   go on.
+ * - wake: the baseline of a notification.  An ioctl() sleeps until a counter changes; the
+ *   context that emits the event wakes it.  There is no wait queue: the emitter wakes each
+ *   waiting thread directly, as the kernel's semaphores do.  A wait queue, as of an eventfd,
+ *   costs more: it calls a function for each entry, and its waiter looks at it again.  It is
+ *   the baseline of an upcall, too: one ioctl() sleeps until the kernel asks, and another one
+ *   lets the kernel go on.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/spinlock.h>
 #include <linux/uaccess.h>
-#include <linux/wait.h>
 #include "rcx_core.h"
 #include "rcx_upcall.h"
 #include "abi.h"
 
-/* Wakes all waiters; the counter holds the number of events since the bind. */
-static DECLARE_WAIT_QUEUE_HEAD(null_wait);
-static atomic64_t null_events = ATOMIC64_INIT(0);
+/* A thread that sleeps in RCX_NULL_WAIT; it is on that thread's stack. */
+struct null_waiter {
+	struct list_head node;
+	struct task_struct *task;
+};
+
+/*
+ * The lock protects the list and the number of events since the bind.  It is taken in any
+ * context.  The emitter wakes under it, so that a waiter, which takes it to leave the list,
+ * cannot be gone before.
+ */
+static DEFINE_RAW_SPINLOCK(null_lock);
+static LIST_HEAD(null_waiters);
+static u64 null_events;
 
 static DEFINE_RCX_UPCALL(null_upcall);
 
@@ -52,15 +67,42 @@ static ssize_t null_write(struct file *file, const char __user *buf, size_t len,
 	return len;
 }
 
+/*
+ * The state is set under the lock, and so before an emitter can see the waiter: a wake-up between
+ * the unlock and the schedule() makes the thread runnable again.
+ */
+static long null_sleep(u64 seen, u64 *events)
+{
+	struct null_waiter waiter = { .task = current };
+	long err = 0;
+
+	raw_spin_lock_irq(&null_lock);
+	list_add_tail(&waiter.node, &null_waiters);
+	while (null_events <= seen) {
+		if (signal_pending(current)) {
+			err = -ERESTARTSYS;
+			break;
+		}
+		__set_current_state(TASK_INTERRUPTIBLE);
+		raw_spin_unlock_irq(&null_lock);
+		schedule();
+		raw_spin_lock_irq(&null_lock);
+	}
+	list_del(&waiter.node);
+	*events = null_events;
+	raw_spin_unlock_irq(&null_lock);
+	return err;
+}
+
 static long null_wait_past(u64 __user *arg)
 {
-	u64 seen;
+	u64 seen, events;
+	long err;
 
 	if (get_user(seen, arg))
 		return -EFAULT;
-	if (wait_event_interruptible(null_wait, atomic64_read(&null_events) > seen))
-		return -ERESTARTSYS;
-	return put_user((u64)atomic64_read(&null_events), arg);
+	err = null_sleep(seen, &events);
+	return err ? err : put_user(events, arg);
 }
 
 static long null_take(struct file *file)
@@ -88,8 +130,14 @@ static long null_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 static int null_emit(const struct rcx_event *event)
 {
-	atomic64_set(&null_events, event->seq + 1);
-	wake_up_interruptible(&null_wait);
+	const struct null_waiter *waiter;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&null_lock, flags);
+	null_events = event->seq + 1;
+	list_for_each_entry(waiter, &null_waiters, node)
+		wake_up_process(waiter->task);
+	raw_spin_unlock_irqrestore(&null_lock, flags);
 	return 0;
 }
 
@@ -113,7 +161,9 @@ static int null_release(struct inode *inode, struct file *file)
 
 static int null_reset(void)
 {
-	atomic64_set(&null_events, 0);
+	raw_spin_lock_irq(&null_lock);
+	null_events = 0;
+	raw_spin_unlock_irq(&null_lock);
 	return 0;
 }
 

@@ -82,7 +82,7 @@ static const struct rcx_mode null_modes[] = {
 	},
 	{
 		.name = "wake",
-		.summary = "sleep on a wait queue, without a message",
+		.summary = "sleep until an event, without a message",
 		.open = null_open,
 		.claims = RCX_READERS_EACH | RCX_FULL_COALESCES,
 		.operations = {
