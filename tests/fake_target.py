@@ -227,6 +227,11 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         answer |= {"emitted": full, "delivered": full, "refused": none, "lost": none}
         answer |= {"reordered": none, "duplicated": none, "overruns": none}
         answer |= {"span": [net * N] * request["rounds"], "interval": request["interval"]}
+        answer |= {"overheads": [overhead] * request["rounds"]}
+        answer |= {
+            "producer": [net / 4] * request["rounds"],
+            "consumer": [None] * request["rounds"],
+        }
     if request.get("control_units"):
         answer |= {"controls": [CONTROL * N] * (request["rounds"] + 1), "control_n": N}
         answer |= {"control_size": max(8, request["size"]), "control_overhead": 0.0}

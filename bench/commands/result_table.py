@@ -20,6 +20,7 @@ def print_table(folder: Path) -> None:
     """Print the median cost per operation of each channel and mode, at its smallest size."""
     from reports.analysis.selection import best
     from reports.data.run import load_run
+    from reports.pages.view import stream_overhead
 
     loaded = load_run(folder)
     measured: dict[tuple[str, str, str], list[Measured]] = {}
@@ -60,9 +61,19 @@ def print_table(folder: Path) -> None:
     if overhead:
         console.OUT.print(
             f"The harness's own cost is subtracted: {overhead['loop']:.3g} {unit} per operation "
-            f"and {overhead['read']:.3g} per clock reading.",
+            f"and {overhead['read']:.3g} per clock reading"
+            f"{_of_streams(stream_overhead(loaded), unit)}.",
             style="dim",
         )
+
+
+def _of_streams(costs: tuple[float, float] | None, unit: str) -> str:
+    """What was subtracted from each message of a stream, as the end of a sentence."""
+    if costs is None:
+        return ""
+    low, high = (f"{cost:,.0f}" for cost in costs)
+    between = low if low == high else f"{low} to {high}"
+    return f"; in streams {between} {unit} per message, for producing and checking it"
 
 
 def _order(name: tuple[str, str], references: set[str]) -> tuple[bool, bool, str, str]:

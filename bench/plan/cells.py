@@ -18,6 +18,8 @@ PER: dict[Clock, tuple[float, str]] = {
 }
 """The base of a rate, per clock: its number of clock units, and its name."""
 
+STREAM_COSTS = ("overheads", "producer", "consumer")
+"""Costs of a stream that the agent reports per round; see :class:`CellResult`."""
 EVENTS = ("cycles_user", "cycles_kernel", "instructions_user", "instructions_kernel")
 """Hardware events that are counted under ``time`` where the machine has counters."""
 
@@ -131,6 +133,9 @@ class CellResult:
         stream: per round ``emitted``, ``refused``, ``delivered``, ``lost``,
             ``reordered``, ``duplicated``, ``overruns`` and ``span``; empty for the other
             operations.
+        costs: for a stream, per round: ``overheads``, the harness's own share of the round in clock
+            units, instead of ``round_overhead``; ``producer`` and ``consumer``, what each end
+            needed for a message, net. None where it was not measured.
         interval: nanoseconds between the bursts of a stream, as requested or as found by the
             rate search.
         bound: for a rate search, the verdict that a shorter interval gets.
@@ -163,6 +168,7 @@ class CellResult:
     user_cpu: int | None = None
     other_cpu: int | None = None
     stream: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    costs: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
     interval: int = 0
     bound: str = ""
     trials: dict[str, Any] = field(default_factory=dict)

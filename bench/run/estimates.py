@@ -3,8 +3,8 @@
 
 Raw counts are in units of the clock: nanoseconds or instructions.  The agent reports how much
 of each round and of each sample is the harness's own work (clock readings, iterations of the
-empty loop).  This is subtracted, and reported as ``overhead``.  For a stream, one operation is
-one delivered message.
+empty loop; in a stream, producing and checking each message).  This is subtracted, and reported
+as ``overhead``.  For a stream, one operation is one delivered message.
 
 Rounds are grouped by load of the module, loads by boot.  The width of an interval is
 determined by the variation at the highest of these levels that has more than one unit.
@@ -61,6 +61,9 @@ class Summary:
         spread: relative difference of the boots' medians, see :func:`spread`.
         marks: see :func:`marks`.
         cpu_user_side, cpu_other_side: processor time in ns per operation, see :func:`cpu`.
+        producer: of a stream: units that the producer spent in the channel, per emitted message.
+        consumer: of a stream: units that the reader needed per delivered message; on one CPU,
+            all that is not the producer's.
         cycles_user, cycles_kernel, instructions_user, instructions_kernel: hardware events of
             the user side per operation: the median of the rounds in which they were counted.
     """
@@ -95,6 +98,8 @@ class Summary:
     cycles_kernel: float
     instructions_user: float
     instructions_kernel: float
+    producer: float
+    consumer: float
 
 
 def operations(result: CellResult) -> Floats:
@@ -117,6 +122,8 @@ def raw_rounds(result: CellResult) -> Floats:
 
 def overheads(result: CellResult) -> Floats:
     """The harness's own cost in units per operation of each round."""
+    if "overheads" in result.costs:
+        return _per_operation(result, np.asarray(result.costs["overheads"], dtype=np.float64))
     return _per_operation(result, np.full(len(result.rounds), result.round_overhead))
 
 
@@ -143,6 +150,17 @@ def cpu(results: Sequence[CellResult], side: str) -> float:
     known = [result for result in results if side in result.cpu]
     count = sum(float(operations(result).sum()) for result in known)
     return sum(result.cpu[side] for result in known) / count if count else math.nan
+
+
+def stream_cost(results: Sequence[CellResult], end: str) -> float:
+    """The median over all rounds of what one end of a stream needed per message; NaN if unknown.
+
+    Args:
+        results: results of one cell.
+        end: ``producer`` or ``consumer``.
+    """
+    values = (value for result in results for value in result.costs.get(end, ()))
+    return known_median(value for value in values if value is not None)
 
 
 def events(results: Sequence[CellResult], name: str) -> float:
@@ -330,6 +348,8 @@ def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
         cpu_user_side=cpu(results, "user"),
         cpu_other_side=cpu(results, "other"),
         **{name: events(results, name) for name in EVENTS},
+        producer=stream_cost(results, "producer"),
+        consumer=stream_cost(results, "consumer"),
     )
 
 

@@ -35,7 +35,7 @@ COLUMNS = (
     "delivered lost boots context interval burst raw_median reordered duplicated loads p9999 mad "
     "low_severe low_mild high_mild high_severe spread marks rate wait queue refused overruns "
     "offered_per_unit bound factors cpu_user_side cpu_other_side placement user_cpu other_cpu "
-    "cycles_user cycles_kernel instructions_user instructions_kernel records"
+    "cycles_user cycles_kernel instructions_user instructions_kernel records producer consumer"
 ).split()
 """Columns of ``cells.csv``."""
 _STAMP_FORMAT = "%Y%m%dT%H%M%SZ"
@@ -47,7 +47,7 @@ FORMAT = 2
 _CELL_FIELDS = [field.name for field in fields(Cell) if field.compare]
 _RESULT_FIELDS = (
     "boot load status reason n rounds round_overhead sample_overhead context placement user_cpu "
-    "other_cpu stream interval bound trials cpu events controls control_n control_size "
+    "other_cpu stream costs interval bound trials cpu events controls control_n control_size "
     "control_overhead log"
 ).split()
 _OLD_COUNTERS = {"raised": "emitted"}
@@ -462,6 +462,7 @@ def _parse_line(
             "samples": tuple(np.frombuffer(raw[start:end], dtype="<u8").tolist()),
             "rounds": tuple(values["rounds"]),
             "stream": {_OLD_COUNTERS.get(k, k): tuple(v) for k, v in values["stream"].items()},
+            "costs": {k: tuple(v) for k, v in values.get("costs", {}).items()},
             "trials": {_OLD_COUNTERS.get(k, k): v for k, v in values["trials"].items()},
             "events": {k: tuple(v) for k, v in values.get("events", {}).items()},
             "controls": tuple(values.get("controls", ())),

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bench.errors import SessionLost, TargetError
-from bench.plan.cells import Cell, CellResult, Clock, failed, skipped
+from bench.plan.cells import STREAM_COSTS, Cell, CellResult, Clock, failed, skipped
 from bench.plan.options import DEFAULT_BUDGET
 from bench.plan.plans import Plan, request, schedule
 from bench.run import environment, passes, stream_counts
@@ -368,6 +368,7 @@ class _AnswerReader:
             user_cpu=answer.get("user_cpu"),
             other_cpu=answer.get("other_cpu"),
             stream={key: tuple(answer[key]) for key in keys if key in answer},
+            costs={key: tuple(answer[key]) for key in STREAM_COSTS if key in answer},
             interval=int(answer.get("interval", 0)),
             bound=str(answer.get("bound", "")),
             events={k: tuple(map(float, v)) for k, v in answer.get("events", {}).items() if v},

@@ -53,8 +53,8 @@ static unsigned long core_open;
 /*
  * The only producer of events.  The file operations, under core_lock, write its members
  * only while it does not run, except @stopping.  While it runs, the producer itself writes
- * @left, @seq, @refused and @refused_errno, and the timer writes @timer_cpu, on which it
- * expired, and @due: the clock when the burst was due, or 0 without an interval.
+ * @left, @seq, @refused, @refused_errno, @busy and @timed, and the timer writes @timer_cpu,
+ * on which it expired, and @due: the clock when the burst was due, or 0 without an interval.
  * @watchdog runs while the producer waits for a reply.
  */
 static struct {
@@ -65,6 +65,8 @@ static struct {
 	u64 seq;
 	u64 due;
 	u64 refused;
+	u64 busy;
+	u64 timed;
 	int refused_errno;
 	bool stopping;
 	bool expired; /* the deadline of a reply is over */
@@ -146,9 +148,35 @@ static enum hrtimer_mode producer_mode(void)
 	return soft ? HRTIMER_MODE_REL_SOFT : HRTIMER_MODE_REL_HARD;
 }
 
+/* How often the current task has given up its CPU, or lost it. */
+static unsigned long switches(void)
+{
+	return current->nvcsw + current->nivcsw;
+}
+
+/* The time of a burst counts as the producer's unless another task ran in it. */
+static void count_burst(u32 events, u64 begin, unsigned long before)
+{
+	u64 end = rcx_now();
+
+	if (switches() != before)
+		return;
+	WRITE_ONCE(producer.busy, producer.busy + end - begin);
+	WRITE_ONCE(producer.timed, producer.timed + events);
+}
+
+/* Takes the place of the channel's emitter, to show what the producer itself costs. */
+static int emit_to_nobody(const struct rcx_event *event)
+{
+	return 0;
+}
+
 static void produce_burst(void)
 {
-	u64 due = READ_ONCE(producer.due);
+	int (*emit)(const struct rcx_event *event) = producer.nobody ? emit_to_nobody :
+								       producer.emitter->emit;
+	u64 due = READ_ONCE(producer.due), begin = 0;
+	unsigned long before = switches();
 	u32 i;
 
 	for (i = 0; i < producer.spec.burst && producer.left; i++) {
@@ -160,15 +188,19 @@ static void produce_burst(void)
 		int err;
 
 		event.timestamp = rcx_now();
+		if (!i)
+			begin = event.timestamp;
 		WRITE_ONCE(producer.page->timestamps[event.seq % RCX_TIMESTAMPS],
 			   due ?: event.timestamp);
-		err = producer.emitter->emit(&event);
+		err = emit(&event);
 		if (err) {
 			producer.refused++;
 			producer.refused_errno = -err;
 		}
 		WRITE_ONCE(producer.page->emitted, producer.seq);
 	}
+	if (i)
+		count_burst(i, begin, before);
 	if (!producer.left)
 		smp_store_release(&producer.page->done, 1);
 }
@@ -429,6 +461,8 @@ static void core_clear_counts(void)
 	producer.seq = 0;
 	producer.left = 0;
 	producer.refused = 0;
+	producer.busy = 0;
+	producer.timed = 0;
 	producer.refused_errno = 0;
 	producer.page->emitted = 0;
 	producer.page->done = 1;
@@ -506,9 +540,12 @@ static int producer_begin(const struct rcx_emission *spec, u64 deadline)
 static long core_emit(const struct rcx_emission __user *arg)
 {
 	struct rcx_emission spec;
+	bool nobody;
 
 	if (copy_from_user(&spec, arg, sizeof(spec)))
 		return -EFAULT;
+	nobody = spec.context & RCX_TO_NOBODY;
+	spec.context &= ~RCX_TO_NOBODY;
 	/* A burst cannot be stopped, so it must be short. */
 	if (spec.context >= RCX_CONTEXTS || !spec.burst || spec.burst > RCX_BURST_MAX ||
 	    !spec.count || spec.delay > NSEC_PER_SEC || spec.interval > NSEC_PER_SEC ||
@@ -519,9 +556,12 @@ static long core_emit(const struct rcx_emission __user *arg)
 		return -EINVAL;
 	if (!bound)
 		return -ENOLINK;
-	if (!(emitter_contexts(producer.emitter) & RCX_IN(spec.context)))
+	if (!nobody && !(emitter_contexts(producer.emitter) & RCX_IN(spec.context)))
 		return -EOPNOTSUPP;
 
+	/* The timer of an earlier emission may still run. */
+	producer_stop();
+	producer.nobody = nobody;
 	return producer_begin(&spec, 0);
 }
 
@@ -553,6 +593,8 @@ static long core_counts(struct rcx_counts __user *arg)
 		.refused = READ_ONCE(producer.refused),
 		.refused_errno = READ_ONCE(producer.refused_errno),
 		.cpu = producer_cpu(),
+		.busy = READ_ONCE(producer.busy),
+		.timed = READ_ONCE(producer.timed),
 	};
 	int cpu;
 

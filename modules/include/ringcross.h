@@ -160,9 +160,14 @@ struct rcx_bind {
 
 #define RCX_BURST_MAX 4096
 
+/* Added to the context of an emission: the channel's emitter is not called, in any context.  What
+ * is left is the cost of the producer itself.
+ */
+#define RCX_TO_NOBODY 0x100u
+
 /**
  * struct rcx_emission - a request to emit @count events
- * @context: enum rcx_context to emit from
+ * @context: enum rcx_context to emit from, and RCX_TO_NOBODY
  * @burst: events per timer tick.  Without an interval: events between two points at
  *	which the producer may be rescheduled (process context).  1 to RCX_BURST_MAX
  * @count: total number of events, at least 1
@@ -210,6 +215,9 @@ struct rcx_asking {
  *	requests that got no good reply
  * @refused_errno: reason of the last refusal, a positive errno
  * @cpu: the CPU on which the producer ran last; without meaning before the first event
+ * @busy: units of the clock that the producer spent in bursts, from the timestamp of a burst's
+ *	first event to the end of the burst.  A burst in which another task ran is left out
+ * @timed: events of the bursts in @busy
  */
 struct rcx_counts {
 	__u64 consumed;
@@ -219,6 +227,8 @@ struct rcx_counts {
 	__u64 refused;
 	__u32 refused_errno;
 	__u32 cpu;
+	__u64 busy;
+	__u64 timed;
 };
 
 #define RCX_TIMESTAMPS 4096 /* a power of two */

@@ -34,7 +34,7 @@ NUMBERS = (
     "bytes_per_unit offered delivered lost boots raw_median reordered duplicated loads p9999 mad "
     "low_severe low_mild high_mild high_severe spread refused overruns offered_per_unit "
     "cpu_user_side cpu_other_side "
-    "cycles_user cycles_kernel instructions_user instructions_kernel "
+    "cycles_user cycles_kernel instructions_user instructions_kernel producer consumer "
     "control control_ratio control_ratio_low control_ratio_high"
 ).split()
 INTEGERS = {"size": 0, "threads": 1, "interval": 0, "burst": 1, "queue": 0, "records": 0}
@@ -126,6 +126,8 @@ class Measured:
     instructions_user: float | None = None
     instructions_kernel: float | None = None
     records: int = 0
+    producer: float | None = None
+    consumer: float | None = None
     control: float | None = None
     control_ratio: float | None = None
     control_ratio_low: float | None = None

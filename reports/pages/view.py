@@ -88,6 +88,10 @@ class StreamRow:
     share_text: str
     reordered: str
     duplicated: str
+    cost: str
+    producer: str
+    consumer: str
+    overhead: str
 
 
 def page_of(channel: str) -> str:
@@ -309,6 +313,10 @@ def overhead(run: Run) -> tuple[Fact, ...]:
         Fact("One reading of the clock", _amount(costs.get("read"), clock.unit)),
         Fact("One iteration of the empty loop", _amount(costs.get("loop"), clock.unit)),
     ]
+    if harness := stream_overhead(run):
+        low, high = (words.number(value) for value in harness)
+        value = f"{low} {clock.unit}" if low == high else f"{low} to {high} {clock.unit}"
+        facts.append(Fact("Producing and checking one message of a stream", value))
     loop = costs.get("loop")
     if run.clock == "instructions" and isinstance(loop, int | float):
         verdict = "met" if loop <= 5 else "not met"
@@ -321,6 +329,17 @@ def overhead(run: Run) -> tuple[Fact, ...]:
             Fact(f"System call without a kernel half (syscall, {system_call.mode})", value)
         )
     return tuple(facts)
+
+
+def stream_overhead(run: Run) -> tuple[float, float] | None:
+    """The least and the most that was taken off a message of a stream with default factors."""
+    costs = [
+        row.overhead
+        for channel in run.channels
+        for row in run.of(channel.name, "stream")
+        if row.measured and row.overhead is not None and not row.interval
+    ]
+    return (min(costs), max(costs)) if costs else None
 
 
 def _cheapest_system_call(run: Run) -> Measured | None:
@@ -430,6 +449,10 @@ def streams(run: Run, channel: str = "") -> tuple[StreamRow, ...]:
                 share_text=words.MISSING if share is None else f"{share:.2g} %",
                 reordered=words.number(row.reordered),
                 duplicated=words.number(row.duplicated),
+                cost=words.number(row.median),
+                producer=words.number(row.producer),
+                consumer=words.number(row.consumer),
+                overhead=words.number(row.overhead),
             )
         )
     return tuple(rows)

@@ -164,6 +164,18 @@ struct rcx_stream_counts {
 	uint64_t span;	   /* units from the first burst to the last one */
 	uint64_t missed;   /* bursts for which the producer was too late */
 	uint64_t behind;   /* smallest latency in the last quarter, in units */
+	uint64_t checks;   /* messages or notices that the reader checked */
+	uint64_t busy;	   /* units that the producer spent in bursts, */
+	uint64_t timed;	   /* and the events of these bursts */
+	uint64_t cpu;	   /* ns of processor time of the thread that reads */
+};
+
+/* What the harness itself costs in a stream; see stream_overhead.c. */
+struct rcx_stream_overhead {
+	double produce;	 /* units that the producer needs for an event that goes nowhere */
+	double emit;	 /* the part of it that is in rcx_counts.busy */
+	double check;	 /* units to check and count one message, or one notice */
+	double cpu_read; /* ns between two readings of a thread's processor time */
 };
 
 /* One stream of a search or sweep.  Latencies count from the time an event was due. */
@@ -194,11 +206,14 @@ struct rcx_result {
 	uint64_t n;
 	uint32_t rounds;
 	double round_overhead, sample_overhead;
+	struct rcx_stream_overhead stream_overhead;
 	uint64_t interval; /* ns between two bursts, as requested or as found */
 	uint32_t bound;	   /* enum rcx_verdict: why a shorter interval was rejected */
 	uint32_t trials;
 	uint64_t total[RCX_ROUNDS_MAX];
 	struct rcx_stream_counts stream[RCX_ROUNDS_MAX];
+	double overheads[RCX_ROUNDS_MAX]; /* of a stream: units of each round */
+	double producer[RCX_ROUNDS_MAX], consumer[RCX_ROUNDS_MAX]; /* per message, or NAN */
 	struct rcx_trial trial[RCX_TRIALS_MAX];
 	struct rcx_cpu_use cpu;			    /* over all rounds */
 	uint32_t event_rounds;			    /* that were counted */
@@ -253,7 +268,7 @@ void rcx_append_progress(const struct rcx_session *s, char *reason, size_t len);
 
 #define RCX_STREAM_MAX 4000 /* messages of one stream: below RCX_TIMESTAMPS */
 
-/* @n, rounded down to whole bursts (at least one) when the bursts have an interval. */
+/* @n, rounded down to whole bursts, but at least one. */
 uint64_t rcx_stream_length(const struct rcx_cell *cell, uint64_t n);
 
 /* Emit @n events, drain them, and account for each.  The round fails when the counts do not
@@ -262,6 +277,21 @@ uint64_t rcx_stream_length(const struct rcx_cell *cell, uint64_t n);
  */
 int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
 		     struct rcx_stream_counts *counts, uint64_t *total);
+
+/* ---- measure/stream_overhead.c: what the harness does for a message ----- */
+
+/* Measure @found for streams of @cell.  No session of the cell may be open.  0, or -1 after
+ * @reason was written.
+ */
+int rcx_stream_calibrate(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
+			 struct rcx_stream_overhead *found, char *reason, size_t len);
+/* From the counts of the rounds in @result, compute their overheads, and what the producer and
+ * the consumer needed for each message.
+ */
+void rcx_stream_split(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
+		      struct rcx_result *result);
+/* Processor time of this thread in nanoseconds. */
+uint64_t rcx_thread_time(void);
 
 /* ---- measure/threads.c: several threads at the same time --------------- */
 

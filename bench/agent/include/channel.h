@@ -283,6 +283,7 @@ struct rcx_registration {
  * @threads: the other threads that do the same operation, or NULL
  * @skip: the failure is a skip: this kernel or kernel half does not support the operation
  * @noticed: events that had been emitted when the last count of a stream was received
+ * @notices: counts that a stream has received
  * @records: for dump: records of the table; else 0
  * @table: for dump: page-aligned room for @records records and one more, so that a loop can
  *	find a surplus
@@ -324,7 +325,7 @@ struct rcx_session {
 	struct rcx_message_log *log;
 	struct rcx_threads *threads;
 	bool skip;
-	uint64_t noticed;
+	uint64_t noticed, notices;
 	uint32_t records;
 	struct rcx_record *table;
 	uint32_t due;

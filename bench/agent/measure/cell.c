@@ -234,10 +234,24 @@ static int recheck_cost(struct rcx_session *s, const struct rcx_cell *cell, uint
 	return 0;
 }
 
-/* A batch shares one wake-up, so a stream must not end with a shorter batch. */
-static uint64_t whole_batches(uint64_t n)
+static uint64_t common_multiple(uint64_t a, uint64_t b)
 {
-	return n < RCX_BATCH ? n : n - n % RCX_BATCH;
+	uint64_t multiple = a;
+
+	while (multiple % b)
+		multiple += a;
+	return multiple;
+}
+
+/*
+ * The length of a timed stream, about @n.  It consists of whole bursts.  A batch shares one
+ * wake-up, so a longer stream consists of whole batches as well.
+ */
+static uint64_t stream_length(const struct rcx_cell *cell, uint64_t n)
+{
+	uint64_t both = common_multiple(cell->burst, RCX_BATCH);
+
+	return n < both ? rcx_stream_length(cell, n) : n - n % both;
 }
 
 /* In real time a trial may be interrupted, so the shortest of several counts. */
@@ -259,7 +273,8 @@ static int try_again(struct rcx_session *s, const struct rcx_cell *cell, uint64_
 static int size_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t *n,
 		      uint64_t *cost)
 {
-	uint64_t trial = is_stream(s) ? STREAM_VALIDATION : TRIAL_OPERATIONS;
+	uint64_t trial = is_stream(s) ? rcx_stream_length(cell, STREAM_VALIDATION) :
+					TRIAL_OPERATIONS;
 	bool time = cell->clock == RCX_CLOCK_TIME;
 	uint64_t goal = time ? N_GOAL_TIME : N_GOAL;
 	uint64_t units_max = time ? ROUND_UNITS_MAX_TIME : ROUND_UNITS_MAX;
@@ -278,7 +293,7 @@ static int size_round(struct rcx_session *s, const struct rcx_cell *cell, uint64
 	if (*n < goal)
 		*n = clamp(units_max / *cost, *n, goal);
 	if (is_stream(s))
-		*n = rcx_stream_length(cell, whole_batches(clamp(*n, least, RCX_STREAM_MAX)));
+		*n = stream_length(cell, clamp(*n, least, RCX_STREAM_MAX));
 	else
 		*n = clamp(*n, 1, is_single(s) ? SINGLES_MAX : N_MAX);
 	return 0;
@@ -449,6 +464,8 @@ static int measure(const struct rcx_cell *requested, struct rcx_session *s, uint
 	set_overhead(s, &cell, overhead, result);
 	if (rcx_check_placement(&cell, s, result) || count_events(s, &cell, result))
 		return -1;
+	if (is_stream(s))
+		rcx_stream_split(&cell, overhead, result);
 	if (sample(s, &cell, cost, result) || (cell.sweep && rcx_sweep(s, &cell, result)))
 		return -1;
 	result->n *= threads(s, &cell);
@@ -465,6 +482,9 @@ void rcx_cell_measure(const struct rcx_cell *cell, const struct rcx_overhead *ov
 	rcx_peer_report_death(result->reason, sizeof(result->reason));
 	if (!rcx_run_at_home(cell, result->reason, sizeof(result->reason)))
 		return; /* the status is RCX_FAIL */
+	if (cell->op == RCX_STREAM && rcx_stream_calibrate(cell, overhead, &result->stream_overhead,
+							   result->reason, sizeof(result->reason)))
+		return;
 	err = validate(cell, s, result, &cost);
 	if (!err) {
 		close_session(s);

@@ -219,6 +219,7 @@ int rcx_streamed_count(struct rcx_session *s, uint64_t count)
 	s->delivered += count;
 	s->seen += count;
 	s->noticed = emitted;
+	s->notices++;
 	return 0;
 }
 

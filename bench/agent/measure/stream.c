@@ -7,8 +7,6 @@ uint64_t rcx_stream_length(const struct rcx_cell *cell, uint64_t n)
 {
 	uint64_t bursts = n / cell->burst;
 
-	if (!cell->interval)
-		return n;
 	return (bursts ? bursts : 1) * cell->burst;
 }
 
@@ -144,13 +142,19 @@ static void measure_pace(const struct rcx_session *s, const struct rcx_cell *cel
 int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
 		     struct rcx_stream_counts *counts, uint64_t *total)
 {
-	uint64_t first = s->page->emitted, unused;
+	uint64_t first = s->page->emitted, unused, cpu;
 	struct rcx_counts before, after;
+	bool failed;
 
+	s->notices = 0;
 	s->delivered = s->lost = s->reordered = s->duplicated = s->overruns = 0;
 	s->paced = cell->interval;
-	if (rcx_session_counts(s, &before) || rcx_session_emit(s, n, cell->burst, cell->interval) ||
-	    rcx_time_loop(s, n, &unused) || rcx_session_stop(s) || rcx_session_counts(s, &after))
+	if (rcx_session_counts(s, &before) || rcx_session_emit(s, n, cell->burst, cell->interval))
+		return -1;
+	cpu = rcx_thread_time();
+	failed = rcx_time_loop(s, n, &unused);
+	cpu = rcx_thread_time() - cpu;
+	if (failed || rcx_session_stop(s) || rcx_session_counts(s, &after))
 		return -1;
 	*total = s->delivered ? s->last - timestamp(s, first) : 0;
 	if (count_lost_at_end(s, after.emitted, after.refused - before.refused))
@@ -163,6 +167,10 @@ int rcx_stream_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_
 		.reordered = s->reordered,
 		.duplicated = s->duplicated,
 		.overruns = s->overruns,
+		.checks = s->mode->operations[s->op].count ? s->notices : s->delivered,
+		.busy = after.busy - before.busy,
+		.timed = after.timed - before.timed,
+		.cpu = cpu,
 	};
 	measure_pace(s, cell, first, after.emitted, counts);
 	return check_empty(s) || check_count(s, counts) || check_identity(s, counts) ? -1 : 0;

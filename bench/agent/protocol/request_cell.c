@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The request "cell": from its fields to the figures of one cell. */
 #include <limits.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -219,6 +220,18 @@ static void add_stream(json_object *answer, const struct rcx_result *result, con
 	json_object_object_add(answer, key, values);
 }
 
+/* One value per round; null where there is none. */
+static void add_values(json_object *answer, const struct rcx_result *result, const char *key,
+		       const double *value)
+{
+	json_object *values = json_object_new_array();
+
+	for (uint32_t i = 0; i < result->rounds; i++)
+		json_object_array_add(values,
+				      isnan(value[i]) ? NULL : json_object_new_double(value[i]));
+	json_object_object_add(answer, key, values);
+}
+
 /* The trials as columns, like the rounds of a stream. */
 static json_object *trials(const struct rcx_result *result)
 {
@@ -343,6 +356,9 @@ static void add_measurement(json_object *answer, const struct rcx_cell *cell,
 		ADD(overruns);
 		ADD(span);
 #undef ADD
+		add_values(answer, result, "overheads", result->overheads);
+		add_values(answer, result, "producer", result->producer);
+		add_values(answer, result, "consumer", result->consumer);
 		rcx_add_number(answer, "interval", result->interval);
 	}
 	if (cell->search)

@@ -248,6 +248,31 @@ def test_what_must_hold_for_any_figures(seed: int) -> None:
     assert half == pytest.approx(s.messages_per_unit / 2)
 
 
+def test_the_overhead_of_a_stream_is_that_of_each_round() -> None:
+    measured = result(
+        STREAM,
+        [1000, 2000, 500],
+        round_overhead=7,
+        stream={"delivered": (10, 10, 0)},
+        costs={"overheads": (100.0, 300.0, 7.0)},
+    )
+    assert net_rounds(measured)[:2].tolist() == [90, 170]
+    summary = summarise([measured], "instructions")
+    assert (summary.median, summary.overhead, summary.raw_median) == (130, 20, 150)
+
+
+def test_each_end_of_a_stream_has_its_median() -> None:
+    costs: dict[str, tuple[float | None, ...]] = {
+        "producer": (70.0, None, 90.0),
+        "consumer": (None, None, None),
+    }
+    measured = result(STREAM, [1000] * 3, stream={"delivered": (10, 10, 10)}, costs=costs)
+    summary = summarise([measured, measured], "instructions")
+    assert summary.producer == 80
+    assert math.isnan(summary.consumer)
+    assert math.isnan(summarise([result(CALL, [1000])], "instructions").producer)
+
+
 def test_nothing_measured_is_nan_and_not_an_error() -> None:
     summary = summarise([result(CALL, [])], "time")
     assert math.isnan(summary.median)
