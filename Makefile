@@ -96,12 +96,15 @@ test-dependencies: setup ## Test with the lowest and with the newest Python pack
 bench-self: setup ## Measure what ringcross itself costs, and compare with its limits
 	@$(IN_VENV) bench.commands.self_benchmark
 
+bench-limits: setup ## Compare the fast paths with hand-written code, in one boot
+	@$(IN_VENV) bench.commands.limits --kernel "$(KERNEL)"
+
 bench-repeat: setup ## Repeat a run under the clock time, and print how well its figures agree
 	@$(IN_VENV) bench.commands.repeat --repeat $(REPEAT) \
 		$(if $(CHANNELS),--channels "$(CHANNELS)") \
 		$(if $(PRECISION),--precision "$(PRECISION)") $(if $(BUDGET),--budget "$(BUDGET)")
 
-bench-against: setup ## Compare our figure of a null system call with that of perf bench (package linux-perf)
+bench-against: setup ## Compare our figures of system calls with perf bench (package linux-perf) and lmbench
 	@$(IN_VENV) bench.commands.perf_bench
 
 test-kvm: setup ## Run a whole run under KVM on an emulated machine that has KVM; this one needs none
@@ -156,7 +159,8 @@ help: ## Show this list
 	@echo "  TARGET      vm or local [$(TARGET)]"
 	@echo "  KERNEL      stock, a series such as 6.12, a flavour such as rt, a suite such as sid, an"
 	@echo "              exact release, running, or the path of a build tree [$(KERNEL)]"
-	@echo "              (also of modules, shell, demo and lint; for bench several, as in 6.1,6.12)"
+	@echo "              (also of modules, shell, demo, lint and bench-limits; for bench several, as"
+	@echo "              in 6.1,6.12)"
 	@echo "  CLOCK       auto, instructions or time [$(CLOCK)]"
 	@echo "  PLAN        quick, standard or full [$(PLAN)]"
 	@echo "  CHANNELS    list, for example netlink,ioctl (also of test) [$(CHANNELS)]"
@@ -189,5 +193,5 @@ help: ## Show this list
 	@echo
 	@echo "More options and examples: $(VENV)/bin/ringcross run --help"
 
-.PHONY: setup modules agent list results bench bench-self bench-repeat bench-against test test-unit test-vm test-kvm test-dependencies shell demo report compare lint \
+.PHONY: setup modules agent list results bench bench-self bench-limits bench-repeat bench-against test test-unit test-vm test-kvm test-dependencies shell demo report compare lint \
 	format format-check clean help

@@ -352,33 +352,38 @@ class _AnswerReader:
         if complaint := kernel_log.verdict(log):
             first = f"{result.reason} " if result.status == "fail" and result.reason else ""
             return replace(result, status="fail", reason=first + complaint)
-        return self._with_figures(result, answer) if result.status == "ok" else result
+        return figures(result, answer) if result.status == "ok" else result
 
-    def _with_figures(self, result: CellResult, answer: dict[str, Any]) -> CellResult:
-        keys = "emitted refused delivered lost reordered duplicated overruns span".split()
-        complete = replace(
-            result,
-            n=int(answer["n"]),
-            rounds=tuple(int(total) for total in answer["rounds"]),
-            samples=tuple(np.asarray(answer.get("samples", ()), dtype="<u8").ravel().tolist()),
-            round_overhead=float(answer["round_overhead"]),
-            sample_overhead=float(answer["sample_overhead"]),
-            context=str(answer.get("context", "")),
-            placement=str(answer.get("placement", "")),
-            user_cpu=answer.get("user_cpu"),
-            other_cpu=answer.get("other_cpu"),
-            stream={key: tuple(answer[key]) for key in keys if key in answer},
-            costs={key: tuple(answer[key]) for key in STREAM_COSTS if key in answer},
-            interval=int(answer.get("interval", 0)),
-            bound=str(answer.get("bound", "")),
-            events={k: tuple(map(float, v)) for k, v in answer.get("events", {}).items() if v},
-            cpu={k: int(v) for k, v in answer.get("cpu", {}).items() if v is not None},
-            controls=tuple(int(total) for total in answer.get("controls", ())),
-            control_n=int(answer.get("control_n", 0)),
-            control_size=int(answer.get("control_size", 0)),
-            control_overhead=float(answer.get("control_overhead", 0.0)),
-        )
-        return _with_valid_figures(complete)
+
+def figures(result: CellResult, answer: Mapping[str, Any]) -> CellResult:
+    """The result of a cell with the figures of the agent's answer.
+
+    It is a failed or skipped result, with the reason, if the answer has no valid figure.
+    """
+    keys = "emitted refused delivered lost reordered duplicated overruns span".split()
+    complete = replace(
+        result,
+        n=int(answer["n"]),
+        rounds=tuple(int(total) for total in answer["rounds"]),
+        samples=tuple(np.asarray(answer.get("samples", ()), dtype="<u8").ravel().tolist()),
+        round_overhead=float(answer["round_overhead"]),
+        sample_overhead=float(answer["sample_overhead"]),
+        context=str(answer.get("context", "")),
+        placement=str(answer.get("placement", "")),
+        user_cpu=answer.get("user_cpu"),
+        other_cpu=answer.get("other_cpu"),
+        stream={key: tuple(answer[key]) for key in keys if key in answer},
+        costs={key: tuple(answer[key]) for key in STREAM_COSTS if key in answer},
+        interval=int(answer.get("interval", 0)),
+        bound=str(answer.get("bound", "")),
+        events={k: tuple(map(float, v)) for k, v in answer.get("events", {}).items() if v},
+        cpu={k: int(v) for k, v in answer.get("cpu", {}).items() if v is not None},
+        controls=tuple(int(total) for total in answer.get("controls", ())),
+        control_n=int(answer.get("control_n", 0)),
+        control_size=int(answer.get("control_size", 0)),
+        control_overhead=float(answer.get("control_overhead", 0.0)),
+    )
+    return _with_valid_figures(complete)
 
 
 def _with_valid_figures(result: CellResult) -> CellResult:

@@ -270,6 +270,24 @@ static int sigself_call(struct rcx_session *s, uint64_t n)
 	return sigself_caught == due ? 0 : rcx_fail(s, "a signal was not caught at once");
 }
 
+/* ---- sigzero: the part of a signal that is not the signal --------------- */
+
+static int sigzero_open(struct rcx_session *s)
+{
+	(void)s;
+	return 0;
+}
+
+static int sigzero_call(struct rcx_session *s, uint64_t n)
+{
+	pid_t self = getpid();
+
+	while (n--)
+		if (kill(self, 0))
+			return rcx_fail_errno(s, "kill");
+	return 0;
+}
+
 /* ---- registration ------------------------------------------------------ */
 
 #define NOTHING .min = 0, .max = 0, .limit = "The call carries no message, so it has no size."
@@ -327,6 +345,14 @@ static const struct rcx_mode syscall_modes[] = {
 		.close = sigself_close,
 		.operations = {
 			[RCX_CALL] = { .run = sigself_call, NOTHING },
+		},
+	},
+	{
+		.name = "sigzero",
+		.summary = "signal 0 to the own process: kill() without a signal",
+		.open = sigzero_open,
+		.operations = {
+			[RCX_CALL] = { .run = sigzero_call, NOTHING },
 		},
 	},
 	{ }

@@ -56,6 +56,17 @@ def test_a_turn_runs_the_tool(tmp_path: Path) -> None:
         perf_bench.measure_tool(tool(tmp_path, "no such benchmark"))
 
 
+def test_what_a_tool_takes_off_is_taken_off_our_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """lmbench's lat_sig subtracts kill(getpid(), 0) from the cost of a signal to itself."""
+    costs = {"syscall-sigself-call-0": 1900.0, "syscall-sigzero-call-0": 300.0}
+    monkeypatch.setattr(perf_bench, "measure_control", lambda _, cell: costs[cell.name])
+    (signal,) = (each for each in TOOLS if each.command == ("lat_sig", "catch"))
+    assert perf_bench.measure_ours(Path("agent"), signal) == 1600
+    assert signal.ours == "syscall-sigself-call-0 − syscall-sigzero-call-0"
+    plain = replace(signal, taken_off=None)
+    assert perf_bench.measure_ours(Path("agent"), plain) == 1900
+
+
 def test_verdicts() -> None:
     def verdict(control_ns: tuple[float, ...], tool_ns: tuple[float, ...]) -> str:
         (row,) = rows([Pair(TOOLS[0], control_ns, tool_ns)])
