@@ -28,6 +28,7 @@ struct filled {
 	uint64_t overruns;    /* losses that the channel reported to the reader */
 	uint64_t capacity;    /* most events that were all kept; 0: not determined */
 	uint64_t kept_beyond; /* events kept of one more than that */
+	bool newest_only;     /* a drain returned the newest message and no other */
 	bool count;	      /* the channel carries only a count */
 	uint64_t notices;     /* counts that were drained */
 };
@@ -127,7 +128,7 @@ static const char *judge(const struct filled *filled)
 		return RCX_EMPTIES;
 	if (!filled->kept)
 		return "loses all";
-	if (filled->kept == 1)
+	if (filled->kept == 1 && !filled->newest_only)
 		return RCX_COALESCES;
 	if (filled->kept && !gaps && filled->first == 0)
 		return filled->counts.refused ? RCX_REFUSES_NEWEST : "drops newest";
@@ -257,6 +258,17 @@ static void evaluate_drain(const struct rcx_probing *probing, const struct rcx_s
 		count_kept(&probing->findings->log, filled);
 }
 
+/*
+ * Where many events become one, a drain returns one of them.  If it is the newest, with its own
+ * message, the others did not become part of it: they were overwritten.  A wait without a stream
+ * does not show this, as it may look up a number after the event.
+ */
+static void note_newest_only(struct filled *filled)
+{
+	filled->newest_only = !filled->count && filled->kept == 1 &&
+			      filled->last == filled->counts.emitted - 1;
+}
+
 static bool keeps_newest(const struct filled *filled)
 {
 	const char *value = judge(filled);
@@ -289,6 +301,7 @@ static void fill_stream(struct rcx_probing *probing, struct rcx_session *s,
 	filled.reader_errno = first_loss_error(calls);
 	filled.overruns = report.overruns;
 	evaluate_drain(probing, s, &filled);
+	note_newest_only(&filled);
 	if (keeps_newest(&filled) && find_capacity(s, process, &filled)) {
 		rcx_find_failure(probing, "queue_full",
 				 "The queue could not be filled a second time.");

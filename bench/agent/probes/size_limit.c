@@ -164,11 +164,22 @@ static bool is_whole(const struct rcx_logged_message *message)
 	return message->size != UINT32_MAX && message->len >= RCX_HEADER + message->size;
 }
 
+/* Where only the newest message is kept, the second one replaced the first. */
+static bool was_replaced(const struct rcx_message_log *log)
+{
+	return log->count == 1 && is_whole(&log->message[0]) && log->message[0].size == LARGE_BODY;
+}
+
 /* @waited: both messages were queued before the read, so one call could return both. */
 static void judge_two(struct rcx_probing *probing, const struct rcx_syscalls *calls, bool waited)
 {
 	const struct rcx_message_log *log = &probing->findings->log;
 
+	if (waited && was_replaced(log)) {
+		rcx_find_nothing(probing, "boundaries",
+				 "Only the newest message is kept, so two cannot arrive together.");
+		return;
+	}
 	if (log->count != 2) {
 		rcx_find_text(probing, "boundaries", "not kept", "Two messages arrived as %llu.",
 			      (unsigned long long)log->count);
