@@ -1,13 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Read new lines of the kernel's log from /dev/kmsg, of priority warning or higher. */
+/*
+ * Read new lines of the kernel's log from /dev/kmsg, of priority warning or higher.
+ *
+ * The log is a ring: a flood of records, such as those of channel kmsg, overwrites others before
+ * they are read.  A warning must not disappear in that way.  So after an overrun the taint flags,
+ * which the kernel sets with each warning, oops or lockup, replace the lost line.
+ */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "agent.h"
 
 #define KMSG_NOTICE 5 /* KERN_NOTICE: this and lower priorities are ignored */
+
+#define TAINTED "/proc/sys/kernel/tainted"
+/* Machine check, bad page, oops, warning, soft lockup. */
+#define TAINTS (1ul << 4 | 1ul << 5 | 1ul << 7 | 1ul << 9 | 1ul << 14)
+
+static bool overrun;
+static unsigned long tainted_before;
+
+static unsigned long tainted(void)
+{
+	FILE *file = fopen(TAINTED, "re");
+	unsigned long flags = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%lu", &flags) != 1)
+		flags = 0;
+	fclose(file);
+	return flags & TAINTS;
+}
 
 /* The log, or -1 when it cannot be read; then no lines are reported. */
 static int kmsg(void)
@@ -26,9 +53,8 @@ static bool next_record(char *line, size_t len)
 
 	if (kmsg() < 0)
 		return false;
-	do {
-		got = read(kmsg(), line, len - 1);
-	} while (got < 0 && errno == EPIPE); /* overrun: continue with the oldest record */
+	while ((got = read(kmsg(), line, len - 1)) < 0 && errno == EPIPE)
+		overrun = true; /* continue with the oldest record */
 	if (got < 0)
 		return false;
 	line[got] = '\0';
@@ -39,6 +65,22 @@ void rcx_log_skip(void)
 {
 	if (kmsg() >= 0)
 		lseek(kmsg(), 0, SEEK_END);
+	overrun = false;
+	tainted_before = tainted();
+}
+
+/* A line for warnings that were overwritten before they were read, if there were any. */
+static void add_lost(json_object *lines)
+{
+	unsigned long flags = overrun ? tainted() & ~tainted_before : 0;
+	char line[128];
+
+	if (!flags)
+		return;
+	snprintf(line, sizeof(line),
+		 "WARNING: lost with overwritten records of the log; taint flags %lu are new",
+		 flags);
+	json_object_array_add(lines, json_object_new_string(line));
 }
 
 json_object *rcx_log_lines(void)
@@ -57,5 +99,6 @@ json_object *rcx_log_lines(void)
 		text[strcspn(text, "\n")] = '\0';
 		json_object_array_add(lines, json_object_new_string(text));
 	}
+	add_lost(lines);
 	return lines;
 }
