@@ -60,19 +60,21 @@ static inline int rcx_bpf_counter(void)
 
 /* ---- instructions, as the assembler of BPF writes them ------------------- */
 
-#define RCX_BPF_INSN(op, to, from, offset, value)                                  \
-	((struct bpf_insn){ .code = (op), .dst_reg = (to), .src_reg = (from), .off = (offset), \
+#define RCX_BPF_INSN(op, to, from, offset, value) \
+	((struct bpf_insn){ .code = (op),         \
+			    .dst_reg = (to),      \
+			    .src_reg = (from),    \
+			    .off = (offset),      \
 			    .imm = (int32_t)(value) })
-#define RCX_BPF_MOV(to, from)	  RCX_BPF_INSN(BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0)
-#define RCX_BPF_SET(to, value)	  RCX_BPF_INSN(BPF_ALU64 | BPF_MOV | BPF_K, to, 0, 0, value)
-#define RCX_BPF_AND(to, value)	  RCX_BPF_INSN(BPF_ALU64 | BPF_AND | BPF_K, to, 0, 0, value)
-#define RCX_BPF_LOAD(to, from, offset) \
-	RCX_BPF_INSN(BPF_LDX | BPF_MEM | BPF_DW, to, from, offset, 0)
-#define RCX_BPF_ADD_TO(at, from)  RCX_BPF_INSN(BPF_STX | BPF_ATOMIC | BPF_DW, at, from, 0, BPF_ADD)
+#define RCX_BPF_MOV(to, from)	       RCX_BPF_INSN(BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0)
+#define RCX_BPF_SET(to, value)	       RCX_BPF_INSN(BPF_ALU64 | BPF_MOV | BPF_K, to, 0, 0, value)
+#define RCX_BPF_AND(to, value)	       RCX_BPF_INSN(BPF_ALU64 | BPF_AND | BPF_K, to, 0, 0, value)
+#define RCX_BPF_LOAD(to, from, offset) RCX_BPF_INSN(BPF_LDX | BPF_MEM | BPF_DW, to, from, offset, 0)
+#define RCX_BPF_ADD_TO(at, from) RCX_BPF_INSN(BPF_STX | BPF_ATOMIC | BPF_DW, at, from, 0, BPF_ADD)
 #define RCX_BPF_IF(test, to, value, ahead) \
 	RCX_BPF_INSN(BPF_JMP | (test) | BPF_K, to, 0, ahead, value)
-#define RCX_BPF_CALL(helper)	  RCX_BPF_INSN(BPF_JMP | BPF_CALL, 0, 0, 0, helper)
-#define RCX_BPF_EXIT()		  RCX_BPF_INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
+#define RCX_BPF_CALL(helper) RCX_BPF_INSN(BPF_JMP | BPF_CALL, 0, 0, 0, helper)
+#define RCX_BPF_EXIT()	     RCX_BPF_INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
 /* An address takes two instructions. */
 #define RCX_BPF_ADDRESS(to, kind, fd) RCX_BPF_INSN(BPF_LD | BPF_DW | BPF_IMM, to, kind, 0, fd)
 #define RCX_BPF_ADDRESS_END()	      RCX_BPF_INSN(0, 0, 0, 0, 0)

@@ -131,10 +131,10 @@ static void try_programs(struct rcx_hostile *h)
 	program = load(good, sizeof(good));
 	rcx_expect(h, "one that does nothing", program, 0);
 	rcx_expect(h, "at no tracepoint", rcx_bpf_attach((int)program, "rcx_nothing"), ENOENT);
-	rcx_expect(h, "at a name that is nowhere", rcx_bpf_attach((int)program, (char *)h->forbidden),
-		   EFAULT);
-	rcx_expect(h, "a program that is no file",
-		   rcx_bpf_attach(12345, RCX_BPFRING_TRACEPOINT), EBADF);
+	rcx_expect(h, "at a name that is nowhere",
+		   rcx_bpf_attach((int)program, (char *)h->forbidden), EFAULT);
+	rcx_expect(h, "a program that is no file", rcx_bpf_attach(12345, RCX_BPFRING_TRACEPOINT),
+		   EBADF);
 	close((int)program);
 	rcx_expect(h, "one that follows an argument", load(follows, sizeof(follows)), EACCES);
 	rcx_expect(h, "one that writes an argument", load(writes, sizeof(writes)), EACCES);
@@ -204,15 +204,15 @@ static void try_rings(struct rcx_hostile *h)
 		   mapped(map_at(fd, PAGE, PROT_READ | PROT_WRITE, PAGE)), EPERM);
 	rcx_expect(h, "writable data", mapped(map_at(fd, PAGE, PROT_READ | PROT_WRITE, 2 * PAGE)),
 		   EPERM);
-	rcx_expect(h, "two writable pages",
-		   mapped(map_at(fd, 2 * PAGE, PROT_READ | PROT_WRITE, 0)), EPERM);
+	rcx_expect(h, "two writable pages", mapped(map_at(fd, 2 * PAGE, PROT_READ | PROT_WRITE, 0)),
+		   EPERM);
 	rcx_expect(h, "beyond its end", mapped(map_at(fd, PAGE, PROT_READ, 3 * SIZE)), EINVAL);
 	close(fd);
 }
 
 static void try_positions(struct rcx_hostile *h)
 {
-	static const uint64_t positions[] = { 1,	  7,		SIZE,	   SIZE + 1,
+	static const uint64_t positions[] = { 1,	  7,	      SIZE,	  SIZE + 1,
 					      1ull << 31, 1ull << 32, 1ull << 63, UINT64_MAX };
 	struct ring ring;
 
@@ -256,8 +256,9 @@ static void try_sizes(struct rcx_hostile *h)
 	rcx_expect_value(h, "lost", (long)*ring.losses, 4);
 	rcx_core_bind(h, "adaptive", 0, true);
 	emit(h, 1);
-	rcx_expect_value(h, "an empty one: a record", (long)(ring.writer->position -
-				 ring.reader->position), (long)rcx_bpf_stride(WHOLE));
+	rcx_expect_value(h, "an empty one: a record",
+			 (long)(ring.writer->position - ring.reader->position),
+			 (long)rcx_bpf_stride(WHOLE));
 	close_ring(&ring);
 }
 

@@ -29,13 +29,12 @@ TRACE_EVENT(rcx_bpfring,
 	),
 	TP_printk("seq=%llu len=%u last=%d", __entry->seq, __entry->len, __entry->last)
 );
-/* clang-format on */
-
 #endif
 
 /* Found through -I of modules/core. */
 #undef TRACE_INCLUDE_PATH
 #define TRACE_INCLUDE_PATH ../bpfring
+/* clang-format on */
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_FILE trace
 #include <trace/define_trace.h>

@@ -64,7 +64,8 @@ static int open_ring(struct rcx_session *s, struct bpfring *bpf, uint32_t flags)
 {
 	s->fd2 = rcx_bpf_ring((uint32_t)bpf->size, flags);
 	if (s->fd2 < 0 && errno == EINVAL && flags)
-		return rcx_skip(s, "This kernel's BPF rings cannot overwrite: Linux can since 6.19.");
+		return rcx_skip(s,
+				"This kernel's BPF rings cannot overwrite: Linux can since 6.19.");
 	if (s->fd2 < 0)
 		return fail_bpf(s, "cannot make a BPF ring");
 	bpf->reader = map_at(s->fd2, bpf->page, PROT_READ | PROT_WRITE, 0);

@@ -87,8 +87,7 @@ static struct drained drain(struct ring *ring)
 	static unsigned char record[65536];
 
 	while (tail < head) {
-		const struct perf_event_header *header =
-			(const void *)(ring->data + tail % DATA);
+		const struct perf_event_header *header = (const void *)(ring->data + tail % DATA);
 
 		if (!header->size || header->size > head - tail) {
 			result.broken++;
@@ -134,7 +133,8 @@ static void try_settings(struct rcx_hostile *h)
 	rcx_expect(h, "a process that does not exist", rcx_perfbuf_open(&attr, 1 << 30, -1), ESRCH);
 	rcx_expect(h, "a group that is no file",
 		   syscall(SYS_perf_event_open, &attr, -1, 0, 12345, 0), EBADF);
-	rcx_expect(h, "unknown flags", syscall(SYS_perf_event_open, &attr, -1, 0, -1, ~0ul), EINVAL);
+	rcx_expect(h, "unknown flags", syscall(SYS_perf_event_open, &attr, -1, 0, -1, ~0ul),
+		   EINVAL);
 	rcx_expect(h, "no settings", syscall(SYS_perf_event_open, h->forbidden, -1, 0, -1, 0),
 		   EFAULT);
 }
@@ -149,10 +149,10 @@ static void try_file(struct rcx_hostile *h)
 	rcx_expect(h, "stop the output without a ring", ioctl(fd, PERF_EVENT_IOC_PAUSE_OUTPUT, 1),
 		   EINVAL);
 	rcx_expect(h, "its own output", ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, fd), EINVAL);
-	rcx_expect(h, "a filter without sense", ioctl(fd, PERF_EVENT_IOC_SET_FILTER, "nothing == 1"),
-		   EINVAL);
-	rcx_expect(h, "a filter that is nowhere", ioctl(fd, PERF_EVENT_IOC_SET_FILTER, h->forbidden),
-		   EFAULT);
+	rcx_expect(h, "a filter without sense",
+		   ioctl(fd, PERF_EVENT_IOC_SET_FILTER, "nothing == 1"), EINVAL);
+	rcx_expect(h, "a filter that is nowhere",
+		   ioctl(fd, PERF_EVENT_IOC_SET_FILTER, h->forbidden), EFAULT);
 	rcx_expect(h, "unknown command", ioctl(fd, _IO('x', 0xff)), ENOTTY);
 	rcx_expect(h, "write", write(fd, count, sizeof(count)), EINVAL);
 	rcx_expect(h, "no room for the count", read(fd, count, 1), ENOSPC);

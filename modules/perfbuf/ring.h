@@ -11,8 +11,7 @@
 #include <unistd.h>
 #include "abi.h"
 
-#define RCX_PERFBUF_ID \
-	"/sys/kernel/tracing/events/" RCX_PERFBUF_NAME "/" RCX_PERFBUF_EVENT "/id"
+#define RCX_PERFBUF_ID "/sys/kernel/tracing/events/" RCX_PERFBUF_NAME "/" RCX_PERFBUF_EVENT "/id"
 
 /* A sample: the size of the fields of the event, and then the fields. */
 struct rcx_sample {

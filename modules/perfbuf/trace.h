@@ -24,13 +24,12 @@ TRACE_EVENT(rcx_perfbuf,
 	),
 	TP_printk("%u bytes", __get_dynamic_array_len(message))
 );
-/* clang-format on */
-
 #endif
 
 /* Found through -I of modules/core. */
 #undef TRACE_INCLUDE_PATH
 #define TRACE_INCLUDE_PATH ../perfbuf
+/* clang-format on */
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_FILE trace
 #include <trace/define_trace.h>

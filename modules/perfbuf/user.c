@@ -55,8 +55,8 @@ static int map_ring(struct rcx_session *s, struct perfbuf *perf, int fd, bool ov
 {
 	struct ring *ring = &perf->ring[perf->cpus];
 	void *map = mmap(NULL, perf->page + perf->size,
-			 overwrite ? PROT_READ : PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_POPULATE, fd, 0);
+			 overwrite ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			 fd, 0);
 
 	if (map == MAP_FAILED) {
 		rcx_fail_errno(s, "cannot map a ring");
@@ -401,8 +401,7 @@ static int backward_stream(struct rcx_session *s, uint64_t n)
 
 		for (nfds_t i = 0; i < perf->cpus; i++)
 			if (pause_output(s, perf->file[i].fd, 1) ||
-			    take_newest(s, &perf->ring[i]) ||
-			    pause_output(s, perf->file[i].fd, 0))
+			    take_newest(s, &perf->ring[i]) || pause_output(s, perf->file[i].fd, 0))
 				return -1;
 		if (over)
 			return count_missed(s, perf);

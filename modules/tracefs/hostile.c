@@ -245,13 +245,14 @@ static void try_instance(struct rcx_hostile *h)
 	expect_drained(h, "stopped: read", &trace, 0);
 	rcx_expect(h, "start the buffer", write_in(trace.dir, "tracing_on", "1"), 0);
 	rcx_expect(h, "a filter without sense",
-		   write_in(trace.dir, GROUP "/" RCX_TRACEFS_EVENT "/filter", "nothing == 1"), EINVAL);
+		   write_in(trace.dir, GROUP "/" RCX_TRACEFS_EVENT "/filter", "nothing == 1"),
+		   EINVAL);
 	rcx_expect(h, "a filter that nothing passes",
 		   write_in(trace.dir, GROUP "/" RCX_TRACEFS_EVENT "/filter", "common_pid < 0"), 0);
 	emit(h, 4);
 	expect_drained(h, "filtered: read", &trace, 0);
-	rcx_expect(h, "no filter",
-		   write_in(trace.dir, GROUP "/" RCX_TRACEFS_EVENT "/filter", "0"), 0);
+	rcx_expect(h, "no filter", write_in(trace.dir, GROUP "/" RCX_TRACEFS_EVENT "/filter", "0"),
+		   0);
 	emit(h, 4);
 	expect_drained(h, "without the filter: read", &trace, 4);
 	close_trace(h, &trace);

@@ -61,8 +61,7 @@ static inline size_t rcx_page_fill(const unsigned char *page)
 }
 
 /* Begin at @from bytes of data, in a page of @size bytes. */
-static inline struct rcx_page_walk rcx_page_walk(const unsigned char *page, size_t from,
-						 size_t size)
+static inline struct rcx_page_walk rcx_page_walk(const unsigned char *page, size_t from, size_t size)
 {
 	size_t fill = rcx_page_fill(page);
 	bool broken = fill > size - RCX_PAGE_HEAD;

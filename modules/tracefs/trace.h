@@ -37,13 +37,12 @@ TRACE_EVENT(rcx_tracefs_fill,
 	),
 	TP_printk("%u bytes", __get_dynamic_array_len(filler))
 );
-/* clang-format on */
-
 #endif
 
 /* Found through -I of modules/core. */
 #undef TRACE_INCLUDE_PATH
 #define TRACE_INCLUDE_PATH ../tracefs
+/* clang-format on */
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_FILE trace
 #include <trace/define_trace.h>
