@@ -34,7 +34,7 @@
  * - none: no event does, as long as the ring does not become full; the reader looks by itself.
  * - overwrite: like batch, but perf writes backward and overwrites the oldest records.  The
  *   reader stops the output, reads from the newest record to the oldest, and starts it again.
- *   Events between the two are lost.
+ *   Events between the two are lost as well, even the newest.
  */
 #include <linux/module.h>
 #include <linux/slab.h>

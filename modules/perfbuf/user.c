@@ -463,7 +463,8 @@ static const struct rcx_mode perfbuf_modes[] = {
 		.summary = "like batch, but the newest event replaces the oldest",
 		.open = overwrite_open,
 		.close = perfbuf_close,
-		.claims = RCX_READERS_EACH | RCX_FULL_OVERWRITES,
+		/* Not RCX_FULL_OVERWRITES: the newest event is lost if the output is stopped. */
+		.claims = RCX_READERS_EACH,
 		.operations = {
 			[RCX_STREAM] = STREAM(backward_stream),
 		},

@@ -63,7 +63,8 @@
 /* A user may attach perf to the event, which warns about a record that is too large for it. */
 #define TRACEFS_BODY_MAX min_t(u32, RCX_TRACEFS_MAX, PERF_MAX_TRACE_SIZE - 48)
 
-#define TRACEFS_FILLER (PAGE_SIZE / 2)
+/* More than half of the data of a page, and not too large for perf either. */
+#define TRACEFS_FILLER (PAGE_SIZE / 2 - 24)
 
 #define TRACEFS_RETRY (HZ / 10) /* until a busy instance is tried again */
 
@@ -105,8 +106,8 @@ static int tracefs_emit(const struct rcx_event *event)
 
 /*
  * splice() hands over full pages only, and poll() may wait for two of them.  So after the last
- * message, the page is filled up, and one more.  Each filler is longer than half a page, so
- * three of them leave two pages at least.
+ * message, the page is filled up, and one more.  Two fillers do not fit into one page, so three
+ * of them leave two pages at least.
  */
 static int tracefs_emit_pages(const struct rcx_event *event)
 {
