@@ -19,6 +19,6 @@
  * Each open of the device makes a trace instance, RCX_TRACEFS_NAME and "_" and its number,
  * in which the event is enabled until the device is closed.  Get the number.
  */
-#define RCX_TRACEFS_INSTANCE _IOR('x', 1, __u32)
+#define RCX_TRACEFS_INSTANCE _IOR('x', 1, __u64)
 
 #endif

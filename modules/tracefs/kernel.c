@@ -228,7 +228,7 @@ static long tracefs_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 
 	if (cmd != RCX_TRACEFS_INSTANCE)
 		return -ENOTTY;
-	return put_user(state->id, (u32 __user *)arg);
+	return put_user((u64)state->id, (u64 __user *)arg);
 }
 
 static const struct file_operations tracefs_fops = {

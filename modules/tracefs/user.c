@@ -143,7 +143,7 @@ static int open_files(struct rcx_session *s, struct tracefs *trace)
 static int open_instance(struct rcx_session *s, struct tracefs *trace)
 {
 	struct statfs fs;
-	__u32 id;
+	__u64 id;
 
 	if (statfs(MOUNT, &fs) || fs.f_type != TRACEFS_MAGIC)
 		return rcx_fail(s, "tracefs is not mounted; mount it at " MOUNT);
@@ -152,7 +152,7 @@ static int open_instance(struct rcx_session *s, struct tracefs *trace)
 		return rcx_fail_errno(s, "open " RCX_TRACEFS_DEVICE);
 	if (ioctl(s->fd, RCX_TRACEFS_INSTANCE, &id))
 		return rcx_fail_errno(s, "cannot get the number of the instance");
-	snprintf(trace->dir, sizeof(trace->dir), MOUNT "/instances/" RCX_TRACEFS_NAME "_%u", id);
+	snprintf(trace->dir, sizeof(trace->dir), MOUNT "/instances/" RCX_TRACEFS_NAME "_%llu", id);
 	return 0;
 }
 
