@@ -181,6 +181,9 @@ def contradictions(channels: Sequence[Listing], properties: Sequence[Property]) 
     sentences = list(_wrong_exclusions(channels, by_name))
     for channel in channels:
         for mode in channel["modes"]:
+            initiated = by_name.get((channel["name"], mode["name"], "kernel_initiated"))
+            if initiated is not None and initiated.how == "none":
+                continue  # this kernel lacks the mode
             for name, claimed in mode.get("claims", {}).items():
                 row = by_name.get((channel["name"], mode["name"], name))
                 if row is None or row.value != claimed:

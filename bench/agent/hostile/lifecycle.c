@@ -11,6 +11,7 @@
 #include "agent.h"
 
 #define SETTLE_MS 100  /* until the reader sleeps */
+#define LACKING	  2    /* exit status of a reader whose mode this kernel lacks */
 #define UNLOAD_MS 2000 /* an unload that takes longer hangs */
 
 /* Open @cell's mode, and sleep in its own wait for an event that is never emitted. */
@@ -20,7 +21,7 @@ static void wait_forever(const struct rcx_cell *cell)
 	struct rcx_session s;
 
 	if (rcx_session_open(&s, cell, false))
-		_exit(1);
+		_exit(s.skip ? LACKING : 1);
 	/* ringcross_core's reference to the module would hide the channel's own.  Closing the
 	 * device would not drop it, because the mapped status page holds the device, too.
 	 */
@@ -58,6 +59,7 @@ static void try_unload_under_reader(const struct rcx_channel *channel, const str
 {
 	int err = rcx_module_load(modules, channel->module);
 	char why[128] = "";
+	int status;
 	pid_t reader;
 
 	if (err) {
@@ -66,12 +68,15 @@ static void try_unload_under_reader(const struct rcx_channel *channel, const str
 	}
 	reader = start_reader(cell);
 	usleep(SETTLE_MS * 1000);
-	if (waitpid(reader, NULL, WNOHANG) == reader)
-		snprintf(reason, len, "mode %s: the blocked reader has ended", cell->mode->name);
-	else if (!rcx_in_child(unload, (void *)(uintptr_t)channel->module, UNLOAD_MS, why,
-			       sizeof(why)))
+	if (waitpid(reader, &status, WNOHANG) == reader) {
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != LACKING)
+			snprintf(reason, len, "mode %s: the blocked reader has ended",
+				 cell->mode->name);
+	} else if (!rcx_in_child(unload, (void *)(uintptr_t)channel->module, UNLOAD_MS, why,
+				 sizeof(why))) {
 		snprintf(reason, len, "mode %s: unload under a blocked reader %s", cell->mode->name,
 			 why);
+	}
 	kill(reader, SIGKILL);
 	waitpid(reader, NULL, 0);
 

@@ -37,6 +37,7 @@ struct rcx_finding {
 
 /* In memory that all processes of a probe share. */
 struct rcx_findings {
+	char lacking[256]; /* why this kernel lacks the mode, or "" */
 	uint32_t count;
 	struct rcx_finding found[RCX_FINDINGS_MAX];
 	struct rcx_message_log log;

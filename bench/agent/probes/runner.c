@@ -198,6 +198,10 @@ static void run_probe(const struct rcx_probe *probe, struct rcx_probing *probing
 	uint32_t before = probing->findings->count;
 	char reason[256] = "";
 
+	if (probing->findings->lacking[0]) {
+		rcx_find_nothing(probing, probe->name, "%s", probing->findings->lacking);
+		return;
+	}
 	if (!probe->one_shot == !!probing->mode->one_shot_reason) {
 		if (probing->mode->one_shot_reason)
 			rcx_find_nothing(probing, probe->name, "%s",
@@ -213,6 +217,36 @@ static void run_probe(const struct rcx_probe *probe, struct rcx_probing *probing
 	probing->findings->count = before;
 	rcx_find_failure(probing, probe->name, "The probe %s.", reason);
 	usleep(EXIT_US);
+}
+
+/* A mode that this kernel lacks has no properties; its open hook says why. */
+static void try_open(void *arg)
+{
+	const struct rcx_probing *probing = arg;
+	const struct rcx_operation *operations = probing->mode->operations;
+	struct rcx_session s;
+	struct rcx_cell cell;
+	int op = 0;
+
+	while (!operations[op].run)
+		op++;
+	cell = rcx_probe_cell(probing, (enum rcx_op)op, operations[op].min);
+	if (rcx_session_open(&s, &cell, false) && s.skip)
+		snprintf(probing->findings->lacking, sizeof(probing->findings->lacking), "%s",
+			 s.error);
+	rcx_session_close(&s);
+}
+
+static void find_lacking(struct rcx_probing *probing,
+			 void (*load)(const struct rcx_channel *, char *, size_t))
+{
+	char reason[256] = "";
+
+	if (!probing->channel->module || probing->mode->one_shot_reason)
+		return;
+	load(probing->channel, reason, sizeof(reason));
+	if (!reason[0])
+		rcx_in_child(try_open, probing, PROBE_MS, reason, sizeof(reason));
 }
 
 static json_object *number_of(double number)
@@ -274,6 +308,7 @@ json_object *rcx_probe_mode(const struct rcx_channel *channel, const struct rcx_
 				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (probing.findings == MAP_FAILED)
 		return properties;
+	find_lacking(&probing, load);
 	for (const struct rcx_probe *const *probe = __start_rcx_probes; probe < __stop_rcx_probes;
 	     probe++)
 		run_probe(*probe, &probing, load);

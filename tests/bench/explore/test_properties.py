@@ -186,6 +186,16 @@ def test_messages_of_a_batch_share_their_calls() -> None:
     )
 
 
+def test_claims_of_a_mode_that_the_kernel_lacks_are_not_compared() -> None:
+    lacking = answer("unicast", poll=None, queue_full=None, kernel_initiated=None)
+    rows = all_properties(lacking, answer("ack"))
+    assert len(properties.contradictions([NETLINK], rows)) == 2
+    for row in lacking["properties"].values():
+        row["how"] = "none"
+    rows = all_properties(lacking, answer("ack"))
+    assert properties.contradictions([NETLINK], rows) == []
+
+
 def test_the_document_is_a_flat_list() -> None:
     document = properties.document([answer("unicast", queue_full="coalesces")], "", [NETLINK])
     assert document["version"] == 2
