@@ -448,6 +448,19 @@ static void try_global(struct rcx_hostile *h)
 	rcx_expect_value(h, "disabled: refused", emit(h, 2), 2);
 }
 
+/* What a killed tool leaves.  It must not hold the module, which is unloaded afterwards. */
+static void leave_enabled(struct rcx_hostile *h)
+{
+	const char *dir = MOUNT "/instances/rcx_hostile";
+
+	rcx_topic(h, "an instance that is left");
+	if (!rcx_core_bind(h, "read", BODY, true))
+		return;
+	rcx_expect_either(h, "make it", mkdir(dir, 0700), 0, EEXIST);
+	rcx_expect(h, "enable the event", write_in(dir, GROUP "/enable", "1"), 0);
+	rcx_expect_value(h, "refused", emit(h, 2), 0);
+}
+
 static long open_and_close(void *arg)
 {
 	long failed = 0;
@@ -493,6 +506,7 @@ static void tracefs_hostile(struct rcx_hostile *h)
 	try_perf(h);
 	try_global(h);
 	try_busy(h);
+	leave_enabled(h);
 	rcx_core_unbind(h);
 }
 RCX_HOSTILE(tracefs, tracefs_hostile);

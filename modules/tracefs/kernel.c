@@ -31,11 +31,11 @@
  * the program that did so was killed: its instance continues to cost time and memory, until
  * somebody removes it.
  *
- * So here the kernel half owns the instance.  Opening its device makes one with only this
- * event in it, and enables the event; closing undoes both, also after a kill.  Neither an
- * instance nor an enabled event holds a reference to the module, but the open device does.  An
- * instance cannot be removed while one of its files is open.  Then a work item tries
- * again, until the files are closed or the module is unloaded.
+ * So here the kernel half owns the instance.  Opening its device makes one and enables the
+ * event in it; closing undoes both, also after a kill.  Neither an instance nor an enabled event
+ * holds a reference to the module, but the open device does.  An instance cannot be removed
+ * while one of its files is open.  Then a work item tries again, until the files are closed or
+ * the module is unloaded.
  *
  * Three modes, each with the interface of that name:
  *
