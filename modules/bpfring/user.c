@@ -365,7 +365,8 @@ static int overwrite_stream(struct rcx_session *s, uint64_t n)
 #define ROOM                 \
 	.max = RCX_BODY_MAX, \
 	.limit = "A record must fit into the ring; the reader makes it as large as needed."
-#define STREAM(loop) { .run = loop, ROOM, .waits = RCX_WAIT_DRAIN, .queue = &bpfring_queue }
+#define STREAM(loop, ...) \
+	{ .run = loop, ROOM, .waits = RCX_WAIT_DRAIN, .queue = &bpfring_queue, __VA_ARGS__ }
 
 static const struct rcx_queue bpfring_queue = {
 	.what = "pages of the ring",
@@ -394,7 +395,7 @@ static const struct rcx_mode bpfring_modes[] = {
 		.close = bpfring_close,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH,
 		.operations = {
-			[RCX_STREAM] = STREAM(keep_stream),
+			[RCX_STREAM] = STREAM(keep_stream, .batch = RCX_BATCH),
 		},
 	},
 	{
@@ -404,8 +405,9 @@ static const struct rcx_mode bpfring_modes[] = {
 		.close = bpfring_close,
 		.claims = RCX_READERS_EACH,
 		.operations = {
-			[RCX_NOTIFY] = { .run = keep_notify, ROOM, .waits = RCX_WAIT_BUSY },
-			[RCX_STREAM] = STREAM(none_stream),
+			[RCX_NOTIFY] = { .run = keep_notify, ROOM, .waits = RCX_WAIT_BUSY,
+					.excludes = RCX_WITHOUT_WAKEUP },
+			[RCX_STREAM] = STREAM(none_stream, .excludes = RCX_WITHOUT_WAKEUP),
 		},
 	},
 	{
@@ -426,7 +428,7 @@ static const struct rcx_mode bpfring_modes[] = {
 		.close = bpfring_close,
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_OVERWRITES,
 		.operations = {
-			[RCX_STREAM] = STREAM(overwrite_stream),
+			[RCX_STREAM] = STREAM(overwrite_stream, .batch = RCX_BATCH),
 		},
 	},
 	{ }
@@ -442,6 +444,8 @@ static const struct rcx_channel bpfring_channel = {
 		[RCX_PUSH] = "Only BPF programs write to the ring, and the kernel half cannot read it.",
 		[RCX_PULL] = "The ring holds what a program has put there; no call requests a fresh message.",
 		[RCX_CALL] = "Only BPF programs write to the ring, so there is no request to answer.",
+		[RCX_UPCALL] = "A program that reads the ring stores only its own position, so no reply can come back.",
+		[RCX_DUMP] = "The ring holds events; a table is read from another map, see channel bpfiter.",
 	},
 };
 RCX_CHANNEL(bpfring_channel);

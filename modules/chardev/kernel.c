@@ -301,10 +301,10 @@ static struct miscdevice chardev_devices[] = {
 static struct rcx_channel chardev_channel = {
 	.name = "chardev",
 	.owner = THIS_MODULE,
-	.emitters = (const struct rcx_emitter[]){ { "message", RCX_IN_ANY, chardev_emit,
-						    chardev_ask },
-						  { "batch", RCX_IN_ANY, chardev_emit_batch },
-						  { } },
+	.emitters =
+		(const struct rcx_emitter[]){ { "message", RCX_IN_ANY, chardev_emit, chardev_ask },
+					      { "batch", RCX_IN_ANY, chardev_emit_batch },
+					      { } },
 };
 
 /* Deregister the first @count devices, in reverse order. */

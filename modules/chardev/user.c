@@ -233,7 +233,8 @@ static const struct rcx_mode chardev_modes[] = {
 		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
 		.operations = {
 			[RCX_NOTIFY] = { .run = batch_notify, WHOLE, .waits = RCX_WAIT_ANY },
-			[RCX_STREAM] = { .run = batch_stream, WHOLE, .waits = RCX_WAIT_ANY },
+			[RCX_STREAM] = { .run = batch_stream, WHOLE, .waits = RCX_WAIT_ANY,
+					.batch = RCX_BATCH },
 		},
 	},
 	{

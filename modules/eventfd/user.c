@@ -220,6 +220,8 @@ static const struct rcx_channel eventfd_channel = {
 		[RCX_PUSH] = "A write adds to the counter and notifies no driver, unless the driver hooks into the wait queue of the counter, as KVM does; our kernel half only signals.",
 		[RCX_PULL] = "A read returns the events that the kernel has counted; it does not call the kernel half.",
 		[RCX_CALL] = "A write to an eventfd carries no request to the kernel half, and a count is no reply.",
+		[RCX_UPCALL] = "Our kernel half only signals, so it does not see a reply.",
+		[RCX_DUMP] = "An eventfd carries a count and no records.",
 	},
 	.classes = (const char *const[]){ "event counter: eventfd_* __x64_sys_eventfd*", NULL },
 };

@@ -211,6 +211,8 @@ static const struct rcx_channel fasync_channel = {
 		[RCX_PUSH] = "SIGIO only notifies a process; a write to the device is a push of channel chardev.",
 		[RCX_PULL] = "A signal arrives when the kernel sends it and cannot be requested; a read of a device is a pull of channel chardev.",
 		[RCX_CALL] = "SIGIO carries no request; a write and a read of a device are a call of channel chardev.",
+		[RCX_UPCALL] = "SIGIO only replaces the wait for a request; channel signal has such upcalls.",
+		[RCX_DUMP] = "A signal carries no records; a read of a device is a dump of channel chardev.",
 	},
 	.classes = (const char *const[]){ "signal delivery: kill_fasync send_sigio* sigio_perm", NULL },
 };

@@ -224,6 +224,8 @@ static const struct rcx_channel kmsg = {
 		[RCX_PUSH] = "A write to /dev/kmsg goes into the log and calls no module.",
 		[RCX_PULL] = "A read returns what the kernel has printed; it does not request a fresh message.",
 		[RCX_CALL] = "A write to /dev/kmsg calls no module, so there is no request to answer.",
+		[RCX_UPCALL] = "A write to /dev/kmsg goes into the log and calls no module, so no reply can come back.",
+		[RCX_DUMP] = "The log holds the messages of the whole kernel, and no table of one module.",
 	},
 	.classes = kmsg_classes,
 };

@@ -415,7 +415,8 @@ static int backward_stream(struct rcx_session *s, uint64_t n)
 #define ROOM                    \
 	.max = RCX_PERFBUF_MAX, \
 	.limit = "Perf copies a trace event from a buffer of 8 KiB per CPU and context."
-#define STREAM(loop) { .run = loop, ROOM, .waits = RCX_WAIT_DRAIN, .queue = &perfbuf_queue }
+#define STREAM(loop, ...) \
+	{ .run = loop, ROOM, .waits = RCX_WAIT_DRAIN, .queue = &perfbuf_queue, __VA_ARGS__ }
 
 static const struct rcx_queue perfbuf_queue = {
 	.what = "pages of the ring of each CPU",
@@ -444,7 +445,7 @@ static const struct rcx_mode perfbuf_modes[] = {
 		.close = perfbuf_close,
 		.claims = RCX_READERS_EACH,
 		.operations = {
-			[RCX_STREAM] = STREAM(forward_stream),
+			[RCX_STREAM] = STREAM(forward_stream, .batch = RCX_BATCH),
 		},
 	},
 	{
@@ -454,8 +455,9 @@ static const struct rcx_mode perfbuf_modes[] = {
 		.close = perfbuf_close,
 		.claims = RCX_READERS_EACH,
 		.operations = {
-			[RCX_NOTIFY] = { .run = forward_notify, ROOM, .waits = RCX_WAIT_BUSY },
-			[RCX_STREAM] = STREAM(none_stream),
+			[RCX_NOTIFY] = { .run = forward_notify, ROOM, .waits = RCX_WAIT_BUSY,
+					.excludes = RCX_WITHOUT_WAKEUP },
+			[RCX_STREAM] = STREAM(none_stream, .excludes = RCX_WITHOUT_WAKEUP),
 		},
 	},
 	{
@@ -466,7 +468,7 @@ static const struct rcx_mode perfbuf_modes[] = {
 		/* Not RCX_FULL_OVERWRITES: the newest event is lost if the output is stopped. */
 		.claims = RCX_READERS_EACH,
 		.operations = {
-			[RCX_STREAM] = STREAM(backward_stream),
+			[RCX_STREAM] = STREAM(backward_stream, .batch = RCX_BATCH),
 		},
 	},
 	{ }
@@ -485,6 +487,8 @@ static const struct rcx_channel perfbuf_channel = {
 		[RCX_PULL] = "The ring holds what was traced before; no call requests a fresh message.",
 		[RCX_CALL] = "Nothing that a program does to the ring reaches the kernel half, so there is "
 			     "no request to answer.",
+		[RCX_UPCALL] = "A program stores only its own position in the ring, so no reply can come back.",
+		[RCX_DUMP] = "The rings hold events in the order in which they were emitted, and no table.",
 	},
 };
 RCX_CHANNEL(perfbuf_channel);

@@ -336,6 +336,7 @@ static const struct rcx_mode sockets_modes[] = {
 		.operations = {
 			[RCX_NOTIFY] = { .run = rcx_fd_batch_notify, BYTES, .waits = RCX_WAIT_ANY },
 			[RCX_STREAM] = { .run = rcx_fd_batch_stream, BYTES, .waits = RCX_WAIT_ANY,
+					.batch = RCX_BATCH,
 					.queue = &pipe_queue },
 		},
 	},
@@ -351,6 +352,8 @@ static const struct rcx_channel sockets_channel = {
 	.modes = sockets_modes,
 	.unsupported_reason = {
 		[RCX_PULL] = "The kernel half sends only events and replies, and a request with a reply is a call.",
+		[RCX_UPCALL] = "A datagram and its reply would be the upcall that channel netlink measures, by a longer path.",
+		[RCX_DUMP] = "The kernel half would send the records one by one, which is a stream; channel netlink has dumps.",
 	},
 };
 RCX_CHANNEL(sockets_channel);

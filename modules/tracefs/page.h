@@ -17,7 +17,7 @@
 #define RCX_PAGE_FILL 0xfffffull /* bytes of data */
 #define RCX_PAGE_LOST (1ull << 31)
 
-enum rcx_record {
+enum rcx_trace_record {
 	RCX_RECORD_LONG = 0, /* the length is in the next word */
 	RCX_RECORD_PADDING = 29,
 	RCX_RECORD_TIME_EXTEND = 30,

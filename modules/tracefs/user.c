@@ -579,6 +579,8 @@ static const struct rcx_channel tracefs_channel = {
 		[RCX_PULL] = "A read returns what was traced before; it does not request a fresh message.",
 		[RCX_CALL] = "What a program writes to trace_marker goes into the trace buffer, and "
 			     "nothing answers it.",
+		[RCX_UPCALL] = "What a program writes to trace_marker goes into the trace buffer, so no reply can come back.",
+		[RCX_DUMP] = "The buffer holds events in the order in which they were emitted, and no table.",
 	},
 };
 RCX_CHANNEL(tracefs_channel);

@@ -130,8 +130,10 @@ static const struct rcx_mode vvar_modes[] = {
 		/* Not RCX_READERS_EACH: a reader that does not look misses messages. */
 		.claims = RCX_FULL_OVERWRITES,
 		.operations = {
-			[RCX_NOTIFY] = { .run = seqcount_notify, PAGE, .waits = RCX_WAIT_BUSY },
-			[RCX_STREAM] = { .run = seqcount_stream, PAGE, .waits = RCX_WAIT_DRAIN },
+			[RCX_NOTIFY] = { .run = seqcount_notify, PAGE, .waits = RCX_WAIT_BUSY,
+					.excludes = RCX_WITHOUT_WAKEUP },
+			[RCX_STREAM] = { .run = seqcount_stream, PAGE, .waits = RCX_WAIT_DRAIN,
+					.excludes = RCX_WITHOUT_WAKEUP },
 		},
 	},
 	{ }
@@ -148,6 +150,8 @@ static const struct rcx_channel vvar = {
 		[RCX_PUSH] = "User space can only read the page.",
 		[RCX_PULL] = "A read does not notify the kernel, so it makes no message for it; the reader gets what the kernel published last.",
 		[RCX_CALL] = "User space can only read the page, so no request can reach the kernel.",
+		[RCX_UPCALL] = "User space can only read the page, so no reply can come back.",
+		[RCX_DUMP] = "The page holds the newest message; a table that is mapped is a mode of channel mmap.",
 	},
 };
 RCX_CHANNEL(vvar);
