@@ -69,6 +69,7 @@ static struct {
 	u64 timed;
 	int refused_errno;
 	bool stopping;
+	bool nobody;  /* the channel gets no event: what the producer itself costs */
 	bool expired; /* the deadline of a reply is over */
 	bool placed;  /* the thread was bound to one CPU */
 	u32 timer_cpu;
