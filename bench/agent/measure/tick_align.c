@@ -59,8 +59,10 @@ int rcx_align_to_tick(struct rcx_session *s)
 	}
 	if (fd < 0)
 		fd = open_timer_socket();
-	if (recv(fd, &unused, sizeof(unused), 0) < 0 && errno != EAGAIN)
-		return rcx_fail(s, "cannot wait for the next timer tick: %m");
+	/* The kernel interrupts a task to take apart an io_uring that the task has closed. */
+	while (recv(fd, &unused, sizeof(unused), 0) < 0 && errno != EAGAIN)
+		if (errno != EINTR)
+			return rcx_fail(s, "cannot wait for the next timer tick: %m");
 	tick = round_start = rcx_now(s);
 	return 0;
 }

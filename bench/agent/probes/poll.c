@@ -70,7 +70,7 @@ static void try_poll(struct rcx_probing *probing, struct rcx_session *s, const b
 		     int epoll)
 {
 	struct epoll_event event = { 0 };
-	int refusal = 0, watched = watch(epoll, before, &refusal);
+	int refusal = 0, ready, watched = watch(epoll, before, &refusal);
 	char text[32];
 
 	if (!watched) {
@@ -91,7 +91,11 @@ static void try_poll(struct rcx_probing *probing, struct rcx_session *s, const b
 		rcx_find_failure(probing, "poll", "%s.", s->error);
 		return;
 	}
-	if (epoll_wait(epoll, &event, 1, RCX_WAIT_MS) == 1)
+	/* The kernel interrupts epoll_wait() when an io_uring completes a request. */
+	do
+		ready = epoll_wait(epoll, &event, 1, RCX_WAIT_MS);
+	while (ready < 0 && errno == EINTR);
+	if (ready == 1)
 		rcx_find_bool(probing, "poll", true, "An event made epoll report %s.",
 			      bits(event.events, text, sizeof(text)));
 	else
