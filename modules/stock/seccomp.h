@@ -82,7 +82,7 @@ static int seccomp_sync_open(struct rcx_session *s)
 		return -1;
 	if (!ioctl(s->fd, SECCOMP_SET_FLAGS, SECCOMP_SYNC))
 		return 0;
-	return errno == EINVAL ? rcx_skip(s, "Synchronous wake-ups exist since kernel 6.6.") :
+	return errno == EINVAL ? rcx_skip(s, "This kernel has no synchronous wake-ups: Linux has them since 6.6.") :
 				 rcx_fail_errno(s, "set the flags of the listener");
 }
 

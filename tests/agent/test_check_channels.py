@@ -69,6 +69,11 @@ PLANTED: Mapping[str, tuple[str, str, str]] = {
         PUSH.replace("ROOM", "ROOM, .records = 8"),
         "only a dump has records",
     ),
+    "twocpus": (
+        CLAIMS,
+        f'{CLAIMS} .two_cpus_reason = "because",',
+        "two_cpus_reason must be a sentence",
+    ),
     "pushwaits": (PUSH, PUSH.replace("ROOM", "ROOM, .waits = 1"), "remove .waits"),
     "unknownexclusion": (
         PUSH,

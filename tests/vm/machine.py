@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+import pytest
+
 from bench.errors import unknown
 from bench.kernels import build, catalog
 from bench.kernels.catalog import Kernel
@@ -77,6 +79,42 @@ def machine(accelerator: Accelerator = "icount", **options: Any) -> VmTarget:
         append=append,
         **options,
     )
+
+
+def mode_of(channel: str, mode: str) -> dict[str, Any]:
+    """The listing of a mode."""
+    (entry,) = (entry for entry in listing()["channels"] if entry["name"] == channel)
+    (found,) = (found for found in entry["modes"] if found["name"] == mode)
+    return dict(found)
+
+
+def lacks(channel: str, mode: str, kernel: Kernel | None = None, cpus: int = 1) -> str:
+    """The exact reason with which the agent must skip the mode; empty if it must run it.
+
+    Args:
+        channel: the name of the channel.
+        mode: the name of the mode.
+        kernel: the kernel of the machine; None for the one under test.
+        cpus: its number of CPUs.
+    """
+    declared = mode_of(channel, mode)
+    running = tuple(int(word) for word in (kernel or stock()).release.split(".")[:2])
+    since = declared.get("since", "0.0")
+    if running < tuple(int(word) for word in since.split(".")):
+        return f"This mode needs Linux {since} or later."
+    return str(declared.get("two_cpus_reason", "")) if cpus < 2 else ""
+
+
+def skip_lacking(channel: str, mode: str, answer: Answer | None = None) -> None:
+    """Skip the test if the machine under test lacks what the mode needs.
+
+    *answer*, if there is one, must then be a skip with that reason.
+    """
+    reason = lacks(channel, mode)
+    if not reason:
+        return
+    assert answer is None or (answer["status"], answer["reason"]) == ("skip", reason)
+    pytest.skip(reason)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@
 #define SETTLE_MS 100  /* until the reader sleeps */
 #define LACKING	  2    /* exit status of a reader whose mode this kernel lacks */
 #define UNLOAD_MS 2000 /* an unload that takes longer hangs */
+#define EXIT_MS	  1000 /* a thread of the kernel may release files of a killed process */
 
 /* Open @cell's mode, and sleep in its own wait for an event that is never emitted. */
 static void wait_forever(const struct rcx_cell *cell)
@@ -54,6 +55,18 @@ static void unload(void *arg)
 	_exit(!err || err == -EBUSY || err == -EWOULDBLOCK ? 0 : 1);
 }
 
+/* Unload @module after its last user has ended: 0 or -errno. */
+static int unload_released(const char *module)
+{
+	int err = rcx_module_loaded(module) ? rcx_module_unload(module) : 0;
+
+	for (int ms = 0; err == -EWOULDBLOCK && ms < EXIT_MS; ms += 10) {
+		usleep(10 * 1000);
+		err = rcx_module_unload(module);
+	}
+	return err;
+}
+
 static void try_unload_under_reader(const struct rcx_channel *channel, const struct rcx_cell *cell,
 				    const char *modules, char *reason, size_t len)
 {
@@ -80,7 +93,7 @@ static void try_unload_under_reader(const struct rcx_channel *channel, const str
 	kill(reader, SIGKILL);
 	waitpid(reader, NULL, 0);
 
-	err = rcx_module_loaded(channel->module) ? rcx_module_unload(channel->module) : 0;
+	err = unload_released(channel->module);
 	if (err && !reason[0])
 		snprintf(reason, len, "mode %s: unload after the reader was killed: %s",
 			 cell->mode->name, strerror(-err));
@@ -99,6 +112,8 @@ static enum rcx_op best_op(const struct rcx_mode *mode)
 
 void rcx_lifecycle(const struct rcx_channel *channel, const char *modules, char *reason, size_t len)
 {
+	char why[128];
+
 	reason[0] = '\0';
 	if (!channel->module)
 		return;
@@ -121,6 +136,8 @@ void rcx_lifecycle(const struct rcx_channel *channel, const char *modules, char 
 			.clock = RCX_CLOCK_TIME,
 		};
 
+		if (!rcx_mode_fits(mode, why, sizeof(why)))
+			continue;
 		cell.size = mode->operations[cell.op].min;
 		try_unload_under_reader(channel, &cell, modules, reason, len);
 	}

@@ -111,10 +111,12 @@ static void validate_operation(struct rcx_hostile *h, const struct rcx_mode *mod
 static void validate_all(struct rcx_hostile *h, const char *when,
 			 const struct rcx_overhead *overhead, struct rcx_result *result)
 {
+	char reason[128];
+
 	rcx_topic(h, "%s", when);
 	for (const struct rcx_mode *mode = h->channel->modes; mode->name; mode++)
 		for (int op = 0; op < RCX_OPS; op++)
-			if (mode->operations[op].run)
+			if (mode->operations[op].run && rcx_mode_fits(mode, reason, sizeof(reason)))
 				validate_operation(h, mode, (enum rcx_op)op, overhead, result);
 }
 

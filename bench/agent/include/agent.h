@@ -27,6 +27,15 @@ uint32_t rcx_waits(const struct rcx_mode *mode, enum rcx_op op);
 /* The one of these that a cell uses unless it requests another; 0 if there is none. */
 uint32_t rcx_default_wait(const struct rcx_mode *mode, enum rcx_op op);
 
+/* ---- measure/requirements.c -------------------------------------------- */
+
+/* Whether this machine has what @mode declares to need: its kernel and its CPUs.  False after
+ * @reason was set to a sentence.
+ */
+bool rcx_mode_fits(const struct rcx_mode *mode, char *reason, size_t len);
+
+/* ---- protocol/registry.c, continued ------------------------------------ */
+
 const struct rcx_channel *rcx_find_channel(const char *name);
 const struct rcx_mode *rcx_find_mode(const struct rcx_channel *channel, const char *name);
 int rcx_find_name(const char *const *names, int count, const char *name);

@@ -108,6 +108,8 @@ struct rcx_operation {
 #define RCX_TABLE_OF(most) .min = RCX_RECORD, .max = RCX_RECORD, .records = (most)
 #define RCX_TABLE	   RCX_TABLE_OF(RCX_RECORDS_MAX)
 
+#define RCX_KERNEL(major, minor) ((major) << 8 | (minor))
+
 /**
  * struct rcx_mode - one way to use a channel
  * @name: short, e.g. "multicast"; the kernel half's emitter has the same name
@@ -130,6 +132,10 @@ struct rcx_operation {
  * @received: with @one_shot_reason: get the value that the kernel half received when it was
  *	loaded, from a word "module.key=value" of the channel's @boot; "" for none.  0, or
  *	-1 after rcx_fail()
+ * @since: the oldest kernel that has the mode, as RCX_KERNEL(); 0 when 5.10 has it.  On an
+ *	older kernel the mode is a skip
+ * @two_cpus_reason: one sentence: why the mode needs two CPUs; with one CPU, it is a skip.
+ *	NULL when one is sufficient
  */
 struct rcx_mode {
 	const char *name;
@@ -143,6 +149,8 @@ struct rcx_mode {
 	const struct rcx_peer_half *peer;
 	const char *one_shot_reason;
 	int (*received)(struct rcx_session *s, char *text, size_t room);
+	uint32_t since;
+	const char *two_cpus_reason;
 };
 
 /*

@@ -208,6 +208,10 @@ static void run_probe(const struct rcx_probe *probe, struct rcx_probing *probing
 					 probing->mode->one_shot_reason);
 		return;
 	}
+	if (!rcx_mode_fits(probing->mode, reason, sizeof(reason))) {
+		rcx_find_nothing(probing, probe->name, "%s", reason);
+		return;
+	}
 	load(probing->channel, reason, sizeof(reason));
 	if (!reason[0] && rcx_in_child(run_job, &job, PROBE_MS, reason, sizeof(reason))) {
 		if (probing->findings->count == before)

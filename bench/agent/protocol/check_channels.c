@@ -223,6 +223,8 @@ static void check_mode(struct check *check, const struct rcx_mode *mode)
 		mistake(check, where, "another mode has the same name: rename one of them");
 	if (!is_text(mode->summary) || !mode->open)
 		mistake(check, where, "a summary and an open hook are required");
+	if (mode->two_cpus_reason && !is_sentence(mode->two_cpus_reason))
+		mistake(check, where, "two_cpus_reason must be a sentence with a full stop");
 	check_claims(check, mode, where);
 	check_one_shot(check, mode, where);
 	check_peer(check, mode, where);

@@ -168,6 +168,15 @@ static json_object *list_claims(const struct rcx_mode *mode)
 	return out;
 }
 
+/* RCX_KERNEL(6, 1) as "6.1". */
+static json_object *list_kernel(uint32_t kernel)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u.%u", kernel >> 8, kernel & 0xff);
+	return json_object_new_string(text);
+}
+
 static json_object *list_mode(const struct rcx_mode *mode)
 {
 	json_object *out = json_object_new_object();
@@ -185,6 +194,10 @@ static json_object *list_mode(const struct rcx_mode *mode)
 		add_string(out, "counterpart", mode->counterpart);
 	if (mode->one_shot_reason)
 		add_string(out, "one_shot_reason", mode->one_shot_reason);
+	if (mode->since)
+		json_object_object_add(out, "since", list_kernel(mode->since));
+	if (mode->two_cpus_reason)
+		add_string(out, "two_cpus_reason", mode->two_cpus_reason);
 	json_object_object_add(out, "operations", operations);
 	json_object_object_add(out, "claims", list_claims(mode));
 	return out;
