@@ -423,16 +423,23 @@ static inline int rcx_rx(struct rcx_session *s, const struct rcx_msg *msg, size_
 	return 0;
 }
 
-/* Check that @msg is the reply to the last message of rcx_tx(). */
-static inline int rcx_rx_reply(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
+/* Check that @msg is the reply to message @request of rcx_tx(). */
+static inline int rcx_rx_reply_to(struct rcx_session *s, const struct rcx_msg *msg, size_t len,
+				  uint64_t request)
 {
-	uint64_t seq = ~(s->sent - 1);
+	uint64_t seq = ~request;
 
 	if (__builtin_expect(s->validate || len != rcx_len(s) || msg->seq != seq ||
 				     msg->size != s->size,
 			     0))
 		return rcx_rx_slow(s, msg, len, seq);
 	return 0;
+}
+
+/* The same for the last message of rcx_tx(). */
+static inline int rcx_rx_reply(struct rcx_session *s, const struct rcx_msg *msg, size_t len)
+{
+	return rcx_rx_reply_to(s, msg, len, s->sent - 1);
 }
 
 /*

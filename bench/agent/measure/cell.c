@@ -234,6 +234,21 @@ static int recheck_cost(struct rcx_session *s, const struct rcx_cell *cell, uint
 	return 0;
 }
 
+/* Messages that share a call or a wake-up.  Every stream counts as one of batches. */
+static uint32_t batch(const struct rcx_session *s)
+{
+	uint32_t declared = s->mode->operations[s->op].batch;
+	uint32_t least = is_stream(s) ? RCX_BATCH : 1;
+
+	return declared > least ? declared : least;
+}
+
+/* A batch shares one call or one wake-up, so a round must not end with a shorter batch. */
+static uint64_t whole_batches(const struct rcx_session *s, uint64_t n)
+{
+	return n < batch(s) ? n : n - n % batch(s);
+}
+
 static uint64_t common_multiple(uint64_t a, uint64_t b)
 {
 	uint64_t multiple = a;
@@ -243,13 +258,10 @@ static uint64_t common_multiple(uint64_t a, uint64_t b)
 	return multiple;
 }
 
-/*
- * The length of a timed stream, about @n.  It consists of whole bursts.  A batch shares one
- * wake-up, so a longer stream consists of whole batches as well.
- */
-static uint64_t stream_length(const struct rcx_cell *cell, uint64_t n)
+/* The length of a timed stream, about @n, in whole bursts; a longer one in whole batches as well. */
+static uint64_t stream_length(const struct rcx_session *s, const struct rcx_cell *cell, uint64_t n)
 {
-	uint64_t both = common_multiple(cell->burst, RCX_BATCH);
+	uint64_t both = common_multiple(cell->burst, batch(s));
 
 	return n < both ? rcx_stream_length(cell, n) : n - n % both;
 }
@@ -293,9 +305,9 @@ static int size_round(struct rcx_session *s, const struct rcx_cell *cell, uint64
 	if (*n < goal)
 		*n = clamp(units_max / *cost, *n, goal);
 	if (is_stream(s))
-		*n = stream_length(cell, clamp(*n, least, RCX_STREAM_MAX));
+		*n = stream_length(s, cell, clamp(*n, least, RCX_STREAM_MAX));
 	else
-		*n = clamp(*n, 1, is_single(s) ? SINGLES_MAX : N_MAX);
+		*n = whole_batches(s, clamp(*n, 1, is_single(s) ? SINGLES_MAX : N_MAX));
 	return 0;
 }
 
@@ -368,6 +380,8 @@ static int sample(struct rcx_session *s, const struct rcx_cell *cell, uint64_t c
 		return 0; /* at a rate it has samples; else they would measure the queue */
 	if (s->threads)
 		return 0; /* the barrier around each operation would cost more than it */
+	if (batch(s) > 1)
+		return 0; /* an operation on its own would not share its call */
 	while (result->samples < most) {
 		uint64_t left = most - result->samples;
 		/* Each has a timestamp anyway, so a round of several gives a sample each. */
