@@ -44,8 +44,8 @@
  * open file.  An event is received by a read that sleeps.  Each open file is a reader with
  * its own queue and gets every event until its queue is full.  Threads that read the same
  * open file share its events.  For an event the kernel half takes one spin lock, puts the
- * number and the timestamp into each queue and wakes the queue's reader.  The read makes
- * the message.
+ * number and the timestamp into each queue and wakes the reader if the queue was empty: a
+ * reader that still has events is awake.  The read makes the message.
  *
  * An upcall is the same in the other direction: a read returns the kernel's request, and a
  * write to the same open file answers it, while a thread of the kernel waits.  FUSE works like

@@ -40,8 +40,9 @@ void rcx_reader_join(struct rcx_readers *readers, struct rcx_reader *reader);
 void rcx_reader_leave(struct rcx_readers *readers, struct rcx_reader *reader);
 
 /*
- * Queue @event for every reader; callable from any context.  0 when at least one reader
- * took it, -EAGAIN when all queues are full, -ENOTCONN when there is no reader.
+ * Queue @event for every reader, and wake those whose queue was empty; callable from any
+ * context.  0 when at least one reader took it, -EAGAIN when all queues are full, -ENOTCONN
+ * when there is no reader.
  */
 int rcx_readers_emit(struct rcx_readers *readers, const struct rcx_event *event);
 

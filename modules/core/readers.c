@@ -3,13 +3,24 @@
  * Readers of events: one queue per open file, one lock per channel.
  *
  * The lock is taken in any context, so it is taken with interrupts off.  A reader is on
- * the list from its open to its release.  A waiting reader first enters the wait queue
- * and then checks its event queue under the lock, so no wake-up is lost:
+ * the list from its open to its release.
+ *
+ * A wake-up costs several times as much as the rest of an event, so a reader that still has
+ * events to read gets none: it will look at its queue again before it sleeps.  Only the
+ * event that finds the queue empty wakes; of readers in batches, the one that completes the
+ * first batch in it, and the producer's last.  A waiting reader first enters the wait queue and
+ * then checks its event queue under the lock, so no wake-up is lost:
  *
  *	reader				emit
  *	prepare_to_wait
- *					lock, queue event, wake_up, unlock
+ *					lock, finds the queue empty, queues the event,
+ *					wake_up, unlock
  *	lock, finds the event
+ *
+ * If it finds no event, the queue is empty while the reader is in the wait queue, and the
+ * next event wakes it.  The wake-up is for all threads that wait for this file: each of
+ * them looks at the queue again.  An edge-triggered epoll reports an event only after the
+ * earlier ones have been read, which epoll(7) demands anyway.
  *
  * The wake-up happens under the lock too, so a reader cannot leave the list, and be
  * freed, before the wake-up is done.
@@ -52,14 +63,17 @@ static __always_inline int emit(struct rcx_readers *readers, const struct rcx_ev
 
 	spin_lock_irqsave(&readers->lock, flags);
 	list_for_each_entry(reader, &readers->list, node) {
-		if (reader->head - reader->tail == RCX_QUEUE) {
+		u32 queued = reader->head - reader->tail;
+
+		if (queued == RCX_QUEUE) {
 			if (err == -ENOTCONN)
 				err = -EAGAIN;
 			continue;
 		}
-		reader->ring[reader->head++ % RCX_QUEUE] = *event;
+		reader->ring[reader->head % RCX_QUEUE] = *event;
+		WRITE_ONCE(reader->head, reader->head + 1);
 		err = 0;
-		if (batch == 1 || reader->head - reader->tail >= batch || event->last)
+		if (queued + 1 == batch || event->last)
 			wake_up_interruptible_poll(&reader->wait, EPOLLIN | EPOLLRDNORM);
 	}
 	spin_unlock_irqrestore(&readers->lock, flags);
@@ -85,8 +99,10 @@ static bool dequeue(struct rcx_readers *readers, struct rcx_reader *reader, stru
 
 	spin_lock_irqsave(&readers->lock, flags);
 	found = reader->head != reader->tail;
-	if (found)
-		*event = reader->ring[reader->tail++ % RCX_QUEUE];
+	if (found) {
+		*event = reader->ring[reader->tail % RCX_QUEUE];
+		WRITE_ONCE(reader->tail, reader->tail + 1);
+	}
 	spin_unlock_irqrestore(&readers->lock, flags);
 	return found;
 }
@@ -120,7 +136,7 @@ static int dequeue_many(struct rcx_readers *readers, struct rcx_reader *reader,
 		}
 		room -= len;
 		events[taken++] = *next;
-		reader->tail++;
+		WRITE_ONCE(reader->tail, reader->tail + 1);
 	}
 	spin_unlock_irqrestore(&readers->lock, flags);
 	return taken;
@@ -141,10 +157,20 @@ int rcx_reader_take(struct rcx_readers *readers, struct rcx_reader *reader,
 }
 EXPORT_SYMBOL_GPL(rcx_reader_take);
 
+/*
+ * Without the lock, the order of the two loads matters.  Tail never passes head.  So if head
+ * still has the value that tail had before, then the queue was empty when head was loaded.
+ * In the other order, another thread could read an event between the loads, and one that
+ * did not wake could be missed.
+ */
 __poll_t rcx_reader_poll(struct rcx_reader *reader, struct file *file,
 			 struct poll_table_struct *table)
 {
+	u32 tail;
+
 	poll_wait(file, &reader->wait, table);
-	return READ_ONCE(reader->head) != READ_ONCE(reader->tail) ? EPOLLIN | EPOLLRDNORM : 0;
+	tail = READ_ONCE(reader->tail);
+	smp_rmb(); /* tail before head */
+	return READ_ONCE(reader->head) != tail ? EPOLLIN | EPOLLRDNORM : 0;
 }
 EXPORT_SYMBOL_GPL(rcx_reader_poll);

@@ -13,7 +13,8 @@
  * under its mutex.  A reply is copied back by copy_to_user() in the same call.  That is one
  * copy in each direction; nothing is queued and no other thread takes part.  For an event
  * the kernel half takes one spin lock, puts the event into the queue of each open file and
- * wakes the readers.  The reader's ioctl then makes the message and copies it out.
+ * wakes the readers whose queue was empty.  The reader's ioctl then makes the message and
+ * copies it out.
  *
  * When to choose it.  For a request with a reply on an object that is already a file, when
  * the layout is fixed and a generic parser would be a burden.

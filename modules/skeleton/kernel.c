@@ -12,8 +12,9 @@
  *
  * The path of one message.  copy_from_user() into a buffer of the open file, under
  * its mutex, and a check there.  An event is added to a queue per open file, under
- * one spinlock, and wakes the reader.  The reader makes the message and copies it out.
- * Name every copy, queue, lock and wake-up here: they make up the cost.
+ * one spinlock, and wakes a reader whose queue was empty.  The reader makes the message
+ * and copies it out.  Name every copy, queue, lock and wake-up here: they make up the
+ * cost.
  *
  * When to choose it.  To start a channel of your own: copy the folder, rename it, and
  * replace the file operations by your mechanism.
