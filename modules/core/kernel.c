@@ -166,18 +166,60 @@ static void count_burst(u32 events, u64 begin, unsigned long before)
 	WRITE_ONCE(producer.timed, producer.timed + events);
 }
 
-/* Takes the place of the channel's emitter, to show what the producer itself costs. */
+/* These take the place of the channel's hooks, to show what the producer itself costs. */
 static int emit_to_nobody(const struct rcx_event *event)
 {
 	return 0;
 }
 
-static void produce_burst(void)
+static int burst_to_nobody(const struct rcx_burst *burst)
 {
-	int (*emit)(const struct rcx_event *event) = producer.nobody ? emit_to_nobody :
-								       producer.emitter->emit;
-	u64 due = READ_ONCE(producer.due), begin = 0;
-	unsigned long before = switches();
+	return burst->count;
+}
+
+static void count_refused(u64 count, int err)
+{
+	producer.refused += count;
+	producer.refused_errno = -err;
+}
+
+/*
+ * One call for all events of the burst, so all of them have one timestamp, @begin.  Returns
+ * their number.
+ */
+static u32 produce_at_once(u64 *begin)
+{
+	int (*emit)(const struct rcx_burst *burst) =
+		producer.nobody ? burst_to_nobody : producer.emitter->emit_burst;
+	u64 due = READ_ONCE(producer.due), seq = producer.seq, *at = producer.page->timestamps;
+	struct rcx_burst burst = {
+		.seq = seq,
+		.timestamp = rcx_now(),
+		.count = min_t(u64, producer.spec.burst, producer.left),
+		.size = rcx_binding.size + producer.spec.more,
+	};
+	int taken;
+
+	if (!burst.count)
+		return 0;
+	*begin = burst.timestamp;
+	producer.seq += burst.count;
+	for (due = due ?: burst.timestamp; seq != producer.seq; seq++)
+		WRITE_ONCE(at[seq % RCX_TIMESTAMPS], due);
+	taken = emit(&burst);
+	if (taken < (int)burst.count)
+		count_refused(burst.count - max(taken, 0), taken < 0 ? taken : -EAGAIN);
+	WRITE_ONCE(producer.page->emitted, seq);
+	producer.left -= burst.count;
+	return burst.count;
+}
+
+/* A call for each event of the burst.  The same. */
+static u32 produce_singly(u64 *begin)
+{
+	int (*emit)(const struct rcx_event *event) =
+		producer.nobody ? emit_to_nobody : producer.emitter->emit;
+	u64 due = READ_ONCE(producer.due);
 	u32 i;
 
 	for (i = 0; i < producer.spec.burst && producer.left; i++) {
@@ -190,18 +232,26 @@ static void produce_burst(void)
 
 		event.timestamp = rcx_now();
 		if (!i)
-			begin = event.timestamp;
+			*begin = event.timestamp;
 		WRITE_ONCE(producer.page->timestamps[event.seq % RCX_TIMESTAMPS],
 			   due ?: event.timestamp);
 		err = emit(&event);
-		if (err) {
-			producer.refused++;
-			producer.refused_errno = -err;
-		}
+		if (err)
+			count_refused(1, err);
 		WRITE_ONCE(producer.page->emitted, producer.seq);
 	}
-	if (i)
-		count_burst(i, begin, before);
+	return i;
+}
+
+static void produce_burst(void)
+{
+	unsigned long before = switches();
+	u64 begin;
+	u32 events = producer.emitter->emit_burst ? produce_at_once(&begin) :
+						    produce_singly(&begin);
+
+	if (events)
+		count_burst(events, begin, before);
 	if (!producer.left)
 		smp_store_release(&producer.page->done, 1);
 }
@@ -265,8 +315,7 @@ static void ask_in_thread(void)
 	int err = ask_once(&request);
 
 	if (err) {
-		producer.refused++;
-		producer.refused_errno = -err;
+		count_refused(1, err);
 		producer.left = 0;
 	}
 	WRITE_ONCE(producer.page->emitted, producer.seq);

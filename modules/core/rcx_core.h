@@ -26,6 +26,20 @@ struct rcx_event {
 	bool last;
 };
 
+/**
+ * struct rcx_burst - events that the kernel emits at once
+ * @seq: number of the first one; the others follow without a gap
+ * @timestamp: kernel clock when the burst was handed to the channel, for all of them
+ * @count: how many they are, at least 1
+ * @size: bytes of body each message must have
+ */
+struct rcx_burst {
+	u64 seq;
+	u64 timestamp;
+	u32 count;
+	u32 size;
+};
+
 #define RCX_IN(context) (1u << (context))
 #define RCX_IN_ANY	(RCX_IN(RCX_PROCESS) | RCX_IN(RCX_SOFTIRQ) | RCX_IN(RCX_HARDIRQ))
 
@@ -48,6 +62,13 @@ struct rcx_event {
  *	whose functions do all but the transport.  NULL when the mode has no upcall
  * @give_up: optional; called when @ask shall return early, for a wait that does not end by
  *	rcx_ask_over().  It must not sleep, and @ask may have returned already
+ * @emit_burst: instead of @emit, for a channel that can take several events at once, and
+ *	publish them or wake their reader once.  The number of events it took, counted
+ *	from the first (it had no room for the others), or a negative errno when it took
+ *	none.  The events of a count need @emit, since its reader looks at the number of
+ *	emitted events
+ *
+ * The core makes one call at a time, so an emitter needs no lock against itself.
  */
 struct rcx_emitter {
 	const char *mode;
@@ -55,6 +76,7 @@ struct rcx_emitter {
 	int (*emit)(const struct rcx_event *event);
 	int (*ask)(const struct rcx_event *request);
 	void (*give_up)(void);
+	int (*emit_burst)(const struct rcx_burst *burst);
 };
 
 /**
@@ -146,6 +168,35 @@ static inline int rcx_consume(struct rcx_sequence *sequence, const struct rcx_ms
 }
 
 /**
+ * rcx_is_due - whether a message is the expected one; its body is not looked at
+ * @msg: its header.  User space may write it: each word is loaded once, and only compared
+ * @size: bytes of body that arrived
+ * @due: the number it must have
+ *
+ * For a channel that consumes several messages in one call.  It counts those that were due
+ * with one rcx_consumed(), and gives the first other one to rcx_consume().  In the
+ * validation pass none may be accepted this way, see rcx_validating().
+ */
+static inline bool rcx_is_due(const struct rcx_msg *msg, u32 size, u64 due)
+{
+	return READ_ONCE(msg->size) == size && READ_ONCE(msg->magic) == RCX_MAGIC &&
+	       READ_ONCE(msg->seq) == due;
+}
+
+/* Whether the bodies of messages have to be checked, or filled. */
+static inline bool rcx_validating(void)
+{
+	return READ_ONCE(rcx_binding.validate);
+}
+
+/* Count @count messages that were due, in the order of their numbers. */
+static inline void rcx_consumed(struct rcx_sequence *sequence, u64 count)
+{
+	sequence->in += count;
+	this_cpu_add(rcx_tally.consumed, count);
+}
+
+/**
  * rcx_consume_narrow - check and count a message that is too narrow for a header
  * @sequence: the sequence it belongs to
  * @seq: the number that it carried
@@ -179,6 +230,24 @@ static inline void rcx_make(struct rcx_sequence *sequence, struct rcx_msg *msg, 
 	this_cpu_inc(rcx_tally.made);
 	if (unlikely(READ_ONCE(rcx_binding.validate)))
 		rcx_make_slow(msg, size);
+}
+
+/*
+ * Make the successor of @msg in its place: the same, with the next number.  @validate is
+ * rcx_validating(), which a loop reads once.
+ */
+static inline void rcx_make_next(struct rcx_msg *msg, bool validate)
+{
+	msg->seq++;
+	if (unlikely(validate))
+		rcx_make_slow(msg, msg->size);
+}
+
+/* Count @count messages that rcx_make_next() made after one of rcx_make(). */
+static inline void rcx_made(struct rcx_sequence *sequence, u64 count)
+{
+	sequence->out += count;
+	this_cpu_add(rcx_tally.made, count);
 }
 
 /**
@@ -216,6 +285,17 @@ static inline void rcx_event(const struct rcx_event *event, struct rcx_msg *msg)
 	msg->timestamp = event->timestamp;
 	if (unlikely(READ_ONCE(rcx_binding.validate)))
 		rcx_make_slow(msg, event->size);
+}
+
+/* Write the message of the first event of @burst; rcx_make_next() makes those of the others. */
+static inline void rcx_event_of(const struct rcx_burst *burst, struct rcx_msg *msg)
+{
+	msg->size = burst->size;
+	msg->magic = RCX_MAGIC;
+	msg->seq = burst->seq;
+	msg->timestamp = burst->timestamp;
+	if (unlikely(READ_ONCE(rcx_binding.validate)))
+		rcx_make_slow(msg, burst->size);
 }
 
 #endif /* RCX_CORE_H */

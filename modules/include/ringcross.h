@@ -239,7 +239,8 @@ struct rcx_counts {
  * @done: 1 when the producer has ended, by itself or by RCX_CORE_STOP
  * @pad: 0
  * @timestamps: at [seq % RCX_TIMESTAMPS], the kernel clock just before event or request seq
- *	was handed to the channel.  With an interval: the clock when the event was due
+ *	was handed to the channel, or just before its burst was, if the channel takes the
+ *	events of a burst at once.  With an interval: the clock when the event was due
  * @answered: at the same place, the kernel clock when the reply to request seq had been
  *	consumed, or when the wait for it ended without one
  */
