@@ -435,6 +435,27 @@ static void try_event_sleep(struct rcx_hostile *h, const char *path)
 			 rcx_sleeper_end(&sleeper), WHOLE);
 }
 
+static bool sleep_until_event(void *arg, int ms)
+{
+	const struct reader *reader = arg;
+	struct pollfd pfd = { .fd = reader->fd, .events = POLLIN };
+
+	return poll(&pfd, 1, ms) == 1;
+}
+
+static uint64_t drain_events(void *arg)
+{
+	return (uint64_t)drain(arg);
+}
+
+static void try_wakeups(struct rcx_hostile *h, struct reader *reader)
+{
+	const struct rcx_sleepy_reader sleepy = { sleep_until_event, drain_events, reader };
+
+	drain(reader);
+	rcx_try_wakeups(h, &sleepy);
+}
+
 /* Readers open and close the file during a stream. */
 static void try_leaving(struct rcx_hostile *h, const char *path)
 {
@@ -477,6 +498,7 @@ void rcx_try_events_file(struct rcx_hostile *h, const char *path, const char *mo
 	rcx_expect_value(h, "first of two readers", read_event_at(&reader, h->message), WHOLE);
 	rcx_expect_value(h, "second of two readers", read(other, h->message, WHOLE), WHOLE);
 	close(other);
+	try_wakeups(h, &reader);
 	try_event_sleep(h, path);
 	try_leaving(h, path);
 	rcx_try_no_map(h, reader.fd);

@@ -271,6 +271,25 @@ void rcx_as_nobody(struct rcx_hostile *h, void (*work)(struct rcx_hostile *h, vo
 /* Check that the user nobody cannot open @path, in any mode. */
 void rcx_try_nobody_opens(struct rcx_hostile *h, const char *path);
 
+/* ---- wakeups.c: events that wake a reader ------------------------------ */
+
+/**
+ * struct rcx_sleepy_reader - a reader that sleeps when there is nothing to read
+ * @sleep: sleep until there is, or for @ms; whether it was woken
+ * @drain: read all that there is, without sleeping; returns the number of events
+ * @arg: for both
+ */
+struct rcx_sleepy_reader {
+	bool (*sleep)(void *arg, int ms);
+	uint64_t (*drain)(void *arg);
+	void *arg;
+};
+
+/* Emit events to the mode that is bound, in all contexts and at several rates, while @reader
+ * sleeps whenever it can.
+ */
+void rcx_try_wakeups(struct rcx_hostile *h, const struct rcx_sleepy_reader *reader);
+
 /* ---- files.c: cases for files ------------------------------------------ */
 
 /* Unknown ioctl commands must fail with ENOTTY; @known, if not NULL, says which are known. */

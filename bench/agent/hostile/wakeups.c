@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A kernel half that leaves out wake-ups must never leave out the one that is needed.
+ *
+ * The reader sleeps whenever there is nothing to read, while the producer emits on another CPU,
+ * where there is one.  After a lost wake-up there are messages, and the sleep goes on: no later
+ * event wakes a reader whose queue is not empty.
+ */
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "hostile.h"
+
+#define EVENTS	 4000
+#define SLEEP_MS 500 /* of a reader that is not woken */
+
+struct flow {
+	enum rcx_context context;
+	uint32_t burst;
+	uint32_t interval; /* nanoseconds */
+};
+
+/* Most wake-ups race with an event where the reader is about as fast as the producer. */
+static const struct flow flows[] = {
+	{ RCX_PROCESS, 1, 0 },	   { RCX_PROCESS, 3, 0 },     { RCX_PROCESS, 1, 20000 },
+	{ RCX_SOFTIRQ, 1, 10000 }, { RCX_SOFTIRQ, 2, 40000 }, { RCX_HARDIRQ, 1, 10000 },
+	{ RCX_HARDIRQ, 2, 40000 },
+};
+
+static bool start(struct rcx_hostile *h, const struct flow *flow)
+{
+	struct rcx_emission emit = {
+		.context = flow->context,
+		.burst = flow->burst,
+		.interval = flow->interval,
+		.count = EVENTS,
+		.cpu = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN), /* the last one */
+	};
+
+	return rcx_expect(h, "start", ioctl(h->core, RCX_CORE_EMIT, &emit), 0);
+}
+
+static void try_flow(struct rcx_hostile *h, const struct rcx_sleepy_reader *reader,
+		     const struct flow *flow)
+{
+	uint64_t refused = rcx_core_counts(h).refused, read = 0, lost = 0;
+	char name[64];
+
+	if (!start(h, flow))
+		return;
+	while (!lost) {
+		bool over = h->page->done;
+
+		read += reader->drain(reader->arg);
+		if (over)
+			break;
+		if (!reader->sleep(reader->arg, SLEEP_MS))
+			lost = reader->drain(reader->arg);
+	}
+	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
+	snprintf(name, sizeof(name), "events that woke nobody, %s, %u every %u ns",
+		 rcx_context_names[flow->context], flow->burst, flow->interval);
+	rcx_expect_value(h, name, (long)lost, 0);
+	if (!lost)
+		rcx_expect_value(h, "read or refused",
+				 (long)(read + rcx_core_counts(h).refused - refused), EVENTS);
+}
+
+void rcx_try_wakeups(struct rcx_hostile *h, const struct rcx_sleepy_reader *reader)
+{
+	for (size_t i = 0; i < sizeof(flows) / sizeof(flows[0]); i++)
+		try_flow(h, reader, &flows[i]);
+}
