@@ -541,6 +541,36 @@ static void try_offer(struct rcx_hostile *h)
 	rcx_expect_value(h, "refused without a ring", (long)emit(h, RCX_HARDIRQ, 1), 1);
 }
 
+static bool sleep_until_event(void *arg, int ms)
+{
+	const struct area *area = arg;
+	struct pollfd pfd = { .fd = area->fd, .events = POLLIN };
+
+	return poll(&pfd, 1, ms) == 1;
+}
+
+static uint64_t drain(void *arg)
+{
+	const struct area *area = arg;
+	uint32_t count = __atomic_load_n(&ends(area)->head, __ATOMIC_ACQUIRE) - ends(area)->tail;
+
+	__atomic_store_n(&ends(area)->tail, ends(area)->tail + count, __ATOMIC_RELEASE);
+	return count;
+}
+
+static void try_wakeups(struct rcx_hostile *h, uint32_t slots)
+{
+	struct area area;
+	const struct rcx_sleepy_reader reader = { sleep_until_event, drain, &area };
+
+	rcx_topic(h, "ring to the user, %u slots", slots);
+	rcx_core_bind(h, "ring", BODY, false);
+	if (!open_area(h, &area, RCX_MMAP_TO_USER, WHOLE, slots))
+		return;
+	rcx_try_wakeups(h, &reader);
+	close_area(&area);
+}
+
 /* Events that are too large for one ring and fit another. */
 static void try_two_rings(struct rcx_hostile *h)
 {
@@ -767,6 +797,8 @@ static void mmap_hostile(struct rcx_hostile *h)
 	try_pull(h);
 	try_kick(h);
 	try_offer(h);
+	try_wakeups(h, SLOTS);
+	try_wakeups(h, 1);
 	try_two_rings(h);
 	try_closing(h);
 	try_device(h);

@@ -20,9 +20,12 @@
  *   consumer moves, without a lock between the two sides.  push puts a message in and
  *   rings the doorbell, once per message.  For notify and stream the kernel puts messages
  *   in and wakes a reader that sleeps in poll(); while the ring is not empty, the user
- *   reads messages without a system call.  Within the kernel half a lock is still needed:
- *   the mutex of the file for each doorbell, and for each event one spin lock over the
- *   list of all rings.
+ *   reads messages without a system call, and is not woken.  All events of a burst are
+ *   published at once, by one store to head.  The kernel half walks the list of all rings
+ *   under RCU, without a lock; a doorbell still takes the mutex of the file.
+ * - kick16, kick64: the ring to the kernel, with one doorbell for 16 or 64 messages.  The
+ *   kernel consumes all of them before the ioctl returns.  The first message of a batch
+ *   waits until the last one is written.
  *
  * - page, for a dump: the doorbell makes the kernel write all records of a table, and the caller
  *   reads them there.
@@ -53,6 +56,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
+#include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -75,9 +79,9 @@
  * it runs under mmap_lock, which a copy from user memory under @lock takes, too.
  *
  * @position is the kernel's own index.  The kernel publishes it in the area for the user
- * and never reads it back.  Rings to the user are on mmap_rings.  mmap_emit_lock covers
- * that list and the @position of these rings, and is taken in any context.  Bodies are
- * filled under it only during validation, which is not timed.
+ * and never reads it back.  Rings to the user are on mmap_rings.  mmap_rings_lock covers
+ * that list; the producer walks it under RCU.  The @position of these rings belongs to the
+ * producer, of which there is one.
  */
 struct mmap_file {
 	struct mutex lock;
@@ -93,7 +97,7 @@ struct mmap_file {
 };
 
 static LIST_HEAD(mmap_rings);
-static DEFINE_SPINLOCK(mmap_emit_lock);
+static DEFINE_MUTEX(mmap_rings_lock);
 
 /* Areas that serve upcalls; the lock covers the list and the @position of these areas. */
 static LIST_HEAD(mmap_servers);
@@ -194,68 +198,148 @@ static long mmap_call(struct mmap_file *state)
 
 /* ---- rings -------------------------------------------------------------- */
 
+/*
+ * Count how many of @count messages, from @slot on, are the expected ones; a ring does not
+ * wrap around in between.  Each word is loaded once, and only compared.
+ */
+static u32 mmap_count_due(const struct mmap_file *state, const struct rcx_mmap_slot *slot,
+			  u32 count, u64 due)
+{
+	const u32 size_max = state->room - RCX_HEADER;
+	const size_t stride = state->stride;
+	const u64 first = due, end = due + count;
+
+	for (; due != end; due++, slot = (const void *)slot + stride) {
+		u32 size = READ_ONCE(slot->len) - RCX_HEADER; /* huge for less than a header */
+
+		if (size > size_max || !rcx_is_due((const void *)slot->message, size, due))
+			break;
+	}
+	return due - first;
+}
+
+/*
+ * Consume messages from @position on, as long as each is the expected one, up to @head.
+ * Return the position after the last of them.
+ */
+static u32 mmap_consume_run(struct mmap_file *state, u32 position, u32 head)
+{
+	while (position != head && !rcx_validating()) {
+		u32 to_wrap = state->slots - (position & (state->slots - 1));
+		u32 want = min(head - position, to_wrap);
+		u32 due = mmap_count_due(state, mmap_slot(state, position), want,
+					 state->sequence.in);
+
+		rcx_consumed(&state->sequence, due);
+		position += due;
+		if (due < want)
+			break;
+	}
+	return position;
+}
+
+/*
+ * Consume messages from @*position on, up to @head or to the first bad one.  That one is
+ * skipped, or the ring would never make progress.
+ */
+static noinline int mmap_consume_singly(struct mmap_file *state, u32 *position, u32 head)
+{
+	struct rcx_msg message;
+	int err = 0;
+
+	while (*position != head && !err)
+		err = mmap_consume(state, mmap_slot(state, (*position)++), &message);
+	return err;
+}
+
 static long mmap_kick(struct mmap_file *state)
 {
 	struct rcx_mmap_ends *ends = mmap_ends(state);
 	/* Pairs with the user's release: the messages before head are complete. */
 	u32 head = smp_load_acquire(&ends->head);
-	u32 count = head - state->position, i;
-	struct rcx_msg message;
+	u32 position = state->position, count = head - position;
 	int err = 0;
 
 	if (count > state->slots)
 		return -EINVAL;
-	for (i = 0; i < count && !err; i++) {
-		err = mmap_consume(state, mmap_slot(state, state->position), &message);
-		/* Also skip a refused message, or the ring would never make progress. */
-		state->position++;
-		/* After our last access to the slot: the user may fill it again now. */
-		smp_store_release(&ends->tail, state->position);
-	}
+	position = mmap_consume_run(state, position, head);
+	if (unlikely(position != head))
+		err = mmap_consume_singly(state, &position, head);
+	state->position = position;
+	/* After our last access to the slots: the user may fill them again now. */
+	smp_store_release(&ends->tail, position);
 	return err ? err : (long)count;
 }
 
-static int mmap_offer(struct mmap_file *state, const struct rcx_event *event)
+/* Put @burst into the slots from @position on: as many of its messages as there is room for. */
+static u32 mmap_fill(const struct mmap_file *state, const struct rcx_burst *burst, u32 position,
+		     u32 free)
 {
-	struct rcx_mmap_ends *ends = mmap_ends(state);
-	struct rcx_msg head;
+	u32 i, count = min(burst->count, free);
+	bool validate = rcx_validating();
 
-	lockdep_assert_held(&mmap_emit_lock);
-	if (RCX_HEADER + event->size > state->room)
-		return -EMSGSIZE;
-	/*
-	 * Pairs with the user's release of the slot.  An impossible tail makes the
-	 * ring look full, which only affects its owner.
-	 */
-	if (state->position - smp_load_acquire(&ends->tail) >= state->slots)
-		return -EAGAIN;
-	head = (struct rcx_msg){
-		.size = event->size,
-		.magic = RCX_MAGIC,
-		.seq = event->seq,
-		.timestamp = event->timestamp,
-	};
-	mmap_put(mmap_slot(state, state->position), &head);
-	WRITE_ONCE(state->position, state->position + 1);
-	smp_store_release(&ends->head, state->position);
-	wake_up_interruptible_poll(&state->wait, EPOLLIN | EPOLLRDNORM);
-	return 0;
+	for (i = 0; i < count; i++) {
+		struct rcx_mmap_slot *slot = mmap_slot(state, position + i);
+		struct rcx_msg *shared = mmap_message(slot);
+
+		WRITE_ONCE(slot->len, RCX_HEADER + burst->size);
+		WRITE_ONCE(shared->size, burst->size);
+		WRITE_ONCE(shared->magic, RCX_MAGIC);
+		WRITE_ONCE(shared->seq, burst->seq + i);
+		WRITE_ONCE(shared->timestamp, burst->timestamp);
+		if (unlikely(validate))
+			rcx_body_fill(shared->body, burst->size, burst->seq + i);
+	}
+	return count;
 }
 
-static int mmap_emit(const struct rcx_event *event)
+/*
+ * A wake-up costs more than all the rest, so it is left out while the reader is awake.  If
+ * the ring was not empty before these messages, the reader is awake, or is being woken: it
+ * looks at the ring again before it sleeps.  Both sides order their store before their
+ * load, so at least one of them sees the other; see mmap_poll().
+ */
+static void mmap_wake(struct mmap_file *state, u32 before)
+{
+	smp_mb(); /* head and position before tail */
+	if (READ_ONCE(mmap_ends(state)->tail) == before)
+		wake_up_interruptible_poll(&state->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+static int mmap_offer(struct mmap_file *state, const struct rcx_burst *burst)
+{
+	struct rcx_mmap_ends *ends = mmap_ends(state);
+	u32 position = state->position, used, count;
+
+	if (RCX_HEADER + burst->size > state->room)
+		return -EMSGSIZE;
+	/*
+	 * Pairs with the user's release of the slots.  An impossible tail makes the
+	 * ring look full, which only affects its owner.
+	 */
+	used = position - smp_load_acquire(&ends->tail);
+	if (used >= state->slots)
+		return -EAGAIN;
+	count = mmap_fill(state, burst, position, state->slots - used);
+	WRITE_ONCE(state->position, position + count);
+	smp_store_release(&ends->head, position + count);
+	mmap_wake(state, position);
+	return count;
+}
+
+static int mmap_emit(const struct rcx_burst *burst)
 {
 	struct mmap_file *state;
-	unsigned long flags;
 	int ret = -ENOTCONN;
 
-	spin_lock_irqsave(&mmap_emit_lock, flags);
-	list_for_each_entry(state, &mmap_rings, node) {
-		int err = mmap_offer(state, event);
+	rcu_read_lock();
+	list_for_each_entry_rcu(state, &mmap_rings, node) {
+		int count = mmap_offer(state, burst);
 
-		if (!err || ret == -ENOTCONN)
-			ret = err;
+		if (count > ret || ret == -ENOTCONN)
+			ret = count;
 	}
-	spin_unlock_irqrestore(&mmap_emit_lock, flags);
+	rcu_read_unlock();
 	return ret;
 }
 
@@ -349,7 +433,6 @@ static int mmap_open(struct inode *inode, struct file *file)
 	if (!state)
 		return -ENOMEM;
 	mutex_init(&state->lock);
-	INIT_LIST_HEAD(&state->node);
 	init_waitqueue_head(&state->wait);
 	file->private_data = state;
 	return nonseekable_open(inode, file);
@@ -358,17 +441,17 @@ static int mmap_open(struct inode *inode, struct file *file)
 static int mmap_release(struct inode *inode, struct file *file)
 {
 	struct mmap_file *state = file->private_data;
-	unsigned long flags;
 
 	if (state->area && state->kind == RCX_MMAP_UPCALL) {
 		spin_lock(&mmap_server_lock);
 		list_del(&state->node);
 		spin_unlock(&mmap_server_lock);
 		rcx_upcall_leave(&mmap_upcall, state);
-	} else {
-		spin_lock_irqsave(&mmap_emit_lock, flags);
-		list_del(&state->node);
-		spin_unlock_irqrestore(&mmap_emit_lock, flags);
+	} else if (state->area && state->kind == RCX_MMAP_TO_USER) {
+		mutex_lock(&mmap_rings_lock);
+		list_del_rcu(&state->node);
+		mutex_unlock(&mmap_rings_lock);
+		synchronize_rcu(); /* the producer may be using it */
 	}
 	vfree(state->area);
 	kfree(state);
@@ -393,8 +476,6 @@ static bool mmap_setup_valid(const struct rcx_mmap_setup *setup)
 /* Set everything before @area, and put the ring on the list of rings after that. */
 static void mmap_publish(struct mmap_file *state, const struct rcx_mmap_setup *setup, void *area)
 {
-	unsigned long flags;
-
 	state->kind = setup->kind;
 	state->room = setup->room;
 	state->slots = setup->slots;
@@ -408,9 +489,9 @@ static void mmap_publish(struct mmap_file *state, const struct rcx_mmap_setup *s
 	}
 	if (state->kind != RCX_MMAP_TO_USER)
 		return;
-	spin_lock_irqsave(&mmap_emit_lock, flags);
-	list_add_tail(&state->node, &mmap_rings);
-	spin_unlock_irqrestore(&mmap_emit_lock, flags);
+	mutex_lock(&mmap_rings_lock);
+	list_add_tail_rcu(&state->node, &mmap_rings);
+	mutex_unlock(&mmap_rings_lock);
 }
 
 static long mmap_setup(struct mmap_file *state, struct rcx_mmap_setup __user *arg)
@@ -511,26 +592,32 @@ static int mmap_mmap(struct file *file, struct vm_area_struct *vma)
 }
 
 /*
- * poll enters the wait queue and then reads the position.  emit updates the position and
- * then wakes the queue.  Both take the lock of the queue, which orders them, so at least
- * one of them sees the other:
+ * poll enters the wait queue, and the user has stored tail before the call; then poll loads
+ * the position.  emit stores the position and then loads tail.  With a full barrier between
+ * store and load on both sides, at least one of them sees the other:
  *
  *	poll				emit
+ *	user's store of tail
  *	poll_wait: enters the queue
- *					updates position, head
- *	position: not empty		wake_up: finds the poller
+ *					stores position, head
+ *	smp_mb				smp_mb
+ *	position: not empty		tail: the ring was empty, so wake_up,
+ *					which finds the poller
+ *
+ * A reader that stores tail later than it sleeps loses wake-ups, but only its own.
  */
 static __poll_t mmap_poll(struct file *file, struct poll_table_struct *table)
 {
 	struct mmap_file *state = file->private_data;
+	u32 tail;
 
 	if (!smp_load_acquire(&state->area) ||
 	    (state->kind != RCX_MMAP_TO_USER && state->kind != RCX_MMAP_UPCALL))
 		return EPOLLERR;
 	poll_wait(file, &state->wait, table);
-	return READ_ONCE(state->position) != READ_ONCE(mmap_ends(state)->tail) ?
-		       EPOLLIN | EPOLLRDNORM :
-		       0;
+	smp_mb(); /* the wait queue, and the user's store of tail, before the position */
+	tail = smp_load_acquire(&mmap_ends(state)->tail); /* before the position, too */
+	return READ_ONCE(state->position) != tail ? EPOLLIN | EPOLLRDNORM : 0;
 }
 
 static const struct file_operations mmap_fops = {
@@ -555,7 +642,7 @@ static struct rcx_channel mmap_channel = {
 	.name = "mmap",
 	.owner = THIS_MODULE,
 	.emitters = (const struct rcx_emitter[]){ { "page", 0, NULL, mmap_ask },
-						  { "ring", RCX_IN_ANY, mmap_emit },
+						  { "ring", RCX_IN_ANY, .emit_burst = mmap_emit },
 						  { } },
 };
 

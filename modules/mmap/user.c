@@ -244,25 +244,88 @@ static int ring_open(struct rcx_session *s)
 	return open_area(s, s->op == RCX_PUSH ? RCX_MMAP_TO_KERNEL : RCX_MMAP_TO_USER);
 }
 
-static int ring_push(struct rcx_session *s, uint64_t n)
+/* Put @count messages into the slots from the present position on, one by one. */
+static inline void put_singly(struct rcx_session *s, const struct view *view, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct rcx_mmap_slot *slot = slot_at(view, view->position + i);
+
+		s->tx = message_in(slot);
+		rcx_tx(s); /* in the validation pass, fills the body */
+		slot->len = (uint32_t)rcx_len(s);
+	}
+}
+
+/* The same for many, without bodies.  Up to the last slot, the next one follows in memory. */
+static inline void put_headers(struct rcx_session *s, const struct view *view, uint32_t count)
+{
+	const uint32_t len = (uint32_t)rcx_len(s);
+	uint32_t position = view->position;
+	uint64_t seq = s->sent, end = seq + count;
+
+	while (seq != end) {
+		unsigned char *at = (unsigned char *)slot_at(view, position);
+		uint32_t to_wrap = view->count - (position & (view->count - 1));
+		uint64_t stop = end - seq < to_wrap ? end : seq + to_wrap;
+
+		position += (uint32_t)(stop - seq);
+		for (; seq != stop; seq++, at += view->stride) {
+			struct rcx_mmap_slot *slot = (struct rcx_mmap_slot *)at;
+
+			message_in(slot)->seq = seq;
+			slot->len = len;
+		}
+	}
+	s->sent = seq;
+}
+
+/* Put @count messages into the ring, and then let the kernel half see them. */
+static inline int put_messages(struct rcx_session *s, struct view *view, uint32_t count)
+{
+	const struct view before = *view;
+	uint32_t tail = __atomic_load_n(&before.ends->tail, __ATOMIC_ACQUIRE);
+
+	if (before.position + count - tail > before.count)
+		return rcx_fail(s, "the ring is full although the kernel half has emptied it");
+	if (count == 1 || s->validate)
+		put_singly(s, &before, count);
+	else
+		put_headers(s, &before, count);
+	view->position += count;
+	__atomic_store_n(&before.ends->head, view->position, __ATOMIC_RELEASE);
+	return 0;
+}
+
+/* Ring the doorbell once for every @batch messages. */
+static inline int push_batches(struct rcx_session *s, uint64_t n, uint32_t batch)
 {
 	struct view *view = s->priv;
 
-	while (n--) {
-		struct rcx_mmap_slot *slot = slot_at(view, view->position);
-		uint32_t tail = __atomic_load_n(&view->ends->tail, __ATOMIC_ACQUIRE);
+	while (n) {
+		uint32_t count = n < batch ? (uint32_t)n : batch;
 
-		if (view->position - tail >= view->count)
-			return rcx_fail(s,
-					"the ring is full although the kernel half has emptied it");
-		s->tx = message_in(slot);
-		rcx_tx(s);
-		slot->len = (uint32_t)rcx_len(s);
-		__atomic_store_n(&view->ends->head, ++view->position, __ATOMIC_RELEASE);
-		if (ioctl(s->fd, RCX_MMAP_KICK) != 1)
+		if (put_messages(s, view, count))
+			return -1;
+		if (ioctl(s->fd, RCX_MMAP_KICK) != (int)count)
 			return rcx_fail_errno(s, "ioctl kick");
+		n -= count;
 	}
 	return 0;
+}
+
+static int ring_push(struct rcx_session *s, uint64_t n)
+{
+	return push_batches(s, n, 1);
+}
+
+static int kick16_push(struct rcx_session *s, uint64_t n)
+{
+	return push_batches(s, n, 16);
+}
+
+static int kick64_push(struct rcx_session *s, uint64_t n)
+{
+	return push_batches(s, n, 64);
 }
 
 /* The oldest message in the ring, in place, or NULL. */
@@ -339,17 +402,23 @@ static int ring_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 	struct view *view = s->priv;
+	const struct view ring = *view;
+	uint32_t position = ring.position;
 
 	(void)n;
 	for (;;) {
 		bool over = rcx_stream_over(s);
-		struct rcx_mmap_slot *slot;
+		uint32_t head = __atomic_load_n(&ring.ends->head, __ATOMIC_ACQUIRE);
 
-		while ((slot = ring_peek(view)) != NULL) {
+		while (position != head) {
+			struct rcx_mmap_slot *slot = slot_at(&ring, position);
+
 			if (rcx_streamed(s, message_in(slot), slot->len))
 				return -1;
-			ring_drop(view);
+			/* The kernel may fill the slot again. */
+			__atomic_store_n(&ring.ends->tail, ++position, __ATOMIC_RELEASE);
 		}
+		view->position = position;
 		if (over)
 			return 0;
 		if (rcx_polls(s))
@@ -362,6 +431,10 @@ static int ring_stream(struct rcx_session *s, uint64_t n)
 #define SLOT                                                                                \
 	.max = RCX_BODY_MAX,                                                                \
 	.limit = "A slot holds one message, and the kernel half limits its body to 1 MiB.", \
+	.excludes = RCX_WITHOUT_COPY
+#define BATCH(count, bytes)                                                            \
+	.max = (bytes), .batch = (count),                                              \
+	.limit = "The slots of a batch must fit into the 8 MiB that a ring may have.", \
 	.excludes = RCX_WITHOUT_COPY
 
 static const struct rcx_queue mmap_queue = {
@@ -405,6 +478,24 @@ static const struct rcx_mode mmap_modes[] = {
 			[RCX_NOTIFY] = { .run = ring_notify, SLOT, .waits = RCX_WAIT_DRAIN },
 			[RCX_STREAM] = { .run = ring_stream, SLOT, .waits = RCX_WAIT_DRAIN,
 					.queue = &mmap_queue },
+		},
+	},
+	{
+		.name = "kick16",
+		.summary = "the ring, one ioctl for 16 messages; the figure has 1/16 of a system call",
+		.open = ring_open,
+		.close = mmap_close,
+		.operations = {
+			[RCX_PUSH] = { .run = kick16_push, BATCH(16, 256u << 10) },
+		},
+	},
+	{
+		.name = "kick64",
+		.summary = "the ring, one ioctl for 64 messages; the figure has 1/64 of a system call",
+		.open = ring_open,
+		.close = mmap_close,
+		.operations = {
+			[RCX_PUSH] = { .run = kick64_push, BATCH(64, 64u << 10) },
 		},
 	},
 	{ }
