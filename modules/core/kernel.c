@@ -246,7 +246,7 @@ static u32 produce_singly(u64 *begin)
 static void produce_burst(void)
 {
 	unsigned long before = switches();
-	u64 begin;
+	u64 begin = 0;
 	u32 events = producer.emitter->emit_burst ? produce_at_once(&begin) :
 						    produce_singly(&begin);
 

@@ -865,6 +865,9 @@ static const struct rcx_channel uring_channel = {
 	.module = "ringcross_uring",
 	.since = "5.1: io_uring; commands to a device since 5.19, multishot reads since 6.7",
 	.modes = uring_modes,
+	.unsupported_reason = {
+		[RCX_DUMP] = "A read of a table by io_uring is the dump of channel chardev, with the submission of mode read.",
+	},
 	.classes =
 		(const char *const[]){
 			"io_uring: __x64_sys_io_uring_* io_* __io_* tctx_task_work* handle_tw_list "
