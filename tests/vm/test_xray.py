@@ -57,7 +57,9 @@ def test_the_tree_adds_up_to_the_untraced_cost(xrays: Xrays, cell: Cell) -> None
         )
     idle = sum(task.total for task in tree(one).children if task.name == "task:idle")
     if idle > one.untraced / 2:
-        pytest.skip("The reader sleeps until the next timer tick, and the tracer does not delay it.")
+        pytest.skip(
+            "The reader sleeps until the next timer tick, and the tracer does not delay it."
+        )
     if cell.name == "input-event-push-4":
         pytest.skip("Each event goes to the random pool, which mixes several events at once.")
     assert tree(one).total == pytest.approx(one.untraced, rel=xray.TOLERANCE)
