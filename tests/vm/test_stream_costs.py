@@ -66,12 +66,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
 def net(answer: Answer) -> float:
     """Median of the rounds, net, per delivered message."""
     assert answer["status"] == "ok", answer["reason"]
-    return statistics.median(
-        (total - overhead) / delivered
-        for total, overhead, delivered in zip(
-            answer["rounds"], answer["overheads"], answer["delivered"], strict=True
-        )
-    )
+    rounds = zip(answer["rounds"], answer["overheads"], answer["delivered"], strict=True)
+    return float(statistics.median((total - own) / count for total, own, count in rounds))
 
 
 @pytest.mark.parametrize("burst", BURSTS)

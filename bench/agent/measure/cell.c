@@ -36,6 +36,7 @@
 #define EXPENSIVE_VALIDATION 4
 #define EXPENSIVE_ROUND	     3
 #define EXPENSIVE_STREAM     8
+#define EXPENSIVE_BURST	     16 /* rounds of larger bursts would take longer than the deadline */
 #define EXPENSIVE_SAMPLES    11
 #define EXPENSIVE_TRIALS     3
 /* A dump of a long table is expensive because it does the same work for each record: one dump is
@@ -285,8 +286,7 @@ static int try_again(struct rcx_session *s, const struct rcx_cell *cell, uint64_
 static int size_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t *n,
 		      uint64_t *cost)
 {
-	uint64_t trial = is_stream(s) ? rcx_stream_length(cell, STREAM_VALIDATION) :
-					TRIAL_OPERATIONS;
+	uint64_t trial = is_stream(s) ? STREAM_VALIDATION : TRIAL_OPERATIONS;
 	bool time = cell->clock == RCX_CLOCK_TIME;
 	uint64_t goal = time ? N_GOAL_TIME : N_GOAL;
 	uint64_t units_max = time ? ROUND_UNITS_MAX_TIME : ROUND_UNITS_MAX;
@@ -448,6 +448,17 @@ static void set_overhead(const struct rcx_session *s, const struct rcx_cell *cel
 	}
 }
 
+/* A stream consists of whole bursts. */
+static int check_burst(struct rcx_session *s, const struct rcx_cell *cell, uint64_t cost)
+{
+	if (!is_stream(s) || cell->interval || cell->burst <= EXPENSIVE_BURST ||
+	    !is_expensive(s, cost))
+		return 0;
+	return rcx_skip(s, "Each message takes about %llu %s, too long for bursts of %u.",
+			(unsigned long long)cost,
+			s->clock == RCX_CLOCK_INSTRUCTIONS ? "instructions" : "ns", cell->burst);
+}
+
 /* The limits of a search are made for messages that are not expensive. */
 static int find_rate(struct rcx_session *s, struct rcx_cell *cell, uint64_t cost,
 		     struct rcx_result *result)
@@ -467,7 +478,7 @@ static int measure(const struct rcx_cell *requested, struct rcx_session *s, uint
 	int steps = 0;
 
 	if (open_session(&cell, s, false) || recheck_cost(s, &cell, &cost) ||
-	    (cell.search && find_rate(s, &cell, cost, result)))
+	    check_burst(s, &cell, cost) || (cell.search && find_rate(s, &cell, cost, result)))
 		return -1;
 	do {
 		if (size_round(s, &cell, &result->n, &cost) || time_rounds(s, &cell, result))

@@ -204,6 +204,32 @@ def test_a_cell_is_sorted_by_its_text_where_that_will_do(
     )
 
 
+def test_what_a_figure_does_not_contain_stands_beside_it(build_run: Build) -> None:
+    page = render.render([build_run(channels=("null", "mmap"))])
+    text = page.read_text()
+    assert "<b>" in text
+    assert "ring · no copy · batch of 16" in text  # in the heat map
+    title = "Not in this figure: nobody copies the body: both ends use it where it is"
+    for name in ("index.html", "channel-mmap.html"):
+        found = (page.parent / name).read_text()
+        assert f'<span class="tag" title="{title}">no copy</span>' in found
+        assert "<em>No copy</em>: nobody copies the body" in found
+    assert "no copy" not in (page.parent / "channel-null.html").read_text()
+
+
+def test_a_stream_shows_both_ends_and_what_was_taken_off(build_run: Build) -> None:
+    run = build_run(channels=("null", "ioctl"))
+    page = render.render([run])
+    cells = pd.read_csv(run / "cells.csv")
+    row = cells[(cells["operation"] == "stream") & (cells["size"] == 8)].iloc[0]
+    table = page.read_text().partition('aria-label="Streams"')[2].partition("</table>")[0]
+    assert "producer</th>" in table
+    assert "consumer</th>" in table
+    for value in (row["median"], row["producer"], row["consumer"]):
+        assert f">{value:,.0f}</td>" in table
+    assert "Producing and checking one message of a stream" in page.read_text()
+
+
 def test_figures_follow_the_page(report: Path) -> None:
     text = (report / "index.html").read_text()
     assert "#0102" not in text
