@@ -14,6 +14,10 @@ from reports.text import words
 
 TEXT = ("seqfile", "text")
 """The channel and mode of the usual file in /proc: seq_file, with numbers as text."""
+BINARY = ("seqfile", "records")
+"""The same with binary records."""
+ALIKE = 0.02
+"""Costs that differ by at most this share are not compared."""
 QUOTED = (
     ("netlink", "unicast", "netlink is 66 times faster than /proc"),
     ("bpfiter", "map", "a BPF iterator is 100 times faster than /proc"),
@@ -110,6 +114,24 @@ def crossing(one: Line, other: Line) -> float | None:
     return fixed / each if fixed * each > 0 else None
 
 
+def crossings(found: Sequence[Line]) -> list[tuple[Line, Line, float]]:
+    """Each pair whose order changes within the measured lengths, from short to long tables.
+
+    The first of a pair is cheaper up to that number of records, and the second from there on.
+    """
+    fitted = [line for line in found if len(line.costs) > 1]
+    pairs = [
+        (one, other, at)
+        for one in fitted
+        for other in fitted
+        if one.fixed < other.fixed * (1 - ALIKE)
+        and other.each < one.each * (1 - ALIKE)
+        and (at := crossing(one, other)) is not None
+        and 1 < at <= min(max(one.costs), max(other.costs))
+    ]
+    return sorted(pairs, key=lambda pair: (pair[2], pair[0].name, pair[1].name))
+
+
 # ---- sentences -------------------------------------------------------------------------
 
 
@@ -168,13 +190,7 @@ def _s(count: int) -> str:
 
 def _opposite(found: Sequence[Line]) -> list[str]:
     """Why the order of one record is not that of many."""
-    fitted = [line for line in found if len(line.costs) > 1]
-    swaps = [
-        (one, other, at)
-        for one in fitted
-        for other in fitted
-        if one.fixed < other.fixed and (at := crossing(one, other)) is not None and at > 1
-    ]
+    swaps = crossings(found)
     if not swaps:
         return []
     one, other, at = max(swaps, key=lambda swap: swap[0].each / swap[1].each)
@@ -184,6 +200,20 @@ def _opposite(found: Sequence[Line]) -> list[str]:
         f"{other.name} has {words.number(other.fixed)} and {words.number(other.each)}. So "
         f"{one.name} is cheaper for fewer than about {max(2, round(at)):,} records, and "
         f"{words.ratio(one.each / other.each).rstrip('×')} times as expensive for very many."
+    ]
+
+
+def of_text(found: Sequence[Line]) -> list[str]:
+    """How much of a record of :data:`TEXT` is the text, in one sentence."""
+    by_name = {(line.channel, line.mode): line for line in found}
+    text, binary = by_name.get(TEXT), by_name.get(BINARY)
+    if text is None or binary is None or not 0 < binary.each < text.each:
+        return []
+    share = 100 * (1 - binary.each / text.each)
+    return [
+        f"Printing and parsing the text is {share:.0f} % of a record in {text.name}: the same "
+        f"iterator without text, {binary.name}, costs {words.number(binary.each)} per record "
+        f"instead of {words.number(text.each)}."
     ]
 
 

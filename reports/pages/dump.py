@@ -43,6 +43,7 @@ class Section:
     heads: tuple[str, ...]
     rows: tuple[ModeRow, ...]
     winners: tuple[tuple[str, str, str], ...]
+    crossings: tuple[tuple[str, str, str], ...]
 
 
 def section(run: Run, channel: str = "") -> Section | None:
@@ -55,10 +56,18 @@ def section(run: Run, channel: str = "") -> Section | None:
     claims = () if channel else dumps.claims(found)
     sentences = [] if channel else dumps.answer(found)
     return Section(
-        sentences=(*sentences, *(dumps.verdict(claim) for claim in claims)),
+        sentences=(
+            *sentences,
+            *(dumps.verdict(claim) for claim in claims),
+            *(dumps.of_text(found) if claims else ()),
+        ),
         heads=tuple(words.number(count) for count in records),
         rows=tuple(_row(line, records, found, bool(channel)) for line in found),
         winners=() if channel else tuple(_winners(found, records)),
+        crossings=tuple(
+            (short.name, long.name, f"{max(2, round(at)):,}")
+            for short, long, at in dumps.crossings(found)
+        ),
     )
 
 

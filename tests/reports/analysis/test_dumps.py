@@ -55,6 +55,24 @@ def test_the_crossing() -> None:
     assert dumps.crossing(CHEAP_RECORD, line("x", "y", 20_000, 60)) is None, "always cheaper"
 
 
+def test_only_pairs_that_differ_and_swap_within_the_lengths_cross() -> None:
+    alike = line("x", "alike", 9_900, 50.5)
+    never = line("x", "never", 900_000, 49)
+    found = dumps.crossings([CHEAP_START, CHEAP_RECORD, alike, never])
+    assert [(one.name, other.name, round(at)) for one, other, at in found] == [
+        ("seqfile (text)", "x (alike)", 20),
+        ("seqfile (text)", "netlink (unicast)", 20),
+        ("seqfile (text)", "x (never)", 1993),
+    ]
+
+
+def test_the_share_of_the_text() -> None:
+    (sentence,) = dumps.of_text([CHEAP_START, line("seqfile", "records", 900, 25)])
+    assert "text is 95 % of a record in seqfile (text)" in sentence
+    assert "costs 25 per record instead of 500" in sentence
+    assert not dumps.of_text([CHEAP_START])
+
+
 def test_the_answer_names_the_crossing_and_says_why() -> None:
     first, why = dumps.answer([CHEAP_RECORD, CHEAP_START])
     assert first == (
