@@ -23,7 +23,8 @@ MAX_SIZE = 1 << 20
 _FEWEST_SAMPLES = 50
 _FEWEST_EVENT_ROUNDS = 8
 _FEWEST_DUMPS = 3
-_LONG = 4096  # records
+_LONG = 1024  # records
+_SLOW = 4096  # records; under emulation a longer dump as text can take a second
 _LARGE = 16384  # bytes; the cost of a larger message is mostly copying, so samples are expensive
 
 
@@ -389,5 +390,5 @@ def request(cell: Cell, number: int, plan: Plan, clock: Clock) -> dict[str, Any]
         "threads": cell.threads,
         "placement": cell.placement,
         "records": cell.records,
-        "deadline_ms": 20_000 if cell.records <= _LONG else 120_000,
+        "deadline_ms": 20_000 if cell.records <= _SLOW else 120_000,
     }

@@ -86,7 +86,7 @@ struct rcx_emitter {
  * @reset: optional; called at a bind, restarts sequences that belong to the whole module
  *	(a sequence of an open file starts with its open and needs no reset).  0, or
  *	-EINTR when the caller was killed while waiting for a lock that is held across
- *	accesses to user memory
+ *	accesses to user memory, or another negative errno when the channel cannot be bound
  * @emitters: ended by an empty entry; NULL when the kernel cannot start an exchange
  * @list: private to ringcross_core
  */

@@ -17,10 +17,10 @@ enum {
 	RCX_GENETLINK_PULL,	/* no attribute; a message comes back, of a dump in parts */
 	RCX_GENETLINK_CALL,	/* a message; its reply comes back */
 	RCX_GENETLINK_EVENT,	/* from the kernel to the group: the message of an event */
-	RCX_GENETLINK_SERVE,	/* no attribute; from now on this socket gets the kernel's requests */
-	RCX_GENETLINK_ASK,	/* from the kernel to one socket: a request */
-	RCX_GENETLINK_ANSWER,	/* a message: the reply to the kernel's request */
-	RCX_GENETLINK_TABLE,	/* a dump, no attribute; a record comes back in each message */
+	RCX_GENETLINK_SERVE,  /* no attribute; from now on this socket gets the kernel's requests */
+	RCX_GENETLINK_ASK,    /* from the kernel to one socket: a request */
+	RCX_GENETLINK_ANSWER, /* a message: the reply to the kernel's request */
+	RCX_GENETLINK_TABLE,  /* a dump, no attribute; a record comes back in each message */
 };
 
 /* Attributes: a request has one A_MESSAGE or none. */

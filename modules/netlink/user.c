@@ -93,7 +93,7 @@ static int unicast_open(struct rcx_session *s)
 		[RCX_DUMP] = RCX_NETLINK_DUMP,
 	};
 	/* clang-format on */
-	uint32_t flags = s->op == RCX_UPCALL	      ? RCX_NETLINK_SERVES :
+	uint32_t flags = s->op == RCX_UPCALL	     ? RCX_NETLINK_SERVES :
 			 rcx_kernel_initiated(s->op) ? RCX_NETLINK_EVENTS :
 						       0;
 

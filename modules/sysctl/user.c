@@ -104,7 +104,7 @@ static const struct rcx_channel sysctl_channel = {
 		[RCX_NOTIFY] = "An entry may have a wait queue for poll(), but the call that wakes it is not exported to modules, and a sleeper does not hold the module: an unload would free the queue in use.",
 		[RCX_STREAM] = "An entry returns the value at the time of the read and has no queue. A reader may not sleep in poll() either, since a sleeper does not hold the module.",
 		[RCX_UPCALL] = "A program cannot wait at an entry without a danger at unload, see notify, so it could not sleep until the kernel asks.",
-		[RCX_DUMP] = "An entry is one value or a short array: the kernel reads the whole entry into one buffer before it copies any of it, so a long table belongs into another file of /proc.",
+		[RCX_DUMP] = "An entry is one value or a short array: the kernel reads the whole entry into one buffer before it copies any of it, so a long table belongs in another file of /proc.",
 	},
 };
 RCX_CHANNEL(sysctl_channel);

@@ -8,8 +8,10 @@
  * records of both.  The files are made by the first bind that needs them, and stay.
  */
 #include <linux/errno.h>
+#include <linux/kernel.h>
 #include <linux/kobject.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/stat.h>

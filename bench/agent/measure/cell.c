@@ -44,6 +44,7 @@
  */
 #define EXPENSIVE_DUMPS_VALIDATION 2
 #define EXPENSIVE_DUMPS_SAMPLES	   3
+#define EXPENSIVE_DUMPS_TRIALS	   1
 
 static bool is_stream(const struct rcx_session *s)
 {
@@ -229,7 +230,9 @@ static uint64_t expensive_length(const struct rcx_session *s, const struct rcx_c
  */
 static int recheck_cost(struct rcx_session *s, const struct rcx_cell *cell, uint64_t *cost)
 {
-	for (int i = 0; i < EXPENSIVE_TRIALS && is_expensive(s, *cost); i++)
+	int trials = s->op == RCX_DUMP ? EXPENSIVE_DUMPS_TRIALS : EXPENSIVE_TRIALS;
+
+	for (int i = 0; i < trials && is_expensive(s, *cost); i++)
 		if (try_round(s, cell, expensive_length(s, cell), cost))
 			return -1;
 	return 0;
