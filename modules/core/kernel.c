@@ -189,8 +189,8 @@ static void count_refused(u64 count, int err)
  */
 static u32 produce_at_once(u64 *begin)
 {
-	int (*emit)(const struct rcx_burst *burst) =
-		producer.nobody ? burst_to_nobody : producer.emitter->emit_burst;
+	int (*emit)(const struct rcx_burst *burst) = producer.nobody ? burst_to_nobody :
+								       producer.emitter->emit_burst;
 	u64 due = READ_ONCE(producer.due), seq = producer.seq, *at = producer.page->timestamps;
 	struct rcx_burst burst = {
 		.seq = seq,
@@ -217,8 +217,8 @@ static u32 produce_at_once(u64 *begin)
 /* A call for each event of the burst.  The same. */
 static u32 produce_singly(u64 *begin)
 {
-	int (*emit)(const struct rcx_event *event) =
-		producer.nobody ? emit_to_nobody : producer.emitter->emit;
+	int (*emit)(const struct rcx_event *event) = producer.nobody ? emit_to_nobody :
+								       producer.emitter->emit;
 	u64 due = READ_ONCE(producer.due);
 	u32 i;
 

@@ -61,8 +61,8 @@ static int unsafe_open(struct rcx_session *s)
 		[RCX_CALL] = { .run = rcx_file_call, WHOLE },                            \
 		[RCX_NOTIFY] = { .run = rcx_file_notify, WHOLE, .waits = RCX_WAIT_ANY }, \
 		[RCX_STREAM] = { .run = rcx_file_stream, WHOLE, .waits = RCX_WAIT_ANY }, \
-		[RCX_UPCALL] = { .run = rcx_file_upcall, WHOLE, .waits = RCX_WAIT_ANY },   \
-		[RCX_DUMP] = { .run = rcx_table_dump, RCX_TABLE },                         \
+		[RCX_UPCALL] = { .run = rcx_file_upcall, WHOLE, .waits = RCX_WAIT_ANY }, \
+		[RCX_DUMP] = { .run = rcx_table_dump, RCX_TABLE },                       \
 	}
 
 static const struct rcx_mode debugfs_modes[] = {

@@ -78,7 +78,7 @@ def test_nobody_spins_on_the_only_cpu(cells: dict[Key, Answer]) -> None:
 def test_every_reply_is_consumed(cells: dict[Key, Answer], key: Key) -> None:
     answer = cells[key]
     if key[1] == "seccomp-sync" and answer["status"] == "skip":
-        assert answer["reason"] == "This kernel has no synchronous wake-ups: Linux has them since 6.6."
+        assert answer["reason"].startswith("This kernel has no synchronous wake-ups: Linux has")
         assert machine.stock().release.startswith(("5.", "6.1."))
         return
     assert cost(answer) > 0
