@@ -8,7 +8,7 @@
  * armed commands and the rings of all files.  Each command that leaves @armed for an event has
  * one entry in the ring, and its task work takes one out.
  */
-#include <linux/slab.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -18,6 +18,9 @@
 
 static DEFINE_SPINLOCK(uring_lock);
 static LIST_HEAD(uring_files);
+
+/* Held while a serving file is in use that could be released. */
+static DEFINE_MUTEX(uring_serving);
 
 void uring_join(struct uring_file *state)
 {
@@ -33,10 +36,12 @@ void uring_leave(struct uring_file *state)
 {
 	unsigned long flags;
 
+	mutex_lock(&uring_serving);
 	spin_lock_irqsave(&uring_lock, flags);
 	WARN_ON_ONCE(state->count);
 	list_del(&state->node);
 	spin_unlock_irqrestore(&uring_lock, flags);
+	mutex_unlock(&uring_serving);
 }
 
 /* ---- the armed commands of a file, under the lock ----------------------- */
@@ -230,25 +235,57 @@ int uring_emit(const struct rcx_event *event)
 	return err;
 }
 
+/* ---- requests of the kernel ------------------------------------------------ */
+
+/* A serving file that has a command armed, or NULL. */
+static struct uring_file *find_server(void)
+{
+	struct uring_file *state, *found = NULL;
+	unsigned long flags;
+
+	lockdep_assert_held(&uring_serving);
+	spin_lock_irqsave(&uring_lock, flags);
+	list_for_each_entry(state, &uring_files, node) {
+		if (!state->serves || !can_take(state))
+			continue;
+		found = state;
+		break;
+	}
+	spin_unlock_irqrestore(&uring_lock, flags);
+	return found;
+}
+
+/* False when the commands of @state were cancelled in the meantime. */
+static bool hand_over(struct uring_file *state, const struct rcx_event *request)
+{
+	unsigned long flags;
+	bool armed;
+
+	spin_lock_irqsave(&uring_lock, flags);
+	armed = can_take(state);
+	if (armed)
+		complete_oldest(state, request);
+	spin_unlock_irqrestore(&uring_lock, flags);
+	return armed;
+}
+
 /*
  * Let the pending request complete a command, if there are both.  Called after either has
- * appeared, so that none waits for the other.
+ * appeared, so that none waits for the other.  The lock of the upcall is not taken under
+ * uring_lock, because interrupts take that one.
  */
 void uring_dispatch(void)
 {
 	struct uring_file *state;
 	struct rcx_event request;
-	unsigned long flags;
 
-	spin_lock_irqsave(&uring_lock, flags);
-	list_for_each_entry(state, &uring_files, node) {
-		if (!state->serves || !can_take(state))
-			continue;
-		if (!rcx_upcall_take(&uring_upcall, state, &request, true))
-			complete_oldest(state, &request);
-		break;
+	mutex_lock(&uring_serving);
+	while ((state = find_server()) && !rcx_upcall_take(&uring_upcall, state, &request, true)) {
+		if (hand_over(state, &request))
+			break;
+		rcx_upcall_return(&uring_upcall, state);
 	}
-	spin_unlock_irqrestore(&uring_lock, flags);
+	mutex_unlock(&uring_serving);
 }
 
 #endif /* URING_HAS_COMMANDS */

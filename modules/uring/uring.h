@@ -23,7 +23,7 @@ ssize_t uring_read(struct kiocb *iocb, struct iov_iter *to);
  * @file: sequence, and the buffer of the current message
  * @serves: its armed commands get requests of the kernel, and not events
  * @node: in the list of files that get events
- * @closing: orders an arming with a close of the file, see flush.c
+ * @closing: orders an arming with a close of the file, see arm.c
  * @armed: commands that wait for an event, the oldest one first
  * @submitter: of each of them: the task, which it holds
  * @owner: of each of them: the table of file descriptors that this task has
