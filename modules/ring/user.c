@@ -12,7 +12,7 @@
 #include "channel.h"
 #include "abi.h"
 
-#define SLOTS 256u /* as deep as the queues of the other devices */
+#define SLOTS RCX_RING_SLOTS_MAX /* the producer may emit many before the reader is scheduled */
 
 /* One direction, as this process sees it. */
 struct end {
@@ -353,7 +353,7 @@ static int stream(struct rcx_session *s, uint64_t n)
 /* clang-format off */
 #define QUEUE(batch) (&(const struct rcx_queue){                                  \
 	.what = "slots of the ring", .min = (batch), .max = RCX_RING_SLOTS_MAX, \
-	.values = { 64, 1024 },                                                 \
+	.values = { 64, 256 },                                                  \
 })
 /* clang-format on */
 
