@@ -541,12 +541,12 @@ static void try_offer(struct rcx_hostile *h)
 	rcx_expect_value(h, "refused without a ring", (long)emit(h, RCX_HARDIRQ, 1), 1);
 }
 
-static bool sleep_until_event(void *arg, int ms)
+static void sleep_until_event(void *arg, int ms)
 {
 	const struct area *area = arg;
 	struct pollfd pfd = { .fd = area->fd, .events = POLLIN };
 
-	return poll(&pfd, 1, ms) == 1;
+	poll(&pfd, 1, ms);
 }
 
 static uint64_t drain(void *arg)

@@ -597,19 +597,19 @@ static void try_announcements(struct rcx_hostile *h)
 	close_area(&area);
 }
 
-static bool wait_for_events(void *arg, int ms)
+static void wait_for_events(void *arg, int ms)
 {
 	const struct area *area = arg;
 
-	return ioctl(area->fd, RCX_RING_WAIT, (unsigned long)ms) == 0;
+	ioctl(area->fd, RCX_RING_WAIT, (unsigned long)ms);
 }
 
-static bool poll_for_events(void *arg, int ms)
+static void poll_for_events(void *arg, int ms)
 {
 	const struct area *area = arg;
 	struct pollfd pfd = { .fd = area->fd, .events = POLLIN };
 
-	return poll(&pfd, 1, ms) == 1;
+	poll(&pfd, 1, ms);
 }
 
 static uint64_t drain(void *arg)
@@ -621,7 +621,7 @@ static uint64_t drain(void *arg)
 	return count;
 }
 
-static void try_wakeups(struct rcx_hostile *h, bool (*sleep)(void *arg, int ms), const char *name,
+static void try_wakeups(struct rcx_hostile *h, void (*sleep)(void *arg, int ms), const char *name,
 			uint32_t slots, uint32_t batch)
 {
 	struct area area;

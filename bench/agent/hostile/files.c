@@ -435,12 +435,12 @@ static void try_event_sleep(struct rcx_hostile *h, const char *path)
 			 rcx_sleeper_end(&sleeper), WHOLE);
 }
 
-static bool sleep_until_event(void *arg, int ms)
+static void sleep_until_event(void *arg, int ms)
 {
 	const struct reader *reader = arg;
 	struct pollfd pfd = { .fd = reader->fd, .events = POLLIN };
 
-	return poll(&pfd, 1, ms) == 1;
+	poll(&pfd, 1, ms);
 }
 
 static uint64_t drain_events(void *arg)

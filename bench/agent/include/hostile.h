@@ -275,12 +275,12 @@ void rcx_try_nobody_opens(struct rcx_hostile *h, const char *path);
 
 /**
  * struct rcx_sleepy_reader - a reader that sleeps when there is nothing to read
- * @sleep: sleep until there is, or for @ms; whether it was woken
+ * @sleep: sleep until there is, or for @ms
  * @drain: read all that there is, without sleeping; returns the number of events
  * @arg: for both
  */
 struct rcx_sleepy_reader {
-	bool (*sleep)(void *arg, int ms);
+	void (*sleep)(void *arg, int ms);
 	uint64_t (*drain)(void *arg);
 	void *arg;
 };
