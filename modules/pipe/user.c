@@ -27,7 +27,7 @@
  * own pages into the pipe, and the peer's read() makes the only copy.  splice: the peer
  * reads the header and moves the pages of the body on, to /dev/null, unread.  Its figure
  * therefore contains no copy of the body at all, and is the cost of forwarding, not of
- * receiving.  For a message of a few KiB the work for each page is more than a copy.
+ * receiving.  For a message below 1 KiB the work for its page is more than a copy.
  *
  * When to choose it.  Between a parent and its child, for bytes in one direction,
  * especially if a program uses only standard input and output.  It does not reach
