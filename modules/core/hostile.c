@@ -34,7 +34,8 @@ static struct rcx_emission good_emit(void)
 static bool known(unsigned int cmd)
 {
 	return cmd == RCX_CORE_BIND || cmd == RCX_CORE_UNBIND || cmd == RCX_CORE_EMIT ||
-	       cmd == RCX_CORE_STOP || cmd == RCX_CORE_COUNTS;
+	       cmd == RCX_CORE_STOP || cmd == RCX_CORE_COUNTS || cmd == RCX_CORE_ASK ||
+	       cmd == RCX_CORE_WAIT;
 }
 
 /* ---- bind --------------------------------------------------------------- */
@@ -334,6 +335,7 @@ static void try_ask(struct rcx_hostile *h)
 	rcx_expect(h, "in a mode that cannot ask", ask_at(h, &wrong), EOPNOTSUPP);
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, ask_at, h);
 	rcx_expect(h, "wait without a producer", wait_for_end(h), 0);
+	bind(h, good_bind());
 }
 
 static void try_counts(struct rcx_hostile *h)

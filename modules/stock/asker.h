@@ -1,38 +1,46 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A thread that makes the kernel ask: each of its system calls waits until this process, which
- * serves, has answered the kernel.
+ * A process that makes the kernel ask: each of its system calls waits until the measuring process,
+ * which serves, has answered the kernel.
  *
- * The kernel's own facilities take no timestamp, so the thread takes them around its system call.
+ * The kernel's own facilities take no timestamp, so the asker takes them around its system call.
  * Like the producer of ringcross_core it has the lowest priority, and pauses before each request.
+ *
+ * It is not a thread: a thread that waits for a reply of FUSE cannot be killed, and would keep the
+ * files of the process open, so that FUSE would not notice the death of the server.
  */
 #ifndef RCX_STOCK_ASKER_H
 #define RCX_STOCK_ASKER_H
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "channel.h"
 
 #define ASKS_MAX 256 /* of one loop; the agent requests fewer */
 
 /**
- * struct asker - the thread; stored in s->priv
- * @begin: in the thread, before the first request.  0, or -1 with errno
+ * struct asker - the asking process, in memory that both share; stored in s->priv
+ * @s: the session; the asker has a copy of it from the start
+ * @begin: in the asker, before the first request.  0, or -1 with errno
  * @ask: make the kernel ask; returns when it has got the reply.  0, or -1 with errno
  * @check: check the reply, untimed: true if it is right
- * @end: in the thread, after the last request; NULL for nothing
+ * @shares_files: it shares the table of open files
  * @error: errno of @begin or @ask
  * @number: of the next request
  * @count: requests of this loop
  * @took: units that each of them took
  * @started: clock when the first of them began
+ * @delay: pause before each request, in ns
  * @turn: a futex, incremented by the session for each loop, and at the end
  * @state: a futex: ASKER_*
  */
@@ -41,10 +49,11 @@ struct asker {
 	int (*begin)(struct asker *asker);
 	int (*ask)(struct asker *asker, uint64_t number);
 	bool (*check)(struct asker *asker, uint64_t number);
-	void (*end)(struct asker *asker);
-	pthread_t thread;
-	bool running, stop;
+	bool shares_files;
+	pid_t pid;
+	bool stop;
 	int error;
+	uint64_t delay;
 	uint64_t number, count;
 	uint64_t took[ASKS_MAX];
 	uint64_t started;
@@ -57,13 +66,13 @@ enum { ASKER_BUSY, ASKER_READY, ASKER_FAILED };
 
 static inline void asker_sleep(uint32_t *word, uint32_t value)
 {
-	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+	syscall(SYS_futex, word, FUTEX_WAIT, value, NULL, NULL, 0);
 }
 
 static inline void asker_set(uint32_t *word, uint32_t value)
 {
 	__atomic_store_n(word, value, __ATOMIC_RELEASE);
-	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+	syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
 static inline uint32_t asker_state(struct asker *asker)
@@ -73,7 +82,7 @@ static inline uint32_t asker_state(struct asker *asker)
 
 static inline int asker_ask(struct asker *asker, uint64_t i)
 {
-	const struct timespec pause = { .tv_nsec = (long)asker->s->delay };
+	const struct timespec pause = { .tv_nsec = (long)asker->delay };
 	uint64_t number = asker->number++, start;
 
 	nanosleep(&pause, NULL);
@@ -90,7 +99,8 @@ static inline int asker_begin(struct asker *asker)
 {
 	cpu_set_t cpu;
 
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpriority(PRIO_PROCESS, 0, 19);
 	CPU_ZERO(&cpu);
 	if (asker->s->other_cpu >= 0) {
 		CPU_SET((size_t)asker->s->other_cpu, &cpu);
@@ -99,9 +109,10 @@ static inline int asker_begin(struct asker *asker)
 	return asker->begin(asker) ? errno : 0;
 }
 
-static inline void *asker_main(void *arg)
+static inline void asker_main(struct asker *asker) __attribute__((noreturn));
+
+static inline void asker_main(struct asker *asker)
 {
-	struct asker *asker = arg;
 	uint32_t turn = 0;
 
 	asker->error = asker_begin(asker);
@@ -111,30 +122,34 @@ static inline void *asker_main(void *arg)
 			asker_sleep(&asker->turn, turn);
 		turn++;
 		if (asker->stop)
-			break;
+			_exit(0);
 		for (uint64_t i = 0; i < asker->count && !asker->error; i++)
 			asker->error = asker_ask(asker, i);
 	}
-	if (asker->end)
-		asker->end(asker);
-	return NULL;
 }
 
-/* Start the thread; s->priv is its struct asker, with the hooks of @hooks. */
+/* Start the asker, with the hooks of @hooks.  It sends no signal when it ends. */
 static inline int asker_start(struct rcx_session *s, const struct asker *hooks)
 {
-	struct asker *asker = malloc(sizeof(*asker));
+	struct asker *asker = mmap(NULL, sizeof(*asker), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	long pid;
 
-	if (!asker)
-		return rcx_fail_errno(s, "malloc");
+	if (asker == MAP_FAILED)
+		return rcx_fail_errno(s, "mmap");
 	*asker = *hooks;
 	asker->s = s;
 	s->priv = asker;
-	asker->running = !pthread_create(&asker->thread, NULL, asker_main, asker);
-	return asker->running ? 0 : rcx_fail(s, "cannot start the thread that asks");
+	pid = syscall(SYS_clone, hooks->shares_files ? CLONE_FILES : 0, NULL, NULL, NULL, NULL);
+	if (!pid)
+		asker_main(asker);
+	if (pid < 0)
+		return rcx_fail_errno(s, "cannot start the process that asks");
+	asker->pid = (pid_t)pid;
+	return 0;
 }
 
-/* The thread must not wait for a reply any more. */
+/* The asker must not wait for a reply any more. */
 static inline void asker_stop(struct rcx_session *s)
 {
 	struct asker *asker = s->priv;
@@ -143,9 +158,9 @@ static inline void asker_stop(struct rcx_session *s)
 		return;
 	asker->stop = true;
 	asker_set(&asker->turn, asker->turn + 1);
-	if (asker->running)
-		pthread_join(asker->thread, NULL);
-	free(asker);
+	if (asker->pid > 0)
+		waitpid(asker->pid, NULL, __WALL);
+	munmap(asker, sizeof(*asker));
 	s->priv = NULL;
 }
 
@@ -157,6 +172,7 @@ static inline int asker_go(struct rcx_session *s, uint64_t count)
 	if (count > ASKS_MAX)
 		return rcx_fail(s, "a loop of more than %d requests", ASKS_MAX);
 	asker->count = count;
+	asker->delay = s->delay;
 	asker->state = ASKER_BUSY;
 	asker_set(&asker->turn, asker->turn + 1);
 	return 0;
@@ -170,7 +186,7 @@ static inline int asker_wait(struct rcx_session *s)
 		asker_sleep(&asker->state, ASKER_BUSY);
 	if (asker_state(asker) == ASKER_READY)
 		return 0;
-	return rcx_fail(s, "the thread that asks failed: %s", strerror(asker->error));
+	return rcx_fail(s, "the process that asks failed: %s", strerror(asker->error));
 }
 
 static inline int asker_asked(struct rcx_session *s, uint64_t n)

@@ -34,22 +34,17 @@ struct fuse_area {
 	char path[64];
 };
 
-/* ---- the thread that asks ------------------------------------------------- */
+/* ---- the process that asks ------------------------------------------------ */
 
+/* The device must be open in the server only: its close then ends all waits. */
 static int fuse_begin(struct asker *asker)
 {
 	const struct fuse_area *area = asker->s->map;
 
+	close(asker->s->fd);
 	asker->message = calloc(1, rcx_len(asker->s));
 	asker->fd = asker->message ? open(area->path, O_RDWR | O_CLOEXEC) : -1;
 	return asker->fd < 0 ? -1 : 0;
-}
-
-static void fuse_end(struct asker *asker)
-{
-	if (asker->fd >= 0)
-		close(asker->fd);
-	free(asker->message);
 }
 
 static int fuse_ask(struct asker *asker, uint64_t number)
@@ -152,7 +147,7 @@ static inline ssize_t fuse_receive(struct rcx_session *s, bool polls)
 	return got;
 }
 
-/* Serve until the thread has opened the file. */
+/* Serve until the asker has opened the file. */
 static int fuse_serve_open(struct rcx_session *s)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
@@ -177,17 +172,28 @@ static int fuse_mount(struct rcx_session *s)
 
 	strcpy(area->path, "/tmp/rcx_fuse.XXXXXX");
 	file = mkstemp(area->path);
-	if (file < 0) {
-		area->path[0] = '\0';
+	if (file < 0)
 		return rcx_fail_errno(s, "make a file to mount on");
-	}
 	close(file);
 	snprintf(options, sizeof(options), "fd=%d,rootmode=%o,user_id=0,group_id=0", s->fd,
 		 FUSE_FILE_MODE);
 	if (!mount("ringcross", area->path, "fuse", MS_NOSUID | MS_NODEV, options))
 		return 0;
-	return errno == EPERM ? rcx_skip(s, "To mount a file system, root is required.") :
-				rcx_fail_errno(s, "mount");
+	if (errno == EPERM)
+		rcx_skip(s, "To mount a file system, root is required.");
+	else
+		rcx_fail_errno(s, "mount");
+	unlink(area->path);
+	return -1;
+}
+
+/* The file stays open in the asker.  Even if this process is killed, nothing is left behind. */
+static void fuse_unmount(struct rcx_session *s)
+{
+	const struct fuse_area *area = s->map;
+
+	umount2(area->path, MNT_DETACH);
+	unlink(area->path);
 }
 
 static int fuse_open(struct rcx_session *s)
@@ -196,7 +202,6 @@ static int fuse_open(struct rcx_session *s)
 		.begin = fuse_begin,
 		.ask = fuse_ask,
 		.check = fuse_check,
-		.end = fuse_end,
 		.fd = -1,
 	};
 
@@ -212,22 +217,23 @@ static int fuse_open(struct rcx_session *s)
 		return rcx_skip(s, "This kernel has no FUSE (CONFIG_FUSE_FS).");
 	if (s->fd < 0)
 		return rcx_fail_errno(s, "open /dev/fuse");
-	return fuse_mount(s) || asker_start(s, &hooks) || fuse_serve_open(s) ? -1 : 0;
+	if (fuse_mount(s))
+		return -1;
+	if (!asker_start(s, &hooks) && !fuse_serve_open(s)) {
+		fuse_unmount(s);
+		return 0;
+	}
+	fuse_unmount(s);
+	return -1;
 }
 
-/* Closing the device ends all requests with an error, so that the thread never waits. */
+/* Closing the device ends all requests with an error, so that the asker never waits. */
 static void fuse_close(struct rcx_session *s)
 {
-	const struct fuse_area *area = s->map;
-
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
 	asker_stop(s);
-	if (!area || !area->path[0])
-		return;
-	umount2(area->path, MNT_DETACH);
-	unlink(area->path);
 }
 
 /* ---- the operation --------------------------------------------------------- */

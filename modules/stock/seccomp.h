@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Seccomp user notification: a filter stops a system call of a thread, and the holder of the
+ * Seccomp user notification: a filter stops a system call of a process, and the holder of the
  * listener decides what it returns.  getppid() is stopped; its first argument, which it ignores,
  * is the number of the request.
  */
@@ -61,6 +61,7 @@ static int seccomp_open(struct rcx_session *s)
 		.begin = seccomp_begin,
 		.ask = seccomp_ask,
 		.check = seccomp_check,
+		.shares_files = true, /* so that its listener is also ours */
 		.fd = -1,
 	};
 	struct asker *asker;

@@ -25,13 +25,13 @@
  *   generic netlink family.
  * - multicast: RTM_SETLINK sets the alias that a device already has.  The kernel reports
  *   every change of a device to a group, and the reader receives that report.
- * - seccomp, seccomp-sync: a filter stops getppid() of a thread, and another thread decides
+ * - seccomp, seccomp-sync: a filter stops getppid() of a process, and another process decides
  *   what it returns.  With synchronous wake-ups the kernel tells the scheduler that the
- *   thread that wakes the other one is about to sleep.
+ *   process that wakes the other one is about to sleep.
  * - fuse: an ioctl on a file that this process serves through /dev/fuse, with a message of
  *   n bytes in each direction.
  *
- * In the last three the kernel asks and waits.  It takes no timestamp there, so the thread
+ * In the last three the kernel asks and waits.  It takes no timestamp there, so the process
  * whose system call waits takes them: entry and exit of that call are included.
  *
  * When to choose it.  Whenever the kernel already provides the data.
@@ -490,7 +490,7 @@ static const struct rcx_mode stock_modes[] = {
 	},
 	{
 		.name = "seccomp",
-		.summary = "a thread's system call, answered by the holder of its listener",
+		.summary = "a system call of a process, answered by the holder of a listener",
 		.open = seccomp_open,
 		.close = seccomp_close,
 		.operations = { [RCX_UPCALL] = { .run = seccomp_upcall, NOTIFICATION } },

@@ -244,9 +244,10 @@ static void try_open(void *arg)
 static void find_lacking(struct rcx_probing *probing,
 			 void (*load)(const struct rcx_channel *, char *, size_t))
 {
+	bool kernels = probing->channel->module || probing->channel->flags & RCX_BASELINE;
 	char reason[256] = "";
 
-	if (!probing->channel->module || probing->mode->one_shot_reason)
+	if (!kernels || probing->mode->one_shot_reason)
 		return;
 	load(probing->channel, reason, sizeof(reason));
 	if (!reason[0])
