@@ -53,6 +53,8 @@ static const struct rcx_channel nothing = {
 		[RCX_PULL] = "It carries nothing.",
 		[RCX_CALL] = "It carries nothing.",
 		[RCX_NOTIFY] = "It carries nothing.",
+		[RCX_UPCALL] = "It carries nothing.",
+		[RCX_DUMP] = "It carries nothing.",
 	},
 };
 RCX_CHANNEL(nothing);
