@@ -440,8 +440,13 @@ static long start_dump(struct peer *peer)
  */
 static long receive_records(struct peer *peer, long next, bool *end)
 {
-	ssize_t left = recv(peer->fd, &peer->in, sizeof(peer->in), 0);
-	const struct nlmsghdr *header = &peer->in.header;
+	/* Netlink fills datagrams up to the longest recv() of the socket so far. */
+	static union {
+		struct nlmsghdr header;
+		char room[32768];
+	} in;
+	ssize_t left = recv(peer->fd, &in, sizeof(in), 0);
+	const struct nlmsghdr *header = &in.header;
 
 	*end = left < 0;
 	if (left < 0)
