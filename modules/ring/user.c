@@ -261,23 +261,50 @@ static inline int call(struct rcx_session *s, uint64_t n, uint32_t batch)
 }
 
 /* A loop for each length, so that the length is a constant in it. */
-#define LOOPS(name, batch)                                        \
-	static int name##_push(struct rcx_session *s, uint64_t n) \
-	{                                                         \
-		return push(s, n, batch);                         \
-	}                                                         \
-	static int name##_pull(struct rcx_session *s, uint64_t n) \
-	{                                                         \
-		return pull(s, n, batch);                         \
-	}                                                         \
-	static int name##_call(struct rcx_session *s, uint64_t n) \
-	{                                                         \
-		return call(s, n, batch);                         \
-	}
+static int each_push(struct rcx_session *s, uint64_t n)
+{
+	return push(s, n, 1);
+}
 
-LOOPS(each, 1)
-LOOPS(batch16, 16)
-LOOPS(batch64, 64)
+static int each_pull(struct rcx_session *s, uint64_t n)
+{
+	return pull(s, n, 1);
+}
+
+static int each_call(struct rcx_session *s, uint64_t n)
+{
+	return call(s, n, 1);
+}
+
+static int batch16_push(struct rcx_session *s, uint64_t n)
+{
+	return push(s, n, 16);
+}
+
+static int batch16_pull(struct rcx_session *s, uint64_t n)
+{
+	return pull(s, n, 16);
+}
+
+static int batch16_call(struct rcx_session *s, uint64_t n)
+{
+	return call(s, n, 16);
+}
+
+static int batch64_push(struct rcx_session *s, uint64_t n)
+{
+	return push(s, n, 64);
+}
+
+static int batch64_pull(struct rcx_session *s, uint64_t n)
+{
+	return pull(s, n, 64);
+}
+
+static int batch64_call(struct rcx_session *s, uint64_t n)
+{
+	return call(s, n, 64);
+}
 
 /* ---- events ------------------------------------------------------------- */
 

@@ -170,7 +170,7 @@ static int fuse_mount(struct rcx_session *s)
 	char options[96];
 	int file;
 
-	strcpy(area->path, "/tmp/rcx_fuse.XXXXXX");
+	strcpy(area->path, P_tmpdir "/rcx_fuse.XXXXXX");
 	file = mkstemp(area->path);
 	if (file < 0)
 		return rcx_fail_errno(s, "make a file to mount on");

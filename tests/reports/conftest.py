@@ -143,7 +143,7 @@ def _row(
         "clock": clock, "unit": "ns" if clock == "time" else "instructions", "status": "ok",
         "reason": "", "context": "process" if operation == "stream" else "softirq",
         "rate": "", "interval": 0, "burst": 1, "wait": "", "queue": 0, "factors": "",
-        "placement": "",
+        "placement": "", "records": 0,
         "boots": 2, "loads": 1, "marks": "",
     } | more  # fmt: skip
 

@@ -125,7 +125,7 @@ def test_a_panic_does_not_end_the_run(tmp_path: Path) -> None:
     assert done.returncode == 1
     table = rows(only_run(tmp_path))
     assert len([row for row in table if "BUG: fake" in row["reason"]]) == 3
-    assert len(table) == 27
+    assert len(table) == 33
 
 
 def test_too_many_panics_end_it_and_it_can_go_on(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     assert environment["cpu_model"] == "Fake CPU"
     assert environment["finished"] is None
     assert ringcross(tmp_path, "run", "--no-report", "--resume", str(run)).returncode == 0
-    assert len(rows(run)) == 27
+    assert len(rows(run)) == 33
 
 
 def test_two_runs_of_one_seed_are_equal(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def test_the_order_of_measuring_decides_no_figure(
             median=median,
             measured=True,
             lossy=False,
+            records=0,
         )
         for size, median in ((8, 720.0), (8, 2838.0), (64, 300.0))
     ]
