@@ -103,7 +103,7 @@ def test_no_probe_contradicts_what_the_mode_declares(
     assert found["size_limit"]["value"] == {
         op: can["max"] for op, can in mode["operations"].items()
     }
-    initiates = bool({"notify", "stream"} & set(mode["operations"]))
+    initiates = bool({"notify", "stream", "upcall"} & set(mode["operations"]))
     assert found["kernel_initiated"]["value"] is initiates
     assert set(found["syscalls"]["value"]) >= set(mode["operations"]) - {"stream"}
 
