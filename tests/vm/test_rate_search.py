@@ -37,6 +37,10 @@ def queues(operation: Operation) -> list[int]:
 QUEUED = [op for op in STREAMS if queues(op)]
 
 
+NEWEST_ALONE = {"vvar"}
+"""Channels that keep one message: there is no queue in which a message could become old."""
+
+
 @pytest.fixture(scope="module")
 def answers() -> dict[str, Answer]:
     """A search and a sweep of each stream, and floods with a short and with a long queue."""
@@ -105,7 +109,8 @@ def test_a_higher_rate_is_too_much(answers: dict[str, Answer], operation: Operat
         assert "clean" not in verdicts
     slow = [trial for trial in tried if trial["interval"] >= 2 * answer["interval"]]
     calm = min(slow, key=lambda trial: trial["p99"])
-    if calm["p99"] < calm["interval"]:  # else the channel itself waits for a complete batch
+    # Else the channel itself waits for a complete batch.
+    if calm["p99"] < calm["interval"] and operation.channel not in NEWEST_ALONE:
         assert max(t["p99"] for t in fast) > calm["p99"]
 
 
