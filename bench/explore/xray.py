@@ -12,7 +12,7 @@ shares of functions are rough.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,6 +46,8 @@ _RECORDS = 16
 """Records of the table of a dump."""
 
 _CALIBRATION_READS = 40  # consecutive reads
+
+NOT_ENTERED = "This operation does not enter the kernel, so it has no call tree."
 
 
 @dataclass(frozen=True)
@@ -303,11 +305,20 @@ def read(
         error_text: why answers are missing; empty if the boot did not end early.
         channels: listing of the channels, for the cost classes that they name.
     """
-    reader = _Reader(cells, error_text)
+    reader = _Reader(cells, error_text, set(_without_call(channels)))
     for answer in answers:
         reader.take(answer)
     own = {channel["name"]: OwnClasses.of(channel) for channel in channels if "classes" in channel}
     return replace(reader.finish(), own_classes=own)
+
+
+def _without_call(channels: Sequence[Listing]) -> Iterator[tuple[str, str, str]]:
+    """Channel, mode and operation of each operation that excludes a system call."""
+    for channel in channels:
+        for mode in channel["modes"]:
+            for operation, limits in mode["operations"].items():
+                if "call" in limits.get("excludes", ()):
+                    yield channel["name"], mode["name"], operation
 
 
 # ---- x-rays of a run --------------------------------------------------------
@@ -360,9 +371,12 @@ def _omitted(cell: Cell) -> Xray:
 class _Reader:
     """Converts the answers of one session to x-rays."""
 
-    def __init__(self, cells: Sequence[Cell], error_text: str) -> None:
+    def __init__(
+        self, cells: Sequence[Cell], error_text: str, without_call: Set[tuple[str, str, str]]
+    ) -> None:
         self._error_text = error_text
         self._cells = cells
+        self._without_call = without_call
         self._clock: Clock = "instructions"
         self._kernel = ""
         self._files: dict[str, str | None] = {}
@@ -419,6 +433,8 @@ class _Reader:
                 return Xray(cell, "ok")
             if self._tracer is None:
                 return Xray(cell, "fail", self._error_text or "The tracer was not calibrated.")
+            if self._is_not_entered(cell, window):
+                return Xray(cell, "skip", NOT_ENTERED)
             tracer = self._tracer
             if self._clock == "time":
                 tracer = fit(tracer, window, untraced["units"])
@@ -439,6 +455,11 @@ class _Reader:
             unmatched=trees.unmatched,
             tree=tree,
         )
+
+    def _is_not_entered(self, cell: Cell, window: Window) -> bool:
+        """Whether the tracer recorded, but no event of an operation without a system call."""
+        says_so = (cell.channel, cell.mode, cell.operation) in self._without_call
+        return says_so and bool(window.events) and not window.inside()
 
 
 def _window(answer: dict[str, Any], layout: Layout) -> Window:
