@@ -59,11 +59,11 @@ TABLE: dict[str, str] = {
         select_estimate_accuracy
         proc_reg_* proc_misc_* close_pdeo pde_* kernfs_* sysfs_* full_proxy_* debugfs_*
         shmem_* __filemap_* filemap_* folio_* set_page_dirty balance_dirty_* inode_to_bdi
-        unlock_page noop_dirty_folio PageHeadHuge pipe_* anon_pipe_* kill_fasync
+        unlock_page noop_dirty_folio PageHeadHuge __x64_sys_vmsplice pipe_* anon_pipe_* kill_fasync
         read_null write_null read_zero null_lseek ilookup find_inode_fast iput igrab
         seq_open seq_release single_open single_release single_start
         security_* apparmor_* aa_* tomoyo_* bpf_lsm_* selinux_* avc_* ima_* process_measurement
-        hook_* landlock_* cap_* ns_capable file_ns_capable capable
+        profile_signal_perm hook_* landlock_* cap_* ns_capable file_ns_capable capable
         __get_task_ioprio file_remove_privs __file_remove_privs setattr_*
         __x64_sys_mq_* do_mq_* msg_insert msg_get proc_sys_*
     """,

@@ -525,6 +525,7 @@ static const struct rcx_channel stock_channel = {
 		 "FUSE since 2.6.14, generic netlink since 2.6.15, seccomp's notifications since "
 		 "5.0, BTF in sysfs since 5.4",
 	.modes = stock_modes,
+	.classes = (const char *const[]){ "FUSE: fuse_* __fuse_*", NULL },
 	.unsupported_reason = {
 		[RCX_NOTIFY] = "A message that the kernel itself starts has no timestamp of ringcross.",
 		[RCX_STREAM] = "The kernel does not emit its own messages at a given rate.",
