@@ -251,8 +251,10 @@ static const struct rcx_channel bpfiter = {
 	.summary = "A BPF program that prints the kernel's objects",
 	.since = "5.8: BPF iterators; over the elements of a map since 5.9, with CONFIG_DEBUG_INFO_BTF",
 	.modes = bpfiter_modes,
-	.classes = (const char *const[]){ "BPF iterator: bpf_iter_* bpf_seq_read __bpf_array_map_seq_show",
-					  NULL },
+	.classes =
+		(const char *const[]){
+			"BPF iterator: bpf_iter_* bpf_seq_read __bpf_array_map_seq_show",
+			NULL },
 	.unsupported_reason = {
 		[RCX_PUSH] = PRINTS,
 		[RCX_PULL] = "An iterator prints all objects; the one record of a table of length 1 is measured as a dump.",
