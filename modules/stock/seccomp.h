@@ -81,12 +81,9 @@ static int seccomp_sync_open(struct rcx_session *s)
 {
 	if (seccomp_open(s))
 		return -1;
-	if (!ioctl(s->fd, SECCOMP_SET_FLAGS, SECCOMP_SYNC))
-		return 0;
-	return errno == EINVAL ?
-		       rcx_skip(s,
-				"This kernel has no synchronous wake-ups: Linux has them since 6.6.") :
-		       rcx_fail_errno(s, "set the flags of the listener");
+	return ioctl(s->fd, SECCOMP_SET_FLAGS, SECCOMP_SYNC) ?
+		       rcx_fail_errno(s, "set the flags of the listener") :
+		       0;
 }
 
 /* Without its listener, a stopped system call fails with ENOSYS. */

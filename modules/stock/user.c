@@ -498,6 +498,7 @@ static const struct rcx_mode stock_modes[] = {
 	{
 		.name = "seccomp-sync",
 		.summary = "the same with synchronous wake-ups",
+		.since = RCX_KERNEL(6, 6),
 		.open = seccomp_sync_open,
 		.close = seccomp_close,
 		.operations = { [RCX_UPCALL] = { .run = seccomp_upcall, NOTIFICATION } },

@@ -476,15 +476,32 @@ static long umh_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	}
 }
 
+/*
+ * All programs are one server.  So a file ends only the request that was pending at its open: a
+ * program that still exits after its reply must not end the next request.
+ */
+static void *umh_pending(void)
+{
+	u64 seq;
+
+	spin_lock(&umh_upcall.lock);
+	seq = umh_upcall.request.seq;
+	spin_unlock(&umh_upcall.lock);
+	return (void *)(unsigned long)seq;
+}
+
 static int umh_open_reply(struct inode *inode, struct file *file)
 {
 	rcx_upcall_join(&umh_upcall);
+	file->private_data = umh_pending();
 	return stream_open(inode, file);
 }
 
 static int umh_release_reply(struct inode *inode, struct file *file)
 {
-	rcx_upcall_leave(&umh_upcall, umh_server());
+	bool is_own = file->private_data == umh_pending();
+
+	rcx_upcall_leave(&umh_upcall, is_own ? umh_server() : file);
 	return 0;
 }
 

@@ -232,9 +232,10 @@ def test_a_misnamed_emitter_is_no_skip(trial: Trial, tree: Tree) -> None:
     assert trial.cells["misnamed", "count", "notify", ""]["status"] == "ok"
     found = contract.mistakes(tree.modules, tree.listing()["channels"])
     assert {mistake.partition(":")[0] for mistake in found} == {
-        'modules/misnamed/kernel.c has no emitter for the mode "flag", which has notify or stream',
-        'modules/misnamed/kernel.c has the emitter "bell", but no mode with notify or stream has '
-        "that name",
+        'modules/misnamed/kernel.c has no emitter for the mode "flag", which has notify, stream or '
+        "upcall",
+        'modules/misnamed/kernel.c has the emitter "bell", but no mode with notify, stream or '
+        "upcall has that name",
     }
 
 

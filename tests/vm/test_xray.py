@@ -20,9 +20,6 @@ def lacks(cell: Cell) -> str:
     """The exact reason with which this x-ray must be skipped; empty if it must be there."""
     if (cell.channel, cell.mode, cell.operation) == ("mmap", "table", "dump"):
         return xray.NOT_ENTERED
-    release = tuple(int(word) for word in machine.stock().release.split(".")[:2])
-    if (cell.channel, cell.mode) == ("stock", "seccomp-sync") and release < (6, 6):
-        return "This kernel has no synchronous wake-ups: Linux has them since 6.6."
     return machine.lacks(cell.channel, cell.mode)
 
 
