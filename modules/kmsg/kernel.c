@@ -38,12 +38,13 @@
  * the sleep until the next timer tick, which is 4 ms with HZ=250.  With the wait busy, notify
  * shows the cost of the path.
  */
-#include <linux/kernel.h> /* bin2hex(), before 6.4 */
 #include <linux/module.h>
 #include <linux/printk.h>
-#if __has_include(<linux/hex.h>)
-#include <linux/hex.h>
+#include <linux/version.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/hex.h> /* in older kernels, kernel.h declares its functions */
 #endif
+#include <linux/kernel.h>
 #include "rcx_core.h"
 #include "abi.h"
 

@@ -24,7 +24,7 @@
 
 #if URING_HAS_COMMANDS
 
-#if __has_include(<linux/io_uring/cmd.h>)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 #include <linux/io_uring/cmd.h>
 #else
 #include <linux/io_uring.h>
