@@ -19,7 +19,7 @@ COLUMNS = (
     "p90 p99 p999 max ci_low ci_high overhead messages_per_unit bytes_per_unit offered delivered "
     "lost boots context interval burst raw_median reordered duplicated loads p9999 mad low_severe "
     "low_mild high_mild high_severe spread rate wait queue refused overruns "
-    "offered_per_unit bound factors marks cpu_user_side cpu_other_side placement user_cpu "
+    "offered_per_unit bound factors marks records cpu_user_side cpu_other_side placement user_cpu "
     "other_cpu cycles_user cycles_kernel instructions_user instructions_kernel producer consumer"
 ).split()
 KEY = (
