@@ -114,21 +114,12 @@ static void try_map(struct rcx_hostile *h, const struct memory *memory)
 
 /* ---- the ring ----------------------------------------------------------- */
 
-static uint64_t refused(struct rcx_hostile *h, enum rcx_context context, uint64_t count)
-{
-	uint64_t before = rcx_core_counts(h).refused;
-
-	rcx_core_start(h, context, count, (uint32_t)count, 0);
-	rcx_core_ended(h, 1000);
-	return rcx_core_counts(h).refused - before;
-}
-
 /* One event with the requested layout: 0 when it was not refused, else -1 with errno. */
 static long request_and_emit(struct rcx_hostile *h, const struct memory *memory, uint32_t room,
 			     uint32_t slots)
 {
 	request(memory, room, slots);
-	if (!refused(h, RCX_HARDIRQ, 1))
+	if (!rcx_core_emit(h, RCX_HARDIRQ, 1))
 		return 0;
 	errno = (int)rcx_core_counts(h).refused_errno;
 	return -1;
@@ -170,16 +161,16 @@ static void try_numbers(struct rcx_hostile *h, const struct memory *memory)
 	rcx_topic(h, "numbers");
 	rcx_core_bind(h, "ring", BODY, true);
 	request(memory, WHOLE, SLOTS);
-	rcx_expect_value(h, "refused of three rings full", (long)refused(h, RCX_SOFTIRQ, 3 * SLOTS),
+	rcx_expect_value(h, "refused of three rings full", rcx_core_emit(h, RCX_SOFTIRQ, 3 * SLOTS),
 			 0);
 	head = ring(memory)->head;
 	ring(memory)->head = 4711;
-	rcx_expect_value(h, "refused with another head", (long)refused(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused with another head", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "the head is the kernel's again", (long)ring(memory)->head,
 			 (long)head + 1);
 	ring(memory)->head = UINT64_MAX;
 	memset(slot(memory, 1), 0xff, SLOTS * rcx_devmem_stride(WHOLE));
-	rcx_expect_value(h, "refused with slots of all bits", (long)refused(h, RCX_PROCESS, 1), 0);
+	rcx_expect_value(h, "refused with slots of all bits", rcx_core_emit(h, RCX_PROCESS, 1), 0);
 	rcx_expect_value(h, "and a head of all bits", (long)ring(memory)->head, (long)head + 2);
 	rcx_expect_value(h, "the slot has its number", (long)slot(memory, head + 2)->number,
 			 (long)head + 2);
@@ -189,7 +180,7 @@ static void try_numbers(struct rcx_hostile *h, const struct memory *memory)
 					3 * SLOTS + 1, 0),
 			 BODY);
 	memset(memory->map + RCX_DEVMEM_SLOTS, 0x5a, memory->size - RCX_DEVMEM_SLOTS);
-	rcx_expect_value(h, "refused after all is overwritten", (long)refused(h, RCX_HARDIRQ, 1),
+	rcx_expect_value(h, "refused after all is overwritten", rcx_core_emit(h, RCX_HARDIRQ, 1),
 			 0);
 }
 
@@ -217,7 +208,7 @@ static void try_overwritten(struct rcx_hostile *h, const struct memory *memory,
 	rcx_expect(h, "stopped", ioctl(h->core, RCX_CORE_STOP), 0);
 	rcx_expect_true(h, "some were emitted", h->page->emitted > 0);
 	request(memory, WHOLE, SLOTS);
-	rcx_expect_value(h, "refused afterwards", (long)refused(h, context, 1), 0);
+	rcx_expect_value(h, "refused afterwards", rcx_core_emit(h, context, 1), 0);
 }
 
 static void devmem_hostile(struct rcx_hostile *h)

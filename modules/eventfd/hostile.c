@@ -38,16 +38,6 @@ static int new_counter(void)
 	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
-/* Emit @count events; returns how many were refused. */
-static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count)
-{
-	uint64_t before = rcx_core_counts(h).refused;
-
-	rcx_core_start(h, context, count, count, 0);
-	rcx_core_ended(h, 1000);
-	return (long)(rcx_core_counts(h).refused - before);
-}
-
 /* The count of @counter, which becomes 0; -1 when it was 0. */
 static long take(int counter)
 {
@@ -95,18 +85,18 @@ static void try_register(struct rcx_hostile *h)
 	request.flags = UINT_MAX;
 	rcx_expect(h, "all flags", register_at(&fd, &request), EINVAL);
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, register_at, &fd);
-	rcx_expect_value(h, "refused without a registration", emit(h, RCX_HARDIRQ, 3), 3);
+	rcx_expect_value(h, "refused without a registration", rcx_core_emit(h, RCX_HARDIRQ, 3), 3);
 	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, ENOTCONN);
 	rcx_expect(h, "a good one after all these", register_fd(fd, counter), 0);
 	rcx_expect(h, "a second one", register_fd(fd, counter), EBUSY);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 3), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 3), 0);
 	rcx_expect_value(h, "counted", take(counter), 3);
 	rcx_try_no_io(h, fd);
 	rcx_try_no_seek(h, fd);
 	rcx_try_no_map(h, fd);
 	rcx_try_commands(h, fd, known);
 	close(fd);
-	rcx_expect_value(h, "refused after the close", emit(h, RCX_SOFTIRQ, 1), 1);
+	rcx_expect_value(h, "refused after the close", rcx_core_emit(h, RCX_SOFTIRQ, 1), 1);
 	rcx_expect_value(h, "counted after the close", take(counter), -1);
 	close(counter);
 }
@@ -119,10 +109,10 @@ static void try_twice(struct rcx_hostile *h)
 	rcx_topic(h, "two files with one eventfd");
 	rcx_expect(h, "the first", register_fd(first, counter), 0);
 	rcx_expect(h, "the second, by a copy of the descriptor", register_fd(second, copy), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 3), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 3), 0);
 	rcx_expect_value(h, "counted, once for each file", take(counter), 6);
 	close(first);
-	rcx_expect_value(h, "refused of one file", emit(h, RCX_PROCESS, 3), 0);
+	rcx_expect_value(h, "refused of one file", rcx_core_emit(h, RCX_PROCESS, 3), 0);
 	rcx_expect_value(h, "counted for one file", take(copy), 3);
 	close(copy);
 	close(counter);
@@ -140,12 +130,12 @@ static void try_full(struct rcx_hostile *h)
 	rcx_topic(h, "full counter");
 	rcx_expect(h, "register", register_fd(fd, counter), 0);
 	rcx_expect(h, "fill it", write(counter, &most, sizeof(most)), 0);
-	rcx_expect_value(h, "refused of 3", emit(h, RCX_HARDIRQ, 3), 0);
+	rcx_expect_value(h, "refused of 3", rcx_core_emit(h, RCX_HARDIRQ, 3), 0);
 	rcx_expect_value(h, "poll", poll(&pfd, 1, 0), 1);
 	rcx_expect_value(h, "its bits", pfd.revents, POLLIN | POLLERR);
 	rcx_expect_value(h, "bytes read", read(counter, &most, sizeof(most)), sizeof(most));
 	rcx_expect_true(h, "it had stopped at the highest value", most == ULLONG_MAX);
-	rcx_expect_value(h, "refused after that", emit(h, RCX_SOFTIRQ, 2), 0);
+	rcx_expect_value(h, "refused after that", rcx_core_emit(h, RCX_SOFTIRQ, 2), 0);
 	rcx_expect_value(h, "counted after that", take(counter), 2);
 	close(counter);
 	close(fd);
@@ -158,7 +148,7 @@ static void try_semaphore(struct rcx_hostile *h)
 
 	rcx_topic(h, "semaphore with a count of its own");
 	rcx_expect(h, "register", register_fd(fd, counter), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 100), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 100), 0);
 	while (take(counter) == 1)
 		taken++;
 	rcx_expect_value(h, "taken one by one", taken, 107);
@@ -175,15 +165,16 @@ static void try_closed(struct rcx_hostile *h)
 	rcx_expect(h, "register", register_fd(fd, counter), 0);
 	rcx_expect(h, "watch it", epoll_ctl(epoll, EPOLL_CTL_ADD, counter, &event), 0);
 	close(counter); /* its last descriptor */
-	rcx_expect_value(h, "refused of 100", emit(h, RCX_HARDIRQ, 100), 0);
+	rcx_expect_value(h, "refused of 100", rcx_core_emit(h, RCX_HARDIRQ, 100), 0);
 	rcx_expect_value(h, "watched events", epoll_wait(epoll, &event, 1, 0), 0);
 	close(epoll);
-	rcx_expect_value(h, "refused of 100 without the watcher", emit(h, RCX_SOFTIRQ, 100), 0);
+	rcx_expect_value(h, "refused of 100 without the watcher",
+			 rcx_core_emit(h, RCX_SOFTIRQ, 100), 0);
 	counter = new_counter();
 	rcx_expect(h, "another eventfd on this file", register_fd(fd, counter), EBUSY);
 	rcx_expect_value(h, "counted by the other", take(counter), -1);
 	close(fd);
-	rcx_expect_value(h, "refused at last", emit(h, RCX_HARDIRQ, 1), 1);
+	rcx_expect_value(h, "refused at last", rcx_core_emit(h, RCX_HARDIRQ, 1), 1);
 	close(counter);
 }
 
@@ -211,17 +202,17 @@ static void try_killed(struct rcx_hostile *h)
 
 	rcx_topic(h, "reader that ends");
 	rcx_try_kill(h, "kill a reader with its registration", register_and_read, &counter);
-	rcx_expect_value(h, "refused after that", emit(h, RCX_HARDIRQ, 5), 5);
+	rcx_expect_value(h, "refused after that", rcx_core_emit(h, RCX_HARDIRQ, 5), 5);
 	rcx_expect(h, "register", register_fd(fd, counter), 0);
 	rcx_try_kill(h, "kill a reader of a registered eventfd", blocking_read, &counter);
-	rcx_expect_value(h, "refused of 5", emit(h, RCX_HARDIRQ, 5), 0);
+	rcx_expect_value(h, "refused of 5", rcx_core_emit(h, RCX_HARDIRQ, 5), 0);
 	rcx_expect_value(h, "counted", take(counter), 5);
 	rcx_sleep_in(h, &reader, blocking_read, &counter);
 	rcx_sleeper_interrupt(&reader);
 	rcx_expect(h, "interrupt a reader", rcx_sleeper_end(&reader), EINTR);
 	rcx_sleep_in(h, &reader, blocking_read, &counter);
 	close(fd);
-	rcx_expect_value(h, "refused after the close", emit(h, RCX_HARDIRQ, 1), 1);
+	rcx_expect_value(h, "refused after the close", rcx_core_emit(h, RCX_HARDIRQ, 1), 1);
 	rcx_sleeper_interrupt(&reader);
 	rcx_expect(h, "its reader still sleeps", rcx_sleeper_end(&reader), EINTR);
 	close(counter);
@@ -254,7 +245,7 @@ static void try_others(struct rcx_hostile *h)
 
 	rcx_topic(h, "another user");
 	rcx_as_nobody(h, register_there, &pair);
-	rcx_expect_value(h, "refused after its end", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused after its end", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "counted", take(pair.counter), 1);
 	close(pair.fd);
 	rcx_try_nobody_opens(h, RCX_EVENTFD_DEVICE);
@@ -263,7 +254,7 @@ static void try_others(struct rcx_hostile *h)
 	pair.fd = open_device();
 	rcx_expect_value(h, "registered on one file", rcx_in_three_threads(h, register_race, &pair),
 			 1);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 2), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 2), 0);
 	rcx_expect_value(h, "counted", take(pair.counter), 2);
 	close(pair.fd);
 	close(pair.counter);

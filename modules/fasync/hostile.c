@@ -35,16 +35,6 @@ static int open_async(int signo)
 	return fd;
 }
 
-/* Emit @count events; returns how many were refused. */
-static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count)
-{
-	uint64_t before = rcx_core_counts(h).refused;
-
-	rcx_core_start(h, context, count, count, 0);
-	rcx_core_ended(h, 1000);
-	return (long)(rcx_core_counts(h).refused - before);
-}
-
 /* Take all pending signals of @signo; returns their number. */
 static long take(int signo, siginfo_t *last)
 {
@@ -89,24 +79,24 @@ static void try_async(struct rcx_hostile *h)
 
 	rcx_topic(h, "O_ASYNC");
 	rcx_expect(h, "without an owner", set_async(fd, true), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 2), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 2), 0);
 	rcx_expect_value(h, "signals without an owner", take(SIGIO, &info), 0);
 	rcx_expect(h, "owner", fcntl(fd, F_SETOWN, getpid()), 0);
 	rcx_expect(h, "set it again", set_async(fd, true), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 3), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 3), 0);
 	rcx_expect_value(h, "signals of 3 events", take(SIGIO, &info), 1);
 	rcx_expect_true(h, "it is from the kernel", info.si_code == SI_KERNEL && !info.si_pid);
 	rcx_expect_value(h, "messages of all events", drain(h, fd), 5);
 	rcx_expect(h, "clear it", set_async(fd, false), 0);
 	rcx_expect(h, "clear it again", set_async(fd, false), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_SOFTIRQ, 2), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_SOFTIRQ, 2), 0);
 	rcx_expect_value(h, "signals without it", take(SIGIO, &info), 0);
 	for (int i = 0; i < 1000; i++)
 		rcx_note(&outcomes, set_async(fd, !(i & 1)), 0);
 	rcx_expect_outcomes(h, "1000 changes", &outcomes);
 	rcx_expect(h, "set it at last", set_async(fd, true), 0);
 	close(fd);
-	rcx_expect_value(h, "refused after the close", emit(h, RCX_HARDIRQ, 2), 2);
+	rcx_expect_value(h, "refused after the close", rcx_core_emit(h, RCX_HARDIRQ, 2), 2);
 	rcx_expect_value(h, "signals after the close", take(SIGIO, &info), 0);
 }
 
@@ -116,17 +106,17 @@ static void try_descriptors(struct rcx_hostile *h)
 	siginfo_t info;
 
 	rcx_topic(h, "descriptors");
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "signals of one file with two descriptors", take(SIGNO, &info), 1);
 	rcx_expect_true(h, "its descriptor", info.si_fd == fd && info.si_code == POLL_IN);
 	rcx_expect_value(h, "signals of another file", take(SIGIO, &info), 1);
 	close(fd);
-	rcx_expect_value(h, "refused after the close of one", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused after the close of one", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "signals by the other", take(SIGNO, &info), 1);
 	rcx_expect_true(h, "it names the closed one", info.si_fd == fd);
 	rcx_expect_value(h, "messages read by the other", drain(h, copy), 2);
 	close(copy);
-	rcx_expect_value(h, "refused by the other file", emit(h, RCX_SOFTIRQ, 1), 0);
+	rcx_expect_value(h, "refused by the other file", rcx_core_emit(h, RCX_SOFTIRQ, 1), 0);
 	rcx_expect_value(h, "signals after the last close", take(SIGNO, &info), 0);
 	close(other);
 	take(SIGIO, &info);
@@ -141,10 +131,10 @@ static void try_signals(struct rcx_hostile *h)
 	rcx_expect(h, "a signal behind the last", fcntl(fd, F_SETSIG, 65), EINVAL);
 	rcx_expect(h, "a signal below 0", fcntl(fd, F_SETSIG, -1), EINVAL);
 	rcx_expect(h, "a signal that 8 bits would cut", fcntl(fd, F_SETSIG, 0x100 + SIGNO), EINVAL);
-	rcx_expect_value(h, "refused after these", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused after these", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "signals after these", take(SIGIO, &info), 1);
 	rcx_expect(h, "SIGIO by its number", fcntl(fd, F_SETSIG, SIGIO), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "signals", take(SIGIO, &info), 1);
 	rcx_expect_true(h, "with the descriptor", info.si_fd == fd);
 	close(fd);
@@ -162,17 +152,18 @@ static void try_full(struct rcx_hostile *h)
 	getrlimit(RLIMIT_SIGPENDING, &before);
 	few = (struct rlimit){ 8, before.rlim_max };
 	setrlimit(RLIMIT_SIGPENDING, &few);
-	rcx_expect_value(h, "refused of 100", emit(h, RCX_HARDIRQ, 100), 0);
+	rcx_expect_value(h, "refused of 100", rcx_core_emit(h, RCX_HARDIRQ, 100), 0);
 	rcx_expect_value(h, "queued signals", take(SIGNO, &info), 8);
 	rcx_expect_value(h, "SIGIO in place of the others", take(SIGIO, &info), 1);
 	rcx_expect_value(h, "messages", drain(h, fd), 100);
 	few.rlim_cur = 0;
 	setrlimit(RLIMIT_SIGPENDING, &few);
-	rcx_expect_value(h, "refused where no signal may queue", emit(h, RCX_SOFTIRQ, 10), 0);
+	rcx_expect_value(h, "refused where no signal may queue", rcx_core_emit(h, RCX_SOFTIRQ, 10),
+			 0);
 	rcx_expect_value(h, "queued signals", take(SIGNO, &info), 0);
 	rcx_expect_value(h, "SIGIO", take(SIGIO, &info), 1);
 	setrlimit(RLIMIT_SIGPENDING, &before);
-	rcx_expect_value(h, "refused of 300", emit(h, RCX_HARDIRQ, 300), 300 + 10 - 256);
+	rcx_expect_value(h, "refused of 300", rcx_core_emit(h, RCX_HARDIRQ, 300), 300 + 10 - 256);
 	rcx_expect_value(h, "signals, one for each message", take(SIGNO, &info), 246);
 	rcx_expect_value(h, "messages", drain(h, fd), 256);
 	close(fd);
@@ -205,15 +196,15 @@ static void try_owners(struct rcx_hostile *h)
 	rcx_topic(h, "owner");
 	rcx_expect(h, "a process that does not exist", fcntl(fd, F_SETOWN, 1 << 21), ESRCH);
 	rcx_expect(h, "the smallest number", fcntl(fd, F_SETOWN, 1 << 31), EINVAL);
-	rcx_expect_value(h, "refused after these", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused after these", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	take(SIGNO, &info);
 	rcx_expect(h, "none", fcntl(fd, F_SETOWN, 0), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "signals without an owner", take(SIGNO, &info), 0);
 	rcx_expect(h, "the process group", fcntl(fd, F_SETOWN, -getpgrp()), 0);
 	rcx_expect_true(h, "a process becomes the owner and ends",
 			rcx_in_child(own_and_end, &fd, 2000, reason, sizeof(reason)));
-	rcx_expect_value(h, "refused of 100", emit(h, RCX_HARDIRQ, 100), 0);
+	rcx_expect_value(h, "refused of 100", rcx_core_emit(h, RCX_HARDIRQ, 100), 0);
 	rcx_expect_value(h, "signals to this process", take(SIGNO, &info), 0);
 	rcx_expect_value(h, "messages", drain(h, fd), 102);
 	close(fd);
@@ -221,7 +212,7 @@ static void try_owners(struct rcx_hostile *h)
 	rcx_expect_true(h, "a process is killed by its event",
 			!rcx_in_child(own_to_be_killed, h, 2000, reason, sizeof(reason)) &&
 				strstr(reason, "killed by signal"));
-	rcx_expect_value(h, "which ends its file", emit(h, RCX_HARDIRQ, 1), 1);
+	rcx_expect_value(h, "which ends its file", rcx_core_emit(h, RCX_HARDIRQ, 1), 1);
 }
 
 /* Another user who has a file of root may direct its signals only to processes of his own. */
@@ -231,9 +222,9 @@ static void with_file_of_root(struct rcx_hostile *h, void *arg)
 	siginfo_t info;
 
 	rcx_expect(h, "direct a file of root to root", fcntl(fd, F_SETOWN, getppid()), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect(h, "direct it to himself", fcntl(fd, F_SETOWN, getpid()), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "signals to himself", take(SIGNO, &info), 1);
 }
 
@@ -265,7 +256,7 @@ static void try_others(struct rcx_hostile *h)
 	take(SIGNO, &info);
 	take(SIGIO, &info);
 	drain(h, fd);
-	rcx_expect_value(h, "refused after that", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused after that", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "signals after that", take(SIGNO, &info), 1);
 	close(fd);
 }

@@ -62,16 +62,6 @@ static long size_of(int fd)
 	return fstat(fd, &stat) ? -1 : (long)stat.st_size;
 }
 
-/* Emit @count events: the number of them that were refused. */
-static long emit(struct rcx_hostile *h, uint32_t count)
-{
-	uint64_t before = rcx_core_counts(h).refused;
-
-	rcx_core_start(h, RCX_PROCESS, count, count, 0);
-	rcx_core_ended(h, 1000);
-	return (long)(rcx_core_counts(h).refused - before);
-}
-
 static long reason(struct rcx_hostile *h)
 {
 	return rcx_core_counts(h).refused_errno;
@@ -142,28 +132,29 @@ static void try_register(struct rcx_hostile *h)
 	rcx_expect(h, "open", device, 0);
 	try_no_files(h, device);
 	try_requests(h, device, fd);
-	rcx_expect_value(h, "refused while no file is registered", emit(h, 1), 1);
+	rcx_expect_value(h, "refused while no file is registered", rcx_core_emit(h, RCX_PROCESS, 1),
+			 1);
 	rcx_expect_value(h, "the reason", reason(h), ENOTCONN);
 	rcx_expect(h, "a good one after all these", register_file(device, fd), 0);
 	rcx_expect(h, "a second one", register_file(device, fd), EBUSY);
-	rcx_expect_value(h, "refused", emit(h, 1), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_PROCESS, 1), 0);
 	rcx_expect_value(h, "bytes in the file", size_of(fd), PLACE);
 	rcx_expect_value(h, "read", pread(fd, &message, RCX_HEADER, 0), RCX_HEADER);
 	rcx_expect_true(h, "its header",
 			message.magic == RCX_MAGIC && message.size == SIZE && message.seq == 1);
 
 	rcx_expect(h, "the same file for another control file", register_file(other, fd), 0);
-	rcx_expect_value(h, "refused of 10", emit(h, 10), 0);
+	rcx_expect_value(h, "refused of 10", rcx_core_emit(h, RCX_PROCESS, 10), 0);
 	rcx_expect_value(h, "bytes of both", size_of(fd), 21 * PLACE);
 	rcx_try_no_io(h, device);
 	rcx_try_no_seek(h, device);
 	rcx_try_no_map(h, device);
 	rcx_try_commands(h, device, known);
 	close(other);
-	rcx_expect_value(h, "refused after the other's close", emit(h, 1), 0);
+	rcx_expect_value(h, "refused after the other's close", rcx_core_emit(h, RCX_PROCESS, 1), 0);
 	rcx_expect_value(h, "bytes after the other's close", size_of(fd), 22 * PLACE);
 	close(device);
-	rcx_expect_value(h, "refused after the close", emit(h, 1), 1);
+	rcx_expect_value(h, "refused after the close", rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "bytes after the close", size_of(fd), 22 * PLACE);
 	close(fd);
 }
@@ -177,21 +168,22 @@ static void try_limit(struct rcx_hostile *h)
 	rcx_topic(h, "limit");
 	rcx_expect(h, "register", register_limit(device, fd, 8192), 0);
 	/* 128 messages fill a page.  The next one begins the second page and reaches the limit. */
-	rcx_expect_value(h, "refused of 1000", emit(h, 1000), 871);
+	rcx_expect_value(h, "refused of 1000", rcx_core_emit(h, RCX_PROCESS, 1000), 871);
 	rcx_expect_value(h, "the reason", reason(h), ENOSPC);
 	rcx_expect_value(h, "bytes in the file", size_of(fd), 129 * PLACE);
 	rcx_expect(h, "punch a hole",
 		   fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), 0);
-	rcx_expect_value(h, "refused of 1000 with a page given back", emit(h, 1000), 872);
+	rcx_expect_value(h, "refused of 1000 with a page given back",
+			 rcx_core_emit(h, RCX_PROCESS, 1000), 872);
 	rcx_expect_value(h, "bytes with these", size_of(fd), 257 * PLACE);
 	rcx_expect(h, "truncate", ftruncate(fd, 0), 0);
-	rcx_expect_value(h, "refused of 100 after that", emit(h, 100), 0);
+	rcx_expect_value(h, "refused of 100 after that", rcx_core_emit(h, RCX_PROCESS, 100), 0);
 	rcx_expect_value(h, "bytes after that", size_of(fd), 100 * PLACE);
 	rcx_core_bind(h, "append", RCX_BODY_MAX, true);
-	rcx_expect_value(h, "refused: larger than the limit", emit(h, 1), 1);
+	rcx_expect_value(h, "refused: larger than the limit", rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "bytes without it", size_of(fd), 100 * PLACE);
 	rcx_core_bind(h, "append", SIZE, true);
-	rcx_expect_value(h, "refused: a small one after it", emit(h, 1), 0);
+	rcx_expect_value(h, "refused: a small one after it", rcx_core_emit(h, RCX_PROCESS, 1), 0);
 	close(device);
 	close(fd);
 }
@@ -212,13 +204,13 @@ static void try_full(struct rcx_hostile *h, void *arg)
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	rcx_expect(h, "register", register_file(device, fd), 0);
 	rcx_core_bind(h, "append", 65536, true);
-	rcx_expect_value(h, "refused", emit(h, 1), 1);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "the reason", reason(h), ENOSPC);
 	rcx_expect_value(h, "bytes of half a message", size_of(fd), 8192);
-	rcx_expect_value(h, "refused: the next event", emit(h, 1), 1);
+	rcx_expect_value(h, "refused: the next event", rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "the reason then", reason(h), EIO);
 	rcx_expect(h, "truncate", ftruncate(fd, 0), 0);
-	rcx_expect_value(h, "refused after the truncation", emit(h, 1), 1);
+	rcx_expect_value(h, "refused after the truncation", rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "bytes then", size_of(fd), 0);
 	close(device);
 	close(fd);
@@ -235,32 +227,34 @@ static void try_changed(struct rcx_hostile *h)
 	rcx_topic(h, "file that changes");
 	rcx_core_bind(h, "append", SIZE, true);
 	rcx_expect(h, "register", register_file(device, fd), 0);
-	rcx_expect_value(h, "refused", emit(h, 2), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_PROCESS, 2), 0);
 	rcx_expect(h, "append to it as well", write(fd, "x", 1), 0);
-	rcx_expect_value(h, "refused behind that", emit(h, 1), 0);
+	rcx_expect_value(h, "refused behind that", rcx_core_emit(h, RCX_PROCESS, 1), 0);
 	rcx_expect_value(h, "bytes", size_of(fd), 3 * PLACE + 1);
 	rcx_expect(h, "clear O_APPEND", fcntl(fd, F_SETFL, 0), 0);
-	rcx_expect_value(h, "refused without O_APPEND", emit(h, 1), 0);
+	rcx_expect_value(h, "refused without O_APPEND", rcx_core_emit(h, RCX_PROCESS, 1), 0);
 	rcx_expect_value(h, "bytes without O_APPEND", size_of(fd), 4 * PLACE + 1);
 	rcx_expect(h, "make it as large as possible", ftruncate(fd, INT64_MAX), 0);
 	fcntl(fd, F_SETFL, O_APPEND);
-	rcx_expect_value(h, "refused at its very end", emit(h, 1), 1);
+	rcx_expect_value(h, "refused at its very end", rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "the reason", reason(h), EFBIG);
 	rcx_expect(h, "make it short", ftruncate(fd, 0), 0);
-	rcx_expect_value(h, "refused after that", emit(h, 1), 0);
+	rcx_expect_value(h, "refused after that", rcx_core_emit(h, RCX_PROCESS, 1), 0);
 	rcx_expect(h, "seal it", fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
-	rcx_expect_value(h, "refused when sealed", emit(h, 1), 1);
+	rcx_expect_value(h, "refused when sealed", rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "the reason when sealed", reason(h), EPERM);
 	rcx_expect_value(h, "bytes when sealed", size_of(fd), PLACE);
 	close(fd);
-	rcx_expect_value(h, "refused when nobody else has it open", emit(h, 1), 1);
+	rcx_expect_value(h, "refused when nobody else has it open",
+			 rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	close(device);
 
 	device = open_device();
 	fd = good_file();
 	rcx_expect(h, "register another file", register_file(device, fd), 0);
 	close(fd);
-	rcx_expect_value(h, "refused with a file that only the kernel holds", emit(h, 100), 0);
+	rcx_expect_value(h, "refused with a file that only the kernel holds",
+			 rcx_core_emit(h, RCX_PROCESS, 100), 0);
 	close(device);
 }
 
@@ -271,7 +265,7 @@ static void with_file_of_root(struct rcx_hostile *h, void *arg)
 	int fd = good_file();
 
 	rcx_expect(h, "register a file of its own", register_file(*(int *)arg, fd), 0);
-	rcx_expect_value(h, "refused", emit(h, 1), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_PROCESS, 1), 0);
 	rcx_expect_value(h, "bytes", size_of(fd), PLACE);
 }
 
@@ -307,10 +301,10 @@ static void try_others(struct rcx_hostile *h)
 	rcx_topic(h, "three threads");
 	rcx_expect_value(h, "registered on one file", rcx_in_three_threads(h, register_race, &race),
 			 1);
-	rcx_expect_value(h, "refused", emit(h, 1), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_PROCESS, 1), 0);
 	rcx_expect_value(h, "bytes", size_of(race.fd), PLACE);
 	rcx_in_other(h, "a child ends well", close_copy, &race.device);
-	rcx_expect_value(h, "refused after the child's end", emit(h, 1), 0);
+	rcx_expect_value(h, "refused after the child's end", rcx_core_emit(h, RCX_PROCESS, 1), 0);
 	close(race.device);
 	close(race.fd);
 }

@@ -37,16 +37,6 @@ static long push(int fd, uint32_t seq)
 	return send_event(fd, EV_MSC, RCX_INPUT_PUSH, seq);
 }
 
-/* Emit @count events: the number of them that were refused. */
-static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count)
-{
-	uint64_t before = rcx_core_counts(h).refused;
-
-	rcx_core_start(h, context, count, count, 0);
-	rcx_core_ended(h, 1000);
-	return (long)(rcx_core_counts(h).refused - before);
-}
-
 /* Result of draining a file. */
 struct drained {
 	long events;	      /* events of the kernel half */
@@ -172,7 +162,7 @@ static void try_reads(struct rcx_hostile *h)
 	rcx_topic(h, "read");
 	rcx_expect(h, "nothing there", read_at(&fd, h->message), EAGAIN);
 	rcx_expect_value(h, "poll with nothing there", poll(&pfd, 1, 0), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 2), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 2), 0);
 	rcx_expect_value(h, "poll", poll(&pfd, 1, 1000), 1);
 	rcx_expect(h, "room for half an event", read(fd, small, sizeof(small) / 2), EINVAL);
 	rcx_expect_value(h, "room for nothing", read(fd, small, 0), 0);
@@ -183,12 +173,13 @@ static void try_reads(struct rcx_hostile *h)
 
 	/* evdev takes an event from the buffer before it copies it, so a fault loses it. */
 	fd = open_node(O_RDONLY | O_NONBLOCK);
-	emit(h, RCX_SOFTIRQ, 20);
+	rcx_core_emit(h, RCX_SOFTIRQ, 20);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_at, &fd);
-	emit(h, RCX_SOFTIRQ, 1);
+	rcx_core_emit(h, RCX_SOFTIRQ, 1);
 	rcx_expect_true(h, "events after these", drain(fd).events > 0);
 	close(fd);
-	rcx_expect_value(h, "refused where nobody has it open", emit(h, RCX_HARDIRQ, 1), 1);
+	rcx_expect_value(h, "refused where nobody has it open", rcx_core_emit(h, RCX_HARDIRQ, 1),
+			 1);
 	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, ENOTCONN);
 }
 
@@ -199,16 +190,16 @@ static void try_full(struct rcx_hostile *h)
 	uint32_t last;
 
 	rcx_topic(h, "full buffer");
-	emit(h, RCX_PROCESS, HOLDS);
+	rcx_core_emit(h, RCX_PROCESS, HOLDS);
 	drained = drain(fd);
 	last = drained.last;
 	rcx_expect_value(h, "it holds", drained.events, HOLDS);
 	rcx_expect_value(h, "nothing dropped", drained.dropped, 0);
-	rcx_expect_value(h, "refused of one more", emit(h, RCX_HARDIRQ, HOLDS + 1), 0);
+	rcx_expect_value(h, "refused of one more", rcx_core_emit(h, RCX_HARDIRQ, HOLDS + 1), 0);
 	drained = drain(fd);
 	rcx_expect_value(h, "events left after one more", drained.events, 0);
 	rcx_expect_value(h, "and SYN_DROPPED", drained.dropped, 1);
-	rcx_expect_value(h, "refused of 1000", emit(h, RCX_HARDIRQ, 1000), 0);
+	rcx_expect_value(h, "refused of 1000", rcx_core_emit(h, RCX_HARDIRQ, 1000), 0);
 	other = open_node(O_RDONLY | O_NONBLOCK);
 	drained = drain(fd);
 	rcx_expect_value(h, "SYN_DROPPED once", drained.dropped, 1);
@@ -240,14 +231,14 @@ static void try_grab(struct rcx_hostile *h)
 	long before = (long)rcx_core_counts(h).consumed;
 
 	rcx_topic(h, "grab");
-	emit(h, RCX_HARDIRQ, 3);
+	rcx_core_emit(h, RCX_HARDIRQ, 3);
 	rcx_expect_value(h, "two readers: the first", drain(first).events, 3);
 	rcx_expect_value(h, "two readers: the other", drain(other).events, 3);
 	rcx_expect(h, "take it", grab(&first), 0);
 	rcx_expect(h, "take it twice", grab(&first), EBUSY);
 	rcx_expect(h, "another takes it", grab(&other), EBUSY);
 	rcx_expect(h, "another gives it back", ioctl(other, EVIOCGRAB, 0), EINVAL);
-	emit(h, RCX_HARDIRQ, 3);
+	rcx_core_emit(h, RCX_HARDIRQ, 3);
 	rcx_expect_value(h, "its holder reads", drain(first).events, 3);
 	rcx_expect_value(h, "another reads", drain(other).events, 0);
 	rcx_expect(h, "another writes", push(other, (uint32_t)before), 0);
@@ -292,7 +283,7 @@ static void try_ioctls(struct rcx_hostile *h)
 		}
 	close(fd);
 	fd = open_node(O_RDWR | O_NONBLOCK);
-	rcx_expect_value(h, "refused after all commands", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused after all commands", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "events after all commands", drain(fd).events, 1);
 	rcx_expect(h, "revoke", ioctl(fd, EVIOCREVOKE, 0), 0);
 	rcx_expect(h, "read after it", read_at(&fd, h->message), ENODEV);
@@ -320,7 +311,7 @@ static void try_sleepers(struct rcx_hostile *h)
 	rcx_sleeper_interrupt(&reader);
 	rcx_expect(h, "interrupted", rcx_sleeper_end(&reader), EINTR);
 	rcx_sleep_in(h, &reader, read_here, &fd);
-	emit(h, RCX_HARDIRQ, 1);
+	rcx_core_emit(h, RCX_HARDIRQ, 1);
 	rcx_expect_value(h, "woken", rcx_sleeper_end(&reader), sizeof(struct input_event));
 	close(fd);
 	fd = open_node(O_RDONLY);

@@ -93,16 +93,6 @@ static struct found drain(struct rcx_hostile *h, int fd, uint32_t size)
 	}
 }
 
-/* Emit @count events; returns how many were refused. */
-static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count)
-{
-	uint64_t before = rcx_core_counts(h).refused;
-
-	rcx_core_start(h, context, count, count, 0);
-	rcx_core_ended(h, 5000);
-	return (long)(rcx_core_counts(h).refused - before);
-}
-
 /* ---- sizes -------------------------------------------------------------- */
 
 static void try_size(struct rcx_hostile *h, uint32_t size, long refused)
@@ -112,7 +102,7 @@ static void try_size(struct rcx_hostile *h, uint32_t size, long refused)
 
 	rcx_topic(h, "%u bytes of body", size);
 	rcx_core_bind(h, "record", size, true);
-	rcx_expect_value(h, "refused of 3", emit(h, RCX_HARDIRQ, 3), refused);
+	rcx_expect_value(h, "refused of 3", rcx_core_emit(h, RCX_HARDIRQ, 3), refused);
 	found = drain(h, fd, size);
 	rcx_expect_value(h, "records", (long)found.records, 3 - refused);
 	rcx_expect_value(h, "broken records", (long)found.cut, 0);
@@ -136,7 +126,7 @@ static long read_log_at(void *arg, void *at)
 	const struct reader *reader = arg;
 
 	lseek(reader->fd, 0, SEEK_END);
-	emit(reader->h, RCX_PROCESS, 1);
+	rcx_core_emit(reader->h, RCX_PROCESS, 1);
 	return read(reader->fd, at, ROOM);
 }
 
@@ -160,7 +150,7 @@ static void try_reads(struct rcx_hostile *h)
 	drain(h, reader.fd, BODY);
 	rcx_expect(h, "of no record", read(reader.fd, record, ROOM), EAGAIN);
 	rcx_expect_value(h, "poll without a record", poll(&pfd, 1, 0), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_SOFTIRQ, 1), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_SOFTIRQ, 1), 0);
 	rcx_expect_value(h, "poll with a record", poll(&pfd, 1, 1000), 1);
 	rcx_expect(h, "a buffer that is too short", read(reader.fd, record, 16), EINVAL);
 	rcx_try_addresses(h, "read", RCX_KERNEL_WRITES, read_log_at, &reader);
@@ -170,7 +160,7 @@ static void try_reads(struct rcx_hostile *h)
 	rcx_expect(h, "interrupted in its sleep", rcx_sleeper_end(&sleeper), EINTR);
 	rcx_try_kill(h, "killed in its sleep", read_log, &blocking);
 	rcx_sleep_in(h, &sleeper, read_log, &blocking);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_true(h, "woken from hardirq", rcx_sleeper_end(&sleeper) > 0);
 	close(blocking);
 	close(reader.fd);
@@ -189,7 +179,7 @@ static void try_forgery(struct rcx_hostile *h)
 	rcx_topic(h, "forged record");
 	rcx_core_bind(h, "record", BODY, true);
 	rcx_expect_value(h, "bytes written", write(fd, line, (size_t)len), len);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 2), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 2), 0);
 	found = drain(h, fd, BODY);
 	rcx_expect_value(h, "told by its facility", (long)found.foreign, 1);
 	rcx_expect_value(h, "records", (long)found.records, 2);
@@ -204,7 +194,7 @@ static void try_flood(struct rcx_hostile *h, enum rcx_context context, const cha
 
 	rcx_topic(h, "flood from %s", name);
 	rcx_core_bind(h, "record", BODY, true);
-	rcx_expect_value(h, "refused", emit(h, context, FLOOD), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, context, FLOOD), 0);
 	found = drain(h, fd, BODY);
 	rcx_expect_value(h, "overruns", (long)found.overruns, 1);
 	rcx_expect_value(h, "the newest arrived", (long)found.last, FLOOD - 1);
@@ -212,7 +202,7 @@ static void try_flood(struct rcx_hostile *h, enum rcx_context context, const cha
 			 (long)found.records);
 	rcx_expect_value(h, "broken records", (long)found.cut, 0);
 	lseek(other, 0, SEEK_END);
-	rcx_expect_value(h, "refused after it", emit(h, context, 1), 0);
+	rcx_expect_value(h, "refused after it", rcx_core_emit(h, context, 1), 0);
 	found = drain(h, other, BODY);
 	rcx_expect_value(h, "overruns of a reader that skipped it", (long)found.overruns, 0);
 	rcx_expect_value(h, "its records", (long)found.records, 1);

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "hostile.h"
 #include "abi.h"
@@ -198,80 +197,36 @@ static void try_setup(struct rcx_hostile *h)
 
 /* ---- the mapping -------------------------------------------------------- */
 
-static long map(const struct area *area, size_t len, int protection, int flags, off_t at)
-{
-	void *where = mmap(NULL, len, protection, flags, area->fd, at);
-
-	if (where == MAP_FAILED)
-		return -1;
-	munmap(where, len);
-	return 0;
-}
-
-static long remap(const struct area *area, size_t from, size_t to)
-{
-	return mremap(area->map, from, to, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0;
-}
-
 static void try_map(struct rcx_hostile *h)
 {
-	const int both = PROT_READ | PROT_WRITE;
 	struct area area;
-	size_t len;
+	void *map;
 	int readonly;
 
 	rcx_topic(h, "mmap");
 	if (!open_area(h, &area, RCX_MMAP_PAGE, WHOLE, 1))
 		return;
-	len = area.setup.len;
-	rcx_expect(h, "again", map(&area, len, both, MAP_SHARED, 0), 0);
-	rcx_expect(h, "a part", map(&area, PAGE, both, MAP_SHARED, PAGE), 0);
-	rcx_expect(h, "in private", map(&area, len, both, MAP_PRIVATE, 0), EINVAL);
-	rcx_expect(h, "a page too long", map(&area, len + PAGE, both, MAP_SHARED, 0), EINVAL);
-	rcx_expect(h, "1 GiB", map(&area, 1ul << 30, both, MAP_SHARED, 0), EINVAL);
-	rcx_expect(h, "a page too far", map(&area, len, both, MAP_SHARED, PAGE), EINVAL);
-	rcx_expect(h, "behind the end", map(&area, PAGE, both, MAP_SHARED, (off_t)len), EINVAL);
-	rcx_expect_either(h, "at the end of all",
-			  map(&area, PAGE, both, MAP_SHARED, (off_t)(INT64_MAX & ~(PAGE - 1ll))),
-			  EINVAL, EOVERFLOW);
-	rcx_expect_either(h, "before the start", map(&area, PAGE, both, MAP_SHARED, -(off_t)PAGE),
-			  EINVAL, EOVERFLOW);
-	rcx_expect(h, "of no length", map(&area, 0, both, MAP_SHARED, 0), EINVAL);
-	rcx_expect(h, "mremap to more", remap(&area, len, len + PAGE), EFAULT);
-	rcx_expect_either(h, "mremap of nothing, for a copy", remap(&area, 0, len), EINVAL, EFAULT);
-	rcx_expect(h, "mprotect to nothing", mprotect(area.map, len, PROT_NONE), 0);
+	rcx_try_mapping(h, area.fd, area.map, area.setup.len);
 	rcx_expect(h, "push what cannot be read here", ioctl(area.fd, RCX_MMAP_PUSH), EBADMSG);
 	close_area(&area);
 
 	readonly = open(RCX_MMAP_DEVICE, O_RDONLY | O_CLOEXEC);
-	area.fd = readonly;
 	area.setup = (struct rcx_mmap_setup){ .kind = RCX_MMAP_PAGE, .room = WHOLE, .slots = 1 };
 	rcx_expect(h, "set up, opened to read", ioctl(readonly, RCX_MMAP_SETUP, &area.setup), 0);
-	rcx_expect(h, "to write, opened to read", map(&area, len, both, MAP_SHARED, 0), EACCES);
+	map = mmap(NULL, area.setup.len, PROT_READ | PROT_WRITE, MAP_SHARED, readonly, 0);
+	rcx_expect(h, "to write, opened to read", map == MAP_FAILED ? -1 : 0, EACCES);
 	close(readonly);
 }
 
-/* The memory outlives the file, and is shared with a child process. */
 static void try_outlive(struct rcx_hostile *h)
 {
 	struct area area;
-	pid_t pid;
 
 	rcx_topic(h, "mapping without its file");
 	if (!open_area(h, &area, RCX_MMAP_PAGE, RCX_HEADER + RCX_BODY_MAX, 1))
 		return;
 	close(area.fd);
-	memset(area.map, 0x5a, area.setup.len);
-	pid = fork();
-	if (!pid) {
-		memset(area.map, 0xa5, area.setup.len);
-		_exit(0);
-	}
-	waitpid(pid, NULL, 0);
-	rcx_expect_value(h, "a child's stores are seen", area.map[area.setup.len - 1], 0xa5);
-	rcx_expect(h, "unmap its middle", munmap(area.map + PAGE, PAGE), 0);
-	memset(area.map + 2 * PAGE, 0, area.setup.len - 2 * PAGE);
-	rcx_expect(h, "unmap the rest", munmap(area.map, area.setup.len), 0);
+	rcx_try_mapping_alone(h, area.map, area.setup.len);
 }
 
 /* ---- page --------------------------------------------------------------- */
@@ -493,15 +448,6 @@ static void try_kick_overwritten(struct rcx_hostile *h, bool validate)
 
 /* ---- ring to the user --------------------------------------------------- */
 
-static uint64_t emit(struct rcx_hostile *h, enum rcx_context context, uint64_t count)
-{
-	uint64_t before = rcx_core_counts(h).refused;
-
-	rcx_core_start(h, context, count, (uint32_t)count, 0);
-	rcx_core_ended(h, 1000);
-	return rcx_core_counts(h).refused - before;
-}
-
 static void try_offer(struct rcx_hostile *h)
 {
 	struct area area;
@@ -513,32 +459,33 @@ static void try_offer(struct rcx_hostile *h)
 		return;
 	pfd.fd = area.fd;
 	rcx_expect_value(h, "poll without an event", poll(&pfd, 1, 0), 0);
-	rcx_expect_value(h, "refused of three", (long)emit(h, RCX_HARDIRQ, 3), 0);
+	rcx_expect_value(h, "refused of three", rcx_core_emit(h, RCX_HARDIRQ, 3), 0);
 	rcx_expect_value(h, "head", ends(&area)->head, 3);
 	rcx_expect_value(h, "poll with events", poll(&pfd, 1, 0), 1);
 	rcx_expect_value(h, "refused of as many as slots, 5 free",
-			 (long)emit(h, RCX_SOFTIRQ, SLOTS), 3);
+			 rcx_core_emit(h, RCX_SOFTIRQ, SLOTS), 3);
 
 	/* Impossible tails: the ring counts as full, without any other effect. */
 	ends(&area)->tail = SLOTS + 1;
-	rcx_expect_value(h, "refused, with a tail before the head", (long)emit(h, RCX_HARDIRQ, 5),
-			 5);
+	rcx_expect_value(h, "refused, with a tail before the head",
+			 rcx_core_emit(h, RCX_HARDIRQ, 5), 5);
 	ends(&area)->tail = UINT32_MAX;
-	rcx_expect_value(h, "refused, with a tail of all bits", (long)emit(h, RCX_HARDIRQ, 5), 5);
+	rcx_expect_value(h, "refused, with a tail of all bits", rcx_core_emit(h, RCX_HARDIRQ, 5),
+			 5);
 	ends(&area)->tail = 1u << 31;
-	rcx_expect_value(h, "refused, with a tail far away", (long)emit(h, RCX_PROCESS, 5), 5);
+	rcx_expect_value(h, "refused, with a tail far away", rcx_core_emit(h, RCX_PROCESS, 5), 5);
 	rcx_expect_value(h, "poll with such a tail", poll(&pfd, 1, 0), 1);
 
 	/* The kernel does not read head back, whatever its value. */
 	ends(&area)->tail = SLOTS;
 	ends(&area)->head = 4711;
 	memset(slot(&area, 0), 0xff, area.setup.stride * SLOTS);
-	rcx_expect_value(h, "refused after all these", (long)emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused after all these", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "head is the kernel's again", ends(&area)->head, SLOTS + 1);
 	rcx_expect_value(h, "and the message is at its place", slot(&area, SLOTS)->len, WHOLE);
 	rcx_expect(h, "kick", ioctl(area.fd, RCX_MMAP_KICK), EINVAL);
 	close_area(&area);
-	rcx_expect_value(h, "refused without a ring", (long)emit(h, RCX_HARDIRQ, 1), 1);
+	rcx_expect_value(h, "refused without a ring", rcx_core_emit(h, RCX_HARDIRQ, 1), 1);
 }
 
 static void sleep_until_event(void *arg, int ms)
@@ -581,7 +528,7 @@ static void try_two_rings(struct rcx_hostile *h)
 	if (!open_area(h, &small, RCX_MMAP_TO_USER, WHOLE, SLOTS) ||
 	    !open_area(h, &large, RCX_MMAP_TO_USER, RCX_HEADER + 4096, SLOTS))
 		return;
-	rcx_expect_value(h, "refused by both", (long)emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused by both", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "head of the small one", ends(&small)->head, 0);
 	rcx_expect_value(h, "head of the large one", ends(&large)->head, 1);
 	close_area(&small);
@@ -654,7 +601,7 @@ static void try_closing(struct rcx_hostile *h)
 	rcx_expect(h, "interrupted in poll", rcx_sleeper_end(&thread), EINTR);
 	rcx_sleep_in(h, &thread, sleep_in_poll, &area);
 	close(area.fd);
-	rcx_expect_value(h, "refused after the close", (long)emit(h, RCX_SOFTIRQ, 1), 0);
+	rcx_expect_value(h, "refused after the close", rcx_core_emit(h, RCX_SOFTIRQ, 1), 0);
 	rcx_expect_value(h, "closed in poll, it is still woken", rcx_sleeper_end(&thread), 1);
 	munmap(area.map, area.setup.len);
 }

@@ -8,7 +8,6 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "hostile.h"
 #include "abi.h"
@@ -142,67 +141,27 @@ static void try_setup(struct rcx_hostile *h)
 
 /* ---- the mapping -------------------------------------------------------- */
 
-static long map(const struct area *area, size_t len, int protection, int flags, off_t at)
-{
-	void *where = mmap(NULL, len, protection, flags, area->fd, at);
-
-	if (where == MAP_FAILED)
-		return -1;
-	munmap(where, len);
-	return 0;
-}
-
-static long remap(const struct area *area, size_t from, size_t to)
-{
-	return mremap(area->map, from, to, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0;
-}
-
 static void try_map(struct rcx_hostile *h)
 {
-	const int both = PROT_READ | PROT_WRITE;
 	struct area area;
-	size_t len;
 
 	rcx_topic(h, "mmap");
 	if (!open_area(h, &area, WHOLE, SLOTS, 0))
 		return;
-	len = area.setup.len;
-	rcx_expect(h, "again", map(&area, len, both, MAP_SHARED, 0), 0);
-	rcx_expect(h, "a part", map(&area, PAGE, both, MAP_SHARED, PAGE), 0);
-	rcx_expect(h, "in private", map(&area, len, both, MAP_PRIVATE, 0), EINVAL);
-	rcx_expect(h, "a page too long", map(&area, len + PAGE, both, MAP_SHARED, 0), EINVAL);
-	rcx_expect(h, "a page too far", map(&area, len, both, MAP_SHARED, PAGE), EINVAL);
-	rcx_expect(h, "behind the end", map(&area, PAGE, both, MAP_SHARED, (off_t)len), EINVAL);
-	rcx_expect_either(h, "at the end of all",
-			  map(&area, PAGE, both, MAP_SHARED, (off_t)(INT64_MAX & ~(PAGE - 1ll))),
-			  EINVAL, EOVERFLOW);
-	rcx_expect(h, "mremap to more", remap(&area, len, len + PAGE), EFAULT);
-	rcx_expect(h, "mprotect to nothing", mprotect(area.map, len, PROT_NONE), 0);
+	rcx_try_mapping(h, area.fd, area.map, area.setup.len);
 	rcx_expect_value(h, "kick what cannot be read here", ioctl(area.fd, RCX_RING_KICK), 0);
 	close_area(&area);
 }
 
-/* The memory outlives the file, and is shared with a child process. */
 static void try_outlive(struct rcx_hostile *h)
 {
 	struct area area;
-	pid_t pid;
 
 	rcx_topic(h, "mapping without its file");
 	if (!open_area(h, &area, RCX_HEADER + RCX_BODY_MAX, 1, 1))
 		return;
 	close(area.fd);
-	memset(area.map, 0x5a, area.setup.len);
-	pid = fork();
-	if (!pid) {
-		memset(area.map, 0xa5, area.setup.len);
-		_exit(0);
-	}
-	waitpid(pid, NULL, 0);
-	rcx_expect_value(h, "a child's stores are seen", area.map[area.setup.len - 1], 0xa5);
-	rcx_expect(h, "unmap its middle", munmap(area.map + PAGE, PAGE), 0);
-	memset(area.map + 2 * PAGE, 0, area.setup.len - 2 * PAGE);
-	rcx_expect(h, "unmap the rest", munmap(area.map, area.setup.len), 0);
+	rcx_try_mapping_alone(h, area.map, area.setup.len);
 }
 
 /* ---- messages to the kernel --------------------------------------------- */
@@ -493,15 +452,6 @@ static void try_replies(struct rcx_hostile *h, bool validate)
 
 /* ---- events ------------------------------------------------------------- */
 
-static uint64_t emit(struct rcx_hostile *h, enum rcx_context context, uint64_t count)
-{
-	uint64_t before = rcx_core_counts(h).refused;
-
-	rcx_core_start(h, context, count, (uint32_t)count, 0);
-	rcx_core_ended(h, 1000);
-	return rcx_core_counts(h).refused - before;
-}
-
 static void try_events(struct rcx_hostile *h, uint32_t batch)
 {
 	struct area area;
@@ -519,21 +469,22 @@ static void try_events(struct rcx_hostile *h, uint32_t batch)
 	rcx_expect(h, "a wait of all bits", ioctl(area.fd, RCX_RING_WAIT, ULONG_MAX), EINVAL);
 	rcx_expect(h, "pull", ioctl(area.fd, RCX_RING_PULL, 1ul), EINVAL);
 	rcx_expect(h, "call", ioctl(area.fd, RCX_RING_CALL), EINVAL);
-	rcx_expect_value(h, "refused of three", (long)emit(h, RCX_HARDIRQ, 3), 0);
+	rcx_expect_value(h, "refused of three", rcx_core_emit(h, RCX_HARDIRQ, 3), 0);
 	rcx_expect_value(h, "head", in(&area)->head, 3);
 	rcx_expect_value(h, "poll with events", poll(&pfd, 1, 0), 1);
 	rcx_expect(h, "wait with events", ioctl(area.fd, RCX_RING_WAIT, 0ul), 0);
 	rcx_expect_value(h, "refused of as many as slots, 5 free",
-			 (long)emit(h, RCX_SOFTIRQ, SLOTS), 3);
+			 rcx_core_emit(h, RCX_SOFTIRQ, SLOTS), 3);
 
 	/* Impossible tails: the ring counts as full, without any other effect. */
 	in(&area)->tail = SLOTS + 1;
-	rcx_expect_value(h, "refused, with a tail before the head", (long)emit(h, RCX_HARDIRQ, 5),
-			 5);
+	rcx_expect_value(h, "refused, with a tail before the head",
+			 rcx_core_emit(h, RCX_HARDIRQ, 5), 5);
 	in(&area)->tail = UINT32_MAX;
-	rcx_expect_value(h, "refused, with a tail of all bits", (long)emit(h, RCX_HARDIRQ, 5), 5);
+	rcx_expect_value(h, "refused, with a tail of all bits", rcx_core_emit(h, RCX_HARDIRQ, 5),
+			 5);
 	in(&area)->tail = 1u << 31;
-	rcx_expect_value(h, "refused, with a tail far away", (long)emit(h, RCX_PROCESS, 5), 5);
+	rcx_expect_value(h, "refused, with a tail far away", rcx_core_emit(h, RCX_PROCESS, 5), 5);
 	rcx_expect_value(h, "poll with such a tail", poll(&pfd, 1, 0), 1);
 
 	/* The kernel reads neither head nor a message back, whatever they hold. */
@@ -541,14 +492,14 @@ static void try_events(struct rcx_hostile *h, uint32_t batch)
 	in(&area)->head = 4711;
 	in(&area)->wake_at = 4711;
 	memset(slot(&area, true, 0), 0xff, area.setup.stride * SLOTS);
-	rcx_expect_value(h, "refused after all these", (long)emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused after all these", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "head is the kernel's again", in(&area)->head, SLOTS + 1);
 	rcx_expect_true(h, "and the message is at its place",
 			rcx_is_whole(slot(&area, true, SLOTS), BODY, true));
 	fill(&area, 0, 0);
 	rcx_expect_value(h, "a message to the kernel on the same file", ring_with(&area, 1), 1);
 	close_area(&area);
-	rcx_expect_value(h, "refused without a ring", (long)emit(h, RCX_HARDIRQ, 1), 1);
+	rcx_expect_value(h, "refused without a ring", rcx_core_emit(h, RCX_HARDIRQ, 1), 1);
 }
 
 static long sleep_in_poll(void *arg)
@@ -582,14 +533,14 @@ static void try_announcements(struct rcx_hostile *h)
 		rcx_sleep_in(h, &thread, sleep_in_wait, &area);
 		rcx_expect_value(h, "the kernel announced its sleeper", in(&area)->wake_at,
 				 in(&area)->head);
-		emit(h, RCX_HARDIRQ, 2);
+		rcx_core_emit(h, RCX_HARDIRQ, 2);
 		rcx_expect(h, "woken in spite of a wrong one", rcx_sleeper_end(&thread), 0);
 		in(&area)->tail = in(&area)->head;
 	}
 	/* Overwritten while asleep: only this reader misses its wake-up. */
 	rcx_sleep_in(h, &thread, sleep_in_wait, &area);
 	in(&area)->wake_at = UINT32_MAX;
-	emit(h, RCX_SOFTIRQ, 1);
+	rcx_core_emit(h, RCX_SOFTIRQ, 1);
 	rcx_sleeper_interrupt(&thread);
 	rcx_expect_either(h, "its announcement overwritten, it sleeps until a signal",
 			  rcx_sleeper_end(&thread), EINTR, 0);
@@ -648,7 +599,7 @@ static void try_edges(struct rcx_hostile *h)
 		return;
 	rcx_expect(h, "add", epoll_ctl(epoll, EPOLL_CTL_ADD, area.fd, &event), 0);
 	for (uint32_t i = 1; i <= 3; i++) {
-		emit(h, RCX_HARDIRQ, 2);
+		rcx_core_emit(h, RCX_HARDIRQ, 2);
 		rcx_expect_value(h, "an edge", epoll_wait(epoll, &event, 1, 0), 1);
 		rcx_expect_value(h, "no second one", epoll_wait(epoll, &event, 1, 0), 0);
 		in(&area)->tail = in(&area)->head;
@@ -667,7 +618,7 @@ static void try_two_rings(struct rcx_hostile *h)
 	if (!open_area(h, &small, WHOLE, SLOTS, 1) ||
 	    !open_area(h, &large, RCX_HEADER + 4096, SLOTS, SLOTS))
 		return;
-	rcx_expect_value(h, "refused by both", (long)emit(h, RCX_HARDIRQ, 2), 0);
+	rcx_expect_value(h, "refused by both", rcx_core_emit(h, RCX_HARDIRQ, 2), 0);
 	rcx_expect_value(h, "head of the small one", in(&small)->head, 0);
 	rcx_expect_value(h, "head of the large one", in(&large)->head, 2);
 	close_area(&small);
@@ -737,7 +688,7 @@ static void try_closing(struct rcx_hostile *h)
 	rcx_expect(h, "interrupted in wait", rcx_sleeper_end(&thread), EINTR);
 	rcx_sleep_in(h, &thread, sleep_in_wait, &area);
 	close(area.fd);
-	rcx_expect_value(h, "refused after the close", (long)emit(h, RCX_SOFTIRQ, 1), 0);
+	rcx_expect_value(h, "refused after the close", rcx_core_emit(h, RCX_SOFTIRQ, 1), 0);
 	rcx_expect(h, "closed in wait, it is still woken", rcx_sleeper_end(&thread), 0);
 	munmap(area.map, area.setup.len);
 }

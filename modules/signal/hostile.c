@@ -58,16 +58,6 @@ static long take(int signo, siginfo_t *last)
 	return got;
 }
 
-/* Emit @count events; returns how many were refused. */
-static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count)
-{
-	uint64_t before = rcx_core_counts(h).refused;
-
-	rcx_core_start(h, context, count, count, 0);
-	rcx_core_ended(h, 1000);
-	return (long)(rcx_core_counts(h).refused - before);
-}
-
 /* ---- registering -------------------------------------------------------- */
 
 static void try_register(struct rcx_hostile *h)
@@ -96,11 +86,11 @@ static void try_register(struct rcx_hostile *h)
 	request.flags = UINT32_MAX;
 	rcx_expect(h, "all flags", register_at(&fd, &request), EINVAL);
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, register_at, &fd);
-	rcx_expect_value(h, "refused without a registration", emit(h, RCX_HARDIRQ, 1), 1);
+	rcx_expect_value(h, "refused without a registration", rcx_core_emit(h, RCX_HARDIRQ, 1), 1);
 	rcx_expect(h, "a good one after all these", register_for(fd, (uint32_t)SIGNO), 0);
 	rcx_expect(h, "a second one", register_for(fd, (uint32_t)SIGNO), EBUSY);
 	rcx_expect(h, "a second one for another signal", register_for(fd, SIGUSR1), EBUSY);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "signals received", take(SIGNO, &info), 1);
 	rcx_expect_true(h, "its value and sender",
 			info.si_int == 1 && info.si_code == SI_QUEUE && !info.si_pid &&
@@ -111,7 +101,7 @@ static void try_register(struct rcx_hostile *h)
 	rcx_try_no_map(h, fd);
 	rcx_try_commands(h, fd, known);
 	close(fd);
-	rcx_expect_value(h, "refused after the close", emit(h, RCX_SOFTIRQ, 1), 1);
+	rcx_expect_value(h, "refused after the close", rcx_core_emit(h, RCX_SOFTIRQ, 1), 1);
 	rcx_expect_value(h, "signals after the close", take(SIGNO, &info), 0);
 }
 
@@ -123,10 +113,10 @@ static void try_twice(struct rcx_hostile *h)
 	rcx_topic(h, "two files of one thread");
 	rcx_expect(h, "the first", register_for(first, (uint32_t)SIGNO), 0);
 	rcx_expect(h, "the second", register_for(second, (uint32_t)SIGNO), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 3), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 3), 0);
 	rcx_expect_value(h, "signals received", take(SIGNO, &info), 6);
 	close(first);
-	rcx_expect_value(h, "refused of one file", emit(h, RCX_HARDIRQ, 3), 0);
+	rcx_expect_value(h, "refused of one file", rcx_core_emit(h, RCX_HARDIRQ, 3), 0);
 	rcx_expect_value(h, "signals by one file", take(SIGNO, &info), 3);
 	close(second);
 }
@@ -144,14 +134,15 @@ static void try_full(struct rcx_hostile *h)
 	few = (struct rlimit){ 8, before.rlim_max };
 	setrlimit(RLIMIT_SIGPENDING, &few);
 	rcx_expect(h, "register", register_for(fd, (uint32_t)SIGNO), 0);
-	rcx_expect_value(h, "refused of 1000", emit(h, RCX_HARDIRQ, 1000), 992);
+	rcx_expect_value(h, "refused of 1000", rcx_core_emit(h, RCX_HARDIRQ, 1000), 992);
 	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, EAGAIN);
 	rcx_expect_value(h, "signals received", take(SIGNO, &info), 8);
 	few.rlim_cur = 0;
 	setrlimit(RLIMIT_SIGPENDING, &few);
-	rcx_expect_value(h, "refused of 10 where none may queue", emit(h, RCX_SOFTIRQ, 10), 10);
+	rcx_expect_value(h, "refused of 10 where none may queue", rcx_core_emit(h, RCX_SOFTIRQ, 10),
+			 10);
 	setrlimit(RLIMIT_SIGPENDING, &before);
-	rcx_expect_value(h, "refused of 10 after these", emit(h, RCX_PROCESS, 10), 0);
+	rcx_expect_value(h, "refused of 10 after these", rcx_core_emit(h, RCX_PROCESS, 10), 0);
 	rcx_expect_value(h, "signals after these", take(SIGNO, &info), 10);
 	close(fd);
 }
@@ -194,7 +185,7 @@ static void try_gone(struct rcx_hostile *h)
 	rcx_topic(h, "receiver that has ended");
 	rcx_sleep_in(h, &thread, register_here, &fd);
 	rcx_expect(h, "a thread registers and ends", rcx_sleeper_end(&thread), 0);
-	rcx_expect_value(h, "refused of 100", emit(h, RCX_HARDIRQ, 100), 100);
+	rcx_expect_value(h, "refused of 100", rcx_core_emit(h, RCX_HARDIRQ, 100), 100);
 	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, ESRCH);
 	rcx_expect_value(h, "signals to this thread", take(SIGNO, &info), 0);
 	close(fd);
@@ -202,19 +193,19 @@ static void try_gone(struct rcx_hostile *h)
 	fd = open_device();
 	rcx_expect_true(h, "a process registers and ends",
 			rcx_in_child(register_and_end, &fd, 2000, reason, sizeof(reason)));
-	rcx_expect_value(h, "refused of 100 again", emit(h, RCX_SOFTIRQ, 100), 100);
+	rcx_expect_value(h, "refused of 100 again", rcx_core_emit(h, RCX_SOFTIRQ, 100), 100);
 	rcx_expect(h, "a second registration on its file", register_here(&fd), EBUSY);
 	close(fd);
 
 	rcx_expect_true(h, "a process is killed by its event",
 			!rcx_in_child(register_to_be_killed, h, 2000, reason, sizeof(reason)) &&
 				strstr(reason, "killed by signal"));
-	rcx_expect_value(h, "which ends its registration", emit(h, RCX_HARDIRQ, 1), 1);
+	rcx_expect_value(h, "which ends its registration", rcx_core_emit(h, RCX_HARDIRQ, 1), 1);
 
 	fd = open_device();
 	rcx_expect(h, "register", register_here(&fd), 0);
 	rcx_in_other(h, "a child ends well", register_twice, &fd);
-	rcx_expect_value(h, "refused after the child's end", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused after the child's end", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "signals after the child's end", take(SIGNO, &info), 1);
 	close(fd);
 }
@@ -227,7 +218,7 @@ static void with_file_of_root(struct rcx_hostile *h, void *arg)
 	siginfo_t info;
 
 	rcx_expect(h, "register on a file of root", register_here(arg), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	rcx_expect_value(h, "signals to the child", take(SIGNO, &info), 1);
 }
 

@@ -61,16 +61,6 @@ static struct rcx_umh_counts counts_of(int fd)
 	return counts;
 }
 
-/* Emit @count events in one burst; returns how many were refused. */
-static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count)
-{
-	uint64_t before = rcx_core_counts(h).refused;
-
-	rcx_core_start(h, context, count, count, 0);
-	rcx_core_ended(h, END_MS);
-	return (long)(rcx_core_counts(h).refused - before);
-}
-
 /* The number of failed starts, after waiting until there are @want, or for END_MS. */
 static long failed(int fd, long want)
 {
@@ -83,7 +73,7 @@ static long failed(int fd, long want)
 static bool accepts_one(struct rcx_hostile *h, enum rcx_context context)
 {
 	for (int ms = 0; ms < END_MS; ms++) {
-		if (!emit(h, context, 1))
+		if (!rcx_core_emit(h, context, 1))
 			return true;
 		usleep(1000);
 	}
@@ -120,14 +110,14 @@ static void try_register(struct rcx_hostile *h)
 	rcx_expect(h, "open", fd, 0);
 	rcx_core_bind(h, "wait", 8, true);
 	try_requests(h, fd);
-	rcx_expect_value(h, "refused without a registration", emit(h, RCX_PROCESS, 1), 1);
+	rcx_expect_value(h, "refused without a registration", rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, ENOTCONN);
 	rcx_expect_value(h, "starts without a program", counts_of(fd).started, 0);
 
 	rcx_expect(h, "a good one after all these", register_self(fd), 0);
 	rcx_expect(h, "a second one", register_self(fd), EBUSY);
 	rcx_expect(h, "another file", register_self(other), EBUSY);
-	rcx_expect_value(h, "refused by the program", emit(h, RCX_PROCESS, 1), 1);
+	rcx_expect_value(h, "refused by the program", rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "its exit status", rcx_core_counts(h).refused_errno, ENOTCONN);
 	rcx_expect_value(h, "starts", counts_of(fd).started, 1);
 	rcx_expect_value(h, "failed starts", counts_of(fd).failed, 1);
@@ -139,10 +129,10 @@ static void try_register(struct rcx_hostile *h)
 	rcx_try_no_map(h, fd);
 	rcx_try_commands(h, fd, known);
 	close(other);
-	rcx_expect_value(h, "refused after the other's close", emit(h, RCX_PROCESS, 1), 1);
+	rcx_expect_value(h, "refused after the other's close", rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "starts after the other's close", counts_of(fd).started, 2);
 	close(fd);
-	emit(h, RCX_PROCESS, 1);
+	rcx_core_emit(h, RCX_PROCESS, 1);
 	rcx_expect_value(h, "after the close", rcx_core_counts(h).refused_errno, ENOTCONN);
 }
 
@@ -164,7 +154,7 @@ static void try_path(struct rcx_hostile *h, const char *mode, const char *path, 
 	rcx_topic(h, "%s, %s", mode, strrchr(path, '/') + 1);
 	rcx_core_bind(h, mode, 8, true);
 	rcx_expect(h, "register", register_as(fd, path), 0);
-	rcx_expect_value(h, "refused", emit(h, RCX_PROCESS, 1), waits);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_PROCESS, 1), waits);
 	if (waits)
 		rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, want);
 	rcx_expect_value(h, "failed starts", failed(fd, 1), 1);
@@ -207,13 +197,14 @@ static void try_size(struct rcx_hostile *h, const char *mode)
 	rcx_topic(h, "%s, size", mode);
 	rcx_core_bind(h, mode, LARGEST, true);
 	rcx_expect(h, "register", register_self(fd), 0);
-	rcx_expect_value(h, "the largest, refused", emit(h, RCX_PROCESS, 1), !strcmp(mode, "wait"));
+	rcx_expect_value(h, "the largest, refused", rcx_core_emit(h, RCX_PROCESS, 1),
+			 !strcmp(mode, "wait"));
 	rcx_expect_value(h, "the largest, started", counts_of(fd).started, 1);
 	rcx_core_bind(h, mode, LARGEST + 1, true);
-	rcx_expect_value(h, "a byte more, refused", emit(h, RCX_PROCESS, 1), 1);
+	rcx_expect_value(h, "a byte more, refused", rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, E2BIG);
 	rcx_core_bind(h, mode, RCX_BODY_MAX, true);
-	rcx_expect_value(h, "a mebibyte, refused", emit(h, RCX_PROCESS, 1), 1);
+	rcx_expect_value(h, "a mebibyte, refused", rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "starts", counts_of(fd).started, 1);
 	rcx_expect_value(h, "failed starts", failed(fd, 0), !strcmp(mode, "wait"));
 	close(fd);
@@ -229,7 +220,7 @@ static void try_burst(struct rcx_hostile *h, const char *name, enum rcx_context 
 	rcx_topic(h, "a burst of %s", name);
 	rcx_core_bind(h, "nowait", 8, true);
 	rcx_expect(h, "register", name_program(fd), 0);
-	refused = emit(h, context, RCX_BURST_MAX);
+	refused = rcx_core_emit(h, context, RCX_BURST_MAX);
 	rcx_expect_true(h, "some are refused", refused > 0);
 	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, EAGAIN);
 	/* Some starts of an earlier case may still be in progress. */
@@ -277,14 +268,14 @@ static void try_others(struct rcx_hostile *h)
 	rcx_topic(h, "another user");
 	rcx_core_bind(h, "wait", 8, true);
 	rcx_as_nobody(h, with_file_of_root, &fd);
-	rcx_expect_value(h, "refused", emit(h, RCX_PROCESS, 1), 1);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_PROCESS, 1), 1);
 	rcx_expect_value(h, "nothing is started", counts_of(fd).started, 0);
 	rcx_try_nobody_opens(h, RCX_UMH_DEVICE);
 
 	rcx_topic(h, "a copy of the file");
 	rcx_expect(h, "register", name_nowhere(fd), 0);
 	rcx_in_other(h, "a child ends well", close_copy, &fd);
-	emit(h, RCX_PROCESS, 1);
+	rcx_core_emit(h, RCX_PROCESS, 1);
 	rcx_expect_value(h, "the program is still started", counts_of(fd).started, 1);
 	close(fd);
 

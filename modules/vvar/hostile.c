@@ -29,16 +29,6 @@ static const struct rcx_vvar_page *page_at(const void *map)
 	return map;
 }
 
-/* Emit @count events; returns how many were refused. */
-static long emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count)
-{
-	uint64_t before = rcx_core_counts(h).refused;
-
-	rcx_core_start(h, context, count, count, 0);
-	rcx_core_ended(h, 1000);
-	return (long)(rcx_core_counts(h).refused - before);
-}
-
 /* ---- mapping ------------------------------------------------------------ */
 
 /* Map and unmap: 0, or -1 with errno. */
@@ -184,18 +174,18 @@ static void try_sizes(struct rcx_hostile *h)
 
 	rcx_topic(h, "sizes");
 	rcx_core_bind(h, "seqcount", MOST, true);
-	rcx_expect_value(h, "refused of the largest", emit(h, RCX_HARDIRQ, 2), 0);
+	rcx_expect_value(h, "refused of the largest", rcx_core_emit(h, RCX_HARDIRQ, 2), 0);
 	rcx_expect_value(h, "steps of the counter", page->sequence - before, 4);
 	rcx_expect_true(h, "it is whole",
 			copy_message(h, page) && rcx_is_whole(h->message, MOST, true));
 	rcx_core_bind(h, "seqcount", MOST + 1, true);
-	rcx_expect_value(h, "refused of a byte more", emit(h, RCX_SOFTIRQ, 2), 2);
+	rcx_expect_value(h, "refused of a byte more", rcx_core_emit(h, RCX_SOFTIRQ, 2), 2);
 	rcx_expect_value(h, "the reason", rcx_core_counts(h).refused_errno, EMSGSIZE);
 	rcx_core_bind(h, "seqcount", RCX_BODY_MAX, true);
-	rcx_expect_value(h, "refused of 1 MiB", emit(h, RCX_HARDIRQ, 2), 2);
+	rcx_expect_value(h, "refused of 1 MiB", rcx_core_emit(h, RCX_HARDIRQ, 2), 2);
 	rcx_expect_value(h, "steps after these", page->sequence - before, 4);
 	rcx_core_bind(h, "seqcount", 0, true);
-	rcx_expect_value(h, "refused without a body", emit(h, RCX_PROCESS, 1), 0);
+	rcx_expect_value(h, "refused without a body", rcx_core_emit(h, RCX_PROCESS, 1), 0);
 	rcx_expect_true(h, "it is whole",
 			copy_message(h, page) && rcx_is_whole(h->message, 0, true));
 	munmap((void *)(uintptr_t)page, PAGE);
@@ -270,10 +260,10 @@ static void try_others(struct rcx_hostile *h)
 	rcx_try_nobody_opens(h, RCX_VVAR_DEVICE);
 	rcx_try_kill(h, "kill a reader", read_page, page);
 	rcx_core_bind(h, "seqcount", 8, true);
-	rcx_expect_value(h, "refused after that", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused after that", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 	munmap(page, PAGE);
 	close(fd);
-	rcx_expect_value(h, "refused without a mapping", emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "refused without a mapping", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
 }
 
 static void vvar_hostile(struct rcx_hostile *h)

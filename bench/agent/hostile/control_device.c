@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include "hostile.h"
 
+#define EMIT_MS 5000 /* for the slowest: a program that is started for each event */
+
 static bool open_core(struct rcx_hostile *h)
 {
 	void *page;
@@ -110,6 +112,15 @@ struct rcx_counts rcx_core_counts(struct rcx_hostile *h)
 	if (ioctl(h->core, RCX_CORE_COUNTS, &counts))
 		rcx_expect(h, "read the counts", -1, 0);
 	return counts;
+}
+
+long rcx_core_emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count)
+{
+	uint64_t before = rcx_core_counts(h).refused;
+
+	rcx_core_start(h, context, count, count, 0);
+	rcx_core_ended(h, EMIT_MS);
+	return (long)(rcx_core_counts(h).refused - before);
 }
 
 /* ---- sizes that change --------------------------------------------------- */

@@ -158,6 +158,9 @@ bool rcx_core_start(struct rcx_hostile *h, enum rcx_context context, uint64_t co
 bool rcx_core_ended(struct rcx_hostile *h, uint32_t ms);
 struct rcx_counts rcx_core_counts(struct rcx_hostile *h);
 
+/* Emit @count events at once, and wait for the last: how many of them were refused. */
+long rcx_core_emit(struct rcx_hostile *h, enum rcx_context context, uint32_t count);
+
 /* Another thread repeats @pull until it has pulled @times.  Meanwhile this thread binds
  * repeatedly, and alternates between the two @sizes of the pulled message.
  */
@@ -299,6 +302,14 @@ void rcx_try_commands(struct rcx_hostile *h, int fd, bool (*known)(unsigned int 
 void rcx_try_no_io(struct rcx_hostile *h, int fd);
 void rcx_try_no_seek(struct rcx_hostile *h, int fd);
 void rcx_try_no_map(struct rcx_hostile *h, int fd);
+
+/* The file @fd has a mapping of all of its @len bytes, shared, at @map.  Nothing else can be mapped.
+ * Afterwards @map has no access rights.
+ */
+void rcx_try_mapping(struct rcx_hostile *h, int fd, void *map, size_t len);
+
+/* Such a mapping, of at least three pages, whose file has been closed.  Unmaps it. */
+void rcx_try_mapping_alone(struct rcx_hostile *h, unsigned char *map, size_t len);
 
 /* pread() a message of @len bytes to an address under test.  The kernel may copy the part
  * before the fault and report the fault only to the next read.  So a short read fails with

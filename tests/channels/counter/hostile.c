@@ -31,16 +31,6 @@ static int open_device(void)
 	return open(RCX_COUNTER_DEVICE, O_RDWR | O_CLOEXEC);
 }
 
-/* Emit @count events; returns how many were refused. */
-static long emit(struct rcx_hostile *h, uint32_t count)
-{
-	uint64_t before = rcx_core_counts(h).refused;
-
-	rcx_core_start(h, RCX_HARDIRQ, count, count, 0);
-	rcx_core_ended(h, 1000);
-	return (long)(rcx_core_counts(h).refused - before);
-}
-
 /* The count of @fd, which becomes 0; -1 when it was 0. */
 static long take(int fd)
 {
@@ -64,17 +54,17 @@ static void try_register(struct rcx_hostile *h)
 	request.flags = UINT_MAX;
 	rcx_expect(h, "all flags", register_at(&fd, &request), EINVAL);
 	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, register_at, &fd);
-	rcx_expect_value(h, "refused without a registration", emit(h, 3), 3);
+	rcx_expect_value(h, "refused without a registration", rcx_core_emit(h, RCX_HARDIRQ, 3), 3);
 	rcx_expect(h, "a good one after all these", register_fd(fd, counter), 0);
 	rcx_expect(h, "a second one", register_fd(fd, counter), EBUSY);
-	rcx_expect_value(h, "refused", emit(h, 3), 0);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_HARDIRQ, 3), 0);
 	rcx_expect_value(h, "counted", take(counter), 3);
 	rcx_try_no_io(h, fd);
 	rcx_try_no_seek(h, fd);
 	rcx_try_no_map(h, fd);
 	rcx_try_commands(h, fd, known);
 	close(fd);
-	rcx_expect_value(h, "refused after the close", emit(h, 1), 1);
+	rcx_expect_value(h, "refused after the close", rcx_core_emit(h, RCX_HARDIRQ, 1), 1);
 	rcx_expect_value(h, "counted after the close", take(counter), -1);
 	close(counter);
 }
@@ -87,12 +77,13 @@ static void try_closed(struct rcx_hostile *h)
 	rcx_topic(h, "eventfd");
 	rcx_expect(h, "register", register_fd(fd, counter), 0);
 	rcx_expect(h, "fill it", write(counter, &most, sizeof(most)), 0);
-	rcx_expect_value(h, "refused by a full one", emit(h, 2), 0);
+	rcx_expect_value(h, "refused by a full one", rcx_core_emit(h, RCX_HARDIRQ, 2), 0);
 	rcx_expect_value(h, "bytes read of a full one", read(counter, &most, sizeof(most)), 8);
 	close(counter);
-	rcx_expect_value(h, "refused after its last descriptor was closed", emit(h, 100), 0);
+	rcx_expect_value(h, "refused after its last descriptor was closed",
+			 rcx_core_emit(h, RCX_HARDIRQ, 100), 0);
 	close(fd);
-	rcx_expect_value(h, "refused at last", emit(h, 1), 1);
+	rcx_expect_value(h, "refused at last", rcx_core_emit(h, RCX_HARDIRQ, 1), 1);
 	rcx_try_nobody_opens(h, RCX_COUNTER_DEVICE);
 }
 
