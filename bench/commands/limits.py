@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Compare the fast paths with what hand-written code reaches: ``make bench-limits``.
+"""Compare the fast paths with what hand-written code has reached: ``make bench-limits``.
 
 One boot under the ``instructions`` clock measures a few cells, and a table shows each figure
 beside its goal. A row is only a cell and a goal, see :data:`ROWS`. This is a benchmark and not a
@@ -18,13 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.errors import RingcrossError
-from bench.kernels import build, catalog, names
+from bench.kernels import names
 from bench.plan.cells import Cell, CellResult
-from bench.plan.plans import PLANS, Listing, request
+from bench.plan.options import RunOptions
+from bench.plan.plans import PLANS, request
 from bench.run.estimates import known_median, net_rounds
 from bench.run.runner import figures
-from bench.targets.provision import Provisioner, requirements
-from bench.targets.vm import VmTarget
+from bench.targets.provision import Provisioner
 
 SETUP = {"do": "setup", "clock": "instructions"}
 PLAN = PLANS["standard"]
@@ -77,81 +77,50 @@ def _within(optimum: float) -> dict[str, float]:
 
 
 ROWS = (
-    Row("ring to user space, bursts of 64", _stream("mmap", "ring", 8, burst=64), None, 160),
-    Row(
-        "the same, only with suppressed wake-ups",
-        _stream("ring", "each", 8, burst=64),
-        None,
-        300,
-    ),
+    Row("ring to user space, bursts of 64", _stream("mmap", "ring", 8, burst=64), 146, 160),
+    Row("only the wake-ups suppressed", _stream("ring", "each", 8, burst=64), 300, 300),
     Row("ring to the kernel, a kick for each", Cell("mmap", "ring", "push", 8), **_within(711)),
     Row("a kick for 16", Cell("mmap", "kick16", "push", 8), **_within(64)),
     Row("a kick for 64", Cell("mmap", "kick64", "push", 8), **_within(32)),
-    Row("64 B copied to the kernel, batch of 16", Cell("ring", "batch16", "push", 64), None, 63),
-    Row(
-        "64 B copied to user space, batch of 16",
-        _stream("ring", "batch16", 64, burst=16),
-        None,
-        63,
-    ),
+    Row("64 B copied to the kernel, batch of 16", Cell("ring", "batch16", "push", 64), 63, 63),
+    Row("the same, batch of 64", Cell("ring", "batch64", "push", 64), 63, 63),
+    Row("64 B copied to user space, batch of 16", Cell("ring", "batch16", "pull", 64), 63, 63),
+    Row("the same, batch of 64", Cell("ring", "batch64", "pull", 64), 63, 63),
     Row(
         "netlink to a reader that sleeps for each",
         _stream("netlink", "unicast", 8, wait="block"),
-        None,
+        8554,
         8700,
     ),
     Row(
         "many messages by one read() of a device",
         _stream("chardev", "batch", 8, burst=16),
-        None,
+        1238,
         1238,
     ),
 )
-"""The rows of the table."""
+"""The rows of the table.
+
+The optima were measured once, on Linux 6.1 and under the same clock, with loops that were written
+by hand for this one purpose and that check nothing.
+"""
 
 
-def missing(cell: Cell, listing: Listing) -> str:
-    """Why the agent has no such cell, in one sentence; empty if it has it."""
-    channels = {channel["name"]: channel for channel in listing["channels"]}
-    if cell.channel not in channels:
-        return f"There is no channel {cell.channel}."
-    modes = {mode["name"]: mode for mode in channels[cell.channel]["modes"]}
-    operations = modes.get(cell.mode, {}).get("operations", {})
-    if cell.mode not in modes:
-        return f"{cell.channel} has no mode {cell.mode}."
-    if cell.operation not in operations:
-        return f"{cell.channel} {cell.mode} has no {cell.operation}."
-    limits = operations[cell.operation]
-    if not limits["min"] <= cell.size <= limits["max"]:
-        return f"{cell.channel} {cell.mode} has no {cell.operation} of {cell.size} B."
-    if cell.wait and cell.wait not in limits.get("waits", ()):
-        return f"{cell.channel} {cell.mode} cannot wait with {cell.wait}."
-    return ""
-
-
-def requests(rows: Sequence[Row], listing: Listing) -> list[dict[str, Any]]:
-    """The requests of the boot: one for each row whose cell exists, with its number as ``id``."""
+def requests(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The requests of the boot: one for each row, with its number as ``id``."""
     return [
         request(row.cell, number, PLAN, "instructions") | {"samples": 0}
         for number, row in enumerate(rows)
-        if not missing(row.cell, listing)
     ]
 
 
-def outcomes(
-    rows: Sequence[Row], listing: Listing, answers: Iterable[Mapping[str, Any]]
-) -> list[Outcome]:
+def outcomes(rows: Sequence[Row], answers: Iterable[Mapping[str, Any]]) -> list[Outcome]:
     """The outcome of each row, in order."""
     by_number = {answer["id"]: answer for answer in answers if answer.get("re") == "cell"}
-    return [
-        _outcome(row, missing(row.cell, listing), by_number.get(number))
-        for number, row in enumerate(rows)
-    ]
+    return [_outcome(row, by_number.get(number)) for number, row in enumerate(rows)]
 
 
-def _outcome(row: Row, why_missing: str, answer: Mapping[str, Any] | None) -> Outcome:
-    if why_missing:
-        return Outcome(row, reason=why_missing)
+def _outcome(row: Row, answer: Mapping[str, Any] | None) -> Outcome:
     if answer is None:
         return Outcome(row, reason="The agent gave no answer.")
     if answer["status"] != "ok":
@@ -168,21 +137,12 @@ def measure(kernel_name: str) -> list[Outcome]:
     Raises:
         RingcrossError: the kernel cannot be found, or the machine was lost.
     """
-    kernel = catalog.find(kernel_name)
-    listing = Provisioner().listing()
-    used = {row.cell.channel for row in ROWS}
-    channels = [channel for channel in listing["channels"] if channel["name"] in used]
-    target = VmTarget(
-        kernel=kernel,
-        agent=build.build_agent(),
-        modules=build.build_modules(kernel),
-        needs=requirements("needs", channels),
-        append=requirements("boot", channels),
-        clock="instructions",
-        accelerator="icount",
-    )
-    with target.start([SETUP, *requests(ROWS, listing)], seed=1) as session:
-        return outcomes(ROWS, listing, list(session.answers()))
+    provisioner = Provisioner()
+    listing = provisioner.listing()
+    options = RunOptions(kernel=kernel_name, clock="instructions", cpus=1)
+    testbed = provisioner.prepare(options, listing, [row.cell for row in ROWS])
+    with testbed.target.start([SETUP, *requests(ROWS)], seed=1) as session:
+        return outcomes(ROWS, list(session.answers()))
 
 
 def table(found: Sequence[Outcome]) -> Table:
@@ -191,7 +151,8 @@ def table(found: Sequence[Outcome]) -> Table:
     for name in ("what", "cell", "optimum", "goal", "ours", "verdict"):
         shown.add_column(name, justify="left" if name in ("what", "cell", "verdict") else "right")
     for each in found:
-        verdict = "reached" if each.reached else "[red]not reached[/]" if each.value else ""
+        missed = "[red]not reached[/]" if each.value is not None else ""
+        verdict = "reached" if each.reached else missed
         optimum = each.row.optimum
         shown.add_row(
             each.row.what,

@@ -51,7 +51,8 @@ def print_table(folder: Path) -> None:
     if not cost:
         return
     console.OUT.print(table)
-    if any(len({row.size for row in rows}) < len(rows) for rows in measured.values()):
+    kinds = {name: {(row.size, row.records) for row in rows} for name, rows in measured.items()}
+    if any(len(kinds[name]) < len(rows) for name, rows in measured.items()):
         console.OUT.print(
             "Where factors such as burst or placement have several values, and none is the usual "
             "one, the cheapest is shown. The report has all.",

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+from scipy import optimize
 
 from reports.data.run import Run
 from reports.text import words
+from reports.text.excluded import WORDS
 
 TEXT = ("seqfile", "text")
 """The channel and mode of the usual file in /proc: seq_file, with numbers as text."""
@@ -22,7 +24,7 @@ QUOTED = (
     ("netlink", "unicast", "netlink is 66 times faster than /proc"),
     ("bpfiter", "map", "a BPF iterator is 100 times faster than /proc"),
 )
-"""What people quote: the channel and mode that is said to be faster than :data:`TEXT`, and how."""
+"""Statements that go around without a source: which mode is said to be faster than :data:`TEXT`."""
 
 
 @dataclass(frozen=True)
@@ -62,26 +64,18 @@ def lines(run: Run) -> tuple[Line, ...]:
     )
     found = []
     for (channel, mode), group in groupby(rows, key=lambda row: (row.channel, row.mode)):
-        costs = {row.records: float(row.median or 0.0) for row in group}
-        fixed, each = fit(costs)
-        found.append(Line(channel, mode, costs, fixed, each, _has_no_call(run, channel, mode)))
+        of_mode = list(group)
+        costs = {row.records: float(row.median or 0.0) for row in of_mode}
+        silent = any(WORDS["call"] in row.excluded for row in of_mode)
+        found.append(Line(channel, mode, costs, *fit(costs), silent))
     return tuple(sorted(found, key=lambda line: line.costs[max(line.costs)] / max(line.costs)))
-
-
-def _has_no_call(run: Run, channel: str, mode: str) -> bool:
-    """Whether the mode declares that its dump makes no system call."""
-    for declared in run.channel(channel).modes:
-        if declared["name"] == mode:
-            dump = (declared.get("operations") or {}).get("dump") or {}
-            return "call" in (dump.get("excludes") or ())
-    return False
 
 
 def fit(costs: dict[int, float]) -> tuple[float, float]:
     """The fixed cost of a dump, and the cost of each record.
 
     Both minimise the squares of the relative errors, so that short tables count as much as long
-    ones. With one length only, the whole cost is the records'.
+    ones, and neither is negative. With one length only, the whole cost is the records'.
     """
     points = {records: cost for records, cost in costs.items() if cost > 0}
     if not points:
@@ -90,8 +84,8 @@ def fit(costs: dict[int, float]) -> tuple[float, float]:
         ((records, cost),) = points.items()
         return 0.0, cost / records
     weights = np.array([[1 / cost, records / cost] for records, cost in points.items()])
-    (fixed, each), *_ = np.linalg.lstsq(weights, np.ones(len(points)), rcond=None)
-    return max(0.0, float(fixed)), max(0.0, float(each))
+    (fixed, each), _ = optimize.nnls(weights, np.ones(len(points)))
+    return float(fixed), float(each)
 
 
 def lengths(found: Iterable[Line]) -> list[int]:
@@ -143,7 +137,8 @@ def answer(found: Sequence[Line]) -> list[str]:
     if silent:
         sentences.append(
             f"Without any system call: {words.listed(silent)}. The table is already there, so a "
-            "record costs only its reading; what keeps the table up to date is not in the figure."
+            "record costs only its reading. The cost of keeping the table up to date is not "
+            "included."
         )
     runs = _winners(asked)
     if runs:
@@ -195,8 +190,9 @@ def _opposite(found: Sequence[Line]) -> list[str]:
         return []
     one, other, at = max(swaps, key=lambda swap: swap[0].each / swap[1].each)
     return [
-        f"One record can say the opposite of many: a dump costs a fixed amount and an amount per "
-        f"record. {one.name} has {words.number(one.fixed)} and {words.number(one.each)}, "
+        "The order for one record can differ from that for many: a dump costs a fixed amount and "
+        f"an amount per record. {one.name} has {words.number(one.fixed)} and "
+        f"{words.number(one.each)}, "
         f"{other.name} has {words.number(other.fixed)} and {words.number(other.each)}. So "
         f"{one.name} is cheaper for fewer than about {max(2, round(at)):,} records, and "
         f"{words.ratio(one.each / other.each).rstrip('×')} times as expensive for very many."
@@ -252,6 +248,6 @@ def verdict(claim: Claim) -> str:
         ]
     )
     return (
-        f"People quote: “{claim.text}”. Here, a dump by {claim.slow.name} costs as many times as "
-        f"much as one by {claim.fast.name}, by number of records: {measured}."
+        f"It is often said that “{claim.text}”. Here, the cost of a dump by {claim.slow.name} "
+        f"divided by that of one by {claim.fast.name} is, by number of records: {measured}."
     )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from reports.analysis import dumps
 from reports.analysis.dumps import Line
-from reports.data.run import Run
 from reports.pages.view import page_of
 from reports.text import words
 
@@ -46,10 +45,14 @@ class Section:
     crossings: tuple[tuple[str, str, str], ...]
 
 
-def section(run: Run, channel: str = "") -> Section | None:
-    """The section of all channels, or of one; None if no dump was measured."""
-    everything = dumps.lines(run)
-    found = tuple(line for line in everything if channel in ("", line.channel))
+def section(lines: Sequence[Line], channel: str = "") -> Section | None:
+    """The section of all channels, or of one; None if no dump was measured.
+
+    Args:
+        lines: those of :func:`reports.analysis.dumps.lines`.
+        channel: its name, or empty.
+    """
+    found = tuple(line for line in lines if channel in ("", line.channel))
     if not found:
         return None
     records = dumps.lengths(found)
@@ -59,7 +62,7 @@ def section(run: Run, channel: str = "") -> Section | None:
         sentences=(
             *sentences,
             *(dumps.verdict(claim) for claim in claims),
-            *(dumps.of_text(found) if claims else ()),
+            *(() if channel else dumps.of_text(found)),
         ),
         heads=tuple(words.number(count) for count in records),
         rows=tuple(_row(line, records, found, bool(channel)) for line in found),

@@ -35,6 +35,7 @@ def render_run(run: Run, out: Path, modules: Path = MODULES) -> Path:
         "clock": words.clock_words(run.clock),
         "kernel": str(run.environment.get("kernel") or "(kernel not recorded)"),
         "banners": [text for text in [view.banner(run)] if text],
+        "dumps": dumps.lines(run),
     }
     heat = view.heat_map(run)
     recorded = data_properties.load(run)
@@ -79,8 +80,8 @@ def _index_page(
     placed = placements.lines(run)
     streams = view.streams(run)
     loads = [figure for figure in [load.of_channels(run, sweeps)] if figure]
-    dumped = dump.section(run)
-    dump_figure = dump_figures.figure(run, dumps.lines(run))
+    dumped = dump.section(common["dumps"])
+    dump_figure = dump_figures.figure(run, common["dumps"])
     write(
         out / "index.html",
         "index.html.j2",
@@ -180,7 +181,7 @@ def _channel_page(
         placed=placed,
         placements=placements.used(placed),
         streams=view.streams(run, channel.name),
-        dumped=dump.section(run, channel.name),
+        dumped=dump.section(common["dumps"], channel.name),
         loads=[
             figure for figure in [load.of_modes(run, channel.name, common["searches"])] if figure
         ],

@@ -33,16 +33,10 @@ INTERVAL = 40_000  # nanoseconds between bursts: enough to read each one
 Key = tuple[Operation, str, Any]
 
 
-def mode_of(operation: Operation) -> dict[str, Any]:
-    """The listing of the operation's mode."""
-    (channel,) = (c for c in machine.listing()["channels"] if c["name"] == operation.channel)
-    (mode,) = (m for m in channel["modes"] if m["name"] == operation.mode)
-    found: dict[str, Any] = mode
-    return found
-
-
 def waits(operation: Operation) -> list[str]:
-    found: list[str] = mode_of(operation)["operations"][operation.operation]["waits"]
+    found: list[str] = machine.mode_of(operation.channel, operation.mode)["operations"][
+        operation.operation
+    ]["waits"]
     return found
 
 
@@ -123,10 +117,10 @@ def test_each_thread_has_a_sequence_of_its_own(
     alone = ok(answers, operation, "threads", 1)
     for threads in THREADS[1:]:
         answer = answers[operation, "threads", threads]
-        if mode_of(operation).get("single_threaded_reason"):
+        if machine.mode_of(operation.channel, operation.mode).get("single_threaded_reason"):
             assert (answer["status"], answer["reason"]) == (
                 "skip",
-                mode_of(operation)["single_threaded_reason"],
+                machine.mode_of(operation.channel, operation.mode)["single_threaded_reason"],
             )
             continue
         assert answer["status"] == "ok", answer["reason"]

@@ -161,7 +161,7 @@ def test_probes_tell_channels_apart(answers: dict[tuple[str, str], Answer]) -> N
     assert value(answers, "sysctl", "message", "permissions") == "uid 0"
     assert value(answers, "sysctl", "integer", "module_unload") == "unloads, user gets an error"
     assert value(answers, "modparam", "parameter", "boundaries") == "kept"
-    assert value(answers, "umh", "wait", "syscalls") == {"notify": 0, "stream": 0}
+    assert value(answers, "umh", "wait", "syscalls") == {"notify": 0, "stream": 0, "upcall": 0}
     assert value(answers, "umh", "wait", "copies") is None
     assert value(answers, "umh", "wait", "permissions") == "CAP_DAC_OVERRIDE CAP_SYS_ADMIN"
     assert value(answers, "umh", "nowait", "contexts") == "process softirq hardirq"

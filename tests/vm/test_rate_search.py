@@ -20,17 +20,13 @@ SWEPT = 9  # trials of a sweep
 BATCH = 16  # RCX_BATCH
 
 
-def mode_of(operation: Operation) -> dict[str, Any]:
-    """The listing of the operation's mode."""
-    (channel,) = (c for c in machine.listing()["channels"] if c["name"] == operation.channel)
-    (mode,) = (m for m in channel["modes"] if m["name"] == operation.mode)
-    found: dict[str, Any] = mode
-    return found
-
-
 def queues(operation: Operation) -> list[int]:
     """The shortest and the longest queue that the mode lists; empty if it cannot be set."""
-    values = mode_of(operation)["operations"]["stream"].get("queue", {}).get("values", ())
+    values = (
+        machine.mode_of(operation.channel, operation.mode)["operations"]["stream"]
+        .get("queue", {})
+        .get("values", ())
+    )
     return [min(values), max(values)] if values else []
 
 
@@ -90,7 +86,10 @@ def test_a_search_finds_the_highest_rate(answers: dict[str, Answer], operation: 
     assert slow
     assert "lost" not in {trial["verdict"] for trial in slow}
     # With a queue that overwrites, a reader that is not woken is always behind.
-    if mode_of(operation)["claims"].get("queue_full") != "overwrites oldest":
+    if (
+        machine.mode_of(operation.channel, operation.mode)["claims"].get("queue_full")
+        != "overwrites oldest"
+    ):
         assert max(slow, key=lambda trial: trial["interval"])["verdict"] == "clean"
 
 
@@ -105,7 +104,10 @@ def test_a_higher_rate_is_too_much(answers: dict[str, Answer], operation: Operat
     assert verdicts & {"lost", "behind", "late"}
     # A channel that coalesces may pass by chance, but not at four times the rate.
     assert min(tried, key=lambda trial: trial["interval"])["verdict"] != "clean"
-    if mode_of(operation)["claims"].get("queue_full") != "coalesces":
+    if (
+        machine.mode_of(operation.channel, operation.mode)["claims"].get("queue_full")
+        != "coalesces"
+    ):
         assert "clean" not in verdicts
     slow = [trial for trial in tried if trial["interval"] >= 2 * answer["interval"]]
     calm = min(slow, key=lambda trial: trial["p99"])
@@ -120,7 +122,7 @@ def test_each_message_of_each_trial_is_accounted_for(
     answers: dict[str, Answer], operation: Operation
 ) -> None:
     """Sequence numbers, the producer's counts and the channel's reports to its reader agree."""
-    full = mode_of(operation)["claims"].get("queue_full")
+    full = machine.mode_of(operation.channel, operation.mode)["claims"].get("queue_full")
     for trial in rows(searched(answers, operation)["trials"]):
         assert violation(trial) == ""
         assert (trial["verdict"] == "lost") == (trial["lost"] > 0)

@@ -133,7 +133,7 @@ def test_a_count_is_checked_once_per_notice(answers: dict[str, Answer]) -> None:
 
 
 def test_the_floor_of_notify_is_a_floor(answers: dict[str, Answer]) -> None:
-    """No event arrives cheaper than that of the baseline, not even an eventfd's."""
+    """An eventfd, which wakes a sleeping reader too, does not do it cheaper than the baseline."""
 
     def cost(name: str) -> float:
         answer = answers[name]
