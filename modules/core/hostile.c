@@ -136,8 +136,14 @@ static void try_emit(struct rcx_hostile *h)
 	rcx_expect(h, "without a bind, wrong as well", emit_with(h, wrong), EINVAL);
 	bind(h, (struct rcx_bind){ .channel = "null", .mode = "none" });
 	rcx_expect(h, "in a mode that emits nothing", emit_with(h, good_emit()), EOPNOTSUPP);
+	wrong = good_emit();
+	wrong.context = RCX_PROCESS | RCX_TO_NOBODY;
+	rcx_expect(h, "in such a mode, to nobody", emit_with(h, wrong), EOPNOTSUPP);
+	rcx_expect(h, "wait without an emission", ioctl(h->core, RCX_CORE_WAIT), 0);
 	bind(h, good_bind());
 	rcx_expect(h, "a good one", emit_with(h, good_emit()), 0);
+	wrong.burst = 1;
+	rcx_expect(h, "a good one to nobody", emit_with(h, wrong), 0);
 #define WRONG(name, field, value) \
 	wrong = good_emit();      \
 	wrong.field = value;      \

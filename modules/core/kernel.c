@@ -569,14 +569,18 @@ static bool is_online(u32 cpu)
 	return cpu < nr_cpu_ids && cpu_online(cpu);
 }
 
-/* Start @spec.  With a @deadline in ns for each reply, the producer asks; with 0, it emits. */
-static int producer_begin(const struct rcx_emission *spec, u64 deadline)
+/*
+ * Start @spec.  With a @deadline in ns for each reply, the producer asks; with 0, it emits, or with
+ * @nobody does all of that but call the channel.
+ */
+static int producer_begin(const struct rcx_emission *spec, u64 deadline, bool nobody)
 {
 	int err;
 
 	/* Not under the lock of CPU hotplug, which the emitter of a channel may take, too. */
 	producer_stop();
 	producer.spec = *spec;
+	producer.nobody = nobody;
 	producer.deadline = deadline;
 	producer.left = spec->count;
 	producer.page->done = 0;
@@ -608,13 +612,11 @@ static long core_emit(const struct rcx_emission __user *arg)
 		return -EINVAL;
 	if (!bound)
 		return -ENOLINK;
-	if (!nobody && !(emitter_contexts(producer.emitter) & RCX_IN(spec.context)))
+	/* Also what nobody gets is emitted in the way of a mode that emits. */
+	if (!producer.emitter ||
+	    (!nobody && !(emitter_contexts(producer.emitter) & RCX_IN(spec.context))))
 		return -EOPNOTSUPP;
-
-	/* The timer of an earlier emission may still run. */
-	producer_stop();
-	producer.nobody = nobody;
-	return producer_begin(&spec, 0);
+	return producer_begin(&spec, 0, nobody);
 }
 
 static long core_ask(const struct rcx_asking __user *arg)
@@ -635,7 +637,7 @@ static long core_ask(const struct rcx_asking __user *arg)
 	spec.count = asking.count;
 	spec.delay = asking.delay;
 	spec.cpu = asking.cpu;
-	return producer_begin(&spec, asking.deadline);
+	return producer_begin(&spec, asking.deadline, false);
 }
 
 static long core_counts(struct rcx_counts __user *arg)
@@ -663,6 +665,8 @@ static long core_counts(struct rcx_counts __user *arg)
 /* Not under the lock, so that another thread can stop the producer. */
 static long core_wait(void)
 {
+	if (!READ_ONCE(producer.deadline) && !READ_ONCE(producer.page->done))
+		return -EINVAL; /* only the end of asking wakes */
 	return wait_event_interruptible(producer.ended, READ_ONCE(producer.page->done));
 }
 
@@ -756,6 +760,7 @@ static int __init core_init(void)
 	producer.page = vmalloc_user(sizeof(*producer.page));
 	if (!producer.page)
 		return -ENOMEM;
+	producer.page->done = 1;
 	producer_prepare(HRTIMER_MODE_REL_HARD);
 	prepare_timer(&producer.watchdog, ask_too_long, HRTIMER_MODE_REL_SOFT);
 	kthread_init_work(&producer.work, produce_in_thread);

@@ -20,6 +20,12 @@ SWEPT = 9  # trials of a sweep
 BATCH = 16  # RCX_BATCH
 
 
+def when_full(operation: Operation) -> str:
+    """What the mode claims to do when its queue is full; empty if it claims nothing."""
+    claims = machine.mode_of(operation.channel, operation.mode)["claims"]
+    return str(claims.get("queue_full", ""))
+
+
 def queues(operation: Operation) -> list[int]:
     """The shortest and the longest queue that the mode lists; empty if it cannot be set."""
     values = (
@@ -86,10 +92,7 @@ def test_a_search_finds_the_highest_rate(answers: dict[str, Answer], operation: 
     assert slow
     assert "lost" not in {trial["verdict"] for trial in slow}
     # With a queue that overwrites, a reader that is not woken is always behind.
-    if (
-        machine.mode_of(operation.channel, operation.mode)["claims"].get("queue_full")
-        != "overwrites oldest"
-    ):
+    if when_full(operation) != "overwrites oldest":
         assert max(slow, key=lambda trial: trial["interval"])["verdict"] == "clean"
 
 
@@ -104,10 +107,7 @@ def test_a_higher_rate_is_too_much(answers: dict[str, Answer], operation: Operat
     assert verdicts & {"lost", "behind", "late"}
     # A channel that coalesces may pass by chance, but not at four times the rate.
     assert min(tried, key=lambda trial: trial["interval"])["verdict"] != "clean"
-    if (
-        machine.mode_of(operation.channel, operation.mode)["claims"].get("queue_full")
-        != "coalesces"
-    ):
+    if when_full(operation) != "coalesces":
         assert "clean" not in verdicts
     slow = [trial for trial in tried if trial["interval"] >= 2 * answer["interval"]]
     calm = min(slow, key=lambda trial: trial["p99"])
@@ -122,7 +122,7 @@ def test_each_message_of_each_trial_is_accounted_for(
     answers: dict[str, Answer], operation: Operation
 ) -> None:
     """Sequence numbers, the producer's counts and the channel's reports to its reader agree."""
-    full = machine.mode_of(operation.channel, operation.mode)["claims"].get("queue_full")
+    full = when_full(operation)
     for trial in rows(searched(answers, operation)["trials"]):
         assert violation(trial) == ""
         assert (trial["verdict"] == "lost") == (trial["lost"] > 0)
