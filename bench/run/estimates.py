@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+import scipy
 
 from bench.plan.cells import EVENTS, PER, CellResult, Clock
 
@@ -219,7 +219,7 @@ def median_interval(boots: Levels) -> tuple[float, float]:
         return _widened_interval(_resampled_medians(units), float(np.median(rounds)), len(units))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        interval = stats.bootstrap(
+        interval = scipy.stats.bootstrap(
             (rounds,),
             np.median,
             n_resamples=_RESAMPLES,
@@ -241,7 +241,7 @@ def _widened_interval(medians: Floats, median: float, units: int) -> tuple[float
     low, high = np.percentile(medians, [tail, 100 - tail])
     quantile = 0.5 + _CONFIDENCE / 2
     factor = math.sqrt(units / (units - 1))
-    factor *= float(stats.t.ppf(quantile, units - 1) / stats.norm.ppf(quantile))
+    factor *= float(scipy.stats.t.ppf(quantile, units - 1) / scipy.stats.norm.ppf(quantile))
     low, high = median - factor * (median - low), median + factor * (high - median)
     return (max(0.0, float(low)) if median >= 0 else float(low)), float(high)
 
@@ -338,7 +338,7 @@ def summarise(results: Sequence[CellResult], clock: Clock) -> Summary:
         messages_per_unit=messages,
         bytes_per_unit=messages * results[0].cell.size * max(1, results[0].cell.records),
         p9999=percentile(samples, 99.99),
-        mad=float(stats.median_abs_deviation(rounds)) if len(rounds) else math.nan,
+        mad=float(scipy.stats.median_abs_deviation(rounds)) if len(rounds) else math.nan,
         low_severe=outliers[-2],
         low_mild=outliers[-1],
         high_mild=outliers[1],

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from bench.plan.cells import CellResult
 from bench.run.estimates import (
@@ -94,7 +94,7 @@ def interval(boots: Levels) -> tuple[float, float]:
         return float(rounds[0]), float(rounds[0])
     figure, n = float(np.percentile(rounds, QUARTILE)), len(units)
     error = float(np.log(_resampled(units)).std(ddof=1)) * math.sqrt(n / (n - 1))
-    reach = math.exp(float(stats.t.ppf(0.5 + _CONFIDENCE / 2, n - 1)) * error)
+    reach = math.exp(float(scipy.stats.t.ppf(0.5 + _CONFIDENCE / 2, n - 1)) * error)
     return figure / reach, figure * reach
 
 
