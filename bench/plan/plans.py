@@ -45,6 +45,7 @@ class Plan:
         records: numbers of records of a dump's table.
         sweep: whether a rate search also tries rates around its result.
         brief: whether x-rays are taken only of the first mode that has an operation.
+        references: whether references are explored although no channel is named.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Plan:
     records: tuple[int, ...] = (1, 16, 256, 4096, 65536)
     sweep: bool = True
     brief: bool = False
+    references: bool = True
 
     def rounds_of(self, operation: Operation, clock: Clock) -> int:
         """Number of rounds of a cell in each load.
@@ -122,7 +124,7 @@ PLANS: dict[str, Plan] = {
     for plan in (
         Plan(
             "quick",
-            (8, 2048, 65536),
+            (8, 16384),
             {"instructions": 11, "time": 15},
             {"instructions": 100, "time": 25},
             {"instructions": 150_000, "time": _TIME_UNITS},
@@ -131,10 +133,11 @@ PLANS: dict[str, Plan] = {
             records=(16, 4096),
             sweep=False,
             brief=True,
+            references=False,
         ),
         Plan(
             "standard",
-            (8, 64, 512, 2048, 16384, 131072, 1048576),
+            (8, 2048, 16384, 131072, 1048576),
             {"instructions": 15, "time": 15},
             {"instructions": 400, "time": 80},
             {"instructions": 300_000, "time": _TIME_UNITS},

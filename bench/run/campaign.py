@@ -267,7 +267,12 @@ class Campaign:
             for cell in recorder.header.cells
             if not cell.skip and cell not in testbed.decided
         }
-        channels = [c for c in self.listing["channels"] if c["name"] in measured]
+        explored = self.plan.references or bool(self.options.channels)
+        channels = [
+            channel
+            for channel in self.listing["channels"]
+            if channel["name"] in measured and (explored or not channel.get("reference"))
+        ]
         self._exploration = exploration.Exploration(
             cpus.with_one(testbed.target),
             recorder,

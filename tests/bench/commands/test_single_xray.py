@@ -39,7 +39,7 @@ def test_the_operation_that_is_meant(
         (("netlink", "", "multicats", None), "Did you mean multicast"),
         (("netlink", "pull", "", None), "A socket has no pull"),
         (("netlink", "call", "multicast", None), "Mode multicast of netlink has no call"),
-        (("netlink", "call", "", "64k"), "does not carry 65536 bytes: use the nearest size, 32768"),
+        (("netlink", "call", "", "64k"), "does not carry 65536 bytes: use the nearest size, 8192"),
         (("netlink", "call", "", "lots"), "is not a size"),
     ],
 )

@@ -78,7 +78,9 @@ def test_a_reader_spins_on_another_cpu_where_a_plan_varies_waits() -> None:
 def test_requested_placements_are_measured_at_all_sizes() -> None:
     """The usual placement is not named; an operation with one end is measured as usual."""
     factors = read_factors(placements="same-cpu,cross-socket")
-    cells = make_cells(WITH_PIPE, PLANS["quick"], channels=["pipe", "null"], factors=factors)
+    cells = make_cells(
+        WITH_PIPE, PLANS["quick"], channels=["pipe", "null"], sizes=[8, 2048], factors=factors
+    )
     names = [cell.name for cell in cells if cell.mode and not cell.skip]
     assert "pipe-pair-call-8" in names
     assert "pipe-pair-call-8-cross-socket" in names

@@ -54,8 +54,8 @@ def test_an_unknown_plan_gets_what_exists() -> None:
 
 
 def test_plans_are_as_documented() -> None:
-    assert PLANS["quick"].sizes == (8, 2048, 65536)
-    assert PLANS["standard"].sizes == (8, 64, 512, 2048, 16384, 131072, 1048576)
+    assert PLANS["quick"].sizes == (8, 16384)
+    assert PLANS["standard"].sizes == (8, 2048, 16384, 131072, 1048576)
     assert PLANS["full"].sizes[0] == 8
     assert PLANS["full"].sizes[-1] == 1 << 20
     assert [plan.rounds["instructions"] for plan in PLANS.values()] == [11, 15, 51]
@@ -87,8 +87,7 @@ def test_too_large_is_skipped_with_the_limit() -> None:
     cells = make_cells(LISTING, QUICK, channels=["netlink"], operations=["call"])
     assert [(cell.size, cell.skip) for cell in cells] == [
         (8, ""),
-        (2048, ""),
-        (65536, "One skb."),
+        (16384, "One skb."),
     ]
 
 

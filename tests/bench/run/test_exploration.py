@@ -16,7 +16,7 @@ from bench.plan.options import RunOptions
 from bench.run import exploration
 from bench.run.campaign import Campaign
 from bench.run.progress import Silent
-from tests.fake_target import FakeProvisioner, FakeTarget
+from tests.fake_target import LISTING, FakeProvisioner, FakeTarget
 
 
 class RecordingProgress(Silent):
@@ -100,6 +100,30 @@ def test_the_quick_plan_looks_through_one_mode_and_names_the_others(tmp_path: Pa
     (omitted,) = (xray for xray in operations if xray["mode"] == "multicast")
     assert omitted["status"] == "skip"
     assert "ringcross xray netlink --mode multicast --operation notify" in omitted["reason"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "channels", "explored"),
+    [
+        ("quick", (), False),
+        ("quick", ("netlink", "null"), True),
+        ("standard", (), True),
+    ],
+)
+def test_the_quick_plan_explores_references_only_when_they_are_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    plan: str,
+    channels: tuple[str, ...],
+    explored: bool,
+) -> None:
+    listing = [
+        channel | {"reference": channel["name"] == "netlink"} for channel in LISTING["channels"]
+    ]
+    monkeypatch.setitem(LISTING, "channels", listing)
+    run(tmp_path, plan=plan, channels=channels)
+    assert "null" in {row["channel"] for row in properties(tmp_path)}
+    assert ("netlink" in {row["channel"] for row in properties(tmp_path)}) == explored
 
 
 def test_not_unless_asked_for(tmp_path: Path) -> None:

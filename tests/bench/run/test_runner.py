@@ -71,7 +71,7 @@ def test_skips_never_touch_the_target(tmp_path: Path) -> None:
     skips = [r for r in runner.results() if r.status == "skip"]
     assert {"A socket has no pull.", "One skb."} <= {r.reason for r in skips}
     requests = [r for r in target.sessions[0].requests if r["do"] == "cell"]
-    assert not any(r["size"] == 65536 and r["operation"] == "call" for r in requests)
+    assert not any(r["size"] == 16384 and r["operation"] == "call" for r in requests)
 
 
 def test_each_boot_has_its_seed_and_order(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_each_load_of_a_boot_is_a_request_of_its_own(tmp_path: Path) -> None:
     list(runner.results())
     for session in target.sessions:
         ids = [r["id"] for r in session.requests if r["do"] == "cell"]
-        assert len(ids) == len(set(ids)) == 3 * 16
+        assert len(ids) == len(set(ids)) == 3 * 11
     for cell, results in recorder.results.items():
         places = sorted((r.boot, r.load) for r in results)
         assert places == ([(0, 0)] if cell.skip else [(b, n) for b in range(2) for n in range(3)])
