@@ -391,10 +391,13 @@ static inline size_t rcx_len(const struct rcx_session *s)
 	return RCX_HEADER + s->size;
 }
 
-/* Whether file descriptors must be non-blocking, because the loop polls or spins. */
+/* Whether file descriptors must be opened non-blocking: the loop polls or spins, or it is that of
+ * a stream.  A stream drains without blocking even if it is over before its loop begins;
+ * rcx_stream_block_fd() lets it sleep until then.
+ */
 static inline bool rcx_nonblocking(const struct rcx_session *s)
 {
-	return s->wait != RCX_WAIT_BLOCK;
+	return s->wait != RCX_WAIT_BLOCK || s->op == RCX_STREAM;
 }
 
 /* Whether the loop sleeps in poll() when there is no message; else it tries again at once. */
