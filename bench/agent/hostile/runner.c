@@ -73,8 +73,10 @@ static void try_leftovers(struct rcx_hostile *h, long before)
 
 /* ---- ordinary use ------------------------------------------------------- */
 
+/* Validate one operation.  @skips: whether it may be skipped, and afterwards whether it was. */
 static void validate_operation(struct rcx_hostile *h, const struct rcx_mode *mode, enum rcx_op op,
-			       const struct rcx_overhead *overhead, struct rcx_result *result)
+			       const struct rcx_overhead *overhead, struct rcx_result *result,
+			       bool *skips)
 {
 	const struct rcx_operation *operation = &mode->operations[op];
 	struct rcx_cell cell = {
@@ -100,24 +102,42 @@ static void validate_operation(struct rcx_hostile *h, const struct rcx_mode *mod
 	result->samples = 0;
 	rcx_cell_run(&cell, overhead, result);
 	snprintf(name, sizeof(name), "%s %s", mode->name, rcx_op_names[op]);
-	/* A skip: this kernel lacks the mode. */
-	rcx_expect_true(h, name, result->status == RCX_OK || result->status == RCX_SKIP);
+	rcx_expect_true(h, name,
+			result->status == RCX_OK || (*skips && result->status == RCX_SKIP));
+	*skips = result->status == RCX_SKIP;
 	if (!result->reason[0])
 		return;
 	one = &h->cases->list[h->cases->count - 1];
 	snprintf(one->got, sizeof(one->got), "%.90s", result->reason);
 }
 
+/* @skips has an entry for each mode and operation, see validate_operation(). */
 static void validate_all(struct rcx_hostile *h, const char *when,
-			 const struct rcx_overhead *overhead, struct rcx_result *result)
+			 const struct rcx_overhead *overhead, struct rcx_result *result,
+			 bool (*skips)[RCX_OPS])
 {
 	char reason[128];
 
 	rcx_topic(h, "%s", when);
-	for (const struct rcx_mode *mode = h->channel->modes; mode->name; mode++)
+	for (const struct rcx_mode *mode = h->channel->modes; mode->name; mode++, skips++)
 		for (int op = 0; op < RCX_OPS; op++)
 			if (mode->operations[op].run && rcx_mode_fits(mode, reason, sizeof(reason)))
-				validate_operation(h, mode, (enum rcx_op)op, overhead, result);
+				validate_operation(h, mode, (enum rcx_op)op, overhead, result,
+						   &(*skips)[op]);
+}
+
+/* The entries for the first pass: a kernel may lack any mode. */
+static bool (*any_may_skip(const struct rcx_channel *channel))[RCX_OPS]
+{
+	bool(*skips)[RCX_OPS];
+	size_t count = 0;
+
+	while (channel->modes[count].name)
+		count++;
+	skips = malloc((count + 1) * sizeof(*skips));
+	if (skips)
+		memset(skips, true, count * sizeof(*skips));
+	return skips;
 }
 
 /* ---- the run ------------------------------------------------------------ */
@@ -190,28 +210,31 @@ json_object *rcx_hostile_run(const struct rcx_hostile_entry *entry, uint32_t dea
 	struct rcx_hostile h = { .channel = rcx_find_channel(entry->channel), .core = -1 };
 	struct job job = { entry, &h };
 	char end_reason[256] = "", why[128];
+	bool(*skips)[RCX_OPS] = h.channel ? any_may_skip(h.channel) : NULL;
 	json_object *list;
 	long before;
 
 	h.cases = mmap(NULL, sizeof(*h.cases), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
-	if (!h.channel || h.cases == MAP_FAILED) {
+	if (!skips || h.cases == MAP_FAILED) {
 		snprintf(reason, len, "cannot get memory for cases");
+		free(skips);
 		return json_object_new_array();
 	}
-	validate_all(&h, "before", overhead, result);
+	validate_all(&h, "before", overhead, result, skips);
 	before = memory_held();
 	h.topic[0] = '\0';
 	if (!rcx_in_child(try_all, &job, deadline_ms, why, sizeof(why)))
 		snprintf(end_reason, sizeof(end_reason), "%s, after the case \"%s\"", why,
 			 h.cases->list[h.cases->count - 1].name);
 	try_leftovers(&h, before);
-	validate_all(&h, "afterwards", overhead, result);
+	validate_all(&h, "afterwards", overhead, result, skips);
 	try_unload(&h, h.channel->module);
 	if (strcmp(entry->name, entry->channel))
 		try_unload(&h, "ringcross_core");
 	summarize(h.cases, end_reason, reason, len);
 	list = list_cases(h.cases);
 	munmap(h.cases, sizeof(*h.cases));
+	free(skips);
 	return list;
 }
