@@ -63,7 +63,7 @@ class Summary:
         cpu_user_side, cpu_other_side: processor time in ns per operation, see :func:`cpu`.
         producer: of a stream: units that the producer spent in the channel, per emitted message.
         consumer: of a stream: units that the reader needed per delivered message; on one CPU,
-            all that is not the producer's.
+            all that is not the producer's. NaN for a reader that spins on a CPU of its own.
         cycles_user, cycles_kernel, instructions_user, instructions_kernel: hardware events of
             the user side per operation: the median of the rounds in which they were counted.
     """

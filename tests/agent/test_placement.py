@@ -159,6 +159,22 @@ def belongs_to(process: int, agent: int) -> bool:
     return process == agent
 
 
+# ---- both ends of a stream ------------------------------------------------------------------
+
+
+def test_what_a_reader_needs_is_unknown_while_it_spins(agent: Path) -> None:
+    """Its processor time is then the length of the stream."""
+    other = next((name for name in placements(agent) if name != "same-cpu"), "")
+    if not other:
+        pytest.skip("there is only one CPU")
+    stream = CALL | {"operation": "stream", "placement": other}
+    polls, spins = talk(agent, SETUP, *(stream | {"wait": w} for w in ("poll", "busy"))).cells()
+    for answer in (polls, spins):
+        assert answer["status"] == "ok", answer["reason"]
+    assert all(value > 0 for value in polls["consumer"])
+    assert set(spins["consumer"]) == {None}
+
+
 # ---- hardware events ------------------------------------------------------------------------
 
 

@@ -234,7 +234,9 @@ static double producer_cost(const struct rcx_stream_overhead *each,
 /*
  * On one CPU, at full speed: all that is not the producer's, which includes the switches.  The
  * processor time of the thread that reads would be wrong there: after a wake-up the scheduler does
- * not read its clock again for the switch, so the rest of a burst is charged to the reader.
+ * not read its clock again for the switch, so the rest of a burst is charged to the reader.  On two
+ * CPUs this processor time is the consumer's, unless the reader spins: then it is the length of
+ * the stream, whatever the reader needs.
  */
 static double consumer_cost(const struct rcx_result *result, const struct rcx_cell *cell,
 			    const struct rcx_stream_counts *counts, double net, double producer)
@@ -242,7 +244,9 @@ static double consumer_cost(const struct rcx_result *result, const struct rcx_ce
 	const struct rcx_stream_overhead *each = &result->stream_overhead;
 	double own = (double)counts->cpu - each->cpu_read - each->check * (double)counts->checks;
 
-	if (!counts->delivered || (is_on_one_cpu(result) && cell->interval))
+	if (!counts->delivered)
+		return NAN;
+	if (is_on_one_cpu(result) ? cell->interval > 0 : result->session.wait == RCX_WAIT_BUSY)
 		return NAN;
 	if (is_on_one_cpu(result))
 		own = net - producer * (double)counts->emitted;
