@@ -19,7 +19,7 @@ from tests.vm.machine import Answer, Operation
 pytestmark = pytest.mark.vm
 
 LONG = {"round_units": 300_000, "rounds": 5, "samples": 0}
-KEPT = ("chardev", "mmap", "null", "relay")
+KEPT = ("chardev", "mmap", "null", "relay", "umh")
 STREAMS = {
     "nothing": ("nothing", "stream"),
     "chardev": ("chardev", "message"),
@@ -51,6 +51,10 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
         "eventfd": (Operation("counter", "count", "notify", 0, 0), {}),
         "count": (Operation("counter", "count", "stream", 0, 0), {"burst": 16}),
         "null": (Operation("null", "wake", "notify", 0, 0), {}),
+        "programs": (
+            Operation("umh", "wait", "stream", 0, 0),
+            {"burst": 4096, "deadline_ms": 2000},
+        ),
     }
     requests = [
         machine.cell(operation, 0 if operation.channel in ("counter", "null") else 8, number)
@@ -106,6 +110,13 @@ def test_a_reader_that_nobody_serves_needs_little(answers: dict[str, Answer]) ->
     answer = answers["nothing 64"]
     assert abs(statistics.median(answer["producer"])) < 10
     assert statistics.median(answer["consumer"]) < 30
+
+
+def test_a_burst_of_expensive_messages_is_a_skip(answers: dict[str, Answer]) -> None:
+    """A few of them show their cost: 4096 programs would not have been started in time."""
+    answer = answers["programs"]
+    assert answer["status"] == "skip", answer["reason"]
+    assert answer["reason"].endswith("too long for bursts of 4096.")
 
 
 def test_at_a_rate_only_the_clock_is_taken_off(answers: dict[str, Answer]) -> None:

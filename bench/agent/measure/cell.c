@@ -225,6 +225,14 @@ static uint64_t expensive_length(const struct rcx_session *s, const struct rcx_c
 	return is_stream(s) ? rcx_stream_length(cell, EXPENSIVE_STREAM) : EXPENSIVE_ROUND;
 }
 
+/* A part of a long burst is enough: check_burst() refuses whole ones only after the recheck. */
+static uint64_t recheck_length(const struct rcx_session *s, const struct rcx_cell *cell)
+{
+	bool is_long = is_stream(s) && cell->burst > EXPENSIVE_BURST;
+
+	return is_long ? EXPENSIVE_STREAM : expensive_length(s, cell);
+}
+
 /* The first operations may include one-time costs, such as the start of a peer.  So an operation
  * counts as expensive only if further rounds are expensive, too.
  */
@@ -233,7 +241,7 @@ static int recheck_cost(struct rcx_session *s, const struct rcx_cell *cell, uint
 	int trials = s->op == RCX_DUMP ? EXPENSIVE_DUMPS_TRIALS : EXPENSIVE_TRIALS;
 
 	for (int i = 0; i < trials && is_expensive(s, *cost); i++)
-		if (try_round(s, cell, expensive_length(s, cell), cost))
+		if (try_round(s, cell, recheck_length(s, cell), cost))
 			return -1;
 	return 0;
 }
