@@ -518,12 +518,13 @@ void rcx_cell_measure(const struct rcx_cell *cell, const struct rcx_overhead *ov
 	rcx_peer_report_death(result->reason, sizeof(result->reason));
 	if (!rcx_run_at_home(cell, result->reason, sizeof(result->reason)))
 		return; /* the status is RCX_FAIL */
-	if (cell->op == RCX_STREAM && rcx_stream_calibrate(cell, overhead, &result->stream_overhead,
-							   result->reason, sizeof(result->reason)))
-		return;
 	err = validate(cell, s, result, &cost);
 	if (!err) {
 		close_session(s);
+		if (cell->op == RCX_STREAM &&
+		    rcx_stream_calibrate(cell, overhead, &result->stream_overhead, result->reason,
+					 sizeof(result->reason)))
+			return;
 		err = measure(cell, s, cost, overhead, result);
 	}
 	if (err)
