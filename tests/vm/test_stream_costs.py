@@ -26,7 +26,7 @@ STREAMS = {
     "mmap": ("mmap", "ring"),
     "relay": ("relay", "mmap"),
 }
-BURSTS = (1, 3, 16, 64)
+BURSTS = (1, 3, 16, 64, 256)
 
 
 @pytest.fixture(scope="module")

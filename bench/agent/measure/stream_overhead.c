@@ -16,7 +16,7 @@
 #include "agent.h"
 #include "probe.h"
 
-#define EVENTS	 256u /* emitted to nobody, or one burst if that is more */
+#define EVENTS	 256u /* emitted to nobody, or two bursts if that is more */
 #define CHECKS	 256u
 #define REPEATS	 11   /* of which the smallest counts: a disturbance only adds */
 #define WAIT_US	 1000 /* in which the producer, which has the lowest priority, runs alone */
@@ -38,9 +38,6 @@ static double smaller(double best, double value)
 
 /* ---- events to nobody --------------------------------------------------- */
 
-/* A mode without a close hook, for a session whose open hook was not called. */
-static const struct rcx_mode unopened = { .name = "unopened" };
-
 static int wait_done(struct rcx_session *s)
 {
 	for (int i = 0; i < WAITS; i++) {
@@ -58,49 +55,53 @@ static double per_event(const struct rcx_session *s, uint64_t first, uint64_t n,
 	uint64_t last = burst < n ? n - burst : n - 1;
 	const volatile __u64 *timestamps = s->page->timestamps;
 
-	return last ? (double)(timestamps[(first + last) % RCX_TIMESTAMPS] -
-			       timestamps[first % RCX_TIMESTAMPS]) /
-			       (double)last :
-		      0;
+	return (double)(timestamps[(first + last) % RCX_TIMESTAMPS] -
+			timestamps[first % RCX_TIMESTAMPS]) /
+	       (double)last;
 }
 
-static int emit_to_nobody(struct rcx_session *s, uint32_t burst, struct rcx_stream_overhead *found)
+/* Two bursts of more than half of RCX_STREAM_MAX are more than a stream has: there is only one. */
+static uint64_t events_to_nobody(const struct rcx_cell *cell)
 {
-	uint64_t n = burst < EVENTS ? EVENTS / burst * burst : burst;
-	uint64_t first = s->page->emitted;
+	uint64_t two = 2ull * cell->burst;
+	uint64_t n = two > EVENTS ? two : EVENTS;
+
+	return rcx_stream_length(cell, n < RCX_STREAM_MAX ? n : RCX_STREAM_MAX);
+}
+
+static int emit_to_nobody(struct rcx_session *s, const struct rcx_cell *cell,
+			  struct rcx_stream_overhead *found)
+{
+	uint64_t n = events_to_nobody(cell), first = s->page->emitted;
 	struct rcx_counts before, after;
 
-	if (rcx_session_counts(s, &before) || rcx_session_emit(s, n, burst, 0) || wait_done(s) ||
-	    rcx_session_stop(s) || rcx_session_counts(s, &after))
+	if (rcx_session_counts(s, &before) || rcx_session_emit(s, n, cell->burst, 0) ||
+	    wait_done(s) || rcx_session_stop(s) || rcx_session_counts(s, &after))
 		return -1;
-	found->produce = smaller(found->produce, per_event(s, first, n, burst));
+	found->produce = smaller(found->produce, per_event(s, first, n, cell->burst));
 	if (after.timed > before.timed)
 		found->emit = smaller(found->emit, (double)(after.busy - before.busy) /
 							   (double)(after.timed - before.timed));
 	return 0;
 }
 
-/* In a session of its own, whose numbers nobody reads.  Where none can be opened, the validation
- * pass says why.
- */
+/* In a session of its own, whose numbers nobody reads. */
 static int measure_producer(const struct rcx_cell *cell, struct rcx_stream_overhead *found,
 			    char *reason, size_t len)
 {
 	struct rcx_cell idle = *cell;
 	struct rcx_session s;
-	int err = 0;
+	int err;
 
 	idle.context = -1;
 	idle.wait = 0;
-	if (!rcx_session_bind(&s, &idle, false)) {
-		/* A thread can emit several bursts without an interval. */
-		s.context = RCX_PROCESS | RCX_TO_NOBODY;
-		for (int i = 0; i < REPEATS && !err; i++)
-			err = emit_to_nobody(&s, cell->burst, found);
-	}
+	err = rcx_session_bind(&s, &idle, false);
+	/* A thread can emit several bursts without an interval. */
+	s.context = RCX_PROCESS | RCX_TO_NOBODY;
+	for (int i = 0; i < REPEATS && !err; i++)
+		err = emit_to_nobody(&s, cell, found);
 	if (err)
 		snprintf(reason, len, "the producer's own cost cannot be measured: %s", s.error);
-	s.mode = &unopened;
 	rcx_session_close(&s);
 	return err;
 }
@@ -153,8 +154,8 @@ static void prepare_messages(uint32_t size)
 }
 
 /* Under the conditions of the cell, but with messages that nobody sends. */
-static void measure_checks(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
-			   struct rcx_stream_overhead *found)
+static int measure_checks(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
+			  struct rcx_stream_overhead *found, char *reason, size_t len)
 {
 	static struct rcx_page page = { .emitted = CHECKS };
 	static uint64_t latency[CHECKS];
@@ -177,24 +178,26 @@ static void measure_checks(const struct rcx_cell *cell, const struct rcx_overhea
 
 		found->cpu_read = smaller(found->cpu_read, (double)(rcx_thread_time() - cpu));
 		s.seen = s.noticed = s.latencies = 0;
-		rcx_time_loop(&s, CHECKS, &total);
+		if (rcx_time_loop(&s, CHECKS, &total)) {
+			snprintf(reason, len, "the cost of a check cannot be measured: %s",
+				 s.error);
+			return -1;
+		}
 		found->check = smaller(found->check,
 				       ((double)total - overhead->round) / CHECKS - overhead->loop);
 	}
+	return 0;
 }
 
 int rcx_stream_calibrate(const struct rcx_cell *cell, const struct rcx_overhead *overhead,
 			 struct rcx_stream_overhead *found, char *reason, size_t len)
 {
-	int err;
-
 	*found = (struct rcx_stream_overhead){ INFINITY, INFINITY, INFINITY, INFINITY };
-	err = measure_producer(cell, found, reason, len);
+	if (measure_producer(cell, found, reason, len))
+		return -1;
 	if (!isfinite(found->emit))
 		found->emit = NAN; /* a peer does not time its bursts */
-	if (!err)
-		measure_checks(cell, overhead, found);
-	return err;
+	return measure_checks(cell, overhead, found, reason, len);
 }
 
 /* ---- the rounds --------------------------------------------------------- */
