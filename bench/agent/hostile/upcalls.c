@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -240,10 +239,16 @@ static void try_killed(struct rcx_hostile *h, const struct rcx_server *server)
 	pid_t pid;
 
 	rcx_core_bind(h, server->mode, BODY, true);
-	rcx_expect(h, "pipe", pipe(ready), 0);
+	if (!rcx_expect(h, "pipe", pipe(ready), 0))
+		return;
 	pid = fork();
 	if (!pid)
 		take_and_die(h, server, ready[1]);
+	close(ready[1]); /* so that read() returns when the server exits early */
+	if (!rcx_expect_true(h, "fork", pid > 0)) {
+		close(ready[0]);
+		return;
+	}
 	rcx_expect_value(h, "a server in another process", read(ready[0], &word, 1), 1);
 	rcx_core_ask(h, 1, server->unnoticed ? 10 * SOON_MS : LONG_MS);
 	rcx_expect_value(h, "it takes the request", read(ready[0], &word, 1), 1);
@@ -251,7 +256,6 @@ static void try_killed(struct rcx_hostile *h, const struct rcx_server *server)
 	waitpid(pid, NULL, 0);
 	rcx_expect_asked(h, "it is killed", server->unnoticed ? ETIMEDOUT : ENOTCONN);
 	close(ready[0]);
-	close(ready[1]);
 }
 
 static void try_leaving(struct rcx_hostile *h, const struct rcx_server *server)
