@@ -103,16 +103,15 @@ void rcx_load_for(const struct rcx_channel *channel, char *reason, size_t len)
 	reason[0] = '\0';
 	snprintf(needs, sizeof(needs), "%s", channel->needs ? channel->needs : "");
 	for (name = strtok_r(needs, " ", &save); name; name = strtok_r(NULL, " ", &save)) {
-		if (*name == '?') {
-			rcx_module_need(rcx_serving.modules, name + 1);
-			continue;
-		}
+		name += *name == '?'; /* may be missing: of interest to the harness only */
 		err = rcx_module_need(rcx_serving.modules, name);
 		/* A missing file is no error: the kernel may have it built in.  If it does not,
-		 * the load of our module fails.
+		 * the load of our module fails, or the open hook skips.
 		 */
-		if (err && err != -ENOENT)
+		if (err && err != -ENOENT) {
 			rcx_module_explain(name, err, reason, len);
+			return;
+		}
 	}
 	for (size_t i = 0; channel->module && i < sizeof(ours) / sizeof(ours[0]); i++) {
 		err = rcx_module_load(rcx_serving.modules, ours[i]);
