@@ -29,7 +29,7 @@
 #define NICE_LOWEST	19	   /* nice, as ringcross_core's producer */
 #define SETTLE_NS	8000000ull /* two time slices: twice the debt of a new process */
 #define STOP_MS		1000	   /* a peer that has not stopped by then is stuck */
-#define DEATH_SIGNAL_US 500000	   /* by then SIGCHLD for a dead peer has arrived */
+#define DEATH_SIGNAL_NS 500000000ull /* by then SIGCHLD for a dead peer has arrived */
 
 /**
  * struct rcx_peer_block - memory that a session shares with the peers of all its threads
@@ -320,8 +320,13 @@ void rcx_peer_report_death(char *reason, size_t len)
 
 int rcx_peer_exited(struct rcx_session *s, const char *what)
 {
-	/* In a cell, on_death() runs meanwhile, and has the reason. */
-	usleep(DEATH_SIGNAL_US);
+	uint64_t limit = nanoseconds() + DEATH_SIGNAL_NS;
+
+	/* In a cell, on_death() runs meanwhile, and has the reason.  Any other signal ends the
+	 * sleep early, such as the timer of a stream.
+	 */
+	while (nanoseconds() < limit)
+		usleep(1000);
 	return rcx_fail(s, "%s: the peer has exited", what);
 }
 
