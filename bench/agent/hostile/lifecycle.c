@@ -80,22 +80,27 @@ static void try_unload_under_reader(const struct rcx_channel *channel, const str
 		return;
 	}
 	reader = start_reader(cell);
+	if (reader < 0) {
+		snprintf(reason, len, "mode %s: cannot fork: %s", cell->mode->name,
+			 strerror(errno));
+		return;
+	}
 	usleep(SETTLE_MS * 1000);
 	if (waitpid(reader, &status, WNOHANG) == reader) {
 		if (!WIFEXITED(status) || WEXITSTATUS(status) != LACKING)
 			snprintf(reason, len, "mode %s: the blocked reader has ended",
 				 cell->mode->name);
-	} else if (!rcx_in_child(unload, (void *)(uintptr_t)channel->module, UNLOAD_MS, why,
-				 sizeof(why))) {
-		snprintf(reason, len, "mode %s: unload under a blocked reader %s", cell->mode->name,
-			 why);
+	} else {
+		if (!rcx_in_child(unload, (void *)(uintptr_t)channel->module, UNLOAD_MS, why,
+				  sizeof(why)))
+			snprintf(reason, len, "mode %s: unload under a blocked reader %s",
+				 cell->mode->name, why);
+		kill(reader, SIGKILL);
+		waitpid(reader, NULL, 0);
 	}
-	kill(reader, SIGKILL);
-	waitpid(reader, NULL, 0);
-
 	err = unload_released(channel->module);
 	if (err && !reason[0])
-		snprintf(reason, len, "mode %s: unload after the reader was killed: %s",
+		snprintf(reason, len, "mode %s: unload after the reader has ended: %s",
 			 cell->mode->name, strerror(-err));
 }
 
