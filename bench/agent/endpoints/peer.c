@@ -26,9 +26,9 @@
 #include "agent.h"
 #include "peer.h"
 
-#define NICE_LOWEST	19	   /* nice, as ringcross_core's producer */
-#define SETTLE_NS	8000000ull /* two time slices: twice the debt of a new process */
-#define STOP_MS		1000	   /* a peer that has not stopped by then is stuck */
+#define NICE_LOWEST	19	     /* nice, as ringcross_core's producer */
+#define SETTLE_NS	8000000ull   /* two time slices: twice the debt of a new process */
+#define STOP_MS		1000	     /* a peer that has not stopped by then is stuck */
 #define DEATH_SIGNAL_NS 500000000ull /* by then SIGCHLD for a dead peer has arrived */
 
 /**
@@ -69,7 +69,7 @@ static size_t death_reason_len;
 /* CLOCK_MONOTONIC, whatever the session's clock is: rates and timeouts are in real time. */
 static uint64_t nanoseconds(void)
 {
-	return rcx_now(&(struct rcx_session){ .clock = RCX_CLOCK_TIME });
+	return rcx_read_clock(CLOCK_MONOTONIC);
 }
 
 /* Sleep while *@word is @value, until a wake-up or CLOCK_MONOTONIC @until (0: no limit). */

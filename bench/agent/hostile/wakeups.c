@@ -45,10 +45,7 @@ static bool start(struct rcx_hostile *h, const struct flow *flow)
 
 static uint64_t now_ms(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return rcx_read_clock(CLOCK_MONOTONIC) / 1000000;
 }
 
 /* Sleep; returns how many events there are although nobody woke the reader. */

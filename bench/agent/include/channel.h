@@ -375,14 +375,20 @@ static inline uint64_t rcx_cycles(void)
 #endif
 }
 
-static inline uint64_t rcx_now(const struct rcx_session *s)
+/* Nanoseconds of a clock of the kernel. */
+static inline uint64_t rcx_read_clock(clockid_t clock)
 {
 	struct timespec t;
 
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+static inline uint64_t rcx_now(const struct rcx_session *s)
+{
 	if (s->clock == RCX_CLOCK_INSTRUCTIONS)
 		return rcx_cycles();
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+	return rcx_read_clock(CLOCK_MONOTONIC);
 }
 
 /* Bytes of a whole message of this cell. */

@@ -23,10 +23,7 @@
 
 static uint64_t cpu_time(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+	return rcx_read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 /* 0, or -1 when the pipe did not carry all bytes. */

@@ -14,14 +14,6 @@
 #include <unistd.h>
 #include "agent.h"
 
-static uint64_t read_clock(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
-}
-
 static bool run_on(int cpu)
 {
 	cpu_set_t one;
@@ -91,11 +83,11 @@ static void take_reading(struct rcx_cpu_reading *reading)
 {
 	cpu_set_t visited;
 
-	reading->own_before = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+	reading->own_before = rcx_read_clock(CLOCK_PROCESS_CPUTIME_ID);
 	reading->known = wake_all_cpus(&visited) && sum_idle(&visited, &reading->idle);
 	reading->cpus = (uint32_t)CPU_COUNT(&visited);
-	reading->wall = read_clock(CLOCK_MONOTONIC);
-	reading->own = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+	reading->wall = rcx_read_clock(CLOCK_MONOTONIC);
+	reading->own = rcx_read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 void rcx_cpu_begin(struct rcx_cpu_reading *begin, uint32_t clock)

@@ -25,10 +25,7 @@
 
 uint64_t rcx_thread_time(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+	return rcx_read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static double smaller(double best, double value)

@@ -22,10 +22,7 @@ bool rcx_was_late(void)
 
 static int64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+	return (int64_t)(rcx_read_clock(CLOCK_MONOTONIC) / 1000000);
 }
 
 /* Wait for @pid at most @ms.  True when it has exited, with its @status. */

@@ -41,10 +41,7 @@ static int emit_some(struct rcx_session *s, uint64_t count, struct filled *fille
 
 static uint64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return rcx_read_clock(CLOCK_MONOTONIC) / 1000000;
 }
 
 /* Emit until an event is refused, the producer is stuck, or EVENTS_MAX is reached. */
