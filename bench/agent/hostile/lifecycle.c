@@ -106,13 +106,10 @@ static void try_unload_under_reader(const struct rcx_channel *channel, const str
 
 static enum rcx_op best_op(const struct rcx_mode *mode)
 {
-	static const enum rcx_op order[] = { RCX_NOTIFY, RCX_PULL,   RCX_CALL, RCX_PUSH,
-					     RCX_STREAM, RCX_UPCALL, RCX_DUMP };
+	static const enum rcx_op order[RCX_OPS] = { RCX_NOTIFY, RCX_PULL,   RCX_CALL, RCX_PUSH,
+						    RCX_STREAM, RCX_UPCALL, RCX_DUMP };
 
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if (mode->operations[order[i]].run)
-			return order[i];
-	return RCX_PUSH;
+	return rcx_first_op(mode, order);
 }
 
 void rcx_lifecycle(const struct rcx_channel *channel, const char *modules, char *reason, size_t len)

@@ -27,6 +27,9 @@ uint32_t rcx_waits(const struct rcx_mode *mode, enum rcx_op op);
 /* The one of these that a cell uses unless it requests another; 0 if there is none. */
 uint32_t rcx_default_wait(const struct rcx_mode *mode, enum rcx_op op);
 
+/* The operation of @mode that comes first in @order, of all operations; RCX_PUSH if it has none. */
+enum rcx_op rcx_first_op(const struct rcx_mode *mode, const enum rcx_op order[RCX_OPS]);
+
 /* ---- measure/requirements.c -------------------------------------------- */
 
 /* Whether this machine has what @mode declares to need: its kernel and its CPUs.  False after

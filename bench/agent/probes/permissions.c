@@ -163,20 +163,18 @@ static void try_all(struct rcx_probing *probing, struct rcx_session *s)
 
 static void probe_permissions(struct rcx_probing *probing)
 {
-	static const enum rcx_op order[] = { RCX_PUSH,	 RCX_PULL,   RCX_CALL, RCX_NOTIFY,
-					     RCX_STREAM, RCX_UPCALL, RCX_DUMP };
+	static const enum rcx_op order[RCX_OPS] = { RCX_PUSH,	RCX_PULL,   RCX_CALL, RCX_NOTIFY,
+						    RCX_STREAM, RCX_UPCALL, RCX_DUMP };
+	enum rcx_op op = rcx_first_op(probing->mode, order);
 	struct rcx_session s;
 	struct rcx_cell cell;
-	size_t i = 0;
 
 	if (geteuid()) {
 		rcx_find_nothing(probing, "permissions",
 				 "Not tested: only root can change to another user.");
 		return;
 	}
-	while (!probing->mode->operations[order[i]].run)
-		i++;
-	cell = rcx_probe_cell(probing, order[i], rcx_small_size(probing->mode, order[i]));
+	cell = rcx_probe_cell(probing, op, rcx_small_size(probing->mode, op));
 	if (rcx_session_bind(&s, &cell, false))
 		rcx_find_failure(probing, "permissions", "%s.", s.error);
 	else

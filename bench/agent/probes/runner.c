@@ -227,14 +227,12 @@ static void run_probe(const struct rcx_probe *probe, struct rcx_probing *probing
 static void try_open(void *arg)
 {
 	const struct rcx_probing *probing = arg;
-	const struct rcx_operation *operations = probing->mode->operations;
+	static const enum rcx_op order[RCX_OPS] = { RCX_PUSH,	RCX_PULL,   RCX_CALL, RCX_NOTIFY,
+						    RCX_STREAM, RCX_UPCALL, RCX_DUMP };
+	enum rcx_op op = rcx_first_op(probing->mode, order);
+	struct rcx_cell cell = rcx_probe_cell(probing, op, probing->mode->operations[op].min);
 	struct rcx_session s;
-	struct rcx_cell cell;
-	int op = 0;
 
-	while (!operations[op].run)
-		op++;
-	cell = rcx_probe_cell(probing, (enum rcx_op)op, operations[op].min);
 	if (rcx_session_open(&s, &cell, false) && s.skip)
 		snprintf(probing->findings->lacking, sizeof(probing->findings->lacking), "%s",
 			 s.error);

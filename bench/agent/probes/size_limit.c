@@ -281,13 +281,10 @@ static void two_sent(struct rcx_probing *probing, struct rcx_session *s,
 /* The operation that shows boundaries best: events first, then operations that request. */
 static enum rcx_op op_for_two(const struct rcx_mode *mode)
 {
-	static const enum rcx_op order[] = { RCX_STREAM, RCX_NOTIFY, RCX_PULL, RCX_CALL,
-					     RCX_PUSH,	 RCX_UPCALL, RCX_DUMP };
-	size_t i = 0;
+	static const enum rcx_op order[RCX_OPS] = { RCX_STREAM, RCX_NOTIFY, RCX_PULL, RCX_CALL,
+						    RCX_PUSH,	RCX_UPCALL, RCX_DUMP };
 
-	while (!mode->operations[order[i]].run)
-		i++;
-	return order[i];
+	return rcx_first_op(mode, order);
 }
 
 static void test_boundaries(struct rcx_probing *probing, enum rcx_op op, uint32_t room)

@@ -91,13 +91,10 @@ RCX_PROBE("reader_exit", probe_reader_exit);
 
 static enum rcx_op any_op(const struct rcx_mode *mode)
 {
-	static const enum rcx_op order[] = { RCX_NOTIFY, RCX_STREAM, RCX_PULL, RCX_CALL,
-					     RCX_PUSH,	 RCX_UPCALL, RCX_DUMP };
-	size_t i = 0;
+	static const enum rcx_op order[RCX_OPS] = { RCX_NOTIFY, RCX_STREAM, RCX_PULL, RCX_CALL,
+						    RCX_PUSH,	RCX_UPCALL, RCX_DUMP };
 
-	while (!mode->operations[order[i]].run)
-		i++;
-	return order[i];
+	return rcx_first_op(mode, order);
 }
 
 /* The module was unloaded; what does its user notice? */

@@ -10,6 +10,14 @@ const char *const rcx_op_names[RCX_OPS] = { "push",   "pull",	"call", "notify",
 const char *const rcx_wait_names[RCX_WAITS] = { "block", "poll", "busy" };
 const char *const rcx_context_names[RCX_CONTEXTS] = { "process", "softirq", "hardirq" };
 
+enum rcx_op rcx_first_op(const struct rcx_mode *mode, const enum rcx_op order[RCX_OPS])
+{
+	for (int i = 0; i < RCX_OPS; i++)
+		if (mode->operations[order[i]].run)
+			return order[i];
+	return RCX_PUSH;
+}
+
 const struct rcx_channel *rcx_find_channel(const char *name)
 {
 	for_each_channel(entry)
