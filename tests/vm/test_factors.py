@@ -141,7 +141,8 @@ def test_each_thread_has_a_sequence_of_its_own(
 def test_a_wait_is_there_exactly_where_it_is_offered(
     answers: dict[Key, Answer], operation: Operation
 ) -> None:
-    machine.skip_lacking(operation.channel, operation.mode, answers[operation, "wait", WAITS[0]])
+    lacking = answers[operation, "wait", waits(operation)[0]]
+    machine.skip_lacking(operation.channel, operation.mode, lacking)
     for wait in WAITS:
         answer = answers[operation, "wait", wait]
         offered = wait in waits(operation) and not cannot_spin(answer)

@@ -114,8 +114,6 @@ static enum rcx_op best_op(const struct rcx_mode *mode)
 
 void rcx_lifecycle(const struct rcx_channel *channel, const char *modules, char *reason, size_t len)
 {
-	char why[128];
-
 	reason[0] = '\0';
 	if (!channel->module)
 		return;
@@ -138,8 +136,6 @@ void rcx_lifecycle(const struct rcx_channel *channel, const char *modules, char 
 			.clock = RCX_CLOCK_TIME,
 		};
 
-		if (!rcx_mode_fits(mode, why, sizeof(why)))
-			continue;
 		cell.size = mode->operations[cell.op].min;
 		try_unload_under_reader(channel, &cell, modules, reason, len);
 	}

@@ -116,20 +116,17 @@ static void validate_all(struct rcx_hostile *h, const char *when,
 			 const struct rcx_overhead *overhead, struct rcx_result *result,
 			 bool (*skips)[RCX_OPS])
 {
-	char reason[128];
-
 	rcx_topic(h, "%s", when);
 	for (const struct rcx_mode *mode = h->channel->modes; mode->name; mode++, skips++)
 		for (int op = 0; op < RCX_OPS; op++)
-			if (mode->operations[op].run && rcx_mode_fits(mode, reason, sizeof(reason)))
+			if (mode->operations[op].run)
 				validate_operation(h, mode, (enum rcx_op)op, overhead, result,
 						   &(*skips)[op]);
 }
 
 /* The entries for the first pass: a kernel may lack any mode. */
-static bool (*any_may_skip(const struct rcx_channel *channel))[RCX_OPS]
-{
-	bool(*skips)[RCX_OPS];
+static bool (*any_may_skip(const struct rcx_channel *channel)) [RCX_OPS] {
+	bool (*skips)[RCX_OPS];
 	size_t count = 0;
 
 	while (channel->modes[count].name)
@@ -210,7 +207,7 @@ json_object *rcx_hostile_run(const struct rcx_hostile_entry *entry, uint32_t dea
 	struct rcx_hostile h = { .channel = rcx_find_channel(entry->channel), .core = -1 };
 	struct job job = { entry, &h };
 	char end_reason[256] = "", why[128];
-	bool(*skips)[RCX_OPS] = h.channel ? any_may_skip(h.channel) : NULL;
+	bool (*skips)[RCX_OPS] = h.channel ? any_may_skip(h.channel) : NULL;
 	json_object *list;
 	long before;
 

@@ -32,10 +32,10 @@ enum rcx_op rcx_first_op(const struct rcx_mode *mode, const enum rcx_op order[RC
 
 /* ---- measure/requirements.c -------------------------------------------- */
 
-/* Whether this machine has what @mode declares to need: its kernel and its CPUs.  False after
- * @reason was set to a sentence.
+/* Whether this machine has what the mode of @s declares to need: its kernel and its CPUs.  0, or -1
+ * after rcx_skip().
  */
-bool rcx_mode_fits(const struct rcx_mode *mode, char *reason, size_t len);
+int rcx_check_requirements(struct rcx_session *s);
 
 /* ---- protocol/registry.c, continued ------------------------------------ */
 
@@ -453,7 +453,9 @@ struct rcx_endpoint_ops {
 
 /* Allocate the buffers only. */
 int rcx_session_prepare(struct rcx_session *s, const struct rcx_cell *cell, bool validate);
-/* Everything except the channel's open hook: buffers, and the endpoint bound. */
+/* Everything except the channel's open hook: the machine has what the mode needs, buffers, and the
+ * endpoint bound.
+ */
 int rcx_session_bind(struct rcx_session *s, const struct rcx_cell *cell, bool validate);
 /* Bind again, with pulled messages of another @size.  Counts and sequences restart at 0. */
 int rcx_session_bind_again(struct rcx_session *s, uint32_t size, uint32_t *contexts);

@@ -16,14 +16,14 @@ static uint32_t running_kernel(void)
 	return RCX_KERNEL(major, minor);
 }
 
-bool rcx_mode_fits(const struct rcx_mode *mode, char *reason, size_t len)
+int rcx_check_requirements(struct rcx_session *s)
 {
+	const struct rcx_mode *mode = s->mode;
+
 	if (mode->since > running_kernel())
-		snprintf(reason, len, "This mode needs Linux %u.%u or later.", mode->since >> 8,
-			 mode->since & 0xff);
-	else if (mode->two_cpus_reason && sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		snprintf(reason, len, "%s", mode->two_cpus_reason);
-	else
-		return true;
-	return false;
+		return rcx_skip(s, "This mode needs Linux %u.%u or later.", mode->since >> 8,
+				mode->since & 0xff);
+	if (mode->two_cpus_reason && sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		return rcx_skip(s, "%s", mode->two_cpus_reason);
+	return 0;
 }

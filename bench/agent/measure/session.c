@@ -210,7 +210,7 @@ int rcx_session_prepare(struct rcx_session *s, const struct rcx_cell *cell, bool
 
 int rcx_session_bind(struct rcx_session *s, const struct rcx_cell *cell, bool validate)
 {
-	if (rcx_session_prepare(s, cell, validate))
+	if (rcx_session_prepare(s, cell, validate) || rcx_check_requirements(s))
 		return -1;
 	s->latency_max = RCX_SAMPLES_MAX;
 	s->latency = message_buffer(s->latency_max * sizeof(s->latency[0]));

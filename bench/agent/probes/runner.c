@@ -208,10 +208,6 @@ static void run_probe(const struct rcx_probe *probe, struct rcx_probing *probing
 					 probing->mode->one_shot_reason);
 		return;
 	}
-	if (!rcx_mode_fits(probing->mode, reason, sizeof(reason))) {
-		rcx_find_nothing(probing, probe->name, "%s", reason);
-		return;
-	}
 	load(probing->channel, reason, sizeof(reason));
 	if (!reason[0] && rcx_in_child(run_job, &job, PROBE_MS, reason, sizeof(reason))) {
 		if (probing->findings->count == before)
@@ -223,7 +219,7 @@ static void run_probe(const struct rcx_probe *probe, struct rcx_probing *probing
 	usleep(EXIT_US);
 }
 
-/* A mode that this kernel lacks has no properties; its open hook says why. */
+/* A mode that this machine lacks has no properties. */
 static void try_open(void *arg)
 {
 	const struct rcx_probing *probing = arg;
@@ -242,10 +238,9 @@ static void try_open(void *arg)
 static void find_lacking(struct rcx_probing *probing,
 			 void (*load)(const struct rcx_channel *, char *, size_t))
 {
-	bool kernels = probing->channel->module || probing->channel->flags & RCX_BASELINE;
 	char reason[256] = "";
 
-	if (!kernels || probing->mode->one_shot_reason)
+	if (probing->mode->one_shot_reason)
 		return;
 	load(probing->channel, reason, sizeof(reason));
 	if (!reason[0])

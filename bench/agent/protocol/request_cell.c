@@ -151,8 +151,6 @@ enum rcx_status rcx_read_cell(json_object *request, struct rcx_cell *cell, char 
 			 rcx_get_text(request, "operation"));
 		return RCX_SKIP;
 	}
-	if (!rcx_mode_fits(cell->mode, reason, len))
-		return RCX_SKIP;
 	operation = &cell->mode->operations[op];
 	cell->op = (enum rcx_op)op;
 	size = rcx_get_number(request, "size", 0, INT64_MAX, 0, &refusal);
