@@ -9,16 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from bench.kernels import places
+
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The agent, built so that any bad access or undefined operation ends it."""
+def agent() -> Path:
+    """The agent, built so that any bad access or undefined operation ends it.
+
+    All workers of pytest-xdist use one build; the first of them makes it, and the others wait.
+    """
     if not shutil.which("make") or not (shutil.which("cc") or shutil.which("gcc")):
         pytest.skip("make and a C compiler are needed")
-    out = tmp_path_factory.mktemp("agent")
+    out = places.build_folder() / "agent-for-tests"
+    out.mkdir(parents=True, exist_ok=True)
     command = ["make", "-s", "-C", str(ROOT / "bench" / "agent"), "sanitized", f"OUT={out}"]
-    built = subprocess.run(command, capture_output=True, text=True)
+    with places.locked(out):
+        places.discard_future(out)
+        built = subprocess.run(command, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     return out / "sanitized" / "ringcross_agent"
