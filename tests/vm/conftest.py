@@ -20,18 +20,12 @@ class Trial:
     """The answers of one boot that tries every channel.
 
     Attributes:
-        answers: all answers, in order.
         cells: answers to cell requests, by operation, size and context.
         lifecycles: answers to lifecycle requests, by channel.
     """
 
-    answers: list[Answer]
     cells: dict[tuple[Operation, int, str], Answer]
     lifecycles: dict[str, Answer]
-
-    def of(self, kind: str) -> Answer:
-        """The first answer of this kind."""
-        return next(answer for answer in self.answers if answer["re"] == kind)
 
 
 def variants(operation: Operation) -> list[tuple[int, str]]:
@@ -59,7 +53,6 @@ def trial() -> Trial:
     answers = machine.boot(machine.machine(), requests)
     by_id = {answer["id"]: answer for answer in answers if answer["re"] == "cell"}
     return Trial(
-        answers,
         dict(zip(keys, (by_id[number] for number in itertools.count()), strict=False)),
         {answer["channel"]: answer for answer in answers if answer["re"] == "lifecycle"},
     )
