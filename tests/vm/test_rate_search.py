@@ -16,7 +16,7 @@ pytestmark = pytest.mark.vm
 
 STREAMS = [op for op in machine.operations() if op.operation == "stream"]
 BURST = 1000  # emitted from an interrupt, so that no reader runs meanwhile
-SWEPT = 9  # trials of a sweep
+FASTER = 5  # trials of a sweep at higher rates than the one found, the last trials of all
 BATCH = 16  # RCX_BATCH
 
 
@@ -66,6 +66,15 @@ def rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
     ]
 
 
+def outcomes(answer: Answer) -> list[dict[str, Any]]:
+    """The last trial of each interval: one that may have been disturbed is tried again."""
+    tried = rows(answer["trials"])
+    intervals = [*(trial["interval"] for trial in tried[1:]), None]
+    return [
+        trial for trial, after in zip(tried, intervals, strict=True) if trial["interval"] != after
+    ]
+
+
 def searched(answers: dict[str, Answer], operation: Operation) -> Answer:
     """The answer of a search; skips the test if messages are too expensive to search."""
     answer = answers[operation.name]
@@ -86,7 +95,7 @@ def test_a_search_finds_the_highest_rate(answers: dict[str, Answer], operation: 
     # The producer offers the rate: each burst is in time.
     spans = [(emitted - 1) * answer["interval"] for emitted in answer["emitted"]]
     assert median(answer["span"]) <= 1.05 * median(spans)
-    tried = rows(answer["trials"])
+    tried = outcomes(answer)
     assert [trial for trial in tried if trial["interval"] <= answer["interval"]]
     slow = [trial for trial in tried if trial["interval"] >= 2 * answer["interval"]]
     assert slow
@@ -150,7 +159,7 @@ def test_a_small_loss_is_tried_again(answers: dict[str, Answer]) -> None:
     """The cause may be a rare event, such as work that the kernel does once a second."""
     small = 0
     for answer in answers.values():
-        found = rows(answer.get("trials") or {})[:-SWEPT] if answer["status"] == "ok" else []
+        found = rows(answer.get("trials") or {})[:-FASTER] if answer["status"] == "ok" else []
         for before, trial, after in zip([None, *found], found, [*found[1:], None], strict=False):
             if 0 < trial["lost"] < trial["emitted"] // 8:
                 small += 1
