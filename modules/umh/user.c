@@ -144,9 +144,14 @@ static int answer(struct board *board, const char *text)
 	for (size_t i = 0; board->checks && i < size; i++)
 		msg->body[i] ^= 0xff;
 	fd = open(RCX_UMH_REPLY_DEVICE, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, msg, len) != (ssize_t)len)
+	if (fd < 0)
 		return errno;
-	board->served++;
+	/* The write wakes the kernel, which may ask again before this program runs on. */
+	__atomic_add_fetch(&board->served, 1, __ATOMIC_RELEASE);
+	if (write(fd, msg, len) != (ssize_t)len) {
+		__atomic_sub_fetch(&board->served, 1, __ATOMIC_RELEASE);
+		return errno;
+	}
 	return 0;
 }
 
@@ -275,7 +280,7 @@ static int umh_upcall(struct rcx_session *s, uint64_t n)
 		return -1;
 	s->seen += n;
 	s->sent += n;
-	if (!s->silent && board->served != s->sent)
+	if (!s->silent && __atomic_load_n(&board->served, __ATOMIC_ACQUIRE) != s->sent)
 		return rcx_fail(s, "programs answered %llu of %llu requests",
 				(unsigned long long)board->served, (unsigned long long)s->sent);
 	return 0;
