@@ -45,6 +45,7 @@ enum rcx_upcall_state { RCX_NOT_ASKED, RCX_ASKED, RCX_TAKEN, RCX_CHECKED, RCX_EN
  * @ended: the asker waits here
  * @state: of the pending request
  * @request: the pending request
+ * @number: of the pending request, among all requests of this channel
  * @server: who has taken it; only compared
  * @servers: number of servers
  * @result: what the asker gets
@@ -55,6 +56,7 @@ struct rcx_upcall {
 	wait_queue_head_t ended;
 	enum rcx_upcall_state state;
 	struct rcx_event request;
+	u64 number;
 	const void *server;
 	unsigned int servers;
 	int result;

@@ -30,6 +30,7 @@ int rcx_upcall_begin(struct rcx_upcall *upcall, const struct rcx_event *request,
 
 	spin_lock(&upcall->lock);
 	if (upcall->servers) {
+		upcall->number++;
 		upcall->request = *request;
 		upcall->server = server;
 		WRITE_ONCE(upcall->state, server ? RCX_TAKEN : RCX_ASKED);
@@ -153,7 +154,7 @@ EXPORT_SYMBOL_GPL(rcx_upcall_pending);
  * reply is accepted from now on.
  */
 static bool begin_check(struct rcx_upcall *upcall, const void *server, u64 reply, u64 mask,
-			struct rcx_event *request)
+			struct rcx_event *request, u64 *number)
 {
 	bool belongs;
 
@@ -162,18 +163,19 @@ static bool begin_check(struct rcx_upcall *upcall, const void *server, u64 reply
 		  !((reply ^ ~upcall->request.seq) & mask);
 	if (belongs) {
 		*request = upcall->request;
+		*number = upcall->number;
 		WRITE_ONCE(upcall->state, RCX_CHECKED);
 	}
 	spin_unlock(&upcall->lock);
 	return belongs;
 }
 
-static int end_check(struct rcx_upcall *upcall, const struct rcx_event *request, bool good)
+static int end_check(struct rcx_upcall *upcall, u64 number, bool good)
 {
 	int result = good ? 0 : -EBADMSG;
 
 	spin_lock(&upcall->lock);
-	if (upcall->state == RCX_CHECKED && upcall->request.seq == request->seq)
+	if (upcall->state == RCX_CHECKED && upcall->number == number)
 		end_request(upcall, result);
 	else
 		result = -ESRCH;
@@ -198,14 +200,15 @@ int rcx_upcall_answer_at(struct rcx_upcall *upcall, const void *server, const st
 			 const u8 *body, size_t len)
 {
 	struct rcx_event request;
+	u64 number;
 
 	if (len < RCX_HEADER)
 		return -EINVAL;
-	if (!begin_check(upcall, server, head->seq, U64_MAX, &request)) {
+	if (!begin_check(upcall, server, head->seq, U64_MAX, &request, &number)) {
 		this_cpu_inc(rcx_tally.bad);
 		return -ESRCH;
 	}
-	return end_check(upcall, &request, is_reply(&request, head, body, len));
+	return end_check(upcall, number, is_reply(&request, head, body, len));
 }
 EXPORT_SYMBOL_GPL(rcx_upcall_answer_at);
 
@@ -219,12 +222,13 @@ EXPORT_SYMBOL_GPL(rcx_upcall_answer);
 int rcx_upcall_answer_narrow(struct rcx_upcall *upcall, const void *server, u64 reply, u64 mask)
 {
 	struct rcx_event request;
+	u64 number;
 
-	if (!begin_check(upcall, server, reply, mask, &request)) {
+	if (!begin_check(upcall, server, reply, mask, &request, &number)) {
 		this_cpu_inc(rcx_tally.bad);
 		return -ESRCH;
 	}
-	return end_check(upcall, &request, true);
+	return end_check(upcall, number, true);
 }
 EXPORT_SYMBOL_GPL(rcx_upcall_answer_narrow);
 

@@ -347,29 +347,44 @@ static void ask_exec(struct rcx_hostile *h, uint32_t deadline_ms)
 static void try_replies(struct rcx_hostile *h)
 {
 	const struct rcx_msg *right;
-	int fd;
+	int early, fd;
 
+	early = open_reply();
+	rcx_expect(h, "open for replies", early, 0);
 	ask_exec(h, 300);
-	rcx_expect_asked(h, "no reply until the deadline", ETIMEDOUT);
 	fd = open_reply();
-	rcx_expect(h, "open for replies", fd, 0);
+	rcx_expect_asked(h, "no reply until the deadline", ETIMEDOUT);
 	right = right_reply(h);
 	rcx_expect(h, "a reply after the deadline", write(fd, right, WHOLE), ESRCH);
+	close(fd);
+
 	ask_exec(h, 10000);
+	rcx_expect(h, "a reply by a file from before the request", write(early, right, WHOLE),
+		   ESRCH);
+	close(early);
+	rcx_expect_true(h, "the kernel still waits", !h->page->done);
+	fd = open_reply();
 	rcx_expect(h, "the request as reply", write(fd, rcx_good_message(h, BODY, 0), WHOLE),
 		   ESRCH);
 	rcx_try_addresses(h, "reply", RCX_KERNEL_READS, reply_at, &fd);
 	right = right_reply(h);
 	rcx_expect(h, "a reply of one byte", write(fd, right, 1), EINVAL);
-	rcx_expect(h, "a reply of a mebibyte", write(fd, right, RCX_BODY_MAX), EMSGSIZE);
-	rcx_expect_true(h, "the kernel still waits", !h->page->done);
+	rcx_expect(h, "a reply of more than a mebibyte",
+		   write(fd, right, RCX_HEADER + RCX_BODY_MAX + 1), EMSGSIZE);
+	rcx_expect_true(h, "the kernel waits on", !h->page->done);
 	rcx_expect(h, "the right reply", write(fd, right, WHOLE), 0);
 	rcx_expect_asked(h, "it ends the wait", 0);
 	rcx_expect(h, "the same again", write(fd, right, WHOLE), ESRCH);
+	close(fd);
+
 	ask_exec(h, 10000);
+	fd = open_reply();
 	rcx_expect(h, "a reply one byte too short", write(fd, right_reply(h), WHOLE - 1), EBADMSG);
 	rcx_expect_asked(h, "it ends the wait, too", EBADMSG);
+	close(fd);
+
 	ask_exec(h, 10000);
+	fd = open_reply();
 	close(fd);
 	rcx_expect_asked(h, "closed without a reply", ENOTCONN);
 }

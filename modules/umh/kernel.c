@@ -267,15 +267,6 @@ static int umh_emit_nowait(const struct rcx_event *event)
 
 /* ---- upcalls: the program answers --------------------------------------- */
 
-/*
- * The identity of the server is the registered program, which its file and every open file for
- * replies stand for: when a program closes that without a reply, or dies, the wait ends.
- */
-static const void *umh_server(void)
-{
-	return rcu_access_pointer(umh_current);
-}
-
 /* In the new process, before its exec.  If the wait is already over, it does not run. */
 static int umh_begin(struct subprocess_info *info, struct cred *new)
 {
@@ -340,7 +331,7 @@ static int umh_ask(const struct rcx_event *request,
 	program = umh_get();
 	if (!program)
 		return -ENOTCONN;
-	err = rcx_upcall_begin(&umh_upcall, request, program);
+	err = rcx_upcall_begin(&umh_upcall, request, NULL);
 	if (!err)
 		err = ask(program, request);
 	umh_put(program);
@@ -355,23 +346,6 @@ static int umh_ask_wait(const struct rcx_event *request)
 static int umh_ask_exec(const struct rcx_event *request)
 {
 	return umh_ask(request, umh_ask_reply);
-}
-
-static ssize_t umh_reply(struct file *file, const char __user *from, size_t len, loff_t *pos)
-{
-	struct rcx_msg *reply;
-	int err;
-
-	if (len < RCX_HEADER)
-		return -EINVAL;
-	if (len > RCX_UMH_MAX)
-		return -EMSGSIZE;
-	reply = vmemdup_user(from, len);
-	if (IS_ERR(reply))
-		return PTR_ERR(reply);
-	err = rcx_upcall_answer(&umh_upcall, umh_server(), reply, len);
-	kvfree(reply);
-	return err ? err : len;
 }
 
 /* ---- the device ---------------------------------------------------------- */
@@ -477,39 +451,24 @@ static long umh_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 }
 
 /*
- * All programs are one server.  So a file ends only the request that was pending at its open: a
- * program that still exits after its reply must not end the next request.
+ * An open file for replies is the server of the request that was pending at its open.  So a
+ * program that still exits after its reply cannot end the next request.
  */
-static void *umh_pending(void)
-{
-	u64 seq;
-
-	spin_lock(&umh_upcall.lock);
-	seq = umh_upcall.request.seq;
-	spin_unlock(&umh_upcall.lock);
-	return (void *)(unsigned long)seq;
-}
-
 static int umh_open_reply(struct inode *inode, struct file *file)
 {
-	rcx_upcall_join(&umh_upcall);
-	file->private_data = umh_pending();
-	return stream_open(inode, file);
-}
+	struct rcx_event unused;
+	int err = rcx_upcall_open(inode, file, &umh_upcall);
 
-static int umh_release_reply(struct inode *inode, struct file *file)
-{
-	bool is_own = file->private_data == umh_pending();
-
-	rcx_upcall_leave(&umh_upcall, is_own ? umh_server() : file);
-	return 0;
+	if (!err)
+		rcx_upcall_take(&umh_upcall, file->private_data, &unused, true);
+	return err;
 }
 
 static const struct file_operations umh_reply_fops = {
 	.owner = THIS_MODULE,
 	.open = umh_open_reply,
-	.release = umh_release_reply,
-	.write = umh_reply,
+	.release = rcx_upcall_release,
+	.write = rcx_upcall_write,
 };
 
 static struct miscdevice umh_reply_device = {

@@ -24,6 +24,7 @@
 
 /* Delay from request to event.  If it is shorter, the previous program is still exiting. */
 #define EVENT_DELAY 300000 /* ns */
+#define PROGRAM_MS  1000   /* a program that answers ends long before */
 #define NOTES	    256	   /* more than a stream of this slow channel ever leaves unread */
 
 /* The report of one program. */
@@ -45,6 +46,8 @@ struct board {
 	uint32_t answers; /* programs answer the kernel, and leave no note */
 	uint32_t checks;  /* they also check whole bodies */
 	uint64_t served;  /* requests that were answered */
+	uint32_t opened;  /* files for replies */
+	uint32_t closed;  /* of those */
 };
 
 _Static_assert(sizeof(struct board) <= 64, "the notes begin after 64 bytes");
@@ -126,12 +129,26 @@ static int write_note(struct board *board, const char *text, uint64_t timestamp)
 	return 0;
 }
 
-/* Check the request in @text and write its reply.  0, or an errno. */
+/* 0, or an errno.  The write wakes the kernel, which may ask again before this program runs on. */
+static int reply(struct board *board, int fd, const struct rcx_msg *msg, size_t len)
+{
+	__atomic_add_fetch(&board->served, 1, __ATOMIC_RELEASE);
+	if (write(fd, msg, len) == (ssize_t)len)
+		return 0;
+	__atomic_sub_fetch(&board->served, 1, __ATOMIC_RELEASE);
+	return errno;
+}
+
+/*
+ * Check the request in @text and write its reply.  0, or an errno.
+ *
+ * Its open file holds the kernel half, so the session waits until it is closed; see umh_close().
+ */
 static int answer(struct board *board, const char *text)
 {
 	struct rcx_msg *msg = malloc(strlen(text) / 2 + 1);
 	size_t len = msg ? from_hex((uint8_t *)msg, text) : 0, size = len - RCX_HEADER;
-	int fd;
+	int fd, err;
 
 	if (!msg)
 		return ENOMEM;
@@ -143,16 +160,16 @@ static int answer(struct board *board, const char *text)
 	msg->seq = ~msg->seq;
 	for (size_t i = 0; board->checks && i < size; i++)
 		msg->body[i] ^= 0xff;
+	__atomic_add_fetch(&board->opened, 1, __ATOMIC_RELEASE);
 	fd = open(RCX_UMH_REPLY_DEVICE, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno;
-	/* The write wakes the kernel, which may ask again before this program runs on. */
-	__atomic_add_fetch(&board->served, 1, __ATOMIC_RELEASE);
-	if (write(fd, msg, len) != (ssize_t)len) {
-		__atomic_sub_fetch(&board->served, 1, __ATOMIC_RELEASE);
-		return errno;
+	if (fd >= 0) {
+		err = reply(board, fd, msg, len);
+		close(fd);
+	} else {
+		err = errno;
 	}
-	return 0;
+	__atomic_add_fetch(&board->closed, 1, __ATOMIC_RELEASE);
+	return err;
 }
 
 /* Usage: umh BOARD MESSAGE.  The exit status is an errno for the kernel half. */
@@ -223,6 +240,20 @@ static int umh_open(struct rcx_session *s)
 	if (ioctl(s->fd, RCX_UMH_PROGRAM, &request))
 		return rcx_fail_errno(s, "cannot register the program");
 	return 0;
+}
+
+/* In mode exec, the kernel goes on at the reply, and the program that wrote it still exits. */
+static void umh_close(struct rcx_session *s)
+{
+	const struct board *board = s->map;
+
+	for (int ms = 0; board && ms < PROGRAM_MS; ms++) {
+		uint32_t closed = __atomic_load_n(&board->closed, __ATOMIC_ACQUIRE);
+
+		if (closed == __atomic_load_n(&board->opened, __ATOMIC_ACQUIRE))
+			return;
+		usleep(1000);
+	}
 }
 
 /* The oldest unread note, or NULL without one. */
@@ -340,18 +371,10 @@ static int umh_stream(struct rcx_session *s, uint64_t n)
 	.min = 0, .max = RCX_UMH_MAX - RCX_HEADER, \
 	.limit = "An argument has up to 128 KiB including its NUL (MAX_ARG_STRLEN), and a byte takes two digits."
 
-#define OPERATIONS                                                                   \
-	{                                                                            \
-		[RCX_NOTIFY] = { .run = umh_notify, ROOM },                          \
-		[RCX_STREAM] = { .run = umh_stream, ROOM, .waits = RCX_WAIT_BLOCK }, \
-	}
 /* clang-format off */
-#define ASKED                                                                        \
-	{                                                                            \
-		[RCX_NOTIFY] = { .run = umh_notify, ROOM },                          \
-		[RCX_STREAM] = { .run = umh_stream, ROOM, .waits = RCX_WAIT_BLOCK }, \
-		[RCX_UPCALL] = { .run = umh_upcall, ROOM },                          \
-	}
+#define STARTS                                    \
+	[RCX_NOTIFY] = { .run = umh_notify, ROOM }, \
+	[RCX_STREAM] = { .run = umh_stream, ROOM, .waits = RCX_WAIT_BLOCK }
 /* clang-format on */
 
 static const struct rcx_mode umh_modes[] = {
@@ -359,19 +382,22 @@ static const struct rcx_mode umh_modes[] = {
 		.name = "wait",
 		.summary = "the kernel waits for the program's exit status (UMH_WAIT_PROC)",
 		.open = umh_open,
-		.operations = ASKED,
+		.close = umh_close,
+		.operations = { STARTS, [RCX_UPCALL] = { .run = umh_upcall, ROOM } },
 	},
 	{
 		.name = "exec",
 		.summary = "the kernel waits until the program runs (UMH_WAIT_EXEC)",
 		.open = umh_open,
-		.operations = ASKED,
+		.close = umh_close,
+		.operations = { STARTS, [RCX_UPCALL] = { .run = umh_upcall, ROOM } },
 	},
 	{
 		.name = "nowait",
 		.summary = "the kernel does not wait (UMH_NO_WAIT)",
 		.open = umh_open,
-		.operations = OPERATIONS,
+		.close = umh_close,
+		.operations = { STARTS },
 	},
 	{ }
 };
