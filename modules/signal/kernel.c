@@ -104,7 +104,7 @@ static int signal_emit(const struct rcx_event *event)
 }
 
 /*
- * The first registered thread is asked.  Its state may be freed as soon as the request is pending,
+ * The first registered thread is asked.  Its state is not freed before the end of the RCU section,
  * and is only compared after that.
  */
 static int signal_ask(const struct rcx_event *request)
@@ -142,8 +142,9 @@ static int signal_release(struct inode *inode, struct file *file)
 		mutex_lock(&signal_lock);
 		list_del_rcu(&state->node);
 		mutex_unlock(&signal_lock);
-		rcx_upcall_leave(&signal_upcall, state);
+		/* Then no emitter can still begin a request for this file. */
 		synchronize_rcu();
+		rcx_upcall_leave(&signal_upcall, state);
 		put_pid(state->pid);
 	}
 	kfree(state);
