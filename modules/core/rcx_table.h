@@ -76,4 +76,12 @@ int rcx_table_open(struct inode *inode, struct file *file);
 int rcx_table_release(struct inode *inode, struct file *file);
 ssize_t rcx_table_read(struct file *file, char __user *to, size_t len, loff_t *pos);
 
+/*
+ * Fill the array at @to, which has room for @room records, with a new dump.  It is copied one page
+ * at a time through @state->message, so that the kernel needs no buffer of its length; the caller
+ * holds @state->lock.  Returns the number of records, or -ENOSPC, -ENOMEM or -EFAULT.
+ */
+struct rcx_file;
+long rcx_dump_to_user(struct rcx_file *state, struct rcx_record __user *to, u32 room);
+
 #endif /* RCX_TABLE_H */

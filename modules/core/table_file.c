@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Table files: the whole table by read(), for procfs, debugfs and chardev. */
+/* The whole table by read(), for procfs, debugfs and chardev, or into an array of the user. */
 #include <linux/mutex.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include "rcx_file.h"
 #include "rcx_table.h"
 
 /* State of one open file.  @lock covers the other members; each read holds it throughout. */
@@ -78,3 +79,26 @@ ssize_t rcx_table_read(struct file *file, char __user *to, size_t len, loff_t *p
 	return ret;
 }
 EXPORT_SYMBOL_GPL(rcx_table_read);
+
+long rcx_dump_to_user(struct rcx_file *state, struct rcx_record __user *to, u32 room)
+{
+	struct rcx_record *page;
+	struct rcx_dump dump;
+	u32 first, count;
+	int err = rcx_file_hold(state, PAGE_SIZE);
+
+	if (err)
+		return err;
+	page = (struct rcx_record *)state->message;
+	rcx_dump_begin(&state->sequence, &dump);
+	if (dump.records > room)
+		return -ENOSPC;
+	for (first = 0; first < dump.records; first += count) {
+		count = rcx_dump_page(&dump, first, page);
+		if (copy_to_user(&to[first], page, count * sizeof(*page)))
+			return -EFAULT;
+		cond_resched();
+	}
+	return dump.records;
+}
+EXPORT_SYMBOL_GPL(rcx_dump_to_user);

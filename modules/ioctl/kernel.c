@@ -38,7 +38,6 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "rcx_core.h"
@@ -118,25 +117,6 @@ static long ioctl_next(struct rcx_file *state, const struct rcx_event *event, vo
 	return copy_to_user(to, state->message, RCX_HEADER + event->size) ? -EFAULT : 0;
 }
 
-/* The array is copied one page at a time, so that the kernel needs no buffer of its length. */
-static long ioctl_dump(struct rcx_file *state, struct rcx_record __user *to, u32 len)
-{
-	struct rcx_record *page = (struct rcx_record *)state->message;
-	struct rcx_dump dump;
-	u32 first, count;
-
-	rcx_dump_begin(&state->sequence, &dump);
-	if (dump.records > len / RCX_RECORD)
-		return -ENOSPC;
-	for (first = 0; first < dump.records; first += count) {
-		count = rcx_dump_page(&dump, first, page);
-		if (copy_to_user(&to[first], page, count * sizeof(*page)))
-			return -EFAULT;
-		cond_resched();
-	}
-	return dump.records;
-}
-
 /* Dump to the @len bytes at @user, neither of which has been checked yet. */
 static long ioctl_serve_dump(struct file *file, void __user *user, u32 len)
 {
@@ -147,9 +127,7 @@ static long ioctl_serve_dump(struct file *file, void __user *user, u32 len)
 		return -EINVAL;
 	if (mutex_lock_interruptible(&state->file.lock))
 		return -ERESTARTSYS;
-	ret = rcx_file_hold(&state->file, PAGE_SIZE);
-	if (!ret)
-		ret = ioctl_dump(&state->file, user, len);
+	ret = rcx_dump_to_user(&state->file, user, len / RCX_RECORD);
 	mutex_unlock(&state->file.lock);
 	return ret;
 }
@@ -233,11 +211,11 @@ static long ioctl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return ioctl_indirect(file, RCX_IOCTL_NR_DUMP, user);
 	}
 	/* A direct command is valid if its direction and number match at its encoded size. */
-	if (cmd == RCX_IOCTL_DUMP(len))
-		return ioctl_serve_dump(file, user, len);
 	if (cmd == RCX_IOCTL_PUSH(len) || cmd == RCX_IOCTL_PULL(len) ||
 	    cmd == RCX_IOCTL_CALL(len) || cmd == RCX_IOCTL_NEXT(len))
 		return ioctl_serve(file, _IOC_NR(cmd), user, len);
+	if (cmd == RCX_IOCTL_DUMP(len))
+		return ioctl_serve_dump(file, user, len);
 	return -ENOTTY;
 }
 

@@ -41,7 +41,6 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/netfilter.h>
-#include <linux/sched.h>
 #include <linux/sockptr.h>
 #include <linux/uaccess.h>
 #include "rcx_core.h"
@@ -115,27 +114,14 @@ static int sockopt_call(void __user *at, int len)
 	return copy_to_user(at, sockopt.message, len) ? -EFAULT : 0;
 }
 
-/* Fill the array at @to, one page at a time.  Sets *@len to the bytes of the table. */
-static int sockopt_dump(struct rcx_record __user *to, int *len)
+/* Sets *@len to the bytes of the table. */
+static int sockopt_dump(void __user *to, int *len)
 {
-	struct rcx_record *page;
-	struct rcx_dump dump;
-	u32 first, count;
-	int err = rcx_file_hold(&sockopt, PAGE_SIZE);
+	long records = rcx_dump_to_user(&sockopt, to, *len / RCX_RECORD);
 
-	if (err)
-		return err;
-	page = (struct rcx_record *)sockopt.message;
-	rcx_dump_begin(&sockopt.sequence, &dump);
-	if (dump.records > *len / RCX_RECORD)
-		return -ENOSPC;
-	for (first = 0; first < dump.records; first += count) {
-		count = rcx_dump_page(&dump, first, page);
-		if (copy_to_user(&to[first], page, count * sizeof(*page)))
-			return -EFAULT;
-		cond_resched();
-	}
-	*len = dump.records * sizeof(*page);
+	if (records < 0)
+		return records;
+	*len = records * RCX_RECORD;
 	return 0;
 }
 
@@ -146,7 +132,7 @@ static int sockopt_get(struct sock *sk, int option, void __user *user, int *len)
 	if (!capable(CAP_NET_ADMIN))
 		return -EPERM;
 	/* IP checked an earlier read of this length, so it may be negative here. */
-	if (*len < (option == RCX_SOCKOPT_DUMP ? 0 : (int)RCX_HEADER))
+	if (*len < (int)RCX_HEADER && (*len < 0 || option != RCX_SOCKOPT_DUMP))
 		return -EINVAL;
 	if (option == RCX_SOCKOPT_CALL && *len > SOCKOPT_MAX)
 		return -EMSGSIZE;
@@ -154,10 +140,10 @@ static int sockopt_get(struct sock *sk, int option, void __user *user, int *len)
 		return -ERESTARTSYS;
 	if (option == RCX_SOCKOPT_CALL)
 		err = sockopt_call(user, *len);
-	else if (option == RCX_SOCKOPT_DUMP)
-		err = sockopt_dump(user, len);
-	else
+	else if (option == RCX_SOCKOPT_PULL)
 		err = sockopt_pull(user, len);
+	else
+		err = sockopt_dump(user, len);
 	mutex_unlock(&sockopt.lock);
 	return err;
 }
