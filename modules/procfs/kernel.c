@@ -74,16 +74,23 @@ static int procfs_reset(void)
 
 /* ---- opens: each holds a module reference until its release ------------- */
 
-static int procfs_open(struct inode *inode, struct file *file)
+/* Inline, so that each open calls its function directly. */
+static __always_inline int open_held(struct inode *inode, struct file *file,
+				     int (*open)(struct inode *inode, struct file *file))
 {
 	int err;
 
 	if (!try_module_get(THIS_MODULE))
 		return -ENODEV;
-	err = rcx_file_open(inode, file);
+	err = open(inode, file);
 	if (err)
 		module_put(THIS_MODULE);
 	return err;
+}
+
+static int procfs_open(struct inode *inode, struct file *file)
+{
+	return open_held(inode, file, rcx_file_open);
 }
 
 /*
@@ -112,16 +119,14 @@ static int procfs_release_shared(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static int open_events(struct inode *inode, struct file *file)
+{
+	return rcx_events_open(inode, file, &procfs_readers);
+}
+
 static int procfs_open_events(struct inode *inode, struct file *file)
 {
-	int err;
-
-	if (!try_module_get(THIS_MODULE))
-		return -ENODEV;
-	err = rcx_events_open(inode, file, &procfs_readers);
-	if (err)
-		module_put(THIS_MODULE);
-	return err;
+	return open_held(inode, file, open_events);
 }
 
 static int procfs_release_events(struct inode *inode, struct file *file)
@@ -131,16 +136,14 @@ static int procfs_release_events(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static int open_upcall(struct inode *inode, struct file *file)
+{
+	return rcx_upcall_open(inode, file, &procfs_upcall);
+}
+
 static int procfs_open_upcall(struct inode *inode, struct file *file)
 {
-	int err;
-
-	if (!try_module_get(THIS_MODULE))
-		return -ENODEV;
-	err = rcx_upcall_open(inode, file, &procfs_upcall);
-	if (err)
-		module_put(THIS_MODULE);
-	return err;
+	return open_held(inode, file, open_upcall);
 }
 
 static int procfs_release_upcall(struct inode *inode, struct file *file)
@@ -152,14 +155,7 @@ static int procfs_release_upcall(struct inode *inode, struct file *file)
 
 static int procfs_open_table(struct inode *inode, struct file *file)
 {
-	int err;
-
-	if (!try_module_get(THIS_MODULE))
-		return -ENODEV;
-	err = rcx_table_open(inode, file);
-	if (err)
-		module_put(THIS_MODULE);
-	return err;
+	return open_held(inode, file, rcx_table_open);
 }
 
 static int procfs_release_table(struct inode *inode, struct file *file)
