@@ -53,19 +53,11 @@
 #include <linux/mutex.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
-#include <linux/version.h>
 #include <linux/vmalloc.h>
 #include "rcx_core.h"
 #include "rcx_upcall.h"
 #include "abi.h"
 #include "table.h"
-
-/* Since 6.16 the callbacks of a binary attribute must not change it. */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
-#define BIN_CONST const
-#else
-#define BIN_CONST
-#endif
 
 /* ---- attributes: kernfs provides the buffers ---------------------------- */
 

@@ -17,16 +17,9 @@
 #include <linux/stat.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
-#include <linux/version.h>
 #include "rcx_table.h"
 #include "abi.h"
 #include "table.h"
-
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
-#define BIN_CONST const
-#else
-#define BIN_CONST
-#endif
 
 struct record_file {
 	struct kobj_attribute attribute;

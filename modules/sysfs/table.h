@@ -3,6 +3,14 @@
 #define RCX_SYSFS_TABLE_H
 
 #include <linux/kobject.h>
+#include <linux/version.h>
+
+/* Since 6.16 the callbacks of a binary attribute must not change it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define BIN_CONST const
+#else
+#define BIN_CONST
+#endif
 
 /* Make the binary attribute and the empty directory below @parent: 0 or a negative errno. */
 int sysfs_table_add(struct kobject *parent);
