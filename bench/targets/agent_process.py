@@ -11,7 +11,6 @@ import selectors
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +31,7 @@ from bench.errors import (
 from bench.targets.base import Deadlines
 from bench.targets.kernel_log import place
 from bench.targets.protocol import Answer, Decoder
+from bench.targets.stopwatch import Stopwatch
 
 _PANIC = re.compile(r"Kernel panic - not syncing")
 _OOPS = re.compile(
@@ -170,7 +170,7 @@ class AgentProcess:
 
     def _chunks(self) -> Iterator[bytes]:
         """Yield bytes as they arrive, until the writer closes the pipe; check the deadlines."""
-        last = time.monotonic()
+        stopwatch = Stopwatch(self.pid)
         with selectors.DefaultSelector() as selector:
             selector.register(self._stream, selectors.EVENT_READ)
             while True:
@@ -179,10 +179,10 @@ class AgentProcess:
                     if not data:
                         return
                     yield data
-                    # Reset after the yield: the caller's own time is not silence of the agent.
-                    last = time.monotonic()
+                    # After the yield: the caller's own time is not silence of the agent.
+                    stopwatch.restart()
                 else:
-                    self._watch(time.monotonic() - last)
+                    self._watch(stopwatch.seconds())
 
     def _watch(self, silent: float) -> None:
         """Raise if the machine has panicked, or has been *silent* for too many seconds."""

@@ -18,6 +18,9 @@ Request = dict[str, Any]
 class Deadlines:
     """How long the harness waits, in seconds of host time.
 
+    Time in which the machine waits for a processor of a busy host does not count; see
+    :class:`bench.targets.stopwatch.Stopwatch`.
+
     Attributes:
         boot: from the start to the agent's first answer.
         silence: from then on, the longest time in which the agent sends nothing.
