@@ -17,7 +17,7 @@ from bench.commands.compare import compare
 from bench.commands.console import (
     BROKEN_PIPE,
     INTERRUPTED,
-    discard_results,
+    discard,
     fail,
     is_output,
 )
@@ -94,7 +94,7 @@ def _written_results() -> Iterator[None]:
     except OSError as error:
         if not is_output(error):
             raise
-        discard_results()
+        discard(sys.stdout)
         if isinstance(error, BrokenPipeError):
             sys.exit(BROKEN_PIPE)
         error.filename = "standard output"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from traceback import walk_tb
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from rich.console import Console
 
@@ -76,10 +76,10 @@ def is_output(error: OSError) -> bool:
     return error.filename is None and str(modules[-1]).startswith(printers)
 
 
-def discard_results() -> None:
-    """Drop what is not yet written to standard output, so that Python does not try again."""
+def discard(stream: TextIO) -> None:
+    """Drop what is not yet written to a standard stream, so that Python does not try again."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, stream.fileno())
     os.close(null)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import contextlib
 import locale
@@ -56,6 +57,20 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="plain")
+    atexit.register(_discard_unwritten_messages)
+
+
+def _discard_unwritten_messages() -> None:
+    """Drop messages that could not be written to standard error.
+
+    Python would try again at the end of the process, and then give it the exit status 120.
+    """
+    try:
+        sys.stderr.flush()
+    except OSError:
+        from bench.commands.console import discard
+
+        discard(sys.stderr)
 
 
 def _open_closed_streams() -> None:

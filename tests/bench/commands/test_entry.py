@@ -68,9 +68,12 @@ def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("141\n", "")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("errors", ["2>/dev/full", "2>&-", "2> >(true)"])
-def test_a_run_goes_on_without_anybody_to_read_its_progress(tmp_path: Path, errors: str) -> None:
-    done = shell(tmp_path, f"ringcross {' '.join(RUN)} {errors}")
+def test_a_run_goes_on_without_anybody_to_read_its_progress(
+    tmp_path: Path, errors: str, unbuffered: str
+) -> None:
+    done = shell(tmp_path, f"ringcross {' '.join(RUN)} {errors}", PYTHONUNBUFFERED=unbuffered)
     assert done.returncode == 0
     assert "netlink" in done.stdout
 
