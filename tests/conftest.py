@@ -66,6 +66,10 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _handle_sigint() -> None:
-    """Handle SIGINT: shells ignore it in background jobs, and child processes inherit that."""
+def _handle_signals() -> None:
+    """Handle SIGINT, which shells ignore in background jobs, and SIGHUP, which nohup ignores.
+
+    Child processes inherit it when a signal is ignored.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -26,8 +26,6 @@ Done = subprocess.CompletedProcess[str]
 
 
 def start(folder: Path, *words: str, **env: str) -> subprocess.Popen[str]:
-    # Under nohup(1) a child ignores SIGHUP, as these tests would if they were started so.
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     return subprocess.Popen(
         [sys.executable, "-m", "tests.fake_ringcross", *words],
         cwd=folder,
