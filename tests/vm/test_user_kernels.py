@@ -41,7 +41,12 @@ def test_packages_that_were_unpacked(tmp_path: Path) -> None:
     """The folder is as ``dpkg-deb -x`` makes it: the headers name paths in /usr/src."""
     stock = machine.stock()
     root = tmp_path / "unpacked"
-    link(root, boot=stock.vmlinuz.parent, lib=stock.modules_dir.parents[1])
+    link(root, boot=stock.vmlinuz.parent)
+    # Since Debian 13 in usr/lib. A link to the headers there must not lead to those of the cache.
+    modules = root / stock.modules_dir.relative_to(stock.root)
+    link(modules, **{p.name: p for p in stock.modules_dir.iterdir() if not p.is_symlink()})
+    for name in ("build", "source"):
+        (modules / name).symlink_to((stock.modules_dir / name).readlink())
     headers = root / "usr/src" / stock.headers.name
     link(headers, **{p.name: p for p in stock.headers.iterdir() if p.name != "Makefile"})
     text = (stock.headers / "Makefile").read_text().replace(f"{stock.root}/usr/src/", "/usr/src/")
