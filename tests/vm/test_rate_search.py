@@ -122,7 +122,10 @@ def test_a_higher_rate_is_too_much(answers: dict[str, Answer], operation: Operat
     calm = min(slow, key=lambda trial: trial["p99"])
     # Else the channel itself waits for a complete batch.
     if calm["p99"] < calm["interval"] and operation.channel not in NEWEST_ALONE:
-        assert max(t["p99"] for t in fast) > calm["p99"]
+        # A producer that shares the CPU with the reader may never offer a higher rate.
+        assert max(t["p99"] for t in fast) > calm["p99"] or all(
+            1.05 * t["span"] >= (t["emitted"] - 1) * answer["interval"] for t in fast
+        )
 
 
 @pytest.mark.contract

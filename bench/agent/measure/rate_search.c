@@ -206,14 +206,67 @@ static int confirm(struct search *search, double *clean)
 	return fail_no_rate(search);
 }
 
+/* Search from @first on.  @clean: the interval that was found. */
+static int search_from(struct search *search, double first, double *clean)
+{
+	double dirty;
+
+	search->cell.interval = (uint64_t)first;
+	if (bracket(search, clean, &dirty) || bisect(search, clean, dirty) ||
+	    confirm(search, clean))
+		return -1;
+	return 0;
+}
+
+/*
+ * A reader that sleeps after each message needs a wake-up for each.  At a higher rate it finds
+ * the next message before it sleeps, so each one costs less.  Then a rate can be too high
+ * although a much higher one is not.  @faster: an interval like that, or 0.
+ */
+static int look_further(struct search *search, double clean, double *faster)
+{
+	static const double factors[] = { 4, 2, 1.5 };
+	enum rcx_verdict verdict;
+
+	*faster = 0;
+	for (size_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++) {
+		double interval = clean / factors[i];
+
+		if (interval < INTERVAL_MIN)
+			continue;
+		search->cell.interval = (uint64_t)interval;
+		if (try_events(search, RCX_STREAM_MAX, &verdict))
+			return -1;
+		if (verdict == RCX_CLEAN) {
+			*faster = interval;
+			return 0;
+		}
+	}
+	return 0;
+}
+
 int rcx_find_rate(struct rcx_session *s, struct rcx_cell *cell, struct rcx_result *result)
 {
 	struct search search = { .s = s, .cell = *cell, .result = result };
-	double clean, dirty;
+	double clean, faster, found;
 
-	if (bracket(&search, &clean, &dirty) || bisect(&search, &clean, dirty) ||
-	    confirm(&search, &clean))
+	if (search_from(&search, (double)cell->interval, &clean))
 		return -1;
+	for (;;) {
+		enum rcx_verdict bound = result->bound;
+
+		if (look_further(&search, clean, &faster))
+			return -1;
+		if (!faster)
+			break;
+		if (search_from(&search, faster, &found))
+			return -1;
+		if (found >= clean) { /* a longer search does not confirm the faster one */
+			result->bound = bound;
+			break;
+		}
+		clean = found;
+	}
 	cell->interval = (uint64_t)clean;
 	return 0;
 }
