@@ -21,6 +21,9 @@ from bench.targets.vm import Accelerator, VmTarget
 
 SETUP = {"do": "setup", "clock": "instructions"}
 
+KERNEL = os.environ.get("RINGCROSS_TEST_KERNEL", "stock")
+"""The kernel under test, as ``--kernel`` takes it; by default the distribution's own."""
+
 Answer = dict[str, Any]
 
 
@@ -61,8 +64,8 @@ def are_chosen() -> bool:
 
 @cache
 def stock() -> Kernel:
-    """The kernel under test: ``$RINGCROSS_TEST_KERNEL``, by default the distribution's own."""
-    return catalog.find(os.environ.get("RINGCROSS_TEST_KERNEL", "stock"))
+    """The kernel under test."""
+    return catalog.find(KERNEL)
 
 
 def machine(accelerator: Accelerator = "icount", **options: Any) -> VmTarget:

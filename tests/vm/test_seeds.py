@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from reports.pages.render import render
+from tests.vm import machine
 
 pytestmark = [pytest.mark.vm, pytest.mark.slow]
 
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.vm, pytest.mark.slow]
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("seeds") / "run"
     words = ["run", "--clock", "instructions", "--accel", "tcg", "--boots", "5"]
-    words += ["--no-report", "--no-explore", "--run-dir", str(folder)]
+    words += ["--kernel", machine.KERNEL, "--no-report", "--no-explore", "--run-dir", str(folder)]
     done = subprocess.run([sys.executable, "-m", "bench", *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder
