@@ -17,7 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
@@ -31,6 +31,7 @@ from bench.paths import ROOT
 from bench.targets import kvm
 from bench.targets.agent_process import read_console
 from bench.targets.vm import Accelerator, VmTarget, find_qemu
+from tests.vm import limited
 
 _PREBUILT = "modules"  # folder of the agent and the modules
 # busybox has a setpriv too, but without --pdeathsig.
@@ -72,7 +73,7 @@ def run(
             modules.
         folder: for the console's output and an initramfs of some hundred megabytes.
         kernel: the kernel to boot; the modules are built for it.
-        seconds: time limit.
+        seconds: time limit; see :func:`tests.vm.limited.run`.
         files: additional files, in folders of :data:`bench.kernels.initramfs.DIRECTORIES`.
 
     Returns:
@@ -98,18 +99,12 @@ def run(
             console_port = f"file,id=reports,path=/dev/fd/{answers.fileno()}"
             command += ["-chardev", console_port]
             command += ["-device", "isa-debugcon,iobase=0xe9,chardev=reports"]
-            _boot(command, answers.fileno(), seconds)
+            limited.run(command, seconds=seconds, keep=[answers.fileno()])
     finally:
         initrd.unlink(missing_ok=True)
     output = read_console(console)
     assert f"{_ENDED} 0" in output, f"The program failed; the console:\n{output}"
     return [json.loads(line) for line in reports.read_text().splitlines()]
-
-
-def _boot(command: Sequence[str], answers: int, seconds: float) -> None:
-    """Run QEMU until it ends; it inherits *answers*, and is killed if this process dies."""
-    command = ["setpriv", "--pdeathsig", "KILL", "--", *command]
-    subprocess.run(command, check=True, timeout=seconds, pass_fds=[answers])
 
 
 def pack(

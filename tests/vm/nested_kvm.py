@@ -8,7 +8,6 @@ this machine, which it reads through 9p, so that every program has the same path
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from bench.kernels import initramfs
 from bench.kernels.catalog import Kernel, elf_image
 from bench.targets.agent_process import read_console
 from bench.targets.vm import find_qemu
+from tests.vm import limited
 
 _MODULES = ("9pnet_virtio", "9p", "overlay", "kvm_amd", "virtio_pci")
 _ENDED = "The commands ended with status"
@@ -66,7 +66,7 @@ class Nested:
 
         Args:
             commands: ends at the first command that fails.
-            seconds: time limit.
+            seconds: time limit; see :func:`tests.vm.limited.run`.
 
         Returns:
             What the commands printed.
@@ -80,10 +80,8 @@ class Nested:
         order = load_order(files["modules/modules.dep"].decode())
         init = _INIT.format(order=" ".join(order), p9=_9P, out=self.folder, ended=_ENDED)
         initrd.write_bytes(initramfs.archive(init.encode(), files))
-        # Killed if this process dies.
-        command = ["setpriv", "--pdeathsig", "KILL", "--", *self._command(initrd, console)]
         try:
-            subprocess.run(command, check=True, timeout=seconds)
+            limited.run(self._command(initrd, console), seconds=seconds)
         finally:
             initrd.unlink()
         output = read_console(console)
