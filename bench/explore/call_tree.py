@@ -233,17 +233,25 @@ class _Frame:
 
 
 class _Task:
-    """The functions that one task has entered and not left, outermost first."""
+    """The functions that one task has entered and not left, outermost first.
+
+    A task that has slept since before the trace leaves the scheduler first, without an entry.
+    """
 
     def __init__(self, name: str) -> None:
         self.root = _Frame(name)
         self.stack = [self.root]
         self.unmatched = 0
+        self._slept = True
 
     def apply(self, event: Event) -> None:
         """Enter or leave a function.  An exit without an entry belongs to an earlier call."""
         if event.entry:
             self.stack.append(self.stack[-1].child(event))
+            return
+        woken = self._slept and event.name == "schedule" and len(self.stack) == 1
+        self._slept = self._slept and len(self.stack) > 1
+        if woken:
             return
         for depth in range(len(self.stack) - 1, 0, -1):
             if self.stack[depth].name == event.name:

@@ -150,6 +150,23 @@ def test_an_exit_without_an_entry_is_counted_and_harmless() -> None:
     assert trees.last.find("vfs_read", "copy") is not None
 
 
+def test_a_task_that_slept_since_before_the_trace_leaves_the_scheduler() -> None:
+    """As a second worker of the kernel does, while the first one is still busy."""
+    machine = Machine()
+    for tree in (
+        call("schedule", 2, call("finish", 3), 4),
+        call("work", 7),
+        call("schedule", 2, call("finish", 3), 4),
+    ):
+        machine.run(tree)
+    events = [event for event in machine.events if event.name != "schedule" or not event.entry]
+    start, end = events[0].at, events[-1].at + 100
+    trees = build_trees(Window(tuple(events), start, end), TRACER)
+    assert trees.unmatched == 1, "the second exit of schedule is not the first one"
+    first = [event for event in events if event.at <= events[4].at]
+    assert build_trees(Window(tuple(first), start, first[-1].at + 100), TRACER).unmatched == 0
+
+
 def test_an_exit_that_was_dropped_ends_with_its_caller() -> None:
     window = run(READ)
     kept = [e for e in window.events if e.entry or e.name != "aa_file_perm"]
