@@ -47,7 +47,8 @@ TABLE: dict[str, str] = {
         __x64_sys_read __x64_sys_write __x64_sys_pread64 __x64_sys_pwrite64 __x64_sys_ioctl
         __x64_sys_open* __x64_sys_close __x64_sys_poll __x64_sys_ppoll __x64_sys_lseek
         __x64_sys_epoll_* ksys_read ksys_write ksys_pread64 ksys_pwrite64
-        vfs_* new_sync_* rw_verify_area __fdget* __fget* fdget* fput ____fput __fput* filp_* file_*
+        vfs_* new_sync_* do_iter_* rw_verify_area __fdget* __fget* fdget* fput ____fput __fput*
+        filp_* file_*
         do_sys_open* do_filp_open do_dentry_open path_* link_path_walk walk_component
         lookup_* step_into __lookup_* __d_* d_* dput* mntput* mntget __mnt_* legitimize_*
         __legitimize_* try_to_unlazy* terminate_walk complete_walk set_root nd_jump_root may_open
@@ -87,8 +88,8 @@ TABLE: dict[str, str] = {
         __get_vm_area_node insert_vmap_area free_vmap_area_* remove_vm_area alloc_pages*
         __alloc_pages* __get_free_pages free_pages* __free_pages* free_unref_* get_page_from_*
         rmqueue* should_fail* ___slab_alloc __slab_* slab_* memset __memset refill_obj_stock
-        obj_cgroup_* memcg_* __memcg_* drain_obj_stock check_new_pages free_pcp_* __pte_alloc*
-        policy_node* krealloc* __list_lru_*
+        obj_cgroup_* memcg_* __memcg_* drain_obj_stock check_new_pages prep_new_page free_pcp_*
+        __pte_alloc* policy_node* krealloc* __list_lru_*
         next_uptodate_page do_set_pte set_pte_range unmap_page_range zap_* next_uptodate_folio
     """,
     "lock": """

@@ -196,6 +196,8 @@ static const struct rcx_channel input_channel = {
 	.module = "ringcross_input",
 	.needs = "evdev",
 	.since = "2.4: evdev with CONFIG_INPUT_EVDEV; SYN_DROPPED since 2.6.39",
+	/* The kernel mixes the time of each event into its random numbers. */
+	.classes = (const char *const[]){ "input: blake2s_*", NULL },
 	.modes = input_modes,
 	.unsupported_reason = {
 		[RCX_PULL] = "A reader gets events that the driver reports, and ioctls return state "

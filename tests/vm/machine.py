@@ -68,6 +68,20 @@ def stock() -> Kernel:
     return catalog.find(KERNEL)
 
 
+def series(kernel: Kernel) -> tuple[int, ...]:
+    """The first two numbers of its release."""
+    return tuple(int(word) for word in kernel.release.split(".")[:2])
+
+
+DELAYED_DEQUEUE = (6, 12)
+"""The series since which a thread may stay in the run queue when it goes to sleep.
+
+It does if it has had more than its share of the CPU, until others have had theirs or it is woken
+(``requeue_delayed_entity`` in its x-rays).  Which of two threads runs next, and what their switch
+costs, then depends on the times for which they ran before.
+"""
+
+
 def machine(accelerator: Accelerator = "icount", **options: Any) -> VmTarget:
     kernel = options.pop("kernel", None) or stock()
     every = listing()["channels"]
@@ -101,9 +115,8 @@ def lacks(channel: str, mode: str, kernel: Kernel | None = None, cpus: int = 1) 
         cpus: its number of CPUs.
     """
     declared = mode_of(channel, mode)
-    running = tuple(int(word) for word in (kernel or stock()).release.split(".")[:2])
     since = declared.get("since", "0.0")
-    if running < tuple(int(word) for word in since.split(".")):
+    if series(kernel or stock()) < tuple(int(word) for word in since.split(".")):
         return f"This mode needs Linux {since} or later."
     return str(declared.get("two_cpus_reason", "")) if cpus < 2 else ""
 
