@@ -218,10 +218,21 @@ static int search_from(struct search *search, double first, double *clean)
 	return 0;
 }
 
+/* Whether messages were lost at this interval or a longer one. */
+static bool loses_at(const struct rcx_result *result, double interval)
+{
+	for (uint32_t i = 0; i < result->trials; i++)
+		if (result->trial[i].verdict == RCX_LOST &&
+		    (double)result->trial[i].interval >= interval)
+			return true;
+	return false;
+}
+
 /*
  * A reader that sleeps after each message needs a wake-up for each.  At a higher rate it finds
  * the next message before it sleeps, so each one costs less.  Then a rate can be too high
- * although a much higher one is not.  @faster: an interval like that, or 0.
+ * although a much higher one is not.  @faster: an interval like that, or 0.  Beyond a rate that
+ * loses messages there is none: a channel that coalesces can only be lucky there.
  */
 static int look_further(struct search *search, double clean, double *faster)
 {
@@ -232,7 +243,7 @@ static int look_further(struct search *search, double clean, double *faster)
 	for (size_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++) {
 		double interval = clean / factors[i];
 
-		if (interval < INTERVAL_MIN)
+		if (interval < INTERVAL_MIN || loses_at(search->result, interval))
 			continue;
 		search->cell.interval = (uint64_t)interval;
 		if (try_events(search, RCX_STREAM_MAX, &verdict))
