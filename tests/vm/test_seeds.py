@@ -42,15 +42,34 @@ def names_of(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
     return [(r["channel"], r["mode"], r["operation"], r["size"], r["spread"]) for r in rows]
 
 
+def take_turns(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows of which the kernel under test may decide by chance which of two threads runs next.
+
+    These are the messages to and from another process, and those that the kernel starts.
+    """
+    if machine.series(machine.stock()) < machine.DELAYED_DEQUEUE:
+        return []
+    references = {c["name"] for c in machine.listing()["channels"] if c["reference"]}
+    started = ("notify", "stream", "upcall")
+    return [r for r in rows if r["channel"] in references or r["operation"] in started]
+
+
 def test_none_is_beyond_one_per_cent(rows: list[dict[str, str]]) -> None:
-    assert names_of(beyond(0.01, rows)) == []
+    """On newer kernels, few of those in which two threads take turns, and these are marked."""
+    turns = take_turns(rows)
+    assert names_of(beyond(0.01, [row for row in rows if row not in turns])) == []
+    differing = beyond(0.01, turns)
+    assert len(differing) <= 0.05 * len(turns), names_of(differing)
+    assert {row["marks"] for row in differing} <= {"differs"}
 
 
 def test_five_seeds_agree_and_the_report_names_who_does_not(
     run: Path, rows: list[dict[str, str]]
 ) -> None:
     differing = beyond(0.005, rows)
-    assert len(differing) <= 0.05 * len(rows), names_of(differing)
+    turns = take_turns(rows)
+    steady = [row for row in differing if row not in turns]
+    assert len(steady) <= 0.05 * (len(rows) - len(turns)), names_of(steady)
     assert {row["marks"] for row in differing} <= {"differs"}
 
     page = (render([run]).parent / "diagnostics.html").read_text()
