@@ -161,7 +161,7 @@ def _boot(kernel: Kernel, agent: Path) -> Probe:
             for _ in session.answers():
                 pass
     except NeverCameUp as error:
-        reason, advice = _explain(error, time.monotonic() - started)
+        reason, advice = _explain(error, time.monotonic() - started, seconds)
     except RingcrossError as error:
         # Without the advice for a run.
         reason, advice = re.split(r": (?:see|run) |\.$", str(error))[0], _TRY_AGAIN
@@ -171,15 +171,15 @@ def _boot(kernel: Kernel, agent: Path) -> Probe:
 _TRY_AGAIN = "To test KVM again: ringcross doctor --probe-kvm."
 
 
-def _explain(error: NeverCameUp, seconds: float) -> tuple[str, str]:
-    """Return reason and advice for a boot that ended, or was given up, after *seconds*."""
+def _explain(error: NeverCameUp, seconds: float, limit: float) -> tuple[str, str]:
+    """Return reason and advice for a boot that ended after *seconds*, or reached the *limit*."""
     if error.ended:
         # QEMU puts its own name before its messages.
         message = re.sub(r"^\S*qemu-system-\S+: ", "", error.last_line).rstrip(".")
         return f"QEMU ended after {seconds:.1f} s under KVM: {message or 'no message'}", _TRY_AGAIN
     last = f"; its last message: {error.last_line}" if error.last_line else " and printed nothing"
     return (
-        f"a kernel did not come up under KVM within {seconds:.0f} s{last}",
+        f"a kernel did not come up under KVM within {limit:.0f} s{last}",
         f"If the machine was busy, wait until it is idle. {_TRY_AGAIN}",
     )
 
