@@ -24,14 +24,17 @@
  * struct rcx_mmap_ends - head and tail of a ring
  * @head: number of messages put in so far; only the producer writes it
  * @tail: number of messages taken out so far; only the consumer writes it
+ * @asleep: of a ring to the user with an eventfd: the consumer writes 1 before it sleeps, and then
+ *	looks at @head again; the producer writes 0 when it signals
  *
- * Each has its own cache line, to avoid false sharing.
+ * Head and tail have their own cache lines, to avoid false sharing.
  */
 struct rcx_mmap_ends {
 	__u32 head;
 	__u32 pad[15];
 	__u32 tail;
-	__u32 pad2[15];
+	__u32 asleep;
+	__u32 pad2[14];
 };
 
 /**
@@ -73,6 +76,19 @@ struct rcx_mmap_setup {
 };
 
 #define RCX_MMAP_SETUP _IOWR('x', 0x50, struct rcx_mmap_setup)
+
+/**
+ * struct rcx_mmap_bell - an eventfd that the kernel signals, of a ring to the user
+ * @fd: descriptor of the eventfd
+ * @flags: none are known; must be 0
+ */
+struct rcx_mmap_bell {
+	__s32 fd;
+	__u32 flags;
+};
+
+/* Accepted once per file, after the setup. */
+#define RCX_MMAP_BELL _IOW('x', 0x57, struct rcx_mmap_bell)
 
 /* Doorbells of a page. */
 #define RCX_MMAP_PUSH _IO('x', 0x51) /* consume the message in the slot */

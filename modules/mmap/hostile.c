@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -559,6 +561,221 @@ static void try_offer_overwritten(struct rcx_hostile *h, enum rcx_context contex
 	rcx_expect_true(h, "some were emitted", h->page->emitted > 0);
 }
 
+/* ---- an eventfd as doorbell ---------------------------------------------- */
+
+/* A ring to this process, and the eventfd that it sleeps in. */
+struct bell {
+	struct area area;
+	int counter;
+};
+
+static long bell_at(void *arg, void *at)
+{
+	return ioctl(((struct area *)arg)->fd, RCX_MMAP_BELL, at);
+}
+
+static long set_bell(struct area *area, int counter)
+{
+	struct rcx_mmap_bell request = { .fd = counter };
+
+	return bell_at(area, &request);
+}
+
+static int new_counter(void)
+{
+	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+/* The count of @counter, which becomes 0; 0 when there is none. */
+static long take_count(int counter)
+{
+	uint64_t count;
+
+	return read(counter, &count, sizeof(count)) == sizeof(count) ? (long)count : 0;
+}
+
+static void try_set_bell(struct rcx_hostile *h)
+{
+	struct rcx_mmap_bell request = { .flags = 1 };
+	struct area area = { 0 };
+	int counter = new_counter(), epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	rcx_topic(h, "set bell");
+	area.fd = open(RCX_MMAP_DEVICE, O_RDWR | O_CLOEXEC);
+	rcx_expect(h, "before the setup", set_bell(&area, counter), ENXIO);
+	close(area.fd);
+	for (uint32_t kind = 0; kind < RCX_MMAP_KINDS; kind++) {
+		if (kind == RCX_MMAP_TO_USER ||
+		    !open_area(h, &area, kind, kind == RCX_MMAP_TABLE ? RCX_RECORD : WHOLE, 1))
+			continue;
+		rcx_expect(h, "another kind of area", set_bell(&area, counter), EINVAL);
+		close_area(&area);
+	}
+	if (!open_area(h, &area, RCX_MMAP_TO_USER, WHOLE, SLOTS))
+		return;
+	request.fd = counter;
+	rcx_expect(h, "an unknown flag", bell_at(&area, &request), EINVAL);
+	rcx_try_addresses(h, "argument", RCX_KERNEL_READS, bell_at, &area);
+	rcx_expect(h, "a descriptor that is not open", set_bell(&area, 1 << 20), EBADF);
+	rcx_expect(h, "a negative descriptor", set_bell(&area, -1), EBADF);
+	rcx_expect(h, "the device itself", set_bell(&area, area.fd), EINVAL);
+	rcx_expect(h, "an epoll instance", set_bell(&area, epoll), EINVAL);
+	rcx_expect(h, "a good one after all these", set_bell(&area, counter), 0);
+	rcx_expect(h, "a second one", set_bell(&area, counter), EBUSY);
+	close_area(&area);
+	close(epoll);
+	close(counter);
+}
+
+/* What this process writes into asleep decides about its own wake-ups, and about nothing else. */
+static void try_asleep(struct rcx_hostile *h)
+{
+	struct bell bell = { .counter = new_counter() };
+	struct area *area = &bell.area;
+
+	rcx_topic(h, "asleep");
+	rcx_core_bind(h, "ring-eventfd", BODY, true);
+	if (!open_area(h, area, RCX_MMAP_TO_USER, WHOLE, SLOTS))
+		return;
+	rcx_expect(h, "set the eventfd", set_bell(area, bell.counter), 0);
+	rcx_expect_value(h, "refused while awake", rcx_core_emit(h, RCX_HARDIRQ, 1), 0);
+	rcx_expect_value(h, "signals while awake", take_count(bell.counter), 0);
+	ends(area)->asleep = 1;
+	rcx_expect_value(h, "refused while asleep", rcx_core_emit(h, RCX_HARDIRQ, 2), 0);
+	rcx_expect_value(h, "signals while asleep", take_count(bell.counter), 1);
+	rcx_expect_value(h, "the kernel has woken it", ends(area)->asleep, 0);
+	ends(area)->tail = ends(area)->head;
+	ends(area)->asleep = UINT32_MAX;
+	rcx_expect_value(h, "refused with another value", rcx_core_emit(h, RCX_SOFTIRQ, 1), 0);
+	rcx_expect_value(h, "signals with another value", take_count(bell.counter), 1);
+	ends(area)->tail = ends(area)->head;
+	ends(area)->asleep = 1;
+	rcx_expect_value(h, "refused of more than the slots",
+			 rcx_core_emit(h, RCX_SOFTIRQ, SLOTS + 3), 3);
+	rcx_expect_value(h, "signals for all of them", take_count(bell.counter), 1);
+	ends(area)->asleep = 1;
+	rcx_expect_value(h, "refused when full", rcx_core_emit(h, RCX_HARDIRQ, 2), 2);
+	rcx_expect_value(h, "signals when full", take_count(bell.counter), 0);
+	close(bell.counter);
+	ends(area)->tail = ends(area)->head;
+	ends(area)->asleep = 1;
+	rcx_expect_value(h, "refused with a closed eventfd", rcx_core_emit(h, RCX_HARDIRQ, 2), 0);
+	close_area(area);
+}
+
+/* Another thread writes asleep and tail while events are emitted. */
+static void try_asleep_overwritten(struct rcx_hostile *h, enum rcx_context context)
+{
+	struct rcx_overwriter overwriter;
+	struct bell bell = { .counter = new_counter() };
+
+	rcx_topic(h, "asleep overwritten");
+	rcx_core_bind(h, "ring-eventfd", BODY, true);
+	if (!open_area(h, &bell.area, RCX_MMAP_TO_USER, WHOLE, SLOTS))
+		return;
+	set_bell(&bell.area, bell.counter);
+	rcx_overwrite(h, &overwriter, &ends(&bell.area)->tail, 2);
+	rcx_core_start(h, context, 2000, 4, 20000);
+	rcx_expect_true(h, "the producer ends", rcx_core_ended(h, 10000));
+	rcx_overwrite_end(&overwriter);
+	close_area(&bell.area);
+	close(bell.counter);
+}
+
+static void bell_sleep(void *arg, int ms)
+{
+	struct bell *bell = arg;
+	struct pollfd pfd = { .fd = bell->counter, .events = POLLIN };
+
+	__atomic_store_n(&ends(&bell->area)->asleep, 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&ends(&bell->area)->head, __ATOMIC_ACQUIRE) == ends(&bell->area)->tail)
+		poll(&pfd, 1, ms);
+	ends(&bell->area)->asleep = 0;
+	take_count(bell->counter);
+}
+
+static uint64_t bell_drain(void *arg)
+{
+	return drain(&((struct bell *)arg)->area);
+}
+
+static void try_bell_wakeups(struct rcx_hostile *h, uint32_t slots)
+{
+	struct bell bell = { .counter = new_counter() };
+	const struct rcx_sleepy_reader reader = { bell_sleep, bell_drain, &bell };
+
+	rcx_topic(h, "wake-ups by an eventfd, %u slots", slots);
+	rcx_core_bind(h, "ring-eventfd", BODY, true);
+	if (!open_area(h, &bell.area, RCX_MMAP_TO_USER, WHOLE, slots))
+		return;
+	rcx_expect(h, "set the eventfd", set_bell(&bell.area, bell.counter), 0);
+	rcx_try_wakeups(h, &reader);
+	close_area(&bell.area);
+	close(bell.counter);
+}
+
+static long sleep_in_bell(void *arg)
+{
+	struct bell *bell = arg;
+	struct pollfd pfd = { .fd = bell->counter, .events = POLLIN };
+
+	ends(&bell->area)->asleep = 1;
+	return poll(&pfd, 1, -1);
+}
+
+static void try_bell_closing(struct rcx_hostile *h)
+{
+	struct bell bell = { .counter = new_counter() };
+	struct rcx_outcomes outcomes = { 0 };
+	struct rcx_sleeper thread;
+
+	rcx_topic(h, "bell that goes");
+	rcx_core_bind(h, "ring-eventfd", BODY, true);
+	if (!open_area(h, &bell.area, RCX_MMAP_TO_USER, WHOLE, SLOTS))
+		return;
+	rcx_expect(h, "set the eventfd", set_bell(&bell.area, bell.counter), 0);
+	rcx_try_kill(h, "killed in its sleep", sleep_in_bell, &bell);
+	rcx_sleep_in(h, &thread, sleep_in_bell, &bell);
+	rcx_sleeper_interrupt(&thread);
+	rcx_expect(h, "interrupted in its sleep", rcx_sleeper_end(&thread), EINTR);
+	rcx_sleep_in(h, &thread, sleep_in_bell, &bell);
+	rcx_expect_value(h, "refused", rcx_core_emit(h, RCX_SOFTIRQ, 1), 0);
+	rcx_expect_value(h, "woken by the event", rcx_sleeper_end(&thread), 1);
+	close_area(&bell.area);
+	close(bell.counter);
+
+	rcx_core_start(h, RCX_HARDIRQ, 1u << 30, 4, 20000);
+	for (int i = 0; i < 20; i++) {
+		bell.counter = new_counter();
+		if (!open_area(h, &bell.area, RCX_MMAP_TO_USER, WHOLE, SLOTS))
+			break;
+		rcx_note(&outcomes, set_bell(&bell.area, bell.counter), 0);
+		bell_drain(&bell); /* events before the registration */
+		bell_sleep(&bell, 1000);
+		errno = ETIMEDOUT;
+		rcx_note(&outcomes, bell_drain(&bell) ? 0 : -1, 0);
+		if (i % 2)
+			close(bell.counter);
+		close_area(&bell.area);
+		if (i % 2 == 0)
+			close(bell.counter);
+	}
+	rcx_expect_outcomes(h, "set and closed in a stream", &outcomes);
+	rcx_expect(h, "stop", ioctl(h->core, RCX_CORE_STOP), 0);
+}
+
+static void try_bells(struct rcx_hostile *h)
+{
+	try_set_bell(h);
+	try_asleep(h);
+	for (int context = 0; context < RCX_CONTEXTS; context++)
+		try_asleep_overwritten(h, (enum rcx_context)context);
+	try_bell_wakeups(h, SLOTS);
+	try_bell_wakeups(h, 1);
+	try_bell_closing(h);
+}
+
 /* ---- files that are closed ---------------------------------------------- */
 
 static long ring_until_closed(void *arg)
@@ -608,7 +825,8 @@ static void try_closing(struct rcx_hostile *h)
 
 static bool known(unsigned int cmd)
 {
-	return cmd == RCX_MMAP_SETUP || (cmd >= RCX_MMAP_PUSH && cmd <= RCX_MMAP_DUMP);
+	return cmd == RCX_MMAP_SETUP || cmd == RCX_MMAP_BELL ||
+	       (cmd >= RCX_MMAP_PUSH && cmd <= RCX_MMAP_DUMP);
 }
 
 static void try_device(struct rcx_hostile *h)
@@ -747,6 +965,7 @@ static void mmap_hostile(struct rcx_hostile *h)
 	try_wakeups(h, SLOTS);
 	try_wakeups(h, 1);
 	try_two_rings(h);
+	try_bells(h);
 	try_closing(h);
 	try_device(h);
 	try_serving(h);

@@ -23,6 +23,11 @@
  *   reads messages without a system call, and is not woken.  All events of a burst are
  *   published at once, by one store to head.  The kernel half walks the list of all rings
  *   under RCU, without a lock; a doorbell still takes the mutex of the file.
+ * - ring-eventfd: the same ring to the user.  The reader has registered an eventfd, and sleeps in
+ *   that instead of in poll() on the device.  Before it sleeps it says so in the shared memory;
+ *   only then does the producer signal the eventfd, once.  So a burst costs at most one signal, and
+ *   a reader that is awake costs none.  The count of the eventfd is no number of messages: it only
+ *   wakes, and the reader finds out from the ring what has arrived.
  * - kick16, kick64: the ring to the kernel, with one doorbell for 16 or 64 messages.  The
  *   kernel consumes all of them before the ioctl returns.  The first message of a batch
  *   waits until the last one is written.
@@ -47,6 +52,8 @@
  * with the size.  A program that has to copy the body out, or builds it elsewhere first,
  * adds the cost of a plain copy of that size.
  */
+#include <linux/err.h>
+#include <linux/eventfd.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
@@ -61,6 +68,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 #include <linux/vmalloc.h>
 #include <linux/wait.h>
 #include "rcx_core.h"
@@ -81,7 +89,8 @@
  * @position is the kernel's own index.  The kernel publishes it in the area for the user
  * and never reads it back.  Rings to the user are on mmap_rings.  mmap_rings_lock covers
  * that list; the producer walks it under RCU.  The @position of these rings belongs to the
- * producer, of which there is one.
+ * producer, of which there is one.  @bell is set once, with release, and put when the producer
+ * no longer sees the ring.
  */
 struct mmap_file {
 	struct mutex lock;
@@ -94,6 +103,7 @@ struct mmap_file {
 	u32 stride;
 	u32 position;
 	void *area;
+	struct eventfd_ctx *bell; /* NULL without an eventfd */
 };
 
 static LIST_HEAD(mmap_rings);
@@ -306,9 +316,42 @@ static void mmap_wake(struct mmap_file *state, u32 before)
 		wake_up_interruptible_poll(&state->wait, EPOLLIN | EPOLLRDNORM);
 }
 
+static void mmap_signal(struct eventfd_ctx *bell)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(bell);
+#else
+	eventfd_signal(bell, 1);
+#endif
+}
+
+/*
+ * The same for a reader that sleeps in an eventfd.  It stores asleep and then loads head, and this
+ * side stores head and then loads asleep, so at least one of them sees the other.  A signal for a
+ * reader that has seen the message itself is one wake-up too many, which it has to expect anyway:
+ *
+ *	reader				producer
+ *	asleep = 1			stores head
+ *	full barrier			smp_mb
+ *	head: empty, so read()		asleep is 1, so asleep = 0, and signal
+ *
+ * The user may write asleep at any time, which costs or saves only its own wake-ups.
+ */
+static void mmap_ring_bell(struct mmap_file *state, struct eventfd_ctx *bell)
+{
+	struct rcx_mmap_ends *ends = mmap_ends(state);
+
+	smp_mb(); /* head before asleep */
+	if (!READ_ONCE(ends->asleep))
+		return;
+	WRITE_ONCE(ends->asleep, 0);
+	mmap_signal(bell);
+}
+
 static int mmap_offer(struct mmap_file *state, const struct rcx_burst *burst)
 {
 	struct rcx_mmap_ends *ends = mmap_ends(state);
+	struct eventfd_ctx *bell = smp_load_acquire(&state->bell);
 	u32 position = state->position, used, count;
 
 	if (RCX_HEADER + burst->size > state->room)
@@ -323,7 +366,10 @@ static int mmap_offer(struct mmap_file *state, const struct rcx_burst *burst)
 	count = mmap_fill(state, burst, position, state->slots - used);
 	WRITE_ONCE(state->position, position + count);
 	smp_store_release(&ends->head, position + count);
-	mmap_wake(state, position);
+	if (bell)
+		mmap_ring_bell(state, bell);
+	else
+		mmap_wake(state, position);
 	return count;
 }
 
@@ -452,6 +498,8 @@ static int mmap_release(struct inode *inode, struct file *file)
 		list_del_rcu(&state->node);
 		mutex_unlock(&mmap_rings_lock);
 		synchronize_rcu(); /* the producer may be using it */
+		if (state->bell)
+			eventfd_ctx_put(state->bell);
 	}
 	vfree(state->area);
 	kfree(state);
@@ -523,6 +571,29 @@ static long mmap_setup(struct mmap_file *state, struct rcx_mmap_setup __user *ar
 	return 0;
 }
 
+static long mmap_set_bell(struct mmap_file *state, const struct rcx_mmap_bell __user *arg)
+{
+	struct rcx_mmap_bell request;
+	struct eventfd_ctx *bell;
+
+	lockdep_assert_held(&state->lock);
+	if (copy_from_user(&request, arg, sizeof(request)))
+		return -EFAULT;
+	if (request.flags)
+		return -EINVAL;
+	if (!state->area)
+		return -ENXIO;
+	if (state->kind != RCX_MMAP_TO_USER)
+		return -EINVAL;
+	if (state->bell)
+		return -EBUSY;
+	bell = eventfd_ctx_fdget(request.fd);
+	if (IS_ERR(bell))
+		return PTR_ERR(bell);
+	smp_store_release(&state->bell, bell);
+	return 0;
+}
+
 /* Run a doorbell; each is valid for one kind of area. */
 static long mmap_doorbell(struct mmap_file *state, unsigned int cmd, unsigned long arg)
 {
@@ -562,6 +633,9 @@ static long mmap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case RCX_MMAP_SETUP:
 		ret = mmap_setup(state, (struct rcx_mmap_setup __user *)arg);
+		break;
+	case RCX_MMAP_BELL:
+		ret = mmap_set_bell(state, (const struct rcx_mmap_bell __user *)arg);
 		break;
 	case RCX_MMAP_PUSH:
 	case RCX_MMAP_PULL:
@@ -643,6 +717,8 @@ static struct rcx_channel mmap_channel = {
 	.owner = THIS_MODULE,
 	.emitters = (const struct rcx_emitter[]){ { "page", 0, NULL, mmap_ask },
 						  { "ring", RCX_IN_ANY, .emit_burst = mmap_emit },
+						  { "ring-eventfd", RCX_IN_ANY,
+						    .emit_burst = mmap_emit },
 						  { } },
 };
 

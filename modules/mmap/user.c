@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -426,6 +427,94 @@ static int ring_stream(struct rcx_session *s, uint64_t n)
 	}
 }
 
+/* ---- ring-eventfd: the ring, and an eventfd to sleep in ------------------ */
+
+/* s->fd2 is the eventfd.  The reader sleeps until it reads for the first time. */
+static int bell_open(struct rcx_session *s)
+{
+	struct rcx_mmap_bell request = { 0 };
+
+	s->fd2 = eventfd(0, EFD_CLOEXEC | (rcx_nonblocking(s) ? EFD_NONBLOCK : 0));
+	if (s->fd2 < 0)
+		return rcx_fail_errno(s, "eventfd");
+	if (open_area(s, RCX_MMAP_TO_USER))
+		return -1;
+	__atomic_store_n(&((struct view *)s->priv)->ends->asleep, 1, __ATOMIC_RELAXED);
+	request.fd = s->fd2;
+	return ioctl(s->fd, RCX_MMAP_BELL, &request) ? rcx_fail_errno(s, "ioctl bell") : 0;
+}
+
+/*
+ * Sleep until the kernel half has put a message into the ring, or until a signal.  The count is
+ * not looked at: the producer may have signalled although this side has seen the message itself.
+ */
+static inline int bell_sleep(struct rcx_session *s, const struct view *view, bool polls)
+{
+	struct pollfd pfd = { .fd = s->fd2, .events = POLLIN };
+	uint64_t count;
+
+	__atomic_store_n(&view->ends->asleep, 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* asleep before head */
+	if (__atomic_load_n(&view->ends->head, __ATOMIC_ACQUIRE) == view->position) {
+		if (polls && poll(&pfd, 1, -1) < 0)
+			return rcx_fail_errno(s, "poll");
+		if (read(s->fd2, &count, sizeof(count)) < 0 && errno != EAGAIN && errno != EINTR)
+			return rcx_fail_errno(s, "read an eventfd");
+	}
+	__atomic_store_n(&view->ends->asleep, 0, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int bell_notify(struct rcx_session *s, uint64_t n)
+{
+	struct view *view = s->priv;
+	bool polls = rcx_polls(s);
+
+	while (n--) {
+		struct rcx_mmap_slot *slot;
+
+		if (rcx_arm(s))
+			return -1;
+		while (!(slot = ring_peek(view)))
+			if (bell_sleep(s, view, polls))
+				return -1;
+		rcx_arrived(s);
+		if (rcx_rx(s, message_in(slot), slot->len))
+			return -1;
+		ring_drop(view);
+	}
+	return 0;
+}
+
+/* Take all messages that are in the ring. */
+static inline int bell_drain(struct rcx_session *s, struct view *view)
+{
+	uint32_t head = __atomic_load_n(&view->ends->head, __ATOMIC_ACQUIRE);
+
+	while (view->position != head) {
+		struct rcx_mmap_slot *slot = slot_at(view, view->position);
+
+		if (rcx_streamed(s, message_in(slot), slot->len))
+			return -1;
+		ring_drop(view);
+	}
+	return 0;
+}
+
+/* The last messages may arrive while the timer of the block is taken away. */
+static int bell_stream(struct rcx_session *s, uint64_t n)
+{
+	struct view *view = s->priv;
+
+	(void)n;
+	if (rcx_stream_block(s))
+		return -1;
+	while (!rcx_stream_over(s))
+		if (bell_drain(s, view) || bell_sleep(s, view, false))
+			return -1;
+	return rcx_stream_unblock(s) ? -1 : bell_drain(s, view);
+}
+
 /* ---- registration ------------------------------------------------------ */
 
 #define SLOT                                                                                \
@@ -481,6 +570,19 @@ static const struct rcx_mode mmap_modes[] = {
 		},
 	},
 	{
+		.name = "ring-eventfd",
+		.summary = "the ring, and an eventfd that is signalled when the reader sleeps",
+		.open = bell_open,
+		.close = mmap_close,
+		.claims = RCX_POLLABLE | RCX_READERS_EACH | RCX_FULL_REFUSES,
+		.operations = {
+			[RCX_NOTIFY] = { .run = bell_notify, SLOT,
+					.waits = RCX_WAIT_BLOCK | RCX_WAIT_POLL },
+			[RCX_STREAM] = { .run = bell_stream, SLOT, .waits = RCX_WAIT_BLOCK,
+					.queue = &mmap_queue },
+		},
+	},
+	{
 		.name = "kick16",
 		.summary = "the ring, one ioctl for 16 messages; the figure has 1/16 of a system call",
 		.open = ring_open,
@@ -507,5 +609,6 @@ static const struct rcx_channel mmap_channel = {
 	.module = "ringcross_mmap",
 	.since = "1.0: mmap() of a driver's memory",
 	.modes = mmap_modes,
+	.classes = (const char *const[]){ "event counter: eventfd_* __x64_sys_eventfd*", NULL },
 };
 RCX_CHANNEL(mmap_channel);
