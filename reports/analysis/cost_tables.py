@@ -15,7 +15,10 @@ BATCH = 16
 PER = {"time": 1e9, "instructions": 1e6}
 """Units of the clock that rates are given per."""
 
-COLUMNS = ("push", "pull", "call", "one event", f"event in a burst of {BATCH}", "upcall")
+COLUMNS = (
+    "push", "pull", "call", "one event", f"event in a burst of {BATCH}", "upcall",
+    "record of a dump",
+)  # fmt: skip
 _LONE = ("push", "pull", "call", "notify")
 
 
@@ -67,10 +70,12 @@ def _costs(run: Run, channel: Channel, name: str, mode: str | None) -> Costs:
     lone = [selection.best(_rows(run, channel, operation, mode)) for operation in _LONE]
     batch = _batch(run, channel.name, mode)
     upcall = selection.best(_rows(run, channel, "upcall", mode))
+    dump = _longest_dump(run, channel, mode)
     values = [row.median if row else None for row in lone]
     values.append(_per_event(batch, run.clock) if batch else None)
     values.append(upcall.median if upcall else None)
-    modes = [row.mode if row else "" for row in (*lone, batch, upcall)]
+    values.append(dump.median / dump.records if dump and dump.median else None)
+    modes = [row.mode if row else "" for row in (*lone, batch, upcall, dump)]
     tag = "baseline" if channel.baseline else "reference" if channel.reference else ""
     return Costs(name, tag, tuple(values), tuple(modes))
 
@@ -79,6 +84,16 @@ def _rows(run: Run, channel: Channel, operation: str, mode: str | None) -> list[
     if mode is None:
         return selection.message_rows(run, channel, operation)
     return [row for row in run.of(channel.name, operation) if row.mode == mode]
+
+
+def _longest_dump(run: Run, channel: Channel, mode: str | None) -> Measured | None:
+    """The cheapest dump of the longest table that the channel dumped."""
+    found = [
+        row
+        for row in run.of(channel.name, "dump")
+        if row.measured and row.records and (mode is None or row.mode == mode)
+    ]
+    return min(found, key=lambda row: (-row.records, row.median or 0.0), default=None)
 
 
 def _batch(run: Run, channel: str, mode: str | None) -> Measured | None:

@@ -19,9 +19,11 @@
 #define ROUND_UNITS_MAX_TIME 250000
 #define FURTHER_TRIALS	     2
 /* Two processes take turns, and the scheduler decides after how many messages.  A round of one or
- * two turns includes one wake-up more or less by chance: it is made LONGER.
+ * two turns includes one wake-up more or less by chance: it is made LONGER, unless that takes
+ * more than LONGER_MAX units.
  */
 #define LONGER	    16
+#define LONGER_MAX  16000000
 #define AGREEMENT   100 /* rounds agree if they differ by less than this fraction */
 #define SINGLES_MAX 50	/* each event or request also costs idle time */
 #define STREAM_MIN  8
@@ -517,7 +519,8 @@ static bool takes_turns(const struct rcx_session *s, const struct rcx_cell *cell
 static int time_longer_rounds(struct rcx_session *s, const struct rcx_cell *cell,
 			      struct rcx_result *result)
 {
-	if (!takes_turns(s, cell) || !rounds_differ(result))
+	if (!takes_turns(s, cell) || result->total[0] > LONGER_MAX / LONGER ||
+	    !rounds_differ(result))
 		return 0;
 	result->n = whole_batches(s, clamp(LONGER * result->n, 1, N_MAX));
 	return time_rounds(s, cell, result);
