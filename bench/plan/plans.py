@@ -137,7 +137,7 @@ PLANS: dict[str, Plan] = {
         ),
         Plan(
             "standard",
-            (8, 2048, 16384, 131072, 1048576),
+            (8, 2048, 16384, 131072),
             {"instructions": 15, "time": 15},
             {"instructions": 400, "time": 80},
             {"instructions": 300_000, "time": _TIME_UNITS},

@@ -55,7 +55,7 @@ def test_an_unknown_plan_gets_what_exists() -> None:
 
 def test_plans_are_as_documented() -> None:
     assert PLANS["quick"].sizes == (8, 16384)
-    assert PLANS["standard"].sizes == (8, 2048, 16384, 131072, 1048576)
+    assert PLANS["standard"].sizes == (8, 2048, 16384, 131072)
     assert PLANS["full"].sizes[0] == 8
     assert PLANS["full"].sizes[-1] == 1 << 20
     assert [plan.rounds["instructions"] for plan in PLANS.values()] == [11, 15, 51]
