@@ -23,12 +23,12 @@
  *
  * Its pitfall.  send() succeeds whatever the kernel does with the datagram.  One that is too long,
  * is malformed, has an address that nobody registered, or is refused by the callback disappears
- * without a trace.  An acknowledgement is up to the driver: the fields seq, ack and flags of
- * struct cn_msg only have the meaning that both ends give them.  To user space a message is dropped when the queue of
- * the socket is full, and the reader gets a single ENOBUFS, as with netlink.  A driver that sends
- * with GFP_KERNEL to a port waits for room in that queue instead, and a callback that does so
- * waits for the very program that it blocks.  Any program may send to any callback: each has to
- * check the rights of the sender.  A socket does not hold the module of the driver, and
+ * without a trace.  An acknowledgement is up to the driver: the fields seq, ack and flags of struct
+ * cn_msg only have the meaning that both ends give them.  To user space a message is dropped when
+ * the queue of the socket is full, and the reader gets a single ENOBUFS, as with netlink.  A driver
+ * that sends with GFP_KERNEL to a port waits for room in that queue instead, and a callback that
+ * does so waits for the very program that it blocks.  Any program may send to any callback: each
+ * has to check the rights of the sender.  A socket does not hold the module of the driver, and
  * cn_del_callback() does not wait for calls that have begun.
  *
  * Three modes:
