@@ -51,16 +51,16 @@ LISTING: dict[str, Any] = {
                     "summary": "one peer",
                     "operations": {
                         "push": {"min": 0, "max": 200000, "limit": "The socket buffer."},
-                        "call": {"min": 0, "max": 8192, "limit": "One skb."},
-                        "notify": {"min": 0, "max": 8192, "limit": "One skb.", "two_ends": True},
+                        "call": {"min": 0, "max": 1024, "limit": "One skb."},
+                        "notify": {"min": 0, "max": 1024, "limit": "One skb.", "two_ends": True},
                     },
                 },
                 {
                     "name": "multicast",
                     "summary": "a group",
                     "operations": {
-                        "notify": {"min": 0, "max": 8192, "limit": "One skb.", "two_ends": True},
-                        "stream": {"min": 0, "max": 8192, "limit": "One skb.", "two_ends": True},
+                        "notify": {"min": 0, "max": 1024, "limit": "One skb.", "two_ends": True},
+                        "stream": {"min": 0, "max": 1024, "limit": "One skb.", "two_ends": True},
                     },
                 },
             ],

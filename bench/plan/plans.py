@@ -124,7 +124,7 @@ PLANS: dict[str, Plan] = {
     for plan in (
         Plan(
             "quick",
-            (8, 16384),
+            (8, 2048),
             {"instructions": 11, "time": 15},
             {"instructions": 100, "time": 25},
             {"instructions": 150_000, "time": _TIME_UNITS},

@@ -132,8 +132,8 @@ def test_only_a_dump_has_records() -> None:
 FAULTS = {
     ("ioctl", "indirect"): (
         "ioctl/kernel.c",
-        "\treturn dump.records;",
-        "\treturn dump.records ? dump.records - 1 : 0;",
+        "\tret = rcx_dump_to_user(&state->file, user, len / RCX_RECORD);",
+        "\tret = rcx_dump_to_user(&state->file, user, len / RCX_RECORD);\n\tret -= ret > 0;",
         "dump 0 has 299 records, but the table has 300",
     ),
     ("seqfile", "records"): (

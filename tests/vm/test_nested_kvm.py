@@ -102,7 +102,7 @@ def test_properties_and_x_rays_are_taken(folder: Path) -> None:
     taken = {o["operation"]: o["status"] for o in operations if o["channel"] == CHANNEL}
     first = {o["operation"]: o["status"] for o in operations if o["mode"] == "direct"}
     assert first == dict.fromkeys(taken, "ok")
-    assert set(first) == {"push", "pull", "call", "notify"}
+    assert set(first) == {"push", "pull", "call", "notify", "upcall", "dump"}
     assert "incomplete" not in (folder / "log").read_text()
 
 

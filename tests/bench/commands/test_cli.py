@@ -97,7 +97,7 @@ def test_by_hand_with_pytest(tmp_path: Path) -> None:
         "bench.run.campaign.Provisioner = lambda *_: FakeProvisioner(FakeTarget(deeds))\n"
     )
     words = [sys.executable, "-m", "pytest", str(ROOT / "bench"), f"--rootdir={ROOT}"]
-    words += ["-p", "fake", "-p", "no:cacheprovider", "-rsf", "-k", "not 16384"]
+    words += ["-p", "fake", "-p", "no:cacheprovider", "-rsf", "-k", "not 2048"]
     words += ["--channels=netlink,signal", f"--run-dir={tmp_path / 'run'}"]
     clean = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
     env = clean | {"PYTHONPATH": f"{ROOT}:{tmp_path}"}
@@ -107,7 +107,7 @@ def test_by_hand_with_pytest(tmp_path: Path) -> None:
     assert "A socket has no pull." in done.stdout
     table = rows(tmp_path / "run")
     assert {row["channel"] for row in table} == {"netlink", "signal"}
-    assert "16384" not in {row["size"] for row in table}
+    assert "2048" not in {row["size"] for row in table}
     assert (tmp_path / "run/benchmark.json").exists()
 
 

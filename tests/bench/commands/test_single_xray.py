@@ -21,7 +21,7 @@ from tests.fake_target import LISTING, FakeProvisioner
         (("netlink", "", "", None), Cell("netlink", "unicast", "call", 8)),
         (("signal", "", "", None), Cell("signal", "realtime", "notify", 4)),
         (("netlink", "notify", "", None), Cell("netlink", "unicast", "notify", 8)),
-        (("netlink", "", "multicast", "4k"), Cell("netlink", "multicast", "notify", 4096)),
+        (("netlink", "", "multicast", "1k"), Cell("netlink", "multicast", "notify", 1024)),
     ],
 )
 def test_the_operation_that_is_meant(
@@ -39,7 +39,7 @@ def test_the_operation_that_is_meant(
         (("netlink", "", "multicats", None), "Did you mean multicast"),
         (("netlink", "pull", "", None), "A socket has no pull"),
         (("netlink", "call", "multicast", None), "Mode multicast of netlink has no call"),
-        (("netlink", "call", "", "64k"), "does not carry 65536 bytes: use the nearest size, 8192"),
+        (("netlink", "call", "", "64k"), "does not carry 65536 bytes: use the nearest size, 1024"),
         (("netlink", "call", "", "lots"), "is not a size"),
     ],
 )

@@ -292,7 +292,7 @@ def test_choices() -> None:
     channels = LISTING["channels"]
     assert names(xray.choose(channels, operations=["call"], size=65536)) == [
         "null-ioctl-call-0",
-        "netlink-unicast-call-8192",
+        "netlink-unicast-call-1024",
     ]
     assert names(xray.choose(channels, mode="multicast")) == ["netlink-multicast-notify-8"]
     assert xray.choose(channels, operations=["stream"]) == []

@@ -54,7 +54,7 @@ def test_an_unknown_plan_gets_what_exists() -> None:
 
 
 def test_plans_are_as_documented() -> None:
-    assert PLANS["quick"].sizes == (8, 16384)
+    assert PLANS["quick"].sizes == (8, 2048)
     assert PLANS["standard"].sizes == (8, 2048, 16384, 131072)
     assert PLANS["full"].sizes[0] == 8
     assert PLANS["full"].sizes[-1] == 1 << 20
@@ -87,7 +87,7 @@ def test_too_large_is_skipped_with_the_limit() -> None:
     cells = make_cells(LISTING, QUICK, channels=["netlink"], operations=["call"])
     assert [(cell.size, cell.skip) for cell in cells] == [
         (8, ""),
-        (16384, "One skb."),
+        (2048, "One skb."),
     ]
 
 

@@ -191,7 +191,7 @@ def test_a_cell_that_is_decided_before_the_boot_is_recorded_and_not_measured(
     tmp_path: Path,
 ) -> None:
     provisioner = FakeProvisioner()
-    with Campaign(options(tmp_path, sizes=(8, 2048)), provisioner=provisioner) as campaign:
+    with Campaign(options(tmp_path, sizes=(8, 1024)), provisioner=provisioner) as campaign:
         cells = [cell for cell in campaign.cells if not cell.skip]
         push = [cell for cell in cells if cell.operation == "push"]
         call = [cell for cell in cells if cell.operation == "call"]

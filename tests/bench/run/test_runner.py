@@ -71,7 +71,7 @@ def test_skips_never_touch_the_target(tmp_path: Path) -> None:
     skips = [r for r in runner.results() if r.status == "skip"]
     assert {"A socket has no pull.", "One skb."} <= {r.reason for r in skips}
     requests = [r for r in target.sessions[0].requests if r["do"] == "cell"]
-    assert not any(r["size"] == 16384 and r["operation"] == "call" for r in requests)
+    assert not any(r["size"] == 2048 and r["operation"] == "call" for r in requests)
 
 
 def test_each_boot_has_its_seed_and_order(tmp_path: Path) -> None:
