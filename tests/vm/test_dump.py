@@ -149,7 +149,7 @@ FAULTS = {
         "record 0 arrived where 1 was expected",
     ),
     ("sockopt", "option"): (
-        "sockopt/kernel.c",
+        "core/table_file.c",
         "\t\tcount = rcx_dump_page(&dump, first, page);",
         "\t\tcount = rcx_dump_page(&dump, first, page);\n\t\tpage[9].generation = 0;",
         "record 9 of dump 0 arrived in dump 1",
