@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One cell: validate, choose the length of a round, time the rounds, take samples. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "agent.h"
 
@@ -18,16 +17,9 @@
 #define N_GOAL_TIME	     16
 #define ROUND_UNITS_MAX_TIME 250000
 #define FURTHER_TRIALS	     2
-/* Two processes take turns, and the scheduler decides after how many messages.  A round of one or
- * two turns includes one wake-up more or less by chance: it is made LONGER, unless that takes
- * more than LONGER_MAX units.
- */
-#define LONGER	    16
-#define LONGER_MAX  16000000
-#define AGREEMENT   100 /* rounds agree if they differ by less than this fraction */
-#define SINGLES_MAX 50	/* each event or request also costs idle time */
-#define STREAM_MIN  8
-#define BURSTS_MIN  16 /* of a stream at a rate: the delay of the last one counts less */
+#define SINGLES_MAX	     50 /* each event or request also costs idle time */
+#define STREAM_MIN	     8
+#define BURSTS_MIN	     16 /* of a stream at a rate: the delay of the last one counts less */
 /* Length of a stream that every queue holds.  On one CPU the reader may not run before the end
  * of the stream; a queue that is emptied when it is full would then have nothing left.
  */
@@ -489,43 +481,6 @@ static int find_rate(struct rcx_session *s, struct rcx_cell *cell, uint64_t cost
 			s->clock == RCX_CLOCK_INSTRUCTIONS ? "instructions" : "ns");
 }
 
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Whether more than one of the rounds differs from the others, to either side. */
-static bool rounds_differ(const struct rcx_result *result)
-{
-	uint64_t sorted[RCX_ROUNDS_MAX];
-	uint32_t n = result->rounds;
-
-	if (n < 4)
-		return false;
-	memcpy(sorted, result->total, n * sizeof(sorted[0]));
-	qsort(sorted, n, sizeof(sorted[0]), by_value);
-	return sorted[n - 2] - sorted[1] > sorted[n / 2] / AGREEMENT;
-}
-
-/* Under the time clock, short rounds are better: other work interrupts fewer of them. */
-static bool takes_turns(const struct rcx_session *s, const struct rcx_cell *cell)
-{
-	return s->mode->peer && !rcx_kernel_initiated(s->op) &&
-	       cell->clock == RCX_CLOCK_INSTRUCTIONS;
-}
-
-static int time_longer_rounds(struct rcx_session *s, const struct rcx_cell *cell,
-			      struct rcx_result *result)
-{
-	if (!takes_turns(s, cell) || result->total[0] > LONGER_MAX / LONGER ||
-	    !rounds_differ(result))
-		return 0;
-	result->n = whole_batches(s, clamp(LONGER * result->n, 1, N_MAX));
-	return time_rounds(s, cell, result);
-}
-
 static int measure(const struct rcx_cell *requested, struct rcx_session *s, uint64_t cost,
 		   const struct rcx_overhead *overhead, struct rcx_result *result)
 {
@@ -540,8 +495,6 @@ static int measure(const struct rcx_cell *requested, struct rcx_session *s, uint
 		if (size_round(s, &cell, &result->n, &cost) || time_rounds(s, &cell, result))
 			return -1;
 	} while (rcx_step_back(&cell, result, steps++));
-	if (time_longer_rounds(s, &cell, result))
-		return -1;
 	result->context = s->context;
 	result->interval = cell.interval;
 	set_overhead(s, &cell, overhead, result);
