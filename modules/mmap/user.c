@@ -429,12 +429,16 @@ static int ring_stream(struct rcx_session *s, uint64_t n)
 
 /* ---- ring-eventfd: the ring, and an eventfd to sleep in ------------------ */
 
-/* s->fd2 is the eventfd.  The reader sleeps until it reads for the first time. */
+/*
+ * s->fd2 is the eventfd.  The reader sleeps until it reads for the first time.  A stream sleeps in
+ * read() while it runs, and after that looks at the ring alone, so its eventfd always blocks.
+ */
 static int bell_open(struct rcx_session *s)
 {
+	bool polls = rcx_nonblocking(s) && s->op != RCX_STREAM;
 	struct rcx_mmap_bell request = { 0 };
 
-	s->fd2 = eventfd(0, EFD_CLOEXEC | (rcx_nonblocking(s) ? EFD_NONBLOCK : 0));
+	s->fd2 = eventfd(0, EFD_CLOEXEC | (polls ? EFD_NONBLOCK : 0));
 	if (s->fd2 < 0)
 		return rcx_fail_errno(s, "eventfd");
 	if (open_area(s, RCX_MMAP_TO_USER))

@@ -51,6 +51,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
         "eventfd": (Operation("counter", "count", "notify", 0, 0), {}),
         "count": (Operation("counter", "count", "stream", 0, 0), {"burst": 16}),
         "null": (Operation("null", "wake", "notify", 0, 0), {}),
+        "asleep": (Operation("mmap", "ring-eventfd", "stream", 0, 0), {"context": "process"}),
         "programs": (
             Operation("umh", "wait", "stream", 0, 0),
             {"burst": 4096, "deadline_ms": 2000},
@@ -132,6 +133,12 @@ def test_a_wake_up_is_shared_by_the_messages_of_a_burst(answers: dict[str, Answe
     for end in ("producer", "consumer"):
         one, many = (statistics.median(answers[f"chardev {burst}"][end]) for burst in (1, 64))
         assert many < one, end
+
+
+def test_a_reader_that_blocks_is_woken_for_each_message(answers: dict[str, Answer]) -> None:
+    """One that tried again and again instead of sleeping would cost a few hundred instructions."""
+    wake_up = statistics.median(answers["null"]["rounds"]) / answers["null"]["n"]
+    assert net(answers["asleep"]) > wake_up
 
 
 def test_a_count_is_checked_once_per_notice(answers: dict[str, Answer]) -> None:
