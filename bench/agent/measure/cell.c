@@ -20,6 +20,7 @@
 #define SINGLES_MAX	     50 /* each event or request also costs idle time */
 #define STREAM_MIN	     8
 #define BURSTS_MIN	     16 /* of a stream at a rate: the delay of the last one counts less */
+#define BATCHES_MIN 16 /* of a stream: the first and the last one cost less than the others */
 /* Length of a stream that every queue holds.  On one CPU the reader may not run before the end
  * of the stream; a queue that is emptied when it is full would then have nothing left.
  */
@@ -302,7 +303,8 @@ static int size_round(struct rcx_session *s, const struct rcx_cell *cell, uint64
 	uint64_t goal = time ? N_GOAL_TIME : N_GOAL;
 	uint64_t units_max = time ? ROUND_UNITS_MAX_TIME : ROUND_UNITS_MAX;
 	uint64_t bursts = cell->search ? BURSTS_MIN * cell->burst : 0;
-	uint64_t least = clamp(bursts, STREAM_MIN, RCX_STREAM_MAX);
+	uint64_t batches = BATCHES_MIN * s->mode->operations[s->op].batch;
+	uint64_t least = clamp(bursts > batches ? bursts : batches, STREAM_MIN, RCX_STREAM_MAX);
 
 	if (is_expensive(s, *cost)) {
 		*n = expensive_length(s, cell);
