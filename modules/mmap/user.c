@@ -399,27 +399,35 @@ static int page_upcall(struct rcx_session *s, uint64_t n)
 	return rcx_asked(s, first, n);
 }
 
+/* Take all messages that are in the ring. */
+static inline int ring_drain(struct rcx_session *s, struct view *view)
+{
+	const struct view ring = *view;
+	uint32_t position = ring.position;
+	uint32_t head = __atomic_load_n(&ring.ends->head, __ATOMIC_ACQUIRE);
+
+	while (position != head) {
+		struct rcx_mmap_slot *slot = slot_at(&ring, position);
+
+		if (rcx_streamed(s, message_in(slot), slot->len))
+			return -1;
+		/* The kernel may fill the slot again. */
+		__atomic_store_n(&ring.ends->tail, ++position, __ATOMIC_RELEASE);
+	}
+	view->position = position;
+	return 0;
+}
+
 static int ring_stream(struct rcx_session *s, uint64_t n)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
-	struct view *view = s->priv;
-	const struct view ring = *view;
-	uint32_t position = ring.position;
 
 	(void)n;
 	for (;;) {
 		bool over = rcx_stream_over(s);
-		uint32_t head = __atomic_load_n(&ring.ends->head, __ATOMIC_ACQUIRE);
 
-		while (position != head) {
-			struct rcx_mmap_slot *slot = slot_at(&ring, position);
-
-			if (rcx_streamed(s, message_in(slot), slot->len))
-				return -1;
-			/* The kernel may fill the slot again. */
-			__atomic_store_n(&ring.ends->tail, ++position, __ATOMIC_RELEASE);
-		}
-		view->position = position;
+		if (ring_drain(s, s->priv))
+			return -1;
 		if (over)
 			return 0;
 		if (rcx_polls(s))
@@ -490,21 +498,6 @@ static int bell_notify(struct rcx_session *s, uint64_t n)
 	return 0;
 }
 
-/* Take all messages that are in the ring. */
-static inline int bell_drain(struct rcx_session *s, struct view *view)
-{
-	uint32_t head = __atomic_load_n(&view->ends->head, __ATOMIC_ACQUIRE);
-
-	while (view->position != head) {
-		struct rcx_mmap_slot *slot = slot_at(view, view->position);
-
-		if (rcx_streamed(s, message_in(slot), slot->len))
-			return -1;
-		ring_drop(view);
-	}
-	return 0;
-}
-
 /* The last messages may arrive while the timer of the block is taken away. */
 static int bell_stream(struct rcx_session *s, uint64_t n)
 {
@@ -514,9 +507,9 @@ static int bell_stream(struct rcx_session *s, uint64_t n)
 	if (rcx_stream_block(s))
 		return -1;
 	while (!rcx_stream_over(s))
-		if (bell_drain(s, view) || bell_sleep(s, view, false))
+		if (ring_drain(s, view) || bell_sleep(s, view, false))
 			return -1;
-	return rcx_stream_unblock(s) ? -1 : bell_drain(s, view);
+	return rcx_stream_unblock(s) ? -1 : ring_drain(s, view);
 }
 
 /* ---- registration ------------------------------------------------------ */

@@ -363,43 +363,19 @@ static long receive(void *arg)
 	return recv(peer->fd, &peer->in, sizeof(peer->in), 0);
 }
 
-static long send_until_closed(void *arg)
-{
-	struct peer *peer = arg;
-	size_t len = put(peer, RCX_NETLINK_PUSH, NLM_F_REQUEST, "", 0);
-	long turns = 0;
-
-	while (send(peer->fd, peer->out, len, 0) == (ssize_t)len)
-		turns++;
-	return errno == EBADF ? turns : -1;
-}
-
 static void try_closing(struct rcx_hostile *h)
 {
-	const struct timeval never = { 0 };
-	struct rcx_sleeper thread;
-	struct peer peer;
+	struct peer reader, sender;
+	size_t len;
 
 	rcx_topic(h, "closing");
 	rcx_core_bind(h, "unicast", BODY, true);
-	join_new(h, &peer, RCX_NETLINK_EVENTS);
-	setsockopt(peer.fd, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never));
-	rcx_try_kill(h, "killed in recv", receive, &peer);
-	rcx_sleep_in(h, &thread, receive, &peer);
-	rcx_sleeper_interrupt(&thread);
-	rcx_expect(h, "interrupted in recv", rcx_sleeper_end(&thread), EINTR);
-	rcx_sleep_in(h, &thread, receive, &peer);
-	close(peer.fd);
-	rcx_core_start(h, RCX_SOFTIRQ, 1, 1, 0);
-	rcx_expect_value(h, "closed in recv, it still gets the event", rcx_sleeper_end(&thread),
-			 (long)NLMSG_SPACE(WHOLE));
-	free(peer.out);
-
-	join_new(h, &peer, 0);
-	rcx_sleep_in(h, &thread, send_until_closed, &peer);
-	close(peer.fd);
-	rcx_expect(h, "closed while another sends", rcx_sleeper_end(&thread), 0);
-	free(peer.out);
+	join_new(h, &reader, RCX_NETLINK_EVENTS);
+	join_new(h, &sender, 0);
+	len = put(&sender, RCX_NETLINK_PUSH, NLM_F_REQUEST, "", 0);
+	rcx_try_closing(h, reader.fd, NLMSG_SPACE(WHOLE), sender.fd, sender.out, len);
+	free(reader.out);
+	free(sender.out);
 }
 
 /* Open and close sockets while events are sent to them. */

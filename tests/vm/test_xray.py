@@ -17,7 +17,10 @@ CELLS = xray.choose(machine.channels())
 
 
 CALIBRATION = 0.002
-"""By this share the tracer's own cost, which is subtracted, may differ from the calibrated one."""
+"""By this share the tracer's own cost, which is subtracted, may differ from the calibrated one.
+
+Two trees of seven calls each, of ``vvar`` and ``devmem``, had 12,460 and 12,472 instructions of it.
+"""
 
 
 def lacks(cell: Cell) -> str:
@@ -106,7 +109,7 @@ def test_the_tree_adds_up_to_the_untraced_cost(xrays: Xrays, cell: Cell) -> None
     # The cheapest event of all, which only calls what the timer's interrupt calls.
     tracer = one.traced - one.untraced
     if cell.name == "vvar-seqcount-notify-8" and abs(excess) < CALIBRATION * tracer:
-        pytest.skip("Of the traced cost, 97 % is the tracer's: 0.2 % of that is the tolerance.")
+        pytest.skip("The tracer's own cost, 97 % of the whole, differs by more than the tolerance.")
     assert tree(one).total == pytest.approx(one.untraced, rel=xray.TOLERANCE)
 
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Hostile cases for netlink and generic netlink sockets: requests, and queues that fill up. */
+/* Hostile cases for netlink and generic netlink sockets: requests, queues that fill up, and
+ * sockets that are closed while they are used.
+ */
 #include <errno.h>
 #include <linux/netlink.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 #include "hostile.h"
 
 #define BUFFER	   (8 << 20)
@@ -80,4 +83,52 @@ void rcx_try_unread_answers(struct rcx_hostile *h, int fd, void (*request)(void 
 		request(arg);
 	rcx_expect(h, "2000 unread answers", recv(fd, room, sizeof(room), 0), ENOBUFS);
 	empty_queue(fd);
+}
+
+/* A socket that another thread closes. */
+struct used_socket {
+	int fd;
+	const void *out;
+	size_t len;
+};
+
+static long receive(void *arg)
+{
+	const struct used_socket *used = arg;
+	char room[4096];
+
+	return recv(used->fd, room, sizeof(room), 0);
+}
+
+static long send_until_closed(void *arg)
+{
+	const struct used_socket *used = arg;
+	long turns = 0;
+
+	while (send(used->fd, used->out, used->len, 0) == (ssize_t)used->len)
+		turns++;
+	return errno == EBADF ? turns : -1;
+}
+
+void rcx_try_closing(struct rcx_hostile *h, int reader, size_t len, int sender, const void *out,
+		     size_t out_len)
+{
+	struct used_socket reads = { .fd = reader }, sends = { sender, out, out_len };
+	const struct timeval never = { 0 };
+	struct rcx_sleeper thread;
+
+	setsockopt(reader, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never));
+	rcx_try_kill(h, "killed in recv", receive, &reads);
+	rcx_sleep_in(h, &thread, receive, &reads);
+	rcx_sleeper_interrupt(&thread);
+	rcx_expect(h, "interrupted in recv", rcx_sleeper_end(&thread), EINTR);
+	rcx_sleep_in(h, &thread, receive, &reads);
+	close(reader);
+	rcx_core_start(h, RCX_SOFTIRQ, 1, 1, 0);
+	rcx_expect_value(h, "closed in recv, it still gets the event", rcx_sleeper_end(&thread),
+			 (long)len);
+
+	rcx_sleep_in(h, &thread, send_until_closed, &sends);
+	close(sender);
+	rcx_expect(h, "closed while another sends", rcx_sleeper_end(&thread), 0);
 }

@@ -390,4 +390,10 @@ void rcx_try_unread_events(struct rcx_hostile *h, int fd);
 /* The same with answers, on the same socket; @request sends a request for one answer. */
 void rcx_try_unread_answers(struct rcx_hostile *h, int fd, void (*request)(void *arg), void *arg);
 
+/* Close sockets that are in use, and kill their users: @reader gets events as datagrams of @len
+ * bytes, and @sender may send the @out_len bytes at @out.  Both are closed afterwards.
+ */
+void rcx_try_closing(struct rcx_hostile *h, int reader, size_t len, int sender, const void *out,
+		     size_t out_len);
+
 #endif /* RCX_HOSTILE_H */
