@@ -280,16 +280,36 @@ static uint64_t stream_length(const struct rcx_session *s, const struct rcx_cell
 }
 
 /* In real time a trial may be interrupted, so the shortest of several counts. */
-static int try_again(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n, uint64_t *cost)
+static int shortest_trial(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
+			  uint64_t *cost)
 {
 	uint64_t again;
 
+	if (try_round(s, cell, n, cost))
+		return -1;
 	for (int i = 0; i < FURTHER_TRIALS; i++) {
 		if (try_round(s, cell, n, &again))
 			return -1;
 		*cost = again < *cost ? again : *cost;
 	}
 	return 0;
+}
+
+/* Threads wait for each other at the start and the end of a round.  In real time these waits
+ * vary by more than a few operations take, and the difference would be chance.  So a trial of
+ * threads is lengthened until the operations take longer than the waits.
+ */
+static int try_in_time(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
+		       uint64_t *cost)
+{
+	uint64_t waits = s->threads ? (uint64_t)rcx_threads_overhead(s, 0, 0) : 0;
+
+	while (!shortest_trial(s, cell, n, cost)) {
+		if (*cost * n * threads(s, cell) >= waits || n >= N_MAX)
+			return 0;
+		n *= 2;
+	}
+	return -1;
 }
 
 /* Choose the number of operations in a round, @n.  @cost is the cost in the validation pass, and
@@ -312,7 +332,7 @@ static int size_round(struct rcx_session *s, const struct rcx_cell *cell, uint64
 	}
 	/* Twice, because the first trial has cold caches and lazy allocations. */
 	if (try_round(s, cell, trial, cost) || try_round(s, cell, trial, cost) ||
-	    (time && !is_stream(s) && try_again(s, cell, trial, cost)))
+	    (time && !is_stream(s) && try_in_time(s, cell, trial, cost)))
 		return -1;
 	*n = cell->round_units / *cost;
 	if (*n < goal)
