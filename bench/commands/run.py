@@ -132,11 +132,11 @@ def run(report: bool, as_json: bool, dry_run: bool, **given: Any) -> None:
 
     A plan says how much is measured: quick (2 sizes, 11 rounds per cell), standard (4 sizes, 15
     rounds, more factors) or full (18 sizes, 51 rounds in each of 3 loads, most factors). Only full
-    searches the rates, and takes the x-rays, of every mode; the others do so of the first mode of
-    each operation. Factors are contexts, waits, bursts, rates, queues, threads, placements and, for
-    dumps, records. Giving values for one factor replaces all the factors that the plan varies.
-    Under the clock time, rounds are shorter, and each cell is measured in at least 4 loads;
-    --precision repeats those that are not precise.
+    takes the x-rays of every mode; the others take those of the first mode of each operation.
+    Factors are contexts, waits, bursts, rates, queues, threads, placements and, for dumps, records.
+    Giving values for one factor replaces all the factors that the plan varies. Under the clock
+    time, rounds are shorter, and each cell is measured in at least 4 loads; --precision repeats
+    those that are not precise.
 
     Prints progress on standard error, then a table with the median cost per operation and the
     paths of the run folder and the report. Results are written as they are measured, so an

@@ -44,8 +44,7 @@ class Plan:
         varied_sizes: the sizes at which factors are varied.
         records: numbers of records of a dump's table.
         sweep: whether a rate search also tries rates around its result.
-        brief: whether x-rays are taken, and rates searched, only of the first mode that has an
-            operation.
+        brief: whether x-rays are taken only of the first mode that has an operation.
         references: whether references are explored although no channel is named.
     """
 
@@ -306,21 +305,12 @@ def _cells_of_mode(
             yield from varied(cell, selection.factors, mode)
         return
     yield from usual
+    # A reference is measured for scale only, but where its two processes run decides its scale.
+    reference = bool(channel.get("reference"))
     for factors in selection.varied:
-        if factors.fit(operation) and _is_varied(factors, channel, mode, operation, selection.plan):
+        if factors.fit(operation) and (not reference or factors.used == ("placements",)):
             for cell in _usual(channel, mode, operation, selection.varied_sizes):
                 yield from _supported(cell, factors, mode)
-
-
-def _is_varied(
-    factors: Factors, channel: Listing, mode: Listing, operation: Operation, plan: Plan
-) -> bool:
-    """Whether the plan varies these factors of this mode."""
-    if channel.get("reference"):
-        # It is measured for scale only, but where its two processes run decides its scale.
-        return factors.used == ("placements",)
-    first = next(other for other in channel["modes"] if operation in other["operations"])
-    return mode is first or not (plan.brief and SEARCH in factors.rates)
 
 
 def _supported(cell: Cell, factors: Factors, mode: Listing) -> Iterator[Cell]:

@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 
 from bench.commands.run import run
 from bench.errors import UsageError
-from bench.plan.cells import OPERATIONS, SEARCH
-from bench.plan.factors import Factors
+from bench.plan.cells import OPERATIONS
 from bench.plan.plans import PLANS, find_plan, make_cells, parse_size, request, schedule
 from tests.fake_target import LISTING
 
@@ -71,21 +68,6 @@ def test_the_help_says_what_the_plans_contain() -> None:
     for plan in PLANS.values():
         sizes, rounds = len(plan.sizes), plan.rounds["instructions"]
         assert f"{plan.name} ({sizes} sizes, {rounds} rounds" in text
-
-
-@pytest.mark.parametrize("name", list(PLANS))
-def test_only_the_full_plan_searches_the_rate_of_every_mode(name: str) -> None:
-    listing = copy.deepcopy(LISTING)
-    (netlink,) = (channel for channel in listing["channels"] if channel["name"] == "netlink")
-    unicast, multicast = (mode["operations"] for mode in netlink["modes"])
-    unicast["stream"] = multicast["stream"]
-    cells = make_cells(listing, PLANS[name], operations=["stream"])
-    searched = {cell.mode for cell in cells if cell.rate == SEARCH}
-    assert searched == ({"unicast", "multicast"} if name == "full" else {"unicast"})
-    assert {"unicast", "multicast"} <= {cell.mode for cell in cells if cell.rate != SEARCH}
-    factors = Factors(rates=(SEARCH,), bursts=(16,))
-    asked = make_cells(listing, PLANS[name], operations=["stream"], factors=factors)
-    assert {cell.mode for cell in asked if cell.rate == SEARCH} == {"unicast", "multicast"}
 
 
 def test_in_time_rounds_are_short_and_spread_over_several_loads() -> None:
