@@ -90,9 +90,8 @@ RCX_PROBE("syscalls", probe_syscalls);
 /* ---- copies -------------------------------------------------------------- */
 
 #define REPEATS	       5
-#define SLOPE_BODY_MIN 2048  /* largest bodies below this are too small for a slope */
-#define SLOPE_BODY_MAX 65536 /* larger ones take longer, and mostly give the same slope */
-#define COPIES_MAX     32    /* more copies mean that bytes are converted, e.g. to text */
+#define SLOPE_BODY_MIN 2048 /* largest bodies below this are too small for a slope */
+#define COPIES_MAX     32   /* more copies mean that bytes are converted, e.g. to text */
 
 /* One operation.  For a stream, one message that is emitted before the loop. */
 static int cost_once(struct rcx_session *s, uint64_t *cost)
@@ -132,8 +131,7 @@ static double cost_of(struct rcx_probing *probing, enum rcx_op op, uint32_t size
 /* A copied byte takes an eighth of an instruction, so the slope gives the number of copies. */
 static double copies_of(struct rcx_probing *probing, enum rcx_op op)
 {
-	uint32_t max = probing->mode->operations[op].max;
-	uint32_t large = max < SLOPE_BODY_MAX ? max : SLOPE_BODY_MAX, half = large / 2;
+	uint32_t large = probing->mode->operations[op].max, half = large / 2;
 	double copies = (cost_of(probing, op, large) - cost_of(probing, op, half)) /
 			((large - half) / 8.0);
 
