@@ -816,7 +816,7 @@ static void try_reads(struct rcx_hostile *h, const char *path)
 {
 	struct io_uring_params params = { 0 };
 	struct user user = { .h = h };
-	/* Before 5.19 the kernel does not know the number of commands. */
+	/* Kernels before 5.19 do not know commands.  The file of commands is there from 6.1 on. */
 	int no_command = access(PATH(RCX_URING_COMMAND), F_OK) ? EINVAL : EOPNOTSUPP;
 	const struct iovec segments[] = { { h->message, 5 }, { h->message + 1, WHOLE } };
 

@@ -113,10 +113,16 @@ static uint32_t threads(const struct rcx_session *s, const struct rcx_cell *cell
 	return s->threads ? cell->threads : 1;
 }
 
+/* What a round of threads costs without an operation: they wait for each other. */
+static uint64_t waits(const struct rcx_session *s)
+{
+	return s->threads ? (uint64_t)rcx_threads_overhead(s, 0, 0) : 0;
+}
+
 /* One round of @n operations.  @cost is the approximate cost of one of them, never 0. */
 static int try_round(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n, uint64_t *cost)
 {
-	uint64_t idle = s->threads ? (uint64_t)rcx_threads_overhead(s, 0, 0) : 0, total = 0;
+	uint64_t idle = waits(s), total = 0;
 
 	if (one_round(s, cell, n, &total))
 		return -1;
@@ -302,10 +308,8 @@ static int shortest_trial(struct rcx_session *s, const struct rcx_cell *cell, ui
 static int try_in_time(struct rcx_session *s, const struct rcx_cell *cell, uint64_t n,
 		       uint64_t *cost)
 {
-	uint64_t waits = s->threads ? (uint64_t)rcx_threads_overhead(s, 0, 0) : 0;
-
 	while (!shortest_trial(s, cell, n, cost)) {
-		if (*cost * n * threads(s, cell) >= waits || n >= N_MAX)
+		if (*cost * n * threads(s, cell) >= waits(s) || n >= N_MAX)
 			return 0;
 		n *= 2;
 	}
